@@ -1,0 +1,60 @@
+# Everything here sets itself up: a virtual environment is built from the lock file on first use and
+# again only when a lock file or pyproject.toml changes. Needs Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    := $(VENV)/.run-ready
+DEV    := $(VENV)/.dev-ready
+PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --require-hashes
+
+.PHONY: help demo test check fix bench docs lock clean
+.DEFAULT_GOAL := help
+
+help:  ## Show these commands
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Spillway needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 demo")'
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+$(RUN): requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Setting up Spillway in $(VENV) from requirements.lock (once; a minute or two) ..."
+	@$(PIP) -r requirements.lock
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements-dev.lock $(RUN)
+	@echo "Adding the test and lint tools from requirements-dev.lock (once) ..."
+	@$(PIP) -r requirements-dev.lock
+	@touch $@
+
+demo: $(RUN)  ## Run the whole thing on a simulated Google Cloud, in two minutes
+	@$(BIN)/spillway demo $(ARGS)
+
+test: $(DEV)  ## Run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV)  ## Format, lint, types, import contracts, duplicates
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/pylint --disable=all --enable=duplicate-code daemon/spillway
+
+fix: $(DEV)  ## Format and mend what the linters can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(DEV)  ## Measure the figures that the docs name
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+docs: $(DEV)  ## Write the generated pages of docs/ anew
+	@$(BIN)/python -m spillway docs docs
+
+lock: | $(VENV)/bin/python  ## Resolve the lock files anew (the only command that picks versions)
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group build --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group build --group test --group lint --constraint requirements.lock --output-file requirements-dev.lock
+
+clean:  ## Remove what the commands made
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,1 @@
+"""Everything that touches Google, Pulumi, Prometheus, the scheduler or the disk."""

@@ -1,0 +1,107 @@
+"""The whole configuration, and the section about the daemon itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from spillway.config.fields import Duration, Model
+from spillway.config.policy import PolicyConfig
+from spillway.config.topology import TopologyConfig
+
+
+class LogConfig(Model):
+    """What the daemon writes to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """`info` is one line a tick."""
+    format: Literal["text", "json"] = "text"
+    """`text` for people and journald, `json` for log pipelines."""
+
+
+class EngineConfig(Model):
+    """The Pulumi engine that carries out every change."""
+
+    kind: Literal["auto", "cli+plugin", "cli+standin", "embedded"] = "auto"
+    """`auto` takes the best that is installed. `cloud: gcp` accepts only the real CLI with the real plugin."""
+    backend: str | None = None
+    """URL of Pulumi's state, such as `gs://my-bucket/spillway`; a folder under `state_dir` where none is given."""
+    stack: str = "main"
+    """Name of the stack; one for each load balancer."""
+    passphrase_file: str | None = None
+    """File with the passphrase for secrets in Pulumi's state; none means the empty passphrase (there are no secrets but given private keys)."""
+    deadline: Duration = 900.0
+    """Longest wall time of one engine call. Past it the engine is interrupted, then killed, and the outcome is unknown until observed."""
+    parallel: Annotated[int, Field(ge=1, le=64)] = 8
+    """Resources that the engine changes at the same time."""
+
+
+class ObserveConfig(Model):
+    """Reading from Cloud Monitoring and Compute."""
+
+    window: Duration = 900.0
+    """How far back each query reaches. Must cover the visibility delay and a few samples."""
+    deadline: Duration = 20.0
+    """Longest wall time of one monitoring call."""
+    health_deadline: Duration = 10.0
+    """Longest wall time of one health read."""
+    health_parallel: Annotated[int, Field(ge=1, le=128)] = 16
+    """Health reads under way at the same time; one is needed for each zonal group."""
+
+
+class JournalConfig(Model):
+    """One JSON line for each tick, in `state_dir`/journal."""
+
+    max_bytes: Annotated[int, Field(ge=100_000)] = 50_000_000
+    """Size at which a new file is begun."""
+    keep: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Files that are kept."""
+
+
+class DaemonConfig(Model):
+    """The running process."""
+
+    tick: Duration = 60.0
+    """Time between passes of the loop. Monitoring has one sample a minute: faster sees nothing new and costs more."""
+    health_pass: Duration = 15.0
+    """Time between the fast passes, which read health alone and may only drain."""
+    state_dir: str = "/var/lib/spillway"
+    """Folder for overlay, memory, journal and Pulumi's own files. Losing it is safe: the overlay is read back from the cloud."""
+    listen: str = "127.0.0.1:9464"
+    """Address of /metrics, /healthz, /readyz, /status and the page. Read-only, without a password: keep it on loopback or behind a firewall."""
+    stop_deadline: Duration = 60.0
+    """Longest time that a running tick may take after SIGTERM; then it is abandoned and its outcome observed at the next start."""
+    log: LogConfig = LogConfig()
+    engine: EngineConfig = EngineConfig()
+    observe: ObserveConfig = ObserveConfig()
+    journal: JournalConfig = JournalConfig()
+
+
+class SandboxConfig(Model):
+    """The loopback Google Cloud, for `cloud: sandbox` alone."""
+
+    scenario: str
+    """Scenario file with the simulated world, relative to this file."""
+    speed: Annotated[float, Field(gt=0, le=600)] = 60.0
+    """How many of the world's seconds pass in one real second."""
+    http: str = "127.0.0.1:8480"
+    """Loopback address of Compute and Network Services (REST). Port 0 takes a free one."""
+    grpc: str = "127.0.0.1:8481"
+    """Loopback address of Cloud Monitoring (gRPC). Port 0 takes a free one."""
+
+
+class Config(Model):
+    """Everything: what to build, how to steer it, how to run."""
+
+    cloud: Literal["gcp", "sandbox"]
+    """`gcp` is production; `sandbox` is the simulated cloud on this machine."""
+    project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+    """Google Cloud project that holds the load balancer and its metrics."""
+    name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")] = "spillway"
+    """Prefix of every resource that Spillway makes."""
+    daemon: DaemonConfig = DaemonConfig()
+    sandbox: SandboxConfig | None = None
+    topology: TopologyConfig
+    policies: dict[str, PolicyConfig] = Field(default_factory=lambda: {"default": PolicyConfig()})
+    """How services are steered, by name; a service without a `policy` takes `default`."""

@@ -1,0 +1,195 @@
+"""Policies as the user writes them. Names and defaults are those of `core.policy`; a test keeps them equal."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from spillway.config.fields import Duration, Model, Percent, Ratio, Time
+from spillway.core import policy as core
+
+
+class SloConfig(Model):
+    """What users were promised."""
+
+    latency: Duration = 4.0
+    """Slowest answer that still counts as good, from the backend's first byte to its last."""
+    percentile: Annotated[float, Field(ge=50, le=99.9)] = 95.0
+    """Percentile of answers that must be good."""
+    availability: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    """Share of requests that must not fail."""
+
+
+class TimingConfig(Model):
+    """How late the eyes and the hands are; together the dead time."""
+
+    sample_period: Duration = 60.0
+    """Cloud Monitoring's sampling period."""
+    visibility_delay: Duration = 210.0
+    """Longest delay until a sample is visible; read from the metric descriptors where they are longer."""
+    write_time: Duration = 20.0
+    """Time that one adjustment takes in engine and API."""
+    propagation: Duration = 90.0
+    """From a finished write to changed traffic. Google gives no figure: minutes. Measure yours."""
+
+
+class RhythmConfig(Model):
+    """How fast to move."""
+
+    dwell: Duration = 480.0
+    """Rest of a backend after a move. Must not be shorter than the dead time, or the loop acts on what it cannot see and swings."""
+    up_step: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Largest rise of a scaler in one move."""
+    down_step: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Largest fall of a scaler in one move; below 1 a dead region is drained in steps."""
+    up_wait: Duration = 480.0
+    """How long a backend must look well before its scaler rises."""
+    hold_growth: Annotated[float, Field(ge=1, le=10)] = 2.0
+    """Each reversal multiplies the rest by this."""
+    hold_decay: Duration = 3600.0
+    """Time in which a grown rest halves."""
+    hold_max: Duration = 7200.0
+    """Longest rest."""
+    moves_per_hour: Annotated[int, Field(ge=1, le=120)] = 12
+    """Writes for one service in an hour; drains of dead regions do not count."""
+    margin: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """What a move must promise to be worth it, as a share."""
+
+
+class FloorsConfig(Model):
+    """What no decision may break."""
+
+    min_serving_regions: Annotated[int, Field(ge=1)] = 1
+    """Regions that must stay open with healthy members."""
+    reserve: Annotated[float, Field(ge=0, le=2)] = 0.1
+    """Share of demand that effective capacity must exceed demand by."""
+    receiver_limit: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of its sustainable capacity past which no region may be pushed."""
+
+
+class EvidenceConfig(Model):
+    """What must be known before anything moves."""
+
+    min_requests: Annotated[int, Field(ge=20)] = 50
+    """Answers in the judged minutes; with fewer than 20 p95 means nothing."""
+    max_age: Duration = 420.0
+    """Age past which traffic signals are stale. Must exceed visibility delay plus two samples."""
+    health_max_age: Duration = 60.0
+    """Age past which health reads are stale."""
+    minutes: Annotated[int, Field(ge=1, le=10)] = 3
+    """Newest trusted minutes judged together; more is calmer and later."""
+    panic_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """If more than this share of backends looks bad or blind at once, suspect the measurement and hold."""
+
+
+class TriggersConfig(Model):
+    """When a backend counts as failing, and when as well again."""
+
+    drain_error_ratio: Ratio = 0.5
+    """5xx share at which a region is drained."""
+    return_error_ratio: Ratio = 0.05
+    """5xx share under which it may return."""
+    drain_healthy_share: Ratio = 0.25
+    """Healthy share under which it is drained, as Google's auto-drain does."""
+    return_healthy_share: Ratio = 0.35
+    """Healthy share at which it may return."""
+    shed_latency_ratio: Annotated[float, Field(gt=0)] = 1.0
+    """Percentile latency over the SLO's at which load is shed."""
+    return_latency_ratio: Annotated[float, Field(gt=0)] = 0.8
+    """The same ratio under which the ceiling may rise again."""
+
+
+class PostureSetConfig(Model):
+    """The settings of one failover posture."""
+
+    failover_threshold: Percent = 70
+    """Percent of healthy members under which the balancer moves a group's traffic elsewhere. Higher spills sooner, lower holds longer."""
+    auto_drain: bool = True
+    """Google's auto capacity drain: a group under 25 % healthy gets nothing."""
+    outlier_ejection: Annotated[int, Field(ge=0, le=100)] = 50
+    """Largest percent of endpoints ejected for errors; 0 turns outlier detection off."""
+
+
+class PosturesConfig(Model):
+    """Three sets and the headroom at which each takes over."""
+
+    normal: PostureSetConfig = PostureSetConfig(failover_threshold=70, outlier_ejection=50)
+    guarded: PostureSetConfig = PostureSetConfig(failover_threshold=50, outlier_ejection=30)
+    scarce: PostureSetConfig = PostureSetConfig(failover_threshold=30, outlier_ejection=10)
+    guarded_below: Annotated[float, Field(ge=0)] = 0.3
+    """Headroom (capacity / demand - 1) under which the posture is guarded."""
+    scarce_below: Annotated[float, Field(ge=0)] = 0.1
+    """Headroom under which it is scarce."""
+    dwell: Duration = 900.0
+    """Time between changes of posture."""
+
+
+class MembershipConfig(Model):
+    """When standby and failover regions join and leave."""
+
+    join_below: Annotated[float, Field(ge=0)] = 0.15
+    """Forecast headroom under which a standby region joins."""
+    leave_above: Annotated[float, Field(ge=0)] = 0.6
+    """Headroom without it above which a joined standby may leave. Must exceed `join_below`."""
+    leave_after: Duration = 1800.0
+    """How long that must hold."""
+    join_scaler: Annotated[float, Field(ge=0.1, le=1)] = 0.5
+    """Scaler at which a standby region starts."""
+    drain_wait: Duration = 300.0
+    """Time between scaler 0 and the removal of the groups. Not shorter than the service's longest request."""
+
+
+class WindowConfig(Model):
+    """A span of time in UTC."""
+
+    start: Time
+    end: Time
+    reason: Annotated[str, Field(min_length=3)]
+    region: str | None = None
+    """Region that is to be empty in this window (`planned`)."""
+
+
+class PolicyConfig(Model):
+    """How a service is steered."""
+
+    mode: Literal["observe", "recommend", "act"] = "observe"
+    """`observe` decides and journals, `recommend` also says what to do, `act` writes."""
+    slo: SloConfig = SloConfig()
+    timing: TimingConfig = TimingConfig()
+    rhythm: RhythmConfig = RhythmConfig()
+    floors: FloorsConfig = FloorsConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
+    triggers: TriggersConfig = TriggersConfig()
+    postures: PosturesConfig = PosturesConfig()
+    membership: MembershipConfig = MembershipConfig()
+    shortage: Literal["least-bad", "share"] = "least-bad"
+    """When all regions are short: keep the overload where it harms least, or spread it evenly."""
+    planned: tuple[WindowConfig, ...] = ()
+    """Planned work: the region is emptied before `start` and rejoined after `end`."""
+    freezes: tuple[WindowConfig, ...] = ()
+    """Times in which nothing moves but drains of dead regions."""
+
+    def to_core(self) -> core.Policy:
+        """The same as the core's plain values."""
+        return core.Policy(
+            mode=core.Mode(self.mode),
+            slo=core.Slo(**self.slo.model_dump()),
+            timing=core.Timing(**self.timing.model_dump()),
+            rhythm=core.Rhythm(**self.rhythm.model_dump()),
+            floors=core.Floors(**self.floors.model_dump()),
+            evidence=core.Evidence(**self.evidence.model_dump()),
+            triggers=core.Triggers(**self.triggers.model_dump()),
+            postures=core.Postures(
+                normal=core.PostureSet(**self.postures.normal.model_dump()),
+                guarded=core.PostureSet(**self.postures.guarded.model_dump()),
+                scarce=core.PostureSet(**self.postures.scarce.model_dump()),
+                guarded_below=self.postures.guarded_below,
+                scarce_below=self.postures.scarce_below,
+                dwell=self.postures.dwell,
+            ),
+            membership=core.Membership(**self.membership.model_dump()),
+            shortage=core.Shortage(self.shortage),
+            planned=tuple(core.Window(**w.model_dump()) for w in self.planned),
+            freezes=tuple(core.Window(**w.model_dump()) for w in self.freezes),
+        )

@@ -1,0 +1,90 @@
+"""Latency distributions: merged before any percentile is taken, never averaged after."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """Counts in buckets: bucket i holds [bounds[i-1], bounds[i]); the first is underflow, the last overflow.
+
+    Raises:
+        ValueError: bounds are not rising, or the counts do not fit them.
+    """
+
+    bounds: tuple[float, ...]
+    """Seconds, rising."""
+    counts: tuple[float, ...]
+    """One more than bounds."""
+    mean: float
+    """Seconds; 0 where empty."""
+
+    def __post_init__(self) -> None:
+        """Refuse parts that do not fit together."""
+        if len(self.counts) != len(self.bounds) + 1:
+            raise ValueError(
+                f"{len(self.bounds)} bounds need {len(self.bounds) + 1} counts, not {len(self.counts)}"
+            )
+        if any(b <= a for a, b in zip(self.bounds, self.bounds[1:], strict=False)):
+            raise ValueError("bucket bounds must rise")
+        if any(c < 0 for c in self.counts):
+            raise ValueError("bucket counts cannot be negative")
+
+    @property
+    def count(self) -> float:
+        """All samples."""
+        return sum(self.counts)
+
+    def percentile(self, percent: float) -> float | None:
+        """Google's estimate of the percentile in seconds, or None where there is no sample.
+
+        Linear inside the bucket: low + (up - low) * (p - p_low) / (p_up - p_low)
+        (docs.cloud.google.com/monitoring/api/v3/distribution-metrics). The overflow bucket has no upper
+        bound, so its lower one is given; the underflow bucket starts at 0.
+        """
+        count = self.count
+        if count <= 0:
+            return None
+        rank = percent / 100.0 * count
+        seen = 0.0
+        for i, in_bucket in enumerate(self.counts):
+            if in_bucket > 0 and seen + in_bucket >= rank:
+                low = self.bounds[i - 1] if i else 0.0
+                if i == len(self.bounds):
+                    return low
+                return low + (self.bounds[i] - low) * max(0.0, rank - seen) / in_bucket
+            seen += in_bucket
+        return self.bounds[-1] if self.bounds else 0.0
+
+    def share_above(self, limit: float) -> float:
+        """Share of samples slower than `limit` seconds, linear inside the bucket that holds it; 0 where empty."""
+        count = self.count
+        if count <= 0:
+            return 0.0
+        i = bisect_left(self.bounds, limit)
+        above = sum(self.counts[i + 1 :])
+        if i < len(self.bounds):
+            low = self.bounds[i - 1] if i else 0.0
+            above += self.counts[i] * (self.bounds[i] - limit) / (self.bounds[i] - low)
+        else:
+            above += self.counts[i]
+        return above / count
+
+
+def merge(parts: tuple[Distribution, ...]) -> Distribution | None:
+    """The sum of distributions with equal bounds, or None for none at all.
+
+    Raises:
+        ValueError: bounds differ; ask the server to merge them (REDUCE_SUM) instead.
+    """
+    if not parts:
+        return None
+    bounds = parts[0].bounds
+    if any(p.bounds != bounds for p in parts):
+        raise ValueError("distributions with different bucket bounds cannot be merged")
+    counts = tuple(map(sum, zip(*(p.counts for p in parts), strict=True)))
+    total = sum(counts)
+    mean = sum(p.mean * p.count for p in parts) / total if total else 0.0
+    return Distribution(bounds=bounds, counts=counts, mean=mean)

@@ -1,0 +1,132 @@
+"""What the control loop needs from outside, as small protocols. Each has a real and a simulated adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from spillway.core.overlay import Overlay
+from spillway.core.snapshot import Snapshot
+
+
+class Clock(Protocol):
+    """Time, in the world's seconds: on the sandbox it runs `speed` times faster than the wall."""
+
+    def now(self) -> float:
+        """UTC seconds since 1970."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards, for measuring durations."""
+        ...
+
+
+class Observer(Protocol):
+    """Eyes: reads everything there is to know, never raises for a part that cannot be read."""
+
+    def observe(self) -> Snapshot:
+        """Read listing, health, traffic, latency and demand; a part that fails is `Missing` in the result."""
+        ...
+
+    def observe_health(self) -> Snapshot:
+        """Read listing and health alone (the fast pass); every traffic signal is `Missing`."""
+        ...
+
+
+class Outcome(StrEnum):
+    """What became of a write."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    """The API said no; nothing was changed."""
+    CONFLICT = "conflict"
+    """Somebody else changed it meanwhile (412), also after one refresh and retry."""
+    FAILED = "failed"
+    """It stopped with an error after which part of it may have been done: observe, then decide anew."""
+    UNKNOWN = "unknown"
+    """No answer within the deadline: it may have been carried out. Observe before anything else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The result of one engine call."""
+
+    outcome: Outcome
+    sentence: str
+    """One sentence for log, journal and people: what was done, or why not and what happens next."""
+    changes: tuple[tuple[str, str], ...] = ()
+    """(operation, resource name), operation one of create, update, replace, delete, same is left out."""
+    outputs: tuple[tuple[str, str], ...] = ()
+    """Stack outputs, sorted by name; `load_balancer_ip` among them."""
+    engine_processes: int = 0
+    engine_seconds: float = 0.0
+    """Wall seconds in the engine."""
+    refreshed: bool = False
+    """True if state had to be read from the cloud first (a foreign edit, a crash before)."""
+    foreign_edit: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewedChange:
+    """One thing that an `up` would do."""
+
+    operation: str
+    """create, update, replace or delete."""
+    kind: str
+    """Type in a person's words, such as `backend service`."""
+    name: str
+    details: tuple[str, ...] = ()
+    """For updates: `property: old -> new`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What an `up` would do; empty `changes` means nothing."""
+
+    changes: tuple[PreviewedChange, ...]
+    same: int
+
+
+class Deployer(Protocol):
+    """Hands: the one writer. Every call has a deadline and never raises for what the cloud does."""
+
+    kind: str
+    """Which engine: `cli+plugin`, `cli+standin` or `embedded`."""
+
+    def preview(self, overlay: Overlay) -> Preview:
+        """What `apply` would change.
+
+        Raises:
+            SpillwayError: the engine cannot tell.
+        """
+        ...
+
+    def apply(self, overlay: Overlay) -> Applied:
+        """Make the load balancer what (config, overlay) say."""
+        ...
+
+    def destroy(self) -> Applied:
+        """Remove all that this stack has made."""
+        ...
+
+    def recover(self) -> str | None:
+        """After a crash: clear own dead locks, repair pending operations. A sentence if something was done."""
+        ...
+
+    def outputs(self) -> dict[str, str]:
+        """Outputs of the last successful `apply`, from state; empty where there was none."""
+        ...
+
+
+class Journal(Protocol):
+    """An append-only record, one JSON object for each tick."""
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write one record durably."""
+        ...
+
+    def tail(self, count: int) -> tuple[dict[str, Any], ...]:
+        """The newest `count` records, oldest first."""
+        ...
