@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 RegionName = str
 ServiceName = str
 
@@ -23,7 +25,7 @@ def legal_scaler(value: float) -> float:
     Raises:
         ValueError: `value` is not a number (NaN).
     """
-    if value != value:
+    if isnan(value):
         raise ValueError("a capacity scaler cannot be NaN")
     if value < SCALER_FLOOR / 2:
         return 0.0
