@@ -1,0 +1,45 @@
+"""What holds for every test: loopback only, a clean environment, and where the shared traces are."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+settings.register_profile("fast", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("deep", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("SPILLWAY_HYPOTHESIS", "fast"))
+
+_LOOPBACK = ("127.", "::1", "localhost")
+_connect = socket.socket.connect
+
+
+def _connect_on_loopback_only(self: socket.socket, address: Any) -> None:
+    if self.family in {socket.AF_INET, socket.AF_INET6} and not str(address[0]).startswith(_LOOPBACK):
+        raise AssertionError(f"a test tried to leave this machine: {address}")
+    _connect(self, address)
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every connection that would leave the machine, and forget the caller's cloud settings."""
+    monkeypatch.setattr(socket.socket, "connect", _connect_on_loopback_only)
+    for name in list(os.environ):
+        if name.startswith(("GOOGLE_", "CLOUDSDK_", "PULUMI_", "SPILLWAY_")) and name != "SPILLWAY_SHARED":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Iterator[Path]:
+    """The folder with real traces; skips, and says so, where it is absent."""
+    folder = Path(os.environ.get("SPILLWAY_SHARED", ROOT.parent / "shared")) / "data"
+    if not folder.is_dir():
+        pytest.skip(f"SKIPPED LOUDLY: the shared traces are not at {folder}; set SPILLWAY_SHARED to run this test")
+    yield folder
