@@ -1,0 +1,88 @@
+"""The `spillway` command: one group, one module for each command, errors turned into exit codes in one place."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from spillway import __version__
+from spillway.cli import check, demo, doctor, document, provision, run, sandbox, setup, status
+from spillway.cli.console import complain, err
+from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
+from spillway.exits import Exit
+
+HELP = """Build a global Application Load Balancer and move traffic between its regions.
+
+\b
+First steps
+  spillway demo            see the whole thing run on a simulated Google Cloud
+  spillway check           read a configuration and name every mistake in it
+  spillway plan            show what would be built or changed
+  spillway run             the daemon: build it, watch it, move traffic
+
+Every command takes --json where it prints a result. Exit codes: 0 done, 1 failed, 2 wrong input,
+3 something needed is missing, 4 refused by the cloud, 5 outcome unknown, 70 defect, 130 interrupted.
+"""
+
+
+@click.group(help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", prog_name="spillway")
+def group() -> None:
+    """The group; its help stands in HELP."""
+
+
+for command in (
+    run.run,
+    check.check,
+    provision.plan,
+    provision.up,
+    provision.destroy,
+    status.status,
+    demo.demo,
+    sandbox.sandbox,
+    setup.setup,
+    doctor.doctor,
+    document.docs,
+):
+    group.add_command(command)
+
+
+def exit_code(error: SpillwayError) -> Exit:
+    """The exit code that an error ends a command with."""
+    if isinstance(error, ConfigError):
+        return Exit.CONFIG
+    if isinstance(error, OutcomeUnknown):
+        return Exit.UNKNOWN
+    if isinstance(error, TemporaryError):
+        return Exit.UNAVAILABLE
+    if isinstance(error, PermanentError):
+        return Exit.REFUSED
+    return Exit.FAILED
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; never raises."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        result = group.main(args=list(arguments), prog_name="spillway", standalone_mode=False)
+        return int(result) if isinstance(result, int) else Exit.OK
+    except click.exceptions.Abort:
+        err.print("interrupted")
+        return Exit.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return Exit.CONFIG
+    except SpillwayError as error:
+        complain(error, as_json="--json" in arguments)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        return Exit.OK
+    except Exception:  # noqa: BLE001 the last line of defence: a defect gets an exit code and a place, not a bare trace
+        err.print("[bold red]defect in Spillway[/]; please report this with what you did:")
+        err.print(traceback.format_exc(), markup=False)
+        return Exit.INTERNAL

@@ -1,0 +1,39 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_CONFIGS = (Path("/etc/spillway/spillway.yaml"), Path("config/spillway.yaml"))
+
+
+def default_config() -> Path:
+    """$SPILLWAY_CONFIG, else the installed config, else the one in the working folder."""
+    if named := os.environ.get("SPILLWAY_CONFIG"):
+        return Path(named)
+    return next((path for path in DEFAULT_CONFIGS if path.exists()), DEFAULT_CONFIGS[0])
+
+
+def config_option(function: F) -> F:
+    """`--config PATH`: a YAML file, or a directory of them."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        default=default_config,
+        show_default="$SPILLWAY_CONFIG, /etc/spillway/spillway.yaml or ./config/spillway.yaml",
+        help="Configuration: a YAML file, or a directory of them.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """`--json`: one JSON document on standard output instead of people's words."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")(function)

@@ -1,0 +1,97 @@
+"""`spillway plan`, `up` and `destroy`: the load balancer without the daemon."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from spillway.cli.console import err, out, print_json
+from spillway.cli.options import config_option, json_option
+from spillway.errors import SpillwayError
+from spillway.exits import Exit
+from spillway.ports import Applied, Outcome
+
+_CODES = {
+    Outcome.DONE: Exit.OK,
+    Outcome.UNCHANGED: Exit.OK,
+    Outcome.REFUSED: Exit.REFUSED,
+    Outcome.CONFLICT: Exit.FAILED,
+    Outcome.FAILED: Exit.FAILED,
+    Outcome.UNKNOWN: Exit.UNKNOWN,
+}
+
+
+@click.command()
+@config_option
+@json_option
+def plan(config_path: Path, as_json: bool) -> int:
+    """Show what `spillway run` would build or change. Touches nothing."""
+    from spillway import compose
+    from spillway.adapters.engine.render import render_preview
+    from spillway.config import load
+
+    hands = compose.hands(load.load(config_path))
+    preview = hands.deployer.preview(hands.overlay)
+    if as_json:
+        print_json({"engine": hands.deployer.kind, **asdict(preview)})
+    else:
+        err.print(f"[dim]engine: {hands.deployer.kind}[/]")
+        out.print(render_preview(preview, colour=out.is_terminal), markup=False)
+    return Exit.OK
+
+
+@click.command()
+@config_option
+@json_option
+def up(config_path: Path, as_json: bool) -> int:
+    """Build the load balancer, or bring it to what the configuration says, and print its address.
+
+    Scalers, posture and membership that a daemon has chosen are kept. Refuses while a daemon runs on the same state.
+    """
+    from spillway import compose
+    from spillway.config import load
+
+    with compose.exclusive(load.load(config_path)) as hands:
+        recovered = hands.deployer.recover()
+        if recovered:
+            err.print(recovered, markup=False)
+        applied = hands.deployer.apply(hands.overlay)
+    return _finish(applied, hands.deployer.kind, as_json=as_json)
+
+
+@click.command()
+@config_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def destroy(config_path: Path, yes: bool, as_json: bool) -> int:
+    """Remove everything that Spillway made for this configuration: the address, too."""
+    from spillway import compose
+    from spillway.config import load
+
+    loaded = load.load(config_path)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise SpillwayError("destroy asks before it removes a load balancer, and there is nobody to ask.", remedy="Add --yes.")
+        click.confirm(
+            f"Remove the load balancer {loaded.config.name!r} of project {loaded.config.project!r} and its address?", abort=True
+        )
+    with compose.exclusive(loaded) as hands:
+        hands.deployer.recover()
+        applied = hands.deployer.destroy()
+    return _finish(applied, hands.deployer.kind, as_json=as_json)
+
+
+def _finish(applied: Applied, engine: str, *, as_json: bool) -> int:
+    """Print what became of an engine call and return its exit code."""
+    if as_json:
+        print_json({"engine": engine, **asdict(applied)})
+        return _CODES[applied.outcome]
+    good = applied.outcome in {Outcome.DONE, Outcome.UNCHANGED}
+    (out if good else err).print(f"[{'green' if good else 'bold red'}]{applied.outcome.value}[/] ", end="")
+    (out if good else err).print(applied.sentence, markup=False)
+    for name, value in applied.outputs:
+        out.print(f"  [bold]{name}[/]  {value}")
+    return _CODES[applied.outcome]
