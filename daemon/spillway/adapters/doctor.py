@@ -1,0 +1,267 @@
+"""Examinations: of this machine, the engine, the cloud. Each answers with a finding and never raises."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from spillway.config.model import Config
+
+_DEADLINE = 5.0
+"""Wall seconds that one look may take."""
+
+_CLOCK_LIMIT = 5.0
+"""Seconds of clock error past which sample ages cannot be trusted: a twelfth of the sample period."""
+
+READING = (
+    "compute.backendServices.get",
+    "compute.backendServices.list",
+    "compute.globalOperations.get",
+    "monitoring.timeSeries.list",
+    "monitoring.metricDescriptors.get",
+    "networkservices.serviceLbPolicies.get",
+)
+"""Permissions without which the daemon is blind (reference: gcp.md section 6)."""
+WRITING = (
+    "compute.backendServices.update",
+    "compute.healthChecks.useReadOnly",
+    "compute.networkEndpointGroups.use",
+    "compute.instanceGroups.use",
+    "networkservices.serviceLbPolicies.update",
+    "networkservices.operations.get",
+)
+"""Permissions without which it cannot move anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    verdict: Literal["ok", "warn", "fail"]
+    subject: str
+    detail: str
+    remedy: str = ""
+
+
+def examine(config: Config, path: Path) -> list[Finding]:
+    """Look at everything that the daemon needs with this configuration."""
+    findings = examine_machine()
+    findings.append(Finding(verdict="ok", subject="configuration", detail=f"{path} can be used, cloud {config.cloud}"))
+    findings.append(_state_folder(Path(config.daemon.state_dir)))
+    findings.append(_listen(config.daemon.listen))
+    findings.append(_engine(config))
+    if config.cloud == "sandbox" and config.sandbox is not None:
+        findings.append(_reachable("sandbox (REST)", config.sandbox.http))
+        findings.append(_reachable("sandbox (gRPC)", config.sandbox.grpc))
+    if config.cloud == "gcp":
+        findings.extend(_google(config.project))
+    return findings
+
+
+def examine_machine() -> list[Finding]:
+    """Look at what needs no configuration: the interpreter and the tools on PATH."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    findings = [Finding(verdict="ok", subject="python", detail=version)]
+    found = shutil.which("pulumi")
+    if found:
+        findings.append(Finding(verdict="ok", subject="pulumi", detail=found))
+    else:
+        findings.append(
+            Finding(
+                verdict="warn",
+                subject="pulumi",
+                detail="no `pulumi` on PATH; the sandbox works without, Google Cloud does not",
+                remedy="Run `spillway setup`.",
+            )
+        )
+    return findings
+
+
+def _state_folder(folder: Path) -> Finding:
+    """Can the daemon write there, and does one run there already?"""
+    subject = "state folder"
+    existing = next((f for f in (folder, *folder.parents) if f.exists()), Path("/"))
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return Finding(
+            verdict="fail",
+            subject=subject,
+            detail=f"{folder} cannot be written by this user",
+            remedy="Run as the daemon's user, or set daemon.state_dir to a folder of yours.",
+        )
+    free = shutil.disk_usage(existing).free
+    if free < 1 << 30:
+        return Finding(
+            verdict="warn",
+            subject=subject,
+            detail=f"{folder} has {free >> 20} MiB left; the journal may need more",
+            remedy="Free room, or lower daemon.journal.max_bytes and keep.",
+        )
+    return Finding(verdict="ok", subject=subject, detail=f"{folder}, {free >> 30} GiB free")
+
+
+def _listen(address: str) -> Finding:
+    """Is the daemon's address free, or does something answer there?"""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), _DEADLINE):
+            return Finding(
+                verdict="warn",
+                subject="listen address",
+                detail=f"something answers on {address} already",
+                remedy="If that is not a running Spillway, set daemon.listen to another port.",
+            )
+    except OSError:
+        return Finding(verdict="ok", subject="listen address", detail=f"{address} is free")
+
+
+def _reachable(subject: str, address: str) -> Finding:
+    """Does anything answer at a loopback address?"""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), _DEADLINE):
+            return Finding(verdict="ok", subject=subject, detail=f"answers on {address}")
+    except OSError as error:
+        return Finding(
+            verdict="fail",
+            subject=subject,
+            detail=f"nobody answers on {address}: {error.strerror or error}",
+            remedy="Start it with `spillway sandbox -c CONFIG`.",
+        )
+
+
+def _engine(config: Config) -> Finding:
+    """Which engine would run?"""
+    from spillway.adapters.engine.choose import choose
+    from spillway.errors import SpillwayError
+
+    try:
+        choice = choose(config)
+    except SpillwayError as error:
+        return Finding(verdict="fail", subject="engine", detail=str(error), remedy=error.remedy)
+    return Finding(verdict="ok", subject="engine", detail=f"{choice.kind}: {choice.why}")
+
+
+def _google(project: str) -> list[Finding]:
+    """Credentials, reachability, clock and permissions."""
+    import google.auth
+    from google.auth.exceptions import GoogleAuthError
+    from google.auth.transport.requests import AuthorizedSession
+
+    try:
+        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    except GoogleAuthError as error:
+        return [
+            Finding(
+                verdict="fail",
+                subject="credentials",
+                detail=f"none found: {error}",
+                remedy="On Google Cloud attach a service account to the machine; elsewhere run `gcloud auth application-default login`.",
+            )
+        ]
+    session = AuthorizedSession(credentials)
+    return [
+        Finding(verdict="ok", subject="credentials", detail=type(credentials).__module__),
+        *_look("compute API", lambda: _compute(session, project)),
+        *_look("permissions", lambda: _permissions(session, project)),
+    ]
+
+
+def _look(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+    """Carry out one look at the network; its failure is a finding."""
+    import requests
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        return look()
+    except (requests.RequestException, GoogleAuthError) as error:
+        return [
+            Finding(
+                verdict="fail",
+                subject=subject,
+                detail=f"could not be asked: {error}",
+                remedy="Check the network, the proxy settings and the credentials of this machine.",
+            )
+        ]
+
+
+def _compute(session: Any, project: str) -> list[Finding]:
+    """Ask Compute for one backend service; compare clocks by the answer's Date."""
+    answer = session.get(
+        f"https://compute.googleapis.com/compute/v1/projects/{project}/global/backendServices",
+        params={"maxResults": 1},
+        timeout=_DEADLINE,
+    )
+    findings = []
+    if answer.ok:
+        findings.append(Finding(verdict="ok", subject="compute API", detail=f"answers for project {project}"))
+    else:
+        findings.append(
+            Finding(
+                verdict="fail",
+                subject="compute API",
+                detail=f"HTTP {answer.status_code}: {answer.text[:200]}",
+                remedy=f"Is the Compute API enabled in {project}, and does the daemon's role hold compute.backendServices.list?",
+            )
+        )
+    if stamp := answer.headers.get("Date"):
+        error = abs(parsedate_to_datetime(stamp).timestamp() - time.time())
+        findings.append(
+            Finding(verdict="ok", subject="clock", detail=f"within {error:.0f} s of Google's")
+            if error <= _CLOCK_LIMIT
+            else Finding(
+                verdict="warn",
+                subject="clock",
+                detail=f"{error:.0f} s off Google's; the ages of samples will be wrong by as much",
+                remedy="Turn on time synchronisation (timedatectl set-ntp true).",
+            )
+        )
+    return findings
+
+
+def _permissions(session: Any, project: str) -> list[Finding]:
+    """Ask which of the permissions that the daemon uses are granted."""
+    wanted = [*READING, *WRITING]
+    answer = session.post(
+        f"https://cloudresourcemanager.googleapis.com/v1/projects/{project}:testIamPermissions",
+        json={"permissions": wanted},
+        timeout=_DEADLINE,
+    )
+    if not answer.ok:
+        return [
+            Finding(
+                verdict="warn",
+                subject="permissions",
+                detail=f"could not be tested (HTTP {answer.status_code})",
+                remedy="Enable the Cloud Resource Manager API to have them tested, or compare by hand with the README.",
+            )
+        ]
+    granted = set(answer.json().get("permissions", []))
+    blind = [p for p in READING if p not in granted]
+    tied = [p for p in WRITING if p not in granted]
+    if blind:
+        return [
+            Finding(
+                verdict="fail",
+                subject="permissions",
+                detail="missing for reading: " + ", ".join(blind),
+                remedy="Add them to the daemon's role (README, least privilege).",
+            )
+        ]
+    if tied:
+        return [
+            Finding(
+                verdict="warn",
+                subject="permissions",
+                detail="enough to observe; missing for moving traffic: " + ", ".join(tied),
+                remedy="Add them before a policy is set to `act`.",
+            )
+        ]
+    return [Finding(verdict="ok", subject="permissions", detail="all that the daemon uses are granted")]
