@@ -1,76 +1,91 @@
-"""Where Google Cloud's regions are: degrees, for distances between clients and regions.
-
-The towns are those that Google names for each region (cloud.google.com/about/locations); the coordinates are
-the towns' own, to two decimals (about a kilometre, which is nothing against a round trip). A region that is
-missing here is not wrong, only new: its place is then given in the configuration.
-"""
+"""Demand by client continent: how many requests a second from each reach each region."""
 
 from __future__ import annotations
 
-from math import asin, cos, radians, sin, sqrt
-from types import MappingProxyType
+from collections.abc import Mapping
 
+from spillway.core.directory import region_of
+from spillway.core.minutes import absurd, wild
+from spillway.core.policy import Evidence
+from spillway.core.series import Answer, Lag, PlaceRow
+from spillway.core.snapshot import Absence, Minute, Missing, PlaceDemand, Seen
 from spillway.core.units import RegionName
 
-EARTH_RADIUS_KM = 6371.0
-"""Mean radius of the earth (IUGG)."""
-
-REGION_PLACES: MappingProxyType[RegionName, tuple[float, float]] = MappingProxyType(
-    {
-        "africa-south1": (-26.20, 28.05),  # Johannesburg
-        "asia-east1": (24.08, 120.54),  # Changhua County
-        "asia-east2": (22.32, 114.17),  # Hong Kong
-        "asia-northeast1": (35.68, 139.69),  # Tokyo
-        "asia-northeast2": (34.69, 135.50),  # Osaka
-        "asia-northeast3": (37.57, 126.98),  # Seoul
-        "asia-south1": (19.08, 72.88),  # Mumbai
-        "asia-south2": (28.61, 77.21),  # Delhi
-        "asia-southeast1": (1.34, 103.71),  # Jurong West
-        "asia-southeast2": (-6.21, 106.85),  # Jakarta
-        "asia-southeast3": (13.76, 100.50),  # Bangkok
-        "australia-southeast1": (-33.87, 151.21),  # Sydney
-        "australia-southeast2": (-37.81, 144.96),  # Melbourne
-        "europe-central2": (52.23, 21.01),  # Warsaw
-        "europe-north1": (60.57, 27.20),  # Hamina
-        "europe-north2": (59.33, 18.07),  # Stockholm
-        "europe-southwest1": (40.42, -3.70),  # Madrid
-        "europe-west1": (50.45, 3.82),  # Saint-Ghislain
-        "europe-west2": (51.51, -0.13),  # London
-        "europe-west3": (50.11, 8.68),  # Frankfurt
-        "europe-west4": (53.44, 6.84),  # Eemshaven
-        "europe-west6": (47.38, 8.54),  # Zurich
-        "europe-west8": (45.46, 9.19),  # Milan
-        "europe-west9": (48.86, 2.35),  # Paris
-        "europe-west10": (52.52, 13.41),  # Berlin
-        "europe-west12": (45.07, 7.69),  # Turin
-        "me-central1": (25.29, 51.53),  # Doha
-        "me-central2": (26.43, 50.10),  # Dammam
-        "me-west1": (32.09, 34.78),  # Tel Aviv
-        "northamerica-northeast1": (45.50, -73.57),  # Montreal
-        "northamerica-northeast2": (43.65, -79.38),  # Toronto
-        "northamerica-south1": (20.59, -100.39),  # Queretaro
-        "southamerica-east1": (-23.53, -46.79),  # Osasco
-        "southamerica-west1": (-33.45, -70.67),  # Santiago
-        "us-central1": (41.26, -95.86),  # Council Bluffs
-        "us-east1": (33.20, -80.01),  # Moncks Corner
-        "us-east4": (39.04, -77.49),  # Ashburn
-        "us-east5": (39.96, -83.00),  # Columbus
-        "us-south1": (32.78, -96.80),  # Dallas
-        "us-west1": (45.59, -121.18),  # The Dalles
-        "us-west2": (34.05, -118.24),  # Los Angeles
-        "us-west3": (40.76, -111.89),  # Salt Lake City
-        "us-west4": (36.17, -115.14),  # Las Vegas
-    }
-)
-"""(latitude, longitude) in degrees by region."""
+Traffic = Mapping[RegionName, Seen[tuple[Minute, ...]] | Missing]
 
 
-def distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """Great-circle distance in kilometres between two (latitude, longitude) pairs, by the haversine formula."""
-    latitude_a, longitude_a = map(radians, a)
-    latitude_b, longitude_b = map(radians, b)
-    h = (
-        sin((latitude_b - latitude_a) / 2) ** 2
-        + cos(latitude_a) * cos(latitude_b) * sin((longitude_b - longitude_a) / 2) ** 2
+def seen_places(
+    rows: tuple[PlaceRow, ...],
+    answer: Answer[PlaceRow] | Missing,
+    traffic: Traffic,
+    *,
+    at: float,
+    lag: Lag,
+    evidence: Evidence,
+) -> Seen[tuple[PlaceDemand, ...]] | Missing:
+    """Mean rates over the newest trusted minutes, as many as the policy judges together.
+
+    Args:
+        rows: the service's rows of `answer`.
+        answer: the query, for its time and errors.
+        traffic: what each region answered, against which these counts are checked.
+        at: UTC seconds of the snapshot.
+        lag: how late samples are seen.
+        evidence: what the policy trusts.
+    """
+    if isinstance(answer, Missing):
+        return answer
+    if answer.errors:
+        return Missing(absence=Absence.PARTIAL, detail="; ".join(answer.errors))
+    newest = answer.asked - lag.ingest_delay
+    ends = sorted({end for row in rows for end, _ in row.points if end <= newest})[
+        -max(1, evidence.minutes) :
+    ]
+    if not ends:
+        return Missing(absence=Absence.NO_SERIES)
+    age = at - ends[-1]
+    if age > evidence.max_age:
+        return Missing(absence=Absence.STALE, detail=f"the newest minute ended {age:.0f} s ago")
+    sums = _sums(rows, frozenset(ends))
+    if sums is None or _contradicts(sums, traffic, frozenset(ends)):
+        return Missing(
+            absence=Absence.GARBAGE, detail="counts by continent cannot be true, or contradict the answers"
+        )
+    seconds = len(ends) * lag.sample_period
+    return Seen(
+        value=tuple(
+            PlaceDemand(place=place, region=region, rate=total / seconds)
+            for (place, region), total in sorted(sums.items())
+        ),
+        age=max(0.0, age),
+        evidence=round(sum(sums.values())),
     )
-    return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(h)))
+
+
+def _sums(rows: tuple[PlaceRow, ...], ends: frozenset[float]) -> dict[tuple[str, RegionName], float] | None:
+    """Requests by (place, region) in the minutes `ends`, or None if one count cannot be true."""
+    sums: dict[tuple[str, RegionName], float] = {}
+    for row in rows:
+        values = [value for end, value in row.points if end in ends]
+        if any(map(absurd, values)):
+            return None
+        if values:
+            key = (row.place, region_of(row.scope))
+            sums[key] = sums.get(key, 0.0) + sum(values)
+    return sums
+
+
+def _contradicts(
+    sums: Mapping[tuple[str, RegionName], float], traffic: Traffic, ends: frozenset[float]
+) -> bool:
+    """Tell if a region's requests and its answers, both known, are too far apart to be both true."""
+    by_region: dict[RegionName, float] = {}
+    for (_, region), total in sums.items():
+        by_region[region] = by_region.get(region, 0.0) + total
+    for region, total in by_region.items():
+        seen = traffic.get(region)
+        if isinstance(seen, Seen):
+            answered = [minute.total for minute in seen.value if minute.end in ends]
+            if len(answered) == len(ends) and wild(total, sum(answered)):
+                return True
+    return False

@@ -28,6 +28,8 @@ class Absence(StrEnum):
     """The backend is not attached, so nobody measures it."""
     NOT_PROBED = "not-probed"
     """getHealth answered with an empty list: no members, or not yet probed."""
+    NOT_ASKED = "not-asked"
+    """This pass does not read it: the fast pass reads listing and health alone."""
     GARBAGE = "garbage"
     """Values that cannot be true: negative counts, a distribution whose parts do not add up."""
 

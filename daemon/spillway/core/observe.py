@@ -1,0 +1,234 @@
+"""Rows, listing and health reads become one Snapshot. The same function serves the daemon and the backtest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spillway.core.directory import Directory, Whose, directory
+from spillway.core.listed import attached_groups, observed_backend, observed_health, observed_policy
+from spillway.core.minutes import Tally, seen_minutes
+from spillway.core.places import seen_places
+from spillway.core.policy import Evidence
+from spillway.core.series import (
+    Answer,
+    CountRow,
+    HealthReads,
+    Lag,
+    LatencyRow,
+    ListedGroup,
+    Listing,
+    PlaceRow,
+    Policies,
+    Readings,
+)
+from spillway.core.snapshot import Absence, BackendView, Minute, Missing, Seen, ServiceView, Snapshot
+from spillway.core.topology import Backend, Fleet, Service
+from spillway.core.units import RegionName, ServiceName
+
+_DEFAULT = Evidence()
+_NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
+
+NOTHING_ASKED = Readings(counts=_NOT_ASKED, latencies=_NOT_ASKED, places=_NOT_ASKED)
+"""The readings of the fast pass, which asks for no traffic."""
+
+Tallies = dict[int, dict[RegionName, Tally]]
+"""By index of the service, then by region; region '' collects what no backend answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pass:
+    """All that one pass read, and how to judge it."""
+
+    at: float
+    readings: Readings
+    listing: Listing | Missing
+    policies: Policies | Missing
+    health: HealthReads | Missing
+    lag: Lag
+    problems: list[str]
+
+
+def observe(
+    fleet: Fleet,
+    *,
+    at: float,
+    readings: Readings,
+    listing: Listing | Missing,
+    policies: Policies | Missing,
+    health: HealthReads | Missing,
+    lag: Lag = Lag(),  # noqa: B008 a frozen value
+    evidence: Mapping[ServiceName, Evidence] | None = None,
+    problems: tuple[str, ...] = (),
+) -> Snapshot:
+    """Everything that was read, sorted to the backends of `fleet`; what could not be read has its reason.
+
+    A minute is trusted once even its first request is older than `lag.total` at the time of the query,
+    which is when its end is older than the ingest delay.
+
+    Args:
+        fleet: what should be there.
+        at: UTC seconds of the snapshot; all ages count from here.
+        readings: answers of the traffic queries.
+        listing: backend services of the project.
+        policies: service LB policies of the project.
+        health: getHealth of each attached group.
+        lag: how late samples are seen.
+        evidence: what each service's policy trusts; its defaults where a service is not named.
+        problems: sentences about what could not be read, kept in the snapshot.
+    """
+    places = directory(fleet)
+    found: list[str] = list(problems)
+    tallies = _collect(places, readings, found)
+    demand = _place_rows(places, readings.places)
+    found += _incomplete(readings)
+    seen = _Pass(
+        at=at,
+        readings=readings,
+        listing=listing,
+        policies=policies,
+        health=health,
+        lag=lag,
+        problems=found,
+    )
+    trusted = evidence or {}
+    services = tuple(
+        _service_view(
+            seen,
+            service,
+            tallies.get(index, {}),
+            demand.get(index, ()),
+            trusted.get(service.name, _DEFAULT),
+        )
+        for index, service in enumerate(fleet.services)
+    )
+    return Snapshot(at=at, lag=lag.total, services=services, problems=tuple(dict.fromkeys(found)))
+
+
+def _collect(places: Directory, readings: Readings, problems: list[str]) -> Tallies:
+    """Sort count and latency rows to backends; groups of one region come together."""
+    tallies: Tallies = {}
+    rows: list[CountRow | LatencyRow] = []
+    for answer in (readings.counts, readings.latencies):
+        if isinstance(answer, Answer):
+            rows += answer.rows
+    for row in rows:
+        place = places.find(row.target, row.name, row.scope)
+        if isinstance(place, Whose):
+            if place is Whose.NOT_OURS:
+                continue
+            if place is Whose.FOREIGN:
+                problems.append(
+                    f"group {row.name} in {row.scope} answers for {row.target} but is not in the configuration; "
+                    "add it under topology.regions, or detach it"
+                )
+                continue
+            place = (places.targets[row.target], "")
+        index, region = place
+        tally = tallies.setdefault(index, {}).get(region)
+        if tally is None:
+            tally = tallies[index][region] = Tally()
+        if isinstance(row, CountRow):
+            tally.add(row.code, row.points)
+        else:
+            tally.latencies.append(dict(row.points))
+    return tallies
+
+
+def _place_rows(places: Directory, answer: Answer[PlaceRow] | Missing) -> dict[int, tuple[PlaceRow, ...]]:
+    """Demand rows by service."""
+    result: dict[int, list[PlaceRow]] = {}
+    if isinstance(answer, Answer):
+        for row in answer.rows:
+            index = places.targets.get(row.target)
+            if index is not None:
+                result.setdefault(index, []).append(row)
+    return {index: tuple(rows) for index, rows in result.items()}
+
+
+def _incomplete(readings: Readings) -> list[str]:
+    """One sentence for each query that failed or came back incomplete."""
+    sentences = []
+    for what, answer in (
+        ("request counts", readings.counts),
+        ("latencies", readings.latencies),
+        ("demand by continent", readings.places),
+    ):
+        if isinstance(answer, Missing):
+            if answer.absence is not Absence.NOT_ASKED:
+                sentences.append(f"{what} could not be read: {answer.detail or answer.absence.value}")
+        elif answer.errors:
+            sentences.append(f"{what} may be incomplete: {'; '.join(answer.errors)}")
+    return sentences
+
+
+def _minutes(seen: _Pass, tally: Tally | None, evidence: Evidence) -> Seen[tuple[Minute, ...]] | Missing:
+    """The trusted minutes behind one tally, unless the query as a whole cannot be trusted."""
+    counts, latencies = seen.readings.counts, seen.readings.latencies
+    if isinstance(counts, Missing):
+        return counts
+    if counts.errors:
+        return Missing(absence=Absence.PARTIAL, detail="; ".join(counts.errors))
+    return seen_minutes(
+        tally,
+        at=seen.at,
+        newest=counts.asked - seen.lag.ingest_delay,
+        evidence=evidence,
+        with_latency=isinstance(latencies, Answer) and not latencies.errors,
+    )
+
+
+def _backend_view(
+    seen: _Pass,
+    service: Service,
+    backend: Backend,
+    groups: tuple[ListedGroup, ...],
+    tally: Tally | None,
+    evidence: Evidence,
+) -> BackendView:
+    """One backend, of which `groups` are attached."""
+    traffic = _minutes(seen, tally, evidence)
+    listing = seen.listing
+    if isinstance(listing, Missing):
+        unknown = seen.health if isinstance(seen.health, Missing) else listing
+        return BackendView(region=backend.region, observed=listing, health=unknown, traffic=traffic)
+    observed, sentence = observed_backend(backend, groups, age=max(0.0, seen.at - listing.at))
+    if sentence:
+        seen.problems.append(sentence)
+    if not groups and isinstance(traffic, Missing) and traffic.absence is not Absence.NOT_ASKED:
+        traffic = Missing(absence=Absence.NOT_MEMBER)
+    health = observed_health(service, groups, seen.health, at=seen.at)
+    return BackendView(region=backend.region, observed=observed, health=health, traffic=traffic)
+
+
+def _service_view(
+    seen: _Pass,
+    service: Service,
+    tallies: Mapping[RegionName, Tally],
+    rows: tuple[PlaceRow, ...],
+    evidence: Evidence,
+) -> ServiceView:
+    """One service with all its backends."""
+    if isinstance(seen.listing, Listing) and service.resource not in seen.listing.services:
+        seen.problems.append(f"backend service {service.resource} does not exist; `spillway up` makes it")
+    groups = attached_groups(service, seen.listing) if isinstance(seen.listing, Listing) else {}
+    views = tuple(
+        _backend_view(
+            seen, service, backend, groups.get(backend.region, ()), tallies.get(backend.region), evidence
+        )
+        for backend in service.backends
+    )
+    return ServiceView(
+        service=service.name,
+        backends=views,
+        policy=observed_policy(service, seen.listing, seen.policies, at=seen.at),
+        places=seen_places(
+            rows,
+            seen.readings.places,
+            {view.region: view.traffic for view in views},
+            at=seen.at,
+            lag=seen.lag,
+            evidence=evidence,
+        ),
+        unassigned=_minutes(seen, tallies.get(""), evidence),
+    )
