@@ -1,0 +1,145 @@
+"""The exporter: takes in what the loop reports and serves it as metrics, status and page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from spillway.adapters.board import About, Board
+from spillway.adapters.collector import Counters, LastPass, registry_with_process
+from spillway.adapters.web import Web
+from spillway.control.report import TickReport
+from spillway.core.policy import Policy
+from spillway.core.result import Lever
+from spillway.core.topology import Fleet
+
+
+class Exporter:
+    """Everything that the daemon shows to the outside.
+
+    Args:
+        listen: address of the web server.
+        about: fixed facts.
+        fleet: the fleet in force now.
+        policies: policy of each service, by service name, in force now.
+        now: the world's UTC seconds.
+        health: progress and a sentence about it.
+        missed: passes that did not happen in time, by kind.
+        calls: monitoring calls made so far.
+        lost: log lines lost so far.
+        reasons: every (lever, reason code) that a move can have.
+        guards: every guard code.
+    """
+
+    def __init__(
+        self,
+        listen: str,
+        about: About,
+        *,
+        fleet: Callable[[], Fleet],
+        policies: Callable[[], Mapping[str, Policy]],
+        now: Callable[[], float],
+        health: Callable[[], tuple[bool, str]],
+        missed: Callable[[], Mapping[str, int]],
+        calls: Callable[[], int],
+        lost: Callable[[], int],
+        reasons: Iterable[tuple[Lever, str]],
+        guards: Iterable[str],
+    ) -> None:
+        self.board = Board(about, policies=policies, now=now)
+        self.registry = registry_with_process()
+        self._counters = Counters(self.registry, reasons=reasons, guards=guards)
+        self._health = health
+        self._missed = missed
+        self._calls = calls
+        self._lost = lost
+        self._is_ready = False
+        self._stopping = False
+        self._reload_good = True
+        self.registry.register(
+            LastPass(
+                last=self.board.last,
+                fleet=fleet,
+                now=now,
+                percentiles=lambda: {name: policy.slo.percentile for name, policy in policies().items()},
+                figures=self._figures,
+                info={"kind": about.engine, "cloud": about.cloud},
+            )
+        )
+        self._web = Web(listen, self)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return self._web.url
+
+    def bind(self) -> None:
+        """Take the address.
+
+        Raises:
+            TemporaryError: it is in use.
+        """
+        self._web.bind()
+
+    def start(self) -> None:
+        """Begin to serve.
+
+        Raises:
+            TemporaryError: the server does not come up.
+        """
+        self._web.start()
+
+    def stop(self) -> None:
+        """End within a bound."""
+        self._web.stop()
+
+    def report(self, report: TickReport) -> None:
+        """Take in one finished pass."""
+        self._counters.add(report)
+        self.board.report(report)
+
+    def failed(self, kind: str) -> None:
+        """A pass ended in a defect."""
+        self._counters.failed.labels(kind).inc()
+
+    def reloaded(self, outcome: str) -> None:
+        """A reload ended: accepted, unchanged, refused, restart-needed or failed."""
+        self._counters.reloads.labels(outcome).inc()
+        self._reload_good = outcome in {"accepted", "unchanged"}
+
+    def set_ready(self) -> None:
+        """The first tick is done."""
+        self._is_ready = True
+
+    def set_stopping(self) -> None:
+        """The daemon is on its way out: no longer ready, still alive."""
+        self._stopping = True
+
+    def healthy(self) -> tuple[bool, str]:
+        """Progress, and a sentence about it."""
+        return self._health()
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether the first tick is done, and a sentence about it."""
+        if self._stopping:
+            return False, "stopping"
+        return (True, "ready") if self._is_ready else (False, "starting: the first tick is not done yet")
+
+    def status(self) -> dict[str, Any]:
+        """The document of /status."""
+        missed = self._missed().get("tick", 0)
+        return self.board.status(ready=self.ready()[0], healthy=self.healthy()[0], missed=missed)
+
+    def history(self) -> dict[str, Any]:
+        """The document of /history."""
+        return self.board.history_document()
+
+    def _figures(self) -> dict[str, float | Mapping[str, float]]:
+        return {
+            "spillway_passes_missed_total": {"tick": 0, "health": 0} | dict(self._missed()),
+            "spillway_monitoring_calls_total": self._calls(),
+            "spillway_log_lines_lost_total": self._lost(),
+            "spillway_last_tick_timestamp_seconds": self.board.ticked_at(),
+            "spillway_ready": float(self.ready()[0]),
+            "spillway_config_last_reload_successful": float(self._reload_good),
+        }

@@ -1,0 +1,164 @@
+"""The journal on disk: one JSON object a line, durable when `append` returns, bounded in size.
+
+The current file is `journal.jsonl`; full ones are `journal.jsonl.1` (newest) and so on. Every record starts
+with its schema version. What a crash tears off the last line is skipped by readers and never spoils the next record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from spillway.errors import TemporaryError
+
+SCHEMA = 1
+"""Version of the records; raised when a field changes its meaning or disappears."""
+
+_BLOCK = 64 * 1024
+"""Bytes read at a time from the end of a file."""
+
+
+def encode(record: dict[str, Any]) -> bytes:
+    """One line of the journal, schema first.
+
+    Raises:
+        ValueError: a number is not finite, or a value is no JSON.
+    """
+    text = json.dumps({"schema": SCHEMA, **record}, separators=(",", ":"), allow_nan=False)
+    return text.encode() + b"\n"
+
+
+class FileJournal:
+    """An append-only journal in a folder.
+
+    Args:
+        folder: made where it is missing.
+        max_bytes: size at which a new file is begun.
+        keep: files that are kept, the current one included.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int, keep: int) -> None:
+        self._folder = folder
+        self._path = folder / "journal.jsonl"
+        self._max_bytes = max_bytes
+        self._keep = keep
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._file = self._open()
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write one record and wait until it is on the disk.
+
+        Raises:
+            TemporaryError: the disk does not take it; the journal is as it was before.
+        """
+        line = encode(record)
+        try:
+            if self._size and self._size + len(line) > self._max_bytes:
+                self._rotate()
+            self._file.write(line)
+            self._file.flush()
+            os.fdatasync(self._file.fileno())
+        except OSError as error:
+            self._forget_torn_line()
+            raise TemporaryError(
+                f"the journal {self._path} takes no record: {error}",
+                remedy="Free space on the disk of daemon.state_dir.",
+            ) from error
+        self._size += len(line)
+
+    def tail(self, count: int) -> tuple[dict[str, Any], ...]:
+        """The newest `count` records, oldest first; lines that are no record are skipped."""
+        found: list[dict[str, Any]] = []
+        for path in self._files():
+            for line in _lines_backwards(path):
+                record = _parse(line)
+                if record is not None:
+                    found.append(record)
+                if len(found) >= count:
+                    return tuple(reversed(found))
+        return tuple(reversed(found))
+
+    def close(self) -> None:
+        """Close the file; nothing is lost, as every record is on the disk already."""
+        self._file.close()
+
+    def _files(self) -> Iterator[Path]:
+        """Files that exist, newest first."""
+        for number in range(self._keep):
+            path = self._numbered(number)
+            if path.exists():
+                yield path
+
+    def _numbered(self, number: int) -> Path:
+        return self._path if number == 0 else self._path.with_name(f"{self._path.name}.{number}")
+
+    def _open(self) -> Any:
+        file = self._path.open("ab", buffering=0)
+        size = file.tell()
+        if size:
+            with self._path.open("rb") as reader:
+                reader.seek(size - 1)
+                if reader.read(1) != b"\n":
+                    size += file.write(b"\n")
+        self._size = size
+        return file
+
+    def _rotate(self) -> None:
+        """Begin a new file, drop the oldest."""
+        self._file.close()
+        for number in reversed(range(self._keep)):
+            path = self._numbered(number)
+            if not path.exists():
+                continue
+            if number + 1 >= self._keep:
+                path.unlink()
+            else:
+                path.replace(self._numbered(number + 1))
+        sync_folder(self._folder)
+        self._file = self._open()
+
+    def _forget_torn_line(self) -> None:
+        """After a failed write: cut off what part of the line has arrived, or at least end it."""
+        if self._file.closed:
+            self._file = self._open()
+            return
+        os.ftruncate(self._file.fileno(), self._size)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The record on a line, or None for what a crash tore."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and "schema" in record else None
+
+
+def _lines_backwards(path: Path) -> Iterator[bytes]:
+    """Lines of a file, last first, reading one block at a time."""
+    with path.open("rb") as file:
+        position = file.seek(0, os.SEEK_END)
+        rest = b""
+        while position > 0:
+            step = min(_BLOCK, position)
+            position -= step
+            file.seek(position)
+            parts = (file.read(step) + rest).split(b"\n")
+            rest = parts[0]
+            for line in reversed(parts[1:]):
+                if line:
+                    yield line
+        if rest:
+            yield rest

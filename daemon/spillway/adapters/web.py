@@ -1,0 +1,205 @@
+"""The web server: /metrics, /healthz, /readyz, /status, /history and the page at /. Read-only, GET alone, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from spillway.adapters.page import PAGE, POLICY
+from spillway.errors import TemporaryError
+
+_CONNECTIONS = 64
+"""Connections served at the same time; more are answered 503."""
+_START_DEADLINE = 5.0
+_STOP_DEADLINE = 3.0
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""On every answer: nothing is cached, framed, sniffed, or loaded from elsewhere."""
+
+
+class Source(Protocol):
+    """What the web server shows."""
+
+    registry: CollectorRegistry
+
+    def healthy(self) -> tuple[bool, str]:
+        """Progress, and a sentence about it."""
+        ...
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether the first tick is done, and a sentence about it."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """The document of /status."""
+        ...
+
+    def history(self) -> dict[str, Any]:
+        """The document of /history."""
+        ...
+
+
+def application(source: Source) -> Starlette:
+    """The routes over a source."""
+
+    def get(path: str, answer: Callable[[Request], Response]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            response = answer(request)
+            response.headers.update(HEADERS)
+            return response
+
+        return Route(path, endpoint, methods=["GET"])
+
+    def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(source.registry), headers={"Content-Type": content_type})
+
+    return Starlette(
+        routes=[
+            get("/", lambda _: Response(PAGE, media_type="text/html")),
+            get("/metrics", metrics),
+            get("/healthz", lambda _: _verdict(*source.healthy())),
+            get("/readyz", lambda _: _verdict(*source.ready())),
+            get("/status", lambda _: _json(source.status())),
+            get("/history", lambda _: _json(source.history())),
+        ],
+        exception_handlers={404: _not_found, 405: _read_only},
+    )
+
+
+def _verdict(good: bool, sentence: str) -> Response:  # noqa: FBT001 the pair comes as it is from the source
+    return PlainTextResponse(sentence + "\n", status_code=200 if good else 503)
+
+
+def _json(document: dict[str, Any]) -> Response:
+    body = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+    return Response(body, media_type="application/json")
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    del request, error
+    text = "There is nothing here. Try /, /status, /history, /metrics, /healthz or /readyz.\n"
+    return PlainTextResponse(text, status_code=404, headers=HEADERS)
+
+
+async def _read_only(request: Request, error: Exception) -> Response:
+    del request, error
+    return PlainTextResponse(
+        "This address only answers GET.\n", status_code=405, headers={**HEADERS, "Allow": "GET, HEAD"}
+    )
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `127.0.0.1:9464` or `[::1]:9464`.
+
+    Raises:
+        ValueError: it has no port.
+    """
+    host, separator, port = address.rpartition(":")
+    if not separator or not port.isdigit():
+        raise ValueError(f"{address!r} is no address; write it as 127.0.0.1:9464")
+    return host.strip("[]"), int(port)
+
+
+class Web:
+    """Serves a source in a thread of its own.
+
+    Args:
+        address: where to listen; port 0 takes a free one.
+        source: what to show.
+    """
+
+    def __init__(self, address: str, source: Source) -> None:
+        self._host, self._port = split_address(address)
+        self._app = application(source)
+        self._socket: socket.socket | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it can be reached, with the port that was taken."""
+        port = self._socket.getsockname()[1] if self._socket is not None else self._port
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{port}"
+
+    def bind(self) -> None:
+        """Take the address, before anything else is touched.
+
+        Raises:
+            TemporaryError: it is in use, or not one of this machine.
+        """
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            self._socket = socket.create_server((self._host, self._port), family=family, backlog=128)
+        except OSError as error:
+            raise TemporaryError(
+                f"cannot listen on {self._host}:{self._port}: {error.strerror or error}",
+                remedy="Stop what is using the address, or set daemon.listen to another one.",
+            ) from error
+
+    def start(self) -> None:
+        """Serve.
+
+        Raises:
+            TemporaryError: the server does not come up in time.
+        """
+        if self._socket is None:
+            self.bind()
+        assert self._socket is not None  # noqa: S101 for the type checker: bind has just set it
+        config = uvicorn.Config(
+            self._app,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=_CONNECTIONS,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._serve, args=(self._server, self._socket), name="spillway-web", daemon=True
+        )
+        self._thread.start()
+        waited = threading.Event()
+        for _ in range(int(_START_DEADLINE / 0.01)):
+            if self._server.started:
+                return
+            waited.wait(0.01)
+        raise TemporaryError(f"the web server on {self.url} did not start within {_START_DEADLINE:g} s")
+
+    def stop(self) -> None:
+        """Stop serving, within three seconds."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(_STOP_DEADLINE)
+        if self._socket is not None:
+            self._socket.close()
+
+    @staticmethod
+    def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+        """Body of the thread; signals stay with the main thread, as uvicorn takes them there alone."""
+        asyncio.run(server.serve(sockets=[listener]))

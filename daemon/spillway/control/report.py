@@ -1,0 +1,56 @@
+"""What one pass of the loop says about itself: the last value of the flow, read by exporter, page, log and journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from spillway.core.policy import Mode
+from spillway.core.result import Move, Reason, Refusal, ServiceAssessment, Verdict
+from spillway.core.snapshot import Snapshot
+from spillway.core.units import ServiceName
+from spillway.ports import Applied
+
+
+class Pass(StrEnum):
+    """Which kind of pass it was."""
+
+    TICK = "tick"
+    HEALTH = "health"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickReport:
+    """One finished pass. Everything that others may know about it; nothing here changes afterwards."""
+
+    number: int
+    """Counts ticks since the state folder was made; a health pass has the number of the tick before it."""
+    kind: Pass
+    at: float
+    """UTC seconds of the observation."""
+    sentence: str
+    """What was done and why, or why nothing was."""
+    durations: tuple[tuple[str, float], ...]
+    """(phase, seconds): observe, decide, write, record, in the order in which they happened."""
+    snapshot: Snapshot
+    assessments: tuple[ServiceAssessment, ...]
+    modes: tuple[tuple[ServiceName, Mode], ...]
+    moves: tuple[Move, ...]
+    """What the core wants after its guards; carried out for services in mode `act` alone."""
+    refusals: tuple[Refusal, ...]
+    verdicts: tuple[Verdict, ...]
+    alarms: tuple[Reason, ...]
+    applied: Applied | None
+    """None where nothing was written."""
+    outputs: tuple[tuple[str, str], ...] = ()
+    """Outputs of the stack, `load_balancer_ip` among them."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds of all phases together."""
+        return sum(seconds for _, seconds in self.durations)
+
+    @property
+    def address(self) -> str | None:
+        """The load balancer's address, once there is one."""
+        return dict(self.outputs).get("load_balancer_ip")
