@@ -1,21 +1,39 @@
-"""Field types of the configuration: durations, ratios, scalers, names, each with its own clear message."""
+"""Field types of the configuration: durations, times, ratios, scalers, ports, addresses, names.
+
+A validator raises `ValueError("what is wrong; what to write instead")`: `config.words` splits the sentence at the
+semicolon into a problem's message and its remedy.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from spillway.core.units import is_legal_scaler
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*$")
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
+_PORTS = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*")
 
 
 class Model(BaseModel):
     """Base of every section: unknown keys are errors, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 def parse_duration(value: Any) -> float:
@@ -24,11 +42,20 @@ def parse_duration(value: Any) -> float:
     Raises:
         ValueError: not a duration.
     """
-    if isinstance(value, str) and (match := _DURATION.match(value)):
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
         return float(match[1]) * _UNITS[match[2]]
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f"the number {value} has no unit; write for instance {value:g}s or {value:g}m")  # noqa: TRY004 pydantic wants ValueError
-    raise ValueError(f"{value!r} is not a duration; write a number and a unit: 90s, 40m, 3h, 2d")
+    raise ValueError(f"{value!r} is not a duration; write a number and a unit: 250ms, 90s, 40m, 3h, 2d")
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest way to write a duration: 90s, 8m, 1h, 250ms."""
+    for unit in ("d", "h", "m", "s"):
+        count = seconds / _UNITS[unit]
+        if seconds and count == int(count):
+            return f"{int(count)}{unit}"
+    return f"{seconds * 1000:g}ms" if 0 < seconds < 1 else f"{seconds:g}s"
 
 
 def parse_time(value: Any) -> float:
@@ -49,6 +76,103 @@ def parse_time(value: Any) -> float:
     return value.astimezone(UTC).timestamp()
 
 
+def _port(value: Any) -> Any:
+    if isinstance(value, str) and (match := _PORTS.fullmatch(value)):
+        low, high = match.groups()
+        raise ValueError(
+            f"{value!r} is a range of ports, {low} to {high} and all between; a load balancer's frontend listens "
+            f"on one port: write frontends.http with port: {low} and frontends.https with port: {high}"
+        )
+    if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value <= 65535:
+        raise ValueError(f"{value} is no port; ports go from 1 to 65535")
+    return value
+
+
+def _scaler(value: float) -> float:
+    if is_legal_scaler(value):
+        return value
+    if 0 < value < 1:
+        raise ValueError(
+            f"a capacity scaler of {value:g} is refused by Google: between 0 and 0.1 there is nothing; "
+            "write 0 to drain, or 0.1 to 1.0"
+        )
+    raise ValueError(f"a capacity scaler of {value:g} is out of range; write 0 to drain, or 0.1 to 1.0")
+
+
+def split_address(value: str) -> tuple[str, int]:
+    """Host and port of `127.0.0.1:9464` or `[::1]:9464`; an empty host means every interface.
+
+    Raises:
+        ValueError: not an address to listen on.
+    """
+    host, colon, port = value.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if (
+        not colon
+        or not port.isascii()
+        or not port.isdigit()
+        or int(port) > 65535
+        or (":" in host and not bracketed)
+    ):
+        raise ValueError(
+            f"{value!r} is not an address to listen on; write host and port, such as 127.0.0.1:9464 or [::1]:9464"
+        )
+    return (host[1:-1] if bracketed else host), int(port)
+
+
+def _address(value: str) -> str:
+    split_address(value)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Bounds of a duration, both allowed; `whole` where Google takes whole seconds only."""
+
+    low: str
+    high: str
+    whole: bool = False
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, seconds: float) -> float:
+        if not parse_duration(self.low) <= seconds <= parse_duration(self.high):
+            raise ValueError(
+                f"{format_duration(seconds)} is out of range; write a duration from {self.low} to {self.high}"
+            )
+        if self.whole and seconds != int(seconds):
+            raise ValueError(
+                f"{format_duration(seconds)} is not a whole number of seconds, and Google takes no parts; "
+                f"write {max(1, round(seconds))}s"
+            )
+        return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A text of a fixed shape: what it is, the pattern, and an example."""
+
+    what: str
+    pattern: str
+    example: str
+    hint: str = ""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$", "examples": [self.example]}
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            hint = f" ({self.hint})" if self.hint else ""
+            raise ValueError(f"{value!r} is not {self.what}; write one such as {self.example}{hint}")
+        return value
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -61,4 +185,49 @@ Time = Annotated[
 ]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[int, Field(ge=1, le=99)]
-Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
+Port = Annotated[
+    int,
+    BeforeValidator(_port),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535}),
+]
+Scaler = Annotated[
+    float,
+    AfterValidator(_scaler),
+    WithJsonSchema({"anyOf": [{"const": 0}, {"type": "number", "minimum": 0.1, "maximum": 1}]}),
+]
+"""0, or 0.1 to 1.0: what the Compute API takes (py:Backend.capacity_scaler)."""
+Address = Annotated[
+    str, AfterValidator(_address), WithJsonSchema({"type": "string", "examples": ["127.0.0.1:9464"]})
+]
+Name = Annotated[
+    str,
+    Shape(
+        "a name",
+        r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?",
+        "pool-eu",
+        "a small letter first, then small letters, digits and hyphens, 42 at most",
+    ),
+]
+GroupName = Annotated[
+    str,
+    Shape(
+        "the name of a group",
+        r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        "llm-eu-b",
+        "a small letter first, then small letters, digits and hyphens, 63 at most",
+    ),
+]
+RegionName = Annotated[
+    str,
+    Shape(
+        "the name of a region",
+        r"[a-z]+(-[a-z]+)+[0-9]+",
+        "europe-west4",
+        "a zone's name ends in one letter more",
+    ),
+]
+"""Shape of a region's name; no frozen list: Google adds regions."""
+ZoneName = Annotated[
+    str,
+    Shape("the name of a zone", r"[a-z]+(-[a-z]+)+[0-9]+-[a-z]", "europe-west4-b", "a region and one letter"),
+]

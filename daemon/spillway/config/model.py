@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from spillway.config.fields import Duration, Model
+from spillway.config.fields import Address, Between, Duration, Model, Shape
 from spillway.config.policy import PolicyConfig
 from spillway.config.topology import TopologyConfig
 
@@ -27,11 +27,13 @@ class EngineConfig(Model):
     """`auto` takes the best that is installed. `cloud: gcp` accepts only the real CLI with the real plugin."""
     backend: str | None = None
     """URL of Pulumi's state, such as `gs://my-bucket/spillway`; a folder under `state_dir` where none is given."""
-    stack: str = "main"
+    stack: Annotated[
+        str, Shape("the name of a stack", r"[A-Za-z0-9_.-]{1,100}", "main", "letters, digits, _ . -")
+    ] = "main"
     """Name of the stack; one for each load balancer."""
     passphrase_file: str | None = None
     """File with the passphrase for secrets in Pulumi's state; none means the empty passphrase (there are no secrets but given private keys)."""
-    deadline: Duration = 900.0
+    deadline: Annotated[Duration, Between("10s", "2h")] = 900.0
     """Longest wall time of one engine call. Past it the engine is interrupted, then killed, and the outcome is unknown until observed."""
     parallel: Annotated[int, Field(ge=1, le=64)] = 8
     """Resources that the engine changes at the same time."""
@@ -40,11 +42,11 @@ class EngineConfig(Model):
 class ObserveConfig(Model):
     """Reading from Cloud Monitoring and Compute."""
 
-    window: Duration = 900.0
+    window: Annotated[Duration, Between("2m", "6h")] = 900.0
     """How far back each query reaches. Must cover the visibility delay and a few samples."""
-    deadline: Duration = 20.0
+    deadline: Annotated[Duration, Between("1s", "5m")] = 20.0
     """Longest wall time of one monitoring call."""
-    health_deadline: Duration = 10.0
+    health_deadline: Annotated[Duration, Between("1s", "5m")] = 10.0
     """Longest wall time of one health read."""
     health_parallel: Annotated[int, Field(ge=1, le=128)] = 16
     """Health reads under way at the same time; one is needed for each zonal group."""
@@ -62,15 +64,15 @@ class JournalConfig(Model):
 class DaemonConfig(Model):
     """The running process."""
 
-    tick: Duration = 60.0
+    tick: Annotated[Duration, Between("10s", "1h")] = 60.0
     """Time between passes of the loop. Monitoring has one sample a minute: faster sees nothing new and costs more."""
-    health_pass: Duration = 15.0
+    health_pass: Annotated[Duration, Between("5s", "10m")] = 15.0
     """Time between the fast passes, which read health alone and may only drain."""
     state_dir: str = "/var/lib/spillway"
     """Folder for overlay, memory, journal and Pulumi's own files. Losing it is safe: the overlay is read back from the cloud."""
-    listen: str = "127.0.0.1:9464"
+    listen: Address = "127.0.0.1:9464"
     """Address of /metrics, /healthz, /readyz, /status and the page. Read-only, without a password: keep it on loopback or behind a firewall."""
-    stop_deadline: Duration = 60.0
+    stop_deadline: Annotated[Duration, Between("1s", "1h")] = 60.0
     """Longest time that a running tick may take after SIGTERM; then it is abandoned and its outcome observed at the next start."""
     log: LogConfig = LogConfig()
     engine: EngineConfig = EngineConfig()
@@ -85,9 +87,9 @@ class SandboxConfig(Model):
     """Scenario file with the simulated world, relative to this file."""
     speed: Annotated[float, Field(gt=0, le=600)] = 60.0
     """How many of the world's seconds pass in one real second."""
-    http: str = "127.0.0.1:8480"
+    http: Address = "127.0.0.1:8480"
     """Loopback address of Compute and Network Services (REST). Port 0 takes a free one."""
-    grpc: str = "127.0.0.1:8481"
+    grpc: Address = "127.0.0.1:8481"
     """Loopback address of Cloud Monitoring (gRPC). Port 0 takes a free one."""
 
 
@@ -96,9 +98,25 @@ class Config(Model):
 
     cloud: Literal["gcp", "sandbox"]
     """`gcp` is production; `sandbox` is the simulated cloud on this machine."""
-    project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+    project: Annotated[
+        str,
+        Shape(
+            "a project ID",
+            r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
+            "my-project-123",
+            "the ID, not the display name or the number: 6 to 30 small letters, digits and hyphens",
+        ),
+    ]
     """Google Cloud project that holds the load balancer and its metrics."""
-    name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")] = "spillway"
+    name: Annotated[
+        str,
+        Shape(
+            "a prefix for names",
+            r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?",
+            "spillway",
+            "a small letter first, then small letters, digits and hyphens, 30 at most",
+        ),
+    ] = "spillway"
     """Prefix of every resource that Spillway makes."""
     daemon: DaemonConfig = DaemonConfig()
     sandbox: SandboxConfig | None = None

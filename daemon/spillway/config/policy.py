@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from spillway.config.fields import Duration, Model, Percent, Ratio, Time
+from spillway.config.fields import Between, Duration, Model, Percent, Ratio, RegionName, Time
 from spillway.core import policy as core
 
 
 class SloConfig(Model):
     """What users were promised."""
 
-    latency: Duration = 4.0
+    latency: Annotated[Duration, Between("1ms", "1h")] = 4.0
     """Slowest answer that still counts as good, from the backend's first byte to its last."""
     percentile: Annotated[float, Field(ge=50, le=99.9)] = 95.0
     """Percentile of answers that must be good."""
@@ -24,32 +24,32 @@ class SloConfig(Model):
 class TimingConfig(Model):
     """How late the eyes and the hands are; together the dead time."""
 
-    sample_period: Duration = 60.0
+    sample_period: Annotated[Duration, Between("10s", "10m")] = 60.0
     """Cloud Monitoring's sampling period."""
-    visibility_delay: Duration = 210.0
+    visibility_delay: Annotated[Duration, Between("0s", "1h")] = 210.0
     """Longest delay until a sample is visible; read from the metric descriptors where they are longer."""
-    write_time: Duration = 20.0
+    write_time: Annotated[Duration, Between("0s", "1h")] = 20.0
     """Time that one adjustment takes in engine and API."""
-    propagation: Duration = 90.0
+    propagation: Annotated[Duration, Between("0s", "1h")] = 90.0
     """From a finished write to changed traffic. Google gives no figure: minutes. Measure yours."""
 
 
 class RhythmConfig(Model):
     """How fast to move."""
 
-    dwell: Duration = 480.0
+    dwell: Annotated[Duration, Between("0s", "1d")] = 480.0
     """Rest of a backend after a move. Must not be shorter than the dead time, or the loop acts on what it cannot see and swings."""
     up_step: Annotated[float, Field(gt=0, le=1)] = 0.2
     """Largest rise of a scaler in one move."""
     down_step: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Largest fall of a scaler in one move; below 1 a dead region is drained in steps."""
-    up_wait: Duration = 480.0
+    up_wait: Annotated[Duration, Between("0s", "1d")] = 480.0
     """How long a backend must look well before its scaler rises."""
     hold_growth: Annotated[float, Field(ge=1, le=10)] = 2.0
     """Each reversal multiplies the rest by this."""
-    hold_decay: Duration = 3600.0
+    hold_decay: Annotated[Duration, Between("1s", "30d")] = 3600.0
     """Time in which a grown rest halves."""
-    hold_max: Duration = 7200.0
+    hold_max: Annotated[Duration, Between("0s", "30d")] = 7200.0
     """Longest rest."""
     moves_per_hour: Annotated[int, Field(ge=1, le=120)] = 12
     """Writes for one service in an hour; drains of dead regions do not count."""
@@ -73,9 +73,9 @@ class EvidenceConfig(Model):
 
     min_requests: Annotated[int, Field(ge=20)] = 50
     """Answers in the judged minutes; with fewer than 20 p95 means nothing."""
-    max_age: Duration = 420.0
+    max_age: Annotated[Duration, Between("1s", "1d")] = 420.0
     """Age past which traffic signals are stale. Must exceed visibility delay plus two samples."""
-    health_max_age: Duration = 60.0
+    health_max_age: Annotated[Duration, Between("1s", "1h")] = 60.0
     """Age past which health reads are stale."""
     minutes: Annotated[int, Field(ge=1, le=10)] = 3
     """Newest trusted minutes judged together; more is calmer and later."""
@@ -121,7 +121,7 @@ class PosturesConfig(Model):
     """Headroom (capacity / demand - 1) under which the posture is guarded."""
     scarce_below: Annotated[float, Field(ge=0)] = 0.1
     """Headroom under which it is scarce."""
-    dwell: Duration = 900.0
+    dwell: Annotated[Duration, Between("0s", "1d")] = 900.0
     """Time between changes of posture."""
 
 
@@ -132,11 +132,11 @@ class MembershipConfig(Model):
     """Forecast headroom under which a standby region joins."""
     leave_above: Annotated[float, Field(ge=0)] = 0.6
     """Headroom without it above which a joined standby may leave. Must exceed `join_below`."""
-    leave_after: Duration = 1800.0
+    leave_after: Annotated[Duration, Between("0s", "7d")] = 1800.0
     """How long that must hold."""
     join_scaler: Annotated[float, Field(ge=0.1, le=1)] = 0.5
     """Scaler at which a standby region starts."""
-    drain_wait: Duration = 300.0
+    drain_wait: Annotated[Duration, Between("0s", "2h")] = 300.0
     """Time between scaler 0 and the removal of the groups. Not shorter than the service's longest request."""
 
 
@@ -144,9 +144,12 @@ class WindowConfig(Model):
     """A span of time in UTC."""
 
     start: Time
+    """First moment, as 2026-12-01T06:00:00Z."""
     end: Time
+    """Moment at which it is over."""
     reason: Annotated[str, Field(min_length=3)]
-    region: str | None = None
+    """Why, for the journal and whoever is on call."""
+    region: RegionName | None = None
     """Region that is to be empty in this window (`planned`)."""
 
 

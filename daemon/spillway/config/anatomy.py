@@ -1,0 +1,94 @@
+"""Finding one's way in a model: which section and which field a location belongs to."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from spillway.config.tree import Location
+
+
+def alternatives(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation admits, without `Annotated`, `Union` and None."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from alternatives(get_args(annotation)[0])
+    elif origin in {Union, types.UnionType}:
+        for part in get_args(annotation):
+            yield from alternatives(part)
+    elif annotation is not type(None):
+        yield annotation
+
+
+def is_model(annotation: Any) -> bool:
+    """True for a pydantic model, that is a section with keys of its own."""
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def item_of(annotation: Any) -> Any | None:
+    """What a list or a mapping by name holds; None for anything else."""
+    origin = get_origin(annotation)
+    arguments = get_args(annotation)
+    if origin in {dict, Mapping} or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return arguments[1]
+    if isinstance(origin, type) and issubclass(origin, Sequence | set | frozenset):
+        return arguments[0]
+    return None
+
+
+def is_mapping(annotation: Any) -> bool:
+    """True for a mapping by name, such as `services`."""
+    origin = get_origin(annotation)
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def _step(candidates: list[Any], part: str | int) -> list[Any]:
+    following: list[Any] = []
+    for candidate in candidates:
+        if is_model(candidate):
+            if isinstance(part, str) and (found := candidate.model_fields.get(part)) is not None:
+                following.extend(alternatives(found.annotation))
+        elif (item := item_of(candidate)) is not None:
+            following.extend(alternatives(item))
+    return following
+
+
+def sections_at(model: type[BaseModel], location: Location) -> list[type[BaseModel]]:
+    """The models that may stand at `location`: several where a union leaves the choice."""
+    candidates: list[Any] = [model]
+    for part in location:
+        candidates = _step(candidates, part)
+    return [candidate for candidate in candidates if is_model(candidate)]
+
+
+def section_at(model: type[BaseModel], location: Location, data: Any) -> type[BaseModel] | None:
+    """The model at `location`; of several the one that knows most of the keys in `data`."""
+    keys = set(data) if isinstance(data, dict) else set()
+    found = sections_at(model, location)
+    return max(found, key=lambda m: len(keys & set(m.model_fields)), default=None)
+
+
+def field_at(model: type[BaseModel], location: Location) -> FieldInfo | None:
+    """The field behind `location`; for an item of a list or mapping, the field that holds the collection."""
+    for length in range(len(location), 0, -1):
+        name = location[length - 1]
+        for section in sections_at(model, location[: length - 1]):
+            if isinstance(name, str) and name in section.model_fields:
+                return section.model_fields[name]
+    return None
+
+
+def describe(field: FieldInfo | None) -> str:
+    """What a field means, in the words of its docstring; of a section, those of its model."""
+    if field is None:
+        return ""
+    if field.description:
+        return " ".join(field.description.split())
+    for candidate in alternatives(field.annotation):
+        if is_model(candidate) and candidate.__doc__:
+            return " ".join(candidate.__doc__.split())
+    return ""

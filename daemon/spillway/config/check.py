@@ -1,0 +1,107 @@
+"""Checking what was read against a model: all mistakes at once, each with its place and its remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from spillway.config.source import Source
+from spillway.config.tree import Location
+from spillway.config.words import explain
+from spillway.errors import Problem
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def check_model(model: type[M], source: Source) -> tuple[M | None, tuple[Problem, ...]]:
+    """The instance that `source` describes, and all that is wrong with it.
+
+    The instance is None if there is any problem. Types are strict: a number in quotes is no number.
+    """
+    if source.data is None:
+        return None, in_order(source.problems)
+    instance, errors = validate(model, source.data)
+    if not errors:
+        return (None if source.problems else instance), in_order(source.problems)
+    problems = [*source.problems, *(_problem(error, model, source) for error in errors)]
+    return None, in_order(problems)
+
+
+def validate(model: type[M], data: Any) -> tuple[M | None, list[ErrorDetails]]:
+    """The instance, or pydantic's errors. JSON carries the data: strict, but lists may become tuples there."""
+    try:
+        return model.model_validate_json(json.dumps(data), strict=True), []
+    except ValidationError as error:
+        return None, error.errors(include_url=False)
+
+
+def locate(error: ErrorDetails, data: Any) -> Location:
+    """Where in the data an error lies: pydantic's own path without the names of unions, tags and validators."""
+    found: list[str | int] = []
+    current = data
+    for part in error["loc"]:
+        if (isinstance(current, dict) and part in current) or (
+            isinstance(current, list) and isinstance(part, int) and 0 <= part < len(current)
+        ):
+            found.append(part)
+            current = look_up(current, (part,))
+    if error["type"] == "missing":
+        found.append(error["loc"][-1])
+    if error["type"] == "union_tag_not_found":
+        found.append(str(error.get("ctx", {}).get("discriminator", "")).strip("'"))
+    if error["type"] == "union_tag_invalid":
+        key = str(error.get("ctx", {}).get("discriminator", "")).strip("'")
+        if isinstance(current, dict) and key in current:
+            found.append(key)
+    return tuple(found)
+
+
+def look_up(data: Any, location: Location) -> Any:
+    """The value at `location`, or None."""
+    for part in location:
+        if isinstance(data, dict):
+            data = data.get(str(part))
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            return None
+    return data
+
+
+def _problem(error: ErrorDetails, model: type[BaseModel], source: Source) -> Problem:
+    at = locate(error, source.data)
+    message, remedy = explain(error, model=model, at=at, around=look_up(source.data, at[:-1]))
+    return source.problem(at, message, remedy)
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Problems by file and line, each once."""
+    return tuple(sorted(set(problems), key=lambda p: (p.file, p.line, p.path, p.message)))
+
+
+def render_problems(problems: Iterable[Problem], *, noun: str = "problem") -> str:
+    """Problems as people read them: by file, each with its line and path, what is wrong, what to write, and a count."""
+    listed = in_order(problems)
+    if not listed:
+        return f"no {noun}s"
+    lines: list[str] = []
+    for file, group in groupby(listed, key=lambda p: p.file):
+        for problem in group:
+            where = f"{file}:{problem.line}" if problem.line else file
+            lines += [f"{where}  {problem.path}", f"    {_capital(problem.message)}"]
+            if problem.remedy:
+                lines.append(f"    -> {_capital(problem.remedy)}")
+        lines.append("")
+    files = len({p.file for p in listed})
+    count = f"{len(listed)} {noun}{'' if len(listed) == 1 else 's'}"
+    return "\n".join([*lines, f"{count} in {files} file{'' if files == 1 else 's'}"])
+
+
+def _capital(text: str) -> str:
+    first = text.split(" ", 1)[0]
+    return text if not first.isalpha() else text[:1].upper() + text[1:]

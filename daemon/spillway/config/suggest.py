@@ -1,0 +1,86 @@
+"""What was probably meant: names that are nearly right, and words of other load balancers."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+_FOREIGN_KEYS = {
+    "port_range": "A frontend listens on one port: write `port: 80` under `http` and `port: 443` under `https`.",
+    "capacity_scaler": "It is called `scaler` here.",
+    "failover_ratio": "It belongs to passthrough load balancers; here the failover posture of the policy (`postures`) decides.",
+    "failover_policy": "It belongs to passthrough load balancers; here the failover posture of the policy (`postures`) decides.",
+    "circuit_breakers": "A global external Application Load Balancer has none; `outlier_detection` and balancing targets are its means.",
+    "isolation_config": "It would keep traffic inside a region and so take the scaler its effect; Spillway does not set it.",
+    "timeout_sec": "It is called `timeout` here and takes a unit, such as 300s.",
+    "balancing_mode": "Write a section: `balancing: {mode: RATE, max_rate_per_endpoint: 10}`.",
+    "max_connections": "Connections are a target of proxy Network Load Balancers; use mode RATE or IN_FLIGHT.",
+}
+_FOREIGN_VALUES = {
+    (
+        "protocol",
+        "GRPC",
+    ): "GRPC is for service meshes; a load balancer carries gRPC over HTTP2 (with TLS) or H2C (without).",
+    (
+        "mode",
+        "CONNECTION",
+    ): "CONNECTION is for proxy Network Load Balancers; use RATE, or IN_FLIGHT for long requests.",
+    (
+        "algorithm",
+        "SPRAY_TO_WORLD",
+    ): "SPRAY_TO_WORLD is not documented for this load balancer and ignores distance.",
+    (
+        "affinity",
+        "HEADER_FIELD",
+    ): "HEADER_FIELD needs a hash by header, which Spillway does not set up; use GENERATED_COOKIE.",
+    (
+        "affinity",
+        "HTTP_COOKIE",
+    ): "HTTP_COOKIE needs a hash by cookie, which Spillway does not set up; use GENERATED_COOKIE.",
+    ("affinity", "CLIENT_IP_PROTO"): "It is for Network Load Balancers; use CLIENT_IP.",
+    (
+        "locality",
+        "WEIGHTED_ROUND_ROBIN",
+    ): "It needs metrics at the service, which Spillway does not set up; use LEAST_REQUEST.",
+    ("locality", "ORIGINAL_DESTINATION"): "It is for service meshes; use LEAST_REQUEST.",
+}
+
+
+def suggestion(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was most likely meant, or None."""
+    known = sorted(known)
+    plain = _snake(word)
+    for guess in (word, plain, plain.replace("-", "_"), plain.replace("_", "-")):
+        if guess in known:
+            return guess
+    upper = {k.lower(): k for k in known}
+    if plain in upper:
+        return upper[plain]
+    close = difflib.get_close_matches(plain, list(upper), n=1, cutoff=0.6)
+    return upper[close[0]] if close else None
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """`Did you mean x?`, or else what is known."""
+    known = sorted(known)
+    if (guess := suggestion(word, known)) is not None:
+        return f"Did you mean {guess}?"
+    if not known:
+        return otherwise
+    shown = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
+    return f"{otherwise} There {'is' if len(known) == 1 else 'are'}: {shown}."
+
+
+def key_hint(key: str) -> str | None:
+    """What to do instead of a key that people know from elsewhere."""
+    return _FOREIGN_KEYS.get(_snake(key))
+
+
+def value_hint(key: str, value: str) -> str | None:
+    """What to do instead of a value that people know from elsewhere."""
+    return _FOREIGN_VALUES.get((key, value))
+
+
+def _snake(word: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", word).lower()
