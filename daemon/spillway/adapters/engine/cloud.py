@@ -1,0 +1,184 @@
+"""Compute and Network Services over REST, as the `gcp` provider speaks it: every request has a deadline."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+Body = dict[str, Any]
+
+_POLL_FIRST = 0.05
+"""Seconds before the first look at an operation that was not done at once."""
+_POLL_LAST = 1.0
+"""Longest pause between two looks."""
+_CONNECT_TIMEOUT = 5.0
+"""Seconds to connect: the server is on this machine."""
+
+
+class CloudError(Exception):
+    """The cloud said no. `status` is the HTTP status, 0 where no answer came at all."""
+
+    def __init__(self, status: int, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.partial = False
+        """True if an earlier call of the same step had been carried out."""
+
+    @property
+    def refused(self) -> bool:
+        """True if it is certain that nothing was done."""
+        return 400 <= self.status < 500 and self.status not in {404, 408} and not self.partial
+
+    def __str__(self) -> str:
+        """As the real provider words it, so that one classifier reads both."""
+        text = super().__str__()
+        return f"googleapi: Error {self.status}: {text}, {self.reason}" if self.status else text
+
+
+class CloudTimeout(CloudError):
+    """No answer within the deadline: the request may have been carried out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, message, reason="deadline")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call: method, path below the API's root, query and body."""
+
+    method: str
+    path: str
+    """Such as `projects/p/global/backendServices/api`."""
+    body: Body | None = None
+    query: str = ""
+    """Added after `?alt=json`, such as `&updateMask=failoverConfig`."""
+
+
+class Deadline:
+    """A moment in wall time after which nothing may be begun, and a sign to stop before it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self.stop = threading.Event()
+
+    def left(self) -> float:
+        """Seconds that remain.
+
+        Raises:
+            CloudTimeout: none do, or the call was stopped.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0 or self.stop.is_set():
+            raise CloudTimeout("the deadline of the engine call has passed")
+        return left
+
+
+class Cloud:
+    """The client. Threads may share it; `close` frees its connections."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint.rstrip("/")
+        self._session = requests.Session()
+        self._session.trust_env = False
+        adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=32)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def get(self, path: str, deadline: Deadline) -> Body | None:
+        """The resource at `path`, or None where there is none.
+
+        Raises:
+            CloudError: any other refusal.
+        """
+        try:
+            return self._send(Request(method="GET", path=path), deadline)
+        except CloudError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def mutate(self, request: Request, deadline: Deadline) -> None:
+        """Send a change and wait until its operation is done.
+
+        Raises:
+            CloudTimeout: no answer within the deadline.
+            CloudError: the change or its operation was refused.
+        """
+        operation = self._send(request, deadline)
+        pause = _POLL_FIRST
+        while not _is_done(operation):
+            deadline.stop.wait(min(pause, deadline.left()))
+            pause = min(2 * pause, _POLL_LAST)
+            operation = self._send(Request(method="GET", path=_operation_path(request, operation)), deadline)
+        _raise_failed(operation)
+
+    def _send(self, request: Request, deadline: Deadline) -> Body:
+        url = f"{self._endpoint}/{_root(request.path)}/{request.path}?alt=json{request.query}"
+        try:
+            answer = self._session.request(
+                request.method, url, json=request.body, timeout=(_CONNECT_TIMEOUT, deadline.left())
+            )
+        except requests.ConnectTimeout as error:
+            raise CloudError(0, f"{self._endpoint} cannot be reached: {error}") from error
+        except requests.Timeout as error:
+            raise CloudTimeout(f"{request.method} {request.path}: no answer within the deadline") from error
+        except requests.RequestException as error:
+            raise CloudError(0, f"{request.method} {request.path}: {error}") from error
+        if answer.status_code >= 400:
+            raise _refusal(answer.status_code, answer.text)
+        try:
+            body = answer.json()
+        except requests.JSONDecodeError as error:
+            raise CloudError(
+                answer.status_code, f"{request.method} {request.path}: the answer is no JSON"
+            ) from error
+        return body if isinstance(body, dict) else {}
+
+
+def _root(path: str) -> str:
+    """Network Services has locations in its paths, Compute has not."""
+    return "v1" if "/locations/" in path else "compute/beta"
+
+
+def _is_done(operation: Body) -> bool:
+    return bool(operation.get("done")) or operation.get("status") == "DONE"
+
+
+def _operation_path(request: Request, operation: Body) -> str:
+    """Where to ask: the zonal or regional form only if the operation carries its zone or region (measured)."""
+    name = str(operation.get("name", ""))
+    if "/locations/" in request.path:
+        return name
+    project = "/".join(request.path.split("/")[:2])
+    for scope, folder in (("zone", "zones"), ("region", "regions")):
+        if place := operation.get(scope):
+            return f"{project}/{folder}/{str(place).rsplit('/', 1)[-1]}/operations/{name}"
+    return f"{project}/global/operations/{name}"
+
+
+def _raise_failed(operation: Body) -> None:
+    error = operation.get("error")
+    if not error:
+        return
+    first = (error.get("errors") or [{}])[0]
+    status = int(operation.get("httpErrorStatusCode") or error.get("code") or 400)
+    message = first.get("message") or error.get("message") or "the operation failed"
+    raise CloudError(status, str(message), reason=str(first.get("code", "operationFailed")))
+
+
+def _refusal(status: int, text: str) -> CloudError:
+    try:
+        error = json.loads(text)["error"]
+        details = error.get("errors") or [{}]
+        return CloudError(status, str(error.get("message", text)), reason=str(details[0].get("reason", "")))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return CloudError(status, text[:300] or "no reason given")

@@ -1,0 +1,187 @@
+"""The engine inside this process: Pulumi's runtime evaluates the program, the stand-in provider carries it out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from spillway.adapters.engine.cloud import Cloud, CloudError, Deadline
+from spillway.adapters.engine.hold import Hold
+from spillway.adapters.engine.mend import mend, refresh
+from spillway.adapters.engine.monitor import evaluate
+from spillway.adapters.engine.run import Run
+from spillway.adapters.engine.standin import StandIn
+from spillway.adapters.engine.state import State
+from spillway.adapters.engine.verdicts import flatten, is_conflict, outcome_of, sentence, shorten
+from spillway.core.overlay import Overlay
+from spillway.errors import SpillwayError, TemporaryError
+from spillway.ports import Applied, Outcome, Preview
+
+Program = Callable[[], None]
+
+
+class Embedded:
+    """`ports.Deployer` without any binary; for the sandbox alone."""
+
+    kind = "embedded"
+
+    def __init__(
+        self,
+        program: Callable[[Overlay], Program],
+        *,
+        endpoint: str,
+        folder: Path,
+        stack: str,
+        deadline: float,
+        parallel: int,
+    ) -> None:
+        """`program` makes the Pulumi program of an overlay; `deadline` is in wall seconds, for one call."""
+        self._program = program
+        self._cloud = Cloud(endpoint)
+        self._provider = StandIn(self._cloud)
+        self._folder = folder
+        self._stack = stack
+        self._deadline = deadline
+        self._parallel = parallel
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connections to the sandbox."""
+        self._cloud.close()
+
+    def preview(self, overlay: Overlay) -> Preview:
+        """What `apply` would change; reads the state, not the cloud.
+
+        Raises:
+            SpillwayError: the engine cannot tell.
+        """
+        with self._alone() as deadline:
+            run = Run(self._state(), self._provider, deadline, stack=self._stack, dry=True)
+            problem = self._evaluate(run, overlay)
+            if problem is not None:
+                raise TemporaryError(f"the preview stopped: {shorten(str(problem))}")
+            return Preview(changes=tuple(run.changes), same=run.same)
+
+    def apply(self, overlay: Overlay) -> Applied:
+        """Make the load balancer what (config, overlay) say."""
+        return self._mutate(lambda state, deadline, begun: self._apply(state, overlay, deadline, begun))
+
+    def destroy(self) -> Applied:
+        """Remove all that this stack has made."""
+
+        def act(state: State, deadline: Deadline, begun: float) -> Applied:
+            mended = mend(state, self._provider, deadline)
+            run = Run(state, self._provider, deadline, stack=self._stack, dry=False)
+            run.remove_rest()
+            if not run.errors:
+                state.outputs = {}
+                state.save()
+            return self._result(
+                run, run.errors[0] if run.errors else None, begun, refreshed=bool(mended), state=state
+            )
+
+        return self._mutate(act)
+
+    def recover(self) -> str | None:
+        """Finish what a crash left open: look at each object in the cloud and write down what is there."""
+        try:
+            with self._alone() as deadline:
+                return mend(self._state(), self._provider, deadline)
+        except (CloudError, SpillwayError) as error:
+            return f"recovery stopped and is tried again with the next change: {shorten(str(error))}"
+
+    def outputs(self) -> dict[str, str]:
+        """Outputs of the last successful `apply`."""
+        try:
+            return dict(flatten(self._state().outputs))
+        except SpillwayError:
+            return {}
+
+    def _apply(self, state: State, overlay: Overlay, deadline: Deadline, begun: float) -> Applied:
+        refreshed = mend(state, self._provider, deadline) is not None
+        run, problem = self._up(state, overlay, deadline)
+        foreign = is_conflict(problem)
+        done = list(run.changes)
+        if foreign:
+            # Somebody else wrote: take what is there as the new truth and try once more.
+            refresh(state, self._provider, deadline)
+            run, problem = self._up(state, overlay, deadline)
+            run.changes[:0] = done
+        return self._result(run, problem, begun, refreshed=refreshed or foreign, foreign=foreign, state=state)
+
+    def _up(self, state: State, overlay: Overlay, deadline: Deadline) -> tuple[Run, Exception | None]:
+        run = Run(state, self._provider, deadline, stack=self._stack, dry=False)
+        problem = self._evaluate(run, overlay, state)
+        if problem is None:
+            run.remove_rest()
+            problem = run.errors[0] if run.errors else None
+        state.save()
+        return run, problem
+
+    def _evaluate(self, run: Run, overlay: Overlay, state: State | None = None) -> Exception | None:
+        outputs, failure = evaluate(
+            self._program(overlay), run, stack=self._stack, parallel=self._parallel, dry=state is None
+        )
+        if run.errors:
+            return run.errors[0]
+        if failure is not None:
+            return TemporaryError(f"the program failed: {failure}")
+        if state is not None:
+            state.outputs = outputs
+        return None
+
+    def _result(
+        self,
+        run: Run,
+        problem: object,
+        begun: float,
+        *,
+        state: State,
+        refreshed: bool = False,
+        foreign: bool = False,
+    ) -> Applied:
+        changes = tuple(run.changes)
+        if problem is not None:
+            outcome, words = outcome_of(problem, anything_done=bool(changes))
+        elif changes:
+            outcome, words = Outcome.DONE, sentence(changes)
+        else:
+            outcome, words = Outcome.UNCHANGED, "nothing to change"
+        if problem is None and foreign:
+            words += "; somebody else had changed the same resource meanwhile"
+        return Applied(
+            outcome=outcome,
+            sentence=words,
+            changes=tuple((change.operation, change.name) for change in changes),
+            outputs=flatten(state.outputs),
+            engine_processes=0,
+            engine_seconds=time.monotonic() - begun,
+            refreshed=refreshed,
+            foreign_edit=foreign,
+        )
+
+    def _mutate(self, act: Callable[[State, Deadline, float], Applied]) -> Applied:
+        begun = time.monotonic()
+        try:
+            with self._alone() as deadline:
+                return act(self._state(), deadline, begun)
+        except (CloudError, SpillwayError, OSError) as error:
+            outcome, words = outcome_of(error, anything_done=False)
+            return Applied(outcome=outcome, sentence=words, engine_seconds=time.monotonic() - begun)
+
+    def _state(self) -> State:
+        return State(self._folder / f"{self._stack}.json")
+
+    @contextmanager
+    def _alone(self) -> Iterator[Deadline]:
+        """One call at a time, in this process and among all that share the folder."""
+        if not self._lock.acquire(timeout=self._deadline):
+            raise TemporaryError("another engine call has not ended within the deadline")
+        try:
+            with Hold(self._folder / f"{self._stack}.lock", self._deadline):
+                yield Deadline(self._deadline)
+        finally:
+            self._lock.release()

@@ -1,0 +1,89 @@
+"""From what an engine ran into to what the daemon must know: the outcome, and a sentence for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from spillway.adapters.engine.cloud import CloudError, CloudTimeout
+from spillway.ports import Outcome, PreviewedChange
+
+_STATUS = re.compile(r"googleapi: (?:got HTTP response code|Error) (\d{3})\b:?\s*(.*)", re.DOTALL)
+_ROUND = re.compile(r"\s+")
+_LONGEST = 300
+"""Characters of an API's message that a sentence quotes."""
+
+
+def cloud_error(text: str) -> CloudError | None:
+    """The API's refusal inside an engine's diagnostic, or None if there is none."""
+    match = _STATUS.search(text)
+    if match is None:
+        return None
+    return CloudError(int(match[1]), shorten(match[2]))
+
+
+def shorten(text: str) -> str:
+    """One line, not too long."""
+    line = _ROUND.sub(" ", text).strip()
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+def is_conflict(error: object) -> bool:
+    """True for 412: somebody else changed the resource since the state was written."""
+    return isinstance(error, CloudError) and error.status == 412
+
+
+def outcome_of(error: object, *, anything_done: bool) -> tuple[Outcome, str]:
+    """What became of an update that ended with `error`, and what happens next."""
+    if isinstance(error, CloudTimeout):
+        return (
+            Outcome.UNKNOWN,
+            "no answer within the deadline; it may have been carried out, so the cloud is read first",
+        )
+    if is_conflict(error):
+        return (
+            Outcome.CONFLICT,
+            "somebody else keeps changing the same resource; nothing of theirs was overwritten",
+        )
+    if isinstance(error, CloudError) and 400 <= error.status < 500:
+        what = f"refused with {error.status}: {shorten(str(error))}"
+        if anything_done or error.partial:
+            return (
+                Outcome.FAILED,
+                f"{what}; what was done before it stays, and the cloud is read before the next move",
+            )
+        return Outcome.REFUSED, f"{what}; nothing was changed"
+    return (
+        Outcome.FAILED,
+        f"{shorten(str(error))}; part of it may be done, so the cloud is read before the next move",
+    )
+
+
+def summary(changes: tuple[PreviewedChange, ...]) -> str:
+    """Such as `1 created, 2 updated`."""
+    words = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
+    counts = [(sum(c.operation == operation for c in changes), word) for operation, word in words.items()]
+    return ", ".join(f"{count} {word}" for count, word in counts if count)
+
+
+def sentence(changes: tuple[PreviewedChange, ...]) -> str:
+    """What an update did: in full where it is little, counted where it is much."""
+    if len(changes) > 3:
+        return summary(changes)
+    parts = []
+    for change in changes:
+        details = f": {'; '.join(change.details)}" if change.details else ""
+        parts.append(f"{change.operation}d {change.kind} {change.name}{details}")
+    return ", ".join(parts)
+
+
+def flatten(outputs: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Stack outputs as text: a mapping's entries become `name.key`; sorted, unknown ones left out."""
+    flat: dict[str, str] = {}
+    for name, value in outputs.items():
+        if isinstance(value, Mapping):
+            flat.update({f"{name}.{key}": str(part) for key, part in value.items() if part is not None})
+        elif value is not None:
+            flat[name] = str(value)
+    return tuple(sorted(flat.items()))

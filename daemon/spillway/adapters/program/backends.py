@@ -1,0 +1,85 @@
+"""The backends of one service: every zonal group of every member region, with the region's target and ceiling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pulumi
+
+    from spillway.adapters.program.groups import Groups
+    from spillway.config.model import Config
+    from spillway.config.topology import BalancingConfig, GroupConfig, RegionConfig
+    from spillway.core.overlay import BackendSetting, ServiceSetting
+
+
+def backends(
+    config: Config, groups: Groups, setting: ServiceSetting
+) -> tuple[list[Any], list[pulumi.Resource]]:
+    """The backends of all members, and the groups made here that the service must wait for.
+
+    A region outside the membership contributes nothing; its groups, where Spillway makes them, stay.
+    """
+    overrides = config.topology.services[setting.service].backends
+    arguments: list[Any] = []
+    made: list[pulumi.Resource] = []
+    for backend in setting.backends:
+        region = config.topology.regions[backend.region]
+        override = overrides.get(backend.region)
+        balancing = override.balancing if override and override.balancing else region.balancing
+        for group_config in region.groups:
+            group = groups.group(backend.region, group_config)
+            if not backend.member:
+                continue
+            if group.resource is not None:
+                made.append(group.resource)
+            arguments.append(_backend(group.url, group_config, balancing, backend))
+    return arguments, made
+
+
+def is_steerable(region: RegionConfig) -> bool:
+    """True if the region's groups have a target and a scaler; serverless and internet NEGs have neither (BS)."""
+    return region.balancing is not None
+
+
+def _backend(url: str, group: GroupConfig, balancing: BalancingConfig | None, setting: BackendSetting) -> Any:
+    from spillway.adapters.program.sdk import compute
+
+    if balancing is None or group.serverless_neg or group.internet_neg:
+        return compute.BackendServiceBackendArgs(group=url)
+    return compute.BackendServiceBackendArgs(
+        group=url,
+        balancing_mode=balancing.mode,
+        capacity_scaler=setting.scaler,
+        preference=setting.preference.value,
+        **_target(balancing),
+    )
+
+
+def _target(balancing: BalancingConfig) -> dict[str, Any]:
+    """The target at scaler 1 in the provider's words; what is not given is not sent."""
+    from spillway.adapters.program.sdk import compute
+
+    in_flight = {
+        "max_in_flight_requests": balancing.max_in_flight,
+        "max_in_flight_requests_per_instance": balancing.max_in_flight_per_instance,
+        "max_in_flight_requests_per_endpoint": balancing.max_in_flight_per_endpoint,
+    }
+    target: dict[str, Any] = {
+        "max_rate": None if balancing.max_rate is None else max(1, round(balancing.max_rate)),
+        "max_rate_per_instance": balancing.max_rate_per_instance,
+        "max_rate_per_endpoint": balancing.max_rate_per_endpoint,
+        "max_utilization": balancing.max_utilization,
+        **in_flight,
+    }
+    # Limits in flight are for requests longer than a second and demand LONG (py:Backend.TrafficDuration, BS).
+    long = any(value is not None for value in in_flight.values())
+    target["traffic_duration"] = balancing.traffic_duration or ("LONG" if long else None)
+    if balancing.custom_metrics:
+        target["custom_metrics"] = [
+            compute.BackendServiceBackendCustomMetricArgs(
+                name=metric.name, max_utilization=metric.max_utilization, dry_run=metric.dry_run
+            )
+            for metric in balancing.custom_metrics
+        ]
+    return {key: value for key, value in target.items() if value is not None}

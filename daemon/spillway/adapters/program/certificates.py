@@ -1,0 +1,87 @@
+"""What the HTTPS frontend shows its clients: managed or given certificates, or a map of them, and the TLS policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spillway.adapters.program.pinned import certificate_map, hashed
+from spillway.config import names
+from spillway.errors import PermanentError
+
+if TYPE_CHECKING:
+    import pulumi
+
+    from spillway.config.frontends import GivenCertificateConfig, HttpsConfig
+    from spillway.config.model import Config
+
+
+def certificates(config: Config, https: HttpsConfig) -> dict[str, Any]:
+    """Declare the certificates; the arguments that they add to the target proxy."""
+    given = https.certificates
+    if given.map is not None:
+        return {"certificate_map": certificate_map(config.project, given.map)}
+    if given.managed is not None:
+        return {"ssl_certificates": [_managed(config, given.managed)]}
+    return {"ssl_certificates": [_given(config, certificate) for certificate in given.given or ()]}
+
+
+def ssl_policy(config: Config, https: HttpsConfig) -> pulumi.Output[str] | None:
+    """Declare the TLS policy; its id, or None for Google's default."""
+    from spillway.adapters.program.sdk import compute
+
+    if https.ssl_policy is None:
+        return None
+    name = names.ssl_policy(config.name)
+    resource = compute.SSLPolicy(
+        name,
+        name=name,
+        project=config.project,
+        profile=https.ssl_policy.profile,
+        min_tls_version=https.ssl_policy.min_tls,
+    )
+    result: pulumi.Output[str] = resource.id
+    return result
+
+
+def _managed(config: Config, domains: tuple[str, ...]) -> pulumi.Output[str]:
+    from spillway.adapters.program.sdk import compute
+
+    name = hashed(names.certificate(config.name, "managed"), *domains)
+    resource = compute.ManagedSslCertificate(
+        name,
+        name=name,
+        project=config.project,
+        managed=compute.ManagedSslCertificateManagedArgs(domains=list(domains)),
+    )
+    result: pulumi.Output[str] = resource.id
+    return result
+
+
+def _given(config: Config, given: GivenCertificateConfig) -> pulumi.Output[str]:
+    """A certificate from PEM files. Only the key is secret, and it is marked so: the state never holds it in clear."""
+    import pulumi
+
+    from spillway.adapters.program.sdk import compute
+
+    certificate = _pem(given.name, given.certificate_file)
+    name = hashed(names.certificate(config.name, given.name), certificate)
+    resource = compute.SSLCertificate(
+        name,
+        name=name,
+        project=config.project,
+        certificate=certificate,
+        private_key=pulumi.Output.secret(_pem(given.name, given.private_key_file)),
+    )
+    result: pulumi.Output[str] = resource.id
+    return result
+
+
+def _pem(name: str, file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PermanentError(
+            f"certificate {name}: {file} cannot be read as PEM: {error}",
+            remedy="Give a file that the daemon's user may read and that holds PEM text.",
+        ) from error

@@ -1,0 +1,68 @@
+"""Health checks of five kinds. Each section of `health_checks` becomes one resource, shared by its services."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from spillway.config import names
+
+if TYPE_CHECKING:
+    import pulumi
+
+    from spillway.config.model import Config
+    from spillway.config.topology import HealthCheckConfig
+
+SERVING_PORT = "USE_SERVING_PORT"
+"""Probe the port that the group serves on (py:HTTPHealthCheck.port_specification)."""
+
+
+def health_checks(config: Config) -> dict[str, pulumi.Output[str]]:
+    """Declare every health check that a service uses; their ids by name in the config."""
+    used = {service.health_check for service in config.topology.services.values()}
+    return {
+        name: _declare(config, name, check)
+        for name, check in sorted(config.topology.health_checks.items())
+        if name in used
+    }
+
+
+def _declare(config: Config, name: str, check: HealthCheckConfig) -> pulumi.Output[str]:
+    from spillway.adapters.program.sdk import compute
+
+    resource_name = names.health_check(config.name, name)
+    resource = compute.HealthCheck(
+        resource_name,
+        name=resource_name,
+        project=config.project,
+        check_interval_sec=whole_seconds(check.interval),
+        timeout_sec=whole_seconds(check.timeout),
+        healthy_threshold=check.healthy,
+        unhealthy_threshold=check.unhealthy,
+        log_config=compute.HealthCheckLogConfigArgs(enable=True) if check.log else None,
+        **{f"{check.type}_health_check": _probe(check)},
+    )
+    result: pulumi.Output[str] = resource.id
+    return result
+
+
+def _probe(check: HealthCheckConfig) -> Any:
+    from spillway.adapters.program.sdk import compute
+
+    where: dict[str, Any] = {"port": check.port} if check.port else {"port_specification": SERVING_PORT}
+    match check.type:
+        case "tcp":
+            return compute.HealthCheckTcpHealthCheckArgs(**where)
+        case "grpc":
+            return compute.HealthCheckGrpcHealthCheckArgs(grpc_service_name=check.grpc_service, **where)
+        case "http":
+            arguments = compute.HealthCheckHttpHealthCheckArgs
+        case "https":
+            arguments = compute.HealthCheckHttpsHealthCheckArgs
+        case "http2":
+            arguments = compute.HealthCheckHttp2HealthCheckArgs
+    return arguments(request_path=check.path, host=check.host, **where)
+
+
+def whole_seconds(value: float) -> int:
+    """Seconds as the API takes them: whole, and at least one."""
+    return max(1, round(value))

@@ -1,0 +1,84 @@
+"""Groups of endpoints: the URL of each, and the making of those that the config asks Spillway to make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spillway.config.names import group_url
+from spillway.errors import PermanentError
+
+if TYPE_CHECKING:
+    import pulumi
+
+    from spillway.config.model import Config
+    from spillway.config.topology import CreateConfig, GroupConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group as a backend service refers to it."""
+
+    url: str
+    resource: pulumi.Resource | None = None
+    """The group, where Spillway makes it: services must wait for it."""
+
+
+@dataclass(slots=True)
+class Groups:
+    """All groups of the topology, by URL; a group that serves several services is made once."""
+
+    config: Config
+    _made: dict[str, pulumi.Resource] = field(default_factory=dict)
+
+    def group(self, region: str, group: GroupConfig) -> Group:
+        """The group to refer to, made on first use if the config says so."""
+        url = group_url(self.config.project, region, group)
+        if group.create is None:
+            return Group(url)
+        if url not in self._made:
+            self._made[url] = _make(self.config.project, group, group.create)
+        return Group(url, self._made[url])
+
+
+def _make(project: str, group: GroupConfig, create: CreateConfig) -> pulumi.Resource:
+    from spillway.adapters.program.sdk import compute
+
+    name = group.neg or group.hybrid_neg or group.instance_group
+    if name is None or group.zone is None:
+        raise PermanentError(
+            "only zonal network endpoint groups and instance groups can be made by Spillway",
+            remedy="Make the group elsewhere and refer to it, or give zone and neg, hybrid_neg or instance_group.",
+        )
+    network = _network(project, create.network)
+    logical = f"{name}-{group.zone}"
+    resource: pulumi.Resource
+    if group.instance_group:
+        resource = compute.InstanceGroup(
+            logical,
+            name=name,
+            project=project,
+            zone=group.zone,
+            network=network,
+            named_ports=[
+                compute.InstanceGroupNamedPortArgs(name=port_name, port=port)
+                for port_name, port in sorted(create.named_ports.items())
+            ],
+        )
+        return resource
+    hybrid = group.hybrid_neg is not None
+    resource = compute.NetworkEndpointGroup(
+        logical,
+        name=name,
+        project=project,
+        zone=group.zone,
+        network=network,
+        subnetwork=None if hybrid else create.subnetwork,
+        default_port=create.port,
+        network_endpoint_type="NON_GCP_PRIVATE_IP_PORT" if hybrid else "GCE_VM_IP_PORT",
+    )
+    return resource
+
+
+def _network(project: str, network: str) -> str:
+    return network if "/" in network else f"projects/{project}/global/networks/{network}"

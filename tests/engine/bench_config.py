@@ -1,0 +1,58 @@
+"""Configurations that the tests of program and engine share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spillway.config.model import Config
+from spillway.core.overlay import BackendSetting, Overlay, Posture, ServiceSetting
+from spillway.core.topology import Preference
+
+REGIONS = {"asia-northeast1": "c", "europe-west4": "a", "us-east4": "b"}
+
+
+def document(**topology: Any) -> dict[str, Any]:
+    """A small configuration as the user writes it: one global pool over three regions, plain HTTP."""
+    return {
+        "cloud": "sandbox",
+        "project": "demo-project",
+        "name": "lb",
+        "sandbox": {"scenario": "none.yaml"},
+        "topology": {
+            "frontends": {"http": {}},
+            "default_service": "pool",
+            "health_checks": {"ready": {}},
+            "regions": {
+                region: {
+                    "groups": [{"zone": f"{region}-{zone}", "neg": f"api-{region}"}],
+                    "balancing": {"mode": "RATE", "max_rate_per_endpoint": 10},
+                }
+                for region, zone in REGIONS.items()
+            },
+            "services": {"pool": {"health_check": "ready", "regions": "all", "outlier_detection": {}}},
+            **topology,
+        },
+    }
+
+
+def config(**topology: Any) -> Config:
+    """The same, validated."""
+    return Config.model_validate(document(**topology))
+
+
+def overlay(
+    scalers: dict[str, float | None] | None = None,
+    *,
+    posture: Posture = Posture.NORMAL,
+    service: str = "pool",
+    regions: tuple[str, ...] = tuple(REGIONS),
+) -> Overlay:
+    """Every region a member at 1 but for `scalers`; None there is no member."""
+    wanted: dict[str, float | None] = dict.fromkeys(regions, 1.0) | (scalers or {})
+    settings = tuple(
+        BackendSetting(
+            region=region, member=scaler is not None, scaler=scaler or 0.0, preference=Preference.DEFAULT
+        )
+        for region, scaler in sorted(wanted.items())
+    )
+    return Overlay(services=(ServiceSetting(service=service, posture=posture, backends=settings),))
