@@ -1,0 +1,272 @@
+"""From the simulated world's samples to raw series with the labels that the load balancer would write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import floor
+from typing import Protocol
+
+from spillway.sandbox.monitoring.descriptors import METRICS
+from spillway.sandbox.monitoring.source import Histogram, RawSeries, Value
+
+_INVALID = "INVALID_BACKEND"
+"""Stands for group and scope where no backend was healthy (reference: LOGMON)."""
+
+
+class CountSample(Protocol):
+    """Answers of one minute."""
+
+    @property
+    def end(self) -> float:
+        """World seconds at which the minute ended."""
+        ...
+
+    @property
+    def service(self) -> str:
+        """Name of the backend service."""
+        ...
+
+    @property
+    def region(self) -> str:
+        """Region that answered; empty where none was chosen."""
+        ...
+
+    @property
+    def zone(self) -> int:
+        """Index of the zone in its region."""
+        ...
+
+    @property
+    def code(self) -> int:
+        """HTTP status."""
+        ...
+
+    @property
+    def continent(self) -> str:
+        """Continent of the client."""
+        ...
+
+    @property
+    def count(self) -> float:
+        """Answers."""
+        ...
+
+
+class LatencySample(Protocol):
+    """Latencies of one minute and one class of codes."""
+
+    @property
+    def end(self) -> float:
+        """World seconds at which the minute ended."""
+        ...
+
+    @property
+    def service(self) -> str:
+        """Name of the backend service."""
+        ...
+
+    @property
+    def region(self) -> str:
+        """Region that answered."""
+        ...
+
+    @property
+    def zone(self) -> int:
+        """Index of the zone in its region."""
+        ...
+
+    @property
+    def code_class(self) -> int:
+        """200, 300, 400, 500, or 0."""
+        ...
+
+    @property
+    def continent(self) -> str:
+        """Continent of the client."""
+        ...
+
+    @property
+    def bounds_ms(self) -> Sequence[float]:
+        """Rising bucket bounds."""
+        ...
+
+    @property
+    def counts(self) -> Sequence[float]:
+        """Answers by bucket, one more than bounds."""
+        ...
+
+    @property
+    def mean_ms(self) -> float:
+        """Mean."""
+        ...
+
+
+class View(Protocol):
+    """What Cloud Monitoring would show of the world at a moment; world seconds throughout."""
+
+    def counts(self, start: float, end: float, now: float) -> tuple[CountSample, ...]:
+        """Samples of minutes that ended in (start, end] and are visible by `now`."""
+        ...
+
+    def latencies(self, start: float, end: float, now: float) -> tuple[LatencySample, ...]:
+        """The same for latencies."""
+        ...
+
+    def errors(self, now: float) -> tuple[str, ...]:
+        """Why answers are incomplete at `now`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLabels:
+    """How one zonal group is named."""
+
+    name: str
+    scope: str
+    """Its zone or region."""
+    type: str = "NETWORK_ENDPOINT_GROUP"
+    scope_type: str = "ZONE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontLabels:
+    """How the way to a service is named."""
+
+    url_map: str
+    forwarding_rule: str
+    target_proxy: str
+    path_rule: str = "UNMATCHED"
+    scheme: str = "EXTERNAL_MANAGED"
+
+
+class Names(Protocol):
+    """Who knows how things are called in the load balancer as it stands."""
+
+    def front(self, service: str) -> FrontLabels:
+        """The way to a service."""
+        ...
+
+    def group(self, service: str, region: str, zone: int) -> GroupLabels | None:
+        """The group of a service in a zone of a region; None where it has none."""
+        ...
+
+
+def whole(counts: Sequence[float]) -> tuple[int, ...]:
+    """Whole numbers nearest to `counts` with the same (rounded) sum: the largest remainders are rounded up.
+
+    Negative counts, which only a metric fault makes, are rounded by themselves.
+    """
+    if any(count < 0 for count in counts):
+        return tuple(round(count) for count in counts)
+    floors = [floor(count) for count in counts]
+    missing = round(sum(counts)) - sum(floors)
+    order = sorted(range(len(counts)), key=lambda i: (floors[i] - counts[i], i))
+    for i in order[:missing]:
+        floors[i] += 1
+    return tuple(floors)
+
+
+class WorldSource:
+    """A `Source` over the world. As thread-safe as the view and the names are."""
+
+    def __init__(self, view: View, names: Names, *, epoch: float = 0.0) -> None:
+        """Take the parts.
+
+        Args:
+            view: the samples.
+            names: the labels.
+            epoch: UTC seconds at the world's second 0.
+        """
+        self._view = view
+        self._names = names
+        self._epoch = epoch
+
+    def series(self, metric_type: str, start: float, end: float, now: float) -> Iterable[RawSeries]:
+        """Raw series of one metric; see `Source`."""
+        times = (start - self._epoch, end - self._epoch, now - self._epoch)
+        front = "protocol" in METRICS[metric_type].labels
+        if METRICS[metric_type].value_type == "DISTRIBUTION":
+            return self._latency_series(self._view.latencies(*times), front=front)
+        return self._count_series(self._view.counts(*times), front=front)
+
+    def errors(self, now: float) -> tuple[str, ...]:
+        """Why answers are incomplete; see `Source`."""
+        return self._view.errors(now - self._epoch)
+
+    def exhausted(self, now: float) -> bool:  # noqa: ARG002 the world has no such fault; the server counts queries
+        """The world's vocabulary has no fault of the query quota."""
+        return False
+
+    def _count_series(self, samples: Iterable[CountSample], *, front: bool) -> list[RawSeries]:
+        points: dict[tuple[str, str, int, int, str], dict[float, float]] = {}
+        for s in samples:
+            key = (s.service, s.region, s.zone if s.region else 0, s.code, s.continent)
+            minutes = points.setdefault(key, {})
+            minutes[s.end] = minutes.get(s.end, 0.0) + s.count
+        found: list[RawSeries] = []
+        for (service, region, zone, code, continent), minutes in sorted(points.items()):
+            resource = self._resource(service, region, zone)
+            if resource is not None:
+                values = tuple((end + self._epoch, round(minutes[end])) for end in sorted(minutes))
+                metric = self._metric(service, code, _class_of(code), continent, front=front)
+                found.append(RawSeries(resource=resource, metric=metric, points=values))
+        return found
+
+    def _latency_series(self, samples: Iterable[LatencySample], *, front: bool) -> list[RawSeries]:
+        points: dict[tuple[str, str, int, int, str], dict[float, Value]] = {}
+        for s in samples:
+            key = (s.service, s.region, s.zone if s.region else 0, s.code_class, s.continent)
+            counts = whole(s.counts)
+            points.setdefault(key, {})[s.end] = Histogram(
+                bounds=tuple(s.bounds_ms), counts=counts, count=sum(counts), mean=s.mean_ms
+            )
+        found: list[RawSeries] = []
+        for (service, region, zone, code_class, continent), minutes in sorted(points.items()):
+            resource = self._resource(service, region, zone)
+            if resource is not None:
+                values = tuple((end + self._epoch, minutes[end]) for end in sorted(minutes))
+                metric = self._metric(service, code_class, code_class, continent, front=front)
+                found.append(RawSeries(resource=resource, metric=metric, points=values))
+        return found
+
+    def _resource(self, service: str, region: str, zone: int) -> Mapping[str, str] | None:
+        """Labels of https_lb_rule; None for a group that nobody can name, so nobody would report it."""
+        group = GroupLabels(name=_INVALID, scope=_INVALID, type=_INVALID, scope_type=_INVALID)
+        if region:
+            named = self._names.group(service, region, zone)
+            if named is None:
+                return None
+            group = named
+        front = self._names.front(service)
+        return {
+            "region": "global",
+            "url_map_name": front.url_map,
+            "forwarding_rule_name": front.forwarding_rule,
+            "target_proxy_name": front.target_proxy,
+            "matched_url_path_rule": front.path_rule,
+            "backend_target_name": service,
+            "backend_target_type": "BACKEND_SERVICE",
+            "backend_name": group.name,
+            "backend_type": group.type,
+            "backend_scope": group.scope,
+            "backend_scope_type": group.scope_type,
+        }
+
+    def _metric(
+        self, service: str, code: int, code_class: int, continent: str, *, front: bool
+    ) -> Mapping[str, str]:
+        labels = {
+            "response_code": str(code),
+            "response_code_class": str(code_class),
+            "load_balancing_scheme": self._names.front(service).scheme,
+            "proxy_continent": continent,
+            "cache_result": "DISABLED",
+        }
+        return {**labels, "protocol": "HTTP/1.1", "client_country": "UNKNOWN"} if front else labels
+
+
+def _class_of(code: int) -> int:
+    """200, 300, 400 or 500 for a code of that class, otherwise 0."""
+    base = code // 100 * 100
+    return base if 200 <= base <= 500 else 0
