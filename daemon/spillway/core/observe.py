@@ -25,6 +25,7 @@ from spillway.core.series import (
 from spillway.core.snapshot import Absence, BackendView, Minute, Missing, Seen, ServiceView, Snapshot
 from spillway.core.topology import Backend, Fleet, Service
 from spillway.core.units import RegionName, ServiceName
+from spillway.core.unread import unread
 
 _DEFAULT = Evidence()
 _NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
@@ -81,7 +82,7 @@ def observe(
     found: list[str] = list(problems)
     tallies = _collect(places, readings, found)
     demand = _place_rows(places, readings.places)
-    found += _incomplete(readings)
+    found += unread(readings, listing, policies, health)
     seen = _Pass(
         at=at,
         readings=readings,
@@ -144,22 +145,6 @@ def _place_rows(places: Directory, answer: Answer[PlaceRow] | Missing) -> dict[i
             if index is not None:
                 result.setdefault(index, []).append(row)
     return {index: tuple(rows) for index, rows in result.items()}
-
-
-def _incomplete(readings: Readings) -> list[str]:
-    """One sentence for each query that failed or came back incomplete."""
-    sentences = []
-    for what, answer in (
-        ("request counts", readings.counts),
-        ("latencies", readings.latencies),
-        ("demand by continent", readings.places),
-    ):
-        if isinstance(answer, Missing):
-            if answer.absence is not Absence.NOT_ASKED:
-                sentences.append(f"{what} could not be read: {answer.detail or answer.absence.value}")
-        elif answer.errors:
-            sentences.append(f"{what} may be incomplete: {'; '.join(answer.errors)}")
-    return sentences
 
 
 def _minutes(seen: _Pass, tally: Tally | None, evidence: Evidence) -> Seen[tuple[Minute, ...]] | Missing:

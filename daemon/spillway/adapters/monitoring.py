@@ -1,0 +1,230 @@
+"""Reading Cloud Monitoring with the official client: the same code for Google and the sandbox."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import google.auth.exceptions
+import grpc
+from google.api_core import exceptions
+from google.cloud.monitoring_v3 import MetricServiceClient
+from google.cloud.monitoring_v3.services.metric_service.transports import MetricServiceGrpcTransport
+from google.cloud.monitoring_v3.types import Aggregation, ListTimeSeriesRequest, ListTimeSeriesResponse
+
+from spillway.adapters import decode
+from spillway.adapters.queries import ALL, COUNTS, LATENCIES, PERIOD, PLACES, Query
+from spillway.core.series import Answer, CountRow, Lag, LatencyRow, PlaceRow
+from spillway.errors import PermanentError, SpillwayError, TemporaryError
+
+Row = TypeVar("Row")
+
+PAGES_MAX = 200
+"""Pages of one answer; at 100 000 points each, far beyond any fleet."""
+_RETRY_PAUSE = 0.2
+"""Seconds before the one repetition of a call that found the server unavailable."""
+_MESSAGE_MAX = 256 * 1024 * 1024
+"""Bytes of one page."""
+_VIEWER = "grant the daemon's identity roles/monitoring.viewer in the project of the load balancer"
+
+
+def connect(address: str | None = None) -> MetricServiceClient:
+    """A client of Google with the machine's own credentials, or of a sandbox at a loopback `HOST:PORT`.
+
+    Raises:
+        PermanentError: no credentials; or the address is not loopback, where plain gRPC must not go.
+    """
+    if address is None:
+        try:
+            return MetricServiceClient()
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise PermanentError(
+                f"no Google credentials for Cloud Monitoring: {error}",
+                remedy="run on a machine with a service account, or `gcloud auth application-default login`",
+            ) from error
+    host = address.rpartition(":")[0].strip("[]")
+    if host != "localhost" and not _is_loopback(host):
+        raise PermanentError(
+            f"refusing to speak unencrypted gRPC with {address}",
+            remedy="a sandbox lives on loopback, such as 127.0.0.1:8481; set cloud: gcp for the real one",
+        )
+    options = (("grpc.max_receive_message_length", _MESSAGE_MAX), ("grpc.enable_http_proxy", 0))
+    channel = grpc.insecure_channel(address, options=options)
+    return MetricServiceClient(transport=MetricServiceGrpcTransport(channel=channel))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a reader has used up so far."""
+
+    calls: int = 0
+    """Requests sent, pages and repetitions counted one by one."""
+
+
+class MonitoringReader:
+    """Asks the questions of `queries` for one project. One thread for each question at a time."""
+
+    def __init__(
+        self,
+        client: MetricServiceClient,
+        *,
+        project: str,
+        resources: Sequence[str],
+        window: float,
+        deadline: float,
+    ) -> None:
+        """Remember what to ask.
+
+        Args:
+            client: from `connect`.
+            project: project of the load balancer.
+            resources: names of its backend services.
+            window: seconds of the world that each question reaches back.
+            deadline: wall seconds for one question, all its pages together.
+        """
+        self._client = client
+        self._project = project
+        self._window = window
+        self._deadline = deadline
+        self._filters = {query.name: query.filter_for(resources) for query in ALL}
+        self.usage = {query.name: Usage() for query in ALL} | {"descriptors": Usage()}
+
+    def counts(self, now: float) -> Answer[CountRow]:
+        """Answers by group and code in the window before `now` (UTC seconds).
+
+        Raises:
+            SpillwayError: the question failed; Temporary or Permanent.
+        """
+        return self._ask(COUNTS, now, decode.count_row)
+
+    def latencies(self, now: float) -> Answer[LatencyRow]:
+        """Latency distributions by group; raises as `counts`."""
+        layouts: dict[bytes, tuple[float, ...]] = {}
+        return self._ask(LATENCIES, now, lambda series: decode.latency_row(series, layouts))
+
+    def places(self, now: float) -> Answer[PlaceRow]:
+        """Requests by zone and continent; raises as `counts`."""
+        return self._ask(PLACES, now, decode.place_row)
+
+    def lag(self) -> Lag:
+        """The largest delays that the descriptors of the asked metrics declare; raises as `counts`."""
+        usage = self.usage["descriptors"]
+        ends = time.monotonic() + self._deadline
+        periods: list[float] = []
+        delays: list[float] = []
+        for metric in sorted({query.metric for query in ALL}):
+            name = f"projects/{self._project}/metricDescriptors/{metric}"
+            descriptor = _call(
+                lambda timeout, name=name: self._client.get_metric_descriptor(  # type: ignore[misc]
+                    name=name, timeout=timeout, retry=None
+                ),
+                what=f"the descriptor of {metric}",
+                ends=ends,
+                usage=usage,
+            )
+            periods.append(descriptor.metadata.sample_period.seconds)
+            delays.append(descriptor.metadata.ingest_delay.seconds)
+        if min(periods) <= 0 or min(delays) < 0:
+            raise PermanentError("the metric descriptors declare no sample period", remedy=_VIEWER)
+        return Lag(sample_period=max(periods), ingest_delay=max(delays))
+
+    def _ask(self, query: Query, now: float, row_of: Callable[[Any], Row]) -> Answer[Row]:
+        """All pages of one question."""
+        request = self._request(query, now)
+        ends = time.monotonic() + self._deadline
+        rows: list[Row] = []
+        errors: list[str] = []
+        for _ in range(PAGES_MAX):
+            page = _call(
+                lambda timeout: next(
+                    iter(self._client.list_time_series(request, timeout=timeout, retry=None).pages)
+                ),
+                what=f"the query for {query.name}",
+                ends=ends,
+                usage=self.usage[query.name],
+            )
+            message = ListTimeSeriesResponse.pb(page)
+            rows += _rows(query, message, row_of)
+            errors += [status.message or f"code {status.code}" for status in message.execution_errors]
+            if not message.next_page_token:
+                return Answer(asked=now, rows=tuple(rows), errors=tuple(dict.fromkeys(errors)))
+            request.page_token = message.next_page_token
+        errors.append(f"more than {PAGES_MAX} pages; the rest was not read")
+        return Answer(asked=now, rows=tuple(rows), errors=tuple(dict.fromkeys(errors)))
+
+    def _request(self, query: Query, now: float) -> ListTimeSeriesRequest:
+        """The request for whole minutes in the window before `now`."""
+        end = int(now // PERIOD * PERIOD)
+        return ListTimeSeriesRequest(
+            name=f"projects/{self._project}",
+            filter=self._filters[query.name],
+            interval={
+                "start_time": {"seconds": end - int(self._window // PERIOD * PERIOD)},
+                "end_time": {"seconds": end},
+            },
+            aggregation={
+                "alignment_period": {"seconds": PERIOD},
+                "per_series_aligner": Aggregation.Aligner[query.aligner],
+                "cross_series_reducer": Aggregation.Reducer[query.reducer],
+                "group_by_fields": list(query.group_by),
+            },
+            view=ListTimeSeriesRequest.TimeSeriesView.FULL,
+        )
+
+
+def _rows(query: Query, message: Any, row_of: Callable[[Any], Row]) -> list[Row]:
+    """The rows of one page.
+
+    Raises:
+        TemporaryError: the page has not the shape that the API documents.
+    """
+    try:
+        return [row_of(series) for series in message.time_series]
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise TemporaryError(f"the answer to {query.name} has an unexpected shape: {error!r}") from error
+
+
+def _call(send: Callable[[float], Any], *, what: str, ends: float, usage: Usage) -> Any:
+    """One call with what is left of the deadline, repeated once if the server was unavailable."""
+    for last in (False, True):
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise TemporaryError(f"{what} ran into its deadline", remedy="raise daemon.observe.deadline")
+        usage.calls += 1
+        try:
+            return send(left)
+        except exceptions.ServiceUnavailable as error:
+            if last or ends - time.monotonic() <= _RETRY_PAUSE:
+                raise _error(what, error) from error
+            time.sleep(_RETRY_PAUSE)
+        except (exceptions.GoogleAPIError, google.auth.exceptions.GoogleAuthError) as error:
+            raise _error(what, error) from error
+    raise TemporaryError(f"{what} was not answered")
+
+
+def _error(what: str, error: Exception) -> SpillwayError:
+    """What became of a call, in Spillway's words."""
+    message = f"{what} failed: {getattr(error, 'message', None) or error}"
+    if isinstance(error, exceptions.DeadlineExceeded):
+        return TemporaryError(f"{what} ran into its deadline", remedy="raise daemon.observe.deadline")
+    if isinstance(error, exceptions.ResourceExhausted):
+        return TemporaryError(message, retry_after=60.0, remedy="the query quota is counted by the minute")
+    if isinstance(error, exceptions.PermissionDenied | exceptions.Forbidden):
+        return PermanentError(message, remedy=f"needs monitoring.timeSeries.list: {_VIEWER}")
+    if isinstance(error, exceptions.Unauthenticated | google.auth.exceptions.DefaultCredentialsError):
+        return PermanentError(message, remedy="renew the daemon's Google credentials")
+    if isinstance(error, exceptions.ClientError) and not isinstance(
+        error, exceptions.Aborted | exceptions.Cancelled
+    ):
+        return PermanentError(message, remedy="see the message; `spillway doctor` tries each query by itself")
+    return TemporaryError(message)
