@@ -1,0 +1,82 @@
+"""The HTTP application: which API a path belongs to, bodies in, answers and errors out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from spillway.sandbox.compute import ComputeApi
+from spillway.sandbox.control_api import ControlApi
+from spillway.sandbox.netservices import NetworkServicesApi
+from spillway.sandbox.refusals import Refusal, unknown_method
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Largest body that is read."""
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > MOST_BYTES:
+            raise Refusal(413, "uploadTooLarge", f"The body is larger than {MOST_BYTES} bytes.")
+    if not raw.strip():
+        return {}
+    try:
+        body = json.loads(raw)
+    except ValueError as error:
+        raise Refusal(400, "parseError", f"Invalid JSON payload received. {error}") from error
+    if not isinstance(body, dict):
+        raise Refusal(400, "parseError", "Invalid JSON payload received. The body must be an object.")
+    return body
+
+
+def build(compute: ComputeApi, network_services: NetworkServicesApi, control: ControlApi) -> Starlette:
+    """The application that serves all three APIs."""
+
+    async def serve_compute(request: Request) -> Response:
+        version, path = request.path_params["version"], request.path_params["path"]
+        try:
+            if version not in {"v1", "beta"}:
+                raise unknown_method(request.method, request.url.path)
+            answer = await compute.answer(
+                request.method, version, path, request.query_params, await _body(request)
+            )
+        except Refusal as refusal:
+            return JSONResponse(refusal.compute_body(), refusal.status)
+        return JSONResponse(answer)
+
+    async def serve_network_services(request: Request) -> Response:
+        try:
+            answer = await network_services.answer(
+                request.method, request.path_params["path"], request.query_params, await _body(request)
+            )
+        except Refusal as refusal:
+            return JSONResponse(refusal.rpc_body(), refusal.status)
+        return JSONResponse(answer)
+
+    async def serve_control(request: Request) -> Response:
+        try:
+            answer = control.answer(request.method, request.path_params["path"], await _body(request))
+        except Refusal as refusal:
+            return JSONResponse(refusal.rpc_body(), refusal.status)
+        return JSONResponse(answer)
+
+    async def refuse(request: Request) -> Response:
+        refusal = unknown_method(request.method, request.url.path)
+        return JSONResponse(refusal.compute_body(), refusal.status)
+
+    return Starlette(
+        routes=[
+            Route("/sandbox/v1/{path:path}", serve_control, methods=_METHODS),
+            Route("/compute/{version}/{path:path}", serve_compute, methods=_METHODS),
+            Route("/v1/{path:path}", serve_network_services, methods=_METHODS),
+            Route("/{path:path}", refuse, methods=_METHODS),
+        ],
+    )

@@ -1,0 +1,98 @@
+"""Between the resources and the world: every change of a lever reaches the world, every outside edit the resources.
+
+Weighted services in a URL map: the world routes a path to one service, so the heaviest one gets all of its requests.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spillway.sandbox import links, routing
+from spillway.sandbox.balancing import service_control
+from spillway.sandbox.plant import Plant
+from spillway.sandbox.store import Store
+from spillway.sim.control import RouteControl, ServiceControl
+
+
+class Bridge:
+    """Keeps the world told. Callers hold the store's lock, or are the only ones."""
+
+    def __init__(self, store: Store, plant: Plant, *, propagation: float) -> None:
+        """Bind the parts; `propagation` is in world seconds and applies to outside edits."""
+        self._store = store
+        self._plant = plant
+        self._propagation = propagation
+        self._told: dict[str, ServiceControl] = {}
+        self._routes: tuple[RouteControl, ...] = ()
+        self._edited_until = 0.0
+
+    def publish(self, at: float) -> None:
+        """Tell the world what has changed since the last time, effective at this world time."""
+        with self._store.lock:
+            wanted = self._controls()
+            for name, control in wanted.items():
+                if self._told.get(name) != control:
+                    self._plant.apply(control, at)
+            for name in self._told.keys() - wanted.keys():
+                self._plant.apply(ServiceControl(service=name, backends=()), at)
+            self._told = wanted
+            routes = self.routes()
+            if routes != self._routes:
+                self._plant.route(routes, at)
+                self._routes = routes
+
+    def _controls(self) -> dict[str, ServiceControl]:
+        controls = {}
+        for key, service in self._store.all_of("backendServices"):
+            policy = self._store.find(service["serviceLbPolicy"]) if "serviceLbPolicy" in service else None
+            controls[key.name] = service_control(
+                key.name, service, policy, lambda path: len(self._store.members(path))
+            )
+        return controls
+
+    def routes(self) -> tuple[RouteControl, ...]:
+        """The table of hosts, paths and services that the forwarding rules amount to; redirects lead nowhere."""
+        maps: dict[str, dict[str, Any]] = {}
+        for _, rule in self._store.all_of("forwardingRules"):
+            proxy = self._store.find(rule["target"]) or {}
+            url_map = self._store.find(proxy.get("urlMap", ""))
+            if url_map is not None:
+                maps[proxy["urlMap"]] = url_map
+        found: dict[RouteControl, None] = {}
+        for _, url_map in sorted(maps.items()):
+            for route in routing.table(url_map):
+                for service in route.services[:1]:
+                    key = links.parse(service, "")
+                    if key is not None:
+                        found[RouteControl(host=route.host, path=route.path, service=key.name)] = None
+        return tuple(found)
+
+    def carry_out_edits(self, until: float) -> int:
+        """Set what somebody else sets up to this world time, and return how many services were changed.
+
+        The edit changes the fingerprint at once, as any write does, and reaches the world after propagation.
+        """
+        edits = self._plant.outside_edits(self._edited_until, until)
+        self._edited_until = until
+        return sum(self._edit(region, scaler, when) for when, region, scaler in edits)
+
+    def _edit(self, region: str, scaler: float, when: float) -> int:
+        changed = 0
+        with self._store.lock:
+            for key, service in self._store.all_of("backendServices"):
+                backends = service.get("backends", [])
+                edited = [
+                    {**backend, "capacityScaler": scaler} if _in(backend, region) else backend
+                    for backend in backends
+                ]
+                if edited != backends and (scaler or len(backends) > 1):
+                    self._store.patch(key, {"backends": edited})
+                    changed += 1
+            if changed:
+                self.publish(when + self._propagation)
+        return changed
+
+
+def _in(backend: dict[str, Any], region: str) -> bool:
+    key = links.parse(backend["group"], "")
+    return key is not None and key.region == region

@@ -1,0 +1,210 @@
+"""The Compute API: from a request to its answer. Paths are those of `methods`, everything else is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spillway.sandbox import links, listing, places
+from spillway.sandbox.kinds.base import Draft, Kind
+from spillway.sandbox.links import Key
+from spillway.sandbox.methods import SYSTEM_PARAMETERS, Method, find_method
+from spillway.sandbox.refusals import invalid, not_found, required, unknown_method, unknown_parameter
+from spillway.sandbox.render import show
+from spillway.sandbox.store import Store
+from spillway.sandbox.writes import Writes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request, its method found and its path taken apart."""
+
+    method: Method
+    version: str
+    project: str
+    scope: str
+    name: str
+    query: Mapping[str, str]
+    body: dict[str, Any]
+
+    @property
+    def key(self) -> Key:
+        """The resource that the request is about."""
+        return Key(self.project, self.scope, self.method.collection, self.name)
+
+    @property
+    def place(self) -> str:
+        """The relative name of the collection."""
+        return f"projects/{self.project}/{self.scope}/{self.method.collection}"
+
+
+class ComputeApi:
+    """Answers requests below `/compute/v1/` and `/compute/beta/`."""
+
+    def __init__(self, store: Store, writes: Writes) -> None:
+        """Bind the parts."""
+        self._store = store
+        self._writes = writes
+
+    async def answer(
+        self, http: str, version: str, path: str, query: Mapping[str, str], body: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Answer one request.
+
+        Raises:
+            Refusal: the API, or the sandbox, refuses it.
+        """
+        found = find_method(http, path)
+        if found is None:
+            raise unknown_method(http, f"/compute/{version}/{path}")
+        method, parts = found
+        for name in query:
+            if name not in method.parameters | SYSTEM_PARAMETERS:
+                raise unknown_parameter(name)
+        call = Call(
+            method=method,
+            version=version,
+            project=parts["project"],
+            scope=_scope(parts),
+            name=parts.get("name", ""),
+            query=query,
+            body=body,
+        )
+        if not links.PROJECT.match(call.project):
+            raise not_found(f"projects/{call.project}")
+        if not links.scope_exists(call.scope):
+            family, _, name = call.scope.partition("/")
+            raise invalid(family[:-1], name, "Unknown " + family[:-1] + ".")
+        if method.collection == "operations":
+            return await self._operation(call)
+        if method.collection in {"regions", "zones"}:
+            return _place(call)
+        if method.kind is None:
+            raise unknown_method(http, path)
+        return await self._resource(call, method.kind)
+
+    async def _resource(self, call: Call, kind: Kind) -> dict[str, Any]:
+        verb = call.method.verb
+        if verb == "get":
+            return show(self._store, call.key, self._store.get(call.key), call.version)
+        if verb == "list":
+            return self._list(call, kind)
+        if verb == "aggregatedList":
+            return self._aggregate(call, kind)
+        if verb == "act":
+            return await self._act(call, kind)
+        return await self._write(call)
+
+    async def _write(self, call: Call) -> dict[str, Any]:
+        store, key, body, verb = self._store, call.key, call.body, call.method.verb
+        if verb == "insert":
+            if not isinstance(body.get("name"), str):
+                raise required("resource.name")
+            key = Key(call.project, call.scope, call.method.collection, body["name"])
+        changes = {
+            "insert": lambda: store.insert(key, body),
+            "update": lambda: store.replace(key, body),
+            "patch": lambda: store.patch(key, body),
+            "delete": lambda: store.delete(key),
+        }
+        operation = await self._writes.run(key, verb, changes[verb], call.query.get("requestId"))
+        return operation.show(call.version)
+
+    async def _act(self, call: Call, kind: Kind) -> dict[str, Any]:
+        action = call.method.action
+        if action is None:
+            raise unknown_method("POST", call.key.path)
+        body = action.body.read(call.body, "resource", call.project) if action.body is not None else {}
+        if action.answer is not None:
+            resource = self._store.get(call.key)
+            answer = action.answer(
+                Draft(key=call.key, resource=resource, before=resource, view=self._store), body
+            )
+            if action.listing:
+                items, token = listing.page(answer.pop("items", []), call.query)
+                answer |= {"items": items} if items else {}
+                answer |= {"nextPageToken": token} if token else {}
+            return {"kind": f"compute#{kind.singular}", **answer}
+        operation = await self._writes.run(
+            call.key,
+            action.operation or action.name,
+            lambda: self._store.act(call.key, action, body),
+            call.query.get("requestId"),
+        )
+        return operation.show(call.version)
+
+    def _list(self, call: Call, kind: Kind) -> dict[str, Any]:
+        if call.key.collection == "networks":
+            self._store.find(f"projects/{call.project}/global/networks/default")
+        shown = [
+            show(self._store, key, resource, call.version)
+            for key, resource in self._store.everything(call.project, kind.collection)
+            if key.scope == call.scope
+        ]
+        items, token = listing.page(shown, call.query)
+        return listing.frame(
+            kind.list_kind or f"compute#{kind.singular}List", call.place, items, token, call.version
+        )
+
+    def _aggregate(self, call: Call, kind: Kind) -> dict[str, Any]:
+        found = self._store.everything(call.project, kind.collection)
+        shown = [show(self._store, key, resource, call.version) for key, resource in found]
+        items, token = listing.page(shown, call.query)
+        scopes = {resource["selfLink"]: key.scope for resource, (key, _) in zip(shown, found, strict=True)}
+        groups: dict[str, list[dict[str, Any]]] = {"global": []} if "global" in kind.scopes else {}
+        if call.query.get("includeAllScopes") == "true":
+            groups |= {scope: [] for scope in _all_scopes(kind)}
+        for item in items:
+            groups.setdefault(scopes[item["selfLink"]], []).append(item)
+        place = f"projects/{call.project}/aggregated/{kind.collection}"
+        answer = listing.aggregate(
+            kind.aggregated_kind or f"compute#{kind.singular}AggregatedList",
+            place,
+            kind.collection,
+            groups,
+            call.version,
+        )
+        return {**answer, "nextPageToken": token} if token else answer
+
+    async def _operation(self, call: Call) -> dict[str, Any]:
+        operations = self._writes.operations
+        if call.method.verb == "list":
+            shown = [operation.show(call.version) for operation in operations.of(call.project, call.scope)]
+            items, token = listing.page(shown, call.query)
+            return listing.frame("compute#operationList", call.place, items, token, call.version)
+        operation = operations.find(call.key.path)
+        if operation is None:
+            raise not_found(call.key.path)
+        if call.method.verb == "delete":
+            operations.forget(call.key.path)
+            return {}
+        if call.method.verb == "wait":
+            await operation.done.wait()
+        return operation.show(call.version)
+
+
+def _scope(parts: Mapping[str, str]) -> str:
+    if "zone" in parts:
+        return f"zones/{parts['zone']}"
+    return f"regions/{parts['region']}" if "region" in parts else "global"
+
+
+def _all_scopes(kind: Kind) -> list[str]:
+    regions = [f"regions/{name}" for name in places.REGIONS] if "regions" in kind.scopes else []
+    zones = (
+        [f"zones/{zone}" for name in places.REGIONS for zone in places.zones_of(name)]
+        if "zones" in kind.scopes
+        else []
+    )
+    return [*regions, *zones]
+
+
+def _place(call: Call) -> dict[str, Any]:
+    family = call.method.collection
+    if call.method.verb == "get":
+        return (places.region if family == "regions" else places.zone)(call.project, call.name, call.version)
+    items, token = listing.page(places.all_places(call.project, family, call.version), call.query)
+    return listing.frame(
+        f"compute#{family[:-1]}List", f"projects/{call.project}/{family}", items, token, call.version
+    )

@@ -1,0 +1,58 @@
+"""The sandbox's own API below `/sandbox/v1/`, for people and tests: its clock, its faults, the world's totals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spillway.sandbox.clock import ScaledClock
+from spillway.sandbox.plant import Plant
+from spillway.sandbox.refusals import Refusal, invalid, unknown_method
+from spillway.sandbox.store import Store
+
+
+class ControlApi:
+    """Answers requests below `/sandbox/v1/`."""
+
+    def __init__(self, store: Store, clock: ScaledClock, plant: Plant) -> None:
+        """Bind the parts."""
+        self._store = store
+        self._clock = clock
+        self._plant = plant
+
+    def answer(self, http: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request.
+
+        Raises:
+            Refusal: there is no such thing, or the fault is none of the vocabulary.
+        """
+        collection, _, name = path.partition("/")
+        with self._store.lock:
+            if (http, path) == ("GET", "clock"):
+                return self._clock.reference()
+            if (http, path) == ("GET", "report"):
+                return {"world": self._plant.time, "report": dict(self._plant.report())}
+            if (http, path) == ("GET", "resources"):
+                return {"resources": self._store.dump()}
+            if (http, path) == ("GET", "faults"):
+                return {"faults": [dict(fault) for fault in self._plant.faults()]}
+            if (http, path) == ("POST", "faults"):
+                return self._inject(body)
+            if http == "DELETE" and collection == "faults" and name:
+                return self._withdraw(name)
+        raise unknown_method(http, f"/sandbox/v1/{path}")
+
+    def _inject(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Add a fault of the scenario vocabulary; `at` in world seconds since the start, now where it is left out."""
+        fault = dict(body)
+        at = fault.pop("at", self._clock.world())
+        if isinstance(at, bool) or not isinstance(at, int | float):
+            raise invalid("at", at, "Must be world seconds since the start; leave it out for now.")
+        try:
+            return {"id": self._plant.inject(fault, max(float(at), self._plant.time))}
+        except ValueError as error:
+            raise Refusal(400, "invalid", str(error)) from error
+
+    def _withdraw(self, name: str) -> dict[str, Any]:
+        if not self._plant.withdraw(name):
+            raise Refusal(404, "notFound", f"There is no fault '{name}'. GET /sandbox/v1/faults lists them.")
+        return {}

@@ -1,0 +1,174 @@
+"""What a URL map refuses: missing or double targets, unknown matchers, odd paths, failing tests. Source: gcp.md 3."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from spillway.sandbox import routing
+from spillway.sandbox.kinds.base import Draft, Resource
+from spillway.sandbox.refusals import invalid, required
+
+
+def check(draft: Draft) -> None:
+    """Apply all rules, the map's own tests last."""
+    url_map = draft.resource
+    _one_target(url_map, "resource", prefix="default")
+    names = _check_matchers(url_map.get("pathMatchers", []))
+    _check_hosts(url_map.get("hostRules", []), names)
+    for at, test in enumerate(url_map.get("tests", [])):
+        _run_test(url_map, test, f"resource.tests[{at}]")
+
+
+def _one_target(node: Resource, place: str, *, prefix: str) -> None:
+    names = [
+        f"{prefix}{word}" if prefix else word[0].lower() + word[1:]
+        for word in ("Service", "UrlRedirect", "RouteAction")
+    ]
+    service, redirect, action = names
+    weights = node.get(action, {}).get("weightedBackendServices")
+    given = [
+        name
+        for name, there in (
+            (service, service in node),
+            (redirect, redirect in node),
+            (f"{action}.weightedBackendServices", bool(weights)),
+        )
+        if there
+    ]
+    if len(given) != 1:
+        raise invalid(
+            place,
+            ", ".join(given),
+            f"Exactly one of {service}, {redirect} and {action}.weightedBackendServices must be specified.",
+        )
+    if weights:
+        _check_weights(weights, f"{place}.{action}.weightedBackendServices")
+    if redirect in node:
+        _check_redirect(node[redirect], f"{place}.{redirect}")
+
+
+def _check_weights(weights: list[Resource], place: str) -> None:
+    for at, weight in enumerate(weights):
+        if "backendService" not in weight:
+            raise required(f"{place}[{at}].backendService")
+    if sum(weight.get("weight", 0) for weight in weights) == 0:
+        raise invalid(place, 0, "The sum of the weights must be above 0.")
+
+
+def _check_redirect(redirect: Resource, place: str) -> None:
+    if "pathRedirect" in redirect and "prefixRedirect" in redirect:
+        raise invalid(
+            f"{place}.pathRedirect",
+            redirect["pathRedirect"],
+            "Only one of pathRedirect and prefixRedirect may be specified.",
+        )
+    if not any(
+        redirect.get(name) for name in ("hostRedirect", "httpsRedirect", "pathRedirect", "prefixRedirect")
+    ):
+        raise invalid(place, "", "A redirect must change the host, the path or the scheme.")
+
+
+def _check_matchers(matchers: list[Resource]) -> set[str]:
+    names: set[str] = set()
+    for at, matcher in enumerate(matchers):
+        place = f"resource.pathMatchers[{at}]"
+        if "name" not in matcher:
+            raise required(f"{place}.name")
+        if matcher["name"] in names:
+            raise invalid(f"{place}.name", matcher["name"], "Path matcher names must be unique.")
+        names.add(matcher["name"])
+        _one_target(matcher, place, prefix="default")
+        if "pathRules" in matcher and "routeRules" in matcher:
+            raise invalid(place, matcher["name"], "Only one of pathRules and routeRules may be specified.")
+        _check_path_rules(matcher.get("pathRules", []), place)
+        _check_route_rules(matcher.get("routeRules", []), place)
+    return names
+
+
+def _check_path_rules(rules: list[Resource], place: str) -> None:
+    seen: Counter[str] = Counter()
+    for at, rule in enumerate(rules):
+        here = f"{place}.pathRules[{at}]"
+        _one_target(rule, here, prefix="")
+        if not rule.get("paths"):
+            raise required(f"{here}.paths")
+        for path in rule["paths"]:
+            seen[path] += 1
+            if (
+                not path.startswith("/")
+                or "*" in path[:-1]
+                or (path.endswith("*") and not path.endswith("/*"))
+            ):
+                raise invalid(
+                    f"{here}.paths",
+                    path,
+                    "Paths must start with '/', and '*' may only stand at the end, after a '/'.",
+                )
+            if seen[path] > 1:
+                raise invalid(f"{here}.paths", path, "The path appears more than once in the path matcher.")
+
+
+def _check_route_rules(rules: list[Resource], place: str) -> None:
+    seen: set[int] = set()
+    for at, rule in enumerate(rules):
+        here = f"{place}.routeRules[{at}]"
+        _one_target(rule, here, prefix="")
+        if "priority" not in rule:
+            raise required(f"{here}.priority")
+        if rule["priority"] in seen:
+            raise invalid(f"{here}.priority", rule["priority"], "Priorities must be unique.")
+        seen.add(rule["priority"])
+        if not rule.get("matchRules"):
+            raise required(f"{here}.matchRules")
+        for match in rule["matchRules"]:
+            if len(match) != 1:
+                raise invalid(
+                    f"{here}.matchRules",
+                    match,
+                    "Exactly one of prefixMatch and fullPathMatch must be specified.",
+                )
+
+
+def _check_hosts(rules: list[Resource], matchers: set[str]) -> None:
+    seen: set[str] = set()
+    for at, rule in enumerate(rules):
+        place = f"resource.hostRules[{at}]"
+        if not rule.get("hosts"):
+            raise required(f"{place}.hosts")
+        if "pathMatcher" not in rule:
+            raise required(f"{place}.pathMatcher")
+        if rule["pathMatcher"] not in matchers:
+            raise invalid(
+                f"{place}.pathMatcher",
+                rule["pathMatcher"],
+                "The path matcher is not defined in pathMatchers.",
+            )
+        for host in rule["hosts"]:
+            if host in seen:
+                raise invalid(f"{place}.hosts", host, "The host appears in more than one host rule.")
+            if "*" in host[1:] or (host.startswith("*") and host != "*" and host[1] not in ".-"):
+                raise invalid(
+                    f"{place}.hosts", host, "'*' may only stand at the start, followed by '.' or '-'."
+                )
+            seen.add(host)
+
+
+def _run_test(url_map: Resource, test: Resource, place: str) -> None:
+    for name in ("host", "path"):
+        if name not in test:
+            raise required(f"{place}.{name}")
+    url = f"{test['host']}{test['path']}"
+    route = routing.resolve(url_map, test["host"], test["path"].partition("?")[0])
+    if "service" in test and test["service"] not in route.services:
+        found = route.services[0] if route.services else "a redirect"
+        raise invalid(
+            place,
+            url,
+            f"Test failure: Expect URL '{url}' to map to service '{test['service']}', but actually mapped to '{found}'.",
+        )
+    if "expectedRedirectResponseCode" in test and "urlRedirect" not in route.action:
+        raise invalid(
+            place,
+            url,
+            f"Test failure: Expect URL '{url}' to be redirected, but actually mapped to '{''.join(route.services[:1])}'.",
+        )

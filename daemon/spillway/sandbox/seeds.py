@@ -1,0 +1,58 @@
+"""Groups that exist before anybody asks for them, because a configuration refers to them by zone and name."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from spillway.sandbox.links import Key
+
+GroupKind = Literal["neg", "hybrid_neg", "instance_group"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedGroup:
+    """One group and how many endpoints it has."""
+
+    project: str
+    zone: str
+    name: str
+    kind: GroupKind = "neg"
+    endpoints: int
+    port: int = 8080
+    port_name: str = "http"
+    """Named port, for instance groups."""
+    made_by_program: bool = False
+    """The program makes the group; the endpoints appear in it as soon as it is there, as their owner would attach them."""
+
+    @property
+    def key(self) -> Key:
+        """Where the group is."""
+        collection = "instanceGroups" if self.kind == "instance_group" else "networkEndpointGroups"
+        return Key(self.project, f"zones/{self.zone}", collection, self.name)
+
+
+def body(group: SeedGroup) -> dict[str, Any]:
+    """The insert body of a group."""
+    if group.kind == "instance_group":
+        return {"name": group.name, "namedPorts": [{"name": group.port_name, "port": group.port}]}
+    kind = "GCE_VM_IP_PORT" if group.kind == "neg" else "NON_GCP_PRIVATE_IP_PORT"
+    return {"name": group.name, "networkEndpointType": kind, "defaultPort": group.port}
+
+
+def members(group: SeedGroup) -> list[dict[str, Any]]:
+    """The endpoints of a group, with addresses of its own in 10.0.0.0/8, the same in every run."""
+    block = int.from_bytes(hashlib.sha256(group.key.path.encode()).digest()[:2], "big") % 0x3FFF
+    result: list[dict[str, Any]] = []
+    for at in range(group.endpoints):
+        host = (block << 10) + 1 + at
+        address = f"10.{(host >> 16) & 255}.{(host >> 8) & 255}.{host & 255}"
+        instance = f"projects/{group.project}/zones/{group.zone}/instances/{group.name}-{at:04d}"
+        if group.kind == "instance_group":
+            result.append({"instance": instance, "status": "RUNNING", "ipAddress": address})
+        elif group.kind == "neg":
+            result.append({"ipAddress": address, "port": group.port, "instance": instance})
+        else:
+            result.append({"ipAddress": address, "port": group.port})
+    return result
