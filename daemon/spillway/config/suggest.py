@@ -84,3 +84,9 @@ def value_hint(key: str, value: str) -> str | None:
 
 def _snake(word: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", word).lower()
+
+
+def listing(words: Iterable[str]) -> str:
+    """`a`, `a and b`, or `a, b and c`."""
+    listed = list(words)
+    return " and ".join(filter(None, (", ".join(listed[:-1]), listed[-1]))) if listed else "none"

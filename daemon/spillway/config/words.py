@@ -128,7 +128,7 @@ def _bound(wrong: _Wrong) -> tuple[str, str]:
     key, words = _COMPARISONS[wrong.kind]
     limit = wrong.context.get(key)
     return (
-        f"{shown(error['input'])} is out of range: it must be {words} {limit:g}.",
+        f"{shown(wrong.value)} is out of range: it must be {words} {limit:g}.",
         f"Write a number that is {words} {limit:g}.",
     )
 
@@ -245,4 +245,4 @@ def unknown_key(key: str, model: type[BaseModel], at: Location, around: Any) -> 
 
 def _anything(wrong: _Wrong) -> tuple[str, str]:
     """For types that no field of ours produces today: the value, and what the field wants."""
-    return f"{shown(error['input'])} does not fit here.", "" if wrong.meaning else "Write another value."
+    return f"{shown(wrong.value)} does not fit here.", "" if wrong.meaning else "Write another value."

@@ -1,0 +1,98 @@
+"""From the configuration to the core's plain values: the fleet, its policies, the overlay of the first start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spillway.config.backends import Member, members
+from spillway.config.model import Config
+from spillway.config.names import backend_service, group_key
+from spillway.config.topology import BalancingConfig, ServiceConfig
+from spillway.core.overlay import Overlay, initial_overlay
+from spillway.core.policy import Policy
+from spillway.core.topology import Backend, BalancingMode, Fleet, Service, Target
+
+
+def fleet(config: Config) -> Fleet:
+    """All services of a checked configuration, as the core sees them; sorted by name, backends by region."""
+    return Fleet(
+        services=tuple(
+            _service(config, name, config.topology.services[name])
+            for name in sorted(config.topology.services)
+        )
+    )
+
+
+def policies(config: Config) -> dict[str, Policy]:
+    """The policies by name, as the core sees them."""
+    return {name: policy.to_core() for name, policy in config.policies.items()}
+
+
+def starting_overlay(config: Config) -> Overlay:
+    """What is wanted before the first decision: `core.overlay.initial_overlay`, with the configured scalers.
+
+    A standby backend stays outside at 0, whatever scaler it is given: that one is for the day it joins.
+    """
+    overlay = initial_overlay(fleet(config))
+    for setting in overlay.services:
+        given = {
+            m.region: m for m in members(config.topology.services[setting.service], config.topology.regions)
+        }
+        overlay = overlay.with_service(
+            replace(
+                setting,
+                backends=tuple(
+                    replace(backend, scaler=given[backend.region].scaler) if backend.member else backend
+                    for backend in setting.backends
+                ),
+            )
+        )
+    return overlay
+
+
+def _service(config: Config, name: str, service: ServiceConfig) -> Service:
+    return Service(
+        name=name,
+        resource=backend_service(config.name, name),
+        policy=service.policy,
+        backends=tuple(_backend(name, member) for member in members(service, config.topology.regions)),
+        home=service.home,
+    )
+
+
+def _backend(service: str, member: Member) -> Backend:
+    return Backend(
+        service=service,
+        region=member.region,
+        groups=tuple(group_key(member.region, group) for group in member.groups),
+        target=target(member.balancing),
+        preference=member.preference,
+        cost=member.cost,
+        standby=member.standby,
+        movable=member.steerable,
+        latitude=member.latitude,
+        longitude=member.longitude,
+    )
+
+
+def target(balancing: BalancingConfig | None) -> Target:
+    """A target in the core's words; one without figures for groups that have none (serverless, internet)."""
+    if balancing is None:
+        return Target(mode=BalancingMode.RATE)
+    mode = BalancingMode(balancing.mode)
+    rates = (balancing.max_rate_per_endpoint, balancing.max_rate_per_instance, balancing.max_rate)
+    in_flight = (
+        balancing.max_in_flight_per_endpoint,
+        balancing.max_in_flight_per_instance,
+        balancing.max_in_flight,
+    )
+    per_endpoint, per_instance, per_group = in_flight if mode is BalancingMode.IN_FLIGHT else rates
+    limits = [metric.max_utilization for metric in balancing.custom_metrics if not metric.dry_run]
+    return Target(
+        mode=mode,
+        per_endpoint=per_endpoint if per_endpoint is not None else per_instance,
+        per_group=per_group,
+        max_utilization=min(limits)
+        if mode is BalancingMode.CUSTOM_METRICS and limits
+        else balancing.max_utilization,
+    )

@@ -1,0 +1,134 @@
+"""Loading: from a path to a configuration that can be relied on, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from spillway.config.check import check_model, in_order, look_up
+from spillway.config.draft import draft
+from spillway.config.fleet import fleet, policies, starting_overlay
+from spillway.config.model import Config
+from spillway.config.rules import (
+    balancing,
+    capacity,
+    daemon,
+    frontends,
+    groups,
+    naming,
+    probes,
+    routes,
+    services,
+)
+from spillway.config.rules import policies as policy_rules
+from spillway.config.source import Source, read
+from spillway.config.tree import Location
+from spillway.errors import ConfigError, Problem
+
+__all__ = ["Loaded", "fleet", "judge", "load", "policies", "starting_overlay"]
+
+_RULES = (
+    frontends.check,
+    routes.check,
+    groups.check,
+    balancing.check,
+    services.check,
+    capacity.check,
+    probes.check,
+    naming.check,
+    policy_rules.check,
+    daemon.check,
+)
+_GIVEN: Location = ("topology", "frontends", "https", "certificates", "given")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A configuration without mistakes. File names in it are absolute."""
+
+    config: Config
+    warnings: tuple[Problem, ...]
+    """What works but deserves a second look, by file and line."""
+    path: Path
+    files: tuple[Path, ...]
+    """All files that it is made of, given certificates included."""
+    digest: str
+    """Changes exactly when one of these files does: SHA-256 in hexadecimal."""
+
+
+def load(path: Path) -> Loaded:
+    """Read and check a configuration file, or a directory of them.
+
+    Raises:
+        ConfigError: with every problem, by file and line.
+    """
+    source = _resolved(read(path))
+    config, problems, warnings = judge(source)
+    if config is None:
+        raise ConfigError(problems)
+    referred = _referred(config)
+    digest = hashlib.sha256(source.digest.encode())
+    for file in referred:
+        digest.update(_content(file))
+    return Loaded(
+        config=config,
+        warnings=warnings,
+        path=path,
+        files=(*source.files, *referred),
+        digest=digest.hexdigest(),
+    )
+
+
+def judge(source: Source) -> tuple[Config | None, tuple[Problem, ...], tuple[Problem, ...]]:
+    """The configuration, its problems and its warnings; the configuration is None if there is any problem."""
+    config, problems = check_model(Config, source)
+    if not isinstance(source.data, dict):
+        return None, problems, ()
+    sketch = draft(source)
+    for rule in _RULES:
+        rule(sketch)
+    problems = in_order((*problems, *sketch.problems))
+    return (None if problems else config), problems, in_order(sketch.warnings)
+
+
+def _resolved(source: Source) -> Source:
+    """The same with absolute names of files: each is relative to the file in which it is written."""
+    data = source.data
+    for location in (("sandbox", "scenario"), ("daemon", "engine", "passphrase_file"), *_certificates(data)):
+        name = look_up(data, location)
+        if isinstance(name, str) and name:
+            data = _put(data, location, str((source.folder(location) / name).absolute()))
+    return replace(source, data=data)
+
+
+def _certificates(data: Any) -> list[Location]:
+    given = look_up(data, _GIVEN)
+    count = len(given) if isinstance(given, list) else 0
+    return [
+        (*_GIVEN, index, key) for index in range(count) for key in ("certificate_file", "private_key_file")
+    ]
+
+
+def _put(data: Any, location: Location, value: str) -> Any:
+    """A copy of `data` with `value` at `location`, which exists."""
+    if not location:
+        return value
+    copy = data.copy()
+    copy[location[0]] = _put(copy[location[0]], location[1:], value)
+    return copy
+
+
+def _content(file: Path) -> bytes:
+    """What the file holds; nothing where it has gone since it was checked: whoever uses it will say so."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+def _referred(config: Config) -> tuple[Path, ...]:
+    https = config.topology.frontends.https
+    given = https.certificates.given if https is not None else None
+    return tuple(Path(name) for c in given or () for name in (c.certificate_file, c.private_key_file))

@@ -1,0 +1,219 @@
+"""Address, HTTP, HTTPS and certificates."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from pathlib import Path
+
+from spillway.config.draft import FRONTENDS, Draft
+from spillway.config.frontends import CertificatesConfig, GivenCertificateConfig, HttpsConfig
+from spillway.config.suggest import listing
+from spillway.config.tree import Location
+
+MAX_CERTIFICATES = 15
+"""Certificates of one target proxy (pu:TargetHttpsProxy)."""
+MAX_DOMAINS = 100
+"""Domains of one managed certificate (pu:ManagedSslCertificate)."""
+MAX_PEM_BYTES = 1024 * 1024
+
+_DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_MAP = re.compile(
+    r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+    r"|//certificatemanager\.googleapis\.com/projects/[^/]+/locations/global/certificateMaps/[^/]+"
+)
+_ADDRESS: Location = ("topology", "address")
+
+
+def check(draft: Draft) -> None:
+    """Judge what clients connect to."""
+    _address(draft)
+    frontends = draft.frontends
+    if frontends is None:
+        return
+    if frontends.http is None and frontends.https is None:
+        draft.error(
+            FRONTENDS,
+            "there is no frontend: nobody could connect.",
+            "Add `http`, `https` or both.",
+            uses=((*FRONTENDS, "http"), (*FRONTENDS, "https")),
+        )
+    http, https = frontends.http, frontends.https
+    if http is not None and http.redirect_to_https and https is None:
+        draft.error(
+            (*FRONTENDS, "http", "redirect_to_https"),
+            "every request is redirected to HTTPS, but there is no HTTPS frontend.",
+            "Add `frontends.https` with certificates, or set redirect_to_https to false.",
+            uses=((*FRONTENDS, "https"),),
+        )
+    if http is not None and https is not None and http.port == https.port:
+        draft.error(
+            (*FRONTENDS, "https", "port"),
+            f"HTTP and HTTPS both listen on port {http.port} of the same address.",
+            "Give each its own port; 80 and 443 are usual.",
+            uses=((*FRONTENDS, "http", "port"),),
+        )
+    if https is not None:
+        _https(draft, https)
+
+
+def _address(draft: Draft) -> None:
+    address = draft.address
+    if address.existing is None:
+        return
+    at = (*_ADDRESS, "existing")
+    if address.name is not None:
+        draft.error(
+            (*_ADDRESS, "name"),
+            "`name` is for an address that Spillway reserves, and `existing` says that there is one already.",
+            "Remove one of the two.",
+            uses=(at,),
+        )
+    if "/" in address.existing:
+        if not re.search(r"(^|/)global/addresses/[^/]+$", address.existing):
+            draft.error(
+                at,
+                f"{address.existing!r} is not the URL of a global address.",
+                "Write an IP, or projects/PROJECT/global/addresses/NAME; a regional address does not fit a global load balancer.",
+            )
+        return
+    try:
+        version = ip_address(address.existing).version
+    except ValueError:
+        draft.error(
+            at,
+            f"{address.existing!r} is not an IP address.",
+            "Write one such as 203.0.113.7, or projects/PROJECT/global/addresses/NAME.",
+        )
+        return
+    if f"IPV{version}" != address.ip_version:
+        draft.error(
+            at,
+            f"this is an IPv{version} address, and ip_version is {address.ip_version}.",
+            f"Set ip_version to IPV{version}.",
+            uses=((*_ADDRESS, "ip_version"),),
+        )
+
+
+def _https(draft: Draft, https: HttpsConfig) -> None:
+    policy = https.ssl_policy
+    if policy is not None and policy.profile == "RESTRICTED" and policy.min_tls != "TLS_1_2":
+        draft.error(
+            (*FRONTENDS, "https", "ssl_policy", "min_tls"),
+            f"profile RESTRICTED has no ciphers for {policy.min_tls}.",
+            "Write TLS_1_2, or take profile MODERN.",
+            uses=((*FRONTENDS, "https", "ssl_policy", "profile"),),
+        )
+    certificates = https.certificates
+    at = (*FRONTENDS, "https", "certificates")
+    kinds = [kind for kind in ("managed", "given", "map") if getattr(certificates, kind) is not None]
+    parts = tuple((*at, kind) for kind in ("managed", "given", "map"))
+    if not kinds:
+        draft.error(
+            at,
+            "HTTPS has no certificate.",
+            "Write one of `managed: [api.example.com]`, `given: [...]` or `map: NAME`.",
+            uses=parts,
+        )
+    elif len(kinds) > 1:
+        draft.error(
+            at,
+            f"certificates come from {listing(kinds)} at once, and a proxy takes one kind.",
+            "Keep exactly one of managed, given and map.",
+            uses=parts,
+        )
+    _managed(draft, certificates, (*at, "managed"))
+    _given(draft, certificates, (*at, "given"))
+    if certificates.map is not None and not _MAP.fullmatch(certificates.map):
+        draft.error(
+            (*at, "map"),
+            f"{certificates.map!r} is not a certificate map.",
+            "Write its name, or //certificatemanager.googleapis.com/projects/P/locations/global/certificateMaps/NAME.",
+        )
+
+
+def _managed(draft: Draft, certificates: CertificatesConfig, at: Location) -> None:
+    domains = certificates.managed
+    if domains is None:
+        return
+    if not domains or len(domains) > MAX_DOMAINS:
+        draft.error(
+            at,
+            f"a managed certificate has 1 to {MAX_DOMAINS} domains, not {len(domains)}.",
+            "List the names that clients use; for more take a certificate map.",
+        )
+    for where, domain in draft.items(at, domains):
+        if domain.startswith("*."):
+            draft.error(
+                where,
+                f"{domain!r} is a wildcard, which this kind of managed certificate cannot have.",
+                "List the names one by one, or make a certificate map with DNS authorization and write `map:`.",
+            )
+        elif not _DOMAIN.fullmatch(domain):
+            draft.error(
+                where,
+                f"{domain!r} is not a domain name.",
+                "Write one such as api.example.com, in small letters.",
+            )
+    if len(set(domains)) < len(domains):
+        draft.error(at, "a domain is listed twice.", "List each domain once.")
+
+
+def _given(draft: Draft, certificates: CertificatesConfig, at: Location) -> None:
+    given = certificates.given
+    if given is None:
+        return
+    if not given or len(given) > MAX_CERTIFICATES:
+        draft.error(
+            at,
+            f"a proxy takes 1 to {MAX_CERTIFICATES} certificates, not {len(given)}.",
+            "List the ones that are served; for more take a certificate map.",
+        )
+    names: set[str] = set()
+    for where, certificate in draft.items(at, given):
+        if certificate.name in names:
+            draft.error(
+                (*where, "name"),
+                f"there are two certificates called {certificate.name}.",
+                "Give each its own name.",
+            )
+        names.add(certificate.name)
+        _files(draft, certificate, where)
+
+
+def _files(draft: Draft, certificate: GivenCertificateConfig, at: Location) -> None:
+    wanted = (
+        ("certificate_file", certificate.certificate_file, r"-----BEGIN CERTIFICATE-----", "a certificate"),
+        (
+            "private_key_file",
+            certificate.private_key_file,
+            r"-----BEGIN (RSA |EC )?PRIVATE KEY-----",
+            "an unencrypted private key",
+        ),
+    )
+    for key, name, pattern, what in wanted:
+        where = (*at, key)
+        path = draft.source.folder(where) / name
+        try:
+            text = _head(path)
+        except OSError as error:
+            draft.error(
+                where,
+                f"{path} cannot be read: {error.strerror or error}.",
+                "Give the path of a PEM file that the daemon's user may read.",
+            )
+            continue
+        if not re.search(pattern, text):
+            hint = " It is encrypted." if "ENCRYPTED" in text else ""
+            draft.error(
+                where,
+                f"{path} does not hold {what} in PEM form.{hint}",
+                "Give a text file with a line `-----BEGIN "
+                + ("CERTIFICATE" if key == "certificate_file" else "PRIVATE KEY")
+                + "-----`.",
+            )
+
+
+def _head(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(MAX_PEM_BYTES).decode("ascii", errors="replace")

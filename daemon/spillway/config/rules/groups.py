@@ -1,0 +1,175 @@
+"""Groups of endpoints: what each is, where it is, and that none is listed twice."""
+
+from __future__ import annotations
+
+from spillway.config.backends import UNPROBED, GroupKind, group_kind
+from spillway.config.draft import REGIONS, Draft
+from spillway.config.names import group_key, parse_group_url
+from spillway.config.suggest import listing
+from spillway.config.topology import GroupConfig
+from spillway.config.tree import Location
+from spillway.core.topology import GroupKey
+
+_KINDS = ("neg", "hybrid_neg", "instance_group", "serverless_neg", "internet_neg")
+
+
+def check(draft: Draft) -> None:
+    """Judge every group of every region."""
+    seen: dict[GroupKey, tuple[str, Location]] = {}
+    for name, region in draft.regions.items():
+        at = (*REGIONS, name)
+        if (region.latitude is None) != (region.longitude is None):
+            given, other = (
+                ("latitude", "longitude") if region.longitude is None else ("longitude", "latitude")
+            )
+            draft.error(
+                (*at, given), f"{given} stands alone.", f"Add {other}, or remove both.", uses=((*at, other),)
+            )
+        for where, group in draft.items((*at, "groups"), region.groups):
+            _identity(draft, where, group)
+            _place(draft, where, name, group)
+            _creation(draft, where, group)
+            _once(draft, where, name, group, seen)
+
+
+def _identity(draft: Draft, at: Location, group: GroupConfig) -> None:
+    named = [kind for kind in _KINDS if getattr(group, kind) is not None]
+    parts = tuple((*at, kind) for kind in (*_KINDS, "url"))
+    if group.url is not None:
+        extra = [*named, *(["zone"] if group.zone else [])]
+        if extra:
+            draft.error(
+                at,
+                f"the group is given by URL and by {listing(extra)}.",
+                "Keep the URL alone, or remove it and keep the name and the zone.",
+                uses=parts,
+            )
+        _url(draft, (*at, "url"), group.url)
+    elif not named:
+        draft.error(
+            at,
+            "this names no group.",
+            f"Write a full `url`, or one of {', '.join(_KINDS)}, with `zone` for the zonal ones.",
+            uses=parts,
+        )
+    elif len(named) > 1:
+        draft.error(
+            at,
+            f"one entry names {len(named)} groups: {listing(named)}.",
+            "Make a list entry of its own for each group.",
+            uses=parts,
+        )
+
+
+def _url(draft: Draft, at: Location, url: str) -> None:
+    parts = parse_group_url(url)
+    if parts is None:
+        full = "https://www.googleapis.com/compute/v1/projects/P/zones/Z/networkEndpointGroups/N (or .../instanceGroups/N)"
+        partial = "projects/" in url and not url.startswith("https://")
+        what = "only a part of a URL; Google wants it in full" if partial else "not the URL of a group"
+        hint = f"https://www.googleapis.com/compute/v1/{url[url.index('projects/') :]}" if partial else full
+        draft.error(at, f"{url!r} is {what}.", f"Write {hint}.")
+    elif parts.is_instance_group and parts.zone is None:
+        draft.error(
+            at,
+            f"{parts.name} is a regional instance group, and failover policy and preference exclude those: "
+            "Spillway could not steer it.",
+            "Use zonal instance groups, one for each zone, or zonal NEGs.",
+        )
+
+
+def _place(draft: Draft, at: Location, region: str, group: GroupConfig) -> None:
+    kind = group_kind(group)
+    if group.url is not None:
+        parts = parse_group_url(group.url)
+        if parts is not None and parts.zone is not None and not parts.zone.startswith(f"{region}-"):
+            draft.error(
+                (*at, "url"),
+                f"zone {parts.zone} is not in {region}.",
+                f"Move the group to the region that its zone is in ({parts.zone[:-2]}).",
+            )
+        elif parts is not None and parts.region is not None and parts.region != region:
+            draft.error(
+                (*at, "url"),
+                f"the group is in {parts.region}, not in {region}.",
+                f"Move it to {parts.region}.",
+            )
+        return
+    if kind in UNPROBED:
+        if group.zone is not None:
+            what = "regional" if kind is GroupKind.SERVERLESS_NEG else "global"
+            draft.error((*at, "zone"), f"a {kind} is {what}, so it has no zone.", "Remove `zone`.")
+    elif group.zone is None:
+        if kind is not None:
+            draft.error(
+                at, f"the {kind} lacks its zone.", f"Add `zone`, such as {region}-b.", uses=((*at, "zone"),)
+            )
+    elif not group.zone.startswith(f"{region}-"):
+        draft.error(
+            (*at, "zone"),
+            f"zone {group.zone} is not in {region}.",
+            f"Write a zone of {region}, or move the group to {group.zone[:-2]}.",
+        )
+
+
+def _creation(draft: Draft, at: Location, group: GroupConfig) -> None:
+    create = group.create
+    if create is None:
+        return
+    kind = group_kind(group)
+    where = (*at, "create")
+    if group.url is not None:
+        draft.error(
+            where,
+            "a group that has a URL exists already.",
+            "Remove `create`, or give zone and name instead of the URL.",
+        )
+    elif kind in UNPROBED:
+        draft.error(
+            where,
+            f"Spillway makes no {kind}: what it points to is not its business.",
+            "Make it with the service that it serves, and remove `create`.",
+        )
+    elif kind is GroupKind.INSTANCE_GROUP and create.port is not None:
+        draft.error(
+            (*where, "port"),
+            "an instance group has named ports, not one port.",
+            "Write `named_ports: {http: 8080}`.",
+        )
+    elif kind in {GroupKind.NEG, GroupKind.HYBRID_NEG} and create.named_ports:
+        draft.error((*where, "named_ports"), "named ports belong to instance groups.", "Write `port: 8080`.")
+    if create.subnetwork is not None and kind in {GroupKind.HYBRID_NEG, GroupKind.INSTANCE_GROUP}:
+        draft.error(
+            (*where, "subnetwork"),
+            f"a {kind} belongs to a network, not to a subnetwork.",
+            "Remove `subnetwork`.",
+        )
+
+
+def _once(
+    draft: Draft, at: Location, region: str, group: GroupConfig, seen: dict[GroupKey, tuple[str, Location]]
+) -> None:
+    try:
+        key = group_key(region, group)
+    except ValueError:
+        return  # without a name or a zone it cannot be compared; `_identity` and `_place` have said so
+    if key not in seen:
+        seen[key] = (region, at)
+        return
+    other, first = seen[key]
+    place = draft.source.place(first)
+    where = f"in {place.file}:{place.line}"
+    if other == region:
+        draft.error(
+            at,
+            f"the group {key.name} in {key.scope} is listed twice, first {where}.",
+            "Remove one of the two.",
+            uses=(first,),
+        )
+    else:
+        draft.error(
+            at,
+            f"the group {key.name} in {key.scope} already belongs to {other}, {where}: one group cannot be in two regions.",
+            "Keep it in the region where its endpoints run.",
+            uses=(first,),
+        )
