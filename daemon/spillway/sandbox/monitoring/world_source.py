@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import floor
 from typing import Protocol
 
+from spillway.sandbox.monitoring.aligners import merge_histograms
 from spillway.sandbox.monitoring.descriptors import METRICS
 from spillway.sandbox.monitoring.source import Histogram, RawSeries, Value
 
@@ -129,6 +132,11 @@ class GroupLabels:
     scope_type: str = "ZONE"
 
 
+_NO_GROUP = GroupLabels(name=_INVALID, scope=_INVALID, type=_INVALID, scope_type=_INVALID)
+_Key = tuple[str, GroupLabels, int, int, str]
+"""(service, group, code, class of the code, continent)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontLabels:
     """How the way to a service is named."""
@@ -142,6 +150,10 @@ class FrontLabels:
 
 class Names(Protocol):
     """Who knows how things are called in the load balancer as it stands."""
+
+    def refresh(self) -> None:
+        """Look again; called before each answer."""
+        ...
 
     def front(self, service: str) -> FrontLabels:
         """The way to a service."""
@@ -168,16 +180,25 @@ def whole(counts: Sequence[float]) -> tuple[int, ...]:
 
 
 class WorldSource:
-    """A `Source` over the world. As thread-safe as the view and the names are."""
+    """A `Source` over the world. World and names are asked under one lock, so any thread may call it."""
 
-    def __init__(self, view: View, names: Names, *, epoch: float = 0.0) -> None:
+    def __init__(
+        self,
+        view: View,
+        names: Names,
+        *,
+        epoch: float = 0.0,
+        lock: AbstractContextManager[object] | None = None,
+    ) -> None:
         """Take the parts.
 
         Args:
             view: the samples.
             names: the labels.
             epoch: UTC seconds at the world's second 0.
+            lock: guards world and names; one of its own where none is given.
         """
+        self._lock = lock if lock is not None else threading.Lock()
         self._view = view
         self._names = names
         self._epoch = epoch
@@ -186,58 +207,66 @@ class WorldSource:
         """Raw series of one metric; see `Source`."""
         times = (start - self._epoch, end - self._epoch, now - self._epoch)
         front = "protocol" in METRICS[metric_type].labels
-        if METRICS[metric_type].value_type == "DISTRIBUTION":
-            return self._latency_series(self._view.latencies(*times), front=front)
-        return self._count_series(self._view.counts(*times), front=front)
+        with self._lock:
+            self._names.refresh()
+            if METRICS[metric_type].value_type == "DISTRIBUTION":
+                return self._latency_series(self._view.latencies(*times), front=front)
+            return self._count_series(self._view.counts(*times), front=front)
 
     def errors(self, now: float) -> tuple[str, ...]:
         """Why answers are incomplete; see `Source`."""
-        return self._view.errors(now - self._epoch)
+        with self._lock:
+            return self._view.errors(now - self._epoch)
 
     def exhausted(self, now: float) -> bool:  # noqa: ARG002 the world has no such fault; the server counts queries
         """The world's vocabulary has no fault of the query quota."""
         return False
 
     def _count_series(self, samples: Iterable[CountSample], *, front: bool) -> list[RawSeries]:
-        points: dict[tuple[str, str, int, int, str], dict[float, float]] = {}
+        points: dict[_Key, dict[float, Value]] = {}
         for s in samples:
-            key = (s.service, s.region, s.zone if s.region else 0, s.code, s.continent)
-            minutes = points.setdefault(key, {})
-            minutes[s.end] = minutes.get(s.end, 0.0) + s.count
-        found: list[RawSeries] = []
-        for (service, region, zone, code, continent), minutes in sorted(points.items()):
-            resource = self._resource(service, region, zone)
-            if resource is not None:
-                values = tuple((end + self._epoch, round(minutes[end])) for end in sorted(minutes))
-                metric = self._metric(service, code, _class_of(code), continent, front=front)
-                found.append(RawSeries(resource=resource, metric=metric, points=values))
-        return found
+            group = self._group(s.service, s.region, s.zone)
+            if group is not None:
+                minutes = points.setdefault((s.service, group, s.code, _class_of(s.code), s.continent), {})
+                known = minutes.get(s.end, 0.0)
+                minutes[s.end] = s.count + (0.0 if isinstance(known, Histogram) else known)
+        whole_numbers = {
+            key: {
+                end: value if isinstance(value, Histogram) else round(value) for end, value in minutes.items()
+            }
+            for key, minutes in points.items()
+        }
+        return self._series(whole_numbers, front=front)
 
     def _latency_series(self, samples: Iterable[LatencySample], *, front: bool) -> list[RawSeries]:
-        points: dict[tuple[str, str, int, int, str], dict[float, Value]] = {}
+        points: dict[_Key, dict[float, Value]] = {}
         for s in samples:
-            key = (s.service, s.region, s.zone if s.region else 0, s.code_class, s.continent)
-            counts = whole(s.counts)
-            points.setdefault(key, {})[s.end] = Histogram(
-                bounds=tuple(s.bounds_ms), counts=counts, count=sum(counts), mean=s.mean_ms
-            )
-        found: list[RawSeries] = []
-        for (service, region, zone, code_class, continent), minutes in sorted(points.items()):
-            resource = self._resource(service, region, zone)
-            if resource is not None:
-                values = tuple((end + self._epoch, minutes[end]) for end in sorted(minutes))
-                metric = self._metric(service, code_class, code_class, continent, front=front)
-                found.append(RawSeries(resource=resource, metric=metric, points=values))
-        return found
+            group = self._group(s.service, s.region, s.zone)
+            if group is not None:
+                counts = whole(s.counts)
+                one = Histogram(bounds=tuple(s.bounds_ms), counts=counts, count=sum(counts), mean=s.mean_ms)
+                minutes = points.setdefault((s.service, group, s.code_class, s.code_class, s.continent), {})
+                known = minutes.get(s.end)
+                minutes[s.end] = merge_histograms([known, one]) if isinstance(known, Histogram) else one
+        return self._series(points, front=front)
 
-    def _resource(self, service: str, region: str, zone: int) -> Mapping[str, str] | None:
-        """Labels of https_lb_rule; None for a group that nobody can name, so nobody would report it."""
-        group = GroupLabels(name=_INVALID, scope=_INVALID, type=_INVALID, scope_type=_INVALID)
-        if region:
-            named = self._names.group(service, region, zone)
-            if named is None:
-                return None
-            group = named
+    def _group(self, service: str, region: str, zone: int) -> GroupLabels | None:
+        """Labels of a group; None for one that nobody can name, so nobody would report it."""
+        return self._names.group(service, region, zone) if region else _NO_GROUP
+
+    def _series(self, points: Mapping[_Key, Mapping[float, Value]], *, front: bool) -> list[RawSeries]:
+        """One series for each key, points oldest first."""
+        return [
+            RawSeries(
+                resource=self._resource(service, group),
+                metric=self._metric(service, code, code_class, continent, front=front),
+                points=tuple((end + self._epoch, minutes[end]) for end in sorted(minutes)),
+            )
+            for (service, group, code, code_class, continent), minutes in points.items()
+        ]
+
+    def _resource(self, service: str, group: GroupLabels) -> Mapping[str, str]:
+        """Labels of https_lb_rule."""
         front = self._names.front(service)
         return {
             "region": "global",
