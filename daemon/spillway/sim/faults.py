@@ -1,0 +1,165 @@
+"""Faults as they act: which are active at a moment, and when the next change comes.
+
+Everything here is a function of time, so the world may jump from change to change. A slow leak moves once a minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil, floor, inf
+
+import numpy as np
+
+from spillway.sim.fault_models import FaultModel
+from spillway.sim.streams import stream
+
+LEAK_STEP = 60.0
+"""Seconds between the steps in which a slow leak grows."""
+
+RANDOM_KINDS = (
+    "outage",
+    "slow",
+    "slow-leak",
+    "errors",
+    "fast-failures",
+    "capacity-loss",
+    "gray",
+    "flapping",
+    "quota",
+    "metrics-missing",
+    "metrics-partial",
+    "metrics-garbage",
+    "metrics-late",
+    "write-refused",
+    "write-slow",
+    "write-hung",
+    "write-unknown",
+    "outside-edit",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault of any kind; what a kind does not use has its neutral value."""
+
+    kind: str
+    at: float
+    """Seconds since time zero."""
+    until: float
+    region: str | None = None
+    zone: int | None = None
+    service: str | None = None
+    factor: float = 1.0
+    ratio: float = 0.0
+    code: int = 503
+    period: float = 0.0
+    rps: float = 0.0
+    delay: float = 0.0
+    scaler: float = 1.0
+
+    def active(self, t: float) -> bool:
+        """True from `at` on, until before `until`."""
+        return self.at <= t < self.until
+
+    def next_change(self, t: float) -> float:
+        """The first moment after `t` at which this fault starts, ends or changes; infinity if there is none."""
+        if t < self.at:
+            return self.at
+        if t >= self.until:
+            return inf
+        if self.kind == "flapping":
+            half = self.period / 2.0
+            return min(self.until, self.at + (floor((t - self.at) / half + 1e-9) + 1) * half)
+        if self.kind == "slow-leak":
+            return min(self.until, self.at + (floor((t - self.at) / LEAK_STEP + 1e-9) + 1) * LEAK_STEP)
+        return self.until
+
+    def slowdown(self, t: float) -> float:
+        """Factor on service times at `t` of the kinds slow and slow-leak; 1 while inactive."""
+        if not self.active(t):
+            return 1.0
+        if self.kind == "slow":
+            return self.factor
+        if self.kind == "slow-leak":
+            grown = floor((t - self.at) / LEAK_STEP + 1e-9) * LEAK_STEP
+            return 1.0 + (self.factor - 1.0) * min(1.0, (grown + LEAK_STEP / 2) / (self.until - self.at))
+        return 1.0
+
+    def failing(self, t: float) -> bool:
+        """True while a flapping fault's endpoints fail their checks: the first half of each period."""
+        if not self.active(t):
+            return False
+        phase = (t - self.at) % self.period
+        return phase < self.period / 2.0 - 1e-9 or phase > self.period - 1e-9
+
+
+def from_model(model: FaultModel, *, not_before: float = 0.0) -> Fault:
+    """The fault that a file or the fault API describes; it starts at `at`, or at `not_before` where that is past."""
+    given = model.model_dump()
+    lasts = given.pop("lasts", None)
+    start = max(float(given.pop("at")), not_before)
+    return Fault(at=start, until=inf if lasts is None else start + lasts, **given)
+
+
+class Schedule:
+    """All faults of a run, in file order, and those injected since."""
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self.faults: tuple[Fault, ...] = tuple(faults)
+
+    def with_fault(self, fault: Fault) -> Schedule:
+        """This schedule and one more fault."""
+        return Schedule((*self.faults, fault))
+
+    def next_change(self, t: float) -> float:
+        """The first moment after `t` at which any fault changes; infinity if none will."""
+        return min((f.next_change(t) for f in self.faults), default=inf)
+
+    def of_region(self, region: str, t: float) -> tuple[Fault, ...]:
+        """Active faults of the plant in `region`."""
+        return tuple(
+            f for f in self.faults if f.region == region and f.active(t) and not f.kind.startswith("metrics")
+        )
+
+    def metrics(self, t: float) -> tuple[Fault, ...]:
+        """Active faults of monitoring."""
+        return tuple(f for f in self.faults if f.kind.startswith("metrics") and f.active(t))
+
+    def write(self, t: float) -> Fault | None:
+        """The fault that a write begun at `t` meets; the first in the file where there are several."""
+        return next((f for f in self.faults if f.kind.startswith("write") and f.active(t)), None)
+
+    def edits(self, since: float, until: float) -> tuple[Fault, ...]:
+        """Outside edits with since <= at < until, in order of time."""
+        found = (f for f in self.faults if f.kind == "outside-edit" and since <= f.at < until)
+        return tuple(sorted(found, key=lambda f: f.at))
+
+
+def random_faults(seed: int, regions: tuple[str, ...], duration: float, count: int) -> tuple[Fault, ...]:
+    """`count` faults of random kind, place, strength and length within `duration` seconds; equal for equal seeds."""
+    draw = stream(seed, "fault-schedule")
+    result = []
+    for _ in range(count):
+        kind = str(draw.choice(RANDOM_KINDS))
+        at = float(draw.uniform(0.0, duration))
+        lasts = float(draw.uniform(60.0, max(120.0, duration / 3)))
+        scaler = float(np.round(draw.uniform(0.1, 1.0), 2)) if draw.random() > 0.2 else 0.0
+        anywhere = kind.startswith("metrics") and draw.random() < 0.3
+        local = not kind.startswith("write") and not anywhere
+        result.append(
+            Fault(
+                kind=kind,
+                at=at,
+                until=inf if kind == "outside-edit" else at + lasts,
+                region=str(draw.choice(regions)) if local else None,
+                factor=float(draw.uniform(1.2, 6.0)),
+                ratio=float(draw.uniform(0.1, 1.0)),
+                code=int(draw.choice((429, 503))),
+                period=float(ceil(draw.uniform(30.0, 600.0))),
+                rps=float(draw.uniform(1.0, 100.0)),
+                delay=float(draw.uniform(60.0, 900.0)),
+                scaler=scaler,
+            )
+        )
+    return tuple(result)

@@ -1,0 +1,299 @@
+"""The simulated cloud: clients, balancer, regions, faults, in whole steps of virtual time.
+
+The world knows no wall clock and no chance of its own: it is a function of setup, seed and what is applied to it.
+How calls of `advance` cut the time changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from math import ceil, floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spillway.sim.accounting import Balance, ClientLatency, Ledger, Report
+from spillway.sim.arrays import Goodness, RegionArrays
+from spillway.sim.balancer import Balancer, Health
+from spillway.sim.control import RouteControl, ServiceControl
+from spillway.sim.demand import Demand
+from spillway.sim.fault_models import FaultModel
+from spillway.sim.faults import Fault, Schedule, from_model
+from spillway.sim.flow import Flow
+from spillway.sim.plant import DETECTION, RegionState, region_state, zone_health
+from spillway.sim.samples import SampleStore
+from spillway.sim.setup import Setup
+from spillway.sim.tally import StepSums, Tally
+
+LONGEST_BLOCK = 64
+"""Steps computed at once; bounds memory."""
+
+_EPSILON = 1e-6
+"""Seconds within which a moment counts as the start of a step."""
+
+
+class World:
+    """One simulated cloud. Times are seconds since time zero unless they say UTC."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        seed: int | None = None,
+        *,
+        controls: Sequence[ServiceControl] | None = None,
+        routes: Sequence[RouteControl] | None = None,
+    ) -> None:
+        """Build the world at time zero.
+
+        Args:
+            setup: from `sim.setup.build`.
+            seed: the scenario's own where none is given.
+            controls: what the balancer is told at time zero; the scenario's own where none are given.
+            routes: likewise. While there are no routes, clients have no address and send nothing.
+        """
+        scenario = setup.scenario
+        self.setup = setup
+        self.seed = scenario.seed if seed is None else seed
+        self.epoch = scenario.start
+        """UTC seconds of time zero."""
+        self.step = scenario.step
+        self._period = scenario.monitoring.sample_period
+        self._names = {plant.name: i for i, plant in enumerate(setup.regions)}
+        self._demand = Demand(setup.sources, seed=self.seed, start=self.epoch, step=self.step)
+        self._goodness = Goodness.of(scenario.slo.latency, setup.rtt)
+        self._balancer = Balancer(setup.regions, scenario.clients, setup.rtt, setup.continents)
+        self._faults = Schedule(setup.faults)
+        self._flow = Flow(
+            regions=len(setup.regions),
+            clients=len(setup.sources),
+            step=self.step,
+            timeout=max(p.timeout for p in setup.regions),
+        )
+        self._ledger = Ledger(scenario.slo, np.array([p.cost for p in setup.regions]), self._period)
+        self._latency = ClientLatency(setup.rtt)
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._at = 0
+        self._pending: list[tuple[float, int, ServiceControl | tuple[RouteControl, ...]]] = []
+        self._applied = 0
+        self._next_event = -1.0
+        self.samples: SampleStore | None = SampleStore(setup, self.seed, self._faults)
+        """Closed sample periods, for monitoring; None in a fork."""
+        for control in setup.controls if controls is None else controls:
+            self._balancer.apply(control)
+        self._balancer.route(setup.routes if routes is None else routes)
+        self._states: tuple[RegionState, ...] = ()
+        self._arrays = self._look_up(0.0)
+        self._tally = self._new_tally(0)
+
+    @property
+    def time(self) -> float:
+        """Seconds since time zero."""
+        return self._at * self.step
+
+    @property
+    def controls(self) -> dict[str, ServiceControl]:
+        """What is in effect now."""
+        return dict(self._balancer.controls)
+
+    @property
+    def waiting(self) -> NDArray[np.float64]:
+        """Requests in each region's queue."""
+        return self._flow.waiting
+
+    def advance(self, to: float) -> None:
+        """Let time pass in whole steps, up to `to` or less than one step before it."""
+        last = floor(to / self.step + _EPSILON)
+        while self._at < last:
+            if self.time >= self._next_event - _EPSILON:
+                self._refresh()
+            until = min(last, self._at + LONGEST_BLOCK, max(self._at + 1, self._event_step()))
+            self._pass(self._at, until)
+            self._at = until
+
+    def apply(self, control: ServiceControl, at: float) -> None:
+        """Have the levers of one service take effect at `at`, or now where that is past.
+
+        Raises:
+            ValueError: the world does not have one of the regions.
+        """
+        unknown = sorted({b.region for b in control.backends} - set(self._names))
+        if unknown:
+            raise ValueError(f"service {control.service}: no region {', '.join(unknown)} in this world")
+        self._push(at, control)
+
+    def route(self, routes: Sequence[RouteControl], at: float) -> None:
+        """Have routes take effect at `at`, or now where that is past; the first match wins."""
+        self._push(at, tuple(routes))
+
+    def inject(self, fault: FaultModel | Fault) -> Fault:
+        """Add a fault at run time; it starts at its `at`, or now where that is past."""
+        made = fault if isinstance(fault, Fault) else from_model(fault, not_before=self.time)
+        self._faults = self._faults.with_fault(made)
+        if self.samples is not None:
+            self.samples.faults = self._faults
+        self._next_event = self.time
+        return made
+
+    def health(self, region: str) -> tuple[tuple[int, int], ...]:
+        """(passing, all) endpoints of each zonal group, as health checks know now.
+
+        Raises:
+            KeyError: no such region.
+        """
+        return zone_health(self.setup.regions[self._names[region]], self._faults, self.time)
+
+    def state(self, region: str) -> RegionState:
+        """The truth about a region in the step that passed last.
+
+        Raises:
+            KeyError: no such region.
+        """
+        return self._states[self._names[region]]
+
+    def write_fault(self) -> Fault | None:
+        """What a write that begins now meets; None where all is well."""
+        return self._faults.write(self.time)
+
+    def outside_edits(self, since: float, until: float) -> tuple[Fault, ...]:
+        """Edits by somebody else with since <= at < until. Whoever keeps the listing applies them after propagation."""
+        return self._faults.edits(since, until)
+
+    def demand(self) -> NDArray[np.float64]:
+        """The truth about demand in the step that begins now: requests/s by client, 0 without a route."""
+        asks = self._balancer.groups.service_of >= 0
+        rates: NDArray[np.float64] = self._demand.rates(self._at, self._at + 1)[0] * asks
+        return rates
+
+    def service_of(self) -> tuple[str | None, ...]:
+        """The service that each client asks."""
+        groups = self._balancer.groups
+        return tuple(groups.services[s] if s >= 0 else None for s in groups.service_of.tolist())
+
+    def drained(self, service: str) -> frozenset[str]:
+        """Regions of which Google's automatic drain keeps at least one zonal group at zero."""
+        return frozenset(self.setup.regions[r].name for r, _ in self._balancer.drained(service))
+
+    def balance(self) -> Balance:
+        """Where all requests are."""
+        return self._closed().balance(float(self._flow.waiting.sum()))
+
+    def bad_requests(self) -> float:
+        """Requests failed or answered too late so far."""
+        return self._closed().bad
+
+    def report(self) -> Report:
+        """The sums so far."""
+        self._latency.settle(self._arrays)
+        return self._closed().report(float(self._flow.waiting.sum()), self._latency)
+
+    def trace_hash(self) -> str:
+        """A hash of all that happened so far, by sample period, in thousandths of a request."""
+        twin = self._hash.copy()
+        twin.update(self._tally.trace())
+        twin.update(np.round(self._flow.waiting * 1000.0).astype("<i8").tobytes())
+        return twin.hexdigest()
+
+    def fork(self) -> World:
+        """A copy that goes its own way from here, without monitoring."""
+        twin = object.__new__(World)
+        twin.__dict__.update(self.__dict__)
+        twin.samples = None
+        twin._flow = self._flow.copy()
+        twin._balancer = self._balancer.copy()
+        twin._demand = self._demand.copy()
+        twin._ledger = self._ledger.copy()
+        twin._latency = ClientLatency(self.setup.rtt)
+        twin._hash = self._hash.copy()
+        twin._pending = list(self._pending)
+        twin._tally = self._tally.copy()
+        twin._tally.detailed = False
+        return twin
+
+    def _push(self, at: float, change: ServiceControl | tuple[RouteControl, ...]) -> None:
+        self._applied += 1
+        heappush(self._pending, (max(at, self.time), self._applied, change))
+        self._next_event = min(self._next_event, at)
+
+    def _closed(self) -> Ledger:
+        ledger = self._ledger.copy()
+        ledger.close(self._tally)
+        return ledger
+
+    def _event_step(self) -> int:
+        """The first step that may begin with a change."""
+        if self._next_event == float("inf"):
+            return self._at + LONGEST_BLOCK
+        return ceil(self._next_event / self.step - _EPSILON)
+
+    def _refresh(self) -> None:
+        """Put into effect what is due at the start of this step."""
+        now = self.time
+        self._tally.settle(self._arrays)
+        self._latency.settle(self._arrays)
+        while self._pending and self._pending[0][0] <= now + _EPSILON:
+            change = heappop(self._pending)[2]
+            if isinstance(change, ServiceControl):
+                self._balancer.apply(change)
+            else:
+                self._balancer.route(change)
+        if len(self._balancer.groups.services) > len(self._tally.services):
+            self._tally = self._tally.grown(self._balancer.groups.services, self._balancer.groups.size)
+        before = [s.dead for s in self._states]
+        self._arrays = self._look_up(now)
+        for i, (was, state) in enumerate(zip(before, self._states, strict=True)):
+            if state.dead > was:
+                self._flow.fail_waiting(i, (state.dead - was) / (1.0 - was), self._at)
+
+    def _look_up(self, now: float) -> RegionArrays:
+        moment = now + _EPSILON
+        plants = self.setup.regions
+        self._states = tuple(
+            region_state(p, self._faults, moment, self._balancer.ejection(p.name)) for p in plants
+        )
+        health: Health = tuple(zone_health(p, self._faults, moment) for p in plants)
+        self._balancer.update(now, health, np.array([s.mean for s in self._states]))
+        self._next_event = min(
+            self._faults.next_change(moment),
+            self._faults.next_change(moment - DETECTION) + DETECTION,
+            self._balancer.next_change(),
+            self._pending[0][0] if self._pending else float("inf"),
+        )
+        return RegionArrays.of(self._states, plants, self._goodness)
+
+    def _new_tally(self, index: int) -> Tally:
+        groups = self._balancer.groups
+        detailed = self.samples is not None
+        return Tally(index, groups.services, groups.size, len(self._names), detailed=detailed)
+
+    def _pass(self, first: int, last: int) -> None:
+        """Compute the steps first <= k < last, in which nothing changes but demand."""
+        groups = self._balancer.groups
+        rates = self._demand.rates(first, last) * (groups.service_of >= 0)
+        sent, arrived, unassigned = self._balancer.send(rates)
+        result = self._flow.run(first, sent * self.step, self._arrays, groups, self._goodness)
+        sums = StepSums(
+            result=result,
+            arrived=arrived * self.step,
+            unassigned=unassigned * self.step,
+            opened=self._balancer.opened,
+        )
+        self._latency.add(result, self._arrays)
+        k = first
+        while k < last:
+            index = floor(k * self.step / self._period + _EPSILON)
+            end = min(last, ceil((index + 1) * self._period / self.step - _EPSILON))
+            self._tally.add(sums, slice(k - first, end - first), self._arrays)
+            k = end
+            if k * self.step >= (index + 1) * self._period - _EPSILON:
+                self._close_period(index)
+
+    def _close_period(self, index: int) -> None:
+        tally = self._tally
+        tally.settle(self._arrays)
+        self._ledger.close(tally)
+        self._hash.update(tally.trace())
+        if self.samples is not None:
+            self.samples.add(tally)
+        self._tally = self._new_tally(index + 1)
