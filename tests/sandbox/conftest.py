@@ -76,7 +76,9 @@ GROUPS = (
     SeedGroup(project=PROJECT, zone="europe-west4-a", name="api-europe-west4", endpoints=4),
     SeedGroup(project=PROJECT, zone="us-east4-b", name="api-us-east4", endpoints=3),
     SeedGroup(project=PROJECT, zone="asia-northeast1-c", name="api-asia-northeast1", endpoints=2),
-    SeedGroup(project=PROJECT, zone="europe-west4-a", name="ig-europe-west4", kind="instance_group", endpoints=2),
+    SeedGroup(
+        project=PROJECT, zone="europe-west4-a", name="ig-europe-west4", kind="instance_group", endpoints=2
+    ),
     SeedGroup(project=PROJECT, zone="us-east4-b", name="onprem", kind="hybrid_neg", endpoints=1),
 )
 
@@ -90,10 +92,14 @@ class Cloud:
     discovery: Discovery
     project: str = PROJECT
 
-    def call(self, http: str, path: str, body: Any = None, *, status: int = 200, version: str = "v1", **query: str) -> Any:
+    def call(
+        self, http: str, path: str, body: Any = None, *, status: int = 200, version: str = "v1", **query: str
+    ) -> Any:
         """A Compute request below the project; the answer must have this status and fit the schema."""
         full = f"projects/{self.project}/{path}"
-        response = requests.request(http, f"{self.server.url}/compute/{version}/{full}", json=body, params=query, timeout=10)
+        response = requests.request(
+            http, f"{self.server.url}/compute/{version}/{full}", json=body, params=query, timeout=10
+        )
         answer = response.json()
         assert response.status_code == status, answer
         if status == 200:
@@ -113,13 +119,17 @@ class Cloud:
             self.discovery.check_network_services(http, full, answer)
         return answer
 
-    def refused(self, http: str, path: str, body: Any = None, *, status: int = 400, **query: str) -> tuple[str, str]:
+    def refused(
+        self, http: str, path: str, body: Any = None, *, status: int = 400, **query: str
+    ) -> tuple[str, str]:
         """Reason and sentence of a refusal."""
         detail = self.call(http, path, body, status=status, **query)["error"]["errors"][0]
         return detail["reason"], detail["message"]
 
 
-def make_cloud(discovery: Discovery, *, speed: float = 1.0, write_time: float = 0.0, propagation: float = 90.0) -> Cloud:
+def make_cloud(
+    discovery: Discovery, *, speed: float = 1.0, write_time: float = 0.0, propagation: float = 90.0
+) -> Cloud:
     plant = ToyPlant()
     server = SandboxServer(
         plant,

@@ -32,7 +32,9 @@ def to_json_schema(node: dict[str, Any]) -> dict[str, Any]:
     if kind == "array":
         result["items"] = to_json_schema(node["items"])
     if kind == "object":
-        result["properties"] = {name: to_json_schema(child) for name, child in node.get("properties", {}).items()}
+        result["properties"] = {
+            name: to_json_schema(child) for name, child in node.get("properties", {}).items()
+        }
         more = node.get("additionalProperties")
         result["additionalProperties"] = to_json_schema(more) if more is not None else False
     if "enum" in node and "repeated" not in node:
@@ -102,7 +104,9 @@ class Discovery:
         """Checks values of one published schema."""
         if (name, schema) not in self._validators:
             definitions = {key: to_json_schema(node) for key, node in document(name)["schemas"].items()}
-            self._validators[name, schema] = jsonschema.Draft202012Validator({"$ref": f"#/$defs/{schema}", "$defs": definitions})
+            self._validators[name, schema] = jsonschema.Draft202012Validator(
+                {"$ref": f"#/$defs/{schema}", "$defs": definitions}
+            )
         return self._validators[name, schema]
 
     def check_compute(self, version: str, http: str, path: str, answer: Any) -> None:

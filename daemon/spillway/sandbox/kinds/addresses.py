@@ -86,7 +86,7 @@ ADDRESSES = Kind(
             "ipVersion": choice("IPV4 IPV6"),
             "networkTier": choice("PREMIUM"),
         },
-        unmodelled=words("ipCollection ipv6EndpointType network prefixLength purpose subnetwork"),
+        unmodelled=words("ipCollection ipv6EndpointType network networkAttachment prefixLength serviceClassId purpose subnetwork"),
     ),
     defaults={"description": "", "addressType": "EXTERNAL", "ipVersion": "IPV4", "networkTier": "PREMIUM"},
     outputs=frozenset({"status", "users"}),

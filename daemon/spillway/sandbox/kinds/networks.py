@@ -48,7 +48,7 @@ NETWORKS = Kind(
             "networkFirewallPolicyEnforcementOrder": choice("AFTER_CLASSIC_FIREWALL BEFORE_CLASSIC_FIREWALL"),
         },
         unmodelled=words(
-            "IPv4Range enableUlaInternalIpv6 firewallPolicy gatewayIPv4 internalIpv6Range networkProfile params"
+            "IPv4Range additionalTags enableUlaInternalIpv6 firewallPolicy gatewayIPv4 internalIpv6Range networkProfile params"
         ),
     ),
     outputs=frozenset({"peerings", "subnetworks"}),

@@ -1,0 +1,302 @@
+"""The sandbox against the published documents: shapes of bodies, paths, parameters, and one answer of every method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spillway.sandbox.kinds import COMPUTE_KINDS, KINDS
+from spillway.sandbox.methods import METHODS
+from spillway.sandbox.schema import Choice, Link, ListOf, MapOf, Obj, Scalar, Shape
+from tests.sandbox.conftest import Cloud
+from tests.sandbox.discovery import Discovery, document, shape
+
+SCHEMAS = {"serviceLbPolicies": ("networkservices.v1",)}
+OWN_NAMES = {
+    "string": "string",
+    "boolean": "boolean",
+    "number": "number",
+    "int32": "integer",
+    "int64": "string",
+    "bytes": "string",
+}
+
+
+def published_name(singular: str) -> str:
+    return singular[0].upper() + singular[1:]
+
+
+Node = tuple[dict[str, Any], dict[str, Any]]
+"""A published schema, and the document's table of schemas that its references look in."""
+
+
+def below(nodes: list[Node], *path: str) -> list[Node]:
+    """What the schemas hold under a path, where they hold it."""
+    found = []
+    for node, table in nodes:
+        inner: Any = node
+        for name in path:
+            inner = inner.get(name, {})
+        if inner:
+            found.append((table[inner["$ref"]] if "$ref" in inner else inner, table))
+    return found
+
+
+def compare(ours: Shape, theirs: list[Node], place: str) -> None:
+    """Every field that the sandbox takes is published in some version, with the same type."""
+    assert theirs, f"{place} is not published"
+    types = {node["type"] for node, _ in theirs}
+    match ours:
+        case Scalar():
+            assert types == {OWN_NAMES[ours.type]}, place
+        case Choice():
+            assert set(ours.names) <= {name for node, _ in theirs for name in node["enum"]}, place
+        case Link():
+            assert types == {"string"}, place
+        case ListOf():
+            assert types == {"array"}, place
+            compare(ours.item, below(theirs, "items"), f"{place}[]")
+        case MapOf():
+            assert types == {"object"}, place
+            assert below(theirs, "additionalProperties"), place
+        case Obj():
+            for name, child in ours.fields.items():
+                compare(child, below(theirs, "properties", name), f"{place}.{name}")
+            for name in ours.unmodelled:
+                assert below(theirs, "properties", name), f"{place}.{name} is not published"
+        case _:
+            raise AssertionError(f"unknown shape at {place}")
+
+
+@pytest.mark.parametrize("collection", sorted(KINDS))
+def test_every_field_of_a_kind_is_published(collection: str) -> None:
+    kind = KINDS[collection]
+    schemas = [document(name)["schemas"] for name in SCHEMAS.get(collection, ("compute.v1", "compute.beta"))]
+    compare(kind.shape, [(table[published_name(kind.singular)], table) for table in schemas], collection)
+
+
+@pytest.mark.parametrize("collection", sorted(COMPUTE_KINDS))
+def test_every_published_field_is_known_or_refused_by_name(collection: str) -> None:
+    """What the API takes and the sandbox does not is at least named, so that its refusal is clear."""
+    kind = COMPUTE_KINDS[collection]
+    published = set(document("compute.v1")["schemas"][published_name(kind.singular)]["properties"])
+    output_only = {"id", "kind", "creationTimestamp", "selfLink", "selfLinkWithId", "region", "zone"}
+    assert published <= set(kind.shape.fields) | kind.shape.unmodelled | kind.outputs | output_only
+
+
+@pytest.mark.parametrize("version", ["v1", "beta"])
+def test_every_method_is_published_with_its_parameters(version: str) -> None:
+    for method in METHODS:
+        found = [
+            m
+            for verb, path, m in Discovery.methods(f"compute.{version}")
+            if verb == method.http and shape(path) == shape(method.template)
+        ]
+        assert found, f"{method.http} {method.template} is not published"
+        queries = {name for m in found for name, p in m["parameters"].items() if p["location"] == "query"}
+        assert method.parameters <= queries | {"returnPartialSuccess"}, method.template
+
+
+SERVICE = {"healthChecks": ["global/healthChecks/n"]}
+INSTANCE = {"instances": [{"instance": "zones/us-east4-b/instances/vm"}]}
+ENDPOINT = {"networkEndpoints": [{"ipAddress": "10.9.9.9", "port": 80}]}
+PEM = {
+    "certificate": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+    "privateKey": "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----",
+}
+REGION, ZONE = "regions/us-east4", "zones/us-east4-b"
+
+STORY: list[tuple[str, str, Any]] = [
+    ("POST", "global/networks", {"name": "n"}),
+    (
+        "POST",
+        f"{REGION}/subnetworks",
+        {"name": "n", "network": "global/networks/n", "ipCidrRange": "10.1.0.0/24"},
+    ),
+    ("POST", "global/healthChecks", {"name": "n", "type": "HTTP"}),
+    ("PUT", "global/healthChecks/n", {"name": "n", "type": "HTTPS", "checkIntervalSec": 7}),
+    ("PATCH", "global/healthChecks/n", {"timeoutSec": 3}),
+    (
+        "POST",
+        "global/backendServices",
+        {
+            "name": "n",
+            "loadBalancingScheme": "EXTERNAL_MANAGED",
+            **SERVICE,
+            "backends": [
+                {"group": f"{ZONE}/networkEndpointGroups/api-us-east4", "balancingMode": "RATE", "maxRate": 5}
+            ],
+        },
+    ),
+    ("POST", "global/backendServices/n/getHealth", {"group": f"{ZONE}/networkEndpointGroups/api-us-east4"}),
+    (
+        "PUT",
+        "global/backendServices/n",
+        {"name": "n", "loadBalancingScheme": "EXTERNAL_MANAGED", **SERVICE, "fingerprint": ...},
+    ),
+    ("PATCH", "global/backendServices/n", {"description": "d"}),
+    ("POST", "global/urlMaps", {"name": "n", "defaultService": "global/backendServices/n"}),
+    (
+        "PUT",
+        "global/urlMaps/n",
+        {"name": "n", "defaultService": "global/backendServices/n", "fingerprint": ...},
+    ),
+    ("PATCH", "global/urlMaps/n", {"description": "d"}),
+    ("POST", "global/sslCertificates", {"name": "n", **PEM}),
+    ("POST", "global/sslCertificates", {"name": "m", "managed": {"domains": ["a.example.com"]}}),
+    ("POST", "global/sslPolicies", {"name": "n"}),
+    ("PATCH", "global/sslPolicies/n", {"profile": "MODERN"}),
+    ("POST", "global/targetHttpProxies", {"name": "n", "urlMap": "global/urlMaps/n"}),
+    ("PATCH", "global/targetHttpProxies/n", {"description": "d"}),
+    ("POST", "targetHttpProxies/n/setUrlMap", {"urlMap": "global/urlMaps/n"}),
+    (
+        "POST",
+        "global/targetHttpsProxies",
+        {"name": "n", "urlMap": "global/urlMaps/n", "sslCertificates": ["global/sslCertificates/n"]},
+    ),
+    ("PATCH", "global/targetHttpsProxies/n", {"description": "d"}),
+    ("POST", "targetHttpsProxies/n/setUrlMap", {"urlMap": "global/urlMaps/n"}),
+    ("POST", "targetHttpsProxies/n/setSslCertificates", {"sslCertificates": ["global/sslCertificates/m"]}),
+    ("POST", "global/targetHttpsProxies/n/setSslPolicy", {"sslPolicy": "global/sslPolicies/n"}),
+    (
+        "POST",
+        "global/targetHttpsProxies/n/setCertificateMap",
+        {
+            "certificateMap": "//certificatemanager.googleapis.com/projects/p/locations/global/certificateMaps/m"
+        },
+    ),
+    ("POST", "global/targetHttpsProxies/n/setQuicOverride", {"quicOverride": "ENABLE"}),
+    ("POST", "global/addresses", {"name": "n"}),
+    ("POST", "global/addresses/n/setLabels", {"labels": {"a": "b"}, "labelFingerprint": ...}),
+    (
+        "POST",
+        "global/forwardingRules",
+        {
+            "name": "n",
+            "target": "global/targetHttpsProxies/n",
+            "portRange": "443",
+            "IPAddress": "global/addresses/n",
+            "loadBalancingScheme": "EXTERNAL_MANAGED",
+        },
+    ),
+    ("PATCH", "global/forwardingRules/n", {"networkTier": "PREMIUM"}),
+    ("POST", "global/forwardingRules/n/setLabels", {"labels": {"a": "b"}, "labelFingerprint": ...}),
+    ("POST", "global/forwardingRules/n/setTarget", {"target": "global/targetHttpProxies/n"}),
+    ("POST", f"{ZONE}/instanceGroups", {"name": "n"}),
+    ("POST", f"{ZONE}/instanceGroups/n/addInstances", INSTANCE),
+    (
+        "POST",
+        f"{ZONE}/instanceGroups/n/setNamedPorts",
+        {"namedPorts": [{"name": "http", "port": 80}], "fingerprint": ...},
+    ),
+    ("POST", f"{ZONE}/instanceGroups/n/listInstances", {"instanceState": "ALL"}),
+    ("POST", f"{ZONE}/instanceGroups/n/removeInstances", INSTANCE),
+    ("POST", f"{ZONE}/networkEndpointGroups", {"name": "n", "defaultPort": 80}),
+    ("POST", f"{ZONE}/networkEndpointGroups/n/attachNetworkEndpoints", ENDPOINT),
+    ("POST", f"{ZONE}/networkEndpointGroups/n/listNetworkEndpoints", {}),
+    ("POST", f"{ZONE}/networkEndpointGroups/n/detachNetworkEndpoints", ENDPOINT),
+    ("POST", f"{REGION}/networkEndpointGroups", {"name": "n", "cloudRun": {"service": "s"}}),
+    ("POST", f"{REGION}/networkEndpointGroups/n/listNetworkEndpoints", {}),
+    ("POST", "global/networkEndpointGroups", {"name": "n", "networkEndpointType": "INTERNET_FQDN_PORT"}),
+    (
+        "POST",
+        "global/networkEndpointGroups/n/attachNetworkEndpoints",
+        {"networkEndpoints": [{"fqdn": "a.example.com", "port": 443}]},
+    ),
+    ("POST", "global/networkEndpointGroups/n/listNetworkEndpoints", {}),
+    (
+        "POST",
+        "global/networkEndpointGroups/n/detachNetworkEndpoints",
+        {"networkEndpoints": [{"fqdn": "a.example.com", "port": 443}]},
+    ),
+]
+"""A life of every kind of resource; `...` stands for the fingerprint that a GET shows."""
+
+REFUSED_ALWAYS = {
+    f"projects/*/regions/*/networkEndpointGroups/*/{verb}tachNetworkEndpoints" for verb in ("at", "de")
+}
+"""Published methods that are served only to be refused: serverless groups have no endpoints."""
+
+
+@pytest.mark.parametrize("version", ["v1", "beta"])
+def test_an_answer_of_every_method_is_as_published(cloud: Cloud, version: str) -> None:
+    cloud.discovery.seen.clear()
+    for http, path, body in STORY:
+        if ... in body.values():
+            current = cloud.call("GET", path.rsplit("/", 1)[0] if "/set" in path else path, version=version)
+            body = {name: current[name] if value is ... else value for name, value in body.items()}
+        cloud.call(http, path, body, version=version)
+    for path in ("regions", "zones", "regions/us-east4", "zones/us-east4-b"):
+        cloud.call("GET", path, version=version)
+    for scope in ("global", REGION, ZONE):
+        cloud.call("GET", f"{scope}/operations", version=version)
+        name = cloud.call("GET", f"{scope}/operations", version=version)["items"][0]["name"]
+        cloud.call("GET", f"{scope}/operations/{name}", version=version)
+        cloud.call("POST", f"{scope}/operations/{name}/wait", version=version)
+        cloud.call("DELETE", f"{scope}/operations/{name}", version=version)
+    for kind in COMPUTE_KINDS.values():
+        for family in kind.scopes:
+            scope = {"global": "global", "regions": REGION, "zones": ZONE}[family]
+            shown = cloud.call("GET", f"{scope}/{kind.collection}/n", version=version)
+            assert (
+                shown["selfLink"]
+                == f"https://www.googleapis.com/compute/{version}/projects/p/{scope}/{kind.collection}/n"
+            )
+            assert cloud.call("GET", f"{scope}/{kind.collection}", version=version)["items"]
+        if "aggregatedList" in kind.verbs:
+            items = cloud.call(
+                "GET", f"aggregated/{kind.collection}", version=version, includeAllScopes="true"
+            )["items"]
+            assert any(kind.collection in entry for entry in items.values())
+    order = (
+        "forwardingRules addresses targetHttpsProxies targetHttpProxies sslPolicies sslCertificates urlMaps backendServices healthChecks instanceGroups networkEndpointGroups subnetworks networks"
+    ).split()
+    assert set(order) == set(COMPUTE_KINDS)
+    for collection in order:
+        for family in COMPUTE_KINDS[collection].scopes:
+            scope = {"global": "global", "regions": REGION, "zones": ZONE}[family]
+            cloud.call("DELETE", f"{scope}/{collection}/n", version=version)
+    served = {(method.http, shape(method.template)) for method in METHODS}
+    assert served - cloud.discovery.seen - {("POST", path) for path in REFUSED_ALWAYS} == set()
+
+
+def test_answers_of_network_services_are_as_published(cloud: Cloud) -> None:
+    made = cloud.policy(
+        "POST", "serviceLbPolicies", {"autoCapacityDrain": {"enable": True}}, serviceLbPolicyId="pol"
+    )
+    assert made["done"]
+    assert cloud.policy("GET", made["name"].removeprefix("projects/p/locations/global/"))["response"][
+        "autoCapacityDrain"
+    ] == {"enable": True}
+    cloud.policy(
+        "PATCH",
+        "serviceLbPolicies/pol",
+        {"failoverConfig": {"failoverHealthThreshold": 30}},
+        updateMask="failoverConfig,autoCapacityDrain",
+    )
+    shown = cloud.policy("GET", "serviceLbPolicies/pol")
+    assert shown["failoverConfig"] == {"failoverHealthThreshold": 30}
+    assert "autoCapacityDrain" not in shown
+    assert [policy["name"] for policy in cloud.policy("GET", "serviceLbPolicies")["serviceLbPolicies"]] == [
+        "projects/p/locations/global/serviceLbPolicies/pol"
+    ]
+    assert len(cloud.policy("GET", "operations")["operations"]) == 2
+    gone = cloud.policy("DELETE", "serviceLbPolicies/pol")
+    cloud.policy("DELETE", gone["name"].removeprefix("projects/p/locations/global/"))
+    error = cloud.policy("GET", "serviceLbPolicies/pol", status=404)["error"]
+    assert (error["status"], error["code"]) == ("NOT_FOUND", 404)
+
+
+def test_a_wrong_answer_would_be_noticed() -> None:
+    """The check itself: the schema refuses an unknown field, a wrong type and a wrong name."""
+    validator = Discovery().validator("compute.v1", "BackendService")
+    assert validator.is_valid({"name": "a", "backends": [{"capacityScaler": 0.5}]})
+    for wrong in (
+        {"nmae": "a"},
+        {"timeoutSec": "30"},
+        {"protocol": "FTP"},
+        {"backends": [{"capacityScaler": "1"}]},
+        {"id": 5},
+    ):
+        assert not validator.is_valid(wrong)
