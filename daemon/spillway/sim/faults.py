@@ -6,7 +6,7 @@ Everything here is a function of time, so the world may jump from change to chan
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, inf
 
 import numpy as np
@@ -111,6 +111,11 @@ class Schedule:
     def with_fault(self, fault: Fault) -> Schedule:
         """This schedule and one more fault."""
         return Schedule((*self.faults, fault))
+
+    def without(self, fault: Fault, now: float) -> Schedule:
+        """This schedule with one fault ended at `now`; as if it had never been planned where it has not begun."""
+        ended = replace(fault, until=max(now, fault.at))
+        return Schedule(ended if known is fault else known for known in self.faults)
 
     def next_change(self, t: float) -> float:
         """The first moment after `t` at which any fault changes; infinity if none will."""

@@ -28,7 +28,10 @@ from spillway.sim.setup import Setup
 from spillway.sim.tally import StepSums, Tally
 
 LONGEST_BLOCK = 64
-"""Steps computed at once; bounds memory."""
+"""Steps computed at once, at most."""
+
+BLOCK_SIZE = 40_000
+"""Steps x clients x regions computed at once: few enough to stay in the processor's cache."""
 
 _EPSILON = 1e-6
 """Seconds within which a moment counts as the start of a step."""
@@ -74,6 +77,7 @@ class World:
         self._ledger = Ledger(scenario.slo, np.array([p.cost for p in setup.regions]), self._period)
         self._latency = ClientLatency(setup.rtt)
         self._hash = hashlib.blake2b(digest_size=16)
+        self._longest = max(6, min(LONGEST_BLOCK, BLOCK_SIZE // setup.rtt.size))
         self._at = 0
         self._pending: list[tuple[float, int, ServiceControl | tuple[RouteControl, ...]]] = []
         self._applied = 0
@@ -108,7 +112,7 @@ class World:
         while self._at < last:
             if self.time >= self._next_event - _EPSILON:
                 self._refresh()
-            until = min(last, self._at + LONGEST_BLOCK, max(self._at + 1, self._event_step()))
+            until = min(last, self._at + self._longest, max(self._at + 1, self._event_step()))
             self._pass(self._at, until)
             self._at = until
 
@@ -135,6 +139,18 @@ class World:
             self.samples.faults = self._faults
         self._next_event = self.time
         return made
+
+    def withdraw(self, fault: Fault) -> None:
+        """End a fault now."""
+        self._faults = self._faults.without(fault, self.time)
+        if self.samples is not None:
+            self.samples.faults = self._faults
+        self._next_event = self.time
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All faults, past ones too."""
+        return self._faults.faults
 
     def health(self, region: str) -> tuple[tuple[int, int], ...]:
         """(passing, all) endpoints of each zonal group, as health checks know now.
@@ -224,7 +240,7 @@ class World:
     def _event_step(self) -> int:
         """The first step that may begin with a change."""
         if self._next_event == float("inf"):
-            return self._at + LONGEST_BLOCK
+            return self._at + self._longest
         return ceil(self._next_event / self.step - _EPSILON)
 
     def _refresh(self) -> None:
