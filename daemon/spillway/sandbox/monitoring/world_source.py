@@ -165,10 +165,7 @@ class Names(Protocol):
 
 
 def whole(counts: Sequence[float]) -> tuple[int, ...]:
-    """Whole numbers nearest to `counts` with the same (rounded) sum: the largest remainders are rounded up.
-
-    Negative counts, which only a metric fault makes, are rounded by themselves.
-    """
+    """Whole numbers with the rounded sum of `counts`: largest remainders go up. Negative ones (faults) are just rounded."""
     if any(count < 0 for count in counts):
         return tuple(round(count) for count in counts)
     floors = [floor(count) for count in counts]
