@@ -24,6 +24,11 @@ def alternatives(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a section by the keys that people write: `for` where the field itself has to be `lasts`."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
 def is_model(annotation: Any) -> bool:
     """True for a pydantic model, that is a section with keys of its own."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
@@ -50,7 +55,7 @@ def _step(candidates: list[Any], part: str | int) -> list[Any]:
     following: list[Any] = []
     for candidate in candidates:
         if is_model(candidate):
-            if isinstance(part, str) and (found := candidate.model_fields.get(part)) is not None:
+            if isinstance(part, str) and (found := keys_of(candidate).get(part)) is not None:
                 following.extend(alternatives(found.annotation))
         elif (item := item_of(candidate)) is not None:
             following.extend(alternatives(item))
@@ -69,7 +74,7 @@ def section_at(model: type[BaseModel], location: Location, data: Any) -> type[Ba
     """The model at `location`; of several the one that knows most of the keys in `data`."""
     keys = set(data) if isinstance(data, dict) else set()
     found = sections_at(model, location)
-    return max(found, key=lambda m: len(keys & set(m.model_fields)), default=None)
+    return max(found, key=lambda m: len(keys & set(keys_of(m))), default=None)
 
 
 def field_at(model: type[BaseModel], location: Location) -> FieldInfo | None:
@@ -77,8 +82,8 @@ def field_at(model: type[BaseModel], location: Location) -> FieldInfo | None:
     for length in range(len(location), 0, -1):
         name = location[length - 1]
         for section in sections_at(model, location[: length - 1]):
-            if isinstance(name, str) and name in section.model_fields:
-                return section.model_fields[name]
+            if isinstance(name, str) and name in (keys := keys_of(section)):
+                return keys[name]
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from spillway.config.anatomy import section_at
+from spillway.config.anatomy import keys_of, section_at
 from spillway.config.check import locate, look_up, validate
 from spillway.config.model import Config
 from spillway.config.suggest import suggestion
@@ -92,7 +92,7 @@ class Salvage:
         self.broken.add(location)
         if error["type"] == "extra_forbidden":
             section = section_at(Config, location[:-1], look_up(self.data, location[:-1]))
-            meant = suggestion(str(location[-1]), section.model_fields) if section is not None else None
+            meant = suggestion(str(location[-1]), keys_of(section)) if section is not None else None
             if meant is not None:
                 self.broken.add((*location[:-1], meant))
         if error["type"] in {"missing", "union_tag_not_found"}:

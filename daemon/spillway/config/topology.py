@@ -35,12 +35,15 @@ __all__ = [
     "GroupConfig",
     "HealthCheckConfig",
     "HttpsConfig",
+    "Name",
     "OutlierDetectionConfig",
     "PathRuleConfig",
     "RegionConfig",
+    "RegionName",
     "RouteConfig",
     "ServiceConfig",
     "TopologyConfig",
+    "ZoneName",
 ]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from spillway.config.anatomy import describe, field_at, section_at
+from spillway.config.anatomy import describe, field_at, keys_of, section_at
 from spillway.config.suggest import did_you_mean, key_hint, suggestion, value_hint
 from spillway.config.tree import Location
 
@@ -129,7 +129,7 @@ def _bound(wrong: _Wrong) -> tuple[str, str]:
     limit = wrong.context.get(key)
     return (
         f"{shown(wrong.value)} is out of range: it must be {words} {limit:g}.",
-        f"Write a number that is {words} {limit:g}.",
+        f"Write {'a value' if isinstance(wrong.value, str) else 'a number'} that is {words} {limit:g}.",
     )
 
 
@@ -236,7 +236,7 @@ def explain(error: ErrorDetails, *, model: type[BaseModel], at: Location, around
 def unknown_key(key: str, model: type[BaseModel], at: Location, around: Any) -> tuple[str, str]:
     """Message and remedy for a key that the section does not have."""
     section = section_at(model, at[:-1], around)
-    known = list(section.model_fields) if section is not None else []
+    known = list(keys_of(section)) if section is not None else []
     message = f"there is no key `{key}` here."
     if (hint := key_hint(key)) is not None:
         return message, hint
