@@ -65,7 +65,7 @@ class ClientLatency:
     def __init__(self, rtt: Array) -> None:
         self._bins = np.minimum((rtt / NETWORK_GRAIN).astype(np.int64), NETWORK_BINS - 1)
         self._histogram = np.zeros((NETWORK_BINS, BUCKETS))
-        self._calm = np.zeros(rtt.shape)
+        self._calm: Array = np.zeros(rtt.shape)
 
     def add(self, result: BlockResult, regions: RegionArrays) -> None:
         """Take in a block's good answers."""
@@ -83,7 +83,7 @@ class ClientLatency:
 
     def settle(self, regions: RegionArrays) -> None:
         """Book the answers without waiting, before the regions' state changes."""
-        count = self._calm.shape[1]
+        count = self._bins.shape[1]
         place = self._bins * count + np.arange(count)
         by_bin = np.bincount(place.ravel(), self._calm.ravel(), NETWORK_BINS * count)
         self._histogram += by_bin.reshape(NETWORK_BINS, count) @ regions.idle_histogram

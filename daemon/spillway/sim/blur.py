@@ -84,7 +84,7 @@ def blur(store: SampleStore, period: Period, number: int, faults: tuple[Fault, .
     rate = np.minimum(1.0, SAMPLED / total)
     seen = draw.binomial(whole, np.broadcast_to(rate, whole.shape))
     counts = np.where(seen > 0, np.rint(seen / rate), np.nan)
-    latencies = _latencies(period.latencies[:, number], zones, rate, draw)
+    latencies = _latencies(store.latencies(period, number), zones, rate, draw)
     for i, fault in enumerate(faults):
         _spoil(store, fault, counts, latencies, stream(store.seed, "metric-fault", i, period.index, name))
     return Blurred(counts=counts, latencies=latencies)

@@ -102,7 +102,7 @@ class Demand:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _compute(self, chunk: int) -> Array:
-        times = (np.arange(chunk * CHUNK, (chunk + 1) * CHUNK) + 0.5) * self._step
+        times = (np.arange(chunk * CHUNK, (chunk + 1) * CHUNK, dtype=np.float64) + 0.5) * self._step
         minutes = (times // 60.0).astype(np.int64)
         result = np.empty((CHUNK, len(self._sources)))
         for i, source in enumerate(self._sources):

@@ -138,16 +138,17 @@ class Flow:
             step=self._step,
             joining=joining,
             arrived=arrived,
-            calm=(load < CALM_LOAD) & (left <= CALM_QUEUE),
+            calm=np.logical_and(load < CALM_LOAD, left <= CALM_QUEUE),
             left=left,
             share=waiting_share(safe, regions.slots),
             started=joining * (1.0 - left)[:, None, :] + before * carried[:, None, :],
             waiting=left * arrived,
             history=self._history,
+            matters=NO_WAIT * regions.mean,
         )
-        calm = block.calm.all(axis=0)
+        calm = block.calm.all(axis=0).tolist()
         heavy = {r for r, rest in enumerate(self._rests) if rest.queue is not None or not calm[r]}
-        for t, r in np.argwhere(left * self._step > NO_WAIT).tolist():
+        for t, r in np.argwhere(left * self._step > block.matters).tolist():
             if r not in heavy:  # by Little's law the mean wait is queue over arrival rate
                 amount, wait = float(arrived[t, r]), float(left[t, r]) * self._step
                 block.waits.append(Wait(t, r, amount, float(block.share[t, r]), wait, 0.0))

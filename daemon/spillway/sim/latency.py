@@ -88,7 +88,8 @@ class LatencyTable:
         below = np.clip(position, 0, _WAITS - 2).astype(np.int64)
         part = np.clip(position - below, 0.0, 1.0)[:, None]
         low: Array = table[below]
-        return low + (table[below + 1] - low) * part
+        result: Array = low + (table[below + 1] - low) * part
+        return result
 
     def rows(self, waiting: Array, mean_wait: Array, certain: Array) -> Array:
         """Cumulative rows, (n, bounds + 1).

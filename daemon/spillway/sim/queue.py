@@ -46,6 +46,11 @@ def waiting_share(load: Array, slots: Array) -> Array:
     return result
 
 
+def waiting_chance(load: float, slots: float) -> float:
+    """`waiting_share` of one region."""
+    return float(load ** (sqrt(2.0 * (slots + 1.0)) - 1.0))
+
+
 @dataclass(slots=True)
 class Cohort:
     """Requests that arrived in one step and still wait."""

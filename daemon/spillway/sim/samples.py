@@ -36,8 +36,8 @@ class Period:
     services: tuple[str, ...]
     counts: Array
     """Answers, codes x services x continents x regions."""
-    latencies: Array
-    """Requests by latency bucket, code classes x services x continents x regions x buckets."""
+    answers: Array
+    """Requests served in the usual time by latency bucket, services x continents x regions x buckets."""
     unassigned: Array
     """Requests for which no backend was found, services x continents."""
     zone_share: tuple[tuple[float, ...], ...]
@@ -70,25 +70,29 @@ class SampleStore:
             end=self.setup.scenario.start + (tally.index + 1) * self.length,
             services=tally.services,
             counts=tally.counts.reshape(-1, *shape).copy(),
-            latencies=self._latencies(tally).reshape(len(CODE_CLASSES), *shape, BUCKETS),
+            answers=tally.answers.reshape(*shape, BUCKETS),
             unassigned=tally.unassigned.reshape(shape[:2]).copy(),
             zone_share=tally.zone_share,
         )
         self._periods.append(period)
-        size = max(1, period.latencies.nbytes + period.counts.nbytes)
+        size = max(1, period.answers.nbytes + period.counts.nbytes)
         while len(self._periods) > min(MOST, max(LEAST, MEMORY // size)):
             self._periods.popleft()
 
-    def _latencies(self, tally: Tally) -> Array:
-        """Histograms by code class; quick failures lie at 50 ms, time-outs at the region's time-out."""
-        result = np.zeros((len(CODE_CLASSES), *tally.answers.shape))
-        usual = tally.counts[OK] + tally.counts[ERROR]
-        wrong = (tally.counts[ERROR] / np.maximum(usual, 1e-300))[:, :, None]
-        result[0] = tally.answers * (1.0 - wrong)
-        result[2] = tally.answers * wrong
+    def latencies(self, period: Period, service: int) -> Array:
+        """Histograms of one service, code classes x continents x regions x buckets.
+
+        Quick failures lie at 50 ms, time-outs at the region's time-out.
+        """
+        answers, counts = period.answers[service], period.counts[:, service]
+        result = np.zeros((len(CODE_CLASSES), *answers.shape))
+        usual = counts[OK] + counts[ERROR]
+        wrong = (counts[ERROR] / np.maximum(usual, 1e-300))[:, :, None]
+        result[0] = answers * (1.0 - wrong)
+        result[2] = answers * wrong
         fast = bucket_of(FAST * 0.9)
-        result[1, :, :, fast] += tally.counts[TOO_MANY]
-        result[2, :, :, fast] += tally.counts[UNAVAILABLE]
+        result[1, :, :, fast] += counts[TOO_MANY]
+        result[2, :, :, fast] += counts[UNAVAILABLE]
         for region, bucket in enumerate(self._timeout):
-            result[2, :, region, bucket] += tally.counts[TIMED_OUT, :, region]
+            result[2, :, region, bucket] += counts[TIMED_OUT, :, region]
         return result

@@ -6,6 +6,7 @@ Steps are added one after the other, so the sums do not depend on how steps were
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +104,7 @@ class Tally:
 
     def _add_busy(self, result: BlockResult, steps: slice) -> None:
         ends = np.searchsorted(result.busy_step, np.arange(steps.start, steps.stop + 1)).tolist()
-        for t, (a, b) in enumerate(zip(ends, ends[1:], strict=False), start=steps.start):
+        for t, (a, b) in enumerate(pairwise(ends), start=steps.start):
             if b > a:
                 where = result.busy_region[a:b]
                 amount = result.started[t][:, where]

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spillway.sim.arrays import RegionArrays
-from spillway.sim.queue import Cohort, RegionQueue, Service, waiting_share
+from spillway.sim.queue import Cohort, RegionQueue, Service, waiting_chance
 
 Array = NDArray[np.float64]
 
 CALM_QUEUE = 0.05
 """Largest share of one step's arrivals that may still wait at its end for the queue to count as stationary."""
 
-NO_WAIT = 1e-4
-"""Mean wait in seconds below which an answer's latency is its service time."""
+NO_WAIT = 0.002
+"""Mean wait, as a share of the mean service time, below which an answer's latency is its service time."""
 
 
 @dataclass(eq=False, slots=True)
@@ -57,6 +57,8 @@ class Block:
     """Requests that wait at the end of each step."""
     history: Array
     """What joined before the block, by step modulo its length, x clients x regions."""
+    matters: Array
+    """Mean wait in seconds from which it shows in latencies, by region."""
     waits: list[Wait] = field(default_factory=list)
     expired: list[tuple[int, int, Array]] = field(default_factory=list)
     """(step in the block, region, requests by client) that passed the time-out in the queue."""
@@ -115,7 +117,7 @@ def walk(block: Block, region: int, rest: Rest, regions: RegionArrays) -> Rest:
             continue
         queue = rest.as_queue(step - 1)
         result = queue.step(step, float(block.arrived[t, region]), service, block.step)
-        chance = float(waiting_share(np.float64(result.load), np.float64(service.slots)))
+        chance = waiting_chance(result.load, service.slots)
         for came, share, wait in result.started:
             joined = block.joined(came, region)
             block.started[t, :, region] += joined * share
@@ -137,7 +139,7 @@ def _calm_step(block: Block, t: int, region: int, rest: Rest) -> Rest:
     block.started[t, :, region] = started
     block.waiting[t, region] = left * arrived
     wait = left * block.step
-    if wait > NO_WAIT:
+    if wait > block.matters[region]:
         share = float(block.share[t, region])
         block.waits.append(Wait(t, region, float(started.sum()), share, wait, 0.0))
     return Rest(left=left, arrived=arrived)
