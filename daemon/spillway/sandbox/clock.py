@@ -14,12 +14,15 @@ class ScaledClock:
     machine computes the same world time from `time.time()` with the three numbers of `reference()`.
     """
 
-    def __init__(self, *, speed: float, epoch: float, real: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, *, speed: float, epoch: float, held: bool = False, real: Callable[[], float] = time.time
+    ) -> None:
         """Start the world now.
 
         Args:
             speed: world seconds per real second, above 0.
             epoch: UTC seconds at which the world starts.
+            held: keep the world at its start until `release`.
             real: the machine's clock, in UTC seconds; tests hand in their own.
 
         Raises:
@@ -31,10 +34,19 @@ class ScaledClock:
         self.epoch = epoch
         self._real = real
         self._reference = real()
+        self.held = held
 
     def world(self) -> float:
-        """World seconds since the start; never negative."""
+        """World seconds since the start; never negative, and 0 while it is held."""
+        if self.held:
+            return 0.0
         return max(0.0, (self._real() - self._reference) * self.speed)
+
+    def release(self) -> None:
+        """Let the world begin; a second call changes nothing."""
+        if self.held:
+            self._reference = self._real()
+            self.held = False
 
     def now(self) -> float:
         """The date in the world, in UTC seconds."""

@@ -29,6 +29,9 @@ class ControlApi:
         with self._store.lock:
             if (http, path) == ("GET", "clock"):
                 return self._clock.reference()
+            if (http, path) == ("POST", "clock/release"):
+                self._clock.release()
+                return self._clock.reference()
             if (http, path) == ("GET", "report"):
                 return {"world": self._plant.time, "report": dict(self._plant.report())}
             if (http, path) == ("GET", "resources"):

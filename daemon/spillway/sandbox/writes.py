@@ -95,7 +95,8 @@ class Writes:
                 raise not_ready(key.path)
             resource = change()
             self._busy.add(key)
-            self._publish(self._clock.world() + duration + self._timing.propagation)
+            # while the world is held, what is built is there from its first second
+            self._publish(0.0 if self._clock.held else self._clock.world() + duration + self._timing.propagation)
         return self.operations.start(key, kind, str(resource.get("id", "0")), self._clock.now(), request_id)
 
 

@@ -65,6 +65,11 @@ class Child:
             line += part
         return line.decode().splitlines()[0]
 
+    def output(self) -> str:
+        """What it printed, once it has ended."""
+        pipe = self._process.stdout
+        return pipe.read().decode() if pipe is not None else ""
+
     def wait(self, deadline: float) -> int:
         """Its exit code.
 

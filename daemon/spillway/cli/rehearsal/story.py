@@ -1,0 +1,59 @@
+"""What the scenario has in store, told as a person would: each fault and surge, when it comes and when it goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spillway.cli.rehearsal.feed import Line
+from spillway.sim.scenario import Scenario
+
+_BEGINS = {
+    "outage": "{region} dies: health checks fail and requests get 5xx at once",
+    "slow": "{region} turns slow: every answer takes {factor:g} times as long, health checks still pass",
+    "slow-leak": "{region} begins to leak: answers slow down evenly to {factor:g} times",
+    "errors": "{region} errs: {ratio:.0%} of its answers are 5xx, health checks still pass",
+    "fast-failures": "{region} fails fast: {ratio:.0%} of its answers are {code} within 50 ms",
+    "capacity-loss": "{region} loses {ratio:.0%} of its capacity, unseen by health checks",
+    "gray": "{region} turns gray: {ratio:.0%} of its endpoints are {factor:g} times slower",
+    "flapping": "{region} flaps: {ratio:.0%} of its endpoints fail and pass their checks by turns",
+    "quota": "{region} hits a quota of {rps:g} requests/s; the rest is answered 429",
+    "metrics-missing": "the metrics of {region} go missing",
+    "metrics-partial": "{ratio:.0%} of the points of {region} go missing",
+    "metrics-garbage": "the metrics of {region} turn to nonsense",
+    "metrics-late": "the metrics of {region} come later than they should",
+    "write-refused": "the cloud refuses every write",
+    "write-slow": "writes take {factor:g} times as long",
+    "write-hung": "writes hang",
+    "write-unknown": "writes are carried out but answered with a time-out",
+    "outside-edit": "somebody else sets the scaler of {region} to {scaler:g}",
+}
+_ENDS = {
+    "outage": "{region} is back and passes its health checks",
+    "slow": "{region} answers at its usual speed again",
+    "slow-leak": "the leak in {region} is mended",
+    "errors": "{region} answers without errors again",
+    "fast-failures": "{region} stops failing",
+    "capacity-loss": "{region} has all its capacity again",
+    "gray": "all endpoints of {region} are well again",
+    "flapping": "{region} stops flapping",
+    "quota": "the quota of {region} is lifted",
+}
+
+
+def tell(scenario: Scenario) -> list[Line]:
+    """All that will happen in the world, in the order in which it happens."""
+    lines = [Line(at=0.0, who="world", text="a quiet start")]
+    for fault in scenario.faults:
+        values: dict[str, Any] = fault.model_dump() | {"region": getattr(fault, "region", None) or "all regions"}
+        lines.append(Line(at=fault.at, who="world", text=_BEGINS[fault.kind].format(**values)))
+        lasts = values.get("lasts")
+        if lasts is not None and fault.kind in _ENDS:
+            lines.append(Line(at=fault.at + lasts, who="world", text=_ENDS[fault.kind].format(**values)))
+    for client in scenario.clients:
+        demand = client.demand
+        if demand.shape == "surge":
+            lines.append(Line(at=demand.at, who="world", text=f"a surge begins in {client.name}: {demand.factor:g} times the usual demand"))
+            lines.append(Line(at=demand.at + demand.lasts, who="world", text=f"the surge in {client.name} subsides"))
+        elif demand.shape == "step":
+            lines.append(Line(at=demand.at, who="world", text=f"demand in {client.name} steps from {demand.rps:g} to {demand.to_rps:g}/s"))
+    return sorted((line for line in lines if line.at <= scenario.duration), key=lambda line: line.at)

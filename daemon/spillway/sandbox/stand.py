@@ -1,0 +1,138 @@
+"""A sandbox ready to serve: the world of a scenario behind the load balancer that a configuration will build in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from spillway.config.backends import GroupKind, group_kind
+from spillway.config.check import check_model
+from spillway.config.model import Config
+from spillway.config.names import group_key
+from spillway.config.source import read
+from spillway.config.topology import GroupConfig
+from spillway.errors import ConfigError, PermanentError
+from spillway.sandbox.clock import ScaledClock
+from spillway.sandbox.labels import StoreNames
+from spillway.sandbox.monitoring.server import serve
+from spillway.sandbox.monitoring.world_source import WorldSource
+from spillway.sandbox.seeds import GroupKind as SeedKind
+from spillway.sandbox.seeds import SeedGroup
+from spillway.sandbox.server import SandboxServer
+from spillway.sandbox.world_plant import WorldPlant
+from spillway.sandbox.writes import Timing
+from spillway.sim import setup
+from spillway.sim.monitoring import MonitoringView
+from spillway.sim.scenario import Scenario
+from spillway.sim.world import World
+
+_SEEDED = {GroupKind.NEG, GroupKind.HYBRID_NEG, GroupKind.INSTANCE_GROUP}
+
+
+class _View(MonitoringView):
+    """What monitoring shows; the vocabulary of faults has no query that fails, so there are no execution errors."""
+
+    def errors(self, now: float) -> tuple[str, ...]:  # noqa: ARG002 the shape that the source asks for
+        """Why answers are incomplete: never."""
+        return ()
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read and check a scenario file.
+
+    Raises:
+        ConfigError: with every mistake and its line.
+    """
+    scenario, problems = check_model(Scenario, read(path))
+    if scenario is None or problems:
+        raise ConfigError(problems)
+    return scenario
+
+
+def stand(
+    config: Config | None, scenario_file: Path, *, speed: float, http: str, grpc: str, held: bool = False
+) -> SandboxServer:
+    """Put everything together; nothing runs before `start`.
+
+    Args:
+        config: whose groups exist from the beginning; without one, every zone of every region of the scenario has a
+            zonal NEG called `model`.
+        scenario_file: the world.
+        speed: world seconds in one real second.
+        http: loopback address of Compute and Network Services; port 0 takes a free one.
+        grpc: loopback address of Monitoring.
+        held: keep the world at its start until `POST /sandbox/v1/clock/release`.
+
+    Raises:
+        ConfigError: the scenario has mistakes.
+        PermanentError: the configuration has a region that the scenario lacks.
+    """
+    scenario = load_scenario(scenario_file)
+    built = setup.build(scenario, scenario_file.parent, file=str(scenario_file))
+    world = World(built, controls=(), routes=())
+    groups = seed_groups(config, world) if config is not None else default_groups(world)
+    plant = WorldPlant(world)
+    clock = ScaledClock(speed=speed, epoch=world.epoch, held=held)
+    host, _, port = http.rpartition(":")
+    actuation = scenario.actuation
+    samples = world.samples
+    if samples is None:
+        raise PermanentError("a world without samples cannot be monitored")
+    server = SandboxServer(
+        plant,
+        clock=clock,
+        timing=Timing(write_time=actuation.write_time, propagation=actuation.propagation),
+        http=(host.strip("[]"), int(port)),
+        groups=groups,
+        monitoring=lambda: serve(WorldSource(_View(samples), StoreNames(server.store), lock=server.store.lock), clock, grpc),
+    )
+    return server
+
+
+def default_groups(world: World) -> list[SeedGroup]:
+    """One zonal NEG called `model` in zones a, b, c ... of every region, in project `sandbox`."""
+    return [
+        SeedGroup(project="sandbox", zone=f"{plant.name}-{chr(ord('a') + i)}", name="model", endpoints=size)
+        for plant in world.setup.regions
+        for i, size in enumerate(plant.zone_sizes())
+    ]
+
+
+def seed_groups(config: Config, world: World) -> list[SeedGroup]:
+    """The groups that a configuration refers to or makes, with the scenario's endpoints spread evenly over them.
+
+    Raises:
+        PermanentError: a region has no counterpart in the scenario.
+    """
+    plants = {plant.name: plant for plant in world.setup.regions}
+    missing = sorted(set(config.topology.regions) - set(plants))
+    if missing:
+        raise PermanentError(
+            f"the configuration has {', '.join(missing)}, which the scenario {world.setup.scenario.scenario!r} does not simulate.",
+            remedy="Add the region to the scenario, or take it out of topology.regions.",
+        )
+    found = []
+    for region, settings in config.topology.regions.items():
+        zonal = [group for group in settings.groups if group_kind(group) in _SEEDED]
+        endpoints = plants[region].endpoints
+        for i, group in enumerate(zonal):
+            size = endpoints // len(zonal) + (i < endpoints % len(zonal))
+            found.append(_seed(config, region, group, size))
+    return found
+
+
+def _seed(config: Config, region: str, group: GroupConfig, endpoints: int) -> SeedGroup:
+    key = group_key(region, group)
+    kind = group_kind(group)
+    port = group.create.port if group.create is not None and group.create.port is not None else 8080
+    named = next(iter(group.create.named_ports), "http") if group.create is not None else "http"
+    return SeedGroup(
+        project=config.project,
+        zone=key.scope,
+        name=key.name,
+        kind=cast("SeedKind", kind.value if kind is not None else "neg"),
+        endpoints=endpoints,
+        port=port,
+        port_name=named,
+        made_by_program=group.create is not None,
+    )
