@@ -10,6 +10,8 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import ceil
+from math import ceil
 from typing import Any
 
 from apscheduler.events import (
@@ -24,7 +26,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 _log = logging.getLogger(__name__)
 
-LEAST_GRACE = 1.0
+LEAST_GRACE = 1
 """Seconds: a run that starts no later than this after its time is never skipped, however short its interval."""
 
 
@@ -71,7 +73,7 @@ class Ticker:
             id=name,
             name=name,
             replace_existing=True,
-            misfire_grace_time=max(LEAST_GRACE, seconds),
+            misfire_grace_time=max(LEAST_GRACE, ceil(seconds)),
             next_run_time=datetime.now(UTC),
         )
 

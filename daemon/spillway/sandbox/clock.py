@@ -53,8 +53,8 @@ class ScaledClock:
         return self.epoch + self.world()
 
     def real_seconds(self, world_seconds: float) -> float:
-        """How long a span of world time takes on this machine, in real seconds."""
-        return world_seconds / self.speed
+        """How long a span of world time takes on this machine, in real seconds; nothing while the world is held."""
+        return 0.0 if self.held else world_seconds / self.speed
 
     def reference(self) -> dict[str, float]:
         """What another process needs: `epoch + (time.time() - real_reference) * speed` is the date in the world."""
