@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import requests
+from tests.sandbox.discovery import Discovery
 
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
 from spillway.sandbox.writes import Timing
 from spillway.sim.control import RouteControl, ServiceControl
-from tests.sandbox.discovery import Discovery
 
 
 @dataclass(frozen=True)

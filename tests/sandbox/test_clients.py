@@ -10,7 +10,6 @@ from google.api_core import exceptions
 from google.api_core.extended_operation import ExtendedOperation
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import compute_v1, network_services_v1
-
 from tests.sandbox.conftest import PROJECT, Cloud
 
 GROUP = "https://www.googleapis.com/compute/v1/projects/p/zones/{}/networkEndpointGroups/{}"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import requests
-
 from tests.sandbox.conftest import Cloud
 
 FINGERPRINTS = ("fingerprint", "labelFingerprint")
@@ -108,7 +107,7 @@ def recorded_answers(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-MINIMAL = {
+MINIMAL: dict[str, tuple[str, dict[str, Any]]] = {
     "healthChecks": (
         "global/healthChecks",
         {"type": "TCP", "tcpHealthCheck": {"port": 80}, "description": "", "logConfig": {}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from starlette.applications import Starlette
@@ -14,6 +15,8 @@ from spillway.sandbox.compute import ComputeApi
 from spillway.sandbox.control_api import ControlApi
 from spillway.sandbox.netservices import NetworkServicesApi
 from spillway.sandbox.refusals import Refusal, unknown_method
+
+_log = logging.getLogger(__name__)
 
 MOST_BYTES = 4 * 1024 * 1024
 """Largest body that is read."""
@@ -72,7 +75,17 @@ def build(compute: ComputeApi, network_services: NetworkServicesApi, control: Co
         refusal = unknown_method(request.method, request.url.path)
         return JSONResponse(refusal.compute_body(), refusal.status)
 
+    async def broken(request: Request, error: Exception) -> Response:
+        _log.error("the sandbox failed at %s %s: %s", request.method, request.url.path, error)
+        refusal = Refusal(
+            500,
+            "backendError",
+            f"The sandbox failed at {request.method} {request.url.path}: {error!r}. This is a defect of the sandbox.",
+        )
+        return JSONResponse(refusal.compute_body(), refusal.status)
+
     return Starlette(
+        exception_handlers={Exception: broken},
         routes=[
             Route("/sandbox/v1/{path:path}", serve_control, methods=_METHODS),
             Route("/compute/{version}/{path:path}", serve_compute, methods=_METHODS),

@@ -149,23 +149,13 @@ class ComputeApi:
 
     def _aggregate(self, call: Call, kind: Kind) -> dict[str, Any]:
         found = self._store.everything(call.project, kind.collection)
-        shown = [show(self._store, key, resource, call.version) for key, resource in found]
-        items, token = listing.page(shown, call.query)
-        scopes = {resource["selfLink"]: key.scope for resource, (key, _) in zip(shown, found, strict=True)}
-        groups: dict[str, list[dict[str, Any]]] = {"global": []} if "global" in kind.scopes else {}
-        if call.query.get("includeAllScopes") == "true":
-            groups |= {scope: [] for scope in _all_scopes(kind)}
-        for item in items:
-            groups.setdefault(scopes[item["selfLink"]], []).append(item)
-        place = f"projects/{call.project}/aggregated/{kind.collection}"
-        answer = listing.aggregate(
-            kind.aggregated_kind or f"compute#{kind.singular}AggregatedList",
-            place,
-            kind.collection,
-            groups,
-            call.version,
+        entries = [(key.scope, show(self._store, key, resource, call.version)) for key, resource in found]
+        scopes = ["global"] if "global" in kind.scopes else []
+        if call.query.get("includeAllScopes", "").lower() == "true":
+            scopes += _all_scopes(kind)
+        return _aggregated(
+            call, kind.aggregated_kind or f"compute#{kind.singular}AggregatedList", scopes, entries
         )
-        return {**answer, "nextPageToken": token} if token else answer
 
     async def _operation(self, call: Call) -> dict[str, Any]:
         operations = self._writes.operations
@@ -173,6 +163,12 @@ class ComputeApi:
             shown = [operation.show(call.version) for operation in operations.of(call.project, call.scope)]
             items, token = listing.page(shown, call.query)
             return listing.frame("compute#operationList", call.place, items, token, call.version)
+        if call.method.verb == "aggregatedList":
+            entries = [
+                (operation.key.scope, operation.show(call.version))
+                for operation in operations.of(call.project)
+            ]
+            return _aggregated(call, "compute#operationAggregatedList", ["global"], entries)
         operation = operations.find(call.key.path)
         if operation is None:
             raise not_found(call.key.path)
@@ -188,6 +184,20 @@ def _scope(parts: Mapping[str, str]) -> str:
     if "zone" in parts:
         return f"zones/{parts['zone']}"
     return f"regions/{parts['region']}" if "region" in parts else "global"
+
+
+def _aggregated(
+    call: Call, kind: str, scopes: list[str], entries: list[tuple[str, dict[str, Any]]]
+) -> dict[str, Any]:
+    """One page over all scopes; those in `scopes` appear even when they are empty."""
+    items, token = listing.page([shown for _, shown in entries], call.query)
+    where = {shown["selfLink"]: scope for scope, shown in entries}
+    groups: dict[str, list[dict[str, Any]]] = {scope: [] for scope in scopes}
+    for item in items:
+        groups.setdefault(where[item["selfLink"]], []).append(item)
+    place = f"projects/{call.project}/aggregated/{call.method.collection}"
+    answer = listing.aggregate(kind, place, call.method.collection, groups, call.version)
+    return {**answer, "nextPageToken": token} if token else answer
 
 
 def _all_scopes(kind: Kind) -> list[str]:

@@ -68,7 +68,7 @@ class _Parser:
             at = match.end()
             quoted = match["double"] if match["double"] is not None else match["single"]
             tokens.append(
-                _Token(re.sub(r"\\(.)", r"\1", quoted), quoted=True)
+                _Token(re.sub(r"\\([\"'])", r"\1", quoted), quoted=True)
                 if quoted is not None
                 else _Token(match["mark"] or match["word"])
             )

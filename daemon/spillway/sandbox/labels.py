@@ -26,7 +26,9 @@ class StoreNames:
                 group = links.parse(backend["group"], "")
                 if group is not None:
                     label = GroupLabels(
-                        name=group.name, scope=group.scope.rpartition("/")[2], type=_TYPES.get(group.collection, "UNKNOWN")
+                        name=group.name,
+                        scope=group.scope.rpartition("/")[2],
+                        type=_TYPES.get(group.collection, "UNKNOWN"),
                     )
                     self._groups.setdefault((key.name, group.region or ""), []).append(label)
         self._fronts = {}

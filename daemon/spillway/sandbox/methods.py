@@ -131,6 +131,7 @@ def _aggregated(collection: str, kind: Kind | None = None) -> Method:
 
 
 def _of_operations() -> Iterator[Method]:
+    yield _aggregated("operations")
     for scope in _SCOPES.values():
         base = f"projects/{{project}}/{scope}/operations"
         yield _method("GET", base, LIST_PARAMETERS | RETURN_PARTIAL, "list", "operations")

@@ -100,10 +100,9 @@ class Operations:
         """Drop an operation; False where there is none."""
         return self._by_path.pop(path, None) is not None
 
-    def of(self, project: str, scope: str) -> list[Operation]:
-        """All operations of a scope, oldest first."""
-        return [
-            operation
-            for operation in self._by_path.values()
-            if operation.key.project == project and operation.key.scope == scope
-        ]
+    def of(self, project: str, scope: str | None = None) -> list[Operation]:
+        """All operations of a scope, or of all scopes of the Compute API, oldest first."""
+        mine = [operation for operation in self._by_path.values() if operation.key.project == project]
+        if scope is not None:
+            return [operation for operation in mine if operation.key.scope == scope]
+        return [operation for operation in mine if not operation.key.scope.startswith("locations/")]

@@ -111,11 +111,12 @@ def _int64(value: Any) -> str | None:
 
 
 def _bytes(value: Any) -> str | None:
+    """Standard base64, also from the URL-safe alphabet in which gcloud sends a fingerprint back."""
     try:
-        base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
+        raw = base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
     except (AttributeError, binascii.Error, ValueError):
         return None
-    return str(value)
+    return base64.b64encode(raw).decode()
 
 
 _CASTS: dict[str, Callable[[Any], Any]] = {

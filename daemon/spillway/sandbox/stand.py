@@ -84,7 +84,9 @@ def stand(
         timing=Timing(write_time=actuation.write_time, propagation=actuation.propagation),
         http=(host.strip("[]"), int(port)),
         groups=groups,
-        monitoring=lambda: serve(WorldSource(_View(samples), StoreNames(server.store), lock=server.store.lock), clock, grpc),
+        monitoring=lambda: serve(
+            WorldSource(_View(samples), StoreNames(server.store), lock=server.store.lock), clock, grpc
+        ),
     )
     return server
 

@@ -95,13 +95,18 @@ class WorldPlant:
         try:
             model = _FAULT.validate_python({**fault, "at": f"{at:.3f}s"})
         except ValidationError as error:
-            raise ValueError("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())) from error
+            raise ValueError(
+                "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            ) from error
         return self._remember(self.world.inject(model))
 
     def faults(self) -> tuple[Mapping[str, object], ...]:
         """All faults that are planned or acting."""
         return tuple(
-            {"id": name, **{k: v for k, v in asdict(fault).items() if not isinstance(v, float) or isfinite(v)}}
+            {
+                "id": name,
+                **{k: v for k, v in asdict(fault).items() if not isinstance(v, float) or isfinite(v)},
+            }
             for name, fault in self._ids.items()
             if fault.until > self.world.time
         )

@@ -96,7 +96,9 @@ class Writes:
             resource = change()
             self._busy.add(key)
             # while the world is held, what is built is there from its first second
-            self._publish(0.0 if self._clock.held else self._clock.world() + duration + self._timing.propagation)
+            self._publish(
+                0.0 if self._clock.held else self._clock.world() + duration + self._timing.propagation
+            )
         return self.operations.start(key, kind, str(resource.get("id", "0")), self._clock.now(), request_id)
 
 

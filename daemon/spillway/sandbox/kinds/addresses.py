@@ -73,7 +73,7 @@ def decorate(key: Key, resource: Resource, view: View) -> Resource:
 ADDRESSES = Kind(
     collection="addresses",
     singular="address",
-    verbs=CRUD,
+    verbs=CRUD | {"aggregatedList"},
     labelled=True,
     shape=Obj(
         {
@@ -86,7 +86,9 @@ ADDRESSES = Kind(
             "ipVersion": choice("IPV4 IPV6"),
             "networkTier": choice("PREMIUM"),
         },
-        unmodelled=words("ipCollection ipv6EndpointType network networkAttachment prefixLength serviceClassId purpose subnetwork"),
+        unmodelled=words(
+            "ipCollection ipv6EndpointType network networkAttachment prefixLength serviceClassId purpose subnetwork"
+        ),
     ),
     defaults={"description": "", "addressType": "EXTERNAL", "ipVersion": "IPV4", "networkTier": "PREMIUM"},
     outputs=frozenset({"status", "users"}),

@@ -1,0 +1,101 @@
+"""gcloud, unmodified, against the sandbox. Few tests: each command starts a Python of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.sandbox.conftest import PROJECT, Cloud
+
+GCLOUD = shutil.which("gcloud")
+pytestmark = pytest.mark.skipif(
+    GCLOUD is None,
+    reason="SKIPPED LOUDLY: gcloud is not on PATH; install the Google Cloud CLI to run this test",
+)
+SECONDS = 60
+ZONES = {"api-europe-west4": "europe-west4-a", "api-us-east4": "us-east4-b"}
+
+
+@pytest.fixture
+def gcloud(cloud: Cloud, tmp_path: Path) -> Callable[..., Any]:
+    """Runs a command with the settings of gcp.md 7 and returns its JSON; a refusal comes back as its text."""
+    token = tmp_path / "token"
+    token.write_text("word", encoding="utf-8")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{cloud.server.url}/compute/v1/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_NETWORKSERVICES": f"{cloud.server.url}/",
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token),
+        "CLOUDSDK_CORE_PROJECT": PROJECT,
+        "CLOUDSDK_CONFIG": str(tmp_path / "config"),
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+    }
+
+    def run(command: str) -> Any:
+        done = subprocess.run(
+            [str(GCLOUD), *command.split(), "--format=json"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        return json.loads(done.stdout) if done.returncode == 0 and done.stdout.strip() else done.stderr
+
+    return run
+
+
+def test_a_person_builds_looks_and_drains(cloud: Cloud, gcloud: Callable[..., Any]) -> None:
+    gcloud("compute health-checks create http hc --global --request-path=/healthz --use-serving-port")
+    gcloud(
+        "compute backend-services create api --global --load-balancing-scheme=EXTERNAL_MANAGED --health-checks=hc --global-health-checks --protocol=HTTP"
+    )
+    member = "compute backend-services {} api --global --network-endpoint-group={} --network-endpoint-group-zone={}"
+    for group, zone in ZONES.items():
+        gcloud(
+            member.format("add-backend", group, zone) + " --balancing-mode=RATE --max-rate-per-endpoint=10"
+        )
+    gcloud(member.format("update-backend", "api-us-east4", "us-east4-b") + " --capacity-scaler=0")
+    shown = gcloud("compute backend-services describe api --global")
+    assert [
+        (backend["group"].rsplit("/", 1)[1], backend["capacityScaler"]) for backend in shown["backends"]
+    ] == [("api-europe-west4", 1.0), ("api-us-east4", 0.0)]
+    refusal = gcloud(
+        member.format("update-backend", "api-us-east4", "us-east4-b") + " --capacity-scaler=0.05"
+    )
+    assert "Capacity scaler must be 0 or between 0.1 and 1.0." in refusal
+    cloud.plant.zones |= {"europe-west4": ((1, 2),), "us-east4": ((3, 3),)}
+    health = gcloud("compute backend-services get-health api --global")
+    states = [status["healthState"] for group in health for status in group["status"]["healthStatus"]]
+    assert sorted(states) == ["HEALTHY"] * 5 + ["UNHEALTHY"] * 2
+
+
+def test_lists_and_their_filters(cloud: Cloud, gcloud: Callable[..., Any]) -> None:
+    cloud.call("POST", "global/healthChecks", {"name": "hc", "type": "HTTP"})
+    for name in ("api", "other"):
+        cloud.call(
+            "POST", "global/backendServices", {"name": name, "healthChecks": ["global/healthChecks/hc"]}
+        )
+    cloud.policy(
+        "POST", "serviceLbPolicies", {"autoCapacityDrain": {"enable": True}}, serviceLbPolicyId="pol"
+    )
+    assert [service["name"] for service in gcloud("compute backend-services list")] == ["api", "other"]
+    assert [
+        service["name"] for service in gcloud("compute backend-services list --global --filter=name=other")
+    ] == ["other"]
+    assert [
+        group["size"] for group in gcloud("compute network-endpoint-groups list --filter=name=api-us-east4")
+    ] == [3]
+    assert [
+        policy["autoCapacityDrain"]
+        for policy in gcloud("network-services service-lb-policies list --location=global")
+    ] == [{"enable": True}]
