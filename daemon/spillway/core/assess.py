@@ -1,0 +1,168 @@
+"""What the core believes of a service and its backends, put into the words of `core.result`."""
+
+from __future__ import annotations
+
+from spillway.core.condition import is_blind, looks_bad
+from spillway.core.facts import Facts
+from spillway.core.picture import Picture
+from spillway.core.predict import Region
+from spillway.core.reasons import reason
+from spillway.core.result import BackendAssessment, Reason, ServiceAssessment
+from spillway.core.snapshot import Missing, Seen, ServiceView
+from spillway.core.window import Blind, Window
+
+PLENTY = 10.0
+"""Times the least evidence at which evidence alone no longer lowers confidence."""
+
+UNASSIGNED_RATE = 0.1
+"""Requests/s without a backend from which the alarm rises."""
+
+BELIEVE_SECONDS = 240.0
+"""A panic that lasts this long with plentiful, fresh samples is no error of measurement: people were told, the loop goes on."""
+
+
+def assess(
+    picture: Picture, view: ServiceView, notes: tuple[tuple[str, Reason], ...], alarms: tuple[Reason, ...]
+) -> ServiceAssessment:
+    """The assessment of one service."""
+    model = picture.model
+    now = model.outcome(model.scalers)
+    backends = tuple(
+        _backend(f, r, load, view, tuple(n for region, n in notes if region == f.region))
+        for f, r, load in zip(picture.facts, model.regions, now.flow.loads, strict=True)
+    )
+    known = model.forecast > 0.0
+    potential = model.potential()
+    survives, loss = _survives(picture)
+    short = known and potential < model.forecast
+    raised = [*alarms, *_alarms(picture, view)]
+    if short:
+        raised.append(reason("shortage", demand=model.forecast, capacity=potential))
+    elif survives is False and loss is not None:
+        raised.append(loss)
+    return ServiceAssessment(
+        service=picture.service.name,
+        posture=picture.posture,
+        demand=model.demand if known else None,
+        forecast=model.forecast if known else None,
+        capacity=potential if known else None,
+        headroom=potential / model.forecast - 1.0 if known else None,
+        survives_loss=survives,
+        shortage=short,
+        backends=backends,
+        alarms=tuple(raised),
+    )
+
+
+def _survives(picture: Picture) -> tuple[bool | None, Reason | None]:
+    """N-1: whether demand still fits after the largest region is lost; None where nothing is known."""
+    model = picture.model
+    if model.forecast <= 0.0:
+        return None, None
+    parts = [
+        (min(r.capacity, r.ceiling) * (1.0 - r.bad), r.name) for r in model.regions if r.member and not r.dead
+    ]
+    if not parts:
+        return False, None
+    largest, name = max(parts)
+    left = sum(p for p, _ in parts) - largest
+    if left >= model.forecast:
+        return True, None
+    return False, reason("no-survival", region=name, left=left, demand=model.forecast)
+
+
+def _backend(
+    facts: Facts, region: Region, load: float, view: ServiceView, notes: tuple[Reason, ...]
+) -> BackendAssessment:
+    window = facts.window
+    observed = view.backend(facts.region).observed
+    seen = window if isinstance(window, Window) else None
+    served = seen.rate if seen is not None else None
+    carries = min(region.scaler * region.ceiling, region.capacity)
+    return BackendAssessment(
+        region=facts.region,
+        state=facts.memory.state,
+        member=facts.setting.member,
+        scaler_observed=observed.value.scaler
+        if isinstance(observed, Seen) and observed.value.member
+        else None,
+        scaler_wanted=facts.setting.scaler,
+        demand=region.home_demand,
+        served=served,
+        target=facts.target,
+        capacity=facts.capacity,
+        headroom=(carries - served) / served if served else None,
+        latency=seen.percentile if seen is not None else None,
+        error_ratio=seen.error_ratio if seen is not None else None,
+        too_many_ratio=seen.too_many_ratio if seen is not None else None,
+        healthy_share=facts.share if facts.health is not None else None,
+        confidence=confidence(facts),
+        age=window.age,
+        notes=(*notes, *_notes(facts, region, load)),
+    )
+
+
+def confidence(facts: Facts) -> float:
+    """0 nothing known, 1 fresh and plentiful: half of it health, half of it traffic."""
+    health = 0.5 if facts.health is not None else 0.0
+    if not isinstance(facts.window, Window):
+        return health
+    plenty = min(1.0, facts.window.answers / (PLENTY * 50.0))
+    return health + 0.5 * plenty
+
+
+def _notes(facts: Facts, region: Region, load: float) -> list[Reason]:
+    del load
+    notes = []
+    if facts.estimate.saturated_rate is not None:
+        notes.append(
+            reason("saturated", region=facts.region, rate=facts.estimate.saturated_rate * facts.share)
+        )
+    if isinstance(facts.window, Blind) and facts.serving:
+        notes.append(reason("missing", signal="traffic", region=facts.region, why=facts.window.why))
+    if facts.health is None and facts.setting.member:
+        notes.append(reason("missing", signal="health", region=facts.region, why="not read or stale"))
+    if facts.dead and region.ceiling == 0.0 and facts.serving and facts.health is not None:
+        notes.append(
+            reason(
+                "auto-drained",
+                region=facts.region,
+                healthy=facts.health.healthy,
+                total=facts.health.total,
+            )
+        )
+    return notes
+
+
+def _alarms(picture: Picture, view: ServiceView) -> list[Reason]:
+    alarms = []
+    serving = [f for f in picture.facts if f.serving]
+    if serving and all(isinstance(f.window, Blind) for f in serving) and picture.memory.origins:
+        alarms.append(reason("blind", service=picture.service.name))
+    alarms.extend(
+        reason("region-dead", region=f.region, healthy=f.health.healthy, total=f.health.total)
+        for f in picture.facts
+        if f.setting.member and f.dead and f.health is not None
+    )
+    if not isinstance(view.unassigned, Missing) and view.unassigned.value:
+        minutes = view.unassigned.value[-picture.policy.evidence.minutes :]
+        rate = sum(m.total for m in minutes) / (picture.policy.timing.sample_period * len(minutes))
+        if rate > UNASSIGNED_RATE:
+            alarms.append(reason("unassigned", rate=rate))
+    return alarms
+
+
+def panic_of(picture: Picture, *, only_dead: bool) -> tuple[Reason | None, float | None]:
+    """(why everything is held, since when too much looks bad); blindness never wears off, badness does."""
+    members = [f for f in picture.facts if f.setting.member]
+    blind = 0 if only_dead else sum(1 for f in members if is_blind(f))
+    bad = blind + sum(1 for f in members if (f.dead if only_dead else looks_bad(f)))
+    count = len(members)
+    share = picture.policy.evidence.panic_share
+    if count < 2 or bad <= share * count:
+        return None, None
+    since = picture.memory.panic_since
+    since = picture.at if since is None else since
+    if blind <= share * count and picture.at - since >= BELIEVE_SECONDS:
+        return None, since
+    return reason("panic", bad=bad, count=count), since

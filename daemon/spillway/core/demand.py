@@ -1,0 +1,120 @@
+"""Where demand comes from, and how much of it is to be expected.
+
+While no region is full, what a place sends to a region is what it would send there first. Once ceilings bind, part of
+it shows up elsewhere: the place's total is still true, and the shares remembered from before say whose it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from spillway.core.memory import OriginMemory
+from spillway.core.units import RegionName
+
+LEVEL = 0.5
+"""Weight of the newest window in an origin's level."""
+
+TREND = 0.15
+"""Weight of the newest slope in its trend (Holt's linear method; Gardner 1985 for the damping)."""
+
+DAMPING_SECONDS = 600.0
+"""A trend is believed for about this long."""
+
+GROWTH_BOUND = 1.5
+SHRINK_BOUND = 0.8
+"""No forecast leaves this band around what was last seen."""
+
+CRUMB = 0.002
+"""Origins below this share of the total are dropped."""
+
+ONE_PLACE = ""
+"""The place of all clients where Monitoring does not tell places apart."""
+
+Rates = Mapping[str, Mapping[RegionName, float]]
+"""Requests/s by place and serving region."""
+
+NextOf = Callable[[str, RegionName], tuple[RegionName, ...]]
+"""The regions that clients of a place try after their home, nearest first."""
+
+
+def attribute(
+    origins: tuple[OriginMemory, ...], seen: Rates, full: frozenset[RegionName], next_of: NextOf
+) -> dict[tuple[str, RegionName], float]:
+    """Requests/s by (place, home region), from what each place sent where.
+
+    Args:
+        origins: What is remembered.
+        seen: What was observed.
+        full: Regions at their ceiling, closed or lost: part of their demand went elsewhere.
+        next_of: Spill order.
+    """
+    found: dict[tuple[str, RegionName], float] = {}
+    known = {o.place for o in origins}
+    for place, row in seen.items():
+        prior = {o.home: o.level for o in origins if o.place == place}
+        if not prior and ONE_PLACE in known:
+            prior = {o.home: o.level for o in origins if o.place == ONE_PLACE}
+        for home, rate in _of_place(place, row, prior, full, next_of).items():
+            found[place, home] = rate
+    floor = CRUMB * sum(found.values())
+    return {key: rate for key, rate in found.items() if rate > floor}
+
+
+def _of_place(
+    place: str,
+    row: Mapping[RegionName, float],
+    prior: dict[RegionName, float],
+    full: frozenset[RegionName],
+    next_of: NextOf,
+) -> dict[RegionName, float]:
+    total, before = sum(row.values()), sum(prior.values())
+    if not full or before <= 0.0 or total <= 0.0 or not any(home in full for home in prior):
+        return dict(row)
+    scaled = {home: rate * total / before for home, rate in prior.items()}
+    inflow: dict[RegionName, float] = {}
+    for home in full:
+        excess = max(0.0, scaled.get(home, 0.0) - row.get(home, 0.0))
+        receivers = [r for r in next_of(place, home) if r not in full]
+        for receiver in receivers:
+            taken = min(excess, max(0.0, row.get(receiver, 0.0) - inflow.get(receiver, 0.0)))
+            inflow[receiver] = inflow.get(receiver, 0.0) + taken
+            excess -= taken
+            if excess <= 0.0:
+                break
+    own = {r: max(0.0, rate - inflow.get(r, 0.0)) for r, rate in row.items() if r not in full}
+    rest = max(0.0, total - sum(own.values()))
+    weights = {home: max(scaled.get(home, 0.0), row.get(home, 0.0)) for home in full}
+    weight = sum(weights.values())
+    if weight <= 0.0:
+        return dict(row)
+    return {**own, **{home: rest * w / weight for home, w in weights.items() if w > 0.0}}
+
+
+def follow(
+    origins: tuple[OriginMemory, ...], found: Mapping[tuple[str, RegionName], float], elapsed: float
+) -> tuple[OriginMemory, ...]:
+    """The remembered origins after one more window, `elapsed` seconds after the last; sorted."""
+    old = {(o.place, o.home): o for o in origins}
+    places = {place for place, _ in found}
+    merged = []
+    for key in sorted({*found, *(k for k in old if k[0] in places)}):
+        rate = found.get(key, 0.0)
+        before = old.get(key)
+        if before is None or elapsed <= 0.0:
+            merged.append(OriginMemory(place=key[0], home=key[1], level=rate))
+            continue
+        level = before.level + LEVEL * (rate - before.level)
+        slope = (level - before.level) / elapsed
+        merged.append(replace(before, level=level, trend=before.trend + TREND * (slope - before.trend)))
+    if not merged:
+        return origins
+    floor = CRUMB * sum(o.level for o in merged)
+    return tuple(o for o in merged if o.level > floor)
+
+
+def ahead(origin: OriginMemory, seconds: float) -> float:
+    """Requests/s expected `seconds` after the newest sample, with a damped trend, inside the bounds."""
+    reach = DAMPING_SECONDS * seconds / (DAMPING_SECONDS + seconds)
+    expected = origin.level + origin.trend * reach
+    return min(GROWTH_BOUND * origin.level, max(SHRINK_BOUND * origin.level, expected))

@@ -1,0 +1,112 @@
+"""Observed settings that differ from the wanted ones: a write that was carried out after all, or somebody else's hand.
+
+A person's edit is taken over as the new starting point and left alone for one dwell; it is not fought.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from spillway.core.bookkeeping import account
+from spillway.core.memory import Flight, ServiceMemory
+from spillway.core.overlay import BackendSetting, ServiceSetting
+from spillway.core.policy import Policy
+from spillway.core.reasons import reason
+from spillway.core.result import Lever, Reason
+from spillway.core.snapshot import ObservedBackend, Seen, ServiceView
+from spillway.core.units import SCALER_STEP, legal_scaler
+
+SAME = SCALER_STEP / 2
+"""Scalers nearer than this are equal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """The setting that the loop goes on with, and what was found."""
+
+    setting: ServiceSetting
+    memory: ServiceMemory
+    alarms: tuple[Reason, ...]
+    notes: tuple[tuple[str, Reason], ...]
+    """(region, note)."""
+
+
+def resolve(
+    setting: ServiceSetting, memory: ServiceMemory, view: ServiceView, policy: Policy, at: float
+) -> Drift:
+    """Take over what was observed, write by write."""
+    alarms: list[Reason] = []
+    notes: list[tuple[str, Reason]] = []
+    listed = {b.region: b.observed.value for b in view.backends if isinstance(b.observed, Seen)}
+    carried_out = tuple(f for f in memory.unknown if _matches(f, listed))
+    if memory.unknown:
+        left = tuple(f for f in memory.unknown if f.region is not None and f.region not in listed)
+        memory = replace(memory, unknown=left, flights=(*memory.flights, *carried_out))
+    done = {f.region: f for f in carried_out}
+    for backend in setting.backends:
+        seen = listed.get(backend.region)
+        ours = memory.backend(backend.region)
+        if ours.member is None:
+            ours = account(ours, member=backend.member, scaler=backend.scaler, at=at, hold=None)
+            memory = memory.with_backend(ours)
+            known = False
+        else:
+            known = True
+        if seen is None or not _differs(backend, seen) or _in_write(memory, backend.region, policy, at):
+            continue
+        taken = _taken(backend, seen)
+        setting = setting.with_backend(taken)
+        by_us = done.get(backend.region)
+        ours = account(
+            ours,
+            member=taken.member,
+            scaler=taken.scaler,
+            at=at,
+            hold=by_us.hold if by_us else None,
+            leaving=by_us.leaving if by_us else False,
+        )
+        note = reason("adopted", region=backend.region, observed=_words(taken), wanted=_words(backend))
+        notes.append((backend.region, note))
+        if known and by_us is None:
+            ours = replace(ours, held_until=at + policy.rhythm.dwell)
+            alarms.append(
+                reason(
+                    "outside-edit-alarm",
+                    region=backend.region,
+                    observed=_words(taken),
+                    wanted=_words(backend),
+                )
+            )
+        memory = memory.with_backend(ours)
+    return Drift(setting=setting, memory=memory, alarms=tuple(alarms), notes=tuple(notes))
+
+
+def _differs(wanted: BackendSetting, seen: ObservedBackend) -> bool:
+    if wanted.member != seen.member:
+        return True
+    return seen.member and abs(wanted.scaler - seen.scaler) > SAME
+
+
+def _taken(wanted: BackendSetting, seen: ObservedBackend) -> BackendSetting:
+    return replace(wanted, member=seen.member, scaler=legal_scaler(seen.scaler) if seen.member else 0.0)
+
+
+def _words(setting: BackendSetting) -> str:
+    return f"{setting.scaler:.2f}" if setting.member else "detached"
+
+
+def _matches(flight: Flight, listed: dict[str, ObservedBackend]) -> bool:
+    """Whether the listing shows what a write of unknown outcome was to do."""
+    if flight.lever is Lever.POSTURE or flight.region is None:
+        return False
+    seen = listed.get(flight.region)
+    if seen is None:
+        return False
+    if flight.move.after == "detached":
+        return not seen.member
+    return seen.member and abs(seen.scaler - flight.after) <= SAME
+
+
+def _in_write(memory: ServiceMemory, region: str, policy: Policy, at: float) -> bool:
+    """Whether a write of ours is so young that the listing may still show the old value."""
+    return any(f.region == region and at - f.made_at < policy.timing.write_time for f in memory.flights)

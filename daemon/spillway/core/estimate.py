@@ -1,0 +1,177 @@
+"""Learning what a backend can take, from what is visible only.
+
+The one law used is Little's: requests in work = rate x mean latency. A region has `slots` = capacity x service time,
+so at a known service time its capacity is slots / service time, whether it is slow, short of machines, or both.
+A saturated region's answer rate is its capacity. Knowledge is forgotten slowly upward and fast downward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import exp2
+
+from spillway.core.memory import Estimate
+from spillway.core.policy import Evidence, Slo
+from spillway.core.snapshot import Minute
+from spillway.core.window import flaw
+
+SATURATED_LATENCY = 1.25
+"""Mean latency over its baseline from which full slots mean saturation, and not merely a larger region."""
+
+FULL = 0.95
+"""Share of the slots in work from which a region counts as full."""
+
+SMOOTH = 0.6
+"""Weight of the newest minute in service time and base shares: two minutes carry 84 %."""
+
+BASELINE_DOWN = 0.3
+BASELINE_UP = 0.002
+"""Baseline latency gives way to better minutes at once, to worse ones with a half-life of about six hours."""
+
+FORGET_SECONDS = 2700.0
+"""Half-life in which a lowered capacity drifts back to the configured one, multiplied by the backend's hold."""
+
+QUOTA_MARGIN = 0.02
+"""Share of 429 answers from which a quota is believed; less is single clients' own doing."""
+
+QUOTA_FORGET = 1800.0
+"""Half-life in seconds of a quota's distance to the target after it was last met."""
+
+UNPROVEN = 1.5
+"""Room assumed above the load first seen, where no target in requests/s is configured."""
+
+UNKNOWN_SLOW = 0.05
+"""Slow share assumed of a region that was never seen unsaturated: full regions hide their service time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What is known besides the minutes."""
+
+    target: float | None
+    """Requests/s at scaler 1 for all endpoints, the prior of the capacity."""
+    share: float
+    """Healthy share now."""
+    hold: float
+    """How much longer than usual to distrust, 1 or more."""
+    slo: Slo
+    evidence: Evidence
+    period: float
+    """Seconds of a sample."""
+
+
+def learn(estimate: Estimate, minutes: tuple[Minute, ...], setting: Setting) -> Estimate:
+    """The estimate after all minutes that are newer than the last one learned; garbage teaches nothing."""
+    for minute in minutes:
+        if minute.end > estimate.last_minute and flaw(minute) is None:
+            estimate = _learn_minute(estimate, minute, setting)
+    return estimate
+
+
+def _learn_minute(old: Estimate, minute: Minute, setting: Setting) -> Estimate:
+    total = minute.total
+    rate = total / setting.period
+    new = replace(old, last_minute=minute.end, served=old.served + SMOOTH * (rate - old.served))
+    if total * setting.evidence.minutes < setting.evidence.min_requests:
+        return new
+    new = _learn_quota(new, minute, setting)
+    spread = minute.latency
+    if spread is None or spread.count <= 0:
+        return _learn_errors(new, minute)
+    return _learn_latency(new, minute, spread.mean, spread.share_above(setting.slo.latency), setting)
+
+
+def _learn_errors(old: Estimate, minute: Minute) -> Estimate:
+    ratio = minute.server_error / minute.total
+    return replace(old, errors=old.errors + SMOOTH * (ratio - old.errors))
+
+
+def _learn_latency(old: Estimate, minute: Minute, mean: float, slow: float, setting: Setting) -> Estimate:
+    baseline = mean if old.baseline is None else old.baseline
+    slots = old.slots
+    if slots is None and setting.target is not None:
+        slots = setting.target * baseline
+    share = max(setting.share, 0.01)
+    answered = minute.ok / setting.period
+    in_work = answered * mean
+    if slots is None:
+        slots = UNPROVEN * in_work / share
+    if mean >= SATURATED_LATENCY * baseline and in_work >= FULL * slots * share:
+        service = old.service_time if old.service_time is not None else baseline
+        return replace(
+            old,
+            baseline=baseline,
+            slots=slots,
+            service_time=service,
+            saturated_rate=answered / share,
+            waiting=max(0.0, mean - slots * share / max(answered, 1e-6)),
+            slow=old.slow if old.saturated_rate is not None else max(old.slow, UNKNOWN_SLOW),
+        )
+    if old.saturated_rate is not None:
+        slots = min(slots, max(old.saturated_rate * mean, in_work / share))
+    first = old.service_time is None
+    service = mean if first or old.saturated_rate is not None else _toward(old.service_time, mean)
+    slots = max(_forget(slots, baseline, setting), in_work / share)
+    step = BASELINE_DOWN if mean < baseline else BASELINE_UP
+    fresh_view = first or old.saturated_rate is not None
+    return _learn_errors(
+        replace(
+            old,
+            baseline=baseline + step * (mean - baseline),
+            slots=slots,
+            service_time=service,
+            saturated_rate=None,
+            waiting=0.0,
+            slow=slow if fresh_view else old.slow + SMOOTH * (slow - old.slow),
+        ),
+        minute,
+    )
+
+
+def _toward(old: float | None, new: float) -> float:
+    return new if old is None else old + SMOOTH * (new - old)
+
+
+def _forget(slots: float, baseline: float, setting: Setting) -> float:
+    """Slots after one more period: a lowered number drifts back to the prior, a proven higher one stays."""
+    if setting.target is None:
+        return slots
+    prior = setting.target * baseline
+    if slots >= prior:
+        return slots
+    keep = exp2(-setting.period / (FORGET_SECONDS * setting.hold))
+    return prior - (prior - slots) * keep
+
+
+def _learn_quota(old: Estimate, minute: Minute, setting: Setting) -> Estimate:
+    """Tell a quota (429 only above a rate) from a backend that refuses a share of whatever comes."""
+    total = minute.total
+    rate = total / setting.period
+    ratio = minute.too_many / total
+    accepted = (total - minute.too_many) / setting.period
+    if ratio > QUOTA_MARGIN:
+        if old.quota is not None and rate < 0.9 * old.quota:
+            return replace(old, refusing=old.refusing + SMOOTH * (ratio - old.refusing))
+        quota = accepted if old.quota is None else old.quota + SMOOTH * (accepted - old.quota)
+        return replace(old, quota=quota, quota_at=minute.end)
+    new = replace(old, refusing=old.refusing * (1 - SMOOTH) if old.refusing > 0.001 else 0.0)
+    if old.quota is None:
+        return new
+    quota = max(old.quota, accepted)
+    if setting.target is not None and quota < setting.target:
+        quota = setting.target - (setting.target - quota) * exp2(
+            -setting.period / (QUOTA_FORGET * setting.hold)
+        )
+        return replace(new, quota=quota if quota < 0.98 * setting.target else None)
+    return replace(new, quota=None if setting.target is not None else quota)
+
+
+def capacity(estimate: Estimate, target: float | None, share: float) -> float | None:
+    """Requests/s that the region sustains with `share` of its endpoints healthy, or None where nothing tells."""
+    if estimate.saturated_rate is not None:
+        whole: float | None = estimate.saturated_rate
+    elif estimate.slots is not None and estimate.service_time:
+        whole = estimate.slots / estimate.service_time
+    else:
+        whole = target
+    return None if whole is None else whole * share

@@ -1,0 +1,176 @@
+"""One backend at one moment, as the rest of the core wants it: setting, health, window and estimate side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from spillway.core.distribution import merge
+from spillway.core.estimate import Setting, capacity, learn
+from spillway.core.memory import BackendMemory, Estimate
+from spillway.core.overlay import BackendSetting
+from spillway.core.policy import Policy
+from spillway.core.rest import hold_at
+from spillway.core.snapshot import BackendView, HealthCount, Minute, Seen
+from spillway.core.topology import Backend, BalancingMode
+from spillway.core.window import Blind, Window, judge
+
+AUTO_DRAIN_BELOW = 0.25
+AUTO_DRAIN_RETURN = 0.35
+"""Healthy shares at which Google's auto-drain empties a group and takes it back (reference: SLP, gcp.md 2.3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that one step knows about one backend. Rates in requests/s, times in seconds."""
+
+    backend: Backend
+    setting: BackendSetting
+    memory: BackendMemory
+    """With the estimate as it is after the minutes of this snapshot."""
+    window: Window | Blind
+    health: HealthCount | None
+    """None where the health read is missing or stale."""
+    share: float
+    """Healthy share; the last one known where the read is missing."""
+    target: float | None
+    """Requests/s at scaler 1, for all members."""
+    capacity: float | None
+    """Requests/s at which the SLO holds, with what is healthy."""
+    elsewhere: float
+    """Requests/s that other services send to the same groups."""
+
+    @property
+    def region(self) -> str:
+        """Its region."""
+        return self.backend.region
+
+    @property
+    def estimate(self) -> Estimate:
+        """What has been learned of it."""
+        return self.memory.estimate
+
+    @property
+    def serving(self) -> bool:
+        """True if the balancer may send requests here."""
+        return self.setting.member and self.setting.scaler > 0.0
+
+    @property
+    def dead(self) -> bool:
+        """True if a fresh health read says so; a missing one says nothing."""
+        return (
+            self.health is not None
+            and self.health.total > 0
+            and self.health.healthy < AUTO_DRAIN_BELOW * self.health.total
+        )
+
+
+def facts_of(
+    backend: Backend,
+    setting: BackendSetting,
+    memory: BackendMemory,
+    view: BackendView,
+    policy: Policy,
+    at: float,
+    others: Mapping[float, Minute] | None,
+) -> Facts:
+    """Put the view of one backend beside what is remembered of it, and learn from it.
+
+    Args:
+        backend: The backend.
+        setting: What is wanted of it.
+        memory: What is remembered of it.
+        view: What was observed.
+        policy: How its service is steered.
+        at: UTC seconds of the snapshot.
+        others: Minutes of other services on the same groups, by their end; None where there are none.
+    """
+    health = _health(view, policy)
+    estimate = memory.estimate
+    if health is not None and health.total > 0:
+        share = health.healthy / health.total
+        if share != estimate.healthy_share or health.total != estimate.endpoints:
+            estimate = replace(estimate, endpoints=health.total, healthy_share=share)
+    share = estimate.healthy_share
+    target = _target(backend, estimate)
+    window = judge(view, policy.evidence, policy.slo, policy.timing.sample_period)
+    if isinstance(window, Window) and isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
+        told = Setting(
+            target=target,
+            share=share,
+            hold=hold_at(memory, policy.rhythm, at),
+            slo=policy.slo,
+            evidence=policy.evidence,
+            period=policy.timing.sample_period,
+        )
+        estimate = learn(estimate, pooled(view.traffic.value, others), told)
+    if estimate is not memory.estimate:
+        memory = replace(memory, estimate=estimate)
+    return Facts(
+        backend=backend,
+        setting=setting,
+        memory=memory,
+        window=window,
+        health=health,
+        share=share,
+        target=target,
+        capacity=capacity(estimate, target, share),
+        elsewhere=_elsewhere(others, policy.timing.sample_period),
+    )
+
+
+def _health(view: BackendView, policy: Policy) -> HealthCount | None:
+    if isinstance(view.health, Seen) and view.health.age <= policy.evidence.health_max_age:
+        return view.health.value
+    return None
+
+
+def _target(backend: Backend, estimate: Estimate) -> float | None:
+    """Requests/s of ceiling at scaler 1.
+
+    In flight is turned into a rate by Little's law. A target in utilisation alone is no rate: what has been learned
+    of the region stands for it.
+    """
+    target = backend.target
+    groups = len(backend.groups)
+    if target.mode is BalancingMode.IN_FLIGHT:
+        each = target.per_endpoint * (estimate.endpoints or 0) if target.per_endpoint is not None else 0.0
+        flights = each or (target.per_group or 0.0) * groups
+        return flights / estimate.service_time if flights and estimate.service_time else None
+    if target.per_endpoint is not None and estimate.endpoints is None:
+        return None
+    rate = target.rate(estimate.endpoints or 0, groups)
+    if rate is None and estimate.slots is not None and estimate.baseline:
+        return estimate.slots / estimate.baseline
+    return rate or None
+
+
+def pooled(minutes: tuple[Minute, ...], others: Mapping[float, Minute] | None) -> tuple[Minute, ...]:
+    """Own minutes plus what other services sent to the same groups: machines do not care whose requests they work on."""
+    if not others:
+        return minutes
+    return tuple(add(m, others[m.end]) if m.end in others else m for m in minutes)
+
+
+def add(a: Minute, b: Minute) -> Minute:
+    """The sum of two minutes with the same end; distributions with other bounds are left out."""
+    spread = a.latency
+    if a.latency is not None and b.latency is not None and a.latency.bounds == b.latency.bounds:
+        spread = merge((a.latency, b.latency))
+    elif a.latency is None:
+        spread = b.latency
+    return Minute(
+        end=a.end,
+        ok=a.ok + b.ok,
+        client_error=a.client_error + b.client_error,
+        too_many=a.too_many + b.too_many,
+        server_error=a.server_error + b.server_error,
+        latency=spread,
+    )
+
+
+def _elsewhere(others: Mapping[float, Minute] | None, period: float) -> float:
+    """Requests/s of the other services in the newest minute."""
+    if not others:
+        return 0.0
+    return others[max(others)].total / period

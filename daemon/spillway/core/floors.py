@@ -1,0 +1,49 @@
+"""What no plan may break: open regions, and effective capacity against demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spillway.core.overlay import ServiceSetting
+from spillway.core.picture import Picture
+from spillway.core.waterfall import pour
+
+
+def effective_of(picture: Picture, scalers: Sequence[float]) -> float:
+    """Requests/s that all open regions together carry well under `scalers`, in the order of the model's regions.
+
+    A ceiling between the receiver limit and the full capacity takes nothing away: nobody plans with that sliver.
+    Where demand exceeds all ceilings, Google overfills them in proportion, so what a region carries is its share.
+    """
+    model, limit = picture.model, picture.policy.floors.receiver_limit
+    opened = [s * r.ceiling for r, s in zip(model.regions, scalers, strict=True)]
+    if sum(opened) < model.forecast:
+        opened = list(pour(model.origins, opened).loads)
+    return sum(
+        min(o, limit * r.capacity) * (1.0 - r.bad)
+        for r, o in zip(model.regions, opened, strict=True)
+        if not r.dead
+    )
+
+
+def effective(picture: Picture, setting: ServiceSetting) -> float:
+    """The same for a setting."""
+    by_region = {b.region: b.scaler if b.member else 0.0 for b in setting.backends}
+    return effective_of(picture, [by_region[r.name] for r in picture.model.regions])
+
+
+def serving_of(picture: Picture, scalers: Sequence[float]) -> int:
+    """Regions that are open and not dead under `scalers`."""
+    return sum(1 for r, s in zip(picture.model.regions, scalers, strict=True) if s > 0.0 and not r.dead)
+
+
+def serving(picture: Picture, setting: ServiceSetting) -> int:
+    """The same for a setting."""
+    by_region = {b.region: b.scaler if b.member else 0.0 for b in setting.backends}
+    return serving_of(picture, [by_region[r.name] for r in picture.model.regions])
+
+
+def floor_of(picture: Picture) -> float:
+    """Requests/s of effective capacity that must stay: the larger of demand and forecast, x (1 + reserve)."""
+    demand = max(picture.model.demand, picture.model.forecast)
+    return demand * (1.0 + picture.policy.floors.reserve)

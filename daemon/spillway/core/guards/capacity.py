@@ -1,0 +1,122 @@
+"""Guards of capacity: floors, the last backend, and what receivers can take; and the scaler's own law."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from spillway.core.floors import effective_of, floor_of, serving_of
+from spillway.core.guards.situation import Ruling, Situation, refused
+from spillway.core.reasons import reason
+from spillway.core.result import Lever, Reason
+from spillway.core.units import SCALER_FLOOR, is_legal_scaler, legal_scaler
+from spillway.core.wishes import Change
+
+GRAIN = 1.005
+"""Loads that grow by less than this factor do not grow."""
+
+BLIND_GROWTH = 1.03
+"""A region whose samples are missing may not be given more than this factor of what it had."""
+
+TRIES = 4
+"""Values between the wanted and the present scaler that are tried before a cut is refused."""
+
+Objection = Callable[[Sequence[float]], Reason | None]
+
+
+def legal(change: Change, now: Situation) -> Ruling | None:
+    """Google takes 0 or 0.1 to 1.0: what lies between goes to the legal value on the side of the present one."""
+    del now
+    if change.lever is Lever.POSTURE or is_legal_scaler(change.after):
+        return None
+    left = min(1.0, max(0.0, legal_scaler(change.after)))
+    if 0.0 < change.after < SCALER_FLOOR:
+        left = SCALER_FLOOR if change.before >= SCALER_FLOOR else 0.0
+    return Ruling(left=left, why=reason("legal-value", value=change.after, left=left))
+
+
+def regions(change: Change, now: Situation) -> Ruling | None:
+    """At least `min_serving_regions` stay open, and never is the last one closed."""
+    if not change.down or change.after > 0.0:
+        return None
+    before = serving_of(now.picture, now.scalers)
+    left = serving_of(now.picture, now.with_scaler(change, 0.0))
+    keeps = SCALER_FLOOR if change.before > SCALER_FLOOR and change.lever is Lever.SCALER else None
+    still_open = sum(1 for s in now.with_scaler(change, 0.0) if s > 0.0)
+    if still_open == 0 or (left == 0 and not _lost_anyway(change, now)):
+        return Ruling(left=keeps, why=reason("last-backend", region=change.region))
+    floor = now.picture.policy.floors.min_serving_regions
+    if left < floor and left < before:
+        return Ruling(left=keeps, why=reason("floor-regions", left=left, floor=floor))
+    return None
+
+
+def _lost_anyway(change: Change, now: Situation) -> bool:
+    return now.picture.fact(change.region or "").dead
+
+
+def capacity(change: Change, now: Situation) -> Ruling | None:
+    """Effective capacity stays at demand x (1 + reserve), or is no worse than before."""
+    if not change.down or change.urgent:
+        return None
+    picture = now.picture
+    before = effective_of(picture, now.scalers)
+    floor = floor_of(picture)
+
+    def objection(scalers: Sequence[float]) -> Reason | None:
+        after = effective_of(picture, scalers)
+        if after >= min(floor, before) * (1.0 - 1e-6):
+            return None
+        return reason("floor-capacity", after=after, before=before, floor=floor)
+
+    return _narrowed(change, now, objection)
+
+
+def receivers(change: Change, now: Situation) -> Ruling | None:
+    """What is shed must fit elsewhere, by prediction; in a shortage it must at least make fewer requests bad."""
+    if not change.down or change.urgent:
+        return None
+    picture, model = now.picture, now.picture.model
+    limit = picture.policy.floors.receiver_limit
+    before = model.outcome(now.scalers)
+    short = model.forecast > limit * model.potential()
+
+    def objection(scalers: Sequence[float]) -> Reason | None:
+        after = model.outcome(scalers)
+        if short and after.bad < before.bad * (1.0 - picture.policy.rhythm.margin):
+            return None
+        for load, was, region in zip(after.flow.loads, before.flow.loads, model.regions, strict=True):
+            if region.name == change.region or load <= was * GRAIN + 1e-6:
+                continue
+            takes = (
+                limit * region.capacity
+                if region.quota is None
+                else min(limit * region.capacity, region.quota)
+            )
+            if region.scaler > 0.0 and not region.fresh and not _joining(region.name, now):
+                takes = min(takes, was * BLIND_GROWTH)
+            if load > takes:
+                return reason(
+                    "receiver-limit", receiver=region.name, load=load, capacity=region.capacity, limit=limit
+                )
+        return None
+
+    return _narrowed(change, now, objection)
+
+
+def _joining(region: str, now: Situation) -> bool:
+    """A region that has just been opened has no samples yet, and was opened to be given some."""
+    return now.picture.fact(region).estimate.served < 1.0
+
+
+def _narrowed(change: Change, now: Situation, objection: Objection) -> Ruling | None:
+    """The smallest cut towards the wanted one that meets no objection."""
+    first = objection(now.with_scaler(change, change.after))
+    if first is None:
+        return None
+    if change.lever is not Lever.SCALER or change.before - change.after < 0.02:
+        return refused(first)
+    for k in range(1, TRIES):
+        value = legal_scaler(change.after + (change.before - change.after) * k / TRIES)
+        if change.after < value < change.before and objection(now.with_scaler(change, value)) is None:
+            return Ruling(left=value, why=first)
+    return refused(first)

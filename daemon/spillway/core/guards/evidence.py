@@ -1,0 +1,50 @@
+"""Guards of evidence: what is missing, late, thin or absurd can stop a move and never causes one."""
+
+from __future__ import annotations
+
+from spillway.core.guards.situation import Ruling, Situation, refused
+from spillway.core.reasons import reason
+from spillway.core.result import Lever
+from spillway.core.snapshot import Absence
+from spillway.core.window import Blind
+from spillway.core.wishes import Change
+
+
+def panic(change: Change, now: Situation) -> Ruling | None:
+    """Too much looks bad at once: suspect the measurement."""
+    if now.panic is None or change.ordered:
+        return None
+    return refused(now.panic)
+
+
+def movable(change: Change, now: Situation) -> Ruling | None:
+    """Some backends have no scaler, and a single one has none that may move."""
+    if change.region is None:
+        return None
+    facts = now.picture.fact(change.region)
+    members = sum(1 for r in now.picture.model.regions if r.member)
+    alone = change.lever is Lever.SCALER and members < 2
+    if not facts.backend.movable or alone:
+        return refused(reason("not-movable", region=change.region))
+    return None
+
+
+def fresh(change: Change, now: Situation) -> Ruling | None:
+    """A region is moved on its own fresh, plentiful samples; a return from 0 on a fresh health read."""
+    if change.region is None or change.ordered or change.lever is Lever.MEMBERSHIP:
+        return None
+    facts = now.picture.fact(change.region)
+    if change.urgent or change.before == 0.0:
+        if facts.health is not None:
+            return None
+        return refused(reason("stale-data", region=change.region, age="missing (health)"))
+    window = facts.window
+    if isinstance(window, Blind):
+        if window.absence is Absence.GARBAGE:
+            return refused(reason("garbage-data", region=change.region, why=window.why))
+        age = f"{window.age:.0f} s old" if window.age is not None else f"missing ({window.why})"
+        return refused(reason("stale-data", region=change.region, age=age))
+    needed = now.picture.policy.evidence.min_requests
+    if change.down and window.answers < needed:
+        return refused(reason("thin-evidence", region=change.region, seen=window.answers, needed=needed))
+    return None

@@ -1,0 +1,187 @@
+"""Region membership: standby and failover regions join before a shortage and leave after it; planned work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spillway.core.demand import ahead
+from spillway.core.facts import Facts
+from spillway.core.memory import ServiceMemory
+from spillway.core.picture import Picture
+from spillway.core.policy import Window as Span
+from spillway.core.reasons import reason
+from spillway.core.result import Lever, Reason
+from spillway.core.search import hundredths
+from spillway.core.window import Window
+from spillway.core.wishes import Change
+
+LOOK_AHEAD = 900.0
+"""Seconds beyond the dead time over which a standby is judged: joining and ramping take that long."""
+
+HOME_BAD = 0.5
+"""Share of bad answers at which the home of a pinned service counts as lost."""
+
+
+def wishes(picture: Picture) -> tuple[ServiceMemory, tuple[Change, ...]]:
+    """The memory with the leave timers, and the wanted joins, leaves and detachments."""
+    changes = [*_planned(picture), *_detach(picture)]
+    touched = {c.region for c in changes}
+    memory, leave = _leave(picture)
+    join = _join(picture)
+    for change in (join, leave):
+        if change is not None and change.region not in touched:
+            changes.append(change)
+            break
+    return memory, tuple(changes)
+
+
+def forecast_far(picture: Picture) -> float:
+    """Requests/s expected when a region that joins now carries load."""
+    seconds = picture.dead_time + LOOK_AHEAD
+    return max(picture.model.forecast, sum(ahead(o, seconds) for o in picture.memory.origins))
+
+
+def _join(picture: Picture) -> Change | None:
+    """The standby whose joining helps most, if headroom falls short."""
+    model, policy = picture.model, picture.policy
+    if model.forecast <= 0.0 or not any(isinstance(f.window, Window) for f in picture.facts):
+        return None
+    expected = forecast_far(picture)
+    potential = model.potential()
+    home = _home_lost(picture)
+    headroom = potential / expected - 1.0
+    if headroom >= policy.membership.join_below and home is None:
+        return None
+    scaler = hundredths(policy.membership.join_scaler)
+    candidates = []
+    for i, (region, facts) in enumerate(zip(model.regions, picture.facts, strict=True)):
+        waiting = facts.backend.standby and (not region.member or facts.memory.leaving)
+        if waiting and facts.backend.movable and not _planned_now(picture, region.name, 0.0):
+            scalers = list(model.scalers)
+            scalers[i] = scaler
+            candidates.append((model.outcome(scalers).score, region.name, facts))
+    if not candidates:
+        return None
+    _, name, facts = min(candidates, key=lambda c: c[:2])
+    why: Reason
+    if home is not None:
+        why = reason("join-home", home=picture.service.home, why=home, region=name)
+    else:
+        why = reason("join-forecast", headroom=headroom, forecast=expected, capacity=potential, region=name)
+    return _membership(picture, facts, after=scaler, member=True, why=why)
+
+
+def _home_lost(picture: Picture) -> str | None:
+    """Why the home of a pinned service cannot carry its load, or None."""
+    home = picture.service.home
+    if home is None:
+        return None
+    others = [f for f in picture.facts if f.region != home and f.serving and not f.memory.leaving]
+    if others:
+        return None
+    facts = picture.fact(home)
+    if facts.dead and facts.memory.dead_seen >= 2 and facts.health is not None:
+        return f"{facts.health.healthy} of {facts.health.total} endpoints healthy"
+    if isinstance(facts.window, Window) and facts.window.bad >= HOME_BAD:
+        return f"{facts.window.bad:.0%} of its answers are bad"
+    return None
+
+
+def _leave(picture: Picture) -> tuple[ServiceMemory, Change | None]:
+    """Keep the timers of ample headroom, and the first joined standby whose time has come."""
+    model, policy, at = picture.model, picture.policy.membership, picture.at
+    timers = dict(picture.memory.roomy_since)
+    kept: dict[str, float] = {}
+    chosen: Change | None = None
+    expected = forecast_far(picture)
+    for region, facts in zip(model.regions, picture.facts, strict=True):
+        if not facts.backend.standby or not facts.serving or facts.memory.leaving:
+            continue
+        if model.forecast <= 0.0 or not _others_known(picture, facts):
+            if region.name in timers:
+                kept[region.name] = timers[region.name]
+            continue
+        without = model.potential() - min(region.capacity, region.ceiling) * (1.0 - region.bad)
+        if without / expected - 1.0 < policy.leave_above or not _home_well(picture):
+            continue
+        since = kept[region.name] = timers.get(region.name, at)
+        if chosen is None and at - since >= policy.leave_after:
+            why = reason("leave-idle", region=region.name, above=policy.leave_above, since=at - since)
+            chosen = _membership(picture, facts, after=0.0, member=True, why=why, leaving=True)
+    return replace(picture.memory, roomy_since=tuple(sorted(kept.items()))), chosen
+
+
+def _others_known(picture: Picture, leaving: Facts) -> bool:
+    return all(
+        isinstance(f.window, Window) for f in picture.facts if f.serving and f.region != leaving.region
+    )
+
+
+def _home_well(picture: Picture) -> bool:
+    home = picture.service.home
+    return home is None or picture.fact(home).memory.well_since is not None
+
+
+def _detach(picture: Picture) -> list[Change]:
+    """The second half of a leave: what has been empty for long enough is detached."""
+    wait = picture.policy.membership.drain_wait
+    found = []
+    for facts in picture.facts:
+        memory = facts.memory
+        if not facts.setting.member or facts.setting.scaler > 0.0 or not memory.leaving:
+            continue
+        if memory.empty_since is not None and picture.at - memory.empty_since >= wait:
+            why = reason("leave-detach", region=facts.region, empty=picture.at - memory.empty_since)
+            found.append(_membership(picture, facts, after=0.0, member=False, why=why))
+    return found
+
+
+def _planned_now(picture: Picture, region: str, lead: float) -> Span | None:
+    for span in picture.policy.planned:
+        if span.region == region and span.start - lead <= picture.at < span.end:
+            return span
+    return None
+
+
+def _planned(picture: Picture) -> list[Change]:
+    """Drains before planned work, and joins after it."""
+    lead = picture.dead_time + picture.policy.membership.drain_wait
+    found = []
+    for facts in picture.facts:
+        span = _planned_now(picture, facts.region, lead)
+        if span is not None and facts.serving:
+            why = reason(
+                "drain-planned", region=facts.region, why=span.reason, lead=max(0.0, span.start - picture.at)
+            )
+            found.append(
+                _membership(picture, facts, after=0.0, member=True, why=why, leaving=True, ordered=True)
+            )
+        elif span is None and facts.memory.leaving and not facts.backend.standby and not facts.serving:
+            why = reason("join-planned-end", region=facts.region)
+            scaler = hundredths(picture.policy.membership.join_scaler)
+            found.append(_membership(picture, facts, after=scaler, member=True, why=why, ordered=True))
+    return found
+
+
+def _membership(
+    picture: Picture,
+    facts: Facts,
+    *,
+    after: float,
+    member: bool,
+    why: Reason,
+    leaving: bool = False,
+    ordered: bool = False,
+) -> Change:
+    return Change(
+        service=picture.service.name,
+        region=facts.region,
+        lever=Lever.MEMBERSHIP,
+        before=facts.setting.scaler if facts.setting.member else 0.0,
+        after=after,
+        reason=why,
+        member=member,
+        was_member=facts.setting.member,
+        leaving=leaving,
+        ordered=ordered,
+    )

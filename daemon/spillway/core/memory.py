@@ -1,0 +1,175 @@
+"""What the controller remembers from one step to the next: plain frozen values that survive a restart as JSON.
+
+Nothing here decides. Losing it is safe: the estimates start again from the configured targets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from spillway.core.overlay import Posture
+from spillway.core.result import BackendState, Lever, Move
+from spillway.core.units import RegionName, ServiceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What has been learned of one backend from the minutes seen so far. None means: never seen."""
+
+    last_minute: float = 0.0
+    """UTC end of the newest minute that was learned from; each is learned once."""
+    endpoints: int | None = None
+    """Members when last listed."""
+    healthy_share: float = 1.0
+    """When last read."""
+    baseline: float | None = None
+    """Seconds: mean latency at low load, falling fast and rising slowly."""
+    service_time: float | None = None
+    """Seconds: mean latency while not saturated, now."""
+    slots: float | None = None
+    """Requests that the whole region can work on at a time (Little's law: capacity x service time)."""
+    saturated_rate: float | None = None
+    """Requests/s answered while saturated, for the whole region; None while not saturated."""
+    waiting: float = 0.0
+    """Seconds that requests wait before their service while saturated."""
+    slow: float = 0.0
+    """Share of answers beyond the SLO latency that does not come from load."""
+    errors: float = 0.0
+    """5xx share that does not come from load."""
+    refusing: float = 0.0
+    """429 share that does not depend on load."""
+    quota: float | None = None
+    """Requests/s accepted while the rest got 429; None where no quota was met."""
+    quota_at: float = 0.0
+    """UTC end of the minute in which the quota was last met."""
+    served: float = 0.0
+    """Requests/s answered in the newest learned minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendMemory:
+    """One backend: its estimate, its state, and how lately and how often it was moved."""
+
+    region: RegionName
+    state: BackendState = BackendState.SERVING
+    since: float = 0.0
+    """UTC seconds of the last change of state."""
+    member: bool | None = None
+    """Setting last accounted for; None before the first step."""
+    scaler: float | None = None
+    estimate: Estimate = Estimate()
+    well_since: float | None = None
+    """UTC seconds since which all signals look well."""
+    dead_seen: int = 0
+    """Health reads in a row that showed it dead."""
+    moved_at: float | None = None
+    direction: int = 0
+    """-1 the last move lowered its ceiling, 1 raised it."""
+    hold: float = 1.0
+    """Multiplier on its rest, at `hold_at`; decays with time."""
+    hold_at: float = 0.0
+    held_until: float = 0.0
+    """UTC seconds until which an outside edit is left alone."""
+    empty_since: float | None = None
+    joined_at: float | None = None
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginMemory:
+    """Demand of one place that goes to `home` first where nothing is capped."""
+
+    place: str
+    home: RegionName
+    level: float
+    """Requests/s, smoothed."""
+    trend: float = 0.0
+    """Requests/s gained in a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    """A move that was written and whose effect is not verified yet."""
+
+    move: Move
+    lever: Lever
+    region: RegionName | None
+    before: float
+    """Scaler before; 0 for a backend that was no member. Posture changes carry 0."""
+    after: float
+    made_at: float
+    predicted: float
+    """Share of bad requests expected with it."""
+    otherwise: float
+    """Share expected without it."""
+    seen: float
+    """Share of bad requests that was observed when it was decided."""
+    demand: float
+    """Requests/s at that time."""
+    undoes: bool = False
+    hold: float = 1.0
+    """Multiplier on the region's rest once it is made."""
+    member: bool = True
+    """Membership after."""
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceMemory:
+    """One service: its backends, where its demand comes from, its moves in flight and its budgets."""
+
+    service: ServiceName
+    backends: tuple[BackendMemory, ...] = ()
+    origins: tuple[OriginMemory, ...] = ()
+    origins_at: float = 0.0
+    """UTC end of the newest minute behind `origins`."""
+    flights: tuple[Flight, ...] = ()
+    proposed: tuple[Flight, ...] = ()
+    """Moves of the newest plan, until `confirm` says what became of them."""
+    unknown: tuple[Flight, ...] = ()
+    """Moves whose write had no answer; the next listing tells."""
+    writes: tuple[float, ...] = ()
+    """UTC seconds of the non-urgent writes of the last hour."""
+    posture_at: float = 0.0
+    posture_wanted: Posture | None = None
+    posture_since: float = 0.0
+    """Since when `posture_wanted` differs from the one in force."""
+    roomy_since: tuple[tuple[RegionName, float], ...] = ()
+    """Since when headroom without each joined standby has been ample."""
+    panic_since: float | None = None
+    settle: float | None = None
+    """Seconds from a write to its effect, measured from own moves; None before the first."""
+    model_error: float = 0.0
+    """Mean distance between predicted and observed share of bad requests."""
+
+    def backend(self, region: RegionName) -> BackendMemory:
+        """The memory of `region`, fresh where there is none."""
+        for memory in self.backends:
+            if memory.region == region:
+                return memory
+        return BackendMemory(region=region)
+
+    def with_backend(self, memory: BackendMemory) -> ServiceMemory:
+        """This memory with one backend's part replaced or added; sorted by region."""
+        others = [b for b in self.backends if b.region != memory.region]
+        return replace(self, backends=tuple(sorted([*others, memory], key=lambda b: b.region)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerMemory:
+    """Everything that survives a step, sorted by service."""
+
+    version: int = 1
+    services: tuple[ServiceMemory, ...] = ()
+
+    def service(self, name: ServiceName) -> ServiceMemory:
+        """The memory of `name`, fresh where there is none."""
+        for memory in self.services:
+            if memory.service == name:
+                return memory
+        return ServiceMemory(service=name)
+
+
+def fresh() -> ControllerMemory:
+    """The memory of a controller that has seen nothing."""
+    return ControllerMemory()

@@ -1,0 +1,65 @@
+"""What the two entrances give back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spillway.core.memory import ControllerMemory
+from spillway.core.overlay import Overlay
+from spillway.core.result import Move, Plan, Reason, Refusal, ServiceAssessment, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """What deciding for one service looked at: for the journal and `explain`."""
+
+    service: str
+    bad_now: float
+    bad_best: float
+    name: str
+    second: str
+    second_bad: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """One step: what the core thinks, what it wants, what is left of that, and one sentence about it."""
+
+    assessment: tuple[ServiceAssessment, ...]
+    wanted: tuple[Move, ...]
+    """All moves before the guards."""
+    advice: tuple[Move, ...]
+    """Moves that passed the guards of services whose mode only observes or recommends."""
+    refusals: tuple[Refusal, ...]
+    plan: Plan
+    """What is to be written now; `plan.overlay` is the overlay to go on with once that is done."""
+    overlay: Overlay
+    """The overlay to go on with if nothing is written: edits from outside are taken over in it."""
+    memory: ControllerMemory
+    verdicts: tuple[Verdict, ...]
+    alarms: tuple[Reason, ...]
+    sentence: str
+    candidates: tuple[Candidate, ...] = ()
+
+
+def tell(plan: Plan, advice: tuple[Move, ...], refusals: tuple[Refusal, ...], quiet: str, mode: str) -> str:
+    """One sentence: what is done and why, or why nothing is."""
+    if plan.moves:
+        return "; ".join(_line(m) for m in plan.moves)
+    if advice:
+        return f"nothing done, because the mode is {mode}; advice: " + "; ".join(_line(m) for m in advice)
+    gone = [r for r in refusals if r.narrowed_to is None]
+    if gone:
+        more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
+        first = gone[0]
+        where = first.move.region or first.move.service
+        return (
+            f"nothing done, because {first.sentence}{more}; wanted: {first.move.lever} of {where} "
+            f"{first.move.before} -> {first.move.after}"
+        )
+    return f"nothing done, because {quiet}"
+
+
+def _line(move: Move) -> str:
+    where = f"{move.service}/{move.region}" if move.region else move.service
+    return f"{where} {move.lever} {move.before} -> {move.after}: {move.reason.sentence}"

@@ -1,0 +1,271 @@
+"""One service's passage through a step: take over, learn, picture, review, wish, guard, plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from spillway.core import decide, drift, membership, operate, posture, sources, verify
+from spillway.core.assess import assess, panic_of
+from spillway.core.bookkeeping import settle
+from spillway.core.condition import remember
+from spillway.core.facts import Facts, facts_of
+from spillway.core.guards import Situation, narrow
+from spillway.core.holds import HoldKind, Holds
+from spillway.core.memory import Flight, ServiceMemory
+from spillway.core.outcome import Candidate
+from spillway.core.overlay import ServiceSetting
+from spillway.core.picture import Picture, auto_drained, build, ceiling_factor, posture_set
+from spillway.core.plan import check_prefixes, ordered
+from spillway.core.policy import Policy
+from spillway.core.reasons import reason
+from spillway.core.rest import hold_after
+from spillway.core.result import Lever, Refusal, ServiceAssessment, Verdict
+from spillway.core.snapshot import Minute, ServiceView
+from spillway.core.topology import Service
+from spillway.core.wishes import Change
+from spillway.errors import UnsafePlan
+
+HOUR = 3600.0
+
+DEAD_READS = 2
+"""Health reads in a row that must agree before a region counts as dead."""
+
+DEAD_LOAD = 0.005
+"""Share of the forecast that a dead region must still be getting for a drain to be worth a write."""
+
+SharedMinutes = dict[tuple[str, str], dict[float, Minute]]
+"""Minutes that other services had on the same groups, by (service, region) and end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One service's share of a step."""
+
+    assessment: ServiceAssessment
+    setting: ServiceSetting
+    """As it stands, edits from outside taken over."""
+    after: ServiceSetting
+    wanted: tuple[Change, ...]
+    changes: tuple[Change, ...]
+    refusals: tuple[Refusal, ...]
+    memory: ServiceMemory
+    verdicts: tuple[Verdict, ...]
+    quiet: str
+    candidate: Candidate | None
+
+
+def passage(
+    service: Service,
+    policy: Policy,
+    view: ServiceView,
+    setting: ServiceSetting,
+    memory: ServiceMemory,
+    at: float,
+    holds: Holds,
+    shared: SharedMinutes,
+    *,
+    only_dead: bool,
+) -> Part:
+    """Take one service through a full pass, or with `only_dead` through the fast one."""
+    names = {b.region for b in service.backends}
+    memory = replace(
+        memory, flights=tuple(f for f in memory.flights if f.region is None or f.region in names)
+    )
+    found = drift.resolve(setting, memory, view, policy, at)
+    setting, memory = found.setting, found.memory
+    facts = _facts(service, policy, view, setting, memory, at, holds, shared)
+    memory = replace(memory, backends=tuple(f.memory for f in facts), proposed=())
+    verdicts: tuple[Verdict, ...] = ()
+    candidate = None
+    if only_dead:
+        picture = build(service, facts, memory, policy, setting.posture, at)
+        panic, _ = panic_of(picture, only_dead=True)
+        wanted, quiet = _dead(picture), "no region is dead that Google's auto-drain leaves in service"
+    else:
+        settings = posture_set(policy, setting.posture)
+        memory = sources.update(memory, facts, view.places, settings, policy.evidence)
+        picture = build(service, facts, memory, policy, setting.posture, at)
+        panic, since = panic_of(picture, only_dead=False)
+        review = verify.review(replace(picture, memory=replace(memory, panic_since=since)))
+        picture, verdicts = replace(picture, memory=review.memory), review.verdicts
+        picture, wanted, quiet, candidate = _wanted(picture, holds, review.undo)
+    start = Situation(picture=picture, holds=holds, panic=panic, scalers=picture.model.scalers)
+    guarded = narrow(wanted, start)
+    changes, after, refusals = _checked(setting, guarded.changes, picture, guarded.refusals)
+    alarms = found.alarms if panic is None else (*found.alarms, replace(panic, code="panic-alarm"))
+    return Part(
+        assessment=assess(picture, view, found.notes, alarms),
+        setting=setting,
+        after=after,
+        wanted=wanted,
+        changes=changes,
+        refusals=refusals,
+        memory=replace(
+            picture.memory,
+            proposed=_proposed(changes, picture),
+            writes=tuple(w for w in picture.memory.writes if at - w < HOUR),
+        ),
+        verdicts=verdicts,
+        quiet=quiet,
+        candidate=candidate,
+    )
+
+
+def _facts(
+    service: Service,
+    policy: Policy,
+    view: ServiceView,
+    setting: ServiceSetting,
+    memory: ServiceMemory,
+    at: float,
+    holds: Holds,
+    shared: SharedMinutes,
+) -> tuple[Facts, ...]:
+    settings = {b.region: b for b in setting.backends}
+    views = {b.region: b for b in view.backends}
+    memories = {b.region: b for b in memory.backends}
+    found = []
+    for backend in sorted(service.backends, key=lambda b: b.region):
+        name = backend.region
+        ours = memories[name]
+        facts = facts_of(
+            backend, settings[name], ours, views[name], policy, at, shared.get((service.name, name))
+        )
+        held = (
+            at < ours.held_until
+            or holds.find(service.name, name, HoldKind.HOLD, HoldKind.PIN, HoldKind.DRAIN) is not None
+        )
+        after = settle(remember(facts, policy, at), held=held, empty_for=policy.membership.drain_wait, at=at)
+        found.append(facts if after is facts.memory else replace(facts, memory=after))
+    return tuple(found)
+
+
+def _wanted(
+    picture: Picture, holds: Holds, undo: Sequence[Change]
+) -> tuple[Picture, tuple[Change, ...], str, Candidate | None]:
+    """Everything that is wanted of this service, at most one change for each region; the first to speak is heard."""
+    memory, stance = posture.wish(picture)
+    picture = replace(picture, memory=memory)
+    memory, joins = membership.wishes(picture)
+    picture = replace(picture, memory=memory)
+    decision = decide.decide(picture)
+    chosen: dict[str | None, Change] = {}
+    for change in (*operate.wishes(picture, holds), *_dead(picture), *joins, *undo, *decision.changes):
+        chosen.setdefault(change.region, change)
+    if stance is not None:
+        chosen[None] = stance
+    return picture, ordered(tuple(chosen.values())), _quiet(picture, decision), _candidate(picture, decision)
+
+
+def _quiet(picture: Picture, decision: decide.Decision) -> str:
+    model = picture.model
+    if model.forecast <= 0.0:
+        return reason("no-data").sentence
+    if decision.found is not None:
+        bad, best = decision.base.share(model.forecast), decision.found.best.share(model.forecast)
+        return reason("no-better", bad=bad, best=best).sentence
+    if picture.memory.flights:
+        return reason("in-flight", count=len(picture.memory.flights)).sentence
+    headroom = f"{model.potential() / model.forecast - 1.0:.0%}"
+    return reason("all-well", count=sum(r.member for r in model.regions), headroom=headroom).sentence
+
+
+def _candidate(picture: Picture, decision: decide.Decision) -> Candidate | None:
+    total = picture.model.forecast
+    if decision.found is None or total <= 0.0:
+        return None
+    return Candidate(
+        service=picture.service.name,
+        bad_now=decision.base.share(total),
+        bad_best=decision.found.best.share(total),
+        name=decision.found.name,
+        second=decision.found.second,
+        second_bad=decision.found.second_bad / total,
+    )
+
+
+def _dead(picture: Picture) -> tuple[Change, ...]:
+    """Drains of dead regions that would still get traffic: Google's auto-drain is off, or holds its half already."""
+    settings = posture_set(picture.policy, picture.posture)
+    drained = auto_drained(picture.facts, settings)
+    alive = any(f.serving and not f.dead for f in picture.facts)
+    loads = picture.model.outcome(picture.model.scalers).flow.loads
+    found = []
+    for facts, load in zip(picture.facts, loads, strict=True):
+        if not (facts.dead and facts.serving and alive) or facts.health is None:
+            continue
+        gets = (
+            load > DEAD_LOAD * picture.model.forecast and ceiling_factor(facts, settings, drained=False) > 0.0
+        )
+        if facts.memory.dead_seen < DEAD_READS or facts.region in drained:
+            continue
+        if gets or not settings.auto_drain:
+            why = reason(
+                "drain-dead", region=facts.region, healthy=facts.health.healthy, total=facts.health.total
+            )
+            found.append(
+                Change(
+                    service=picture.service.name,
+                    region=facts.region,
+                    lever=Lever.SCALER,
+                    before=facts.setting.scaler,
+                    after=0.0,
+                    reason=why,
+                    urgent=True,
+                )
+            )
+    return tuple(found)
+
+
+def _checked(
+    setting: ServiceSetting, changes: tuple[Change, ...], picture: Picture, refusals: tuple[Refusal, ...]
+) -> tuple[tuple[Change, ...], ServiceSetting, tuple[Refusal, ...]]:
+    """The changes in their order, unless the plan refuses itself."""
+    steps = ordered(changes)
+    try:
+        return steps, check_prefixes(setting, steps, picture), refusals
+    except UnsafePlan as unsafe:
+        why = reason("unsafe-plan", why=str(unsafe)).sentence
+        gone = tuple(
+            Refusal(guard="unsafe-plan", move=c.move(), narrowed_to=None, sentence=why) for c in steps
+        )
+        return (), setting, (*refusals, *gone)
+
+
+def _proposed(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]:
+    """The flights that the plan's moves become once they are confirmed."""
+    if not changes:
+        return ()
+    model, total = picture.model, picture.model.forecast
+    scalers = list(model.scalers)
+    for change in changes:
+        if change.region is not None:
+            scalers[model.index(change.region)] = change.after
+    before, then = model.outcome(model.scalers), model.outcome(scalers)
+    seen = verify.bad_share(picture.facts)
+    found = []
+    for change in changes:
+        hold = 1.0
+        if change.region is not None:
+            ours = picture.memory.backend(change.region)
+            hold = hold_after(ours, picture.policy.rhythm, picture.at, -1 if change.down else 1)
+        found.append(
+            Flight(
+                move=change.move(),
+                lever=change.lever,
+                region=change.region,
+                before=change.before,
+                after=change.after,
+                made_at=picture.at,
+                predicted=then.share(total),
+                otherwise=before.share(total),
+                seen=seen if seen is not None else 0.0,
+                demand=model.demand,
+                undoes=change.reason.code == "undo",
+                hold=hold,
+                member=change.member,
+                leaving=change.leaving,
+            )
+        )
+    return tuple(found)

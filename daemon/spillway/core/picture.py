@@ -1,0 +1,218 @@
+"""From facts to a model: one service's regions, and where its demand comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median
+
+from spillway.core.demand import ahead
+from spillway.core.facts import Facts
+from spillway.core.geography import REGION_PLACES
+from spillway.core.memory import OriginMemory, ServiceMemory
+from spillway.core.overlay import Posture
+from spillway.core.policy import Policy, PostureSet
+from spillway.core.predict import Model, Region
+from spillway.core.topology import Preference, Service
+from spillway.core.travel import Point, clients_at, round_trip
+from spillway.core.waterfall import Origins
+from spillway.core.window import Window
+
+BACKLOG_SECONDS = 240.0
+"""Time in which a waiting backlog should be worked off: the capacity left for new requests is that much less."""
+
+BACKLOG_MOST = 0.3
+"""Largest share of the capacity set aside for a backlog; time-outs end longer queues by themselves."""
+
+FAR_SECONDS = 0.1
+"""Round trip assumed where a place is unknown."""
+
+UNPROVEN_ROOM = 1.5
+"""Capacity assumed over the load seen, where neither a target nor a saturation tells."""
+
+Layout = tuple[tuple[str, bool, bool, Point | None], ...]
+"""(region, preferred, standby, place) of each region of a service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One service at one moment: facts, model and memory, ready to be assessed and decided."""
+
+    service: Service
+    policy: Policy
+    posture: Posture
+    facts: tuple[Facts, ...]
+    model: Model
+    memory: ServiceMemory
+    at: float
+    dead_time: float
+    """Seconds from a decision to its visible effect, as configured or as measured, whichever is longer."""
+
+    def fact(self, region: str) -> Facts:
+        """The facts of `region`.
+
+        Raises:
+            KeyError: the service has no backend there.
+        """
+        for facts in self.facts:
+            if facts.region == region:
+                return facts
+        raise KeyError(region)
+
+
+def posture_set(policy: Policy, posture: Posture) -> PostureSet:
+    """The settings behind a posture."""
+    chosen: PostureSet = getattr(policy.postures, posture.value)
+    return chosen
+
+
+def layout_of(facts: Sequence[Facts]) -> Layout:
+    """Regions with preference and place, in their order."""
+    return tuple(
+        (
+            f.region,
+            f.setting.preference is Preference.PREFERRED,
+            f.backend.standby,
+            REGION_PLACES.get(f.region)
+            if f.backend.latitude is None or f.backend.longitude is None
+            else (f.backend.latitude, f.backend.longitude),
+        )
+        for f in facts
+    )
+
+
+@lru_cache(maxsize=4096)
+def route(place: str, home: str, layout: Layout) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """(order in which clients of `place` at home in `home` try the regions, round trips in seconds).
+
+    Home is what they reached first among the regions that were open; only a standby may lie nearer.
+    """
+    points = {name: point for name, _, _, point in layout}
+    clients = clients_at(place, points.get(home))
+    trips = tuple(
+        FAR_SECONDS if clients is None or point is None else round_trip(clients, point)
+        for _, _, _, point in layout
+    )
+    at_home = next(
+        (trip for (name, *_), trip in zip(layout, trips, strict=True) if name == home), FAR_SECONDS
+    )
+
+    def rank(i: int) -> tuple[bool, float, str]:
+        name, preferred, standby, _ = layout[i]
+        nearness = -1.0 if name == home else trips[i] - 2.0 if standby and trips[i] < at_home else trips[i]
+        return not preferred, nearness, name
+
+    return tuple(sorted(range(len(layout)), key=rank)), trips
+
+
+def ceiling_factor(facts: Facts, settings: PostureSet, *, drained: bool) -> float:
+    """What failover threshold and auto-drain leave of a ceiling (reference: SLP, gcp.md 2.3)."""
+    if drained:
+        return 0.0
+    threshold = settings.failover_threshold / 100.0
+    return 1.0 if facts.share >= threshold else facts.share / threshold
+
+
+def auto_drained(facts: Sequence[Facts], settings: PostureSet) -> frozenset[str]:
+    """Regions that Google's auto-drain keeps empty: never half of them or more, worst first."""
+    if not settings.auto_drain:
+        return frozenset()
+    members = [f for f in facts if f.setting.member]
+    closed = sum(1 for f in members if f.setting.scaler == 0.0)
+    dead = sorted((f.share, f.region) for f in members if f.dead and f.setting.scaler > 0.0)
+    most = (len(members) - 1) // 2 if not closed else max(0, (len(members) - 1) // 2 - closed)
+    return frozenset(region for _, region in dead[:most])
+
+
+def _region(
+    facts: Facts, policy: Policy, settings: PostureSet, typical: float | None, *, drained: bool
+) -> Region:
+    estimate, window = facts.estimate, facts.window
+    fresh = isinstance(window, Window) and window.answers >= policy.evidence.min_requests
+    seen = window.rate if isinstance(window, Window) else estimate.served
+    target = facts.target if facts.target is not None else typical
+    capacity = facts.capacity if facts.capacity is not None else target
+    if capacity is None:
+        capacity = UNPROVEN_ROOM * seen
+    if estimate.saturated_rate is not None:
+        capacity *= 1.0 - min(BACKLOG_MOST, estimate.waiting / BACKLOG_SECONDS)
+    ceiling = (target if target is not None else UNPROVEN_ROOM * seen) * ceiling_factor(
+        facts, settings, drained=drained
+    )
+    service_time = estimate.service_time if estimate.service_time is not None else 0.0
+    return Region(
+        name=facts.region,
+        scaler=facts.setting.scaler if facts.setting.member else 0.0,
+        ceiling=ceiling,
+        capacity=max(0.0, capacity - facts.elsewhere),
+        slack=policy.slo.latency - service_time,
+        bad=_bad(facts),
+        quota=estimate.quota,
+        cost=facts.backend.cost,
+        movable=facts.backend.movable and facts.setting.member and target is not None,
+        fresh=fresh,
+        dead=facts.dead,
+        member=facts.setting.member,
+    )
+
+
+def _bad(facts: Facts) -> float:
+    """Share that is bad at any load: what was learned, as far as the newest minutes still show it."""
+    estimate, window = facts.estimate, facts.window
+    slow, errors, refusing = estimate.slow, estimate.errors, estimate.refusing
+    if isinstance(window, Window) and window.answers > 0 and estimate.saturated_rate is None:
+        slow, errors = min(slow, window.slow), min(errors, window.error_ratio)
+    return 1.0 - (1.0 - slow) * (1.0 - errors) * (1.0 - refusing)
+
+
+def build(
+    service: Service,
+    facts: tuple[Facts, ...],
+    memory: ServiceMemory,
+    policy: Policy,
+    posture: Posture,
+    at: float,
+) -> Picture:
+    """The model of one service from its facts and what is remembered of its demand."""
+    settings = posture_set(policy, posture)
+    drained = auto_drained(facts, settings)
+    known = [f.target for f in facts if f.target is not None]
+    typical = median(known) if known else None
+    layout = layout_of(facts)
+    regions = [_region(f, policy, settings, typical, drained=f.region in drained) for f in facts]
+    ages = [f.window.age for f in facts if isinstance(f.window, Window)]
+    seconds = (min(ages) if ages else 0.0) + policy.timing.write_time + policy.timing.propagation
+    origins, level = _origins(memory.origins, layout, seconds)
+    model = Model(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
+    return Picture(
+        service=service,
+        policy=policy,
+        posture=posture,
+        facts=facts,
+        model=model,
+        memory=memory,
+        at=at,
+        dead_time=dead_time(policy, memory),
+    )
+
+
+def dead_time(policy: Policy, memory: ServiceMemory) -> float:
+    """Seconds from a decision to its visible effect, with the settling time measured from own moves."""
+    timing = policy.timing
+    settle = max(timing.write_time + timing.propagation, memory.settle or 0.0)
+    return timing.sample_period + timing.visibility_delay + settle
+
+
+def _origins(origins: tuple[OriginMemory, ...], layout: Layout, seconds: float) -> tuple[Origins, float]:
+    names = {name for name, *_ in layout}
+    kept = [o for o in origins if o.home in names]
+    routes = [route(o.place, o.home, layout) for o in kept]
+    return (
+        Origins(
+            rates=tuple(ahead(o, seconds) for o in kept),
+            orders=tuple(order for order, _ in routes),
+            round_trips=tuple(trips for _, trips in routes),
+        ),
+        sum(o.level for o in kept),
+    )

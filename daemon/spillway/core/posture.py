@@ -1,0 +1,75 @@
+"""Failover posture: plenty of headroom spills early, scarce headroom avoids cascades."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spillway.core.memory import ServiceMemory
+from spillway.core.overlay import Posture
+from spillway.core.picture import Picture
+from spillway.core.reasons import reason
+from spillway.core.rest import hold_at
+from spillway.core.result import Lever
+from spillway.core.window import Window
+from spillway.core.wishes import Change
+
+RETURN_BAND = 0.1
+"""Headroom beyond a threshold that is needed to go back to the easier posture."""
+
+STEADY_SECONDS = 240.0
+"""Seconds for which another posture must be called for before it is wanted: one sample is noise."""
+
+FLAPPING = 2.0
+"""Hold multiplier of a backend from which the posture is at least guarded."""
+
+_ORDER = (Posture.NORMAL, Posture.GUARDED, Posture.SCARCE)
+
+
+def called_for(picture: Picture) -> tuple[Posture, float] | None:
+    """(posture, headroom) for the present headroom, or None where too little is known."""
+    model, policy = picture.model, picture.policy.postures
+    known = [f for f in picture.facts if isinstance(f.window, Window)]
+    serving = [f for f in picture.facts if f.serving and not f.dead]
+    if model.forecast <= 0.0 or len(known) * 2 < len(serving):
+        return None
+    headroom = model.potential() / model.forecast - 1.0
+    rank = 2 if headroom < policy.scarce_below else 1 if headroom < policy.guarded_below else 0
+    now = _ORDER.index(picture.posture)
+    if rank < now:
+        eased = 2 if headroom < policy.scarce_below + RETURN_BAND else 1
+        eased = eased if headroom < policy.guarded_below + RETURN_BAND else 0
+        rank = min(now, eased)
+    holds = [hold_at(f.memory, picture.policy.rhythm, picture.at) for f in picture.facts]
+    if rank == 0 and max(holds, default=1.0) > FLAPPING:
+        rank = 1
+    return _ORDER[rank], headroom
+
+
+def wish(picture: Picture) -> tuple[ServiceMemory, Change | None]:
+    """The memory with the posture called for, and the change once it has been called for long enough."""
+    memory, at = picture.memory, picture.at
+    found = called_for(picture)
+    if found is None:
+        return memory, None
+    posture, headroom = found
+    if posture is picture.posture:
+        if memory.posture_wanted is not None:
+            memory = replace(memory, posture_wanted=None)
+        return memory, None
+    if memory.posture_wanted is not posture:
+        return replace(memory, posture_wanted=posture, posture_since=at), None
+    if at - memory.posture_since < STEADY_SECONDS:
+        return memory, None
+    if memory.posture_at and at - memory.posture_at < picture.policy.postures.dwell:
+        return memory, None
+    change = Change(
+        service=picture.service.name,
+        region=None,
+        lever=Lever.POSTURE,
+        before=0.0,
+        after=0.0,
+        reason=reason("posture", headroom=headroom, before=picture.posture.value, after=posture.value),
+        posture=posture,
+        was_posture=picture.posture,
+    )
+    return memory, change

@@ -1,0 +1,161 @@
+"""What a set of ceilings does: load, bad requests, travel and cost of each region after the dead time.
+
+The same waterfall that Google documents is poured with the demand that is expected then. Moves in flight count as made,
+because the ceilings it starts from are the wanted ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spillway.core.units import RegionName
+from spillway.core.waterfall import Flow, Origins, pour
+
+HORIZON = 600.0
+"""Seconds over which an overload is judged: past full, the backlog grows until every answer is late."""
+
+KNEE = 0.92
+"""Share of the capacity up to which waiting does not show; many servers share one queue (Erlang C, large c)."""
+
+KNEE_PRICE = 0.08
+"""Share of bad requests at exactly full: demand swings by some percent around its mean."""
+
+TRAVEL_PRICE = 0.002
+"""Bad requests that one second of travel for one request is worth: latency decides between equals."""
+
+COST_PRICE = 0.0005
+"""Bad requests that one unit of cost for one request is worth: cost decides after latency."""
+
+LOSS_PRICE = 0.02
+"""Bad requests/s that one request/s without a place after the loss of the largest region is worth (N-1)."""
+
+CLOSED_PRICE = 0.0002
+"""Bad requests/s that one request/s of closed ceiling is worth: open is where ceilings rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """One region in the model. Rates in requests/s, times in seconds."""
+
+    name: RegionName
+    scaler: float
+    """As wanted now; 0 for a backend that is no member."""
+    ceiling: float
+    """At scaler 1, with what failover threshold and auto-drain leave of it."""
+    capacity: float
+    """Load at which the SLO still holds, other services' load taken off."""
+    slack: float
+    """SLO latency less the service time."""
+    bad: float
+    """Share of requests that is bad at any load."""
+    quota: float | None
+    cost: float
+    movable: bool
+    fresh: bool
+    """True if its own samples are fresh and plentiful enough to judge it."""
+    dead: bool
+    member: bool
+    home_demand: float = 0.0
+    """Requests/s that come here first."""
+
+    def bad_share(self, load: float) -> float:
+        """Share of `load` that is expected to be bad."""
+        if load <= 0.0:
+            return 0.0
+        if self.dead:
+            return 1.0
+        accepted = load if self.quota is None else min(load, self.quota)
+        late = self._late(accepted)
+        good = accepted * (1.0 - self.bad) * (1.0 - late)
+        return 1.0 - good / load
+
+    def _late(self, load: float) -> float:
+        if self.capacity <= 0.0:
+            return 1.0
+        used = load / self.capacity
+        if used <= KNEE:
+            return 0.0
+        price = KNEE_PRICE * ((min(used, 1.0) - KNEE) / (1.0 - KNEE)) ** 2
+        if used <= 1.0:
+            return price
+        in_time = min(1.0, max(0.0, self.slack) / ((used - 1.0) * HORIZON))
+        return max(price, 1.0 - in_time)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What is expected of one set of scalers."""
+
+    scalers: tuple[float, ...]
+    flow: Flow
+    bad: float
+    """Bad requests/s."""
+    score: float
+    """Bad requests/s with latency, N-1, cost and closed ceilings as small change."""
+
+    def share(self, total: float) -> float:
+        """Bad requests as a share of `total` requests/s."""
+        return self.bad / total if total > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One service, ready to be asked what would happen."""
+
+    regions: tuple[Region, ...]
+    origins: Origins
+    demand: float
+    """Requests/s now."""
+    forecast: float
+    """Requests/s one dead time from now; what `origins` add up to."""
+
+    @property
+    def scalers(self) -> tuple[float, ...]:
+        """The scalers as wanted now."""
+        return tuple(r.scaler for r in self.regions)
+
+    def index(self, region: RegionName) -> int:
+        """Position of `region`.
+
+        Raises:
+            ValueError: it is not in the model.
+        """
+        for i, r in enumerate(self.regions):
+            if r.name == region:
+                return i
+        raise ValueError(region)
+
+    def sustainable(self, scalers: Sequence[float] | None = None) -> float:
+        """Requests/s that all open regions together can carry well under these scalers (as wanted now by default)."""
+        chosen = self.scalers if scalers is None else scalers
+        return sum(min(s * r.ceiling, r.capacity) for s, r in zip(chosen, self.regions, strict=True) if s > 0)
+
+    def potential(self) -> float:
+        """Requests/s that all member regions could carry well with open ceilings; bad shares taken off."""
+        return sum(
+            min(r.capacity, r.ceiling) * (1.0 - r.bad) for r in self.regions if r.member and not r.dead
+        )
+
+    def outcome(self, scalers: Sequence[float]) -> Outcome:
+        """What is expected under these scalers."""
+        flow = pour(self.origins, [s * r.ceiling for s, r in zip(scalers, self.regions, strict=True)])
+        bad, cost, closed, room, largest = flow.unserved, 0.0, 0.0, 0.0, 0.0
+        for load, scaler, region in zip(flow.loads, scalers, self.regions, strict=True):
+            if load > 0.0:
+                bad += load * region.bad_share(load)
+                cost += load * region.cost
+            if region.member and not region.dead:
+                part = min(scaler * region.ceiling, region.capacity)
+                room += part
+                largest = max(largest, part)
+                closed += (1.0 - scaler) * region.ceiling
+        exposed = max(0.0, self.forecast - (room - largest))
+        score = (
+            bad
+            + TRAVEL_PRICE * flow.travel
+            + COST_PRICE * cost
+            + LOSS_PRICE * exposed
+            + CLOSED_PRICE * closed
+        )
+        return Outcome(scalers=tuple(scalers), flow=flow, bad=bad, score=score)

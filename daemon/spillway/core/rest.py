@@ -1,0 +1,48 @@
+"""How long a backend rests after a move: the dwell, lengthened by flapping, decaying with time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import exp2
+
+from spillway.core.memory import BackendMemory
+from spillway.core.policy import Rhythm, Timing
+
+REVERSAL_SECONDS = 3600.0
+"""A change of direction within this time of the last move counts as flapping."""
+
+
+def hold_at(memory: BackendMemory, rhythm: Rhythm, at: float) -> float:
+    """Multiplier on the rest at UTC second `at`: 1 or more, halving its excess every `hold_decay` seconds."""
+    if memory.hold <= 1.0:
+        return 1.0
+    return 1.0 + (memory.hold - 1.0) * exp2(-max(0.0, at - memory.hold_at) / rhythm.hold_decay)
+
+
+def rest_of(memory: BackendMemory, rhythm: Rhythm, timing: Timing, at: float, direction: int) -> float:
+    """Seconds that must pass between the last move and one in `direction` (-1 down, 1 up).
+
+    Never less than the dead time. A way down rests only for the plain dwell, so that flapping slows the return and not
+    the rescue; a way up waits for the grown one.
+    """
+    plain = max(rhythm.dwell, timing.dead_time)
+    if direction < 0:
+        return plain
+    return max(plain, min(rhythm.hold_max, plain * hold_at(memory, rhythm, at)))
+
+
+def hold_after(memory: BackendMemory, rhythm: Rhythm, at: float, direction: int) -> float:
+    """The multiplier after a move in `direction` at UTC second `at`: a cut soon after a raise lengthens the rest."""
+    hold = hold_at(memory, rhythm, at)
+    flapped = (
+        direction < 0
+        and memory.direction > 0
+        and memory.moved_at is not None
+        and at - memory.moved_at < REVERSAL_SECONDS
+    )
+    return hold * rhythm.hold_growth if flapped else hold
+
+
+def penalised(memory: BackendMemory, rhythm: Rhythm, at: float) -> BackendMemory:
+    """The memory after a move that disappointed: its rest grows as after a reversal."""
+    return replace(memory, hold=hold_at(memory, rhythm, at) * rhythm.hold_growth, hold_at=at)

@@ -1,0 +1,229 @@
+"""The search for the best set of ceilings: several starts, then one region at a time, within a fixed number of tries.
+
+One region at a time alone gets stuck, because draining one fills its neighbour: so the starts hold whole answers, such
+as every region capped at a share of its capacity, bad regions closed, and each region in turn given up for the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor
+
+from spillway.core.predict import Model, Outcome, Region
+from spillway.core.units import SCALER_FLOOR
+
+KEEP = 0.95
+"""Share of its capacity that a capped region keeps."""
+
+TRIES = 110
+"""Outcomes looked at in one search; 30 regions need about 30 microseconds for each."""
+
+SACRIFICES = 6
+"""Regions tried as the one that is given up, worst first."""
+
+PUSHED_PRICE = 0.3
+"""Bad requests/s that one request/s past a receiver's limit is worth in the search."""
+
+SETTLE = 0.0005
+"""Share of the demand by which the score may worsen to leave a region where it is: fewer moves decide last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the search may do."""
+
+    movable: tuple[bool, ...]
+    lowest: tuple[float, ...]
+    """Smallest scaler for each region: 0 where it may be closed."""
+    highest: tuple[float, ...]
+    """Largest scaler for each region."""
+    receiver_limit: float
+    short: bool
+    """True if all regions together cannot carry the forecast."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The best set, what doing nothing leads to, and the runner-up."""
+
+    base: Outcome
+    best: Outcome
+    name: str
+    second: str
+    second_bad: float
+
+
+def hundredths(value: float) -> float:
+    """The scaler at or below `value` in hundredths, never between 0 and the smallest legal one."""
+    return min(1.0, max(SCALER_FLOOR, floor(value * 100.0 + 1e-6) / 100.0))
+
+
+def capped(region: Region, keep: float = KEEP) -> float:
+    """The scaler at which `region` is full at `keep` of what it can take."""
+    if region.ceiling <= 0.0:
+        return 1.0
+    takes = region.capacity if region.quota is None else min(region.capacity, region.quota)
+    return hundredths(keep * takes / region.ceiling)
+
+
+class _Search:
+    """One search: counts its tries and remembers the best."""
+
+    def __init__(self, model: Model, bounds: Bounds) -> None:
+        self.model, self.bounds = model, bounds
+        self.base = model.outcome(model.scalers)
+        self.left = TRIES
+        self.best, self.best_score, self.name = self.base, self.base.score, "leave everything as it is"
+        self.second, self.second_bad = "none", self.base.bad
+
+    def price(self, outcome: Outcome) -> float:
+        """The score, with what pushes receivers past their limit."""
+        if self.bounds.short:
+            return outcome.score
+        pushed = 0.0
+        for load, before, region in zip(
+            outcome.flow.loads, self.base.flow.loads, self.model.regions, strict=True
+        ):
+            over = load - self.bounds.receiver_limit * region.capacity
+            if over > 0.0 and load > before * 1.005:
+                pushed += over
+        return outcome.score + PUSHED_PRICE * pushed
+
+    def allowed(self, scalers: list[float]) -> list[float]:
+        """These scalers inside the bounds; what may not move stays."""
+        bounds, current = self.bounds, self.model.scalers
+        return [
+            min(high, max(low, s)) if can else now
+            for s, now, can, low, high in zip(
+                scalers, current, bounds.movable, bounds.lowest, bounds.highest, strict=True
+            )
+        ]
+
+    def try_start(self, name: str, scalers: list[float]) -> None:
+        """Look at a whole answer."""
+        outcome = self.model.outcome(self.allowed(scalers))
+        self.left -= 1
+        score = self.price(outcome)
+        if score < self.best_score - 1e-9:
+            self.second, self.second_bad = self.name, self.best.bad
+            self.best, self.best_score, self.name = outcome, score, name
+        elif self.second == "none" or outcome.bad < self.second_bad:
+            self.second, self.second_bad = name, outcome.bad
+
+    def refine(self, interesting: list[int]) -> None:
+        """Move one region at a time while that helps and tries are left."""
+        improved = True
+        while improved and self.left > 0:
+            improved = False
+            for i in interesting:
+                for value in self._values(i):
+                    if self.left <= 0:
+                        return
+                    improved |= self._try_value(i, value)
+
+    def _values(self, i: int) -> list[float]:
+        region, now = self.model.regions[i], self.best.scalers[i]
+        values = {
+            self.bounds.lowest[i],
+            SCALER_FLOOR,
+            capped(region),
+            capped(region, self.bounds.receiver_limit),
+            self.model.scalers[i],
+            hundredths(now - 0.06) if now else now,
+            hundredths(now + 0.06) if now else now,
+            1.0,
+        }
+        return sorted(v for v in values if v != now)
+
+    def _try_value(self, i: int, value: float) -> bool:
+        scalers = list(self.best.scalers)
+        scalers[i] = value
+        scalers = self.allowed(scalers)
+        if scalers[i] == self.best.scalers[i]:
+            return False
+        outcome = self.model.outcome(scalers)
+        self.left -= 1
+        score = self.price(outcome)
+        if score < self.best_score - 1e-6 * max(1.0, self.model.forecast):
+            self.best, self.best_score = outcome, score
+            return True
+        return False
+
+    def settle(self) -> None:
+        """Put back every region whose move is not worth it."""
+        allowance = SETTLE * self.model.forecast
+        for i, now in enumerate(self.model.scalers):
+            if self.best.scalers[i] == now:
+                continue
+            scalers = list(self.best.scalers)
+            scalers[i] = now
+            outcome = self.model.outcome(scalers)
+            score = self.price(outcome)
+            if score <= self.best_score + allowance:
+                self.best, self.best_score = outcome, min(score, self.best_score)
+
+
+def search(model: Model, bounds: Bounds) -> Found:
+    """The best set of scalers within `bounds`."""
+    run = _Search(model, bounds)
+    regions = model.regions
+    caps = [capped(r) for r in regions]
+    closed = [low if r.bad > 0.02 or r.dead else 1.0 for r, low in zip(regions, bounds.lowest, strict=True)]
+    run.try_start("cap every region at its capacity", list(caps))
+    run.try_start("open every region", [1.0] * len(regions))
+    run.try_start(
+        "close the bad regions and cap the others", [min(a, b) for a, b in zip(closed, caps, strict=True)]
+    )
+    run.try_start("close the bad regions", [min(a, b) for a, b in zip(closed, model.scalers, strict=True)])
+    run.try_start(
+        "cap the full regions",
+        [
+            min(now, cap) if load > KEEP * r.capacity else now
+            for now, cap, load, r in zip(model.scalers, caps, run.base.flow.loads, regions, strict=True)
+        ],
+    )
+    if bounds.short:
+        for i in _sacrifices(model):
+            run.try_start(f"give up {regions[i].name} for the others", _give_up(model, i))
+    run.refine(_interesting(model, run))
+    run.settle()
+    return Found(base=run.base, best=run.best, name=run.name, second=run.second, second_bad=run.second_bad)
+
+
+def _interesting(model: Model, run: _Search) -> list[int]:
+    """Regions worth moving alone: worst first."""
+    ranked = []
+    for i, (r, load, best) in enumerate(
+        zip(model.regions, run.best.flow.loads, run.best.scalers, strict=True)
+    ):
+        if run.bounds.movable[i] and (
+            r.bad > 0.01 or load > 0.88 * r.capacity or best < 1.0 or r.quota is not None
+        ):
+            ranked.append((-load * r.bad_share(load), r.name, i))
+    return [i for _, _, i in sorted(ranked)]
+
+
+def _sacrifices(model: Model) -> list[int]:
+    """Regions that could be given up: those that are least worth saving come first."""
+    worth = sorted(
+        (r.capacity * (1.0 - r.bad), r.name, i)
+        for i, r in enumerate(model.regions)
+        if r.movable and r.ceiling > 0.0 and not r.dead
+    )
+    return [i for _, _, i in worth[:SACRIFICES]]
+
+
+def _give_up(model: Model, lost: int) -> list[float]:
+    """Ceilings that keep all regions but one at what they can carry, and send the rest to that one.
+
+    Past the sum of ceilings Google overfills all in proportion, so only their ratios matter then: they are chosen as
+    the wanted loads.
+    """
+    wanted = [0.0 if r.dead or not r.member else KEEP * r.capacity for r in model.regions]
+    wanted[lost] = max(0.0, model.forecast - sum(wanted) + wanted[lost])
+    ratios = [r.ceiling / w for w, r in zip(wanted, model.regions, strict=True) if w > 0.0]
+    shrink = min(1.0, min(ratios, default=1.0))
+    return [
+        hundredths(w * shrink / r.ceiling) if w > 0.0 and r.ceiling > 0.0 else s
+        for w, r, s in zip(wanted, model.regions, model.scalers, strict=True)
+    ]

@@ -1,0 +1,110 @@
+"""From what each place sent where to the remembered origins of demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from spillway.core.demand import ONE_PLACE, attribute, follow
+from spillway.core.facts import Facts
+from spillway.core.memory import Flight, OriginMemory, ServiceMemory
+from spillway.core.picture import Layout, auto_drained, ceiling_factor, layout_of, route
+from spillway.core.policy import Evidence, PostureSet
+from spillway.core.result import Lever
+from spillway.core.snapshot import Missing, PlaceDemand, Seen
+from spillway.core.window import Window
+
+BINDING = 0.93
+"""Load over ceiling from which a region counts as full: Google balances by its own, smoothed view of the rate."""
+
+
+def update(
+    memory: ServiceMemory,
+    facts: tuple[Facts, ...],
+    places: Seen[tuple[PlaceDemand, ...]] | Missing,
+    settings: PostureSet,
+    evidence: Evidence,
+) -> ServiceMemory:
+    """The memory with the origins of demand as this snapshot shows them; unchanged where there is no newer minute."""
+    ends = [f.window.end for f in facts if isinstance(f.window, Window)]
+    if not ends or max(ends) <= memory.origins_at:
+        return memory
+    layout = layout_of(facts)
+    full = _full(facts, settings, memory.flights)
+    rates = _rates(facts)
+    if not rates:
+        return memory
+    seen = _by_place(rates, memory.origins, places, evidence)
+
+    def next_of(place: str, home: str) -> tuple[str, ...]:
+        return _names(place, home, layout)
+
+    found = attribute(memory.origins, seen, full, next_of)
+    elapsed = max(ends) - memory.origins_at if memory.origins_at else 0.0
+    return replace(memory, origins=follow(memory.origins, found, elapsed), origins_at=max(ends))
+
+
+def _names(place: str, home: str, layout: Layout) -> tuple[str, ...]:
+    return tuple(layout[i][0] for i in route(place, home, layout)[0])
+
+
+def _full(facts: Sequence[Facts], settings: PostureSet, flights: tuple[Flight, ...]) -> frozenset[str]:
+    """Regions at their ceiling, closed or lost. With a move in flight the lower ceiling counts."""
+    lowest = {f.region: min(f.before, f.after) for f in flights if f.lever is not Lever.POSTURE and f.region}
+    drained = auto_drained(facts, settings)
+    full = set()
+    for f in facts:
+        scaler = min(f.setting.scaler, lowest.get(f.region, 1.0)) if f.setting.member else 0.0
+        factor = ceiling_factor(f, settings, drained=f.region in drained)
+        if scaler == 0.0 or factor == 0.0 or f.dead:
+            full.add(f.region)
+        elif (
+            f.target is not None
+            and isinstance(f.window, Window)
+            and f.window.rate >= BINDING * f.target * scaler * factor
+        ):
+            full.add(f.region)
+    return frozenset(full)
+
+
+def _rates(facts: Sequence[Facts]) -> dict[str, float]:
+    """Requests/s that reached each region; a blind region counts with what was remembered of it."""
+    rates = {}
+    for f in facts:
+        if isinstance(f.window, Window):
+            rate = f.window.rate
+            if f.estimate.saturated_rate is not None:
+                rate = max(rate, min(f.memory.estimate.served, rate / 0.8))
+        elif f.serving and not f.dead:
+            rate = f.estimate.served
+        else:
+            continue
+        if rate > 0.0:
+            rates[f.region] = rate
+    return rates
+
+
+def _by_place(
+    rates: dict[str, float],
+    origins: tuple[OriginMemory, ...],
+    places: Seen[tuple[PlaceDemand, ...]] | Missing,
+    evidence: Evidence,
+) -> dict[str, dict[str, float]]:
+    """Split each region's rate by place: as seen now, else as remembered, else not at all."""
+    mix: dict[str, dict[str, float]] = {}
+    if isinstance(places, Seen) and places.age <= evidence.max_age:
+        for p in places.value:
+            if p.region in rates and p.rate > 0.0:
+                mix.setdefault(p.region, {})[p.place] = p.rate
+    overall: dict[str, float] = {}
+    for o in origins:
+        overall[o.place] = overall.get(o.place, 0.0) + o.level
+    seen: dict[str, dict[str, float]] = {}
+    for region, rate in rates.items():
+        shares = mix.get(region) or {o.place: o.level for o in origins if o.home == region and o.level > 0.0}
+        shares = shares or {p: v for p, v in overall.items() if v > 0.0} or {ONE_PLACE: 1.0}
+        total = sum(shares.values())
+        for place, share in shares.items():
+            row = seen.setdefault(place, {})
+            row[region] = row.get(region, 0.0) + rate * share / total
+    return seen
