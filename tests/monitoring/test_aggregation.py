@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def _histogram(*counts: int, mean: float = 0.0) -> Histogram:
     return Histogram(bounds=(10.0, 20.0, 40.0), counts=counts, count=sum(counts), mean=mean)
 
 
-def _plain(points: Points) -> list[tuple[float, float]]:
+def _plain(points: Points) -> list[tuple[float, Any]]:
     """Points that are all numbers."""
     return [(end, value) for end, value in points if not isinstance(value, Histogram)]
 
