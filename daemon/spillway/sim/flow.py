@@ -146,7 +146,7 @@ class Flow:
             history=self._history,
             matters=NO_WAIT * regions.mean,
         )
-        calm = block.calm.all(axis=0).tolist()
+        calm = [bool(c) for c in np.atleast_1d(np.all(block.calm, axis=0))]
         heavy = {r for r, rest in enumerate(self._rests) if rest.queue is not None or not calm[r]}
         for t, r in np.argwhere(left * self._step > block.matters).tolist():
             if r not in heavy:  # by Little's law the mean wait is queue over arrival rate

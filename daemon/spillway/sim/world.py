@@ -6,7 +6,6 @@ How calls of `advance` cut the time changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from math import ceil, floor
@@ -14,9 +13,10 @@ from math import ceil, floor
 import numpy as np
 from numpy.typing import NDArray
 
-from spillway.sim.accounting import Balance, ClientLatency, Ledger, Report
+from spillway.sim.accounting import Balance, Report
 from spillway.sim.arrays import Goodness, RegionArrays
 from spillway.sim.balancer import Balancer, Health
+from spillway.sim.books import Books
 from spillway.sim.control import RouteControl, ServiceControl
 from spillway.sim.demand import Demand
 from spillway.sim.fault_models import FaultModel
@@ -25,7 +25,7 @@ from spillway.sim.flow import Flow
 from spillway.sim.plant import DETECTION, RegionState, region_state, zone_health
 from spillway.sim.samples import SampleStore
 from spillway.sim.setup import Setup
-from spillway.sim.tally import StepSums, Tally
+from spillway.sim.tally import StepSums
 
 LONGEST_BLOCK = 64
 """Steps computed at once, at most."""
@@ -62,7 +62,6 @@ class World:
         self.epoch = scenario.start
         """UTC seconds of time zero."""
         self.step = scenario.step
-        self._period = scenario.monitoring.sample_period
         self._names = {plant.name: i for i, plant in enumerate(setup.regions)}
         self._demand = Demand(setup.sources, seed=self.seed, start=self.epoch, step=self.step)
         self._goodness = Goodness.of(scenario.slo.latency, setup.rtt)
@@ -74,27 +73,27 @@ class World:
             step=self.step,
             timeout=max(p.timeout for p in setup.regions),
         )
-        self._ledger = Ledger(scenario.slo, np.array([p.cost for p in setup.regions]), self._period)
-        self._latency = ClientLatency(setup.rtt)
-        self._hash = hashlib.blake2b(digest_size=16)
         self._longest = max(6, min(LONGEST_BLOCK, BLOCK_SIZE // setup.rtt.size))
         self._at = 0
         self._pending: list[tuple[float, int, ServiceControl | tuple[RouteControl, ...]]] = []
         self._applied = 0
         self._next_event = -1.0
-        self.samples: SampleStore | None = SampleStore(setup, self.seed, self._faults)
-        """Closed sample periods, for monitoring; None in a fork."""
         for control in setup.controls if controls is None else controls:
             self._balancer.apply(control)
         self._balancer.route(setup.routes if routes is None else routes)
         self._states: tuple[RegionState, ...] = ()
         self._arrays = self._look_up(0.0)
-        self._tally = self._new_tally(0)
+        self._books = Books(setup, self.seed, self._faults, self._balancer.groups)
 
     @property
     def time(self) -> float:
         """Seconds since time zero."""
         return self._at * self.step
+
+    @property
+    def samples(self) -> SampleStore | None:
+        """Closed sample periods, for monitoring; None in a fork."""
+        return self._books.samples
 
     @property
     def controls(self) -> dict[str, ServiceControl]:
@@ -116,8 +115,11 @@ class World:
             self._pass(self._at, until)
             self._at = until
 
-    def apply(self, control: ServiceControl, at: float) -> None:
+    def apply(self, control: ServiceControl, at: float) -> int:
         """Have the levers of one service take effect at `at`, or now where that is past.
+
+        Returns:
+            a ticket by which `fork` can leave this change out.
 
         Raises:
             ValueError: the world does not have one of the regions.
@@ -125,7 +127,7 @@ class World:
         unknown = sorted({b.region for b in control.backends} - set(self._names))
         if unknown:
             raise ValueError(f"service {control.service}: no region {', '.join(unknown)} in this world")
-        self._push(at, control)
+        return self._push(at, control)
 
     def route(self, routes: Sequence[RouteControl], at: float) -> None:
         """Have routes take effect at `at`, or now where that is past; the first match wins."""
@@ -193,49 +195,36 @@ class World:
 
     def balance(self) -> Balance:
         """Where all requests are."""
-        return self._closed().balance(float(self._flow.waiting.sum()))
+        return self._books.balance(float(self._flow.waiting.sum()))
 
     def bad_requests(self) -> float:
         """Requests failed or answered too late so far."""
-        return self._closed().bad
+        return self._books.bad
 
     def report(self) -> Report:
         """The sums so far."""
-        self._latency.settle(self._arrays)
-        return self._closed().report(float(self._flow.waiting.sum()), self._latency)
+        return self._books.report(float(self._flow.waiting.sum()), self._arrays)
 
     def trace_hash(self) -> str:
         """A hash of all that happened so far, by sample period, in thousandths of a request."""
-        twin = self._hash.copy()
-        twin.update(self._tally.trace())
-        twin.update(np.round(self._flow.waiting * 1000.0).astype("<i8").tobytes())
-        return twin.hexdigest()
+        return self._books.trace_hash(self._flow.waiting)
 
-    def fork(self) -> World:
-        """A copy that goes its own way from here, without monitoring."""
+    def fork(self, *, without: tuple[int, ...] = ()) -> World:
+        """A copy that goes its own way from here, without monitoring, and without these changes still to come."""
         twin = object.__new__(World)
         twin.__dict__.update(self.__dict__)
-        twin.samples = None
         twin._flow = self._flow.copy()
         twin._balancer = self._balancer.copy()
         twin._demand = self._demand.copy()
-        twin._ledger = self._ledger.copy()
-        twin._latency = ClientLatency(self.setup.rtt)
-        twin._hash = self._hash.copy()
-        twin._pending = list(self._pending)
-        twin._tally = self._tally.copy()
-        twin._tally.detailed = False
+        twin._books = self._books.fork()
+        twin._pending = sorted(p for p in self._pending if p[1] not in without)
         return twin
 
-    def _push(self, at: float, change: ServiceControl | tuple[RouteControl, ...]) -> None:
+    def _push(self, at: float, change: ServiceControl | tuple[RouteControl, ...]) -> int:
         self._applied += 1
         heappush(self._pending, (max(at, self.time), self._applied, change))
         self._next_event = min(self._next_event, at)
-
-    def _closed(self) -> Ledger:
-        ledger = self._ledger.copy()
-        ledger.close(self._tally)
-        return ledger
+        return self._applied
 
     def _event_step(self) -> int:
         """The first step that may begin with a change."""
@@ -246,16 +235,14 @@ class World:
     def _refresh(self) -> None:
         """Put into effect what is due at the start of this step."""
         now = self.time
-        self._tally.settle(self._arrays)
-        self._latency.settle(self._arrays)
+        self._books.settle(self._arrays)
         while self._pending and self._pending[0][0] <= now + _EPSILON:
             change = heappop(self._pending)[2]
             if isinstance(change, ServiceControl):
                 self._balancer.apply(change)
             else:
                 self._balancer.route(change)
-        if len(self._balancer.groups.services) > len(self._tally.services):
-            self._tally = self._tally.grown(self._balancer.groups.services, self._balancer.groups.size)
+        self._books.regroup(self._balancer.groups)
         before = [s.dead for s in self._states]
         self._arrays = self._look_up(now)
         for i, (was, state) in enumerate(zip(before, self._states, strict=True)):
@@ -278,11 +265,6 @@ class World:
         )
         return RegionArrays.of(self._states, plants, self._goodness)
 
-    def _new_tally(self, index: int) -> Tally:
-        groups = self._balancer.groups
-        detailed = self.samples is not None
-        return Tally(index, groups.services, groups.size, len(self._names), detailed=detailed)
-
     def _pass(self, first: int, last: int) -> None:
         """Compute the steps first <= k < last, in which nothing changes but demand."""
         groups = self._balancer.groups
@@ -295,21 +277,4 @@ class World:
             unassigned=unassigned * self.step,
             opened=self._balancer.opened,
         )
-        self._latency.add(result, self._arrays)
-        k = first
-        while k < last:
-            index = floor(k * self.step / self._period + _EPSILON)
-            end = min(last, ceil((index + 1) * self._period / self.step - _EPSILON))
-            self._tally.add(sums, slice(k - first, end - first), self._arrays)
-            k = end
-            if k * self.step >= (index + 1) * self._period - _EPSILON:
-                self._close_period(index)
-
-    def _close_period(self, index: int) -> None:
-        tally = self._tally
-        tally.settle(self._arrays)
-        self._ledger.close(tally)
-        self._hash.update(tally.trace())
-        if self.samples is not None:
-            self.samples.add(tally)
-        self._tally = self._new_tally(index + 1)
+        self._books.take(sums, self._arrays, groups)

@@ -1,0 +1,113 @@
+"""The books of a world: the open sample period, the sums of closed ones, client latencies, and the hash of it all."""
+
+from __future__ import annotations
+
+import hashlib
+from math import ceil, floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spillway.sim.accounting import Balance, ClientLatency, Ledger, Report
+from spillway.sim.arrays import Groups, RegionArrays
+from spillway.sim.faults import Schedule
+from spillway.sim.samples import SampleStore
+from spillway.sim.setup import Setup
+from spillway.sim.tally import StepSums, Tally
+
+Array = NDArray[np.float64]
+
+_EPSILON = 1e-6
+
+
+class Books:
+    """Everything that is counted."""
+
+    def __init__(self, setup: Setup, seed: int, faults: Schedule, groups: Groups) -> None:
+        self._setup = setup
+        self._step = setup.scenario.step
+        self._period = setup.scenario.monitoring.sample_period
+        self._ledger = Ledger(
+            setup.scenario.slo,
+            np.array([p.cost for p in setup.regions]),
+            setup.scenario.monitoring.sample_period,
+        )
+        self._latency = ClientLatency(setup.rtt)
+        self._hash = hashlib.blake2b(digest_size=16)
+        self.samples: SampleStore | None = SampleStore(setup, seed, faults)
+        self._tally = self._open(0, groups)
+
+    def fork(self) -> Books:
+        """An independent copy without monitoring."""
+        twin = object.__new__(Books)
+        twin.__dict__.update(self.__dict__)
+        twin.samples = None
+        twin._ledger = self._ledger.copy()
+        twin._latency = ClientLatency(self._setup.rtt)
+        twin._hash = self._hash.copy()
+        twin._tally = self._tally.copy()
+        twin._tally.detailed = False
+        return twin
+
+    def regroup(self, groups: Groups) -> None:
+        """Make room for services that came after the others."""
+        if len(groups.services) > len(self._tally.services):
+            self._tally = self._tally.grown(groups.services, groups.size)
+
+    def settle(self, regions: RegionArrays) -> None:
+        """Book what is booked by the regions' state, before that changes."""
+        self._tally.settle(regions)
+        self._latency.settle(regions)
+
+    def take(self, sums: StepSums, regions: RegionArrays, groups: Groups) -> None:
+        """Add a block, closing the sample periods that end in it."""
+        first = sums.result.first
+        last = first + len(sums.arrived)
+        self._latency.add(sums.result, regions)
+        k = first
+        while k < last:
+            index = floor(k * self._step / self._period + _EPSILON)
+            end = min(last, ceil((index + 1) * self._period / self._step - _EPSILON))
+            self._tally.add(sums, slice(k - first, end - first), regions)
+            k = end
+            if k * self._step >= (index + 1) * self._period - _EPSILON:
+                self._close(index, regions, groups)
+
+    def _close(self, index: int, regions: RegionArrays, groups: Groups) -> None:
+        self._tally.settle(regions)
+        self._ledger.close(self._tally)
+        self._hash.update(self._tally.trace())
+        if self.samples is not None:
+            self.samples.add(self._tally)
+        self._tally = self._open(index + 1, groups)
+
+    def _open(self, index: int, groups: Groups) -> Tally:
+        detailed = self.samples is not None
+        return Tally(index, groups.services, groups.size, len(self._setup.regions), detailed=detailed)
+
+    def _all(self) -> Ledger:
+        """The sums so far, the open period among them."""
+        ledger = self._ledger.copy()
+        ledger.close(self._tally)
+        return ledger
+
+    def balance(self, waiting: float) -> Balance:
+        """Where all requests are, with so many in queues."""
+        return self._all().balance(waiting)
+
+    @property
+    def bad(self) -> float:
+        """Requests failed or answered too late."""
+        return self._all().bad
+
+    def report(self, waiting: float, regions: RegionArrays) -> Report:
+        """The sums so far."""
+        self._latency.settle(regions)
+        return self._all().report(waiting, self._latency)
+
+    def trace_hash(self, waiting: Array) -> str:
+        """A hash of all that happened so far, by sample period, in thousandths of a request."""
+        twin = self._hash.copy()
+        twin.update(self._tally.trace())
+        twin.update(np.round(waiting * 1000.0).astype("<i8").tobytes())
+        return twin.hexdigest()

@@ -1,0 +1,114 @@
+"""Whether writes were wise: wrong-way moves by running the true world both ways, reversals, broken floors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+from math import floor, inf
+
+from spillway.core.policy import Floors
+from spillway.sim.control import ServiceControl
+from spillway.sim.world import World
+from spillway.sim.writes import Written
+
+WRONG_WAY = 0.01
+"""Share of one dead time's requests by which a write must add bad ones to count as wrong way (design.md section 7)."""
+
+REVERSAL_WITHIN = 1800.0
+"""Seconds within which a change of direction of a region's scaler is a reversal (design.md section 7)."""
+
+
+def dead_time(world: World) -> float:
+    """Seconds from a decision to the first moment at which its effect can be seen."""
+    scenario = world.setup.scenario
+    eyes = scenario.monitoring.sample_period + scenario.monitoring.visibility_delay
+    return eyes + scenario.actuation.write_time + scenario.actuation.propagation
+
+
+class Judge:
+    """Looks at every write that was carried out."""
+
+    def __init__(self, world: World, floors: Floors) -> None:
+        self._world = world
+        self._floors = floors
+        self._waiting: list[Written] = []
+        self._moves: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+        self.wrong_way_moves = 0
+        self.floors_broken = 0
+
+    def take(self, written: Written) -> None:
+        """Note a write that was carried out just now."""
+        self._waiting.append(written)
+        before = {c.service: c for c in written.before}
+        for control in written.after:
+            old = before.get(control.service, ServiceControl(service=control.service, backends=()))
+            self.floors_broken += self._breaks_floor(old, control)
+            was, now = _scalers(old), _scalers(control)
+            for region in sorted(was.keys() | now.keys()):
+                change = now.get(region, 0.0) - was.get(region, 0.0)
+                if change:
+                    self._moves[control.service, region].append((written.effective, change))
+
+    def next_event(self) -> float:
+        """When the world must stop for a judgement: at the start of the step in which a write takes effect."""
+        return min((self._stop(w) for w in self._waiting), default=inf)
+
+    def _stop(self, written: Written) -> float:
+        step = self._world.step
+        return max(self._world.time, floor(written.effective / step + 1e-6) * step)
+
+    def poll(self) -> None:
+        """Judge what takes effect now, before the world puts it into effect."""
+        due = [w for w in self._waiting if self._stop(w) <= self._world.time + 1e-6]
+        self._waiting = [w for w in self._waiting if w not in due]
+        for written in due:
+            self.wrong_way_moves += self._is_wrong_way(written)
+
+    def _is_wrong_way(self, written: Written) -> bool:
+        until = self._world.time + dead_time(self._world)
+        before = self._world.balance().arrived
+        made, left = self._world.fork(), self._world.fork(without=written.tickets)
+        made.advance(until)
+        left.advance(until)
+        requests = made.balance().arrived - before
+        return made.bad_requests() - left.bad_requests() > WRONG_WAY * requests
+
+    @property
+    def reversals(self) -> int:
+        """Changes of direction within half an hour, over all services and regions."""
+        return sum(_reversals(moves) for moves in self._moves.values())
+
+    def _breaks_floor(self, before: ServiceControl, after: ServiceControl) -> bool:
+        """True where the write leaves less than a floor demands, and less than there was."""
+        serving, capacity = self._effective(after)
+        serving_before, capacity_before = self._effective(before)
+        asks = self._world.service_of()
+        rates = self._world.demand().tolist()
+        demand = sum(r for r, s in zip(rates, asks, strict=True) if s == after.service)
+        few = serving < max(1, self._floors.min_serving_regions) and serving < serving_before
+        scarce = capacity < demand * (1.0 + self._floors.reserve) and capacity < capacity_before - 1e-9
+        return few or scarce
+
+    def _effective(self, control: ServiceControl) -> tuple[int, float]:
+        """Regions that serve, and target x scaler x healthy share in requests/s."""
+        plants = {p.name: p for p in self._world.setup.regions}
+        serving, capacity = 0, 0.0
+        for backend in control.backends:
+            health = self._world.health(backend.region)
+            share = sum(passing for passing, _ in health) / sum(total for _, total in health)
+            plant = plants[backend.region]
+            target = plant.target if backend.target_rate is None else backend.target_rate
+            if backend.target_in_flight is not None:
+                target = backend.target_in_flight / plant.service_time.mean
+            serving += backend.scaler > 0 and share > 0
+            capacity += target * backend.scaler * share
+        return serving, capacity
+
+
+def _scalers(control: ServiceControl) -> dict[str, float]:
+    return {b.region: b.scaler for b in control.backends}
+
+
+def _reversals(moves: Sequence[tuple[float, float]]) -> int:
+    return sum(a[1] * b[1] < 0 and b[0] - a[0] <= REVERSAL_WITHIN for a, b in pairwise(moves))
