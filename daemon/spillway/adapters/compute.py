@@ -143,7 +143,9 @@ class ComputeReader:
             future.cancel()
 
     def _one(self, resource: str, group: ListedGroup, ends: float) -> GroupHealth:
-        """One getHealth call."""
+        """One getHealth call, unless it comes too late to be sent at all."""
+        if time.monotonic() >= ends:
+            raise TemporaryError("the health read ran into its deadline before it was sent")
         self._count("health")
         body = fetch(
             self._session,
