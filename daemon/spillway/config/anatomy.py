@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -71,10 +71,19 @@ def sections_at(model: type[BaseModel], location: Location) -> list[type[BaseMod
 
 
 def section_at(model: type[BaseModel], location: Location, data: Any) -> type[BaseModel] | None:
-    """The model at `location`; of several the one that knows most of the keys in `data`."""
-    keys = set(data) if isinstance(data, dict) else set()
-    found = sections_at(model, location)
-    return max(found, key=lambda m: len(keys & set(keys_of(m))), default=None)
+    """The model at `location`; of several the one that `data` resembles most in its keys and its fixed words."""
+    given = data if isinstance(data, dict) else {}
+
+    def resemblance(section: type[BaseModel]) -> tuple[int, int]:
+        known = {key: info for key, info in keys_of(section).items() if key in given}
+        words = [key for key, info in known.items() if given[key] in _words(info.annotation)]
+        return len(words), len(known)
+
+    return max(sections_at(model, location), key=resemblance, default=None)
+
+
+def _words(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def field_at(model: type[BaseModel], location: Location) -> FieldInfo | None:

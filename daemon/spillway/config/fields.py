@@ -26,8 +26,8 @@ from pydantic_core import CoreSchema, core_schema
 from spillway.core.units import is_legal_scaler
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
-_PORTS = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*")
+_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)\s*")
+_PORTS = re.compile(r"\s*([0-9]+)\s*-\s*([0-9]+)\s*")
 
 
 class Model(BaseModel):
@@ -50,10 +50,10 @@ def parse_duration(value: Any) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest way to write a duration: 90s, 8m, 1h, 250ms."""
-    for unit in ("d", "h", "m", "s"):
+    """How people write a duration: 60s, 90s, 8m, 1h, 250ms."""
+    for unit in ("d", "h", "m") if seconds >= 120 else ():
         count = seconds / _UNITS[unit]
-        if seconds and count == int(count):
+        if count == int(count):
             return f"{int(count)}{unit}"
     return f"{seconds * 1000:g}ms" if 0 < seconds < 1 else f"{seconds:g}s"
 
@@ -231,3 +231,12 @@ ZoneName = Annotated[
     str,
     Shape("the name of a zone", r"[a-z]+(-[a-z]+)+[0-9]+-[a-z]", "europe-west4-b", "a region and one letter"),
 ]
+
+KINDS: dict[Any, str] = {
+    parse_duration: "duration",
+    parse_time: "time",
+    _port: "port",
+    _scaler: "0, or 0.1 to 1",
+    _address: "host:port",
+}
+"""What a validator makes of a value, for people who read about its field."""

@@ -24,7 +24,7 @@ MAX_NODES = 200_000
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]{0,17})(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?")
 _TAGS = frozenset({"tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
 _REMEDIES = (
@@ -37,6 +37,8 @@ _REMEDIES = (
     ("could not find expected ':'", "Give the key its colon, and check the indentation of this line."),
     ("did not find expected key", "Check the indentation of this line and the one above."),
     ("expected <block end>", "Check the indentation of this line and the one above."),
+    ("flow sequence", "Close the bracket [ that is opened here, and put commas between its entries."),
+    ("flow mapping", "Close the brace { that is opened here, and put commas between its entries."),
     ("did not find expected '-' indicator", "Begin every item of a list with `- ` in the same column."),
     ("undefined alias", "Define the anchor (&name) before it is used, in the same file."),
     ("quoted scalar", "Close the quotation mark."),
@@ -128,6 +130,9 @@ def _syntax(error: yaml.YAMLError, text: str) -> Flaw:
         line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 1
         said = said or str(getattr(error, "reason", error))
     else:
+        began = getattr(error, "context_mark", None)
+        if began is not None and mark.line >= len(text.splitlines()):
+            mark = began  # at the end of the file nobody sees what is missing; where it began they do
         line = mark.line + 1
     remedy = next(
         (r for sign, r in _REMEDIES if sign in said),

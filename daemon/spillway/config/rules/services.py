@@ -149,6 +149,8 @@ def _health(draft: Draft, at: Location, service: ServiceConfig, members: tuple[M
     kinds = frozenset().union(*(member.kinds for member in members))
     uses = [(*REGIONS, member.region, "groups") for member in members]
     where = (*at, "health_check")
+    if kinds & UNPROBED and kinds - UNPROBED:
+        return  # `_families` refuses the mixture; what to do here depends on which half stays
     if service.health_check is not None and kinds & UNPROBED:
         kind = min(kinds & UNPROBED)
         draft.error(

@@ -1,0 +1,319 @@
+"""Every rule, by name: one mistake in a sound configuration, where it is reported, in which words, with which remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.config.sample_config import REMOVE, SOUND, Change, Verdict
+
+R = "topology/regions/"
+S = "topology/services/"
+F = "topology/frontends/"
+H = "topology/health_checks/ready"
+P = "policies/default/"
+EU = f"{R}europe-west4/groups/0"
+URL = "https://www.googleapis.com/compute/v1/projects/my-project"
+RATE = {"mode": "RATE", "max_rate_per_endpoint": 10}
+IG = {
+    EU: {"zone": "europe-west4-a", "instance_group": "eu"},
+    f"{R}us-east4/groups/0": {"zone": "us-east4-a", "instance_group": "us"},
+    f"{R}europe-west4/balancing": {"mode": "RATE", "max_rate_per_instance": 10},
+    f"{R}us-east4/balancing": {"mode": "RATE", "max_rate_per_instance": 10},
+}
+"""The sound configuration with instance groups."""
+SERVERLESS = {
+    **{f"{R}{r}/balancing": REMOVE for r in ("europe-west4", "us-east4")},
+    EU: {"serverless_neg": "run-eu"},
+    f"{R}us-east4/groups/0": {"serverless_neg": "run-us"},
+    f"{S}pool/health_check": REMOVE,
+    f"{S}europe": {"home": "europe-west4"},
+}
+"""The sound configuration with serverless groups."""
+HTTPS = {"certificates": {"managed": ["api.example.com"]}}
+GIVEN = {"name": "api", "certificate_file": "none.pem", "private_key_file": "none.key"}
+LONG = "a" * 42
+
+
+def test_the_sound_configuration_is_sound(change: Change) -> None:
+    for changes in ({}, IG, SERVERLESS):
+        verdict = change(changes)
+        assert verdict.problems == ()
+        assert verdict.config is not None
+    assert change({}).warnings == ()
+
+
+# name of the rule, changes, path of the problem, words of the message, words of the remedy
+ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
+    ("unknown key", {"topologie": {}}, "topologie", "no key `topologie`", "Did you mean topology?"),
+    ("unknown key deep down", {f"{S}pool/helth_check": "x"}, "topology.services.pool.helth_check", "no key", "health_check"),
+    ("key of another load balancer", {f"{S}pool/failover_ratio": 0.5}, "topology.services.pool.failover_ratio", "no key", "passthrough"),
+    ("camel case key", {f"{S}pool/logSampleRate": 1}, "topology.services.pool.logSampleRate", "no key", "log_sample_rate"),
+    ("missing section", {"topology/regions": REMOVE}, "topology.regions", "`regions` is missing", "Add it"),
+    ("missing project", {"project": REMOVE}, "project", "`project` is missing", "Google Cloud project"),
+    ("project number", {"project": "123456789"}, "project", "not a project ID", "not the display name or the number"),
+    ("prefix with capitals", {"name": "My_LB"}, "name", "not a prefix", "spillway"),
+    ("bare number for a duration", {f"{S}pool/timeout": 300}, "topology.services.pool.timeout", "has no unit", "300s"),
+    ("unknown unit", {f"{S}pool/timeout": "5min"}, "topology.services.pool.timeout", "not a duration", "90s, 40m"),
+    ("duration out of range", {"daemon/tick": "1s"}, "daemon.tick", "out of range", "10s to 1h"),
+    ("parts of a second", {f"{S}pool/timeout": "1.5s"}, "topology.services.pool.timeout", "whole number of seconds", "2s"),
+    ("percent for a ratio", {f"{S}pool/log_sample_rate": "10%"}, "topology.services.pool.log_sample_rate", "not a number", "0.1 for 10 %"),
+    ("ratio above one", {f"{S}pool/log_sample_rate": 10}, "topology.services.pool.log_sample_rate", "at most 1", "at most 1"),
+    ("number in quotes", {f"{F}http/port": "80"}, "topology.frontends.http.port", "not a whole number", "Write 80 without quotes"),
+    ("leading zero", {f"{F}http/port": "080"}, "topology.frontends.http.port", "octal in one version", "Write 80"),
+    ("number to base 60", {f"{F}http/port": "80:43"}, "topology.frontends.http.port", "base 60", "Write a whole number"),
+    ("port range", {f"{F}http/port": "80-443"}, "topology.frontends.http.port", "range of ports", "frontends.https with port: 443"),
+    ("port out of range", {f"{F}http/port": 70000}, "topology.frontends.http.port", "no port", "1 to 65535"),
+    ("word for a truth value", {f"{F}http/redirect_to_https": "on"}, "topology.frontends.http.redirect_to_https", "neither true nor false", "Write true"),
+    ("text for a list", {f"{S}europe/failover": "us-east4"}, "topology.services.europe.failover", "a list is wanted", "[us-east4]"),
+    ("empty list", {f"{R}europe-west4/groups": []}, "topology.regions.europe-west4.groups", "empty", "at least 1"),
+    ("text for a section", {"daemon": "yes"}, "daemon", "section with keys", "indented"),
+    ("empty section", {"daemon": None}, "daemon", "section is empty", "remove it"),
+    ("number for a text", {"daemon/state_dir": 5}, "daemon.state_dir", "5 is not a text", '"5"'),
+    ("unknown choice", {f"{P}mode": "acting"}, "policies.default.mode", "none of observe, recommend, act", "Did you mean act?"),
+    ("protocol of a service mesh", {f"{S}pool/protocol": "GRPC"}, "topology.services.pool.protocol", "none of HTTP", "HTTP2 (with TLS) or H2C"),
+    ("mode of another load balancer", {f"{R}us-east4/balancing/mode": "CONNECTION"}, "topology.regions.us-east4.balancing.mode", "none of", "IN_FLIGHT"),
+    ("affinity that needs a hash", {f"{S}pool/affinity": "HTTP_COOKIE"}, "topology.services.pool.affinity", "none of", "GENERATED_COOKIE"),
+    ("word for regions", {f"{S}pool/regions": "every"}, "topology.services.pool.regions", "none of all", "Write one of them"),
+    ("scaler between 0 and 0.1", {f"{R}us-east4/scaler": 0.05}, "topology.regions.us-east4.scaler", "between 0 and 0.1 there is nothing", "0 to drain"),
+    ("scaler above 1", {f"{R}us-east4/scaler": 1.5}, "topology.regions.us-east4.scaler", "out of range", "0.1 to 1.0"),
+    ("negative scaler", {f"{R}us-east4/scaler": -1}, "topology.regions.us-east4.scaler", "out of range", "0.1 to 1.0"),
+    ("single backend with scaler 0", {f"{S}europe": {"health_check": "ready", "home": "europe-west4", "backends": {"europe-west4": {"scaler": 0}}}}, "topology.services.europe.backends.europe-west4.scaler", "refuses scaler 0 for a single backend", "second region"),
+    ("all backends at 0", {f"{S}pool/backends": {"europe-west4": {"scaler": 0}, "us-east4": {"scaler": 0}}}, "topology.services.pool.backends.europe-west4.scaler", "nobody would get an answer", "at least one"),
+    ("all serving backends at 0", {f"{S}pool/backends": {"europe-west4": {"scaler": 0}, "us-east4": {"standby": True}}}, "topology.services.pool.backends.europe-west4.scaler", "nobody would get an answer", "at least one"),
+    ("only standby regions", {f"{S}pool/backends": {"europe-west4": {"standby": True}, "us-east4": {"standby": True}}}, "topology.services.pool", "every region of this service is a standby", "standby: false"),
+    ("region name", {f"{R}Europe": {"groups": [{"zone": "us-east4-b", "neg": "x"}]}}, "topology.regions.Europe", "not the name of a region", "europe-west4"),
+    ("zone for a region", {f"{S}europe/home": "europe-west4-a"}, "topology.services.europe.home", "not the name of a region", "europe-west4"),
+    ("region for a zone", {EU: {"zone": "europe-west4", "neg": "eu"}}, "topology.regions.europe-west4.groups[0].zone", "not the name of a zone", "one letter"),
+    ("zone in another region", {EU: {"zone": "us-east4-b", "neg": "eu"}}, "topology.regions.europe-west4.groups[0].zone", "not in europe-west4", "us-east4"),
+    ("group without a kind", {EU: {"zone": "europe-west4-a"}}, "topology.regions.europe-west4.groups[0]", "names no group", "hybrid_neg"),
+    ("group with two kinds", {EU: {"zone": "europe-west4-a", "neg": "a", "instance_group": "b"}}, "topology.regions.europe-west4.groups[0]", "names 2 groups: neg and instance_group", "entry of its own"),
+    ("group without its zone", {EU: {"neg": "eu"}}, "topology.regions.europe-west4.groups[0]", "lacks its zone", "europe-west4-b"),
+    ("partial URL", {EU: {"url": "projects/p/zones/europe-west4-a/networkEndpointGroups/eu"}}, "topology.regions.europe-west4.groups[0].url", "Google wants it in full", "https://www.googleapis.com/compute/v1/projects/p"),
+    ("URL of something else", {EU: {"url": "https://example.com/eu"}}, "topology.regions.europe-west4.groups[0].url", "not the URL of a group", "networkEndpointGroups"),
+    ("URL and name", {EU: {"url": f"{URL}/zones/europe-west4-a/networkEndpointGroups/eu", "zone": "europe-west4-a"}}, "topology.regions.europe-west4.groups[0]", "by URL and by zone", "Keep the URL alone"),
+    ("URL in another region", {EU: {"url": f"{URL}/zones/us-east4-b/networkEndpointGroups/eu"}}, "topology.regions.europe-west4.groups[0].url", "not in europe-west4", "us-east4"),
+    ("regional instance group", {EU: {"url": f"{URL}/regions/europe-west4/instanceGroups/eu"}, **{k: v for k, v in IG.items() if k != EU}}, "topology.regions.europe-west4.groups[0].url", "regional instance group", "zonal instance groups"),
+    ("zone of a serverless group", {**SERVERLESS, EU: {"serverless_neg": "run", "zone": "europe-west4-a"}}, "topology.regions.europe-west4.groups[0].zone", "no zone", "Remove `zone`"),
+    ("group twice in a region", {f"{R}europe-west4/groups": [{"zone": "europe-west4-a", "neg": "eu"}] * 2}, "topology.regions.europe-west4.groups[1]", "listed twice", "Remove one"),
+    ("group in two regions", {**SERVERLESS, EU: {"internet_neg": "one"}, f"{R}us-east4/groups/0": {"internet_neg": "one"}}, "topology.regions.us-east4.groups[0]", "cannot be in two regions", "where its endpoints run"),
+    ("latitude alone", {f"{R}us-east4/latitude": 39.0}, "topology.regions.us-east4.latitude", "stands alone", "Add longitude"),
+    ("created by URL", {EU: {"url": f"{URL}/zones/europe-west4-a/networkEndpointGroups/eu", "create": {}}}, "topology.regions.europe-west4.groups[0].create", "exists already", "Remove `create`"),
+    ("created serverless group", {**SERVERLESS, EU: {"serverless_neg": "run", "create": {}}}, "topology.regions.europe-west4.groups[0].create", "makes no serverless_neg", "remove `create`"),
+    ("named ports of a NEG", {EU: {"zone": "europe-west4-a", "neg": "eu", "create": {"named_ports": {"http": 80}}}}, "topology.regions.europe-west4.groups[0].create.named_ports", "belong to instance groups", "port: 8080"),
+    ("port of an instance group", {**IG, EU: {"zone": "europe-west4-a", "instance_group": "eu", "create": {"port": 80, "named_ports": {"http": 80}}}}, "topology.regions.europe-west4.groups[0].create.port", "named ports, not one port", "named_ports"),
+    ("subnetwork of a hybrid NEG", {EU: {"zone": "europe-west4-a", "hybrid_neg": "eu", "create": {"subnetwork": "s"}}}, "topology.regions.europe-west4.groups[0].create.subnetwork", "not to a subnetwork", "Remove"),
+    ("no balancing", {f"{R}us-east4/balancing": REMOVE}, "topology.regions.us-east4", "no `balancing`", "max_rate_per_endpoint"),
+    ("RATE without a rate", {f"{R}us-east4/balancing": {"mode": "RATE"}}, "topology.regions.us-east4.balancing", "RATE has no rate", "max_rate_per_endpoint"),
+    ("two rates", {f"{R}us-east4/balancing": {**RATE, "max_rate": 5}}, "topology.regions.us-east4.balancing", "2 targets: max_rate and max_rate_per_endpoint", "Keep one"),
+    ("RATE with in-flight", {f"{R}us-east4/balancing": {**RATE, "max_in_flight": 5}}, "topology.regions.us-east4.balancing.max_in_flight", "knows no limit", "IN_FLIGHT"),
+    ("RATE with utilization", {f"{R}us-east4/balancing": {**RATE, "max_utilization": 0.5}}, "topology.regions.us-east4.balancing.max_utilization", "takes no max_utilization", "UTILIZATION"),
+    ("IN_FLIGHT without a limit", {f"{R}us-east4/balancing": {"mode": "IN_FLIGHT"}}, "topology.regions.us-east4.balancing", "no limit of requests in flight", "max_in_flight_per_endpoint"),
+    ("IN_FLIGHT with a rate", {f"{R}us-east4/balancing": {"mode": "IN_FLIGHT", "max_in_flight": 5, "max_rate": 5}}, "topology.regions.us-east4.balancing.max_rate", "knows no rate", "mode RATE"),
+    ("IN_FLIGHT with SHORT traffic", {f"{R}us-east4/balancing": {"mode": "IN_FLIGHT", "max_in_flight": 5, "traffic_duration": "SHORT"}}, "topology.regions.us-east4.balancing.traffic_duration", "LONG requests", "Write LONG"),
+    ("RATE with LONG traffic", {f"{R}us-east4/balancing": {**RATE, "traffic_duration": "LONG"}}, "topology.regions.us-east4.balancing.traffic_duration", "SHORT requests", "IN_FLIGHT"),
+    ("UTILIZATION of a NEG", {f"{R}us-east4/balancing": {"mode": "UTILIZATION", "max_utilization": 0.8}}, "topology.regions.us-east4.balancing.mode", "CPU of instance groups", "RATE"),
+    ("UTILIZATION without a limit", {**IG, f"{R}us-east4/balancing": {"mode": "UTILIZATION"}}, "topology.regions.us-east4.balancing", "no max_utilization", "0.8"),
+    ("UTILIZATION with affinity", {**IG, f"{R}us-east4/balancing": {"mode": "UTILIZATION", "max_utilization": 0.8}, f"{S}pool/affinity": "CLIENT_IP"}, "topology.services.pool.affinity", "works only without", "NONE"),
+    ("UTILIZATION beside another mode", {**IG, f"{R}us-east4/balancing": {"mode": "UTILIZATION", "max_utilization": 0.8}, f"{S}pool/backends": {"us-east4": {"balancing": {"mode": "RATE", "max_rate_per_instance": 5}}}}, "topology.services.pool.backends.us-east4.balancing", "allows no other mode beside it", "same mode"),
+    ("CUSTOM_METRICS without metrics", {f"{R}us-east4/balancing": {"mode": "CUSTOM_METRICS"}}, "topology.regions.us-east4.balancing", "no metrics", "custom_metrics"),
+    ("CUSTOM_METRICS in dry run", {f"{R}us-east4/balancing": {"mode": "CUSTOM_METRICS", "custom_metrics": [{"name": "kv", "dry_run": True}]}}, "topology.regions.us-east4.balancing", "only metrics in dry run", "at least one"),
+    ("CUSTOM_METRICS with rate and in-flight", {f"{R}us-east4/balancing": {"mode": "CUSTOM_METRICS", "custom_metrics": [{"name": "kv"}], "max_rate": 5, "max_in_flight": 5}}, "topology.regions.us-east4.balancing", "not with both", "Keep one"),
+    ("metrics without CUSTOM_METRICS", {f"{R}us-east4/balancing": {**RATE, "custom_metrics": [{"name": "kv"}]}}, "topology.regions.us-east4.balancing.custom_metrics", "takes no custom metrics", "CUSTOM_METRICS"),
+    ("per instance of a NEG", {f"{R}us-east4/balancing": {"mode": "RATE", "max_rate_per_instance": 5}}, "topology.regions.us-east4.balancing.max_rate_per_instance", "endpoints, not instances", "max_rate_per_endpoint"),
+    ("per endpoint of an instance group", {**IG, f"{R}us-east4/balancing": RATE}, "topology.regions.us-east4.balancing.max_rate_per_endpoint", "instances, not endpoints", "max_rate_per_instance"),
+    ("serverless with balancing", {**SERVERLESS, f"{R}us-east4/balancing": RATE}, "topology.regions.us-east4.balancing", "no balancing mode", "does not steer"),
+    ("serverless with a scaler", {**SERVERLESS, f"{R}us-east4/scaler": 0.5}, "topology.regions.us-east4.scaler", "serverless_neg has no capacity scaler", "Remove `scaler`"),
+    ("internet group with a scaler in a service", {**SERVERLESS, f"{R}us-east4/groups/0": {"internet_neg": "x"}, f"{S}pool/regions": ["us-east4"], f"{S}pool/backends": {"us-east4": {"scaler": 1}}}, "topology.services.pool.backends.us-east4.scaler", "internet_neg has no capacity scaler", "Remove `scaler`"),
+    ("serverless as standby", {**SERVERLESS, f"{R}us-east4/standby": True}, "topology.regions.us-east4.standby", "cannot wait as a standby", "Remove"),
+    ("serverless preferred", {**SERVERLESS, f"{R}us-east4/preference": "PREFERRED"}, "topology.regions.us-east4.preference", "preference needs one", "Remove"),
+    ("serverless with a health check", {**SERVERLESS, f"{S}pool/health_check": "ready"}, "topology.services.pool.health_check", "refuses a health check", "Remove `health_check`"),
+    ("serverless home with failover", {**SERVERLESS, f"{S}europe/failover": ["us-east4"]}, "topology.services.europe.failover", "no balancing mode", "zonal groups"),
+    ("no health check", {f"{S}pool/health_check": REMOVE}, "topology.services.pool", "no health check", "topology.health_checks"),
+    ("unknown health check", {f"{S}pool/health_check": "redy"}, "topology.services.pool.health_check", "no health check called 'redy'", "Did you mean ready?"),
+    ("instance groups with NEGs", {k: v for k, v in IG.items() if "us-east4" in k}, "topology.services.pool", "cannot combine", "same kind"),
+    ("zonal with serverless", {k: v for k, v in SERVERLESS.items() if "us-east4" in k}, "topology.services.pool", "cannot combine", "same kind"),
+    ("port name of a NEG", {f"{S}pool/port_name": "http"}, "topology.services.pool.port_name", "belong to instance groups", "Remove `port_name`"),
+    ("port name that is not created", {**IG, EU: {"zone": "europe-west4-a", "instance_group": "eu", "create": {"named_ports": {"web": 80, "http": 81}}}, f"{S}pool/port_name": "wep"}, "topology.services.pool.port_name", "without a port named 'wep'", "Did you mean web?"),
+    ("neither pool nor pinned", {f"{S}pool/regions": REMOVE}, "topology.services.pool", "no regions", "regions: all"),
+    ("pool and pinned", {f"{S}pool/home": "us-east4"}, "topology.services.pool", "this one is both", "Keep `regions` or `home`"),
+    ("failover of a pool", {f"{S}pool/failover": ["us-east4"]}, "topology.services.pool.failover", "belongs to a pinned service", "`home`"),
+    ("failover to itself", {f"{S}europe/failover": ["europe-west4"]}, "topology.services.europe.failover", "its own failover", "other regions"),
+    ("unknown home", {f"{S}europe/home": "europe-west1"}, "topology.services.europe.home", "no region 'europe-west1'", "Did you mean europe-west4?"),
+    ("unknown failover", {f"{S}europe/failover": ["us-east5"]}, "topology.services.europe.failover[0]", "no region 'us-east5'", "Did you mean us-east4?"),
+    ("unknown region of a pool", {f"{S}pool/regions": ["us-east4", "mars-north1"]}, "topology.services.pool.regions[1]", "no region 'mars-north1'", "europe-west4, us-east4"),
+    ("region twice", {f"{S}pool/regions": ["us-east4", "us-east4"]}, "topology.services.pool.regions[1]", "listed twice", "once"),
+    ("exception for a stranger", {f"{S}pool/backends": {"us-east1": {"scaler": 1}}}, "topology.services.pool.backends.us-east1", "no region 'us-east1'", "Did you mean us-east4?"),
+    ("exception for another service's region", {f"{S}pool/regions": ["us-east4"], f"{S}pool/backends": {"europe-west4": {"scaler": 1}}}, "topology.services.pool.backends.europe-west4", "not a region of this service", "us-east4"),
+    ("unknown policy", {f"{S}pool/policy": "defualt"}, "topology.services.pool.policy", "no policy called", "Did you mean default?"),
+    ("no default policy", {"policies": {"careful": {}}, f"{S}europe/policy": "careful"}, "topology.services.pool", "names none", "careful"),
+    ("affinity without hashing", {f"{S}pool/affinity": "CLIENT_IP", f"{S}pool/locality": "LEAST_REQUEST"}, "topology.services.pool.locality", "has no effect", "MAGLEV"),
+    ("draining above an hour", {f"{S}pool/draining": "2h"}, "topology.services.pool.draining", "out of range", "0s to 1h"),
+    ("no frontend", {"topology/frontends": {}}, "topology.frontends", "no frontend", "`http`, `https` or both"),
+    ("redirect without HTTPS", {f"{F}http/redirect_to_https": True}, "topology.frontends.http.redirect_to_https", "no HTTPS frontend", "frontends.https"),
+    ("two frontends on one port", {f"{F}https": {**HTTPS, "port": 80}}, "topology.frontends.https.port", "both listen on port 80", "its own port"),
+    ("HTTPS without certificates", {f"{F}https": {}}, "topology.frontends.https.certificates", "is missing", "Add it"),
+    ("HTTPS with empty certificates", {f"{F}https": {"certificates": {}}}, "topology.frontends.https.certificates", "no certificate", "managed"),
+    ("certificates of two kinds", {f"{F}https": {"certificates": {"managed": ["a.example.com"], "map": "m"}}}, "topology.frontends.https.certificates", "managed and map at once", "exactly one"),
+    ("wildcard in a managed certificate", {f"{F}https": {"certificates": {"managed": ["*.example.com"]}}}, "topology.frontends.https.certificates.managed[0]", "wildcard", "certificate map"),
+    ("URL as a domain", {f"{F}https": {"certificates": {"managed": ["https://a.example.com"]}}}, "topology.frontends.https.certificates.managed[0]", "not a domain name", "api.example.com"),
+    ("no domains", {f"{F}https": {"certificates": {"managed": []}}}, "topology.frontends.https.certificates.managed", "1 to 100 domains", "certificate map"),
+    ("domain twice", {f"{F}https": {"certificates": {"managed": ["a.example.com"] * 2}}}, "topology.frontends.https.certificates.managed", "listed twice", "once"),
+    ("certificate map", {f"{F}https": {"certificates": {"map": "projects/p/map"}}}, "topology.frontends.https.certificates.map", "not a certificate map", "certificatemanager"),
+    ("too many certificates", {f"{F}https": {"certificates": {"given": []}}}, "topology.frontends.https.certificates.given", "1 to 15 certificates", "certificate map"),
+    ("certificate file not there", {f"{F}https": {"certificates": {"given": [GIVEN]}}}, "topology.frontends.https.certificates.given[0].certificate_file", "cannot be read", "PEM"),
+    ("key file not there", {f"{F}https": {"certificates": {"given": [GIVEN]}}}, "topology.frontends.https.certificates.given[0].private_key_file", "cannot be read", "PEM"),
+    ("two certificates of one name", {f"{F}https": {"certificates": {"given": [GIVEN, GIVEN]}}}, "topology.frontends.https.certificates.given[1].name", "two certificates called api", "its own name"),
+    ("strict ciphers for old TLS", {f"{F}https": {**HTTPS, "ssl_policy": {"profile": "RESTRICTED", "min_tls": "TLS_1_0"}}}, "topology.frontends.https.ssl_policy.min_tls", "no ciphers", "TLS_1_2"),
+    ("address that is none", {"topology/address": {"existing": "1.2.3"}}, "topology.address.existing", "not an IP address", "203.0.113.7"),
+    ("regional address", {"topology/address": {"existing": "projects/p/regions/r/addresses/a"}}, "topology.address.existing", "not the URL of a global address", "global/addresses"),
+    ("address of the other version", {"topology/address": {"existing": "2001:db8::1"}}, "topology.address.existing", "IPv6", "Set ip_version to IPV6"),
+    ("name for an existing address", {"topology/address": {"existing": "203.0.113.7", "name": "x"}}, "topology.address.name", "one already", "Remove one"),
+    ("unknown default service", {"topology/default_service": "poool"}, "topology.default_service", "no service called 'poool'", "Did you mean pool?"),
+    ("route to an unknown service", {"topology/routes/0/service": "euro"}, "topology.routes[0].service", "no service called 'euro'", "Did you mean europe?"),
+    ("path to an unknown service", {"topology/routes/0/paths/0/service": "euro"}, "topology.routes[0].paths[0].service", "no service called 'euro'", "europe"),
+    ("host twice", {"topology/routes": [{"hosts": ["a.example.com"], "service": "europe"}, {"hosts": ["a.example.com"]}]}, "topology.routes[1].hosts[0]", "has a route already", "into one route"),
+    ("host with a scheme", {"topology/routes/0/hosts": ["https://a.example.com"]}, "topology.routes[0].hosts[0]", "more than a host name", "without scheme"),
+    ("host with capitals", {"topology/routes/0/hosts": ["A.example.com"]}, "topology.routes[0].hosts[0]", "not a host name", "small letters"),
+    ("path twice", {"topology/routes/0/paths": [{"paths": ["/a"], "service": "europe"}, {"paths": ["/a"], "service": "pool"}]}, "topology.routes[0].paths[1].paths[0]", "listed twice", "one of the services"),
+    ("star in the middle", {"topology/routes/0/paths/0/paths": ["/europe*"]}, "topology.routes[0].paths[0].paths[0]", "not a path", "/europe/*"),
+    ("path without a slash", {"topology/routes/0/paths/0/paths": ["europe/*"]}, "topology.routes[0].paths[0].paths[0]", "not a path", "/europe/*"),
+    ("path with a query", {"topology/routes/0/paths/0/paths": ["/a?b=1"]}, "topology.routes[0].paths[0].paths[0]", "not a path", "only the path"),
+    ("path for everything", {"topology/routes/0/paths/0/paths": ["/*"]}, "topology.routes[0].paths[0].paths[0]", "catches every path", "`service:` of the route"),
+    ("probe longer than its interval", {H: {"interval": "5s", "timeout": "10s"}}, "topology.health_checks.ready.timeout", "may take 10s", "at most 5s"),
+    ("path of a TCP probe", {H: {"type": "tcp", "path": "/x"}}, "topology.health_checks.ready.path", "a tcp check has no path", "type http"),
+    ("probe path without a slash", {H: {"path": "healthz"}}, "topology.health_checks.ready.path", "not a path", "/healthz"),
+    ("gRPC service of an HTTP probe", {H: {"grpc_service": "x"}}, "topology.health_checks.ready.grpc_service", "names no gRPC service", "type grpc"),
+    ("service name too long", {"name": "a" * 30, f"{S}{LONG}": {"health_check": "ready", "regions": "all"}}, f"topology.services.{LONG}", "73 characters, and Google takes 63", "by 10"),
+    ("health check name too long", {"name": "a" * 30, f"topology/health_checks/{LONG}": {}}, f"topology.health_checks.{LONG}", "73 characters", "by 10"),
+    ("certificate name too long", {"name": "a" * 30, f"{F}https": {"certificates": {"given": [{**GIVEN, "name": "b" * 30}]}}}, "topology.frontends.https.certificates.given[0].name", "with the hash", "by 7"),
+    ("dwell shorter than dead time", {f"{P}rhythm": {"dwell": "2m"}}, "policies.default.rhythm.dwell", "dead time of 380s", "380s or more"),
+    ("posture dwell shorter than dead time", {f"{P}postures": {"dwell": "2m"}}, "policies.default.postures.dwell", "dead time of 380s", "380s or more"),
+    ("waiting shorter than blindness", {f"{P}rhythm": {"up_wait": "1m"}}, "policies.default.rhythm.up_wait", "270s old", "270s or more"),
+    ("longest rest shorter than the shortest", {f"{P}rhythm": {"hold_max": "5m"}}, "policies.default.rhythm.hold_max", "longest rest", "8m or more"),
+    ("all samples stale", {f"{P}evidence": {"max_age": "4m"}}, "policies.default.evidence.max_age", "count as stale", "330s or more"),
+    ("all health reads stale", {f"{P}evidence": {"health_max_age": "10s"}}, "policies.default.evidence.health_max_age", "read every 15s", "15s or more"),
+    ("window too narrow for the evidence", {"daemon/observe/window": "5m"}, "daemon.observe.window", "need 450s", "450s or more"),
+    ("errors leave and return at once", {f"{P}triggers": {"return_error_ratio": 0.6}}, "policies.default.triggers.return_error_ratio", "less than drain_error_ratio", "Lower"),
+    ("health leaves and returns at once", {f"{P}triggers": {"return_healthy_share": 0.2}}, "policies.default.triggers.drain_healthy_share", "less than return_healthy_share", "raise"),
+    ("latency leaves and returns at once", {f"{P}triggers": {"return_latency_ratio": 1.0}}, "policies.default.triggers.return_latency_ratio", "less than shed_latency_ratio", "Lower"),
+    ("posture order", {f"{P}postures": {"scarce_below": 0.4}}, "policies.default.postures.scarce_below", "less than guarded_below", "Lower"),
+    ("posture thresholds", {f"{P}postures": {"scarce": {"failover_threshold": 90}}}, "policies.default.postures.scarce.failover_threshold", "scarce spills sooner (90 %) than guarded (50 %)", "50 or less"),
+    ("join above leave", {f"{P}membership": {"join_below": 0.7}}, "policies.default.membership.leave_above", "more than join_below", "Raise"),
+    ("window that ends before it begins", {f"{P}freezes": [{"start": "2027-01-02T00:00:00Z", "end": "2027-01-01T00:00:00Z", "reason": "xmas"}]}, "policies.default.freezes[0].end", "ends before it begins", "after `start`"),
+    ("time without a zone", {f"{P}freezes": [{"start": "2027-01-02T00:00:00", "end": "2027-01-03T00:00:00Z", "reason": "xmas"}]}, "policies.default.freezes[0].start", "no time zone", "Z for UTC"),
+    ("planned work without a region", {f"{P}planned": [{"start": "2027-01-01T00:00:00Z", "end": "2027-01-02T00:00:00Z", "reason": "work"}]}, "policies.default.planned[0]", "names no region", "`freezes`"),
+    ("planned work in an unknown region", {f"{P}planned": [{"start": "2027-01-01T00:00:00Z", "end": "2027-01-02T00:00:00Z", "reason": "work", "region": "us-east1"}]}, "policies.default.planned[0].region", "no region 'us-east1'", "Did you mean us-east4?"),
+    ("freeze with a region", {f"{P}freezes": [{"start": "2027-01-01T00:00:00Z", "end": "2027-01-02T00:00:00Z", "reason": "work", "region": "us-east4"}]}, "policies.default.freezes[0].region", "all regions", "`planned`"),
+    ("objective past the timeout", {f"{P}slo": {"latency": "10m"}, f"{S}europe": {"home": "us-east4", "health_check": "ready", "timeout": "1h"}}, "policies.default.slo.latency", "pool gives up after 5m", "less than 5m"),
+    ("more serving regions than there are", {f"{P}floors": {"min_serving_regions": 3}, f"{S}europe": REMOVE, "topology/routes": REMOVE}, "policies.default.floors.min_serving_regions", "pool has 2", "2 or less"),
+    ("fast pass slower than the loop", {"daemon/health_pass": "90s", f"{P}evidence": {"health_max_age": "2m"}}, "daemon.health_pass", "whole loop every 60s", "15s"),
+    ("relative state folder", {"daemon/state_dir": "var"}, "daemon.state_dir", "where the daemon is started", "/var/lib/spillway"),
+    ("address without a port", {"daemon/listen": "localhost"}, "daemon.listen", "not an address", "127.0.0.1:9464"),
+    ("state in no known place", {"daemon/engine/backend": "my-bucket"}, "daemon.engine.backend", "not a place", "gs://"),
+    ("stack name", {"daemon/engine/stack": "a b"}, "daemon.engine.stack", "not the name of a stack", "main"),
+    ("engine that cannot reach Google", {"daemon/engine/kind": "embedded"}, "daemon.engine.kind", "cannot change Google Cloud", "cli+plugin"),
+    ("sandbox missing", {"cloud": "sandbox"}, "cloud", "`sandbox` is missing", "scenario"),
+    ("sandbox superfluous", {"sandbox": {"scenario": "x.yaml"}}, "sandbox", "no sandbox to set up", "cloud: sandbox"),
+    ("sandbox open to others", {"cloud": "sandbox", "sandbox": {"scenario": "x.yaml", "http": "0.0.0.0:8480"}}, "sandbox.http", "from outside", "127.0.0.1"),
+    ("sandbox twice on a port", {"cloud": "sandbox", "sandbox": {"scenario": "x.yaml", "http": "127.0.0.1:9464"}}, "sandbox.http", "wanted twice", "its own port"),
+    ("scenario not there", {"cloud": "sandbox", "sandbox": {"scenario": "x.yaml"}}, "sandbox.scenario", "no scenario file", "relative to this file"),
+]  # fmt: skip
+
+WARNINGS: list[tuple[str, dict[str, Any], str, str, str]] = [
+    ("pinned without failover", {f"{S}europe/failover": REMOVE}, "topology.services.europe.home", "every path that leads here dies with it", "failover: [REGION]"),
+    ("pool with a single region", {f"{S}pool/regions": ["us-east4"]}, "topology.services.pool.regions", "nothing to move", "second region"),
+    ("unused region", {f"{R}us-west1": {"groups": [{"zone": "us-west1-a", "neg": "w"}], "balancing": RATE}, f"{S}pool/regions": ["us-east4", "europe-west4"]}, "topology.regions.us-west1", "no service uses the region us-west1", "Remove it"),
+    ("unused health check", {"topology/health_checks/other": {}}, "topology.health_checks.other", "no service uses", "Remove it"),
+    ("unused policy", {"policies/careful": {}}, "policies.careful", "no service uses the policy careful", "Remove it"),
+    ("unreached service", {f"{S}lost": {"health_check": "ready", "regions": "all"}}, "topology.services.lost", "nothing leads to", "route"),
+    ("tick faster than samples", {"daemon/tick": "20s"}, "daemon.tick", "sees nothing new", "60s"),
+    ("listening to everybody", {"daemon/listen": ":9464"}, "daemon.listen", "ask for no password", "firewall"),
+    ("passphrase not there", {"daemon/engine/passphrase_file": "/nowhere/pass"}, "daemon.engine.passphrase_file", "no file", "where the daemon runs"),
+    ("draining shorter than requests", {f"{S}pool/draining": "10s"}, "topology.services.pool.draining", "cut after 10s", "5m"),
+    ("removal before the last answer", {f"{P}membership": {"drain_wait": "1m"}, f"{S}europe": REMOVE, "topology/routes": REMOVE}, "policies.default.membership.drain_wait", "removal can cut it", "5m or more"),
+]  # fmt: skip
+
+
+def _said(verdict: Verdict, path: str) -> str:
+    return (
+        "\n".join(f"{p.path}: {p.message} {p.remedy}" for p in (*verdict.problems, *verdict.warnings))
+        + f"\nwanted: {path}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "message", "remedy"), [e[1:] for e in ERRORS], ids=[e[0] for e in ERRORS]
+)
+def test_error(change: Change, changes: dict[str, Any], path: str, message: str, remedy: str) -> None:
+    verdict = change(changes)
+    assert verdict.config is None, "it was accepted"
+    found = [p for p in verdict.problems if p.path == path and message in p.message]
+    assert len(found) == 1, _said(verdict, path)
+    assert remedy in found[0].remedy, _said(verdict, path)
+    assert 0 < found[0].line <= verdict.text.count("\n") + 1
+    assert found[0].file.endswith("spillway.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "message", "remedy"), [w[1:] for w in WARNINGS], ids=[w[0] for w in WARNINGS]
+)
+def test_warning(change: Change, changes: dict[str, Any], path: str, message: str, remedy: str) -> None:
+    verdict = change(changes)
+    assert verdict.problems == (), _said(verdict, path)
+    assert verdict.config is not None
+    found = verdict.warning_at(path)
+    assert message in found.message, _said(verdict, path)
+    assert remedy in found.remedy, _said(verdict, path)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [e for e in ERRORS if e[0] not in {"missing section", "two certificates of one name"}],
+    ids=lambda e: str(e[0]),
+)
+def test_one_mistake_is_reported_once(
+    change: Change, entry: tuple[str, dict[str, Any], str, str, str]
+) -> None:
+    """No mistake drags a crowd of others behind it: a second and third only where two services share it."""
+    verdict = change(entry[1])
+    assert len(verdict.problems) <= 3, _said(verdict, entry[2])
+
+
+def test_all_mistakes_are_reported_at_once(change: Change) -> None:
+    """Twenty mistakes of all kinds in one configuration: the broken parts do not hide what is wrong with the others."""
+    together = [
+        "bare number for a duration", "port range", "scaler between 0 and 0.1", "unknown key", "project number",
+        "probe longer than its interval", "dwell shorter than dead time", "relative state folder", "unknown failover",
+        "unknown default service", "star in the middle", "posture order", "engine that cannot reach Google",
+    ]  # fmt: skip
+    chosen = [e for e in ERRORS if e[0] in together]
+    assert len(chosen) == len(together)
+    changes: dict[str, Any] = {}
+    for entry in chosen:
+        changes |= entry[1]
+    verdict = change(changes)
+    missing = [
+        e[0] for e in chosen if not any(p.path == e[2] and e[3] in p.message for p in verdict.problems)
+    ]
+    assert missing == [], _said(verdict, "")
+    assert [p.line for p in verdict.problems] == sorted(p.line for p in verdict.problems)
+
+
+def test_a_rule_is_silent_about_what_rests_on_a_broken_value(change: Change) -> None:
+    verdict = change({f"{P}timing": {"propagation": "soon"}, f"{P}rhythm": {"dwell": "30s"}})
+    assert [p.path for p in verdict.problems] == ["policies.default.timing.propagation"]
+    verdict = change({f"{R}us-east4/balancng": RATE, f"{R}us-east4/balancing": REMOVE})
+    assert [p.path for p in verdict.problems] == ["topology.regions.us-east4.balancng"]
+
+
+def test_items_keep_their_place_when_one_before_them_is_broken(change: Change) -> None:
+    verdict = change({f"{R}europe-west4/groups": [{"zone": 5}, {"zone": "us-east4-a", "neg": "x"}]})
+    assert (
+        verdict.at("topology.regions.europe-west4.groups[1].zone").line
+        > verdict.at("topology.regions.europe-west4.groups[0].zone").line
+    )
+
+
+def test_the_sample_is_the_one_that_is_changed() -> None:
+    assert "europe-west4" in SOUND
