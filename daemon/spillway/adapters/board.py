@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ SCHEMA = 1
 
 DECISIONS = 60
 """Passes that are remembered for the page."""
+
+_DIGITS = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class Board:
         self._lock = threading.Lock()
         self._last: TickReport | None = None
         self._ticked_at = 0.0
+        self._shape = ""
         self._decisions: deque[dict[str, Any]] = deque(maxlen=DECISIONS)
 
     def report(self, report: TickReport) -> None:
@@ -128,18 +132,15 @@ class Board:
         }
 
     def _remember(self, report: TickReport) -> None:
-        """Keep what a person would want to read again; quiet passes with the same words are one entry with a count."""
+        """Keep what a person would want to read again; quiet passes that say the same in other numbers are one entry."""
         newest = self._decisions[0] if self._decisions else None
         eventful = bool(report.moves or report.applied is not None or report.verdicts)
-        if (
-            newest is not None
-            and not eventful
-            and not newest["moves"]
-            and newest["sentence"] == report.sentence
-        ):
-            newest = dict(newest, last_at=report.at, times=newest["times"] + 1)
-            self._decisions[0] = newest
+        shape = _DIGITS.sub("#", report.sentence)
+        if newest is not None and not eventful and not newest["moves"] and shape == self._shape:
+            fresh = {"sentence": report.sentence, "last_at": report.at, "times": newest["times"] + 1}
+            self._decisions[0] = {**newest, **fresh}
             return
+        self._shape = shape
         self._decisions.appendleft(
             {
                 "tick": report.number,
@@ -149,6 +150,7 @@ class Board:
                 "times": 1,
                 "sentence": report.sentence,
                 "moves": [_move(move) for move in report.moves],
+                "advice": [_move(move) for move in report.advice],
                 "refusals": [_refusal(refusal) for refusal in report.refusals],
                 "verdicts": [verdict.sentence for verdict in report.verdicts],
                 "applied": None

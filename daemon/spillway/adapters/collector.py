@@ -6,16 +6,17 @@ It owns its registry, so nothing is shared with other code of the process and ev
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import nan
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from spillway import __version__
 from spillway.adapters.metrics import BY_NAME, Kind
 from spillway.control.report import Pass, TickReport
+from spillway.core import reasons
 from spillway.core.overlay import Posture
 from spillway.core.policy import Mode
 from spillway.core.result import BackendAssessment, BackendState, Lever, ServiceAssessment
@@ -44,18 +45,21 @@ def histogram(name: str, registry: CollectorRegistry, buckets: tuple[float, ...]
     return Histogram(name, metric.help, metric.labels, registry=registry, buckets=buckets)
 
 
+def lever_of(reason: str) -> Lever:
+    """The lever that a move with this reason pulls, for the label sets that are there from the start."""
+    if reason == "posture":
+        return Lever.POSTURE
+    return Lever.MEMBERSHIP if reason.startswith("join") or reason == "leave-detach" else Lever.SCALER
+
+
 class Counters:
     """Everything that is counted as passes go by.
 
     Args:
         registry: where the families are registered.
-        reasons: all reason codes, by lever where a move can have them.
-        guards: all guard codes.
     """
 
-    def __init__(
-        self, registry: CollectorRegistry, *, reasons: Iterable[tuple[Lever, str]], guards: Iterable[str]
-    ) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.decisions = counter("spillway_decisions_total", registry)
         self.refusals = counter("spillway_guard_refusals_total", registry)
         self.verdicts = counter("spillway_verdicts_total", registry)
@@ -67,10 +71,11 @@ class Counters:
         self.failed = counter("spillway_passes_failed_total", registry)
         self.durations = histogram("spillway_pass_duration_seconds", registry, _PASS_BUCKETS)
         self.reloads = counter("spillway_config_reloads_total", registry)
-        for lever, reason in reasons:
-            self.decisions.labels(lever.value, reason)
-        for guard in guards:
-            self.refusals.labels(guard)
+        for row in reasons.table():
+            if row.kind is reasons.Kind.MOVE:
+                self.decisions.labels(lever_of(row.code).value, row.code)
+            elif row.kind is reasons.Kind.GUARD:
+                self.refusals.labels(row.code)
         for result in ("better", "worse"):
             self.verdicts.labels(result)
         for outcome in Outcome:
@@ -88,7 +93,7 @@ class Counters:
         self.passes.labels(report.kind.value).inc()
         for phase, seconds in report.durations:
             self.durations.labels(report.kind.value, phase).observe(seconds)
-        for move in report.moves:
+        for move in (*report.moves, *report.advice):
             self.decisions.labels(move.lever.value, move.reason.code).inc()
         for refusal in report.refusals:
             self.refusals.labels(refusal.guard).inc()
@@ -181,12 +186,11 @@ class LastPass(Collector):
                 family = CounterMetricFamily(name.removesuffix("_total"), metric.help, labels=metric.labels)
             else:
                 family = gauge(name)
-            for labels, number in (
-                {(): value}.items()
-                if not isinstance(value, Mapping)
-                else ((((k,)), v) for k, v in value.items())
-            ):
-                family.add_metric(list(labels), number)
+            if isinstance(value, Mapping):
+                for label, number in value.items():
+                    family.add_metric([label], number)
+            else:
+                family.add_metric([], value)
             yield family
 
 
@@ -259,6 +263,8 @@ def _add_ages(
 
 def registry_with_process() -> CollectorRegistry:
     """A registry of our own that also tells of the process: memory, processor time, open files."""
+    no_created: Callable[[], None] = disable_created_metrics
+    no_created()  # they would double the series to tell a time that nobody asks for
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     return registry

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spillway.adapters.board import About, Board
 from spillway.adapters.collector import Counters, LastPass, registry_with_process
+from spillway.adapters.reads import MONITORING, Reads
 from spillway.adapters.web import Web
 from spillway.control.report import TickReport
 from spillway.core.policy import Policy
-from spillway.core.result import Lever
 from spillway.core.topology import Fleet
 
 
@@ -25,10 +25,8 @@ class Exporter:
         now: the world's UTC seconds.
         health: progress and a sentence about it.
         missed: passes that did not happen in time, by kind.
-        calls: monitoring calls made so far.
+        reads: calls, errors and seconds of all reads so far.
         lost: log lines lost so far.
-        reasons: every (lever, reason code) that a move can have.
-        guards: every guard code.
     """
 
     def __init__(
@@ -41,17 +39,15 @@ class Exporter:
         now: Callable[[], float],
         health: Callable[[], tuple[bool, str]],
         missed: Callable[[], Mapping[str, int]],
-        calls: Callable[[], int],
+        reads: Callable[[], Reads],
         lost: Callable[[], int],
-        reasons: Iterable[tuple[Lever, str]],
-        guards: Iterable[str],
     ) -> None:
         self.board = Board(about, policies=policies, now=now)
         self.registry = registry_with_process()
-        self._counters = Counters(self.registry, reasons=reasons, guards=guards)
+        self._counters = Counters(self.registry)
         self._health = health
         self._missed = missed
-        self._calls = calls
+        self._reads = reads
         self._lost = lost
         self._is_ready = False
         self._stopping = False
@@ -135,9 +131,13 @@ class Exporter:
         return self.board.history_document()
 
     def _figures(self) -> dict[str, float | Mapping[str, float]]:
+        reads = self._reads()
         return {
             "spillway_passes_missed_total": {"tick": 0, "health": 0} | dict(self._missed()),
-            "spillway_monitoring_calls_total": self._calls(),
+            "spillway_monitoring_calls_total": sum(reads.calls.get(source, 0) for source in MONITORING),
+            "spillway_reads_total": reads.calls,
+            "spillway_read_errors_total": reads.errors,
+            "spillway_read_seconds_total": reads.seconds,
             "spillway_log_lines_lost_total": self._lost(),
             "spillway_last_tick_timestamp_seconds": self.board.ticked_at(),
             "spillway_ready": float(self.ready()[0]),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +47,8 @@ class FileJournal:
         self._path = folder / "journal.jsonl"
         self._max_bytes = max_bytes
         self._keep = keep
-        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        self._file = self._open()
+        self._size = 0
+        self._file: FileIO | None = None
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one record and wait until it is on the disk.
@@ -56,11 +58,13 @@ class FileJournal:
         """
         line = encode(record)
         try:
+            file = self._writable()
             if self._size and self._size + len(line) > self._max_bytes:
-                self._rotate()
-            self._file.write(line)
-            self._file.flush()
-            os.fdatasync(self._file.fileno())
+                file = self._rotate(file)
+            written = file.write(line)
+            if written != len(line):
+                raise OSError(f"only {written} of {len(line)} bytes fit")  # noqa: TRY301 a short write is a full disk
+            os.fdatasync(file.fileno())
         except OSError as error:
             self._forget_torn_line()
             raise TemporaryError(
@@ -83,7 +87,9 @@ class FileJournal:
 
     def close(self) -> None:
         """Close the file; nothing is lost, as every record is on the disk already."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _files(self) -> Iterator[Path]:
         """Files that exist, newest first."""
@@ -95,20 +101,24 @@ class FileJournal:
     def _numbered(self, number: int) -> Path:
         return self._path if number == 0 else self._path.with_name(f"{self._path.name}.{number}")
 
-    def _open(self) -> Any:
-        file = self._path.open("ab", buffering=0)
-        size = file.tell()
-        if size:
-            with self._path.open("rb") as reader:
-                reader.seek(size - 1)
-                if reader.read(1) != b"\n":
-                    size += file.write(b"\n")
-        self._size = size
+    def _writable(self) -> FileIO:
+        """The current file; made, with its folder, by the first record."""
+        if self._file is not None:
+            return self._file
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        file = FileIO(self._path, "ab+")
+        self._size = file.seek(0, os.SEEK_END)
+        if self._size:
+            file.seek(self._size - 1)
+            if file.read(1) != b"\n":
+                self._size += file.write(b"\n")
+        self._file = file
         return file
 
-    def _rotate(self) -> None:
+    def _rotate(self, file: FileIO) -> FileIO:
         """Begin a new file, drop the oldest."""
-        self._file.close()
+        file.close()
+        self._file = None
         for number in reversed(range(self._keep)):
             path = self._numbered(number)
             if not path.exists():
@@ -118,14 +128,13 @@ class FileJournal:
             else:
                 path.replace(self._numbered(number + 1))
         sync_folder(self._folder)
-        self._file = self._open()
+        return self._writable()
 
     def _forget_torn_line(self) -> None:
-        """After a failed write: cut off what part of the line has arrived, or at least end it."""
-        if self._file.closed:
-            self._file = self._open()
-            return
-        os.ftruncate(self._file.fileno(), self._size)
+        """After a failed write: cut off what part of the line has arrived."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.truncate(self._size)
 
 
 def sync_folder(folder: Path) -> None:

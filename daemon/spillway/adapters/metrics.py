@@ -121,7 +121,7 @@ METRICS = (
             "decisions_total",
             _C,
             ("lever", "reason"),
-            "Moves decided, by lever and reason; docs/reasons.md explains each reason.",
+            "Moves decided, advice included, by lever and reason; docs/reasons.md explains each reason.",
         ),
         ("guard_refusals_total", _C, ("guard",), "Moves that a guard took away or made smaller."),
         (
@@ -137,7 +137,23 @@ METRICS = (
         ("engine_seconds", _H, (), "Wall seconds of one engine call."),
         ("engine_processes_total", _C, (), "Engine processes started; one for each adjustment is normal."),
         ("foreign_edits_total", _C, (), "Writes that found an edit by somebody else."),
-        ("monitoring_calls_total", _C, (), "Calls to Cloud Monitoring; at most four in a tick."),
+    ),
+    *_metrics(
+        "Reads",
+        (
+            "monitoring_calls_total",
+            _C,
+            (),
+            "Calls to Cloud Monitoring; at most four in a tick, however many services there are.",
+        ),
+        (
+            "reads_total",
+            _C,
+            ("source",),
+            "Calls by what is read: counts, latencies, places, descriptors, listing, policies, health.",
+        ),
+        ("read_errors_total", _C, ("source",), "Reads that failed or ran into their deadline."),
+        ("read_seconds_total", _C, ("source",), "Wall seconds spent in reads."),
     ),
     *_metrics(
         "The daemon",

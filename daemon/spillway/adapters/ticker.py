@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import ceil
-from math import ceil
 from typing import Any
 
 from apscheduler.events import (
@@ -31,14 +30,10 @@ LEAST_GRACE = 1
 
 
 class Ticker:
-    """Runs functions at intervals, all in one thread.
+    """Runs functions at intervals, all in one thread."""
 
-    Args:
-        on_error: told the name of the job and what it raised; the job goes on at its next time.
-    """
-
-    def __init__(self, on_error: Callable[[str, BaseException], None]) -> None:
-        self._on_error = on_error
+    def __init__(self) -> None:
+        self._on_error: Callable[[str, BaseException], None] = _ignore
         self._intervals: dict[str, float] = {}
         self._functions: dict[str, Callable[[], object]] = {}
         self._due: dict[str, datetime] = {}
@@ -56,8 +51,13 @@ class Ticker:
             self._heard, EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_MISSED | EVENT_JOB_SUBMITTED
         )
 
-    def start(self) -> None:
-        """Begin; jobs may be added before and after."""
+    def start(self, on_error: Callable[[str, BaseException], None]) -> None:
+        """Begin; jobs may be added before and after.
+
+        Args:
+            on_error: told the name of the job and what it raised; the job goes on at its next time.
+        """
+        self._on_error = on_error
         self._scheduler.start()
 
     def every(self, name: str, seconds: float, function: Callable[[], object]) -> None:
@@ -150,3 +150,7 @@ class Ticker:
             with self._lock:
                 self._missed[name] += count
             _log.debug("%s: %d run(s) did not happen in time", name, count)
+
+
+def _ignore(name: str, error: BaseException) -> None:
+    """Before the start nothing runs, so nothing can raise."""

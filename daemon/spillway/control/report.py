@@ -36,7 +36,9 @@ class TickReport:
     assessments: tuple[ServiceAssessment, ...]
     modes: tuple[tuple[ServiceName, Mode], ...]
     moves: tuple[Move, ...]
-    """What the core wants after its guards; carried out for services in mode `act` alone."""
+    """What was to be written: moves of services whose mode is `act`."""
+    advice: tuple[Move, ...]
+    """What would have been written in the other services."""
     refusals: tuple[Refusal, ...]
     verdicts: tuple[Verdict, ...]
     alarms: tuple[Reason, ...]

@@ -1,0 +1,51 @@
+# syntax=docker/dockerfile:1
+# Spillway in a container. Any Debian-like base with Python 3.11+ (and its venv module) will do:
+#   docker build --build-arg BASE=python:3.12-slim -t spillway .
+#   docker run --read-only --tmpfs /tmp -v spillway-state:/var/lib/spillway \
+#     -v "$PWD/config/spillway.yaml:/etc/spillway/spillway.yaml:ro" -p 127.0.0.1:9464:9464 spillway
+# In a container, set `daemon.listen: 0.0.0.0:9464`, and publish the port on loopback only, as above.
+# For `cloud: gcp` the image needs the Pulumi CLI and the gcp plugin: --build-arg WITH_ENGINE=1 fetches both.
+ARG BASE=python:3.12-slim
+
+FROM ${BASE} AS build
+ARG WITH_ENGINE=0
+SHELL ["/bin/sh", "-eu", "-c"]
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
+RUN python3 -m venv --copies /opt/spillway
+WORKDIR /src
+# The lock first: its layer stays while only Spillway itself changes.
+COPY requirements.lock ./
+RUN /opt/spillway/bin/python -m pip install --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY daemon ./daemon
+RUN /opt/spillway/bin/python -m pip install --no-deps --no-build-isolation . \
+    && /opt/spillway/bin/python -m compileall -q /opt/spillway/lib \
+    && mkdir -p /opt/spillway/pulumi \
+    && if [ "$WITH_ENGINE" = 1 ]; then PULUMI_HOME=/opt/spillway/pulumi /opt/spillway/bin/spillway setup; fi
+
+FROM ${BASE} AS run
+SHELL ["/bin/sh", "-eu", "-c"]
+# An init as process 1 reaps the engine's plugins, which outlive their parent and would pile up as zombies.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates dumb-init \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --system --gid 65532 spillway \
+    && useradd --system --uid 65532 --gid spillway --no-create-home --home-dir /var/lib/spillway --shell /usr/sbin/nologin spillway \
+    && install -d -o spillway -g spillway -m 0700 /var/lib/spillway
+COPY --from=build /opt/spillway /opt/spillway
+ENV PATH=/opt/spillway/bin:/usr/local/bin:/usr/bin:/bin \
+    HOME=/var/lib/spillway \
+    PULUMI_HOME=/opt/spillway/pulumi \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+USER 65532:65532
+WORKDIR /var/lib/spillway
+VOLUME ["/var/lib/spillway"]
+EXPOSE 9464
+# SIGTERM finishes or abandons the running pass within daemon.stop_deadline (60 s): give `docker stop --time 90`.
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20m --retries=3 \
+    CMD ["/opt/spillway/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9464/healthz', timeout=4)"]
+ENTRYPOINT ["/usr/bin/dumb-init", "--", "/opt/spillway/bin/spillway"]
+CMD ["run", "--config", "/etc/spillway/spillway.yaml"]

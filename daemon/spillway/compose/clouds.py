@@ -1,0 +1,93 @@
+"""Clock, eyes and hands for a configuration: Google's, or the sandbox's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from spillway.config import load
+from spillway.config.model import Config
+from spillway.ports import Clock, Deployer
+
+if TYPE_CHECKING:
+    from spillway.adapters.observer import CloudObserver
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """An adapter that holds connections or child processes."""
+
+    def close(self) -> None:
+        """Interrupt what runs, let go of the rest."""
+        ...
+
+
+def clock_of(config: Config) -> tuple[Clock, float]:
+    """The world's clock, and its seconds in one real second.
+
+    Raises:
+        TemporaryError: the sandbox does not answer.
+    """
+    from spillway.adapters.clock import SystemClock, sandbox_clock
+
+    if config.cloud == "gcp" or config.sandbox is None:
+        return SystemClock(), 1.0
+    clock = sandbox_clock(f"http://{config.sandbox.http}")
+    return clock, clock.speed
+
+
+def deployer_of(config: Config) -> Deployer:
+    """The engine.
+
+    Raises:
+        PermanentError: the one that is demanded is not installed.
+    """
+    from spillway.adapters.engine.deployer import deployer
+
+    return deployer(config, Path(config.daemon.state_dir))
+
+
+def closer(deployer: Deployer) -> Callable[[], None]:
+    """What closes an engine; nothing where it has nothing to close."""
+    return deployer.close if isinstance(deployer, Closing) else lambda: None
+
+
+def observer_of(config: Config, clock: Clock) -> CloudObserver:
+    """The daemon's eyes.
+
+    Raises:
+        PermanentError: there are no credentials for Google.
+    """
+    from spillway.adapters import monitoring, rest
+    from spillway.adapters.compute import ComputeReader
+    from spillway.adapters.observer import CloudObserver
+
+    fleet, policies, settings = load.fleet(config), load.policies(config), config.daemon.observe
+    sandbox = config.sandbox if config.cloud == "sandbox" else None
+    bases = (
+        {}
+        if sandbox is None
+        else {"compute": f"http://{sandbox.http}/compute/v1", "network_services": f"http://{sandbox.http}/v1"}
+    )
+    session = rest.google_session if sandbox is None else rest.sandbox_session
+    return CloudObserver(
+        fleet,
+        monitoring=monitoring.MonitoringReader(
+            monitoring.connect(None if sandbox is None else sandbox.grpc),
+            project=config.project,
+            resources=[service.resource for service in fleet.services],
+            window=settings.window,
+            deadline=settings.deadline,
+        ),
+        compute=ComputeReader(
+            session(settings.health_parallel + 4),
+            project=config.project,
+            deadline=settings.health_deadline,
+            parallel=settings.health_parallel,
+            **bases,
+        ),
+        clock=clock,
+        deadline=max(settings.deadline, settings.health_deadline),
+        evidence={service.name: policies[service.policy].evidence for service in fleet.services},
+    )

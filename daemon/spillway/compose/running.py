@@ -1,0 +1,156 @@
+"""The daemon, put together."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spillway.compose.changes import digest_of, restart_needed, signature
+from spillway.compose.clouds import clock_of, closer, deployer_of, observer_of
+from spillway.compose.tools import keeper_of
+from spillway.config import load
+from spillway.config.load import Loaded
+from spillway.config.model import Config
+from spillway.control.progress import Progress
+from spillway.control.tick import Loop, Parts
+from spillway.ports import Clock
+from spillway.service.life import Service
+from spillway.service.roles import Candidate, Rhythm
+
+if TYPE_CHECKING:
+    from spillway.adapters.exporter import Exporter
+    from spillway.adapters.logs import BoundedHandler
+    from spillway.adapters.ticker import Ticker
+
+
+def daemon(loaded: Loaded, config_path: Path) -> Service:
+    """The daemon for a configuration; nothing is written before its `run`.
+
+    Raises:
+        SpillwayError: the engine that is demanded is not installed, or the sandbox does not answer.
+    """
+    from spillway.adapters import logs
+    from spillway.adapters.journal import FileJournal
+    from spillway.adapters.lease import FileLease
+    from spillway.adapters.notify import SystemdNotifier
+    from spillway.adapters.ticker import Ticker
+
+    config = loaded.config
+    log = logs.setup(config.daemon.log.level, config.daemon.log.format)
+    state_dir = Path(config.daemon.state_dir)
+    clock, speed = clock_of(config)
+    session = session_of(config)
+    rhythm = rhythm_of(config, speed)
+    progress = Progress(time.monotonic, tick=rhythm.tick, write_limit=rhythm.write)
+    settings = config.daemon.journal
+    journal = FileJournal(state_dir / "journal", max_bytes=settings.max_bytes, keep=settings.keep)
+    loop = Loop(
+        parts_of(loaded, clock, session),
+        journal=journal,
+        keeper=keeper_of(state_dir),
+        clock=clock,
+        progress=progress,
+    )
+    ticker = Ticker()
+
+    def candidate() -> Candidate:
+        fresh = load.load(config_path)
+        return Candidate(
+            digest=digest_of(fresh, loop.parts.deployer.kind, session),
+            restart=restart_needed(config, fresh.config),
+            rhythm=rhythm_of(fresh.config, speed),
+            build=lambda: parts_of(fresh, clock, session),
+        )
+
+    def closing() -> None:
+        journal.close()
+        log.close()
+
+    return Service(
+        loop=loop,
+        ticker=ticker,
+        show=exporter_of(config, loop, ticker=ticker, clock=clock, speed=speed, progress=progress, log=log),
+        notifier=SystemdNotifier(),
+        lease=FileLease(state_dir),
+        rhythm=rhythm,
+        progress=progress,
+        candidate=candidate,
+        signature=lambda: signature(config_path, loaded.files),
+        closing=closing,
+    )
+
+
+def exporter_of(
+    config: Config,
+    loop: Loop,
+    *,
+    ticker: Ticker,
+    clock: Clock,
+    speed: float,
+    progress: Progress,
+    log: BoundedHandler,
+) -> Exporter:
+    """Metrics, status and page of a loop."""
+    from spillway.adapters.board import About
+    from spillway.adapters.exporter import Exporter
+    from spillway.adapters.reads import ReadTotals
+
+    about = About(
+        name=config.name,
+        project=config.project,
+        cloud=config.cloud,
+        engine=loop.parts.deployer.kind,
+        speed=speed,
+        tick=config.daemon.tick,
+    )
+    return Exporter(
+        config.daemon.listen,
+        about,
+        fleet=lambda: loop.parts.fleet,
+        policies=loop.policies,
+        now=clock.now,
+        health=progress.health,
+        missed=ticker.missed,
+        reads=ReadTotals(lambda: loop.parts.observer).total,
+        lost=lambda: log.lost,
+    )
+
+
+def session_of(config: Config) -> str:
+    """Part of the digest of what was built: a sandbox forgets all when it ends, so a daemon builds at every start there."""
+    return "" if config.cloud == "gcp" else str(time.time_ns())
+
+
+def rhythm_of(config: Config, speed: float) -> Rhythm:
+    """Intervals and deadlines in wall seconds."""
+    settings = config.daemon
+    return Rhythm(
+        tick=settings.tick / speed,
+        health=settings.health_pass / speed,
+        stop=settings.stop_deadline,
+        write=settings.engine.deadline,
+    )
+
+
+def parts_of(loaded: Loaded, clock: Clock, session: str) -> Parts:
+    """Everything that a configuration determines."""
+    config = loaded.config
+    deployer = deployer_of(config)
+    observer = observer_of(config, clock)
+    close_deployer = closer(deployer)
+
+    def close() -> None:
+        close_deployer()
+        observer.close()
+
+    return Parts(
+        fleet=load.fleet(config),
+        policies=load.policies(config),
+        starting=load.starting_overlay(config),
+        observer=observer,
+        deployer=deployer,
+        digest=digest_of(loaded, deployer.kind, session),
+        interrupt=close_deployer,
+        close=close,
+    )

@@ -1,0 +1,165 @@
+"""What survives the process: the overlay, the controller's memory, an open intent, and the outputs, in one file.
+
+Losing it is safe. The overlay is then read back from the cloud, and the estimates are learned anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+from pydantic import TypeAdapter, ValidationError
+
+from spillway.core.holds import Holds
+from spillway.core.memory import ControllerMemory, fresh
+from spillway.core.overlay import Overlay, ServiceSetting
+from spillway.core.result import Plan
+from spillway.core.snapshot import Missing, Snapshot
+from spillway.core.units import legal_scaler
+
+VERSION = 1
+"""Version of the file; one that is newer than this program is set aside, not guessed at."""
+
+
+class Store(Protocol):
+    """A place for a few bytes that survive crashes."""
+
+    def load(self) -> bytes | None:
+        """What was saved last, or None.
+
+        Raises:
+            SpillwayError: it cannot be read.
+        """
+        ...
+
+    def save(self, content: bytes) -> None:
+        """Replace the content, durably and atomically.
+
+        Raises:
+            SpillwayError: it cannot be written; the old content stands.
+        """
+        ...
+
+    def set_aside(self) -> str:
+        """Move unreadable content out of the way; where to."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A plan that was about to be written. Found at a start, it means: the outcome is unknown."""
+
+    plan: Plan
+    at: float
+    """UTC seconds of the decision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Everything that survives. `overlay` None means that nothing was ever written from this state folder."""
+
+    version: Literal[1] = 1
+    tick: int = 0
+    saved_at: float = 0.0
+    overlay: Overlay | None = None
+    memory: ControllerMemory = field(default_factory=fresh)
+    intent: Intent | None = None
+    holds: Holds = field(default_factory=Holds)
+    outputs: tuple[tuple[str, str], ...] = ()
+    provisioned: str = ""
+    """Digest of the topology that was last built in full; empty where a build is due."""
+
+
+_ADAPTER = TypeAdapter(Kept)
+
+
+def dump(kept: Kept) -> bytes:
+    """The file's content."""
+    return _ADAPTER.dump_json(kept)
+
+
+class Keeper:
+    """Reads and writes what is kept.
+
+    Args:
+        store: where.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def restore(self) -> tuple[Kept, str]:
+        """What was kept, and a sentence about it; a file that makes no sense is kept aside and the start is a cold one.
+
+        Raises:
+            SpillwayError: the file is there and the disk does not give it.
+        """
+        content = self._store.load()
+        if content is None:
+            return Kept(), "Cold start: nothing was kept."
+        try:
+            kept = _ADAPTER.validate_json(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the whole file"
+            return (
+                Kept(),
+                f"Cold start: what was kept is unreadable at {place} ({first['msg']}) and now lies in {self._store.set_aside()}.",
+            )
+        return kept, f"Warm start: going on after tick {kept.tick}."
+
+    def save(self, kept: Kept) -> None:
+        """Keep it.
+
+        Raises:
+            SpillwayError: the disk does not take it; what was kept before stands.
+        """
+        self._store.save(dump(kept))
+
+
+def fit(starting: Overlay, overlay: Overlay | None) -> Overlay:
+    """What `overlay` says of backends that are still there, and what `starting` says of all others."""
+    if overlay is None:
+        return starting
+    known = {service.service: service for service in overlay.services}
+    return Overlay(
+        services=tuple(
+            _fit_service(setting, known[setting.service]) if setting.service in known else setting
+            for setting in starting.services
+        )
+    )
+
+
+def _fit_service(setting: ServiceSetting, old: ServiceSetting) -> ServiceSetting:
+    regions = {b.region: b for b in old.backends}
+    backends = tuple(
+        replace(b, member=regions[b.region].member, scaler=regions[b.region].scaler)
+        if b.region in regions
+        else b
+        for b in setting.backends
+    )
+    return replace(setting, posture=old.posture, backends=backends)
+
+
+def read_back(starting: Overlay, snapshot: Snapshot) -> Overlay | None:
+    """The overlay as the cloud has it, for a start without memory.
+
+    What does not exist yet, or is not attached, is as in `starting`: the configuration says that it belongs there.
+
+    Returns:
+        None where the listing could not be read: nobody knows then what stands.
+    """
+    overlay = starting
+    for view in snapshot.services:
+        setting = overlay.service(view.service)
+        for backend in view.backends:
+            if isinstance(backend.observed, Missing):
+                return None
+            seen = backend.observed.value
+            if seen.member:
+                found = replace(
+                    setting.backend(backend.region), member=True, scaler=legal_scaler(seen.scaler)
+                )
+                setting = setting.with_backend(found)
+        overlay = overlay.with_service(setting)
+    return overlay

@@ -1,0 +1,278 @@
+"""The loop: observe, decide, write, record. One method for a tick, one for the fast health pass between ticks.
+
+Each pass starts from what is observed, never from what was last written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from spillway.control.hand import GOOD, Hand
+from spillway.control.memory import Keeper, Kept, fit, read_back
+from spillway.control.merge import with_health
+from spillway.control.progress import Progress
+from spillway.control.records import MinutesSeen, pass_record
+from spillway.control.report import Pass, TickReport
+from spillway.core import controller
+from spillway.core.outcome import StepResult
+from spillway.core.overlay import Overlay
+from spillway.core.policy import Mode, Policy
+from spillway.core.result import Plan, ServiceAssessment
+from spillway.core.snapshot import Snapshot
+from spillway.core.topology import Fleet
+from spillway.core.units import ServiceName
+from spillway.errors import TemporaryError
+from spillway.ports import Applied, Clock, Deployer, Journal, Observer, Outcome
+
+_TRIES = 3
+"""Builds tried at a start; each repairs first what the one before left."""
+
+
+def _nothing() -> None:
+    """For parts that have nothing to interrupt or to close."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that a configuration determines; swapped whole between two passes."""
+
+    fleet: Fleet
+    policies: Mapping[str, Policy]
+    """By policy name, as `Service.policy` names them."""
+    starting: Overlay
+    """What is wanted of a backend about which nothing is known yet."""
+    observer: Observer
+    deployer: Deployer
+    digest: str
+    """Differs where the configuration differs."""
+    interrupt: Callable[[], None] = _nothing
+    """Ask an engine call that is under way to end; called from another thread."""
+    close: Callable[[], None] = _nothing
+    """Let go of connections, once no pass uses these parts any more."""
+
+    def policies_by_service(self) -> dict[ServiceName, Policy]:
+        """The policy in force for each service."""
+        return {service.name: self.policies[service.policy] for service in self.fleet.services}
+
+
+class Loop:
+    """One daemon's control loop. Its methods are called from one thread, one after another.
+
+    Args:
+        parts: what the configuration determines.
+        journal: the record.
+        keeper: what survives.
+        clock: the world's time.
+        progress: marks for liveness.
+        stopwatch: wall seconds for the durations of phases.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        journal: Journal,
+        keeper: Keeper,
+        clock: Clock,
+        progress: Progress,
+        stopwatch: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.parts = parts
+        self._hand = Hand(journal=journal, keeper=keeper, progress=progress, now=clock.now)
+        self._clock = clock
+        self._progress = progress
+        self._stopwatch = stopwatch
+        self._seen = MinutesSeen()
+        self._assessments: tuple[ServiceAssessment, ...] = ()
+        self._durations: list[tuple[str, float]] = []
+
+    @property
+    def kept(self) -> Kept:
+        """What would survive a crash at this moment."""
+        return self._hand.kept
+
+    def policies(self) -> dict[ServiceName, Policy]:
+        """The policy in force for each service."""
+        return self.parts.policies_by_service()
+
+    def restore(self) -> str:
+        """Read what survived the last process; a sentence about it.
+
+        Raises:
+            SpillwayError: the state folder cannot be read.
+        """
+        sentence = self._hand.restore()
+        self._hand.note("start", self._clock.now(), sentence, digest=self.parts.digest)
+        return sentence
+
+    def note(self, kind: str, sentence: str) -> None:
+        """Write an event to the journal."""
+        self._hand.note(kind, self._clock.now(), sentence)
+
+    def close(self) -> None:
+        """Let go of everything, after the last pass."""
+        self.parts.close()
+
+    def provision(self) -> Applied | None:
+        """Build what the configuration says, unless exactly that was built before; None then.
+
+        Raises:
+            SpillwayError: the cloud cannot be read, so nobody knows what stands.
+        """
+        kept = self._hand.kept
+        if kept.overlay is not None and kept.provisioned == self.parts.digest:
+            self._hand.kept = replace(kept, overlay=fit(self.parts.starting, kept.overlay))
+            return None
+        repaired = self.parts.deployer.recover()
+        if repaired is not None:
+            self.note("recover", repaired)
+        overlay = self._overlay_to_build()
+        applied = self._build(self.parts, overlay)
+        for _ in range(_TRIES - 1):
+            if applied.outcome in GOOD or applied.outcome is Outcome.REFUSED:
+                break
+            applied = self._build(self.parts, overlay)
+        return applied
+
+    def swap(self, parts: Parts) -> Applied | None:
+        """Take over a new configuration: build what it says, keep the old one if that does not work.
+
+        Returns:
+            What became of the build; None where nothing differs. The swap has happened if it is done or unchanged.
+        """
+        if parts.digest == self.parts.digest:
+            return None
+        applied = self._build(parts, fit(parts.starting, self._hand.kept.overlay))
+        if applied.outcome in GOOD:
+            self.parts.close()
+            self.parts = parts
+            self._seen = MinutesSeen()
+            self._assessments = ()
+        return applied
+
+    def tick(self) -> TickReport:
+        """One full pass."""
+        self._durations = []
+        with self._phase("observe"):
+            snapshot = self.parts.observer.observe()
+        before, kept = self._overlay(), self._hand.kept
+        with self._phase("decide"):
+            result = controller.step(
+                self.parts.fleet,
+                self.parts.policies,
+                snapshot,
+                before,
+                kept.memory,
+                kept.holds.active(snapshot.at),
+            )
+        self._hand.kept = replace(kept, tick=kept.tick + 1)
+        self._assessments = result.assessment
+        report = self._finish(Pass.TICK, snapshot, before, result)
+        self._progress.ticked()
+        return report
+
+    def health_pass(self) -> TickReport | None:
+        """The fast pass, which may only drain; None where it changed nothing."""
+        self._durations = []
+        with self._phase("observe"):
+            snapshot = self.parts.observer.observe_health()
+        before, kept = self._overlay(), self._hand.kept
+        with self._phase("decide"):
+            result = controller.health_step(
+                self.parts.fleet,
+                self.parts.policies,
+                snapshot,
+                before,
+                kept.memory,
+                kept.holds.active(snapshot.at),
+            )
+        if result.plan.empty:
+            self._hand.kept = replace(kept, memory=result.memory, overlay=result.overlay)
+            return None
+        self._assessments = with_health(self._assessments, result.assessment)
+        return self._finish(Pass.HEALTH, snapshot, before, result)
+
+    def _finish(self, kind: Pass, snapshot: Snapshot, before: Overlay, result: StepResult) -> TickReport:
+        """Write what is to be written, then record all of it."""
+        hand = self._hand
+        hand.kept = replace(hand.kept, memory=result.memory, overlay=result.overlay)
+        applied = None
+        sentence = result.sentence
+        if not result.plan.empty:
+            with self._phase("write"):
+                applied = hand.write(self.parts.deployer, result.plan, snapshot.at)
+            if applied is None:
+                sentence = f"{sentence} {hand.waiting(snapshot.at)}"
+            elif applied.outcome not in GOOD:
+                sentence = f"{sentence} The write ended {applied.outcome.value}: {applied.sentence}."
+        report = self._report(kind, snapshot, result, sentence, applied)
+        with self._phase("record"):
+            hand.kept = replace(hand.kept, saved_at=snapshot.at)
+            hand.save()
+            hand.record(pass_record(self._seen, report, before, result.plan))
+        return replace(report, durations=tuple(self._durations))
+
+    def _report(
+        self, kind: Pass, snapshot: Snapshot, result: StepResult, sentence: str, applied: Applied | None
+    ) -> TickReport:
+        modes: tuple[tuple[ServiceName, Mode], ...] = tuple(
+            (name, policy.mode) for name, policy in self.parts.policies_by_service().items()
+        )
+        return TickReport(
+            number=self._hand.kept.tick,
+            kind=kind,
+            at=snapshot.at,
+            sentence=sentence,
+            durations=tuple(self._durations),
+            snapshot=snapshot,
+            assessments=self._assessments,
+            modes=modes,
+            moves=result.plan.moves,
+            advice=result.advice,
+            refusals=result.refusals,
+            verdicts=result.verdicts,
+            alarms=result.alarms,
+            applied=applied,
+            outputs=self._hand.kept.outputs,
+        )
+
+    def _build(self, parts: Parts, overlay: Overlay) -> Applied:
+        at = self._clock.now()
+        applied = self._hand.build(parts.deployer, Plan(overlay=overlay, moves=()), at, parts.digest)
+        self._hand.note(
+            "build", self._clock.now(), applied.sentence, outcome=applied.outcome, changes=applied.changes
+        )
+        return applied
+
+    def _overlay(self) -> Overlay:
+        """What is wanted now."""
+        return fit(self.parts.starting, self._hand.kept.overlay)
+
+    def _overlay_to_build(self) -> Overlay:
+        """What to build: what was kept, or what the cloud has where nothing was.
+
+        Raises:
+            TemporaryError: nothing was kept, and the cloud cannot be read.
+        """
+        if self._hand.kept.overlay is not None:
+            return self._overlay()
+        snapshot = self.parts.observer.observe_health()
+        overlay = read_back(self.parts.starting, snapshot)
+        if overlay is None:
+            reasons = "; ".join(snapshot.problems) or "the listing of backend services failed"
+            raise TemporaryError(
+                f"nothing is kept in the state folder and the cloud cannot be read, so nobody knows which regions are drained: {reasons}",
+                remedy="Building now could open a region that somebody closed. It is tried again at the next start.",
+            )
+        return overlay
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        begun = self._stopwatch()
+        try:
+            yield
+        finally:
+            self._durations.append((name, self._stopwatch() - begun))

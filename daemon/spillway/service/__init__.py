@@ -1,0 +1,1 @@
+"""The life of the daemon's process: start, signals, reload, readiness, stop."""

@@ -1,0 +1,248 @@
+"""One daemon, from start to end.
+
+All passes, the first build and every reload run in the ticker's one thread. The main thread waits for signals, looks
+after the config file and the clock once a second, and is the only one that ends anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from spillway.control.hand import GOOD
+from spillway.control.progress import Progress
+from spillway.control.report import TickReport
+from spillway.control.tick import Loop
+from spillway.errors import OutcomeUnknown, PermanentError, SpillwayError
+from spillway.exits import Exit
+from spillway.ports import Applied, Outcome
+from spillway.service.reload import Reloader
+from spillway.service.roles import Candidate, Lease, Notifier, Rhythm, Show, Ticker
+from spillway.service.signals import RELOADING, STOPPING, Ear
+
+_log = logging.getLogger(__name__)
+
+_LOOK = 1.0
+"""Wall seconds between looks at the config file and the clock."""
+_JUMP = 2.0
+"""Wall seconds by which the clock must jump between two looks before all runs are planned anew."""
+_INTERRUPT_GRACE = 5.0
+"""Wall seconds that an interrupted engine call gets to put its state on the disk (reference: pulumi.md section 7)."""
+
+
+class Service:
+    """One daemon.
+
+    Args:
+        loop: the control loop.
+        ticker: runs the passes.
+        show: metrics, status, page.
+        notifier: service manager.
+        lease: held from start to end.
+        rhythm: intervals and deadlines.
+        progress: liveness.
+        candidate: reads the configuration again; raises ConfigError.
+        signature: differs after the files of the configuration have changed.
+        closing: called at the very end, for instance to flush the log.
+        leave: ends the process at once, for a pass that cannot be stopped.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        ticker: Ticker,
+        show: Show,
+        notifier: Notifier,
+        lease: Lease,
+        rhythm: Rhythm,
+        progress: Progress,
+        candidate: Callable[[], Candidate],
+        signature: Callable[[], object],
+        closing: Callable[[], None],
+        leave: Callable[[int], NoReturn] = os._exit,
+    ) -> None:
+        self._loop = loop
+        self._ticker = ticker
+        self._show = show
+        self._notifier = notifier
+        self._lease = lease
+        self._rhythm = rhythm
+        self._progress = progress
+        self._reload = Reloader(
+            loop=loop, show=show, notifier=notifier, candidate=candidate, retime=self._retime
+        )
+        self._signature = signature
+        self._closing = closing
+        self._leave = leave
+        self._problem: BaseException | None = None
+        self._was_ready = False
+        self._ear = Ear()
+
+    def run(self) -> int:
+        """Live until SIGTERM or SIGINT; the exit code.
+
+        Raises:
+            SpillwayError: it cannot start: lease held, address in use, cloud refuses the build.
+            Exception: a defect in the first build.
+        """
+        try:
+            self._lease.acquire()
+            try:
+                return self._live()
+            finally:
+                self._lease.release()
+        finally:
+            self._ear.close()
+            self._closing()
+
+    def _live(self) -> int:
+        self._show.bind()
+        with self._ear.listening():
+            self._show.start()
+            _log.info("Spillway is at %s", self._show.url)
+            self._notifier.status("Starting: building the load balancer.")
+            self._ticker.start(self._raised)
+            self._ticker.soon("start", self._start)
+            self._wait()
+            self._stop()
+        if self._problem is not None:
+            raise self._problem
+        return Exit.OK
+
+    def _start(self) -> None:
+        """First job: build, then begin to tick. A problem that Spillway knows ends the process with its exit code."""
+        try:
+            _log.info("%s", self._loop.restore())
+            applied = self._loop.provision()
+            if applied is not None and applied.outcome not in GOOD:
+                raise _refusal(applied)
+        except SpillwayError as error:
+            self._give_up(error)
+            return
+        said = "nothing has changed since the last build" if applied is None else applied.sentence
+        _log.info("Engine %s: %s.", self._loop.parts.deployer.kind, said.rstrip("."))
+        self._keep_time()
+
+    def _keep_time(self) -> None:
+        self._ticker.every("tick", self._rhythm.tick, self._tick)
+        self._ticker.every("health", self._rhythm.health, self._health)
+
+    def _retime(self, rhythm: Rhythm) -> None:
+        """A reload has brought a new rhythm."""
+        if rhythm != self._rhythm:
+            self._rhythm = rhythm
+            self._progress.retime(tick=rhythm.tick, write_limit=rhythm.write)
+            self._keep_time()
+
+    def _tick(self) -> None:
+        self._publish(self._loop.tick())
+        self._notifier.alive()
+        if not self._was_ready:
+            self._was_ready = True
+            self._show.set_ready()
+            self._notifier.ready()
+
+    def _health(self) -> None:
+        report = self._loop.health_pass()
+        if report is not None:
+            self._publish(report)
+
+    def _publish(self, report: TickReport) -> None:
+        """To exporter, log and service manager."""
+        self._show.report(report)
+        self._notifier.status(f"tick {report.number}: {report.sentence}")
+        phases = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in report.durations)
+        _log.info(
+            "%s %d: %s [%s]",
+            report.kind.value,
+            report.number,
+            report.sentence,
+            phases,
+            extra={
+                "pass": report.kind.value,
+                "tick": report.number,
+                "moves": len(report.moves),
+                "refusals": len(report.refusals),
+                "outcome": report.applied.outcome.value if report.applied is not None else None,
+                "seconds": round(report.duration, 3),
+            },
+        )
+
+    def _raised(self, name: str, error: BaseException) -> None:
+        """A job raised what it should not have: a defect. Passes go on; a daemon that never started ends."""
+        _log.error("%s failed with a defect in Spillway; please report it", name, exc_info=error)
+        if name == "start":
+            self._give_up(error)
+        elif name == "reload":
+            self._show.reloaded("failed")
+        else:
+            self._show.failed(name)
+
+    def _give_up(self, error: BaseException) -> None:
+        """End the process with this error; called from the ticker's thread."""
+        self._problem = error
+        self._ear.ring(min(STOPPING))
+
+    def _wait(self) -> None:
+        """Until asked to stop: pass on reloads, watch the config file and the clock."""
+        seen = self._signature()
+        offset = time.time() - time.monotonic()
+        while True:
+            heard = self._ear.heard(_LOOK)
+            if heard & STOPPING:
+                return
+            now = self._signature()
+            if heard & RELOADING or now != seen:
+                seen = now
+                self._ticker.soon("reload", self._reload)
+            jump = time.time() - time.monotonic() - offset
+            if abs(jump) > _JUMP:
+                _log.warning("The clock has jumped by %.0f s; ticks are planned anew.", jump)
+                offset += jump
+                self._ticker.realign()
+
+    def _stop(self) -> None:
+        """Finish the running pass or abandon it, within the deadline; a second signal shortens the wait."""
+        _log.info("Stopping: the running pass may take %.0f s more.", self._rhythm.stop)
+        self._notifier.stopping()
+        self._show.set_stopping()
+        until = time.monotonic() + max(0.0, self._rhythm.stop - _INTERRUPT_GRACE)
+        idle = self._ticker.stop(0.0)
+        while not idle and time.monotonic() < until and not self._ear.heard(0.0) & STOPPING:
+            idle = self._ticker.stop(0.2)
+        if not idle:
+            _log.warning(
+                "The running pass is interrupted; what became of its write is looked up at the next start."
+            )
+            self._loop.parts.interrupt()
+            idle = self._ticker.stop(min(_INTERRUPT_GRACE, self._rhythm.stop))
+        if idle:
+            self._loop.note("stop", "Stopped on request.")
+            self._loop.close()
+        self._show.stop()
+        _log.info("Stopped.")
+        if not idle and self._problem is None:
+            self._lease.release()
+            self._closing()
+            self._leave(Exit.OK)
+
+
+def _refusal(applied: Applied) -> SpillwayError:
+    """The error that a failed first build ends the process with."""
+    sentence = f"the load balancer could not be built: {applied.sentence}"
+    if applied.outcome is Outcome.REFUSED:
+        return PermanentError(
+            sentence,
+            remedy="`spillway doctor` looks at permissions; `spillway plan` shows what would be built.",
+        )
+    if applied.outcome is Outcome.UNKNOWN:
+        return OutcomeUnknown(
+            sentence, remedy="Start it again: it looks at what was built before it does anything."
+        )
+    return SpillwayError(
+        sentence, remedy="Start it again: it repairs what is left half done and goes on from there."
+    )

@@ -1,0 +1,86 @@
+"""Reload: read the configuration again, swap it in whole between two passes, or keep the last good one and say why."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from spillway.control.hand import GOOD
+from spillway.control.tick import Loop
+from spillway.errors import ConfigError, SpillwayError
+from spillway.service.roles import Candidate, Notifier, Rhythm, Show
+
+_log = logging.getLogger(__name__)
+
+
+class Reloader:
+    """Runs in the ticker's thread, so that no pass is under way.
+
+    Args:
+        loop: takes over the new parts.
+        show: counts outcomes.
+        notifier: told when a reload begins and ends.
+        candidate: reads the configuration again; raises ConfigError.
+        retime: told the new rhythm after a swap.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        show: Show,
+        notifier: Notifier,
+        candidate: Callable[[], Candidate],
+        retime: Callable[[Rhythm], None],
+    ) -> None:
+        self._loop = loop
+        self._show = show
+        self._notifier = notifier
+        self._candidate = candidate
+        self._retime = retime
+
+    def __call__(self) -> None:
+        """One reload, from reading to the line in the log."""
+        self._notifier.reloading()
+        try:
+            outcome, sentence = self._try()
+        except ConfigError as error:
+            outcome = "refused"
+            sentence = f"the changed configuration has {len(error.problems)} mistake(s); the last good one stays in force"
+            for problem in error.problems:
+                _log.error("%s", problem)
+        except SpillwayError as error:
+            outcome, sentence = (
+                "failed",
+                f"the new configuration could not be taken over: {error} {error.remedy}".rstrip(),
+            )
+        finally:
+            self._notifier.ready()
+        self._show.reloaded(outcome)
+        self._loop.note("reload", sentence)
+        good = outcome in {"accepted", "unchanged"}
+        _log.log(logging.INFO if good else logging.ERROR, "Reload %s: %s.", outcome, sentence)
+
+    def _try(self) -> tuple[str, str]:
+        """Outcome and sentence of a reload whose input has no mistakes."""
+        candidate = self._candidate()
+        if candidate.digest == self._loop.parts.digest:
+            return "unchanged", "the configuration says the same as before"
+        if candidate.restart:
+            changed = ", ".join(candidate.restart)
+            return (
+                "restart-needed",
+                f"a restart is needed to change {changed}; until then the last good configuration stays in force",
+            )
+        parts = candidate.build()
+        applied = self._loop.swap(parts)
+        if applied is not None and applied.outcome not in GOOD:
+            parts.close()
+            return (
+                "failed",
+                f"the cloud did not take it ({applied.sentence}); the last good configuration stays in force",
+            )
+        self._retime(candidate.rhythm)
+        return "accepted", "the new configuration is in force" + (
+            f" ({applied.sentence})" if applied is not None else ""
+        )

@@ -1,0 +1,51 @@
+"""Signals as bytes on a socket: no handler ever runs Python code that could meet a lock held by the main thread."""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
+RELOADING = frozenset({signal.SIGHUP})
+
+
+class Ear:
+    """Hears signals, and what other threads of the process ring."""
+
+    def __init__(self) -> None:
+        self._bell, self._ear = socket.socketpair()
+        for end in (self._bell, self._ear):
+            end.settimeout(0.0)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Catch SIGTERM, SIGINT and SIGHUP inside the block; for the main thread alone."""
+        before = {number: signal.signal(number, _caught) for number in STOPPING | RELOADING}
+        old = signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(old)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def ring(self, number: signal.Signals) -> None:
+        """As if this signal had come; from any thread."""
+        self._bell.send(bytes([number]))
+
+    def heard(self, seconds: float) -> set[int]:
+        """What has come, waiting at most `seconds` for the first."""
+        ready, _, _ = select.select([self._ear], [], [], seconds)
+        return set(self._ear.recv(64)) if ready else set()
+
+    def close(self) -> None:
+        """Let go of the sockets."""
+        self._bell.close()
+        self._ear.close()
+
+
+def _caught(number: int, frame: object) -> None:
+    """The byte on the socket is all that matters."""

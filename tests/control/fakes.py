@@ -1,0 +1,280 @@
+"""Ports without a cloud: eyes, hands, clock, journal and store that a test drives step by step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from spillway.adapters.journal import encode
+from spillway.control.memory import Keeper, Kept, dump
+from spillway.control.progress import Progress
+from spillway.control.tick import Loop, Parts
+from spillway.core.holds import Hold, HoldKind, Holds
+from spillway.core.overlay import Overlay, initial_overlay
+from spillway.core.policy import Mode, Policy
+from spillway.core.snapshot import (
+    Absence,
+    BackendView,
+    HealthCount,
+    Minute,
+    Missing,
+    ObservedBackend,
+    ObservedPolicy,
+    Seen,
+    ServiceView,
+    Snapshot,
+)
+from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
+from spillway.errors import TemporaryError
+from spillway.ports import Applied, Outcome, Preview
+
+REGIONS = ("asia-east1", "europe-west4", "us-east4")
+START = 1_795_000_000.0
+
+
+class Crash(BaseException):
+    """The process is gone: nothing may catch it."""
+
+
+def fleet(services: tuple[str, ...] = ("pool",), regions: tuple[str, ...] = REGIONS) -> Fleet:
+    """Services with one group of ten endpoints in every region."""
+    return Fleet(
+        services=tuple(
+            Service(
+                name=name,
+                resource=f"spillway-{name}",
+                policy="default",
+                backends=tuple(
+                    Backend(
+                        service=name,
+                        region=region,
+                        groups=(GroupKey(name=f"neg-{region}", scope=f"{region}-a"),),
+                        target=Target(mode=BalancingMode.RATE, per_endpoint=20.0),
+                    )
+                    for region in regions
+                ),
+            )
+            for name in services
+        )
+    )
+
+
+class FakeClock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+class FakeCloud:
+    """What Google would have: an overlay, and health; it is eyes and hands at once."""
+
+    kind = "fake"
+
+    def __init__(self, clock: FakeClock, starting: Overlay) -> None:
+        self.clock = clock
+        self.overlay = starting
+        self.healthy = dict.fromkeys(REGIONS, 10)
+        self.rate = 20.0
+        self.readable = True
+        self.applied: list[Overlay] = []
+        self.recovered = 0
+        self.outcomes: list[Outcome] = []
+        self.carried_out = True
+        """Whether a write of an outcome that is not good changes the cloud all the same."""
+        self.before_write: Callable[[], None] = _nothing
+        self.after_write: Callable[[], None] = _nothing
+
+    def preview(self, overlay: Overlay) -> Preview:
+        return Preview(changes=(), same=1)
+
+    def apply(self, overlay: Overlay) -> Applied:
+        self.before_write()
+        self.applied.append(overlay)
+        outcome = self.outcomes.pop(0) if self.outcomes else Outcome.DONE
+        if outcome in {Outcome.DONE, Outcome.UNCHANGED} or self.carried_out:
+            self.overlay = overlay
+        self.after_write()
+        return Applied(
+            outcome=outcome,
+            sentence=f"it ended {outcome.value}",
+            outputs=(("load_balancer_ip", "203.0.113.7"),),
+            engine_processes=1,
+            engine_seconds=0.4,
+        )
+
+    def destroy(self) -> Applied:
+        return Applied(outcome=Outcome.DONE, sentence="gone")
+
+    def recover(self) -> str | None:
+        self.recovered += 1
+        return None
+
+    def outputs(self) -> dict[str, str]:
+        return {}
+
+    def observe(self) -> Snapshot:
+        return self._snapshot(traffic=True)
+
+    def observe_health(self) -> Snapshot:
+        return self._snapshot(traffic=False)
+
+    def _snapshot(self, *, traffic: bool) -> Snapshot:
+        failed = Missing(absence=Absence.QUERY_FAILED, detail="no answer")
+        services = []
+        for setting in self.overlay.services:
+            views = tuple(
+                BackendView(
+                    region=b.region,
+                    observed=Seen(
+                        value=ObservedBackend(
+                            member=b.member, scaler=b.scaler, mixed=False, preference=b.preference
+                        ),
+                        age=1.0,
+                        evidence=1,
+                    )
+                    if self.readable
+                    else failed,
+                    health=Seen(
+                        value=HealthCount(healthy=self.healthy[b.region], total=10, by_group=((self.healthy[b.region], 10),)),
+                        age=1.0,
+                        evidence=10,
+                    )
+                    if self.readable
+                    else failed,
+                    traffic=Seen(value=self._minutes(), age=230.0, evidence=int(self.rate * 180)) if traffic and self.readable else failed,
+                )
+                for b in setting.backends
+            )
+            services.append(
+                ServiceView(
+                    service=setting.service,
+                    backends=views,
+                    policy=Seen(value=ObservedPolicy(failover_threshold=70, auto_drain=True), age=1.0, evidence=1),
+                    places=failed,
+                    unassigned=Missing(absence=Absence.NO_SERIES),
+                )
+            )
+        return Snapshot(at=self.clock.at, lag=270.0, services=tuple(services))
+
+    def _minutes(self) -> tuple[Minute, ...]:
+        newest = (self.clock.at - 220.0) // 60.0 * 60.0
+        return tuple(
+            Minute(end=newest - 60.0 * back, ok=self.rate * 60.0, client_error=0.0, too_many=0.0, server_error=0.0, latency=None)
+            for back in reversed(range(8))
+        )
+
+
+class FakeJournal:
+    """Records as they would come back from the disk."""
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+        self.full = False
+
+    def append(self, record: dict[str, Any]) -> None:
+        if self.full:
+            raise TemporaryError("no space left", remedy="Free some.")
+        self.records.append(json.loads(encode(record)))
+
+    def tail(self, count: int) -> tuple[dict[str, Any], ...]:
+        return tuple(self.records[-count:])
+
+    def kinds(self) -> list[str]:
+        return [record["kind"] for record in self.records]
+
+
+class FakeStore:
+    """A file that survives the loop."""
+
+    def __init__(self) -> None:
+        self.content: bytes | None = None
+        self.aside: list[bytes] = []
+        self.full = False
+        self.saves = 0
+
+    def load(self) -> bytes | None:
+        return self.content
+
+    def save(self, content: bytes) -> None:
+        if self.full:
+            raise TemporaryError("no space left", remedy="Free some.")
+        self.saves += 1
+        self.content = content
+
+    def set_aside(self) -> str:
+        assert self.content is not None
+        self.aside.append(self.content)
+        self.content = None
+        return "state.json.unreadable-1"
+
+
+class Rig:
+    """A loop over fakes; `restart` makes a new one over the same store and cloud."""
+
+    def __init__(self, *, mode: Mode = Mode.ACT, services: tuple[str, ...] = ("pool",), digest: str = "one") -> None:
+        self.clock = FakeClock()
+        self.fleet = fleet(services)
+        self.cloud = FakeCloud(self.clock, initial_overlay(self.fleet))
+        self.journal = FakeJournal()
+        self.store = FakeStore()
+        self.policy = Policy(mode=mode)
+        self.digest = digest
+        self.wall = 0.0
+        self.restart()
+
+    def parts(self, **changes: Any) -> Parts:
+        made = Parts(
+            fleet=self.fleet,
+            policies={"default": self.policy},
+            starting=initial_overlay(self.fleet),
+            observer=self.cloud,
+            deployer=self.cloud,
+            digest=self.digest,
+        )
+        return replace(made, **changes)
+
+    def restart(self) -> None:
+        """A new process."""
+        self.progress = Progress(lambda: self.wall, tick=60.0, write_limit=900.0)
+        self.loop = Loop(
+            self.parts(),
+            journal=self.journal,
+            keeper=Keeper(self.store),
+            clock=self.clock,
+            progress=self.progress,
+            stopwatch=lambda: self.wall,
+        )
+
+    def started(self, *holds: Hold) -> Rig:
+        """Restored and built, with operators' commands in force."""
+        if holds:
+            self.store.content = dump(Kept(holds=Holds(items=holds)))
+        self.loop.restore()
+        self.loop.provision()
+        return self
+
+    def later(self, seconds: float = 60.0) -> None:
+        """Let time pass."""
+        self.clock.at += seconds
+
+    def scaler(self, region: str) -> float:
+        """What the cloud has."""
+        return self.cloud.overlay.service("pool").backend(region).scaler
+
+
+def drain(region: str, *, until: float = START + 7200.0) -> Hold:
+    """An operator wants this region empty: the plainest reason for a write."""
+    return Hold(kind=HoldKind.DRAIN, until=until, reason="new kernel", region=region)
+
+
+def _nothing() -> None:
+    """Nothing happens."""

@@ -1,0 +1,102 @@
+"""The journal: durable lines, bounded size, and a reader that survives what a crash leaves."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spillway.adapters.journal import SCHEMA, FileJournal
+from spillway.errors import TemporaryError
+
+Make = Callable[..., FileJournal]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Make]:
+    made: list[FileJournal] = []
+
+    def make(*, max_bytes: int = 10_000, keep: int = 3) -> FileJournal:
+        made.append(FileJournal(tmp_path / "journal", max_bytes=max_bytes, keep=keep))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def numbers(found: tuple[dict[str, Any], ...]) -> list[int]:
+    return [record["tick"] for record in found]
+
+
+def test_records_come_back_oldest_first_with_the_schema_in_front(journal: Make, tmp_path: Path) -> None:
+    written = journal()
+    for number in range(5):
+        written.append({"tick": number, "sentence": "nothing done, all is well"})
+    assert numbers(written.tail(3)) == [2, 3, 4]
+    line = (tmp_path / "journal" / "journal.jsonl").read_text().splitlines()[0]
+    assert line.startswith(f'{{"schema":{SCHEMA},')
+
+
+def test_a_new_file_begins_at_the_limit_and_the_oldest_is_dropped(journal: Make, tmp_path: Path) -> None:
+    written = journal(max_bytes=300, keep=3)
+    for number in range(40):
+        written.append({"tick": number, "filler": "x" * 60})
+    files = sorted(path.name for path in (tmp_path / "journal").iterdir())
+    assert files == ["journal.jsonl", "journal.jsonl.1", "journal.jsonl.2"]
+    assert all(path.stat().st_size <= 300 for path in (tmp_path / "journal").iterdir())
+    found = numbers(written.tail(100))
+    assert found == list(range(found[0], 40))
+    assert 5 < len(found) < 15
+
+
+def test_a_torn_last_line_is_skipped_and_spoils_nothing(journal: Make, tmp_path: Path) -> None:
+    first = journal()
+    first.append({"tick": 1})
+    first.close()
+    path = tmp_path / "journal" / "journal.jsonl"
+    with path.open("ab") as file:
+        file.write(b'{"schema":1,"tick":2,"sent')
+    again = journal()
+    assert numbers(again.tail(10)) == [1]
+    again.append({"tick": 3})
+    assert numbers(again.tail(10)) == [1, 3]
+
+
+def test_records_longer_than_a_block_are_read_whole(journal: Make, tmp_path: Path) -> None:
+    written = journal(max_bytes=10_000_000)
+    for number in range(4):
+        written.append({"tick": number, "filler": "y" * 100_000})
+    assert numbers(written.tail(2)) == [2, 3]
+
+
+def test_nothing_is_made_before_the_first_record(journal: Make, tmp_path: Path) -> None:
+    assert journal().tail(5) == ()
+    assert not (tmp_path / "journal").exists()
+
+
+def test_a_number_that_is_not_finite_is_refused(journal: Make, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Out of range"):
+        journal().append({"tick": float("nan")})
+
+
+def test_a_full_disk_is_named_and_leaves_no_half_record(
+    journal: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = journal()
+    written.append({"tick": 1})
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        with pytest.raises(TemporaryError, match="No space left") as caught:
+            written.append({"tick": 2})
+    assert "Free space" in caught.value.remedy
+    written.append({"tick": 3})
+    assert numbers(written.tail(10)) == [1, 3]

@@ -1,0 +1,88 @@
+"""What survives a crash, and the right to write it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spillway.adapters.lease import FileLease
+from spillway.adapters.store import FileStore
+from spillway.errors import TemporaryError
+
+HOLDER = """
+import sys, pathlib
+from spillway.adapters.lease import FileLease
+FileLease(pathlib.Path(sys.argv[1])).acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_was_saved_comes_back_whole(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "state" / "state.json")
+    assert store.load() is None
+    store.save(b"one")
+    store.save(b"two")
+    assert store.load() == b"two"
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["state.json"]
+
+
+def test_a_crash_before_the_rename_leaves_the_old_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(tmp_path / "state.json")
+    store.save(b"old")
+
+    def dies(self: Path, target: Path) -> Path:
+        raise OSError("pulled the plug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", dies)
+        with pytest.raises(TemporaryError, match="pulled the plug"):
+            store.save(b"new")
+    assert store.load() == b"old"
+    store.save(b"newer")
+    assert store.load() == b"newer"
+
+
+def test_unreadable_content_is_kept_aside_under_a_free_name(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "state.json")
+    names = []
+    for content in (b"bad", b"worse"):
+        store.save(content)
+        names.append(Path(store.set_aside()))
+    assert [name.read_bytes() for name in names] == [b"bad", b"worse"]
+    assert store.load() is None
+
+
+def test_a_state_file_that_is_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state.json").mkdir()
+    with pytest.raises(TemporaryError, match="cannot be read"):
+        FileStore(tmp_path / "state.json").load()
+
+
+def test_a_second_process_is_turned_away_until_the_first_dies(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(TemporaryError, match=f"process {holder.pid}") as caught:
+            FileLease(tmp_path).acquire()
+        assert "state_dir" in caught.value.remedy
+        holder.kill()
+        holder.wait(10)
+    with FileLease(tmp_path):
+        assert (tmp_path / "lock").read_text().strip() == str(os.getpid())
+    with FileLease(tmp_path):
+        pass
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TemporaryError, match="cannot be written"):
+        FileLease(tmp_path / "file" / "state").acquire()
