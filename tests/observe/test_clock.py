@@ -34,9 +34,8 @@ def test_speed_must_be_above_zero() -> None:
         SandboxClock(epoch=0.0, reference=0.0, speed=0.0)
 
 
-@pytest.mark.parametrize("name", ["real_reference", "real"])
-def test_the_sandbox_is_asked_once(name: str) -> None:
-    reply = {"epoch": 5000.0, name: time.time(), "speed": 10.0}
+def test_the_sandbox_is_asked_once() -> None:
+    reply = {"epoch": 5000.0, "real_reference": time.time(), "speed": 10.0, "now": 5000.0}
     with serving(FakeCompute(failure=(200, reply))) as fake:
         clock = sandbox_clock(f"{fake.base}/")
     assert fake.seen == [("GET", "/sandbox/v1/clock", {})]
@@ -45,8 +44,24 @@ def test_the_sandbox_is_asked_once(name: str) -> None:
     assert 5000.0 <= first <= second < 5000.0 + 60.0 * 10.0
 
 
+def test_a_world_that_is_held_has_no_time_yet() -> None:
+    reply = {"epoch": 5000.0, "real_reference": time.time() - 100.0, "speed": 10.0, "now": 5000.0}
+    with (
+        serving(FakeCompute(failure=(200, reply))) as fake,
+        pytest.raises(TemporaryError, match="holds") as caught,
+    ):
+        sandbox_clock(fake.base)
+    assert "clock/release" in caught.value.remedy
+
+
 @pytest.mark.parametrize(
-    "reply", [b"<html>", json.dumps({"epoch": 1}).encode(), b"[]", b'{"epoch":1,"real":1,"speed":0}']
+    "reply",
+    [
+        b"<html>",
+        json.dumps({"epoch": 1}).encode(),
+        b"[]",
+        b'{"epoch":1,"real_reference":1,"now":1,"speed":0}',
+    ],
 )
 def test_something_else_lives_there(reply: bytes) -> None:
     with (

@@ -203,15 +203,17 @@ def test_latencies_and_counts_that_contradict_each_other_are_garbage(count: floa
     assert _absence(_traffic(read)) is Absence.GARBAGE
 
 
-def test_a_single_bad_minute_is_dropped_unless_it_is_the_newest() -> None:
-    rows = (counts(EUROPE[0]), counts(EUROPE[0], 500, -1.0, at=[NEWEST - 60.0]))
+@pytest.mark.parametrize("back", [0, 1, 2])
+def test_one_bad_minute_among_the_judged_taints_them_all(back: int) -> None:
+    rows = (counts(EUROPE[0]), counts(EUROPE[0], 500, -1.0, at=[NEWEST - 60.0 * back]))
+    assert _absence(_traffic(readings(rows))) is Absence.GARBAGE
+
+
+def test_an_older_bad_minute_is_left_out() -> None:
+    rows = (counts(EUROPE[0]), counts(EUROPE[0], 500, -1.0, at=[NEWEST - 180.0]))
     seen = _traffic(readings(rows))
     assert isinstance(seen, Seen)
-    assert [minute.end for minute in seen.value] == sorted({*ends()} - {NEWEST - 60.0})
-    newest = (counts(EUROPE[0]), counts(EUROPE[0], 500, -1.0, at=[NEWEST]))
-    assert _absence(_traffic(readings(newest))) is Absence.GARBAGE
-    most = (counts(EUROPE[0]), counts(EUROPE[0], 500, -1.0, at=[NEWEST - 60.0, NEWEST - 120.0]))
-    assert _absence(_traffic(readings(most))) is Absence.GARBAGE
+    assert [minute.end for minute in seen.value] == sorted({*ends()} - {NEWEST - 180.0})
 
 
 def test_layouts_that_differ_are_not_guessed_together() -> None:

@@ -75,12 +75,19 @@ def sandbox_clock(base: str) -> SandboxClock:
         ) from error
     try:
         body = response.json()
-        return SandboxClock(
+        clock = SandboxClock(
             epoch=float(body["epoch"]),
-            reference=float(body["real_reference"] if "real_reference" in body else body["real"]),
+            reference=float(body["real_reference"]),
             speed=float(body["speed"]),
         )
+        apart = abs(clock.now() - float(body["now"])) / clock.speed
     except (ValueError, KeyError, TypeError) as error:
         raise PermanentError(
             f"{url} answered {response.status_code} and no sandbox clock", remedy=remedy
         ) from error
+    if apart > _TIMEOUT:
+        raise TemporaryError(
+            f"the sandbox at {base} holds its world at the start",
+            remedy=f"let it begin: curl -X POST {base.rstrip('/')}/sandbox/v1/clock/release",
+        )
+    return clock

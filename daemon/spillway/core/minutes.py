@@ -1,7 +1,7 @@
 """From rows to minutes: what one backend answered, minute by minute, or why that is not known.
 
 Nothing is invented: a minute without a point stays out, one that cannot be true is left out, and where
-the newest cannot be true nothing is said at all.
+one of the newest cannot be true nothing is said at all: the others come from the same broken measurement.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from spillway.core.snapshot import Absence, Minute, Missing, Seen
 
 _ABSURD = 6e9
 """Answers a minute of one backend that nobody has: a hundred million a second."""
-_WILD = 4.0
+_WILD = 2.0
 """Latency and request counts come from the same sampled requests; this far apart, one of them is wrong."""
 _WILD_FLOOR = 20.0
 """Fewer answers than this prove nothing about the ratio."""
@@ -62,9 +62,9 @@ class Tally:
             self.counts[kind] = row
 
 
-def wild(one: float, other: float) -> bool:
-    """Tell if two counts of the same requests are too far apart to be both true."""
-    return one > _WILD * other + _WILD_FLOOR or other > _WILD * one + _WILD_FLOOR
+def wild(one: float, other: float, factor: float = _WILD) -> bool:
+    """Tell if two counts of the same requests are more than `factor` apart, and so not both true."""
+    return one > factor * other + _WILD_FLOOR or other > factor * one + _WILD_FLOOR
 
 
 def absurd(value: float) -> bool:
@@ -153,7 +153,7 @@ def seen_minutes(
     minutes = _minutes(tally, ends, with_latency=with_latency)
     judged = minutes[-max(1, evidence.minutes) :]
     garbled = judged.count(None)
-    if judged[-1] is None or 2 * garbled > len(judged):
+    if garbled:
         return Missing(
             absence=Absence.GARBAGE,
             detail=f"{garbled} of the newest {len(judged)} minutes hold counts or latencies that cannot be true",

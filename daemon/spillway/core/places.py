@@ -11,6 +11,9 @@ from spillway.core.series import Answer, Lag, PlaceRow
 from spillway.core.snapshot import Absence, Minute, Missing, PlaceDemand, Seen
 from spillway.core.units import RegionName
 
+_APART = 4.0
+"""Requests and answers may differ by retries and by what the balancer answered itself, but not by this factor."""
+
 Traffic = Mapping[RegionName, Seen[tuple[Minute, ...]] | Missing]
 
 
@@ -86,6 +89,6 @@ def _contradicts(
         seen = traffic.get(region)
         if isinstance(seen, Seen):
             answered = [minute.total for minute in seen.value if minute.end in ends]
-            if len(answered) == len(ends) and wild(total, sum(answered)):
+            if len(answered) == len(ends) and wild(total, sum(answered), _APART):
                 return True
     return False

@@ -22,7 +22,7 @@ class CountSample(Protocol):
 
     @property
     def end(self) -> float:
-        """World seconds at which the minute ended."""
+        """UTC seconds at which the minute ended."""
         ...
 
     @property
@@ -61,7 +61,7 @@ class LatencySample(Protocol):
 
     @property
     def end(self) -> float:
-        """World seconds at which the minute ended."""
+        """UTC seconds at which the minute ended."""
         ...
 
     @property
@@ -106,7 +106,7 @@ class LatencySample(Protocol):
 
 
 class View(Protocol):
-    """What Cloud Monitoring would show of the world at a moment; world seconds throughout."""
+    """What Cloud Monitoring would show of the world at a moment; UTC seconds throughout."""
 
     def counts(self, start: float, end: float, now: float) -> tuple[CountSample, ...]:
         """Samples of minutes that ended in (start, end] and are visible by `now`."""
@@ -184,7 +184,6 @@ class WorldSource:
         view: View,
         names: Names,
         *,
-        epoch: float = 0.0,
         lock: AbstractContextManager[object] | None = None,
     ) -> None:
         """Take the parts.
@@ -192,28 +191,25 @@ class WorldSource:
         Args:
             view: the samples.
             names: the labels.
-            epoch: UTC seconds at the world's second 0.
             lock: guards world and names; one of its own where none is given.
         """
         self._lock = lock if lock is not None else threading.Lock()
         self._view = view
         self._names = names
-        self._epoch = epoch
 
     def series(self, metric_type: str, start: float, end: float, now: float) -> Iterable[RawSeries]:
         """Raw series of one metric; see `Source`."""
-        times = (start - self._epoch, end - self._epoch, now - self._epoch)
         front = "protocol" in METRICS[metric_type].labels
         with self._lock:
             self._names.refresh()
             if METRICS[metric_type].value_type == "DISTRIBUTION":
-                return self._latency_series(self._view.latencies(*times), front=front)
-            return self._count_series(self._view.counts(*times), front=front)
+                return self._latency_series(self._view.latencies(start, end, now), front=front)
+            return self._count_series(self._view.counts(start, end, now), front=front)
 
     def errors(self, now: float) -> tuple[str, ...]:
         """Why answers are incomplete; see `Source`."""
         with self._lock:
-            return self._view.errors(now - self._epoch)
+            return self._view.errors(now)
 
     def exhausted(self, now: float) -> bool:  # noqa: ARG002 the world has no such fault; the server counts queries
         """The world's vocabulary has no fault of the query quota."""
@@ -257,7 +253,7 @@ class WorldSource:
             RawSeries(
                 resource=self._resource(service, group),
                 metric=self._metric(service, code, code_class, continent, front=front),
-                points=tuple((end + self._epoch, minutes[end]) for end in sorted(minutes)),
+                points=tuple((end, minutes[end]) for end in sorted(minutes)),
             )
             for (service, group, code, code_class, continent), minutes in points.items()
         ]
