@@ -6,5 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from spillway.config import load
+from spillway.errors import SpillwayError
 from spillway.sandbox.stand import load_scenario
-from spillway.sim.run import baseline_run
+from spillway.sim import setup
+from spillway.sim.baselines.google import Google
+from spillway.sim.baselines.static import Static
+from spillway.sim.run import Run
+
+
+def run_opponents(config: Path) -> dict[str, dict[str, Any]]:
+    """Run the scenario of a configuration with nobody and with Google's automatics; results by name.
+
+    Raises:
+        SpillwayError: the configuration names no scenario.
+    """
+    sandbox = load.load(config).config.sandbox
+    if sandbox is None:
+        raise SpillwayError(f"{config} has no section `sandbox`.", remedy="A demo needs `cloud: sandbox`.")
+    path = Path(sandbox.scenario)
+    built = setup.build(load_scenario(path), path.parent, file=str(path))
+    return {controller.name: Run(built, controller).go().to_json() for controller in (Static(), Google())}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from spillway.cli.rehearsal.feed import Line
+from spillway.config import load
+from spillway.errors import SpillwayError
+from spillway.sandbox.stand import load_scenario
 from spillway.sim.scenario import Scenario
 
 _BEGINS = {
@@ -57,3 +61,12 @@ def tell(scenario: Scenario) -> list[Line]:
         elif demand.shape == "step":
             lines.append(Line(at=demand.at, who="world", text=f"demand in {client.name} steps from {demand.rps:g} to {demand.to_rps:g}/s"))
     return sorted((line for line in lines if line.at <= scenario.duration), key=lambda line: line.at)
+
+
+def tell_config(config: Path) -> tuple[float, list[Line]]:
+    """Duration in world seconds and story of the scenario that a configuration names."""
+    sandbox = load.load(config).config.sandbox
+    if sandbox is None:
+        raise SpillwayError(f"{config} has no section `sandbox`.", remedy="A demo needs `cloud: sandbox`.")
+    scenario = load_scenario(Path(sandbox.scenario))
+    return scenario.duration, tell(scenario)
