@@ -77,7 +77,7 @@ def test_posture_is_one_patch_of_the_policy_and_one_put_of_outlier_detection(
     engine.apply(overlay())
     cloud.requests.clear()
     engine.apply(overlay(posture=Posture.SCARCE))
-    patches = [path for path in cloud.calls("PATCH")]
+    patches = cloud.calls("PATCH")
     assert patches == [
         (
             "PATCH",

@@ -40,6 +40,7 @@ class TinyCloud:
         self.url = ""
         self._serial = 0
         self._operations: dict[str, int] = {}
+        self._prefixes: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def calls(self, *methods: str) -> list[tuple[str, str]]:
@@ -81,6 +82,7 @@ class TinyCloud:
         if method == "DELETE":
             self._refuse_if_used(path)
             del self.store[path]
+            return self._begun(path)
         else:
             given = body.get("fingerprint", "")
             if "fingerprint" in body and given != self.store[path]["fingerprint"]:
@@ -96,7 +98,7 @@ class TinyCloud:
                 "name": self.store[path]["name"],
                 "fingerprint": self._fingerprint(),
             }
-        return self._begun()
+        return self._begun(path)
 
     def _create(self, collection: str, query: dict[str, list[str]], body: Body) -> Body:
         name = query.get("serviceLbPolicyId", [body.get("name", "")])[0]
@@ -113,7 +115,7 @@ class TinyCloud:
         live.pop("privateKey", None)
         live.pop("labels", None) if "forwardingRules" in path else None
         self.store[path] = live
-        return self._begun()
+        return self._begun(path)
 
     def _act(self, path: str, action: str, body: Body) -> Body:
         resource = next(
@@ -124,7 +126,7 @@ class TinyCloud:
             raise Refuse(404, f"The resource '{path}' was not found", "notFound")
         fields = {key: value for key, value in body.items() if key not in {"labelFingerprint", "fingerprint"}}
         self.store[resource].update(fields, labelFingerprint=self._fingerprint())
-        return self._begun()
+        return self._begun(path)
 
     def _refuse_if_used(self, path: str) -> None:
         for user, body in self.store.items():
@@ -140,10 +142,15 @@ class TinyCloud:
         self._serial += 1
         return f"fp{self._serial}="
 
-    def _begun(self) -> Body:
+    def _begun(self, path: str) -> Body:
         name = f"operation-{self._serial}-{len(self._operations)}"
         self._operations[name] = self.slow_operations
-        return self._operation(name)
+        prefix = path[: path.index("serviceLbPolicies")] + "operations/" if "/locations/" in path else ""
+        self._prefixes[name] = prefix
+        answer = self._operation(name)
+        if zone := re.search(r"/zones/([^/]+)/", path):
+            answer["zone"] = f"https://www.googleapis.com/compute/beta/projects/demo-project/zones/{zone[1]}"
+        return answer
 
     def _operation(self, name: str) -> Body:
         left = self._operations[name]

@@ -79,15 +79,36 @@ class Deadline:
         return left
 
 
+_GOOGLE = ("https://compute.googleapis.com/compute/beta", "https://networkservices.googleapis.com/v1")
+"""The provider's own endpoints (tf: provider defaults)."""
+
+
 class Cloud:
     """The client. Threads may share it; `close` frees its connections."""
 
-    def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint.rstrip("/")
-        self._session = requests.Session()
-        self._session.trust_env = False
+    def __init__(self, compute: str, services: str, session: requests.Session | None = None) -> None:
+        """`compute` and `services` are the roots of both APIs, version included, without a slash at the end."""
+        self._roots = {False: compute, True: services}
+        self._session = session or requests.Session()
         adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=32)
         self._session.mount("http://", adapter)
+
+    @classmethod
+    def sandbox(cls, endpoint: str) -> Cloud:
+        """A loopback server; no credentials, no proxy."""
+        session = requests.Session()
+        session.trust_env = False
+        root = endpoint.rstrip("/")
+        return cls(f"{root}/compute/beta", f"{root}/v1", session)
+
+    @classmethod
+    def google(cls) -> Cloud:
+        """Google itself, with the machine's own credentials."""
+        import google.auth
+        from google.auth.transport.requests import AuthorizedSession
+
+        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+        return cls(*_GOOGLE, AuthorizedSession(credentials))
 
     def close(self) -> None:
         """Close all connections."""
@@ -122,13 +143,14 @@ class Cloud:
         _raise_failed(operation)
 
     def _send(self, request: Request, deadline: Deadline) -> Body:
-        url = f"{self._endpoint}/{_root(request.path)}/{request.path}?alt=json{request.query}"
+        # Network Services has locations in its paths, Compute has not.
+        url = f"{self._roots['/locations/' in request.path]}/{request.path}?alt=json{request.query}"
         try:
             answer = self._session.request(
                 request.method, url, json=request.body, timeout=(_CONNECT_TIMEOUT, deadline.left())
             )
         except requests.ConnectTimeout as error:
-            raise CloudError(0, f"{self._endpoint} cannot be reached: {error}") from error
+            raise CloudError(0, f"{url.partition('?')[0]} cannot be reached: {error}") from error
         except requests.Timeout as error:
             raise CloudTimeout(f"{request.method} {request.path}: no answer within the deadline") from error
         except requests.RequestException as error:
@@ -142,11 +164,6 @@ class Cloud:
                 answer.status_code, f"{request.method} {request.path}: the answer is no JSON"
             ) from error
         return body if isinstance(body, dict) else {}
-
-
-def _root(path: str) -> str:
-    """Network Services has locations in its paths, Compute has not."""
-    return "v1" if "/locations/" in path else "compute/beta"
 
 
 def _is_done(operation: Body) -> bool:

@@ -106,6 +106,22 @@ def _walk_list(
             yield Difference(f"{path}[{position}]", Change.DELETE)
 
 
+def shaped(old: Any, live: Any, name: str, keyed: Mapping[str, str]) -> Any:
+    """What the cloud has, cut to what the program had set: the server's own defaults are nobody's wish.
+
+    Where the cloud has nothing the old wish stays; the comparison with the state shows what is gone.
+    """
+    if live is None:
+        return old
+    if isinstance(old, Mapping) and isinstance(live, Mapping):
+        return {key: shaped(value, live.get(key), key, keyed) for key, value in old.items()}
+    if isinstance(old, list) and isinstance(live, list):
+        by = keyed.get(name)
+        olds = {_key(by, position, element): element for position, element in enumerate(old)}
+        return [shaped(olds.get(_key(by, i, element)), element, "", keyed) for i, element in enumerate(live)]
+    return live
+
+
 def _key(by: str | None, position: int, element: Any) -> Any:
     if by is None or not isinstance(element, Mapping):
         return position

@@ -40,7 +40,7 @@ class Embedded:
     ) -> None:
         """`program` makes the Pulumi program of an overlay; `deadline` is in wall seconds, for one call."""
         self._program = program
-        self._cloud = Cloud(endpoint)
+        self._cloud = Cloud.sandbox(endpoint)
         self._provider = StandIn(self._cloud)
         self._folder = folder
         self._stack = stack

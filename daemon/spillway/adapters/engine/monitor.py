@@ -10,7 +10,6 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import (
     engine_pb2,
     engine_pb2_grpc,
@@ -21,6 +20,7 @@ from pulumi.runtime.proto import (
 
 from spillway.adapters.engine.cloud import CloudError
 from spillway.adapters.engine.kind import Props
+from spillway.adapters.engine.language import Language
 from spillway.adapters.engine.run import PROJECT, Declared, Run, StoppedError
 from spillway.adapters.engine.wire import plain, struct
 from spillway.errors import SpillwayError
@@ -127,7 +127,7 @@ def evaluate(
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     try:
-        result = LanguageServer(guarded).Run(  # type: ignore[no-untyped-call]
+        result = Language(guarded).Run(
             language_pb2.RunRequest(
                 project=PROJECT,
                 stack=stack,

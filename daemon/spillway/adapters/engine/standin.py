@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from spillway.adapters.engine import kinds_backend as backend
 from spillway.adapters.engine import kinds_frontend as frontend
 from spillway.adapters.engine.cloud import Cloud, CloudError, Deadline, Request
-from spillway.adapters.engine.diff import UNKNOWN, Verdict, compare
+from spillway.adapters.engine.diff import UNKNOWN, Verdict, compare, shaped
 from spillway.adapters.engine.kind import Kind, Props
 from spillway.errors import PermanentError
 
@@ -117,7 +117,11 @@ class StandIn:
             return None
         outputs = {**_kept(kind, inputs), **kind.live(live)}
         appeared = {name: outputs[name] for name in kind.watched if name not in inputs and outputs.get(name)}
-        seen = {name: outputs.get(name, value) for name, value in inputs.items() if name not in kind.opaque}
+        seen = {
+            name: shaped(value, outputs.get(name), name, kind.keyed)
+            for name, value in inputs.items()
+            if name not in kind.opaque
+        }
         return {**inputs, **seen, **appeared}, outputs
 
     def update(

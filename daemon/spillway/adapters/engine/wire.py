@@ -48,3 +48,8 @@ def _open(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def opened(props: Mapping[str, Any]) -> Props:
+    """Properties as an exported state has them, without the wrappers of secrets."""
+    return {name: _open(value) for name, value in props.items()}

@@ -1,0 +1,317 @@
+"""The engine behind Pulumi's CLI: one process for a change, one writer at a time, and a way back after a crash."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pulumi import RunError
+from pulumi.automation import Deployment
+from pulumi.automation.errors import CommandError, ConcurrentUpdateError
+
+from spillway.adapters.engine.attach import Attached
+from spillway.adapters.engine.choose import plugin_version
+from spillway.adapters.engine.cloud import Cloud, CloudError, CloudTimeout, Deadline
+from spillway.adapters.engine.command import Command, EngineDeadline
+from spillway.adapters.engine.events import Events
+from spillway.adapters.engine.hold import Hold
+from spillway.adapters.engine.locks import Lock, locks_in, locks_told
+from spillway.adapters.engine.noise import quiet
+from spillway.adapters.engine.prune import prune
+from spillway.adapters.engine.repair import repaired
+from spillway.adapters.engine.standin import StandIn
+from spillway.adapters.engine.verdicts import cloud_error, flatten, is_conflict, outcome_of, sentence, shorten
+from spillway.adapters.engine.wire import opened
+from spillway.adapters.engine.workspace import LeanStack, Workspace
+from spillway.core.overlay import Overlay
+from spillway.errors import PermanentError, SpillwayError, TemporaryError
+from spillway.ports import Applied, Outcome, Preview
+
+Program = Callable[[], None]
+Problem = CloudError | SpillwayError
+_RAISED = (CommandError, EngineDeadline, OSError, RuntimeError)
+"""What the automation API raises for a CLI that failed, hung or is gone."""
+
+
+class Cli:
+    """`ports.Deployer` over the CLI, with the real plugin or with the stand-in attached."""
+
+    def __init__(self, program: Callable[[Overlay], Program], workspace: Workspace) -> None:
+        """`program` makes the Pulumi program of an overlay."""
+        self.kind: str = workspace.choice.kind
+        self._program = program
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._ready: tuple[Command, LeanStack] | None = None
+        self._cloud: Cloud | None = None
+        self._attached: Attached | None = None
+        self._doubtful = False
+        """True after a run whose end was not seen: the state must be looked at before the next."""
+
+    def close(self) -> None:
+        """Interrupt what runs, and stop serving the stand-in."""
+        if self._ready is not None:
+            self._ready[0].interrupt()
+        if self._attached is not None:
+            self._attached.close()
+        if self._cloud is not None:
+            self._cloud.close()
+
+    def preview(self, overlay: Overlay) -> Preview:
+        """What `apply` would change; reads the state, not the cloud.
+
+        Raises:
+            SpillwayError: the engine cannot tell.
+        """
+        with self._alone() as (command, stack):
+            command.allow(self._workspace.deadline)
+            events = Events()
+            problem = self._call(
+                events,
+                lambda program: stack.preview(program=program, on_event=events.on_event, **self._options()),
+                self._program(overlay),
+            )
+            if problem is not None:
+                raise TemporaryError(f"the preview stopped: {shorten(str(problem))}")
+            return Preview(changes=tuple(events.changes), same=events.same)
+
+    def apply(self, overlay: Overlay) -> Applied:
+        """Make the load balancer what (config, overlay) say."""
+
+        def up(stack: LeanStack, events: Events, *, refresh: bool) -> Problem | None:
+            return self._call(
+                events,
+                lambda program: stack.up(
+                    program=program, on_event=events.on_event, refresh=refresh or None, **self._options()
+                ),
+                self._program(overlay),
+            )
+
+        return self._mutate(up)
+
+    def destroy(self) -> Applied:
+        """Remove all that this stack has made."""
+
+        def down(stack: LeanStack, events: Events, *, refresh: bool) -> Problem | None:
+            return self._call(
+                events,
+                lambda program: stack.destroy(
+                    program=program, on_event=events.on_event, refresh=refresh or None, **self._options()
+                ),
+                lambda: None,
+            )
+
+        applied = self._mutate(down)
+        if applied.outcome in {Outcome.DONE, Outcome.UNCHANGED}:
+            self._keep_outputs({})
+        return applied
+
+    def recover(self) -> str | None:
+        """Clear locks of dead processes and repair pending operations; a sentence if something was done."""
+        try:
+            with self._alone() as (command, stack):
+                command.allow(self._workspace.deadline)
+                return self._recover(stack)
+        except (CloudError, SpillwayError, *_RAISED) as error:
+            self._doubtful = True
+            return f"recovery stopped and is tried again with the next change: {shorten(str(error))}"
+
+    def outputs(self) -> dict[str, str]:
+        """Outputs of the last successful `apply`."""
+        try:
+            kept = json.loads((self._workspace.folder / "outputs.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {str(name): str(value) for name, value in kept.items()}
+
+    def _mutate(self, act: Callable[..., Problem | None]) -> Applied:
+        begun = time.monotonic()
+        try:
+            with self._alone() as (command, stack):
+                processes = command.processes
+                command.allow(self._workspace.deadline)
+                refreshed = foreign = False
+                if self._doubtful:
+                    refreshed = self._recover(stack) is not None
+                events = Events()
+                problem = act(stack, events, refresh=refreshed)
+                if isinstance(problem, _Locked) and self._unlock(stack, problem.locks):
+                    self._recover(stack)
+                    refreshed, problem = True, act(stack, events, refresh=True)
+                if is_conflict(problem):
+                    # Somebody else wrote: take what is there as the new truth and try once more.
+                    refreshed = foreign = True
+                    events.errors.clear()
+                    problem = act(stack, events, refresh=True)
+                self._doubtful = isinstance(problem, CloudTimeout)
+                if problem is None:
+                    self._keep_outputs(events.outputs)
+                if self._workspace.state is not None and events.changes:
+                    prune(self._workspace.state, stack.name)
+                return self._applied(
+                    events,
+                    problem,
+                    begun,
+                    command.processes - processes,
+                    refreshed=refreshed,
+                    foreign=foreign,
+                )
+        except (CloudError, SpillwayError, *_RAISED) as error:
+            outcome, words = outcome_of(error, anything_done=False)
+            return Applied(outcome=outcome, sentence=words, engine_seconds=time.monotonic() - begun)
+
+    def _applied(
+        self,
+        events: Events,
+        problem: Problem | None,
+        begun: float,
+        processes: int,
+        *,
+        refreshed: bool,
+        foreign: bool,
+    ) -> Applied:
+        changes = tuple(events.changes)
+        if problem is not None:
+            outcome, words = outcome_of(problem, anything_done=bool(changes))
+        elif changes:
+            outcome, words = Outcome.DONE, sentence(changes)
+        else:
+            outcome, words = Outcome.UNCHANGED, "nothing to change"
+        if problem is None and foreign:
+            words += "; somebody else had changed the same resource meanwhile"
+        return Applied(
+            outcome=outcome,
+            sentence=words,
+            changes=tuple((change.operation, change.name) for change in changes),
+            outputs=tuple(sorted(self.outputs().items())),
+            engine_processes=processes,
+            engine_seconds=time.monotonic() - begun,
+            refreshed=refreshed,
+            foreign_edit=foreign,
+        )
+
+    def _call(self, events: Events, act: Callable[[Program], Any], program: Program) -> Problem | None:
+        """Run one engine call; what went wrong, or None."""
+        raised: list[SpillwayError] = []
+
+        def guarded() -> None:
+            try:
+                program()
+            except SpillwayError as error:
+                raised.append(error)
+                # A program that merely ended early would have everything else deleted.
+                raise RunError(str(error)) from error
+
+        try:
+            with quiet():
+                act(guarded)
+        except EngineDeadline as error:
+            return CloudTimeout(str(error))
+        except ConcurrentUpdateError as error:
+            return _Locked(locks_told(str(error)))
+        except _RAISED as error:
+            text = "\n".join([*events.errors, str(error)])
+            return (
+                next(iter(raised), None)
+                or cloud_error(text)
+                or TemporaryError(shorten(_essence(events, error)))
+            )
+        return None
+
+    def _recover(self, stack: LeanStack) -> str | None:
+        done: list[str] = []
+        if self._workspace.state is not None:
+            locks = locks_in(self._workspace.state, stack.name)
+            if locks and self._unlock(stack, locks):
+                done.append(f"cleared the lock of {locks[0]}, which is dead")
+        exported = stack.export_stack()
+        kept = dict(exported.deployment or {})
+        if kept.get("pending_operations"):
+            deployment, found = repaired(kept, self._exists)
+            stack.import_stack(Deployment(version=exported.version, deployment=deployment))
+            done += found
+        self._doubtful = bool(done)
+        return "; ".join(done) or None
+
+    def _exists(self, token: str, inputs: dict[str, Any]) -> str | None:
+        provider = StandIn(self._client())
+        resource_id = provider.resource_id(token, opened(inputs))
+        there = self._client().get(resource_id, Deadline(self._workspace.deadline))
+        return None if there is None else resource_id
+
+    def _unlock(self, stack: LeanStack, locks: list[Lock]) -> bool:
+        """Delete the locks if all of them are certainly dead.
+
+        Raises:
+            PermanentError: somebody may be alive.
+        """
+        alive = [lock for lock in locks if not lock.dead]
+        if alive or not locks:
+            holders = ", ".join(map(str, alive)) or "somebody unknown"
+            raise PermanentError(
+                f"the stack is locked by {holders}",
+                remedy="Let that update end; if it is certain that none runs, use `pulumi cancel`.",
+            )
+        stack.cancel()
+        return True
+
+    def _client(self) -> Cloud:
+        if self._cloud is None:
+            endpoint = self._workspace.endpoint
+            self._cloud = Cloud.google() if endpoint is None else Cloud.sandbox(endpoint)
+        return self._cloud
+
+    def _keep_outputs(self, outputs: dict[str, Any]) -> None:
+        path = self._workspace.folder / "outputs.json"
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(dict(flatten(outputs)), indent=1), encoding="utf-8")
+        temporary.replace(path)
+
+    def _options(self) -> dict[str, Any]:
+        parallel = self._workspace.config.daemon.engine.parallel
+        return {"parallel": parallel, "color": "never", "suppress_progress": True}
+
+    @contextmanager
+    def _alone(self) -> Iterator[tuple[Command, LeanStack]]:
+        """One call at a time, in this process and among all that share the folder."""
+        deadline = self._workspace.deadline
+        if not self._lock.acquire(timeout=deadline):
+            raise TemporaryError("another engine call has not ended within the deadline")
+        try:
+            self._workspace.prepare()
+            with Hold(self._workspace.folder / "lock", deadline):
+                if self._ready is None:
+                    self._ready = self._start()
+                yield self._ready
+        finally:
+            self._lock.release()
+
+    def _start(self) -> tuple[Command, LeanStack]:
+        command = self._workspace.command()
+        command.allow(self._workspace.deadline)
+        if self.kind == "cli+standin" and self._attached is None:
+            self._attached = Attached(
+                StandIn(self._client()),
+                version=plugin_version(),
+                seconds=self._workspace.deadline,
+                parallel=self._workspace.config.daemon.engine.parallel,
+            )
+        port = self._attached.port if self._attached else None
+        return command, self._workspace.stack(command, provider_port=port)
+
+
+class _Locked(TemporaryError):
+    """The engine refused to start: the stack is locked."""
+
+    def __init__(self, locks: list[Lock]) -> None:
+        super().__init__(f"the stack is locked by {', '.join(map(str, locks)) or 'somebody unknown'}")
+        self.locks = locks
+
+
+def _essence(events: Events, error: Exception) -> str:
+    """The engine's own words, not the whole of its output."""
+    return "; ".join(events.errors) or str(error)

@@ -1,0 +1,155 @@
+"""Running the Pulumi CLI: in a process group of its own, with a deadline, and never left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from pulumi.automation import CommandResult, PulumiCommand
+from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
+
+from spillway.errors import PermanentError
+
+_GRACE = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+"""Each signal and the seconds that it gets: the first SIGINT lets steps in flight finish, the second signal ends
+the engine, the third cannot be ignored (pulumi.md 4)."""
+_VERSION_DEADLINE = 30.0
+
+OnOutput = Callable[[str], Any]
+
+
+class EngineDeadline(Exception):
+    """The engine did not end within its deadline and was stopped; what it had begun may have been carried out."""
+
+
+class Command(PulumiCommand):
+    """`PulumiCommand` with deadline, own process group, own environment and a count of processes."""
+
+    def __init__(self, command: str, environment: Mapping[str, str]) -> None:
+        # The base class would start the CLI without a deadline, so its __init__ is not called.
+        self.command = command
+        self._environment = dict(environment)
+        self._end = 0.0
+        self._group: int | None = None
+        self.processes = 0
+        self.allow(_VERSION_DEADLINE)
+        self.version = self._read_version()
+
+    def allow(self, seconds: float) -> None:
+        """All that runs from now on must end within `seconds`."""
+        self._end = time.monotonic() + seconds
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: OnOutput | None = None,
+        on_error: OnOutput | None = None,
+    ) -> CommandResult:
+        """Run the CLI.
+
+        Raises:
+            EngineDeadline: it had to be stopped.
+            CommandError: it ended with an error.
+        """
+        if "--non-interactive" not in args:
+            args.insert(0, "--non-interactive")
+        environment = {**self._environment, **additional_env, "PULUMI_AUTOMATION_API": "true"}
+        process = subprocess.Popen(
+            [self.command, *args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=environment,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        self.processes += 1
+        self._group = process.pid
+        out, err = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
+        try:
+            stopped = not _ended(process, self._end - time.monotonic()) and _stop(process)
+        finally:
+            self._group = None
+            out.close()
+            err.close()
+        if stopped:
+            raise EngineDeadline("the Pulumi CLI was stopped: it had not ended within the deadline")
+        result = CommandResult(stdout=out.text, stderr=err.text, code=process.returncode)
+        if result.code != 0:
+            raise create_command_error(result)
+        return result
+
+    def interrupt(self) -> None:
+        """Ask what runs now to finish the step in flight and end; no-op if nothing runs."""
+        if self._group is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._group, signal.SIGINT)
+
+    def _read_version(self) -> VersionInfo:
+        try:
+            result = self.run(["version"], str(Path.cwd()), {})
+            return VersionInfo.parse(result.stdout.strip().removeprefix("v"))
+        except (OSError, ValueError) as error:
+            raise PermanentError(
+                f"{self.command} does not tell its version: {error}",
+                remedy="Install the Pulumi CLI anew (`spillway setup`).",
+            ) from error
+
+
+class _Reader:
+    """Reads a pipe to its end in a thread, so that the CLI never blocks on a full one."""
+
+    def __init__(self, pipe: IO[str] | None, callback: OnOutput | None) -> None:
+        self._pipe = pipe
+        self._callback = callback
+        self._lines: list[str] = []
+        self._thread = threading.Thread(target=self._read, name="spillway-pulumi-output", daemon=True)
+        self._thread.start()
+
+    @property
+    def text(self) -> str:
+        """All that was read."""
+        return "\n".join(self._lines)
+
+    def close(self) -> None:
+        """Wait for the end of the pipe; a plugin that outlives the CLI may hold it open, so not for long."""
+        self._thread.join(_GRACE[-1][1])
+
+    def _read(self) -> None:
+        if self._pipe is None:
+            return
+        with self._pipe as pipe, suppress(ValueError):
+            for line in pipe:
+                self._lines.append(line.rstrip())
+                if self._callback is not None:
+                    self._callback(line.rstrip())
+
+
+def _ended(process: subprocess.Popen[str], seconds: float) -> bool:
+    try:
+        process.wait(max(0.0, seconds))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _stop(process: subprocess.Popen[str]) -> bool:
+    """End the whole group, gently first; True."""
+    for number, seconds in _GRACE:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        if _ended(process, seconds):
+            break
+    return True
