@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import erf, exp, log, sqrt
 
 from spillway.core.controller import StepResult, confirm, fresh, health_step, step
@@ -218,7 +219,7 @@ class Plant:
                 shares = [_cdf((b - wait) / factor) for b in BOUNDS]
                 counts = [
                     shares[0],
-                    *(b - a for a, b in zip(shares, shares[1:], strict=False)),
+                    *(b - a for a, b in pairwise(shares)),
                     1 - shares[-1],
                 ]
                 spread = Distribution(
@@ -327,7 +328,7 @@ class Run:
             float(m.after)
             for _, r in self.results
             for m in r.plan.moves
-            if m.region == region and m.after not in {"detached"}
+            if m.region == region and m.after != "detached"
         ]
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spillway.core.facts import Facts
+from spillway.core.floors import floor_of, nominal_of
 from spillway.core.picture import Picture
 from spillway.core.policy import Shortage
 from spillway.core.predict import Outcome, Region
 from spillway.core.reasons import reason
-from spillway.core.rest import rest_of
+from spillway.core.rest import rested
 from spillway.core.result import Lever, Reason
 from spillway.core.search import Bounds, Found, capped, hundredths, search
 from spillway.core.units import SCALER_FLOOR
 from spillway.core.window import Window
 from spillway.core.wishes import Change
 
-LEAST_GAIN = 0.002
+LEAST_GAIN = 0.003
 """Share of the demand that a move must save at least; below it is noise."""
 
 QUIET = 0.001
@@ -76,21 +77,35 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
     for region, facts in zip(regions, picture.facts, strict=True):
         open_now = region.scaler > 0.0
         movable.append(region.movable and region.fresh and not region.dead and open_now and members > 1)
-        lowest.append(0.0 if _may_close(region, facts, picture) else SCALER_FLOOR)
-        highest.append(min(1.0, round(region.scaler + policy.rhythm.up_step, 2)))
+        low = 0.0 if _may_close(region, facts, picture) else SCALER_FLOOR
+        low = max(low, round(region.scaler - policy.rhythm.down_step, 2))
+        high = min(1.0, round(region.scaler + policy.rhythm.up_step, 2))
+        full = facts.estimate.saturated_rate is not None
+        lowest.append(low if _may_move(picture, facts, -1) else region.scaler)
+        highest.append(high if _may_move(picture, facts, 1) and not full else region.scaler)
     return Bounds(
         movable=tuple(movable),
         lowest=tuple(lowest),
         highest=tuple(highest),
         receiver_limit=policy.floors.receiver_limit,
+        nominal=tuple((f.target or 0.0) * f.share for f in picture.facts),
+        floor=min(floor_of(picture), nominal_of(picture, picture.model.scalers)),
         short=short > 0.0,
+    )
+
+
+def _may_move(picture: Picture, facts: Facts, direction: int) -> bool:
+    """Whether its rest is over: what the guards would refuse anyway is not planned with."""
+    policy = picture.policy
+    return picture.at >= facts.memory.held_until and rested(
+        facts.memory, policy.rhythm, policy.timing, picture.at, direction, picture.dead_time
     )
 
 
 def _may_close(region: Region, facts: Facts, picture: Picture) -> bool:
     """A region is closed only for failing: one that is merely slow keeps a tenth, by which its return is seen."""
     window = facts.window
-    errors = window.error_ratio if isinstance(window, Window) else 0.0
+    errors = window.newest_errors if isinstance(window, Window) else 0.0
     return min(errors, region.bad) >= picture.policy.triggers.drain_error_ratio
 
 
@@ -213,11 +228,10 @@ def _restores(picture: Picture, base: Outcome) -> tuple[Change, ...]:
 
 def _rested(picture: Picture, facts: Facts) -> bool:
     """Whether the region has been well for long enough to be given more; the guards look again."""
-    memory, rhythm = facts.memory, picture.policy.rhythm
-    if memory.well_since is None or picture.at - memory.well_since < rhythm.up_wait:
+    since = facts.memory.well_since
+    if since is None or picture.at - since < picture.policy.rhythm.up_wait:
         return False
-    rest = rest_of(memory, rhythm, picture.policy.timing, picture.at, 1)
-    return memory.moved_at is None or picture.at - memory.moved_at >= rest
+    return _may_move(picture, facts, 1)
 
 
 def _probes(picture: Picture) -> tuple[Change, ...]:

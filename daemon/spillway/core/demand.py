@@ -84,7 +84,7 @@ def _of_place(
                 break
     own = {r: max(0.0, rate - inflow.get(r, 0.0)) for r, rate in row.items() if r not in full}
     rest = max(0.0, total - sum(own.values()))
-    weights = {home: max(scaled.get(home, 0.0), row.get(home, 0.0)) for home in full}
+    weights = {home: scaled.get(home, 0.0) for home in full}
     weight = sum(weights.values())
     if weight <= 0.0:
         return dict(row)

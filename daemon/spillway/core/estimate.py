@@ -24,6 +24,10 @@ FULL = 0.95
 SMOOTH = 0.6
 """Weight of the newest minute in service time and base shares: two minutes carry 84 %."""
 
+PLAIN = 500.0
+PLAIN_STEP = 0.2
+"""A jump by this much (of the ratio, or of the baseline) over this many answers is no noise: it is believed at once."""
+
 BASELINE_DOWN = 0.3
 BASELINE_UP = 0.002
 """Baseline latency gives way to better minutes at once, to worse ones with a half-life of about six hours."""
@@ -34,7 +38,7 @@ FORGET_SECONDS = 2700.0
 QUOTA_MARGIN = 0.02
 """Share of 429 answers from which a quota is believed; less is single clients' own doing."""
 
-QUOTA_FORGET = 1800.0
+QUOTA_FORGET = 5400.0
 """Half-life in seconds of a quota's distance to the target after it was last met."""
 
 UNPROVEN = 1.5
@@ -50,8 +54,6 @@ class Setting:
 
     target: float | None
     """Requests/s at scaler 1 for all endpoints, the prior of the capacity."""
-    share: float
-    """Healthy share now."""
     hold: float
     """How much longer than usual to distrust, 1 or more."""
     slo: Slo
@@ -81,9 +83,17 @@ def _learn_minute(old: Estimate, minute: Minute, setting: Setting) -> Estimate:
     return _learn_latency(new, minute, spread.mean, spread.share_above(setting.slo.latency), setting)
 
 
+def share_in(estimate: Estimate, end: float, period: float) -> float | None:
+    """Healthy share during the minute that ended at `end`, or None where it changed meanwhile (or about then)."""
+    if end <= estimate.share_at - period:
+        return estimate.share_before
+    return estimate.healthy_share if end - period >= estimate.share_at else None
+
+
 def _learn_errors(old: Estimate, minute: Minute) -> Estimate:
     ratio = minute.server_error / minute.total
-    return replace(old, errors=old.errors + SMOOTH * (ratio - old.errors))
+    plain = minute.total >= PLAIN and abs(ratio - old.errors) > PLAIN_STEP
+    return replace(old, errors=ratio if plain else old.errors + SMOOTH * (ratio - old.errors))
 
 
 def _learn_latency(old: Estimate, minute: Minute, mean: float, slow: float, setting: Setting) -> Estimate:
@@ -91,7 +101,9 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, slow: float, sett
     slots = old.slots
     if slots is None and setting.target is not None:
         slots = setting.target * baseline
-    share = max(setting.share, 0.01)
+    share = share_in(old, minute.end, setting.period)
+    if share is None or share <= 0.0:
+        return old
     answered = minute.ok / setting.period
     in_work = answered * mean
     if slots is None:
@@ -110,10 +122,15 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, slow: float, sett
     if old.saturated_rate is not None:
         slots = min(slots, max(old.saturated_rate * mean, in_work / share))
     first = old.service_time is None
-    service = mean if first or old.saturated_rate is not None else _toward(old.service_time, mean)
+    plain = minute.total >= PLAIN and abs(mean - (old.service_time or mean)) > PLAIN_STEP * baseline
+    fresh_view = first or plain or old.saturated_rate is not None
+    service = (
+        mean
+        if fresh_view or old.service_time is None
+        else old.service_time + SMOOTH * (mean - old.service_time)
+    )
     slots = max(_forget(slots, baseline, setting), in_work / share)
     step = BASELINE_DOWN if mean < baseline else BASELINE_UP
-    fresh_view = first or old.saturated_rate is not None
     return _learn_errors(
         replace(
             old,
@@ -126,10 +143,6 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, slow: float, sett
         ),
         minute,
     )
-
-
-def _toward(old: float | None, new: float) -> float:
-    return new if old is None else old + SMOOTH * (new - old)
 
 
 def _forget(slots: float, baseline: float, setting: Setting) -> float:
@@ -150,10 +163,10 @@ def _learn_quota(old: Estimate, minute: Minute, setting: Setting) -> Estimate:
     ratio = minute.too_many / total
     accepted = (total - minute.too_many) / setting.period
     if ratio > QUOTA_MARGIN:
-        if old.quota is not None and rate < 0.9 * old.quota:
+        if old.quota is not None and rate < 0.9 * old.quota_met:
             return replace(old, refusing=old.refusing + SMOOTH * (ratio - old.refusing))
-        quota = accepted if old.quota is None else old.quota + SMOOTH * (accepted - old.quota)
-        return replace(old, quota=quota, quota_at=minute.end)
+        quota = accepted if old.quota is None else min(accepted, old.quota)
+        return replace(old, quota=quota, quota_met=quota, quota_at=minute.end)
     new = replace(old, refusing=old.refusing * (1 - SMOOTH) if old.refusing > 0.001 else 0.0)
     if old.quota is None:
         return new

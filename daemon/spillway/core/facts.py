@@ -73,6 +73,7 @@ def facts_of(
     policy: Policy,
     at: float,
     others: Mapping[float, Minute] | None,
+    newest_end: float,
 ) -> Facts:
     """Put the view of one backend beside what is remembered of it, and learn from it.
 
@@ -84,20 +85,26 @@ def facts_of(
         policy: How its service is steered.
         at: UTC seconds of the snapshot.
         others: Minutes of other services on the same groups, by their end; None where there are none.
+        newest_end: End of the newest minute of the whole service.
     """
     health = _health(view, policy)
     estimate = memory.estimate
     if health is not None and health.total > 0:
         share = health.healthy / health.total
         if share != estimate.healthy_share or health.total != estimate.endpoints:
-            estimate = replace(estimate, endpoints=health.total, healthy_share=share)
+            estimate = replace(
+                estimate,
+                endpoints=health.total,
+                healthy_share=share,
+                share_before=estimate.healthy_share,
+                share_at=at,
+            )
     share = estimate.healthy_share
     target = _target(backend, estimate)
-    window = judge(view, policy.evidence, policy.slo, policy.timing.sample_period)
+    window = judge(view, policy.evidence, policy.slo, policy.timing.sample_period, newest_end)
     if isinstance(window, Window) and isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
         told = Setting(
             target=target,
-            share=share,
             hold=hold_at(memory, policy.rhythm, at),
             slo=policy.slo,
             evidence=policy.evidence,

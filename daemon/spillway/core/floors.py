@@ -26,21 +26,20 @@ def effective_of(picture: Picture, scalers: Sequence[float]) -> float:
     )
 
 
-def effective(picture: Picture, setting: ServiceSetting) -> float:
-    """The same for a setting."""
+def nominal_of(picture: Picture, scalers: Sequence[float]) -> float:
+    """Requests/s of target x scaler x healthy share over all members: effective capacity as Google's own terms have it."""
+    return sum(s * (f.target or 0.0) * f.share for f, s in zip(picture.facts, scalers, strict=True))
+
+
+def scalers_of(picture: Picture, setting: ServiceSetting) -> tuple[float, ...]:
+    """The scalers of a setting in the order of the model's regions; 0 for what is no member."""
     by_region = {b.region: b.scaler if b.member else 0.0 for b in setting.backends}
-    return effective_of(picture, [by_region[r.name] for r in picture.model.regions])
+    return tuple(by_region[r.name] for r in picture.model.regions)
 
 
 def serving_of(picture: Picture, scalers: Sequence[float]) -> int:
     """Regions that are open and not dead under `scalers`."""
     return sum(1 for r, s in zip(picture.model.regions, scalers, strict=True) if s > 0.0 and not r.dead)
-
-
-def serving(picture: Picture, setting: ServiceSetting) -> int:
-    """The same for a setting."""
-    by_region = {b.region: b.scaler if b.member else 0.0 for b in setting.backends}
-    return serving_of(picture, [by_region[r.name] for r in picture.model.regions])
 
 
 def floor_of(picture: Picture) -> float:

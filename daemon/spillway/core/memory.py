@@ -22,6 +22,10 @@ class Estimate:
     """Members when last listed."""
     healthy_share: float = 1.0
     """When last read."""
+    share_before: float = 1.0
+    """Healthy share before its last change."""
+    share_at: float = 0.0
+    """UTC seconds at which that change was read: older minutes belong to the share before."""
     baseline: float | None = None
     """Seconds: mean latency at low load, falling fast and rising slowly."""
     service_time: float | None = None
@@ -40,6 +44,8 @@ class Estimate:
     """429 share that does not depend on load."""
     quota: float | None = None
     """Requests/s accepted while the rest got 429; None where no quota was met."""
+    quota_met: float = 0.0
+    """The quota as it was when last met; `quota` drifts up from it."""
     quota_at: float = 0.0
     """UTC end of the minute in which the quota was last met."""
     served: float = 0.0

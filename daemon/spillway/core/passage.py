@@ -21,7 +21,7 @@ from spillway.core.policy import Policy
 from spillway.core.reasons import reason
 from spillway.core.rest import hold_after
 from spillway.core.result import Lever, Refusal, ServiceAssessment, Verdict
-from spillway.core.snapshot import Minute, ServiceView
+from spillway.core.snapshot import Minute, Seen, ServiceView
 from spillway.core.topology import Service
 from spillway.core.wishes import Change
 from spillway.errors import UnsafePlan
@@ -125,12 +125,21 @@ def _facts(
     settings = {b.region: b for b in setting.backends}
     views = {b.region: b for b in view.backends}
     memories = {b.region: b for b in memory.backends}
+    seen = [b.traffic.value[-1].end for b in view.backends if isinstance(b.traffic, Seen) and b.traffic.value]
+    newest_end = max(seen, default=0.0)
     found = []
     for backend in sorted(service.backends, key=lambda b: b.region):
         name = backend.region
         ours = memories[name]
         facts = facts_of(
-            backend, settings[name], ours, views[name], policy, at, shared.get((service.name, name))
+            backend,
+            settings[name],
+            ours,
+            views[name],
+            policy,
+            at,
+            shared.get((service.name, name)),
+            newest_end,
         )
         held = (
             at < ours.held_until

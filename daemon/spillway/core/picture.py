@@ -25,6 +25,9 @@ BACKLOG_SECONDS = 240.0
 BACKLOG_MOST = 0.3
 """Largest share of the capacity set aside for a backlog; time-outs end longer queues by themselves."""
 
+PROVEN_BELOW = 0.95
+"""Capacity over target from which it is the region's own: nearer than that it may be the noise of its latency."""
+
 FAR_SECONDS = 0.1
 """Round trip assumed where a place is unknown."""
 
@@ -154,6 +157,16 @@ def _region(
         fresh=fresh,
         dead=facts.dead,
         member=facts.setting.member,
+        proven=proven(facts),
+    )
+
+
+def proven(facts: Facts) -> bool:
+    """Whether the capacity was learned from the region itself and lies below its target."""
+    if facts.estimate.saturated_rate is not None:
+        return True
+    return facts.capacity is not None and (
+        facts.target is None or facts.capacity < PROVEN_BELOW * facts.target * facts.share
     )
 
 
@@ -162,7 +175,7 @@ def _bad(facts: Facts) -> float:
     estimate, window = facts.estimate, facts.window
     slow, errors, refusing = estimate.slow, estimate.errors, estimate.refusing
     if isinstance(window, Window) and window.answers > 0 and estimate.saturated_rate is None:
-        slow, errors = min(slow, window.slow), min(errors, window.error_ratio)
+        slow, errors = min(slow, window.slow), min(errors, window.newest_errors)
     return 1.0 - (1.0 - slow) * (1.0 - errors) * (1.0 - refusing)
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spillway.core.floors import effective, floor_of, serving
-from spillway.core.overlay import BackendSetting, Overlay, ServiceSetting
+from spillway.core.floors import effective_of, floor_of, nominal_of, scalers_of, serving_of
+from spillway.core.overlay import BackendSetting, ServiceSetting
 from spillway.core.picture import Picture
-from spillway.core.result import Lever, Plan
+from spillway.core.result import Lever
 from spillway.core.wishes import Change
 from spillway.errors import UnsafePlan
+
+REMEDY = "Nothing was written. The next tick decides anew."
+
+GRAIN = 1e-6
+"""Rounding allowed to a floor, as a share of it."""
 
 
 def ordered(changes: Sequence[Change]) -> tuple[Change, ...]:
@@ -55,30 +60,31 @@ def check_prefixes(setting: ServiceSetting, changes: Sequence[Change], picture: 
         UnsafePlan: a prefix leaves fewer open regions than the floor (and fewer than before), or none; or less
             effective capacity than demand x (1 + reserve) and than before.
     """
-    regions_floor = min(picture.policy.floors.min_serving_regions, serving(picture, setting))
-    start = effective(picture, setting)
-    least = min(start, floor_of(picture))
+    scalers = scalers_of(picture, setting)
+    open_least = min(max(1, picture.policy.floors.min_serving_regions), serving_of(picture, scalers))
+    floor = floor_of(picture)
+    carries_least = min(floor, effective_of(picture, scalers))
+    nominal_least = min(floor, nominal_of(picture, scalers))
     for change in changes:
         setting = after(setting, change)
-        if change.urgent:
-            least = min(least, effective(picture, setting))
-            regions_floor = min(regions_floor, max(1, serving(picture, setting)))
-        if serving(picture, setting) < max(1, regions_floor) and change.down:
+        if not change.down:
+            continue
+        scalers = scalers_of(picture, setting)
+        where = f"after {change.region} -> {change.after:.2f} {setting.service}"
+        opened, carries, nominal = (
+            serving_of(picture, scalers),
+            effective_of(picture, scalers),
+            nominal_of(picture, scalers),
+        )
+        if opened < open_least or not any(scalers):
+            raise UnsafePlan(f"{where} would serve from {opened} regions", remedy=REMEDY)
+        if nominal < nominal_least - GRAIN * floor:
             raise UnsafePlan(
-                f"after {change.region} -> {change.after:.2f} only {serving(picture, setting)} regions of {setting.service} would serve",
-                remedy="Nothing was written. The next tick decides anew.",
+                f"{where} would have {nominal:.0f} req/s of ceilings; the floor is {nominal_least:.0f}",
+                remedy=REMEDY,
             )
-        if change.down and effective(picture, setting) < least * (1 - 1e-6):
+        if carries < carries_least - GRAIN * floor and not change.urgent:
             raise UnsafePlan(
-                f"after {change.region} -> {change.after:.2f} {setting.service} could carry "
-                f"{effective(picture, setting):.0f} req/s; the floor is {least:.0f}",
-                remedy="Nothing was written. The next tick decides anew.",
+                f"{where} could carry {carries:.0f} req/s; the floor is {carries_least:.0f}", remedy=REMEDY
             )
     return setting
-
-
-def plan_of(overlay: Overlay, changes: Sequence[Change], settings: Sequence[ServiceSetting]) -> Plan:
-    """The plan: the overlay with the changed services, and the moves in order."""
-    for setting in settings:
-        overlay = overlay.with_service(setting)
-    return Plan(overlay=overlay, moves=tuple(c.move() for c in ordered(changes)))

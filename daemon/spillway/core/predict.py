@@ -21,6 +21,9 @@ KNEE = 0.92
 KNEE_PRICE = 0.08
 """Share of bad requests at exactly full: demand swings by some percent around its mean."""
 
+UNPROVEN_PRICE = 0.002
+"""The same where the capacity is only the configured target, which operators choose with room to spare."""
+
 TRAVEL_PRICE = 0.002
 """Bad requests that one second of travel for one request is worth: latency decides between equals."""
 
@@ -56,6 +59,8 @@ class Region:
     """True if its own samples are fresh and plentiful enough to judge it."""
     dead: bool
     member: bool
+    proven: bool = True
+    """True if the capacity was learned from the region itself; False where it is the configured target."""
     home_demand: float = 0.0
     """Requests/s that come here first."""
 
@@ -76,7 +81,9 @@ class Region:
         used = load / self.capacity
         if used <= KNEE:
             return 0.0
-        price = KNEE_PRICE * ((min(used, 1.0) - KNEE) / (1.0 - KNEE)) ** 2
+        price = (KNEE_PRICE if self.proven else UNPROVEN_PRICE) * (
+            (min(used, 1.0) - KNEE) / (1.0 - KNEE)
+        ) ** 2
         if used <= 1.0:
             return price
         in_time = min(1.0, max(0.0, self.slack) / ((used - 1.0) * HORIZON))

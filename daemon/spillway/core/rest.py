@@ -31,6 +31,15 @@ def rest_of(memory: BackendMemory, rhythm: Rhythm, timing: Timing, at: float, di
     return max(plain, min(rhythm.hold_max, plain * hold_at(memory, rhythm, at)))
 
 
+def rested(
+    memory: BackendMemory, rhythm: Rhythm, timing: Timing, at: float, direction: int, dead_time: float
+) -> bool:
+    """Whether the backend may move in `direction` again; `dead_time` is the one that was measured."""
+    if memory.moved_at is None:
+        return True
+    return at - memory.moved_at >= max(dead_time, rest_of(memory, rhythm, timing, at, direction))
+
+
 def hold_after(memory: BackendMemory, rhythm: Rhythm, at: float, direction: int) -> float:
     """The multiplier after a move in `direction` at UTC second `at`: a cut soon after a raise lengthens the rest."""
     hold = hold_at(memory, rhythm, at)

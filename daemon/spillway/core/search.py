@@ -24,6 +24,9 @@ SACRIFICES = 6
 PUSHED_PRICE = 0.3
 """Bad requests/s that one request/s past a receiver's limit is worth in the search."""
 
+FLOOR_PRICE = 3.0
+"""Bad requests/s that one request/s below the capacity floor is worth in the search: the guard would refuse it."""
+
 SETTLE = 0.0005
 """Share of the demand by which the score may worsen to leave a region where it is: fewer moves decide last."""
 
@@ -38,6 +41,10 @@ class Bounds:
     highest: tuple[float, ...]
     """Largest scaler for each region."""
     receiver_limit: float
+    nominal: tuple[float, ...]
+    """Target x healthy share of each region, requests/s: what a floor counts for an open ceiling."""
+    floor: float
+    """Sum of nominal x scaler that must stay, requests/s."""
     short: bool
     """True if all regions together cannot carry the forecast."""
 
@@ -73,13 +80,17 @@ class _Search:
         self.model, self.bounds = model, bounds
         self.base = model.outcome(model.scalers)
         self.left = TRIES
-        self.best, self.best_score, self.name = self.base, self.base.score, "leave everything as it is"
+        self.best, self.best_score, self.name = self.base, self.price(self.base), "leave everything as it is"
         self.second, self.second_bad = "none", self.base.bad
 
     def price(self, outcome: Outcome) -> float:
         """The score, with what pushes receivers past their limit."""
+        below = self.bounds.floor - sum(
+            s * n for s, n in zip(outcome.scalers, self.bounds.nominal, strict=True)
+        )
+        score = outcome.score + (FLOOR_PRICE * below if below > 0.0 else 0.0)
         if self.bounds.short:
-            return outcome.score
+            return score
         pushed = 0.0
         for load, before, region in zip(
             outcome.flow.loads, self.base.flow.loads, self.model.regions, strict=True
@@ -87,7 +98,7 @@ class _Search:
             over = load - self.bounds.receiver_limit * region.capacity
             if over > 0.0 and load > before * 1.005:
                 pushed += over
-        return outcome.score + PUSHED_PRICE * pushed
+        return score + PUSHED_PRICE * pushed
 
     def allowed(self, scalers: list[float]) -> list[float]:
         """These scalers inside the bounds; what may not move stays."""

@@ -18,6 +18,10 @@ BINDING = 0.93
 """Load over ceiling from which a region counts as full: Google balances by its own, smoothed view of the rate."""
 
 
+SATURATED_HIDES = 0.8
+"""A saturated region answers less than arrives; at least this share of what it answered before is believed to arrive."""
+
+
 def update(
     memory: ServiceMemory,
     facts: tuple[Facts, ...],
@@ -31,7 +35,7 @@ def update(
         return memory
     layout = layout_of(facts)
     full = _full(facts, settings, memory.flights)
-    rates = _rates(facts)
+    rates = _rates(facts, max(ends))
     if not rates:
         return memory
     seen = _by_place(rates, memory.origins, places, evidence)
@@ -56,27 +60,37 @@ def _full(facts: Sequence[Facts], settings: PostureSet, flights: tuple[Flight, .
     for f in facts:
         scaler = min(f.setting.scaler, lowest.get(f.region, 1.0)) if f.setting.member else 0.0
         factor = ceiling_factor(f, settings, drained=f.region in drained)
-        if scaler == 0.0 or factor == 0.0 or f.dead:
-            full.add(f.region)
-        elif (
-            f.target is not None
-            and isinstance(f.window, Window)
-            and f.window.rate >= BINDING * f.target * scaler * factor
+        if (
+            scaler == 0.0
+            or factor == 0.0
+            or f.dead
+            or (
+                f.target is not None
+                and isinstance(f.window, Window)
+                and f.window.rate >= BINDING * f.target * scaler * factor
+            )
         ):
             full.add(f.region)
     return frozenset(full)
 
 
-def _rates(facts: Sequence[Facts]) -> dict[str, float]:
-    """Requests/s that reached each region; a blind region counts with what was remembered of it."""
+def _rates(facts: Sequence[Facts], newest: float) -> dict[str, float]:
+    """Requests/s that reached each region in the newest minute of all.
+
+    One and the same minute for all of them: traffic that has moved on must not be counted twice. A region that should
+    have had traffic then and shows none counts with what was remembered of it.
+    """
     rates = {}
     for f in facts:
-        if isinstance(f.window, Window):
-            rate = f.window.rate
+        window = f.window
+        if isinstance(window, Window) and window.rates and window.rates[-1][0] >= newest:
+            rate = window.rates[-1][1]
             if f.estimate.saturated_rate is not None:
-                rate = max(rate, min(f.memory.estimate.served, rate / 0.8))
-        elif f.serving and not f.dead:
-            rate = f.estimate.served
+                rate = max(rate, min(f.estimate.served, rate / SATURATED_HIDES))
+        elif f.serving and not f.dead and f.estimate.served > 0.0:
+            rate = window.rate if isinstance(window, Window) else f.estimate.served
+            if f.target is not None:
+                rate = min(rate, f.setting.scaler * f.target)
         else:
             continue
         if rate > 0.0:

@@ -31,6 +31,8 @@ class Window:
     rate: float
     ok_rate: float
     error_ratio: float
+    newest_errors: float
+    """5xx over all answers in the newest minute."""
     too_many_ratio: float
     slow: float
     """Share of 2xx answers beyond the SLO latency, the lesser of the last two minutes: one bad minute is noise."""
@@ -92,14 +94,32 @@ def trusted(minutes: tuple[Minute, ...]) -> tuple[tuple[Minute, ...], str | None
     return tuple(good), why
 
 
-def judge(view: BackendView, evidence: Evidence, slo: Slo, period: float) -> Window | Blind:
-    """The window of one backend, or why there is none."""
+def judge(
+    view: BackendView, evidence: Evidence, slo: Slo, period: float, newest_end: float
+) -> Window | Blind:
+    """The window of one backend, or why there is none.
+
+    Args:
+        view: What was observed of it.
+        evidence: How much is judged together.
+        slo: What counts as slow.
+        period: Seconds of a sample.
+        newest_end: End of the newest minute of the whole service: all its backends are judged over the same minutes,
+            or traffic that has moved on would be counted twice.
+    """
     traffic = view.traffic
     if isinstance(traffic, Missing):
         return Blind(absence=traffic.absence, why=traffic.detail or traffic.absence.value)
     if traffic.age > evidence.max_age:
         return Blind(absence=Absence.STALE, why=f"{traffic.age:.0f} s old", age=traffic.age)
-    newest = traffic.value[-evidence.minutes :]
+    start = newest_end - evidence.minutes * period
+    newest = tuple(m for m in traffic.value if m.end > start + 0.5 * period)
+    if not newest:
+        return Blind(
+            absence=Absence.NO_SERIES,
+            why="nothing in the judged minutes, unlike its neighbours",
+            age=traffic.age,
+        )
     good, why = trusted(newest)
     if why is not None and len(good) < len(newest):
         return Blind(absence=Absence.GARBAGE, why=why, age=traffic.age)
@@ -136,6 +156,7 @@ def _sum_up(good: tuple[Minute, ...], age: float, slo: Slo, period: float) -> Wi
         rate=answers / seconds,
         ok_rate=ok / seconds,
         error_ratio=errors / answers if answers else 0.0,
+        newest_errors=good[-1].server_error / good[-1].total if good[-1].total else 0.0,
         too_many_ratio=too_many / answers if answers else 0.0,
         slow=min(shares) if shares else 0.0,
         mean=sum(s.mean * s.count for s in spreads) / samples if samples else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from spillway.core.floors import effective_of, floor_of, serving_of
+from spillway.core.floors import effective_of, floor_of, nominal_of, serving_of
 from spillway.core.guards.situation import Ruling, Situation, refused
 from spillway.core.reasons import reason
 from spillway.core.result import Lever, Reason
@@ -14,11 +14,17 @@ from spillway.core.wishes import Change
 GRAIN = 1.005
 """Loads that grow by less than this factor do not grow."""
 
+ROUNDING = 1e-7
+"""Rounding allowed to a floor, as a share of it: less than the plan's own check allows."""
+
 BLIND_GROWTH = 1.03
 """A region whose samples are missing may not be given more than this factor of what it had."""
 
-TRIES = 4
+TRIES = 8
 """Values between the wanted and the present scaler that are tried before a cut is refused."""
+
+WORTH = 0.4
+"""Share of a cut that must be left for it to be made at all: a trifle would use up the region's rest."""
 
 Objection = Callable[[Sequence[float]], Reason | None]
 
@@ -55,18 +61,25 @@ def _lost_anyway(change: Change, now: Situation) -> bool:
 
 
 def capacity(change: Change, now: Situation) -> Ruling | None:
-    """Effective capacity stays at demand x (1 + reserve), or is no worse than before."""
-    if not change.down or change.urgent:
+    """Effective capacity stays at demand x (1 + reserve), or is no worse than before.
+
+    Both as Google's terms have it (target x scaler x healthy share) and as it was learned; a dead region's drain need
+    only keep the first, because nothing was learned that it could still give.
+    """
+    if not change.down:
         return None
     picture = now.picture
-    before = effective_of(picture, now.scalers)
     floor = floor_of(picture)
+    nominal, carries = nominal_of(picture, now.scalers), effective_of(picture, now.scalers)
 
     def objection(scalers: Sequence[float]) -> Reason | None:
-        after = effective_of(picture, scalers)
-        if after >= min(floor, before) * (1.0 - 1e-6):
-            return None
-        return reason("floor-capacity", after=after, before=before, floor=floor)
+        left = nominal_of(picture, scalers)
+        if left < min(floor, nominal) - ROUNDING * floor:
+            return reason("floor-capacity", after=left, before=nominal, floor=floor)
+        left = effective_of(picture, scalers)
+        if left < min(floor, carries) - ROUNDING * floor and not change.urgent:
+            return reason("floor-capacity", after=left, before=carries, floor=floor)
+        return None
 
     return _narrowed(change, now, objection)
 
@@ -117,6 +130,8 @@ def _narrowed(change: Change, now: Situation, objection: Objection) -> Ruling | 
         return refused(first)
     for k in range(1, TRIES):
         value = legal_scaler(change.after + (change.before - change.after) * k / TRIES)
+        if change.before - value < WORTH * (change.before - change.after):
+            break
         if change.after < value < change.before and objection(now.with_scaler(change, value)) is None:
             return Ruling(left=value, why=first)
     return refused(first)
