@@ -13,7 +13,7 @@ from spillway.config.source import read
 from spillway.config.topology import GroupConfig
 from spillway.errors import ConfigError, PermanentError
 from spillway.sandbox.clock import ScaledClock
-from spillway.sandbox.labels import StoreNames
+from spillway.sandbox.monitoring.names import StoreNames
 from spillway.sandbox.monitoring.server import serve
 from spillway.sandbox.monitoring.world_source import WorldSource
 from spillway.sandbox.seeds import GroupKind as SeedKind

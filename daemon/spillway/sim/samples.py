@@ -69,7 +69,7 @@ class SampleStore:
             index=tally.index,
             end=self.setup.scenario.start + (tally.index + 1) * self.length,
             services=tally.services,
-            counts=tally.counts.reshape(-1, *shape).copy(),
+            counts=tally.counts.reshape(len(tally.counts), *shape).copy(),
             answers=tally.answers.reshape(*shape, BUCKETS),
             unassigned=tally.unassigned.reshape(shape[:2]).copy(),
             zone_share=tally.zone_share,
