@@ -13,7 +13,7 @@ from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
 from spillway.core.holds import Hold, HoldKind, Holds
 from spillway.core.overlay import Overlay, initial_overlay
-from spillway.core.policy import Mode, Policy
+from spillway.core.policy import Mode, Policy, Postures, PostureSet
 from spillway.core.snapshot import (
     Absence,
     BackendView,
@@ -85,6 +85,7 @@ class FakeCloud:
         self.healthy = dict.fromkeys(REGIONS, 10)
         self.rate = 20.0
         self.readable = True
+        self.auto_drain = True
         self.applied: list[Overlay] = []
         self.recovered = 0
         self.outcomes: list[Outcome] = []
@@ -144,13 +145,17 @@ class FakeCloud:
                     if self.readable
                     else failed,
                     health=Seen(
-                        value=HealthCount(healthy=self.healthy[b.region], total=10, by_group=((self.healthy[b.region], 10),)),
+                        value=HealthCount(
+                            healthy=self.healthy[b.region], total=10, by_group=((self.healthy[b.region], 10),)
+                        ),
                         age=1.0,
                         evidence=10,
                     )
                     if self.readable
                     else failed,
-                    traffic=Seen(value=self._minutes(), age=230.0, evidence=int(self.rate * 180)) if traffic and self.readable else failed,
+                    traffic=Seen(value=self._minutes(), age=230.0, evidence=int(self.rate * 180))
+                    if traffic and self.readable
+                    else failed,
                 )
                 for b in setting.backends
             )
@@ -158,7 +163,11 @@ class FakeCloud:
                 ServiceView(
                     service=setting.service,
                     backends=views,
-                    policy=Seen(value=ObservedPolicy(failover_threshold=70, auto_drain=True), age=1.0, evidence=1),
+                    policy=Seen(
+                        value=ObservedPolicy(failover_threshold=70, auto_drain=self.auto_drain),
+                        age=1.0,
+                        evidence=1,
+                    ),
                     places=failed,
                     unassigned=Missing(absence=Absence.NO_SERIES),
                 )
@@ -168,7 +177,14 @@ class FakeCloud:
     def _minutes(self) -> tuple[Minute, ...]:
         newest = (self.clock.at - 220.0) // 60.0 * 60.0
         return tuple(
-            Minute(end=newest - 60.0 * back, ok=self.rate * 60.0, client_error=0.0, too_many=0.0, server_error=0.0, latency=None)
+            Minute(
+                end=newest - 60.0 * back,
+                ok=self.rate * 60.0,
+                client_error=0.0,
+                too_many=0.0,
+                server_error=0.0,
+                latency=None,
+            )
             for back in reversed(range(8))
         )
 
@@ -220,13 +236,21 @@ class FakeStore:
 class Rig:
     """A loop over fakes; `restart` makes a new one over the same store and cloud."""
 
-    def __init__(self, *, mode: Mode = Mode.ACT, services: tuple[str, ...] = ("pool",), digest: str = "one") -> None:
+    def __init__(
+        self,
+        *,
+        mode: Mode = Mode.ACT,
+        services: tuple[str, ...] = ("pool",),
+        digest: str = "one",
+        auto_drain: bool = True,
+    ) -> None:
         self.clock = FakeClock()
         self.fleet = fleet(services)
         self.cloud = FakeCloud(self.clock, initial_overlay(self.fleet))
         self.journal = FakeJournal()
         self.store = FakeStore()
-        self.policy = Policy(mode=mode)
+        normal = PostureSet(auto_drain=auto_drain)
+        self.policy = Policy(mode=mode, postures=Postures(normal=normal, guarded=normal, scarce=normal))
         self.digest = digest
         self.wall = 0.0
         self.restart()
