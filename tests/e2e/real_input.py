@@ -52,13 +52,17 @@ def fit_service_times() -> tuple[float, float]:
         rows = [
             row
             for row in csv.DictReader(file)
-            if (row["model"], row["hardware"], row["tensor_parallel"]) == (MODEL, HARDWARE, PARALLEL) and row["batch_size"] == "8"
+            if (row["model"], row["hardware"], row["tensor_parallel"]) == (MODEL, HARDWARE, PARALLEL)
+            and row["batch_size"] == "8"
         ]
     per_token = statistics.median(float(row["token_time"]) for row in rows) / 1000.0
-    per_prompt_token = statistics.median(float(row["prompt_time"]) / float(row["prompt_size"]) for row in rows) / 1000.0
+    per_prompt_token = (
+        statistics.median(float(row["prompt_time"]) / float(row["prompt_size"]) for row in rows) / 1000.0
+    )
     with (DATA / "azure_llm_2023_conv.csv").open() as file:
         times = sorted(
-            per_prompt_token * int(row["ContextTokens"]) + per_token * int(row["GeneratedTokens"]) for row in csv.DictReader(file)
+            per_prompt_token * int(row["ContextTokens"]) + per_token * int(row["GeneratedTokens"])
+            for row in csv.DictReader(file)
         )
     return times[len(times) // 2], times[int(len(times) * 0.95)]
 
@@ -137,15 +141,21 @@ def config(scenario_file: Path, slo_latency: str) -> dict[str, Any]:
 def main() -> int:
     """Run it and print the comparison; 0 also where the data are absent."""
     if not (DATA / "azure_llm_2023_conv.csv").exists():
-        print(f"SKIPPED LOUDLY: the shared traces are not at {DATA}; set SPILLWAY_SHARED to the folder that holds data/")
+        print(
+            f"SKIPPED LOUDLY: the shared traces are not at {DATA}; set SPILLWAY_SHARED to the folder that holds data/"
+        )
         return 0
     with tempfile.TemporaryDirectory(prefix="spillway-real-") as name:
         folder = Path(name)
         world = scenario()
         (folder / "scenario.yaml").write_text(yaml.safe_dump(world))
-        (folder / "spillway.yaml").write_text(yaml.safe_dump(config(folder / "scenario.yaml", world["slo"]["latency"])))
+        (folder / "spillway.yaml").write_text(
+            yaml.safe_dump(config(folder / "scenario.yaml", world["slo"]["latency"]))
+        )
         times = next(iter(world["regions"].values()))["service_time"]
-        print(f"service time p50 {times['p50']} p95 {times['p95']}, SLO {world['slo']['latency']}, {HOURS} h at speed {SPEED:g}")
+        print(
+            f"service time p50 {times['p50']} p95 {times['p95']}, SLO {world['slo']['latency']}, {HOURS} h at speed {SPEED:g}"
+        )
         runs = play(folder / "spillway.yaml")
     print_comparison(runs)
     return 0
@@ -168,10 +178,13 @@ def play(path: Path) -> dict[str, Any]:
             status = stage.status()
             lines = [story.pop(0) for _ in range(len(story)) if story[0].at <= world]
             for line in lines + (decisions.lines(status) if status else []):
-                print(f"{int(line.at) // 3600:02d}:{int(line.at) // 60 % 60:02d} {line.who:8} {line.text}", flush=True)
+                print(
+                    f"{int(line.at) // 3600:02d}:{int(line.at) // 60 % 60:02d} {line.who:8} {line.text}",
+                    flush=True,
+                )
             time.sleep(0.25)
         runs = run_opponents(stage.config)
-        runs["spillway"] = stage.report()
+        runs["spillway"] = stage.report() | {"writes": decisions.writes}
     return runs
 
 

@@ -13,7 +13,9 @@ from spillway.exits import Exit
 
 @click.command()
 @config_option
-@click.option("--schema", is_flag=True, help="Print the JSON Schema of the configuration, for editors, and stop.")
+@click.option(
+    "--schema", is_flag=True, help="Print the JSON Schema of the configuration, for editors, and stop."
+)
 @json_option
 def check(config_path: Path, schema: bool, as_json: bool) -> int:
     """Check a configuration; report all its problems at once, each with its line and its remedy.

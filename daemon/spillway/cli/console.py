@@ -31,7 +31,8 @@ def complain(error: SpillwayError, *, as_json: bool = False) -> None:
                 "message": str(error),
                 "remedy": error.remedy,
                 "problems": [
-                    {"file": p.file, "line": p.line, "path": p.path, "message": p.message, "remedy": p.remedy} for p in problems
+                    {"file": p.file, "line": p.line, "path": p.path, "message": p.message, "remedy": p.remedy}
+                    for p in problems
                 ],
             }
         )

@@ -17,9 +17,7 @@ from spillway.cli.console import out, print_json
 from spillway.cli.options import json_option
 from spillway.cli.rehearsal.compare import print_comparison
 from spillway.cli.rehearsal.feed import Decisions, Line
-from spillway.cli.rehearsal.opponents import run_opponents
 from spillway.cli.rehearsal.stage import Stage
-from spillway.cli.rehearsal.story import tell_config
 from spillway.cli.status import service_table
 from spillway.errors import SpillwayError
 from spillway.exits import Exit
@@ -34,7 +32,12 @@ _WHO = {"world": "[magenta]world   [/]", "spillway": "[cyan]spillway[/]", "alarm
     "-c", "--config", "config_path", type=click.Path(path_type=Path), default=None, show_default="the demo's own",
     help="Another configuration with `cloud: sandbox`.",
 )  # fmt: skip
-@click.option("--speed", type=click.FloatRange(1, 600), default=None, help="World seconds per second.  [default: the config's, 60]")
+@click.option(
+    "--speed",
+    type=click.FloatRange(1, 600),
+    default=None,
+    help="World seconds per second.  [default: the config's, 60]",
+)
 @click.option("--keep", is_flag=True, help="Leave everything running at the end, until Ctrl-C.")
 @json_option
 def demo(config_path: Path | None, speed: float | None, keep: bool, as_json: bool) -> int:
@@ -44,10 +47,14 @@ def demo(config_path: Path | None, speed: float | None, keep: bool, as_json: boo
     faster than life, and tells each decision as it falls. At the end it compares the same hours without a daemon.
     Needs no account and no network; Ctrl-C leaves nothing behind.
     """
+    from spillway.cli.rehearsal.opponents import run_opponents
     from spillway.resources import config_file
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Stage(config_path or config_file("demo.yaml"), speed=speed) as stage, ProcessPoolExecutor(max_workers=1) as pool:
+    with (
+        Stage(config_path or config_file("demo.yaml"), speed=speed) as stage,
+        ProcessPoolExecutor(max_workers=1) as pool,
+    ):
         _build(stage, quiet=as_json)
         opponents = pool.submit(run_opponents, stage.config)
         try:
@@ -86,6 +93,8 @@ def _build(stage: Stage, *, quiet: bool) -> None:
 
 def _play(stage: Stage, opponents: Future[dict[str, Any]], *, quiet: bool) -> dict[str, Any]:
     """Let the world run to the scenario's end and tell what happens; returns the runs by name."""
+    from spillway.cli.rehearsal.story import tell_config
+
     stage.release()
     daemon = stage.start_daemon()
     clock = stage.clock()
@@ -114,7 +123,7 @@ def _play(stage: Stage, opponents: Future[dict[str, Any]], *, quiet: bool) -> di
         if live is not None:
             live.stop()
     runs = opponents.result(timeout=120)
-    runs["spillway"] = stage.report() | {"levers": sorted(decisions.levers)}
+    runs["spillway"] = stage.report() | {"writes": decisions.writes, "levers": sorted(decisions.levers)}
     return runs
 
 
@@ -131,7 +140,9 @@ def _picture(status: dict[str, Any], world: float, duration: float) -> Group:
     width = 40
     bar = "█" * int(done * width) + "░" * (width - int(done * width))
     hours, minutes = divmod(int(world) // 60, 60)
-    return Group(*(service_table(s) for s in status["services"]), Text(f"{bar} {hours:02d}:{minutes:02d}", style="dim"))
+    return Group(
+        *(service_table(s) for s in status["services"]), Text(f"{bar} {hours:02d}:{minutes:02d}", style="dim")
+    )
 
 
 def _keep(stage: Stage) -> None:

@@ -16,7 +16,11 @@ def pages() -> dict[str, str]:
     from spillway.config.document import render as render_configuration
     from spillway.core.reasons import render as render_reasons
 
-    return {"configuration.md": render_configuration(), "metrics.md": render_metrics(), "reasons.md": render_reasons()}
+    return {
+        "configuration.md": render_configuration(),
+        "metrics.md": render_metrics(),
+        "reasons.md": render_reasons(),
+    }
 
 
 @click.command(hidden=True)

@@ -74,9 +74,13 @@ def destroy(config_path: Path, yes: bool, as_json: bool) -> int:
     loaded = load.load(config_path)
     if not yes:
         if not sys.stdin.isatty():
-            raise SpillwayError("destroy asks before it removes a load balancer, and there is nobody to ask.", remedy="Add --yes.")
+            raise SpillwayError(
+                "destroy asks before it removes a load balancer, and there is nobody to ask.",
+                remedy="Add --yes.",
+            )
         click.confirm(
-            f"Remove the load balancer {loaded.config.name!r} of project {loaded.config.project!r} and its address?", abort=True
+            f"Remove the load balancer {loaded.config.name!r} of project {loaded.config.project!r} and its address?",
+            abort=True,
         )
     with compose.exclusive(loaded) as hands:
         hands.deployer.recover()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import signal
 import sys
@@ -21,13 +22,40 @@ _LOOK = 0.5
 
 
 @click.command()
-@click.option("-c", "--config", "config_path", type=click.Path(path_type=Path), default=None, help="Configuration whose groups exist in it.")
-@click.option("--scenario", type=click.Path(path_type=Path), default=None, help="World behind it.  [default: the config's, or the demo's]")
-@click.option("--speed", type=click.FloatRange(min=0, min_open=True, max=600), default=None, help="World seconds per second.  [default: the config's, or 1]")
-@click.option("--http", default=None, help="Address of Compute and Network Services.  [default: the config's, or 127.0.0.1:8480]")
-@click.option("--grpc", default=None, help="Address of Cloud Monitoring.  [default: the config's, or 127.0.0.1:8481]")
-@click.option("--hold", is_flag=True, help="Keep the world at its start until POST /sandbox/v1/clock/release.")
-@click.option("--until-eof", is_flag=True, help="End when standard input closes, that is, with the parent process.")
+@click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Configuration whose groups exist in it.",
+)
+@click.option(
+    "--scenario",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="World behind it.  [default: the config's, or the demo's]",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True, max=600),
+    default=None,
+    help="World seconds per second.  [default: the config's, or 1]",
+)
+@click.option(
+    "--http",
+    default=None,
+    help="Address of Compute and Network Services.  [default: the config's, or 127.0.0.1:8480]",
+)
+@click.option(
+    "--grpc", default=None, help="Address of Cloud Monitoring.  [default: the config's, or 127.0.0.1:8481]"
+)
+@click.option(
+    "--hold", is_flag=True, help="Keep the world at its start until POST /sandbox/v1/clock/release."
+)
+@click.option(
+    "--until-eof", is_flag=True, help="End when standard input closes, that is, with the parent process."
+)
 @json_option
 def sandbox(
     config_path: Path | None,
@@ -39,7 +67,7 @@ def sandbox(
     until_eof: bool,
     as_json: bool,
 ) -> int:
-    """Serve a simulated Google Cloud on loopback, until Ctrl-C.
+    r"""Serve a simulated Google Cloud on loopback, until Ctrl-C.
 
     \b
     Compute and Network Services (REST), Cloud Monitoring (gRPC); Pulumi, gcloud and Google's client libraries work
@@ -54,7 +82,9 @@ def sandbox(
     config = load.load(config_path).config if config_path is not None else None
     given = config.sandbox if config is not None else None
     if config is not None and given is None:
-        raise PermanentError(f"{config_path} has no section `sandbox`.", remedy="Set `cloud: sandbox` and add the section.")
+        raise PermanentError(
+            f"{config_path} has no section `sandbox`.", remedy="Set `cloud: sandbox` and add the section."
+        )
     world = scenario or (Path(given.scenario) if given is not None else config_file("scenarios/demo.yaml"))
     server = stand(
         config,
@@ -69,7 +99,11 @@ def sandbox(
         signal.signal(number, lambda *_: stopped.set())
     with server:
         host, port = server.address
-        addresses = {"http": f"{host}:{port}", "grpc": f"{host}:{server.monitoring_port}", "speed": server.clock.speed}
+        addresses = {
+            "http": f"{host}:{port}",
+            "grpc": f"{host}:{server.monitoring_port}",
+            "speed": server.clock.speed,
+        }
         if as_json:
             sys.stdout.write(json.dumps(addresses) + "\n")
             sys.stdout.flush()
@@ -90,4 +124,4 @@ def sandbox(
 def _closed() -> bool:
     """True once standard input has ended: whoever started us is gone."""
     ready, _, _ = select.select([sys.stdin], [], [], 0)
-    return bool(ready) and sys.stdin.buffer.read1(1) == b""
+    return bool(ready) and os.read(sys.stdin.fileno(), 1) == b""

@@ -17,7 +17,13 @@ from spillway.errors import SpillwayError, TemporaryError
 from spillway.exits import Exit
 
 _DEADLINE = 5.0
-_STYLES = {"serving": "green", "degraded": "yellow", "draining": "red", "drained": "red", "recovering": "cyan"}
+_STYLES = {
+    "serving": "green",
+    "degraded": "yellow",
+    "draining": "red",
+    "drained": "red",
+    "recovering": "cyan",
+}
 
 
 def fetch_status(url: str) -> dict[str, Any]:
@@ -32,13 +38,18 @@ def fetch_status(url: str) -> dict[str, Any]:
             return status
     except (OSError, ValueError) as error:
         raise TemporaryError(
-            f"no daemon answers at {url}: {error}", remedy="Is it running (systemctl status spillway)? Is daemon.listen the same?"
+            f"no daemon answers at {url}: {error}",
+            remedy="Is it running (systemctl status spillway)? Is daemon.listen the same?",
         ) from error
 
 
 @click.command()
 @config_option
-@click.option("--url", default=None, help="Address of the daemon instead of the config's, such as http://127.0.0.1:9464.")
+@click.option(
+    "--url",
+    default=None,
+    help="Address of the daemon instead of the config's, such as http://127.0.0.1:9464.",
+)
 @json_option
 def status(config_path: Path, url: str | None, as_json: bool) -> int:
     """Show regions, scalers, latency and the last decision of the running daemon."""
@@ -58,12 +69,12 @@ def status(config_path: Path, url: str | None, as_json: bool) -> int:
 
 def number(value: float | None, digits: int = 1, suffix: str = "") -> str:
     """A number for a table cell; a dash where nothing is known."""
-    return "–" if value is None else f"{value:.{digits}f}{suffix}"
+    return "-" if value is None else f"{value:.{digits}f}{suffix}"
 
 
 def percent(value: float | None, digits: int = 0) -> str:
     """A ratio as percent; a dash where nothing is known."""
-    return "–" if value is None else f"{100 * value:.{digits}f}%"
+    return "-" if value is None else f"{100 * value:.{digits}f}%"
 
 
 def service_table(service: dict[str, Any]) -> Table:

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from spillway.errors import SpillwayError
 
@@ -36,10 +37,12 @@ class Child:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     @property
@@ -61,7 +64,9 @@ class Child:
             ready, _, _ = select.select([pipe], [], [], max(0.0, until - time.monotonic()))
             part = os.read(pipe.fileno(), 4096) if ready else b""
             if not part:
-                raise SpillwayError(f"the {self.name} did not start: {self.last_words()}", remedy=f"Its log is {self.log}.")
+                raise SpillwayError(
+                    f"the {self.name} did not start: {self.last_words()}", remedy=f"Its log is {self.log}."
+                )
             line += part
         return line.decode().splitlines()[0]
 
@@ -79,7 +84,9 @@ class Child:
         try:
             return self._process.wait(deadline)
         except subprocess.TimeoutExpired:
-            raise SpillwayError(f"the {self.name} did not end within {deadline:g} s", remedy=f"Its log is {self.log}.") from None
+            raise SpillwayError(
+                f"the {self.name} did not end within {deadline:g} s", remedy=f"Its log is {self.log}."
+            ) from None
 
     def last_words(self) -> str:
         """The end of its log, for an error message."""

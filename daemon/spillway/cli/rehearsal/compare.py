@@ -17,7 +17,9 @@ _NAMES = {
 
 def comparison(runs: dict[str, dict[str, Any]]) -> Table:
     """One row for each way to run the same hours; `runs` has the fields of `spillway backtest --json`."""
-    table = Table(title="The same hours, three ways", title_justify="left", title_style="bold", pad_edge=False)
+    table = Table(
+        title="The same hours, three ways", title_justify="left", title_style="bold", pad_edge=False
+    )
     table.add_column("")
     for heading in ("requests", "bad requests", "share", "SLO minutes lost", "p95", "moves"):
         table.add_column(heading, justify="right")

@@ -25,6 +25,8 @@ class Decisions:
         self._alarms: set[str] = set()
         self.levers: set[str] = set()
         """Levers that the daemon has moved by itself so far."""
+        self.writes = 0
+        """Writes that it has begun so far."""
 
     def lines(self, status: dict[str, Any]) -> list[Line]:
         """What is new since the last call."""
@@ -47,6 +49,7 @@ class Decisions:
             lines.append(Line(at=at, who="spillway", text=move["reason"]["sentence"]))
         lines.extend(Line(at=at, who="spillway", text=verdict) for verdict in decision["verdicts"])
         applied = decision["applied"]
+        self.writes += applied is not None
         if applied is not None and applied["outcome"] not in {"done", "unchanged"}:
             lines.append(Line(at=at, who="alarm", text=applied["sentence"]))
         return lines
@@ -55,6 +58,10 @@ class Decisions:
         """Alarms that were not up at the last look."""
         codes = {alarm["code"]: alarm["sentence"] for alarm in status["alarms"]}
         at = (status["at"] or self._epoch) - self._epoch
-        lines = [Line(at=at, who="alarm", text=sentence) for code, sentence in codes.items() if code not in self._alarms]
+        lines = [
+            Line(at=at, who="alarm", text=sentence)
+            for code, sentence in codes.items()
+            if code not in self._alarms
+        ]
         self._alarms = set(codes)
         return lines

@@ -11,7 +11,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -72,10 +72,12 @@ class Stage:
         self._children: list[Child] = []
         self.addresses = Addresses(sandbox="127.0.0.1:0", grpc="127.0.0.1:0", daemon=free_address())
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for child in reversed(self._children):
             child.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -87,7 +89,9 @@ class Stage:
             SpillwayError: it does not come up.
         """
         self._write_config()
-        child = self._start("sandbox", "sandbox", "--config", str(self.config), "--hold", "--until-eof", "--json")
+        child = self._start(
+            "sandbox", "sandbox", "--config", str(self.config), "--hold", "--until-eof", "--json"
+        )
         said = json.loads(child.first_line(_START))
         self.addresses = Addresses(sandbox=said["http"], grpc=said["grpc"], daemon=self.addresses.daemon)
         self._write_config()
@@ -129,7 +133,7 @@ class Stage:
 
     def report(self) -> dict[str, Any]:
         """The world's totals of the scenario's hours."""
-        found: dict[str, Any] = ask(f"http://{self.addresses.sandbox}/sandbox/v1/report")
+        found: dict[str, Any] = ask(f"http://{self.addresses.sandbox}/sandbox/v1/report")["report"]
         return found
 
     def _start(self, name: str, *arguments: str) -> Child:
@@ -145,5 +149,7 @@ class Stage:
         sandbox["http"], sandbox["grpc"] = self.addresses.sandbox, self.addresses.grpc
         if self._speed is not None:
             sandbox["speed"] = self._speed
-        document.setdefault("daemon", {}).update(listen=self.addresses.daemon, state_dir=str(self.folder / "state"))
+        document.setdefault("daemon", {}).update(
+            listen=self.addresses.daemon, state_dir=str(self.folder / "state")
+        )
         self.config.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")

@@ -48,19 +48,45 @@ def tell(scenario: Scenario) -> list[Line]:
     """All that will happen in the world, in the order in which it happens."""
     lines = [Line(at=0.0, who="world", text="a quiet start")]
     for fault in scenario.faults:
-        values: dict[str, Any] = fault.model_dump() | {"region": getattr(fault, "region", None) or "all regions"}
+        values: dict[str, Any] = fault.model_dump() | {
+            "region": getattr(fault, "region", None) or "all regions"
+        }
         lines.append(Line(at=fault.at, who="world", text=_BEGINS[fault.kind].format(**values)))
         lasts = values.get("lasts")
         if lasts is not None and fault.kind in _ENDS:
             lines.append(Line(at=fault.at + lasts, who="world", text=_ENDS[fault.kind].format(**values)))
+    lines += _demand(scenario)
+    return sorted((line for line in lines if line.at <= scenario.duration), key=lambda line: line.at)
+
+
+def _demand(scenario: Scenario) -> list[Line]:
+    """Surges and steps; places whose demand changes alike at the same moment share a line."""
+    alike: dict[tuple[float, str], list[str]] = {}
     for client in scenario.clients:
         demand = client.demand
         if demand.shape == "surge":
-            lines.append(Line(at=demand.at, who="world", text=f"a surge begins in {client.name}: {demand.factor:g} times the usual demand"))
-            lines.append(Line(at=demand.at + demand.lasts, who="world", text=f"the surge in {client.name} subsides"))
+            alike.setdefault(
+                (demand.at, f"a surge begins in {{}}: {demand.factor:g} times the usual demand"), []
+            ).append(client.name)
+            alike.setdefault((demand.at + demand.lasts, "the surge in {} subsides"), []).append(client.name)
         elif demand.shape == "step":
-            lines.append(Line(at=demand.at, who="world", text=f"demand in {client.name} steps from {demand.rps:g} to {demand.to_rps:g}/s"))
-    return sorted((line for line in lines if line.at <= scenario.duration), key=lambda line: line.at)
+            text = (
+                f"demand in {{}} steps to {demand.to_rps / demand.rps:.1f} times what it was"
+                if demand.rps
+                else "demand begins in {}"
+            )
+            alike.setdefault((demand.at, text), []).append(client.name)
+    return [
+        Line(at=at, who="world", text=text.format(_places(names, len(scenario.clients))))
+        for (at, text), names in alike.items()
+    ]
+
+
+def _places(names: list[str], everyone: int) -> str:
+    """`paris and berlin`; `all places` where it is most of them."""
+    if len(names) > 3 and len(names) >= 0.7 * everyone:
+        return "most places"
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
 
 
 def tell_config(config: Path) -> tuple[float, list[Line]]:
