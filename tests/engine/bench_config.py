@@ -48,7 +48,7 @@ def overlay(
     regions: tuple[str, ...] = tuple(REGIONS),
 ) -> Overlay:
     """Every region a member at 1 but for `scalers`; None there is no member."""
-    wanted: dict[str, float | None] = dict.fromkeys(regions, 1.0) | (scalers or {})
+    wanted: dict[str, float | None] = {**dict.fromkeys(regions, 1.0), **(scalers or {})}
     settings = tuple(
         BackendSetting(
             region=region, member=scaler is not None, scaler=scaler or 0.0, preference=Preference.DEFAULT

@@ -83,21 +83,20 @@ class TinyCloud:
             self._refuse_if_used(path)
             del self.store[path]
             return self._begun(path)
-        else:
-            given = body.get("fingerprint", "")
-            if "fingerprint" in body and given != self.store[path]["fingerprint"]:
-                raise Refuse(412, "Invalid fingerprint.", "conditionNotMet")
-            base = (
-                self.store[path]
-                if method == "PATCH"
-                else {k: self.store[path].get(k) for k in ("selfLink", "id")}
-            )
-            self.store[path] = {
-                **base,
-                **body,
-                "name": self.store[path]["name"],
-                "fingerprint": self._fingerprint(),
-            }
+        given = body.get("fingerprint", "")
+        if "fingerprint" in body and given != self.store[path]["fingerprint"]:
+            raise Refuse(412, "Invalid fingerprint.", "conditionNotMet")
+        base = (
+            self.store[path]
+            if method == "PATCH"
+            else {k: self.store[path].get(k) for k in ("selfLink", "id")}
+        )
+        self.store[path] = {
+            **base,
+            **body,
+            "name": self.store[path]["name"],
+            "fingerprint": self._fingerprint(),
+        }
         return self._begun(path)
 
     def _create(self, collection: str, query: dict[str, list[str]], body: Body) -> Body:
@@ -158,7 +157,7 @@ class TinyCloud:
         done = left <= 0
         return {
             "kind": "compute#operation",
-            "name": name,
+            "name": self._prefixes[name] + name,
             "status": "DONE" if done else "RUNNING",
             "done": done,
         }

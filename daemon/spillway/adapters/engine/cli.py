@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from pulumi import RunError
-from pulumi.automation import Deployment
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
 from spillway.adapters.engine.attach import Attached
@@ -19,16 +18,15 @@ from spillway.adapters.engine.cloud import Cloud, CloudError, CloudTimeout, Dead
 from spillway.adapters.engine.command import Command, EngineDeadline
 from spillway.adapters.engine.events import Events
 from spillway.adapters.engine.hold import Hold
-from spillway.adapters.engine.locks import Lock, locks_in, locks_told
+from spillway.adapters.engine.locks import locks_told
 from spillway.adapters.engine.noise import quiet
 from spillway.adapters.engine.prune import prune
-from spillway.adapters.engine.repair import repaired
+from spillway.adapters.engine.rescue import Locked, rescue, unlock
 from spillway.adapters.engine.standin import StandIn
 from spillway.adapters.engine.verdicts import cloud_error, flatten, is_conflict, outcome_of, sentence, shorten
-from spillway.adapters.engine.wire import opened
 from spillway.adapters.engine.workspace import LeanStack, Workspace
 from spillway.core.overlay import Overlay
-from spillway.errors import PermanentError, SpillwayError, TemporaryError
+from spillway.errors import SpillwayError, TemporaryError
 from spillway.ports import Applied, Outcome, Preview
 
 Program = Callable[[], None]
@@ -115,7 +113,7 @@ class Cli:
         try:
             with self._alone() as (command, stack):
                 command.allow(self._workspace.deadline)
-                return self._recover(stack)
+                return self._rescue(stack)
         except (CloudError, SpillwayError, *_RAISED) as error:
             self._doubtful = True
             return f"recovery stopped and is tried again with the next change: {shorten(str(error))}"
@@ -136,11 +134,12 @@ class Cli:
                 command.allow(self._workspace.deadline)
                 refreshed = foreign = False
                 if self._doubtful:
-                    refreshed = self._recover(stack) is not None
+                    refreshed = self._rescue(stack) is not None
                 events = Events()
                 problem = act(stack, events, refresh=refreshed)
-                if isinstance(problem, _Locked) and self._unlock(stack, problem.locks):
-                    self._recover(stack)
+                if isinstance(problem, Locked):
+                    unlock(stack, problem.locks)
+                    self._rescue(stack)
                     refreshed, problem = True, act(stack, events, refresh=True)
                 if is_conflict(problem):
                     # Somebody else wrote: take what is there as the new truth and try once more.
@@ -212,7 +211,7 @@ class Cli:
         except EngineDeadline as error:
             return CloudTimeout(str(error))
         except ConcurrentUpdateError as error:
-            return _Locked(locks_told(str(error)))
+            return Locked(locks_told(str(error)))
         except _RAISED as error:
             text = "\n".join([*events.errors, str(error)])
             return (
@@ -222,42 +221,12 @@ class Cli:
             )
         return None
 
-    def _recover(self, stack: LeanStack) -> str | None:
-        done: list[str] = []
-        if self._workspace.state is not None:
-            locks = locks_in(self._workspace.state, stack.name)
-            if locks and self._unlock(stack, locks):
-                done.append(f"cleared the lock of {locks[0]}, which is dead")
-        exported = stack.export_stack()
-        kept = dict(exported.deployment or {})
-        if kept.get("pending_operations"):
-            deployment, found = repaired(kept, self._exists)
-            stack.import_stack(Deployment(version=exported.version, deployment=deployment))
-            done += found
-        self._doubtful = bool(done)
-        return "; ".join(done) or None
-
-    def _exists(self, token: str, inputs: dict[str, Any]) -> str | None:
-        provider = StandIn(self._client())
-        resource_id = provider.resource_id(token, opened(inputs))
-        there = self._client().get(resource_id, Deadline(self._workspace.deadline))
-        return None if there is None else resource_id
-
-    def _unlock(self, stack: LeanStack, locks: list[Lock]) -> bool:
-        """Delete the locks if all of them are certainly dead.
-
-        Raises:
-            PermanentError: somebody may be alive.
-        """
-        alive = [lock for lock in locks if not lock.dead]
-        if alive or not locks:
-            holders = ", ".join(map(str, alive)) or "somebody unknown"
-            raise PermanentError(
-                f"the stack is locked by {holders}",
-                remedy="Let that update end; if it is certain that none runs, use `pulumi cancel`.",
-            )
-        stack.cancel()
-        return True
+    def _rescue(self, stack: LeanStack) -> str | None:
+        done = rescue(
+            stack, self._workspace.state, StandIn(self._client()), Deadline(self._workspace.deadline)
+        )
+        self._doubtful = done is not None
+        return done
 
     def _client(self) -> Cloud:
         if self._cloud is None:
@@ -302,14 +271,6 @@ class Cli:
             )
         port = self._attached.port if self._attached else None
         return command, self._workspace.stack(command, provider_port=port)
-
-
-class _Locked(TemporaryError):
-    """The engine refused to start: the stack is locked."""
-
-    def __init__(self, locks: list[Lock]) -> None:
-        super().__init__(f"the stack is locked by {', '.join(map(str, locks)) or 'somebody unknown'}")
-        self.locks = locks
 
 
 def _essence(events: Events, error: Exception) -> str:
