@@ -14,7 +14,7 @@ def pages() -> dict[str, str]:
     """File name and text of every generated page."""
     from spillway.adapters.metrics import render as render_metrics
     from spillway.config.document import render as render_configuration
-    from spillway.core.reasons import render as render_reasons
+    from spillway.cli.reasons_page import render as render_reasons
 
     return {
         "configuration.md": render_configuration(),

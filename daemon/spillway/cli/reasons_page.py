@@ -1,0 +1,50 @@
+"""docs/reasons.md, made from the core's table of reasons and its table of states."""
+
+from __future__ import annotations
+
+import re
+
+from spillway.core import reasons, state
+from spillway.core.reasons import Kind
+
+_TITLES = {
+    Kind.MOVE: "Why something was moved",
+    Kind.GUARD: "Why a move was refused or made smaller",
+    Kind.VERDICT: "What became of a move",
+    Kind.NOTE: "What was noticed about a region",
+    Kind.ALARM: "What somebody should look at now",
+    Kind.QUIET: "Why nothing was done",
+}
+_FORMAT = re.compile(r"\{(\w+)[^}]*\}")
+
+
+def render() -> str:
+    """The page as Markdown."""
+    lines = [
+        "# Reasons",
+        "",
+        "Every move, every refusal and every tick without a move has a reason. Its code stands in the journal, in `/status`",
+        "and in the labels of the metrics, and does not change; its sentence carries the numbers of the moment. This page is",
+        "made from the code by `make docs`.",
+    ]
+    for kind, title in _TITLES.items():
+        rows = [template for template in reasons.table() if template.kind is kind]
+        if rows:
+            lines += ["", f"## {title}", "", "| code | sentence | what it means |", "| --- | --- | --- |"]
+            lines += [f"| `{row.code}` | {_cell(row.sentence)} | {_cell(row.meaning)} |" for row in rows]
+    lines += [
+        "",
+        "## States of a backend",
+        "",
+        "What is not in this table cannot happen; a program that tried would stop with an error instead.",
+        "",
+        "| state | on | becomes |",
+        "| --- | --- | --- |",
+    ]
+    lines += [f"| {before.value} | {event.value} | {after.value} |" for before, event, after in state.table()]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Text for a table cell: numbers in italics, bars escaped."""
+    return _FORMAT.sub(r"*\1*", text).replace("|", "\\|")
