@@ -11,6 +11,7 @@ import requests
 from tests.sandbox.discovery import Discovery
 
 from spillway.sandbox.clock import ScaledClock
+from spillway.sandbox.plant import OutsideEdit
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
 from spillway.sandbox.writes import Timing
@@ -33,7 +34,7 @@ class ToyPlant:
     routed: list[tuple[tuple[RouteControl, ...], float]] = field(default_factory=list)
     zones: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     fault: ToyFault | None = None
-    edits: list[tuple[float, str, float]] = field(default_factory=list)
+    edits: list[OutsideEdit] = field(default_factory=list)
     injected: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def advance(self, to: float) -> None:
@@ -51,8 +52,8 @@ class ToyPlant:
     def write_fault(self) -> ToyFault | None:
         return self.fault
 
-    def outside_edits(self, since: float, until: float) -> tuple[tuple[float, str, float], ...]:
-        return tuple(edit for edit in self.edits if since < edit[0] <= until)
+    def outside_edits(self, since: float, until: float) -> tuple[OutsideEdit, ...]:
+        return tuple(edit for edit in self.edits if since <= edit.at < until)
 
     def report(self) -> Mapping[str, object]:
         return {"requests": 0}

@@ -5,13 +5,17 @@ Weighted services in a URL map: the world routes a path to one service, so the h
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from spillway.sandbox import links, routing
 from spillway.sandbox.balancing import service_control
-from spillway.sandbox.plant import Plant
+from spillway.sandbox.plant import OutsideEdit, Plant
+from spillway.sandbox.refusals import Refusal
 from spillway.sandbox.store import Store
 from spillway.sim.control import RouteControl, ServiceControl
+
+_log = logging.getLogger(__name__)
 
 
 class Bridge:
@@ -73,23 +77,30 @@ class Bridge:
         The edit changes the fingerprint at once, as any write does, and reaches the world after propagation.
         """
         edits = self._plant.outside_edits(self._edited_until, until)
-        self._edited_until = until
-        return sum(self._edit(region, scaler, when) for when, region, scaler in edits)
+        self._edited_until = max(until, self._edited_until)
+        return sum(self._edit(edit) for edit in edits)
 
-    def _edit(self, region: str, scaler: float, when: float) -> int:
+    def _edit(self, edit: OutsideEdit) -> int:
         changed = 0
         with self._store.lock:
             for key, service in self._store.all_of("backendServices"):
+                if edit.service not in {None, key.name}:
+                    continue
                 backends = service.get("backends", [])
                 edited = [
-                    {**backend, "capacityScaler": scaler} if _in(backend, region) else backend
+                    {**backend, "capacityScaler": edit.scaler} if _in(backend, edit.region) else backend
                     for backend in backends
                 ]
-                if edited != backends and (scaler or len(backends) > 1):
+                if edited == backends:
+                    continue
+                try:
                     self._store.patch(key, {"backends": edited})
-                    changed += 1
+                except Refusal as refusal:
+                    _log.info("an outside edit of %s was refused: %s", key.path, refusal)
+                    continue
+                changed += 1
             if changed:
-                self.publish(when + self._propagation)
+                self.publish(edit.at + self._propagation)
         return changed
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from spillway.config.fields import parse_duration
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.plant import Plant
-from spillway.sandbox.refusals import Refusal, invalid, unknown_method
+from spillway.sandbox.refusals import Refusal, unknown_method
 from spillway.sandbox.store import Store
 
 
@@ -45,13 +46,11 @@ class ControlApi:
         raise unknown_method(http, f"/sandbox/v1/{path}")
 
     def _inject(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Add a fault of the scenario vocabulary; `at` in world seconds since the start, now where it is left out."""
+        """Add a fault of the scenario vocabulary; `at` is world time since the start, now where it is left out."""
         fault = dict(body)
-        at = fault.pop("at", self._clock.world())
-        if isinstance(at, bool) or not isinstance(at, int | float):
-            raise invalid("at", at, "Must be world seconds since the start; leave it out for now.")
         try:
-            return {"id": self._plant.inject(fault, max(float(at), self._plant.time))}
+            at = _world_time(fault.pop("at")) if "at" in fault else self._clock.world()
+            return {"id": self._plant.inject(fault, max(at, self._plant.time))}
         except ValueError as error:
             raise Refusal(400, "invalid", str(error)) from error
 
@@ -59,3 +58,14 @@ class ControlApi:
         if not self._plant.withdraw(name):
             raise Refusal(404, "notFound", f"There is no fault '{name}'. GET /sandbox/v1/faults lists them.")
         return {}
+
+
+def _world_time(value: object) -> float:
+    """World seconds from a number of seconds, or from a duration such as `40m`.
+
+    Raises:
+        ValueError: neither.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    return parse_duration(value)

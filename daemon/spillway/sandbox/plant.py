@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from spillway.sim.control import RouteControl, ServiceControl
@@ -20,6 +21,18 @@ class WriteFault(Protocol):
     def factor(self) -> float:
         """How many times longer a `slow` write takes; 1 for the others."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideEdit:
+    """Somebody else sets a region's scaler."""
+
+    at: float
+    """World seconds since the start."""
+    region: str
+    scaler: float
+    service: str | None = None
+    """Name of the backend service; None for all that have the region."""
 
 
 class Plant(Protocol):
@@ -40,7 +53,7 @@ class Plant(Protocol):
         ...
 
     def apply(self, control: ServiceControl, at: float) -> None:
-        """From this time on the balancer distributes this service's requests so."""
+        """From this time on the balancer distributes this service's requests so; regions that it does not have are left out."""
         ...
 
     def route(self, routes: tuple[RouteControl, ...], at: float) -> None:
@@ -48,15 +61,15 @@ class Plant(Protocol):
         ...
 
     def health(self, region: str) -> tuple[tuple[int, int], ...]:
-        """Per zone of the region: endpoints that pass their checks, and all endpoints."""
+        """Per zone of the region: endpoints that pass their checks, and all endpoints; empty for a region it does not have."""
         ...
 
     def write_fault(self) -> WriteFault | None:
         """What becomes of a write at the present time; None for nothing unusual."""
         ...
 
-    def outside_edits(self, since: float, until: float) -> tuple[tuple[float, str, float], ...]:
-        """What somebody else sets in `since < time <= until`: (time, region, scaler)."""
+    def outside_edits(self, since: float, until: float) -> tuple[OutsideEdit, ...]:
+        """What somebody else sets in `since <= at < until`, in order of time."""
         ...
 
     def report(self) -> Mapping[str, object]:

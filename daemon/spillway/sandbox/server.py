@@ -114,7 +114,7 @@ class SandboxServer:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the pump, if anything did: then the world stands still."""
+        """What ended a thread before its time, if anything did: then HTTP stops too, for the world stands still."""
         return self._failure
 
     def start(self) -> None:
@@ -200,7 +200,11 @@ class SandboxServer:
                 run()
             except BaseException as error:
                 self._failure = error
-                _log.exception("%s ended by an error; the sandbox is no longer to be trusted", name)
+                _log.exception(
+                    "%s ended by an error; the sandbox stops serving, for its world stands still", name
+                )
+                if self._server is not None:
+                    self._server.should_exit = True
                 raise
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)

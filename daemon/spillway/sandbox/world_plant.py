@@ -1,46 +1,41 @@
-"""The simulated world as the sandbox's plant: the same world as the backtest's, asked through `plant.Plant`."""
+"""The simulated world as the sandbox's plant."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from math import isfinite
+from dataclasses import asdict, dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
+from spillway.sandbox.plant import OutsideEdit
 from spillway.sim.control import RouteControl, ServiceControl
 from spillway.sim.fault_models import FaultModel
-from spillway.sim.faults import Fault
+from spillway.sim.faults import Fault, from_model
 from spillway.sim.world import World
 
+_log = logging.getLogger(__name__)
 _FAULT: TypeAdapter[FaultModel] = TypeAdapter(FaultModel)
-_SOON = 1e-3
-"""World seconds: the world's edits are asked for with since <= at, the sandbox asks with since < at."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlantWriteFault:
-    """What becomes of a write that arrives now."""
-
+class _WriteFault:
     kind: str
-    factor: float = 1.0
+    factor: float
 
 
 class WorldPlant:
-    """Implements `plant.Plant` over a world, and keeps the report of the scenario's own hours."""
+    """A `World` behind the protocol `Plant`. A fault's id is its number in the order in which the world learned of it."""
 
     def __init__(self, world: World) -> None:
+        """Wrap a world. Give it no controls and no routes of its own: these come from the resources."""
         self.world = world
-        self._ids: dict[str, Fault] = {}
-        self._number = 0
-        self._writes = 0
-        self._final: dict[str, object] | None = None
-        for fault in world.faults:
-            self._remember(fault)
+        self._regions = {region.name for region in world.setup.regions}
+        self._strangers: set[str] = set()
 
     @property
     def time(self) -> float:
-        """World seconds since the start."""
+        """Seconds since the start."""
         return self.world.time
 
     @property
@@ -49,89 +44,101 @@ class WorldPlant:
         return self.world.epoch
 
     def advance(self, to: float) -> None:
-        """Run the world up to `to`; the report is kept as it stands when the scenario's duration is over."""
-        end = self.world.setup.scenario.duration
-        if self._final is None and to >= end:
-            self.world.advance(end)
-            self._final = self._totals()
+        """Run the world up to this time, in whole steps."""
         self.world.advance(to)
 
     def apply(self, control: ServiceControl, at: float) -> None:
-        """Put one service's levers into effect at `at`."""
-        self._writes += self.world.time > 0
-        self.world.apply(control, at)
+        """Hand the levers of a service over. Backends in regions that the world does not have get no traffic."""
+        known = tuple(backend for backend in control.backends if backend.region in self._regions)
+        for backend in control.backends:
+            if backend.region not in self._regions | self._strangers:
+                self._strangers.add(backend.region)
+                _log.warning("the scenario has no region %s: backends there get no traffic", backend.region)
+        self.world.apply(replace(control, backends=known), at)
 
     def route(self, routes: tuple[RouteControl, ...], at: float) -> None:
-        """Put routes into effect at `at`."""
+        """Hand the routes over."""
         self.world.route(routes, at)
 
     def health(self, region: str) -> tuple[tuple[int, int], ...]:
-        """(passing, all) endpoints by zone; nothing for a region that this world does not have."""
-        try:
-            return self.world.health(region)
-        except KeyError:
-            return ()
+        """Endpoints that pass their checks and all endpoints, per zone."""
+        return self.world.health(region) if region in self._regions else ()
 
-    def write_fault(self) -> PlantWriteFault | None:
+    def write_fault(self) -> _WriteFault | None:
         """What becomes of a write now."""
         fault = self.world.write_fault()
-        return None if fault is None else PlantWriteFault(fault.kind.removeprefix("write-"), fault.factor)
+        return None if fault is None else _WriteFault(fault.kind.removeprefix("write-"), fault.factor)
 
-    def outside_edits(self, since: float, until: float) -> tuple[tuple[float, str, float], ...]:
-        """(time, region, scaler) of edits with since < time <= until."""
-        edits = self.world.outside_edits(since + _SOON, until + _SOON)
-        return tuple((edit.at, edit.region or "", edit.scaler) for edit in edits)
+    def outside_edits(self, since: float, until: float) -> tuple[OutsideEdit, ...]:
+        """Edits by somebody else."""
+        found = self.world.outside_edits(since, until)
+        return tuple(
+            OutsideEdit(at=edit.at, region=edit.region, scaler=edit.scaler, service=edit.service)
+            for edit in found
+            if edit.region is not None
+        )
 
     def report(self) -> Mapping[str, object]:
-        """The totals of the scenario's hours: so far, or as they stood at its end."""
-        return self._final if self._final is not None else self._totals()
+        """The world's totals."""
+        report = asdict(self.world.report())
+        pairs = {"failed_by_code", "latency_ms"}
+        totals = {name: dict(value) if name in pairs else value for name, value in report.items()}
+        return {**totals, "trace_hash": self.world.trace_hash()}
 
     def inject(self, fault: Mapping[str, object], at: float) -> str:
-        """Add a fault from `at` on; its id.
+        """Add a fault.
 
         Raises:
-            ValueError: not one of the vocabulary.
+            ValueError: it is none of the vocabulary, or its region is not in the scenario.
         """
         try:
             model = _FAULT.validate_python({**fault, "at": f"{at:.3f}s"})
         except ValidationError as error:
             raise ValueError(
-                "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+                "; ".join(_words(problem["loc"], problem["msg"]) for problem in error.errors())
             ) from error
-        return self._remember(self.world.inject(model))
+        made = from_model(model, not_before=self.world.time)
+        if made.region is not None and made.region not in self._regions:
+            raise ValueError(
+                f"region: the scenario has no {made.region}; it has {', '.join(sorted(self._regions))}"
+            )
+        self.world.inject(made)
+        return str(len(self.world.faults) - 1)
 
     def faults(self) -> tuple[Mapping[str, object], ...]:
         """All faults that are planned or acting."""
+        found = enumerate(self.world.faults)
+        found = enumerate(self.world.faults)
         return tuple(
-            {
-                "id": name,
-                **{k: v for k, v in asdict(fault).items() if not isinstance(v, float) or isfinite(v)},
-            }
-            for name, fault in self._ids.items()
-            if fault.until > self.world.time
+            {"id": str(number), **_shown(fault)}
+            for number, fault in found
+            if _is_ahead(fault, self.world.time)
         )
 
     def withdraw(self, fault_id: str) -> bool:
         """End a fault now."""
-        fault = self._ids.pop(fault_id, None)
-        if fault is None or fault.until <= self.world.time:
+        listed = {fault["id"] for fault in self.faults()}
+        if fault_id not in listed:
             return False
-        self.world.withdraw(fault)
+        self.world.withdraw(self.world.faults[int(fault_id)])
         return True
 
-    def _remember(self, fault: Fault) -> str:
-        self._number += 1
-        name = f"f{self._number}"
-        self._ids[name] = fault
-        return name
 
-    def _totals(self) -> dict[str, object]:
-        """The world's sums with the field names of `spillway backtest --json`."""
-        report = asdict(self.world.report())
-        return {
-            **report,
-            "failed_by_code": {str(code): count for code, count in report["failed_by_code"]},
-            "latency_ms": dict(report["latency_ms"]),
-            "writes": self._writes,
-            "trace_hash": self.world.trace_hash(),
-        }
+def _is_ahead(fault: Fault, now: float) -> bool:
+    """Whether a fault acts or will act; one that was withdrawn before its time has no length."""
+    if fault.kind == "outside-edit":
+        return fault.at > now and fault.until > fault.at
+    return fault.until > max(now, fault.at)
+
+
+def _words(place: tuple[int | str, ...], message: str) -> str:
+    where = ".".join(str(part) for part in place[1:])
+    return f"{where}: {message}" if where else message
+
+
+def _shown(fault: Fault) -> dict[str, object]:
+    """A fault as JSON can hold it: without an end where it has none."""
+    shown = {name: value for name, value in asdict(fault).items() if value is not None}
+    if fault.until == float("inf"):
+        del shown["until"]
+    return shown

@@ -1,0 +1,255 @@
+"""The running server: time, faults of writes, idempotency, the control API, a clean stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+from tests.sandbox.conftest import Cloud, ToyFault, ToyPlant, make_cloud
+from tests.sandbox.discovery import Discovery
+
+from spillway.errors import PermanentError
+from spillway.sandbox.clock import ScaledClock, rfc3339
+from spillway.sandbox.seeds import SeedGroup
+from spillway.sandbox.server import SandboxServer
+from spillway.sandbox.writes import Timing
+
+CHECK = {"name": "hc", "type": "HTTP"}
+
+
+def test_scaled_time_can_be_computed_by_another_process() -> None:
+    real = [1000.0]
+    clock = ScaledClock(speed=60.0, epoch=5e8, real=lambda: real[0])
+    real[0] += 2.5
+    reference = clock.reference()
+    assert clock.world() == 150.0
+    assert (
+        reference["epoch"] + (real[0] - reference["real_reference"]) * reference["speed"]
+        == clock.now()
+        == 5e8 + 150.0
+    )
+    assert clock.real_seconds(90.0) == 1.5
+    assert rfc3339(0.25) == "1970-01-01T00:00:00.250Z"
+    with pytest.raises(ValueError, match="speed"):
+        ScaledClock(speed=0.0, epoch=0.0)
+
+
+@pytest.fixture
+def slow_cloud(discovery: Discovery) -> Iterator[Cloud]:
+    """A sandbox in which a write takes 0.3 real seconds: 18 at speed 60."""
+    made = make_cloud(discovery, speed=60.0, write_time=18.0)
+    with made.server:
+        yield made
+    assert made.server.failure is None
+
+
+def test_an_answer_is_held_for_the_write_time_and_then_says_done(slow_cloud: Cloud) -> None:
+    began = time.monotonic()
+    operation = slow_cloud.call("POST", "global/healthChecks", CHECK)
+    assert time.monotonic() - began >= 0.3
+    assert (operation["status"], operation["progress"]) == ("DONE", 100)
+    assert "zone" not in operation
+    assert "region" not in operation
+    zonal = slow_cloud.call("POST", "zones/us-east4-b/instanceGroups", {"name": "g"})
+    assert zonal["zone"].endswith("/zones/us-east4-b")
+    assert "/zones/us-east4-b/operations/" in zonal["selfLink"]
+
+
+def test_a_second_write_to_the_same_resource_must_wait(slow_cloud: Cloud) -> None:
+    slow_cloud.call("POST", "global/healthChecks", CHECK)
+    slow_cloud.call("GET", "global/operations")
+    slow_cloud.plant.fault = ToyFault("slow", factor=8.0)
+    first = threading.Thread(
+        target=slow_cloud.call, args=("PATCH", "global/healthChecks/hc", {"description": "first"})
+    )
+    first.start()
+    deadline = time.monotonic() + 5
+    while slow_cloud.call("GET", "global/healthChecks/hc").get("description") != "first":
+        assert time.monotonic() < deadline
+    running = [
+        op for op in slow_cloud.call("GET", "global/operations")["items"] if op["operationType"] == "patch"
+    ]
+    assert [operation["status"] for operation in running] == ["RUNNING"]
+    assert (
+        slow_cloud.refused("PATCH", "global/healthChecks/hc", {"description": "second"})[0]
+        == "resourceNotReady"
+    )
+    assert slow_cloud.call("POST", f"global/operations/{running[0]['name']}/wait")["status"] == "DONE"
+    first.join(5)
+    slow_cloud.call("PATCH", "global/healthChecks/hc", {"description": "second"})
+
+
+def test_faults_of_writes(discovery: Discovery) -> None:
+    cloud = make_cloud(discovery, speed=6000.0, write_time=600.0)
+    with cloud.server:
+        cloud.plant.fault = ToyFault("refused")
+        assert cloud.refused("POST", "global/healthChecks", CHECK, status=403) == (
+            "rateLimitExceeded",
+            "Rate Limit Exceeded",
+        )
+        cloud.plant.fault = ToyFault("hung")
+        assert cloud.refused("POST", "global/healthChecks", CHECK, status=504)[0] == "backendError"
+        cloud.plant.fault = None
+        cloud.call("GET", "global/healthChecks/hc", status=404)
+        cloud.plant.fault = ToyFault("unknown")
+        assert cloud.refused("POST", "global/healthChecks", CHECK, status=504)[0] == "backendError"
+        cloud.call("GET", "global/healthChecks/hc")
+        cloud.plant.fault = ToyFault("slow", factor=3.0)
+        began = time.monotonic()
+        cloud.call("DELETE", "global/healthChecks/hc")
+        assert time.monotonic() - began >= 0.3
+
+
+def test_a_request_id_is_carried_out_once(cloud: Cloud) -> None:
+    request_id = "11111111-2222-4333-8444-555555555555"
+    first = cloud.call("POST", "global/healthChecks", CHECK, requestId=request_id)
+    assert cloud.call("POST", "global/healthChecks", CHECK, requestId=request_id)["name"] == first["name"]
+    assert cloud.refused("POST", "global/healthChecks", CHECK, status=409)[0] == "alreadyExists"
+    for bad in ("nonsense", "00000000-0000-0000-0000-000000000000"):
+        assert "valid UUID" in cloud.refused("POST", "global/healthChecks", CHECK, requestId=bad)[1]
+
+
+def control(cloud: Cloud, http: str, path: str, body: object = None) -> requests.Response:
+    return requests.request(http, f"{cloud.server.url}/sandbox/v1/{path}", json=body, timeout=5)
+
+
+def test_the_control_api(cloud: Cloud) -> None:
+    clock = control(cloud, "GET", "clock").json()
+    assert clock.keys() == {"epoch", "speed", "real_reference", "world", "now"}
+    assert clock["epoch"] + (time.time() - clock["real_reference"]) * clock["speed"] == pytest.approx(
+        clock["now"], abs=2
+    )
+    made = control(
+        cloud, "POST", "faults", {"kind": "outage", "region": "us-east4", "for": "10m", "at": "40m"}
+    ).json()
+    (fault,) = control(cloud, "GET", "faults").json()["faults"]
+    assert (fault["id"], fault["at"], fault["region"]) == (made["id"], 2400.0, "us-east4")
+    assert control(cloud, "DELETE", f"faults/{made['id']}").json() == {}
+    assert control(cloud, "DELETE", f"faults/{made['id']}").status_code == 404
+    now = control(cloud, "POST", "faults", {"kind": "outage", "region": "us-east4"})
+    assert now.status_code == 200
+    refusal = control(cloud, "POST", "faults", {"kind": "meteor"})
+    assert refusal.status_code == 400
+    assert "meteor" in refusal.json()["error"]["message"]
+    assert control(cloud, "POST", "faults", {"kind": "outage", "at": "soon"}).status_code == 400
+    assert control(cloud, "GET", "report").json()["report"] == {"requests": 0}
+    resources = control(cloud, "GET", "resources").json()["resources"]
+    assert len(resources["projects/p/zones/us-east4-b/networkEndpointGroups/api-us-east4"]["members"]) == 3
+    assert control(cloud, "GET", "weather").status_code == 404
+
+
+def test_bodies_and_paths_that_are_none(cloud: Cloud) -> None:
+    base = f"{cloud.server.url}/compute/v1/projects/p/global/healthChecks"
+    for raw in ("{", "[]", "7"):
+        answer = requests.post(base, data=raw, timeout=5)
+        assert (answer.status_code, answer.json()["error"]["errors"][0]["reason"]) == (400, "parseError")
+    for path in (
+        "/",
+        "/compute/v2/projects/p/global/healthChecks",
+        "/v1/projects/p/locations/global/gateways",
+    ):
+        answer = requests.get(cloud.server.url + path, timeout=5)
+        assert answer.status_code == 404
+        assert "The sandbox does not serve GET" in answer.json()["error"]["message"]
+    assert requests.post(base, data=b"x" * (5 * 1024 * 1024), timeout=5).status_code == 413
+
+
+def test_groups_that_the_program_makes_get_their_endpoints() -> None:
+    plant = ToyPlant()
+    group = SeedGroup(project="p", zone="us-east4-b", name="later", endpoints=3, made_by_program=True)
+    server = SandboxServer(
+        plant, clock=ScaledClock(speed=1.0, epoch=0.0), timing=Timing(write_time=0.0), groups=[group]
+    )
+    with server:
+        url = f"{server.url}/compute/v1/projects/p/zones/us-east4-b/networkEndpointGroups"
+        assert requests.get(f"{url}/later", timeout=5).status_code == 404
+        requests.post(url, json={"name": "later"}, timeout=5).raise_for_status()
+        assert requests.get(f"{url}/later", timeout=5).json()["size"] == 3
+
+
+class Side:
+    port = 4242
+    stopped: float | None = None
+
+    def stop(self, grace: float) -> None:
+        self.stopped = grace
+
+
+def test_start_and_stop() -> None:
+    side = Side()
+    server = SandboxServer(
+        ToyPlant(), clock=ScaledClock(speed=1.0, epoch=0.0), timing=Timing(), monitoring=lambda: side
+    )
+    with pytest.raises(PermanentError, match="not running"):
+        _ = server.url
+    server.start()
+    try:
+        assert server.monitoring_port == 4242
+        deadline = time.monotonic() + 5
+        while server.plant.time == 0.0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        taken = SandboxServer(
+            ToyPlant(), clock=ScaledClock(speed=1.0, epoch=0.0), timing=Timing(), http=server.address
+        )
+        with pytest.raises(PermanentError, match="cannot listen"):
+            taken.start()
+    finally:
+        began = time.monotonic()
+        server.stop()
+    assert time.monotonic() - began < 5
+    assert side.stopped is not None
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sandbox-")]
+    server.stop()
+
+
+def test_a_stop_does_not_wait_for_a_held_answer(discovery: Discovery) -> None:
+    cloud = make_cloud(discovery, write_time=3600.0)
+    cloud.server.start()
+    failures: list[Exception] = []
+
+    def write() -> None:
+        try:
+            requests.post(
+                f"{cloud.server.url}/compute/v1/projects/p/global/healthChecks", json=CHECK, timeout=20
+            )
+        except requests.RequestException as error:
+            failures.append(error)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    deadline = time.monotonic() + 5
+    while "projects/p/global/healthChecks/hc" not in cloud.server.store.dump():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    began = time.monotonic()
+    cloud.server.stop()
+    writer.join(5)
+    assert time.monotonic() - began < 5
+    assert not writer.is_alive()
+
+
+class BrokenPlant(ToyPlant):
+    def advance(self, to: float) -> None:
+        raise ArithmeticError("the world has come to its end")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_world_that_fails_takes_http_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    server = SandboxServer(BrokenPlant(), clock=ScaledClock(speed=1.0, epoch=0.0), timing=Timing())
+    with server:
+        url = server.url
+        deadline = time.monotonic() + 5
+        while server.failure is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        for thread in threading.enumerate():
+            if thread.name == "sandbox-http":
+                thread.join(5)
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{url}/sandbox/v1/clock", timeout=2)
+    assert isinstance(server.failure, ArithmeticError)
+    assert "sandbox-pump ended by an error" in caplog.text
