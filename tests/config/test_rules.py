@@ -303,6 +303,8 @@ def test_all_mistakes_are_reported_at_once(change: Change) -> None:
 def test_a_rule_is_silent_about_what_rests_on_a_broken_value(change: Change) -> None:
     verdict = change({f"{P}timing": {"propagation": "soon"}, f"{P}rhythm": {"dwell": "30s"}})
     assert [p.path for p in verdict.problems] == ["policies.default.timing.propagation"]
+    verdict = change({"topology/regons": {}, "topology/regions": REMOVE})
+    assert [p.path for p in verdict.problems] == ["topology.regons"], "its misspelling says enough"
     verdict = change({f"{R}us-east4/balancng": RATE, f"{R}us-east4/balancing": REMOVE})
     assert [p.path for p in verdict.problems] == ["topology.regions.us-east4.balancng"]
 

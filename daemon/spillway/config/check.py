@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from spillway.config.anatomy import keys_of, section_at
 from spillway.config.source import Source
+from spillway.config.suggest import suggestion
 from spillway.config.tree import Location
 from spillway.config.words import explain
 from spillway.errors import Problem
@@ -28,8 +30,28 @@ def check_model(model: type[M], source: Source) -> tuple[M | None, tuple[Problem
     instance, errors = validate(model, source.data)
     if not errors:
         return (None if source.problems else instance), in_order(source.problems)
-    problems = [*source.problems, *(_problem(error, model, source) for error in errors)]
-    return None, in_order(problems)
+    meant = {
+        meant_key(model, source.data, locate(e, source.data))
+        for e in errors
+        if e["type"] == "extra_forbidden"
+    }
+    problems = [
+        _problem(error, model, source)
+        for error in errors
+        if not (
+            error["type"] == "missing" and locate(error, source.data) in meant
+        )  # its misspelling is named already
+    ]
+    return None, in_order((*source.problems, *problems))
+
+
+def meant_key(model: type[BaseModel], data: Any, at: Location) -> Location | None:
+    """The location that the unknown key at `at` was most likely meant for; None if something stands there too."""
+    section = section_at(model, at[:-1], look_up(data, at[:-1]))
+    meant = suggestion(str(at[-1]), keys_of(section)) if section is not None else None
+    if meant is None or look_up(data, (*at[:-1], meant)) is not None:
+        return None
+    return (*at[:-1], meant)
 
 
 def validate(model: type[M], data: Any) -> tuple[M | None, list[ErrorDetails]]:

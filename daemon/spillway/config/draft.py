@@ -64,6 +64,10 @@ class Draft:
         data = look_up(self.source.data, section)
         return tuple(data) if isinstance(data, dict) else ()
 
+    def lacks(self, section: Location, name: str) -> bool:
+        """True if a section is there and has no entry `name`; a section that is missing is a problem of its own."""
+        return section not in self.salvage.broken and name not in self.names(section)
+
     def value(self, at: Location) -> Any:
         """What the configuration says at `at`: a plain value, True for a whole section or list, None for nothing."""
         value = look_up(self.source.data, at)
@@ -91,6 +95,7 @@ class Draft:
 def draft(source: Source) -> Draft:
     """The draft of what was read."""
     salvage = Salvage(source.data)
+    salvage.note_absent()
 
     def word(*at: str) -> str | None:
         value = look_up(source.data, at)

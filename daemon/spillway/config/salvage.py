@@ -13,10 +13,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from spillway.config.anatomy import keys_of, section_at
-from spillway.config.check import locate, look_up, validate
+from spillway.config.check import locate, look_up, meant_key, validate
 from spillway.config.model import Config
-from spillway.config.suggest import suggestion
 from spillway.config.tree import Location
 
 M = TypeVar("M", bound=BaseModel)
@@ -34,6 +32,16 @@ class Salvage:
     broken: set[Location] = field(default_factory=set)
     _kept: dict[Location, tuple[int, ...]] = field(default_factory=dict)
     """For lists that lost items: the original index of each that is left."""
+
+    def note_absent(self) -> None:
+        """Mark as broken what is missing although it is required, or is there under a misspelt key."""
+        for error in validate(Config, self.data)[1]:
+            location = locate(error, self.data)
+            if error["type"] == "missing":
+                self.broken.add(location)
+            elif error["type"] == "extra_forbidden":
+                meant = meant_key(Config, self.data, location)
+                self.broken |= set() if meant is None else {meant}
 
     def part(self, model: type[M], at: Location) -> M | None:
         """The part at `at`, without what does not fit; None where it is absent or cannot be saved."""
@@ -91,10 +99,9 @@ class Salvage:
             location = (*location, indices[part] if indices is not None and isinstance(part, int) else part)
         self.broken.add(location)
         if error["type"] == "extra_forbidden":
-            section = section_at(Config, location[:-1], look_up(self.data, location[:-1]))
-            meant = suggestion(str(location[-1]), keys_of(section)) if section is not None else None
+            meant = meant_key(Config, self.data, location)
             if meant is not None:
-                self.broken.add((*location[:-1], meant))
+                self.broken.add(meant)
         if error["type"] in {"missing", "union_tag_not_found"}:
             self.broken.add(location[:-1])
             return location[:-1]

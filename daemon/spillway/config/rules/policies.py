@@ -158,7 +158,6 @@ def _membership(draft: Draft, at: Location, policy: PolicyConfig) -> None:
 def _windows(draft: Draft, at: Location, policy: PolicyConfig) -> None:
     for where, window in draft.items((*at, "planned"), policy.planned):
         _span(draft, where, window)
-        known = draft.names(REGIONS)
         if window.region is None:
             draft.error(
                 where,
@@ -166,11 +165,11 @@ def _windows(draft: Draft, at: Location, policy: PolicyConfig) -> None:
                 "Add `region`; to stop all moves for a time, write it under `freezes`.",
                 uses=((*where, "region"),),
             )
-        elif window.region not in known:
+        elif draft.lacks(REGIONS, window.region):
             draft.error(
                 (*where, "region"),
                 f"there is no region {window.region!r} in `topology.regions`.",
-                did_you_mean(window.region, known, "Name one of them."),
+                did_you_mean(window.region, draft.names(REGIONS), "Name one of them."),
             )
     for where, window in draft.items((*at, "freezes"), policy.freezes):
         _span(draft, where, window)

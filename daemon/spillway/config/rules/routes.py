@@ -28,12 +28,11 @@ def check(draft: Draft) -> None:
 
 
 def _known(draft: Draft, at: Location, service: str) -> None:
-    names = draft.names(SERVICES)
-    if service not in names:
+    if draft.lacks(SERVICES, service):
         draft.error(
             at,
             f"there is no service called {service!r}.",
-            did_you_mean(service, names, "Name one of `topology.services`."),
+            did_you_mean(service, draft.names(SERVICES), "Name one of `topology.services`."),
         )
 
 

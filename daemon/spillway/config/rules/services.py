@@ -80,7 +80,7 @@ def _regions(draft: Draft, at: Location, service: ServiceConfig) -> None:
     wanted = region_names(service, draft.regions)
     for region in service.backends:
         where = (*at, "backends", region)
-        if region not in draft.names(REGIONS):
+        if draft.lacks(REGIONS, region):
             _region(draft, where, region)
         elif region not in wanted and (service.regions != "all" or region in draft.regions):
             draft.error(
@@ -92,18 +92,17 @@ def _regions(draft: Draft, at: Location, service: ServiceConfig) -> None:
 
 
 def _region(draft: Draft, at: Location, region: str) -> None:
-    known = draft.names(REGIONS)
-    if region not in known:
+    if draft.lacks(REGIONS, region):
         draft.error(
             at,
             f"there is no region {region!r} in `topology.regions`.",
-            did_you_mean(region, known, "Add it there."),
+            did_you_mean(region, draft.names(REGIONS), "Add it there."),
         )
 
 
 def _references(draft: Draft, at: Location, service: ServiceConfig) -> None:
     policies = draft.names(POLICIES) or tuple(draft.policies)
-    if service.policy not in policies:
+    if POLICIES not in draft.salvage.broken and service.policy not in policies:
         where = (*at, "policy")
         draft.error(
             where if draft.given(where) else at,
@@ -112,7 +111,7 @@ def _references(draft: Draft, at: Location, service: ServiceConfig) -> None:
             did_you_mean(service.policy, policies, "Add it to `policies`."),
         )
     checks = draft.names(HEALTH_CHECKS)
-    if service.health_check is not None and service.health_check not in checks:
+    if service.health_check is not None and draft.lacks(HEALTH_CHECKS, service.health_check):
         draft.error(
             (*at, "health_check"),
             f"there is no health check called {service.health_check!r}.",
