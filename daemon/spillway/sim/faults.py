@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import ceil, floor, inf
+from math import ceil, exp, floor, inf, log
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from spillway.sim.streams import stream
 
 LEAK_STEP = 60.0
 """Seconds between the steps in which a slow leak grows."""
+
+LEAK_GRAIN = 0.02
+"""Grain of the logarithm of a leak's factor, so that a leak of hours passes tens of states, not hundreds."""
 
 RANDOM_KINDS = (
     "outage",
@@ -83,7 +86,8 @@ class Fault:
             return self.factor
         if self.kind == "slow-leak":
             grown = floor((t - self.at) / LEAK_STEP + 1e-9) * LEAK_STEP
-            return 1.0 + (self.factor - 1.0) * min(1.0, (grown + LEAK_STEP / 2) / (self.until - self.at))
+            factor = 1.0 + (self.factor - 1.0) * min(1.0, (grown + LEAK_STEP / 2) / (self.until - self.at))
+            return exp(round(log(factor) / LEAK_GRAIN) * LEAK_GRAIN)
         return 1.0
 
     def failing(self, t: float) -> bool:

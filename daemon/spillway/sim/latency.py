@@ -28,7 +28,12 @@ FAST = 0.05
 """Seconds within which a quick failure, a 429 or a 503 of a dead region answers (design.md section 7)."""
 
 _LOG_GROWTH = float(np.log(1.12))
-_WAITS = 56
+CERTAIN_WAITS = 160
+"""Grid points of a certain wait; it moves a distribution as a whole, so they must lie close."""
+
+CHANCE_WAITS = 48
+"""Grid points of the mean of an exponential wait, which smooths by itself."""
+
 _FIRST_WAIT = 0.001
 _ATOMS = 16
 
@@ -62,14 +67,11 @@ class LatencyTable:
     def __init__(self, mixture: Mixture, timeout: float) -> None:
         self.timeout = timeout
         self._mixture = mixture
-        self._grid = np.concatenate(
-            ([0.0], np.geomspace(_FIRST_WAIT, max(timeout, 2 * _FIRST_WAIT), _WAITS - 1))
-        )
-        self._log_step = float(np.log(self._grid[-1] / self._grid[1])) / (_WAITS - 2)
-        self._certain = self._rows(self._grid)
-        quantiles = _exponential_atoms()
-        atoms = self._rows((self._grid[:, None] * quantiles[None, :]).ravel())
-        self._exponential = atoms.reshape(_WAITS, _ATOMS, -1).mean(axis=1)
+        self._certain_waits = _wait_grid(timeout, CERTAIN_WAITS)
+        self._certain = self._rows(self._certain_waits)
+        self._chance_waits = _wait_grid(timeout, CHANCE_WAITS)
+        atoms = self._rows((self._chance_waits[:, None] * _exponential_atoms()[None, :]).ravel())
+        self._chance = atoms.reshape(CHANCE_WAITS, _ATOMS, -1).mean(axis=1)
         self.idle: Array = self._certain[0]
         """The row without any wait."""
         self._left = np.linspace(0.0, timeout, 257)
@@ -82,15 +84,6 @@ class LatencyTable:
         until = np.concatenate((np.minimum(BOUNDS, self.timeout), [self.timeout]))
         return self._mixture.cdf(until[None, :] - waits[:, None])
 
-    def _at(self, table: Array, waits: Array) -> Array:
-        logs = np.log(np.maximum(waits, 1e-12) / self._grid[1]) / self._log_step + 1.0
-        position = np.where(waits < self._grid[1], waits / self._grid[1], logs)
-        below = np.clip(position, 0, _WAITS - 2).astype(np.int64)
-        part = np.clip(position - below, 0.0, 1.0)[:, None]
-        low: Array = table[below]
-        result: Array = low + (table[below + 1] - low) * part
-        return result
-
     def rows(self, waiting: Array, mean_wait: Array, certain: Array) -> Array:
         """Cumulative rows, (n, bounds + 1).
 
@@ -100,9 +93,11 @@ class LatencyTable:
             certain: share of the wait that is a queue ahead of everybody, not chance (0..1).
         """
         share = np.clip(waiting, 1e-9, 1.0)[:, None]
-        chance = (1.0 - share) * self.idle + share * self._at(self._exponential, mean_wait / share[:, 0])
+        chance = (1.0 - share) * self.idle + share * _between(
+            self._chance, self._chance_waits, mean_wait / share[:, 0]
+        )
         sure = certain[:, None]
-        return (1.0 - sure) * chance + sure * self._at(self._certain, mean_wait)
+        return (1.0 - sure) * chance + sure * _between(self._certain, self._certain_waits, mean_wait)
 
     def work(self, waited: float) -> float:
         """Mean seconds for which a request holds its slot when it has waited so long: E[min(S, timeout - waited)]."""
@@ -112,6 +107,23 @@ class LatencyTable:
         position = left / self.timeout * (len(self._work) - 1)
         below = min(int(position), len(self._work) - 2)
         return self._work[below] + (self._work[below + 1] - self._work[below]) * (position - below)
+
+
+def _wait_grid(timeout: float, points: int) -> Array:
+    """Zero, then `points` - 1 waits from a millisecond to the time-out, evenly by logarithm."""
+    return np.concatenate(([0.0], np.geomspace(_FIRST_WAIT, max(timeout, 2 * _FIRST_WAIT), points - 1)))
+
+
+def _between(table: Array, grid: Array, waits: Array) -> Array:
+    """Rows of `table` at `waits`, linear between those of the grid's waits; past the last one, the last."""
+    step = float(np.log(grid[-1] / grid[1])) / (len(grid) - 2)
+    logs = np.log(np.maximum(waits, 1e-12) / grid[1]) / step + 1.0
+    position = np.where(waits < grid[1], waits / grid[1], logs)
+    below = np.clip(position, 0, len(grid) - 2).astype(np.int64)
+    part = np.clip(position - below, 0.0, 1.0)[:, None]
+    low = table[below]
+    result: Array = low + (table[below + 1] - low) * part
+    return result
 
 
 def _exponential_atoms() -> Array:

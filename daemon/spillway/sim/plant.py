@@ -7,7 +7,6 @@ share. What it sends to dead endpoints fails at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, log
 
 from spillway.sim.faults import Fault, Schedule
 from spillway.sim.service_time import AnyTime, Mixture
@@ -17,9 +16,6 @@ DETECTION = 10.0
 
 ERRING = 0.5
 """Error share from which outlier detection ejects an endpoint: below it, runs of five errors are rare."""
-
-_FACTOR_GRAIN = 0.02
-"""Grain of the logarithm of service-time factors in latency tables, so that a leak needs tens of tables, not hundreds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,9 +200,8 @@ def _serving(plant: RegionPlant, zones: list[_Zone]) -> tuple[float, Mixture, fl
     for zone in zones:
         for share, factor in zone.parts:
             if not zone.dead:
-                key = exp(round(log(factor) / _FACTOR_GRAIN) * _FACTOR_GRAIN) if factor != 1.0 else 1.0
                 answers = zone.weight * zone.present * share / factor
-                by_factor[key] = by_factor.get(key, 0.0) + answers
+                by_factor[factor] = by_factor.get(factor, 0.0) + answers
     power = sum(by_factor.values())
     if power <= 0:
         return 0.0, Mixture(plant.service_time), 0.0

@@ -99,7 +99,9 @@ class Eyes:
         return Policies(
             at=sight.now,
             policies={
-                c.service: ObservedPolicy(failover_threshold=round(100 * c.failover_threshold), auto_drain=c.auto_drain)
+                c.service: ObservedPolicy(
+                    failover_threshold=round(100 * c.failover_threshold), auto_drain=c.auto_drain
+                )
                 for c in sight.listing
             },
         )
@@ -109,7 +111,9 @@ class Eyes:
         return HealthReads(
             at=sight.now,
             groups={
-                (control.service, GroupKey(name=GROUP, scope=zone_name(b.region, zone))): GroupHealth(healthy=ok, total=total)
+                (control.service, GroupKey(name=GROUP, scope=zone_name(b.region, zone))): GroupHealth(
+                    healthy=ok, total=total
+                )
                 for control in sight.listing
                 for b in control.backends
                 for zone, (ok, total) in enumerate(sight.health[b.region])
@@ -140,7 +144,9 @@ def _place_rows(samples: tuple[CountSample, ...]) -> tuple[PlaceRow, ...]:
 
 def _latency_rows(samples: tuple[LatencySample, ...]) -> tuple[LatencyRow, ...]:
     """Class 200 alone, merged over continents."""
-    merged: dict[tuple[str, str, int], dict[float, list[LatencySample]]] = defaultdict(lambda: defaultdict(list))
+    merged: dict[tuple[str, str, int], dict[float, list[LatencySample]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for s in samples:
         if s.code_class == 200:
             merged[s.service, s.region, s.zone][s.end].append(s)
@@ -155,4 +161,3 @@ def _latency_rows(samples: tuple[LatencySample, ...]) -> tuple[LatencyRow, ...]:
             points.append((end, histogram(bounds, counts, count=total, mean=mean)))
         rows.append(LatencyRow(service, *_place(region, zone), tuple(points)))
     return tuple(rows)
-

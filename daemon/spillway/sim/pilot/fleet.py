@@ -27,13 +27,19 @@ def fleet_of(setup: Setup) -> Fleet:
 
 
 def _service(name: str, service: ScenarioService, setup: Setup) -> Service:
-    names = (service.home, *service.failover) if service.home else (service.regions or tuple(setup.scenario.regions))
+    names = (
+        (service.home, *service.failover)
+        if service.home
+        else (service.regions or tuple(setup.scenario.regions))
+    )
     plants = {plant.name: plant for plant in setup.regions}
     return Service(
         name=name,
         resource=name,
         policy="default",
-        backends=tuple(_backend(name, plants[r], setup, service) for r in sorted(n for n in names if n is not None)),
+        backends=tuple(
+            _backend(name, plants[r], setup, service) for r in sorted(n for n in names if n is not None)
+        ),
         home=service.home,
     )
 
@@ -70,7 +76,9 @@ def overlay_of(fleet: Fleet, controls: tuple[ServiceControl, ...]) -> Overlay:
 
     return Overlay(
         services=tuple(
-            ServiceSetting(service=s.name, posture=Posture.NORMAL, backends=tuple(setting(s, b) for b in s.backends))
+            ServiceSetting(
+                service=s.name, posture=Posture.NORMAL, backends=tuple(setting(s, b) for b in s.backends)
+            )
             for s in fleet.services
         )
     )
@@ -92,7 +100,9 @@ def controls_of(overlay: Overlay, policy: Policy) -> tuple[ServiceControl, ...]:
         ServiceControl(
             service=setting.service,
             backends=tuple(
-                BackendControl(region=b.region, scaler=b.scaler, preferred=b.preference is Preference.PREFERRED)
+                BackendControl(
+                    region=b.region, scaler=b.scaler, preferred=b.preference is Preference.PREFERRED
+                )
                 for b in setting.backends
                 if b.member
             ),

@@ -68,7 +68,9 @@ class Pilot:
         self._fleet = fleet_of(setup)
         self._overlay = overlay_of(self._fleet, controls)
         monitoring = setup.scenario.monitoring
-        self._eyes = Eyes(self._fleet, Lag(sample_period=monitoring.sample_period, ingest_delay=monitoring.visibility_delay))
+        self._eyes = Eyes(
+            self._fleet, Lag(sample_period=monitoring.sample_period, ingest_delay=monitoring.visibility_delay)
+        )
         return controls_of(self._overlay, self._policy)
 
     def tick(self, sight: Sight, /) -> tuple[ServiceControl, ...] | None:
@@ -78,7 +80,9 @@ class Pilot:
         if self._writing is not None:
             self._settle(sight)
         snapshot = self._eyes.look(sight)
-        result = controller.step(self._fleet, {"default": self._policy}, snapshot, self._overlay, self._memory)
+        result = controller.step(
+            self._fleet, {"default": self._policy}, snapshot, self._overlay, self._memory
+        )
         self._memory, self._overlay = result.memory, result.overlay
         if result.plan.empty:
             return None
@@ -91,7 +95,9 @@ class Pilot:
         assert self._writing is not None  # noqa: S101 for the type checker: the caller has looked
         plan, begun = self._writing
         done = sight.answer in _GOOD
-        self._memory = controller.confirm(self._memory, plan, outcome_done=done, at=begun + self._policy.timing.write_time)
+        self._memory = controller.confirm(
+            self._memory, plan, outcome_done=done, at=begun + self._policy.timing.write_time
+        )
         if done:
             self._overlay = plan.overlay
         self._writing = None
