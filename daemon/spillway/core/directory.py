@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 from spillway.core.topology import Fleet
 from spillway.core.units import RegionName
@@ -25,6 +26,7 @@ class Whose(Enum):
     """Another load balancer's backend service."""
 
 
+@lru_cache(maxsize=4096)
 def region_of(scope: str) -> RegionName:
     """The region of a zone (its name without the last `-x`) or of a region; empty for special values."""
     if scope in SPECIAL_NAMES:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from operator import add
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,9 @@ def merge(parts: tuple[Distribution, ...]) -> Distribution | None:
     bounds = parts[0].bounds
     if any(p.bounds is not bounds and p.bounds != bounds for p in parts):
         raise ValueError("distributions with different bucket bounds cannot be merged")
-    counts = tuple(map(sum, zip(*(p.counts for p in parts), strict=True)))
+    counts = parts[0].counts
+    for part in parts[1:]:
+        counts = tuple(map(add, counts, part.counts))
     total = sum(counts)
     mean = sum(p.mean * p.count for p in parts) / total if total else 0.0
     return Distribution(bounds=bounds, counts=counts, mean=mean)

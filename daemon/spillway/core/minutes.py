@@ -51,9 +51,8 @@ class Tally:
         """Take the row of one response code; rows of several groups or pages add up."""
         kind = _kind(code)
         row = dict(points)
-        total = sum(row.values())
-        if absurd(total) or (row and min(row.values()) < 0):
-            self.impossible.update(end for end, value in points if absurd(value))
+        if row and min(row.values()) < 0:
+            self.impossible.update(end for end, value in points if value < 0)
         known = self.counts[kind]
         if known:
             for end, value in row.items():
@@ -74,11 +73,13 @@ def absurd(value: float) -> bool:
 
 def _latencies(
     rows: list[dict[float, Distribution | None]], impossible: set[float]
-) -> dict[float, Distribution]:
+) -> dict[float, Distribution | None]:
     """The merged distribution of each minute; minutes with one that cannot be true join `impossible`.
 
     Where the layouts differ the latency of that minute is not known: merging would be guessing.
     """
+    if len(rows) == 1 and None not in rows[0].values():
+        return rows[0]  # the usual case, and the only one that thousands of backends can afford
     gathered: dict[float, list[Distribution]] = {}
     for row in rows:
         for end, part in row.items():
@@ -86,7 +87,7 @@ def _latencies(
                 impossible.add(end)
             else:
                 gathered.setdefault(end, []).append(part)
-    merged: dict[float, Distribution] = {}
+    merged: dict[float, Distribution | None] = {}
     for end, parts in gathered.items():
         bounds = parts[0].bounds
         if len(parts) == 1:
@@ -99,28 +100,30 @@ def _latencies(
 
 
 def _minutes(tally: Tally, ends: list[float], *, with_latency: bool) -> list[Minute | None]:
-    """The minutes at `ends`, None for each that cannot be true. Nothing reported is nothing answered while others report."""
+    """The minutes at `ends`, None for each that cannot be true; what is not reported while others are is 0."""
     success, other, client, too_many, server = (row.get for row in tally.counts)
     impossible = set(tally.impossible)
-    latencies = _latencies(tally.latencies, impossible) if with_latency else {}
-    latency = latencies.get
+    latency = (_latencies(tally.latencies, impossible) if with_latency else {}).get
     minutes: list[Minute | None] = []
     for end in ends:
         good = success(end, 0.0)
-        times = latency(end)
-        if end in impossible or (times is not None and wild(times.count, good)):
-            minutes.append(None)
-            continue
-        minutes.append(
-            Minute(
-                end=end,
-                ok=good + other(end, 0.0),
-                client_error=client(end, 0.0),
-                too_many=too_many(end, 0.0),
-                server_error=server(end, 0.0),
-                latency=times,
-            )
+        ok, failed, quota, erred = (
+            good + other(end, 0.0),
+            client(end, 0.0),
+            too_many(end, 0.0),
+            server(end, 0.0),
         )
+        times = latency(end)
+        if (
+            not 0.0 <= ok + failed + quota + erred <= _ABSURD
+            or end in impossible
+            or (times is not None and wild(times.count, good))
+        ):
+            minutes.append(None)
+        else:
+            minutes.append(
+                Minute(end=end, ok=ok, client_error=failed, too_many=quota, server_error=erred, latency=times)
+            )
     return minutes
 
 

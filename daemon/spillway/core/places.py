@@ -41,15 +41,14 @@ def seen_places(
     if answer.errors:
         return Missing(absence=Absence.PARTIAL, detail="; ".join(answer.errors))
     newest = answer.asked - lag.ingest_delay
-    ends = sorted({end for row in rows for end, _ in row.points if end <= newest})[
-        -max(1, evidence.minutes) :
-    ]
+    minutes = [dict(row.points) for row in rows]
+    ends = sorted(end for end in set().union(*minutes) if end <= newest)[-max(1, evidence.minutes) :]
     if not ends:
         return Missing(absence=Absence.NO_SERIES)
     age = at - ends[-1]
     if age > evidence.max_age:
         return Missing(absence=Absence.STALE, detail=f"the newest minute ended {age:.0f} s ago")
-    sums = _sums(rows, frozenset(ends))
+    sums = _sums(rows, minutes, ends)
     if sums is None or _contradicts(sums, traffic, frozenset(ends)):
         return Missing(
             absence=Absence.GARBAGE, detail="counts by continent cannot be true, or contradict the answers"
@@ -65,16 +64,20 @@ def seen_places(
     )
 
 
-def _sums(rows: tuple[PlaceRow, ...], ends: frozenset[float]) -> dict[tuple[str, RegionName], float] | None:
+def _sums(
+    rows: tuple[PlaceRow, ...], minutes: list[dict[float, float]], ends: list[float]
+) -> dict[tuple[str, RegionName], float] | None:
     """Requests by (place, region) in the minutes `ends`, or None if one count cannot be true."""
     sums: dict[tuple[str, RegionName], float] = {}
-    for row in rows:
-        values = [value for end, value in row.points if end in ends]
-        if any(map(absurd, values)):
+    for row, counts in zip(rows, minutes, strict=True):
+        values = [counts[end] for end in ends if end in counts]
+        if not values:
+            continue
+        total = sum(values)
+        if absurd(total) or min(values) < 0:
             return None
-        if values:
-            key = (row.place, region_of(row.scope))
-            sums[key] = sums.get(key, 0.0) + sum(values)
+        key = (row.place, region_of(row.scope))
+        sums[key] = sums.get(key, 0.0) + total
     return sums
 
 
