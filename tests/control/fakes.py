@@ -28,7 +28,7 @@ from spillway.core.snapshot import (
 )
 from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
 from spillway.errors import TemporaryError
-from spillway.ports import Applied, Outcome, Preview
+from spillway.ports import Applied, Clock, Outcome, Preview
 
 REGIONS = ("asia-east1", "europe-west4", "us-east4")
 START = 1_795_000_000.0
@@ -79,7 +79,7 @@ class FakeCloud:
 
     kind = "fake"
 
-    def __init__(self, clock: FakeClock, starting: Overlay) -> None:
+    def __init__(self, clock: Clock, starting: Overlay) -> None:
         self.clock = clock
         self.overlay = starting
         self.healthy = dict.fromkeys(REGIONS, 10)
@@ -172,10 +172,10 @@ class FakeCloud:
                     unassigned=Missing(absence=Absence.NO_SERIES),
                 )
             )
-        return Snapshot(at=self.clock.at, lag=270.0, services=tuple(services))
+        return Snapshot(at=self.clock.now(), lag=270.0, services=tuple(services))
 
     def _minutes(self) -> tuple[Minute, ...]:
-        newest = (self.clock.at - 220.0) // 60.0 * 60.0
+        newest = (self.clock.now() - 220.0) // 60.0 * 60.0
         return tuple(
             Minute(
                 end=newest - 60.0 * back,

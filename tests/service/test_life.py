@@ -1,0 +1,293 @@
+"""The life of the process: a real child, real signals, real files; only the cloud is a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spillway.exits import Exit
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+EUROPE = "europe-west4"
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, with patience and without luck."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+class Daemon:
+    """A child process and its folder."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        self.listen = free_address()
+        self.settings = {"listen": self.listen, **settings}
+        self.configure(digest="one")
+        self.behave()
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(folder / "notify"))
+        self.notify.settimeout(PATIENCE)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def behave(self, **changes: Any) -> None:
+        self.settings |= changes
+        self.replace("settings.json", self.settings)
+
+    def configure(self, **content: Any) -> None:
+        self.replace("config.json", content)
+
+    def replace(self, name: str, content: Any) -> None:
+        fresh = self.folder / f"{name}.new"
+        fresh.write_text(json.dumps(content))
+        fresh.replace(self.folder / name)
+
+    def start(self) -> Daemon:
+        environment = {
+            "PYTHONPATH": f"{ROOT / 'daemon'}:{ROOT}",
+            "PATH": os.environ["PATH"],
+            "NOTIFY_SOCKET": str(self.folder / "notify"),
+        }
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.service.child", str(self.folder)],
+                stderr=log,
+                env=environment,
+                cwd=ROOT,
+            )
+        return self
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        assert self.process is not None
+        return self.process.wait(PATIENCE)
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://{self.listen}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def ready(self) -> Daemon:
+        until(lambda: self.get("/readyz")[0] == 200)
+        return self
+
+    def metric(self, sample: str) -> float:
+        for line in self.get("/metrics")[1].splitlines():
+            if line.startswith(f"{sample} "):
+                return float(line.rpartition(" ")[2])
+        raise AssertionError(f"no sample {sample}")
+
+    def kept(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "state" / "state.json").read_text())
+        return found
+
+    def scaler(self) -> float:
+        cloud = json.loads((self.folder / "cloud.json").read_text())
+        (found,) = [b["scaler"] for b in cloud["services"][0]["backends"] if b["region"] == EUROPE]
+        return float(found)
+
+    def writes(self) -> list[str]:
+        return (self.folder / "writes").read_text().split()
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    made: list[Daemon] = []
+
+    def daemon(**settings: Any) -> Daemon:
+        folder = tmp_path / f"d{len(made)}"
+        folder.mkdir()
+        made.append(Daemon(folder, **settings))
+        return made[-1]
+
+    yield daemon
+    for each in made:
+        if each.process is not None and each.process.poll() is None:
+            each.process.kill()
+            each.process.wait(PATIENCE)
+        each.notify.close()
+
+
+Make = Callable[..., Daemon]
+
+
+def test_it_starts_gets_ready_tells_systemd_and_stops_on_request(make: Make) -> None:
+    daemon = make().start()
+    heard: list[str] = []
+    while "READY=1" not in heard:
+        heard.append(daemon.notify.recv(8192).decode())
+    assert heard[0].startswith("STATUS=Starting")
+    assert heard.count("WATCHDOG=1") == 1, (
+        "the watchdog is fed by the first finished tick, before it says ready"
+    )
+    assert daemon.get("/healthz")[0] == 200
+    assert daemon.get("/readyz") == (200, "ready\n")
+    assert json.loads(daemon.get("/status")[1])["tick"] >= 1
+    daemon.signal(signal.SIGTERM)
+    while "STOPPING=1" not in heard:
+        heard.append(daemon.notify.recv(8192).decode())
+    assert daemon.wait() == Exit.OK
+    assert "Stopped." in daemon.log()
+    journal = (daemon.folder / "state" / "journal" / "journal.jsonl").read_text().splitlines()
+    kinds = [json.loads(line)["kind"] for line in journal]
+    assert kinds[:3] == ["start", "intent", "build"]
+    assert kinds[-1] == "stop"
+    assert daemon.kept()["tick"] == kinds.count("tick")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_write_under_way_is_finished_before_the_end(make: Make, number: signal.Signals) -> None:
+    daemon = make(drain=EUROPE, hang=True).start()
+    until((daemon.folder / "hanging").exists)
+    daemon.signal(number)
+    until(lambda: "Stopping" in daemon.log())
+    (daemon.folder / "go").touch()
+    assert daemon.wait() == Exit.OK
+    assert daemon.scaler() == 0.0
+    assert daemon.kept()["intent"] is None
+
+
+def test_a_write_past_the_deadline_is_interrupted(make: Make) -> None:
+    daemon = make(drain=EUROPE, hang=True, stop=0.3).start()
+    until((daemon.folder / "hanging").exists)
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == Exit.OK
+    assert "interrupted" in daemon.log()
+    assert daemon.scaler() == 1.0
+
+
+def test_a_write_that_cannot_be_interrupted_is_abandoned_and_looked_up_at_the_next_start(make: Make) -> None:
+    daemon = make(drain=EUROPE, hang=True, deaf=True, stop=0.3).start()
+    until((daemon.folder / "hanging").exists)
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == Exit.OK
+    assert daemon.kept()["intent"] is not None
+    daemon.behave(hang=False)
+    daemon.start().ready()
+    assert "in the middle of a write" in daemon.log()
+    until(lambda: daemon.scaler() == 0.0)
+    assert daemon.writes().count("change") == 1
+
+
+def test_a_second_signal_shortens_the_wait(make: Make) -> None:
+    daemon = make(drain=EUROPE, hang=True, stop=3600.0).start()
+    until((daemon.folder / "hanging").exists)
+    daemon.signal(signal.SIGTERM)
+    until(lambda: "Stopping" in daemon.log())
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == Exit.OK
+
+
+def test_killed_in_the_middle_of_a_write_it_goes_on_and_does_nothing_twice(make: Make) -> None:
+    daemon = make(drain=EUROPE, hang=True).start()
+    until((daemon.folder / "hanging").exists)
+    daemon.signal(signal.SIGKILL)
+    assert daemon.wait() == -signal.SIGKILL
+    daemon.behave(hang=False)
+    daemon.start().ready()
+    until(lambda: daemon.scaler() == 0.0)
+    ticks = daemon.kept()["tick"]
+    until(lambda: daemon.kept()["tick"] > ticks + 3)
+    assert daemon.writes().count("change") == 1
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == Exit.OK
+
+
+def test_a_second_daemon_on_the_same_state_is_turned_away(make: Make) -> None:
+    first = make().start().ready()
+    second = make()
+    (second.folder / "state").symlink_to(first.folder / "state")
+    assert second.start().wait() == Exit.UNAVAILABLE
+    assert "another spillway" in second.log()
+
+
+def test_an_address_in_use_ends_it_before_anything_is_touched(make: Make) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        daemon = make(listen=f"127.0.0.1:{taken.getsockname()[1]}")
+        assert daemon.start().wait() == Exit.UNAVAILABLE
+    assert "Address already in use" in daemon.log()
+    assert not (daemon.folder / "writes").exists()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code"),
+    [
+        ({"outcome": "refused"}, Exit.REFUSED),
+        ({"outcome": "unknown"}, Exit.UNKNOWN),
+        ({"outcome": "failed"}, Exit.FAILED),
+        ({"defect": True}, Exit.INTERNAL),
+    ],
+)
+def test_a_first_build_that_fails_has_its_exit_code(
+    make: Make, behaviour: dict[str, Any], code: Exit
+) -> None:
+    daemon = make(**behaviour).start()
+    assert daemon.wait() == code
+
+
+def outcome(name: str) -> str:
+    return f'spillway_config_reloads_total{{outcome="{name}"}}'
+
+
+def test_sighup_reloads_a_good_configuration(make: Make) -> None:
+    daemon = make().start().ready()
+    daemon.signal(signal.SIGHUP)
+    until(lambda: daemon.metric(outcome("unchanged")) == 1)
+    daemon.configure(digest="two")
+    daemon.signal(signal.SIGHUP)
+    until(lambda: daemon.metric(outcome("accepted")) == 1)
+    until(lambda: daemon.kept()["provisioned"] == "two")
+    assert daemon.metric("spillway_config_last_reload_successful") == 1
+    assert daemon.get("/readyz")[0] == 200
+
+
+def test_a_changed_file_is_enough_and_a_mistake_changes_nothing(make: Make) -> None:
+    daemon = make().start().ready()
+    daemon.configure(mistake="the dwell is shorter than the dead time")
+    until(lambda: daemon.metric(outcome("refused")) == 1)
+    assert daemon.metric("spillway_config_last_reload_successful") == 0
+    assert "config.json:3: policies.default: the dwell is shorter" in daemon.log()
+    assert "the last good one stays in force" in daemon.log()
+    daemon.configure(digest="one", restart=["daemon.listen"])
+    until(lambda: daemon.metric(outcome("unchanged")) == 1)
+    daemon.configure(digest="three", restart=["daemon.listen"])
+    until(lambda: daemon.metric(outcome("restart-needed")) == 1)
+    assert "a restart is needed to change daemon.listen" in daemon.log()
+    daemon.behave(outcome="refused")
+    daemon.configure(digest="four")
+    until(lambda: daemon.metric(outcome("failed")) == 1)
+    ticks = json.loads(daemon.get("/status")[1])["tick"]
+    until(lambda: json.loads(daemon.get("/status")[1])["tick"] > ticks)
