@@ -6,7 +6,6 @@ one of the newest cannot be true nothing is said at all: the others come from th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from spillway.core.distribution import Distribution, merge
@@ -161,10 +160,5 @@ def seen_minutes(
             absence=Absence.GARBAGE,
             detail=f"{garbled} of the newest {len(judged)} minutes hold counts or latencies that cannot be true",
         )
-    sound = tuple(minute for minute in minutes if minute is not None)
-    return Seen(value=sound, age=max(0.0, age), evidence=round(_answers(sound)))
-
-
-def _answers(minutes: Iterable[Minute]) -> float:
-    """All answers of `minutes`."""
-    return sum(m.ok + m.client_error + m.too_many + m.server_error for m in minutes)
+    sound = tuple([minute for minute in minutes if minute is not None])
+    return Seen(value=sound, age=max(0.0, age), evidence=round(sum([m.total for m in sound])))

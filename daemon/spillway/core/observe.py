@@ -33,8 +33,8 @@ _NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
 NOTHING_ASKED = Readings(counts=_NOT_ASKED, latencies=_NOT_ASKED, places=_NOT_ASKED)
 """The readings of the fast pass, which asks for no traffic."""
 
-Tallies = dict[int, dict[RegionName, Tally]]
-"""By index of the service, then by region; region '' collects what no backend answered."""
+Tallies = dict[tuple[int, RegionName], Tally]
+"""By index of the service and region; region '' collects what no backend answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +96,9 @@ def observe(
     services = tuple(
         _service_view(
             seen,
+            index,
             service,
-            tallies.get(index, {}),
+            tallies,
             demand.get(index, ()),
             trusted.get(service.name, _DEFAULT),
         )
@@ -109,31 +110,39 @@ def observe(
 def _collect(places: Directory, readings: Readings, problems: list[str]) -> Tallies:
     """Sort count and latency rows to backends; groups of one region come together."""
     tallies: Tallies = {}
-    rows: list[CountRow | LatencyRow] = []
-    for answer in (readings.counts, readings.latencies):
-        if isinstance(answer, Answer):
-            rows += answer.rows
-    for row in rows:
-        place = places.find(row.target, row.name, row.scope)
-        if isinstance(place, Whose):
-            if place is Whose.NOT_OURS:
-                continue
-            if place is Whose.FOREIGN:
-                problems.append(
-                    f"group {row.name} in {row.scope} answers for {row.target} but is not in the configuration; "
-                    "add it under topology.regions, or detach it"
-                )
-                continue
-            place = (places.targets[row.target], "")
-        index, region = place
-        tally = tallies.setdefault(index, {}).get(region)
-        if tally is None:
-            tally = tallies[index][region] = Tally()
-        if isinstance(row, CountRow):
-            tally.add(row.code, row.points)
-        else:
-            tally.latencies.append(dict(row.points))
+    if isinstance(readings.counts, Answer):
+        for row in readings.counts.rows:
+            tally = _tally(tallies, places, row, problems)
+            if tally is not None:
+                tally.add(row.code, row.points)
+    if isinstance(readings.latencies, Answer):
+        for spread in readings.latencies.rows:
+            tally = _tally(tallies, places, spread, problems)
+            if tally is not None:
+                tally.latencies.append(dict(spread.points))
     return tallies
+
+
+def _tally(
+    tallies: Tallies, places: Directory, row: CountRow | LatencyRow, problems: list[str]
+) -> Tally | None:
+    """Where a row belongs; None for one of no backend of ours."""
+    place = places.exact.get((row.target, row.name, row.scope)) or places.find(
+        row.target, row.name, row.scope
+    )
+    if isinstance(place, Whose):
+        if place is Whose.FOREIGN:
+            problems.append(
+                f"group {row.name} in {row.scope} answers for {row.target} but is not in the configuration; "
+                "add it under topology.regions, or detach it"
+            )
+        if place is not Whose.UNASSIGNED:
+            return None
+        place = (places.targets[row.target], "")
+    tally = tallies.get(place)
+    if tally is None:
+        tally = tallies[place] = Tally()
+    return tally
 
 
 def _place_rows(places: Directory, answer: Answer[PlaceRow] | Missing) -> dict[int, tuple[PlaceRow, ...]]:
@@ -188,8 +197,9 @@ def _backend_view(
 
 def _service_view(
     seen: _Pass,
+    index: int,
     service: Service,
-    tallies: Mapping[RegionName, Tally],
+    tallies: Tallies,
     rows: tuple[PlaceRow, ...],
     evidence: Evidence,
 ) -> ServiceView:
@@ -199,7 +209,12 @@ def _service_view(
     groups = attached_groups(service, seen.listing) if isinstance(seen.listing, Listing) else {}
     views = tuple(
         _backend_view(
-            seen, service, backend, groups.get(backend.region, ()), tallies.get(backend.region), evidence
+            seen,
+            service,
+            backend,
+            groups.get(backend.region, ()),
+            tallies.get((index, backend.region)),
+            evidence,
         )
         for backend in service.backends
     )
@@ -215,5 +230,5 @@ def _service_view(
             lag=seen.lag,
             evidence=evidence,
         ),
-        unassigned=_minutes(seen, tallies.get(""), evidence),
+        unassigned=_minutes(seen, tallies.get((index, "")), evidence),
     )
