@@ -83,6 +83,8 @@ def test_a_bare_number_is_no_duration() -> None:
         ({"faults": [{**EVERY_FAULT[0], "region": "us-west1"}]}, "faults.0.region", "us-west1 is no region"),
         ({"faults": [{**EVERY_FAULT[0], "zone": 1}]}, "faults.0.zone", "has no zone 1"),
         ({"faults": [{**EVERY_FAULT[17], "scaler": 0.05}]}, "faults.0.scaler", "Google refuses"),
+        ({"duration": "5s"}, "duration", "shorter than one step"),
+        ({"monitoring": {"sample_period": "5s"}}, "monitoring.sample_period", "shorter than one step"),
         ({"rtt": {"matrix": "no.csv"}}, "rtt.matrix", "No such file"),
         ({"services": {"eu": {"home": "europe-west4"}}}, "services.eu.paths", "needs the paths"),
         (

@@ -137,7 +137,7 @@ def _exponential_atoms() -> Array:
     return result
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=96)
 def table_for(mixture: Mixture, timeout: float) -> LatencyTable:
     """The table of this mix and time-out, shared by all regions that have them."""
     return LatencyTable(mixture, timeout)

@@ -20,7 +20,7 @@ Mistake = tuple[KeyPath, str, str]
 
 def check(scenario: Scenario, base_dir: Path) -> tuple[Mistake, ...]:
     """Every mistake that shows only when keys are seen together, or files are read."""
-    found = [*_check_regions(scenario, base_dir), *_check_services(scenario)]
+    found = [*_check_times(scenario), *_check_regions(scenario, base_dir), *_check_services(scenario)]
     found += [*_check_clients(scenario, base_dir), *_check_faults(scenario), *_check_rtt(scenario, base_dir)]
     return tuple(found)
 
@@ -54,6 +54,14 @@ def load_service_time(model: ServiceTimeModel, base_dir: Path) -> AnyTime:
     if model.p50 is None or model.p95 is None or not 0 < model.p50 < model.p95:
         raise ValueError("p50 and p95 must both be given, p50 above 0 and p95 above p50")
     return ServiceTime(model.p50, model.p95)
+
+
+def _check_times(scenario: Scenario) -> Iterator[Mistake]:
+    if scenario.duration < scenario.step:
+        yield ("duration",), "the run is shorter than one step.", "Make it longer, or the step shorter."
+    if scenario.monitoring.sample_period < scenario.step:
+        where: KeyPath = ("monitoring", "sample_period")
+        yield where, "a sample period is shorter than one step.", "Make the step no longer than a period."
 
 
 def _check_regions(scenario: Scenario, base_dir: Path) -> Iterator[Mistake]:

@@ -6,6 +6,7 @@ Steps are added one after the other, so the sums do not depend on how steps were
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -30,6 +31,15 @@ class StepSums:
     opened: NDArray[np.bool_]
     """Regions open to at least one service."""
 
+    @cached_property
+    def rows(self) -> Array:
+        """Everything that a tally adds up, one row for each step."""
+        result, count = self.result, len(self.arrived)
+        calm = result.started * ~result.busy[:, None, :] if len(result.busy_step) else result.started
+        parts = [result.counts.reshape(count, -1), result.good.reshape(count, -1), calm.reshape(count, -1)]
+        imbalance = _imbalance(result.load[:, self.opened])
+        return np.concatenate([*parts, self.arrived, self.unassigned, imbalance], axis=1)
+
 
 class Tally:
     """One sample period. A pair is (service, continent)."""
@@ -42,12 +52,13 @@ class Tally:
         """Number of the period since time zero."""
         self.services = services
         self.detailed = detailed
-        shapes = [(len(CODES), pairs, regions), (pairs, regions), (pairs, regions), (pairs,), (pairs,), (2,)]
-        ends = np.cumsum([int(np.prod(s)) for s in shapes]).tolist()
-        self._sums = np.zeros(ends[-1])
-        starts = [0, *ends[:-1]]
-        views = [self._sums[a:b].reshape(s) for a, b, s in zip(starts, ends, shapes, strict=True)]
-        self.counts, self.good, self._idle, self.arrived, self.unassigned, self.imbalance = views
+        each, codes = pairs * regions, len(CODES)
+        self._sums = np.zeros((codes + 2) * each + 2 * pairs + 2)
+        per_region = self._sums[: (codes + 2) * each].reshape(codes + 2, pairs, regions)
+        per_pair = self._sums[(codes + 2) * each : -2].reshape(2, pairs)
+        self.counts, self.good, self._idle = per_region[:codes], per_region[codes], per_region[codes + 1]
+        self.arrived, self.unassigned = per_pair
+        self.imbalance = self._sums[-2:]
         size = (pairs, regions, BUCKETS) if detailed else (0, 0, BUCKETS)
         self.answers = np.zeros(size)
         """Requests in each latency bucket, pairs x regions x buckets; good answers and errors of the usual time."""
@@ -58,7 +69,8 @@ class Tally:
         pairs, regions = self.good.shape
         twin = Tally(self.index, self.services, pairs, regions, detailed=self.detailed)
         twin._sums += self._sums
-        twin.answers += self.answers
+        if self.detailed:
+            twin.answers += self.answers
         twin.zone_share = self.zone_share
         return twin
 
@@ -72,7 +84,8 @@ class Tally:
             self.unassigned,
             self.imbalance,
         )
-        twin.answers[:old] = self.answers
+        if self.detailed:
+            twin.answers[:old] = self.answers
         twin.zone_share = self.zone_share
         return twin
 
@@ -82,27 +95,15 @@ class Tally:
 
     def add(self, sums: StepSums, steps: slice, regions: RegionArrays) -> None:
         """Take in the steps `steps` of a block."""
-        result = sums.result
-        calm = result.started[steps] * ~result.busy[steps, None, :]
-        count = len(calm)
-        rows = np.concatenate(
-            [
-                result.counts[steps].reshape(count, -1),
-                result.good[steps].reshape(count, -1),
-                calm.reshape(count, -1),
-                sums.arrived[steps],
-                sums.unassigned[steps],
-                _imbalance(result.load[steps][:, sums.opened]),
-            ],
-            axis=1,
-        )
-        for row in rows:
+        for row in sums.rows[steps]:
             self._sums += row
         self.zone_share = regions.zone_share
         if self.detailed:
-            self._add_busy(result, steps)
+            self._add_busy(sums.result, steps)
 
     def _add_busy(self, result: BlockResult, steps: slice) -> None:
+        if not len(result.busy_step):
+            return
         ends = np.searchsorted(result.busy_step, np.arange(steps.start, steps.stop + 1)).tolist()
         for t, (a, b) in enumerate(pairwise(ends), start=steps.start):
             if b > a:
