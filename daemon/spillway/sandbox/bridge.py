@@ -10,12 +10,17 @@ from typing import Any
 
 from spillway.sandbox import links, routing
 from spillway.sandbox.balancing import service_control
+from spillway.sandbox.links import Key
 from spillway.sandbox.plant import OutsideEdit, Plant
 from spillway.sandbox.refusals import Refusal
 from spillway.sandbox.store import Store
 from spillway.sim.control import RouteControl, ServiceControl
 
 _log = logging.getLogger(__name__)
+
+_Known = tuple[int, int, int, ServiceControl, dict[str, Any], dict[str, Any] | None]
+"""Identities of service and policy, count of membership changes, the control, and the two themselves, so that no
+identity is used twice. Every write replaces the object that it changes."""
 
 
 class Bridge:
@@ -26,6 +31,7 @@ class Bridge:
         self._store = store
         self._plant = plant
         self._propagation = propagation
+        self._known: dict[Key, _Known] = {}
         self._told: dict[str, ServiceControl] = {}
         self._routes: tuple[RouteControl, ...] = ()
         self._edited_until = 0.0
@@ -46,13 +52,17 @@ class Bridge:
                 self._routes = routes
 
     def _controls(self) -> dict[str, ServiceControl]:
-        controls = {}
+        """What each service amounts to, worked out anew only where something that it depends on was written."""
+        policies = {key.path: policy for key, policy in self._store.all_of("serviceLbPolicies")}
+        known, self._known = self._known, {}
         for key, service in self._store.all_of("backendServices"):
-            policy = self._store.find(service["serviceLbPolicy"]) if "serviceLbPolicy" in service else None
-            controls[key.name] = service_control(
-                key.name, service, policy, lambda path: len(self._store.members(path))
-            )
-        return controls
+            policy = policies.get(service.get("serviceLbPolicy", ""))
+            last = known.get(key)
+            if last is None or last[:2] != (id(service), id(policy)) or last[2] != self._store.memberships:
+                control = service_control(key.name, service, policy, self._store.count)
+                last = (id(service), id(policy), self._store.memberships, control, service, policy)
+            self._known[key] = last
+        return {key.name: entry[3] for key, entry in self._known.items()}
 
     def routes(self) -> tuple[RouteControl, ...]:
         """The table of hosts, paths and services that the forwarding rules amount to; redirects lead nowhere."""

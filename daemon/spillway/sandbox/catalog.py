@@ -31,6 +31,8 @@ class Catalog(ABC):
         self._now = now
         self._health = health
         self._resources: dict[Key, Resource] = {}
+        self.memberships = 0
+        """How often members of any group were replaced."""
         self._members: dict[str, list[Resource]] = {}
         self._targets: dict[str, frozenset[str]] = {}
         self._users: defaultdict[str, set[str]] = defaultdict(set)
@@ -71,10 +73,16 @@ class Catalog(ABC):
         with self.lock:
             return copy.deepcopy(self._members.get(path, []))
 
+    def count(self, path: str) -> int:
+        """How many endpoints or instances a group has."""
+        with self.lock:
+            return len(self._members.get(path, ()))
+
     def put_members(self, path: str, members: list[Resource]) -> None:
         """Replace the endpoints or instances of a group."""
         with self.lock:
             self._members[path] = copy.deepcopy(members)
+            self.memberships += 1
 
     def everything(self, project: str, collection: str) -> list[tuple[Key, Resource]]:
         """All resources of a collection in a project, whatever their scope, sorted by key; not copies."""

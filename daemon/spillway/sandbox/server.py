@@ -30,6 +30,10 @@ START_SECONDS = 10.0
 """Real seconds within which HTTP must answer."""
 STOP_SECONDS = 5.0
 """Real seconds that a stop may take at most, for each part."""
+KEEP_ALIVE_SECONDS = 75
+"""Real seconds that an idle connection stays open: longer than clients keep theirs, so that no write meets a closing one."""
+MOST_REQUESTS = 512
+"""Requests under way at most, held answers among them; more are answered 503."""
 PUMP_SECONDS = 0.05
 """Real seconds between two advances of the world."""
 
@@ -124,16 +128,7 @@ class SandboxServer:
             PermanentError: the address cannot be used.
             TemporaryError: HTTP did not come up in time.
         """
-        host, port = self._http
-        try:
-            self._socket = socket.create_server(
-                (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-            )
-        except OSError as error:
-            raise PermanentError(
-                f"cannot listen on {host}:{port}: {error.strerror}",
-                remedy="Choose another address, or port 0 for a free one.",
-            ) from error
+        self._socket = _listen(*self._http)
         config = uvicorn.Config(
             self.app,
             log_config=None,
@@ -142,6 +137,8 @@ class SandboxServer:
             lifespan="off",
             timeout_graceful_shutdown=1,
             ws="none",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            limit_concurrency=MOST_REQUESTS,
         )
         self._server = uvicorn.Server(config)
         self._spawn("sandbox-http", self._serve)
@@ -219,3 +216,20 @@ class SandboxServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket of the protocol TCP by name: only then asyncio sends small answers without delay."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(MOST_REQUESTS)
+    except OSError as error:
+        listener.close()
+        raise PermanentError(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            remedy="Choose another address, or port 0 for a free one.",
+        ) from error
+    return listener

@@ -63,7 +63,7 @@ class Store(Catalog):
             self._commit(kind, key, resource, before=None)
             planned = self._planned.pop(key.path, None)
             if planned is not None:
-                self._members[key.path] = seeds.members(planned)
+                self.put_members(key.path, seeds.members(planned))
             return copy.deepcopy(self._resources[key])
 
     def replace(self, key: Key, body: Resource) -> Resource:
@@ -168,7 +168,7 @@ class Store(Catalog):
                     self._planned[group.key.path] = group
                     continue
                 self.insert(group.key, seeds.body(group))
-                self._members[group.key.path] = seeds.members(group)
+                self.put_members(group.key.path, seeds.members(group))
 
     def _make_default(self, key: Key) -> None:
         if key.collection == "networks" and key.scope == "global":

@@ -55,7 +55,7 @@ def get_health(draft: Draft, body: Resource) -> dict[str, Any]:
     if not members or not draft.resource.get("healthChecks") or region is None:
         return answer
     neighbours = sorted(name for name in groups if _region(name) == region)
-    sizes = [len(draft.view.members(name)) for name in neighbours]
+    sizes = [draft.view.count(name) for name in neighbours]
     healthy = spread(draft.view.health(region), sizes)[neighbours.index(group)]
     port = _port(draft, group)
     answer["healthStatus"] = [

@@ -27,6 +27,10 @@ class View(Protocol):
         """The endpoints or instances of a group; empty where there are none."""
         ...
 
+    def count(self, path: str) -> int:
+        """How many endpoints or instances a group has."""
+        ...
+
     def everything(self, project: str, collection: str) -> list[tuple[Key, Resource]]:
         """All resources of a collection in a project, whatever their scope, sorted by key."""
         ...

@@ -128,7 +128,7 @@ def list_endpoints(draft: Draft, body: Resource) -> Resource:
 def decorate(key: Key, resource: Resource, view: View) -> Resource:
     """How many endpoints the group has."""
     del resource
-    return {"size": len(view.members(key.path))}
+    return {"size": view.count(key.path)}
 
 
 NETWORK_ENDPOINT_GROUPS = Kind(

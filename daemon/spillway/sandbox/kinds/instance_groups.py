@@ -77,7 +77,7 @@ def list_instances(draft: Draft, body: Resource) -> Resource:
 def decorate(key: Key, resource: Resource, view: View) -> Resource:
     """How many instances the group has."""
     del resource
-    return {"size": len(view.members(key.path))}
+    return {"size": view.count(key.path)}
 
 
 INSTANCE_GROUPS = Kind(
