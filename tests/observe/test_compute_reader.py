@@ -178,7 +178,7 @@ def test_a_hanging_server_costs_one_deadline_and_never_piles_up() -> None:
             Absence.QUERY_FAILED
         }
         assert len(read.groups) == 20
-        assert reader.calls["health"] == 2, "what had not begun never does"
+        assert reader.calls["health"] <= 4, "two under way, and at most one more each in the last instant"
         with pytest.raises(TemporaryError, match="deadline"):
             reader.listing(0.0)
         check()
