@@ -46,7 +46,7 @@ def check(config_path: Path, schema: bool, as_json: bool) -> int:
         )
         return Exit.OK
     if loaded.warnings:
-        err.print(render_problems(loaded.warnings), markup=False)
+        err.print(render_problems(loaded.warnings, noun="warning"), markup=False)
     regions = {backend.region for service in fleet.services for backend in service.backends}
     out.print(
         f"[green]ok[/] {config_path}: {len(fleet.services)} service(s) in {len(regions)} region(s), cloud {loaded.config.cloud}"

@@ -32,6 +32,7 @@ class WorldPlant:
         self.world = world
         self._regions = {region.name for region in world.setup.regions}
         self._strangers: set[str] = set()
+        self._final: Mapping[str, object] | None = None
 
     @property
     def time(self) -> float:
@@ -44,7 +45,11 @@ class WorldPlant:
         return self.world.epoch
 
     def advance(self, to: float) -> None:
-        """Run the world up to this time, in whole steps."""
+        """Run the world up to this time, in whole steps; the report is kept as it stands when the scenario is over."""
+        end = self.world.setup.scenario.duration
+        if self._final is None and to >= end:
+            self.world.advance(end)
+            self._final = self._totals()
         self.world.advance(to)
 
     def apply(self, control: ServiceControl, at: float) -> None:
@@ -79,7 +84,10 @@ class WorldPlant:
         )
 
     def report(self) -> Mapping[str, object]:
-        """The world's totals."""
+        """The totals of the scenario's hours: so far, or as they stood at its end."""
+        return self._final if self._final is not None else self._totals()
+
+    def _totals(self) -> Mapping[str, object]:
         report = asdict(self.world.report())
         pairs = {"failed_by_code", "latency_ms"}
         totals = {name: dict(value) if name in pairs else value for name, value in report.items()}

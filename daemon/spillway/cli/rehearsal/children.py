@@ -50,6 +50,15 @@ class Child:
         """True while the process lives."""
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process id, which is that of its group, too."""
+        return self._process.pid
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def first_line(self, deadline: float) -> str:
         """The first line that it prints.
 

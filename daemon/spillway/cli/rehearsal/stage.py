@@ -69,7 +69,7 @@ class Stage:
         self._speed = speed
         self.folder = Path(tempfile.mkdtemp(prefix="spillway-demo-"))
         self.config = self.folder / "spillway.yaml"
-        self._children: list[Child] = []
+        self.children: list[Child] = []
         self.addresses = Addresses(sandbox="127.0.0.1:0", grpc="127.0.0.1:0", daemon=free_address())
 
     def __enter__(self) -> Self:
@@ -78,7 +78,7 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for child in reversed(self._children):
+        for child in reversed(self.children):
             child.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -138,7 +138,7 @@ class Stage:
 
     def _start(self, name: str, *arguments: str) -> Child:
         child = Child(name, list(arguments), self.folder)
-        self._children.append(child)
+        self.children.append(child)
         return child
 
     def _write_config(self) -> None:
