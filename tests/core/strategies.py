@@ -1,0 +1,240 @@
+"""Hypothesis strategies for fleets, policies, snapshots and operators' commands; reused by other test folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hypothesis import strategies as st
+
+from spillway.core.distribution import Distribution
+from spillway.core.holds import Hold, HoldKind, Holds
+from spillway.core.overlay import BackendSetting, Overlay, Posture, ServiceSetting
+from spillway.core.policy import Floors, Mode, Policy, Rhythm, Shortage
+from spillway.core.snapshot import (
+    Absence,
+    BackendView,
+    HealthCount,
+    Minute,
+    Missing,
+    ObservedBackend,
+    ObservedPolicy,
+    PlaceDemand,
+    Seen,
+    ServiceView,
+    Snapshot,
+)
+from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Preference, Service, Target
+
+AT = 1_800_000_000.0
+REGIONS = ("asia-northeast1", "europe-west1", "europe-west4", "us-central1", "us-east4")
+BOUNDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+
+scalers = st.one_of(st.just(0.0), st.just(1.0), st.integers(10, 100).map(lambda n: n / 100))
+absences = st.sampled_from(list(Absence)).map(lambda a: Missing(absence=a, detail="by chance"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Everything that `step` takes, but the memory."""
+
+    fleet: Fleet
+    policies: dict[str, Policy]
+    snapshot: Snapshot
+    overlay: Overlay
+    holds: Holds
+
+
+@st.composite
+def minutes(draw: st.DrawFn, end: float) -> tuple[Minute, ...]:
+    """Three neighbouring minutes of one backend, of any quality."""
+    rate = draw(st.sampled_from((0.2, 5.0, 40.0, 90.0, 160.0)))
+    errors = draw(st.sampled_from((0.0, 0.0, 0.01, 0.3, 0.9)))
+    too_many = draw(st.sampled_from((0.0, 0.0, 0.0, 0.4)))
+    peak = draw(st.integers(1, len(BOUNDS)))
+    found = []
+    for i in (2, 1, 0):
+        total = rate * 60 * draw(st.floats(0.9, 1.1))
+        ok = total * (1 - errors) * (1 - too_many)
+        weights = [0.7 if j == peak else 0.3 / len(BOUNDS) for j in range(len(BOUNDS) + 1)]
+        counts = tuple(ok * w / sum(weights) for w in weights)
+        edges = (0.0, *BOUNDS)
+        mean = sum(edges[j] * 1.2 * w for j, w in enumerate(weights)) / sum(weights)
+        latency = Distribution(bounds=BOUNDS, counts=counts, mean=max(0.05, mean))
+        found.append(
+            Minute(
+                end=end - 60 * i,
+                ok=ok,
+                client_error=0.0,
+                too_many=total * too_many,
+                server_error=total * errors * (1 - too_many),
+                latency=latency if ok > 0 else None,
+            )
+        )
+    return tuple(found)
+
+
+@st.composite
+def views(draw: st.DrawFn, backend: Backend, setting: BackendSetting, at: float) -> BackendView:
+    """What may be seen of one backend; a part of it may be missing, late, or not what is wanted."""
+    edited = draw(st.integers(0, 11)) == 0
+    observed = ObservedBackend(
+        member=setting.member,
+        scaler=draw(scalers) if edited else setting.scaler,
+        mixed=False,
+        preference=setting.preference,
+    )
+    total = draw(st.integers(1, 20))
+    healthy = draw(st.sampled_from((0, total // 4, total // 2, total, total, total)))
+    age = draw(st.sampled_from((240.0, 240.0, 240.0, 900.0)))
+    end = at - age
+    return BackendView(
+        region=backend.region,
+        observed=draw(st.one_of(st.just(Seen(value=observed, age=1.0, evidence=1)), absences))
+        if draw(st.integers(0, 9)) == 0
+        else Seen(value=observed, age=1.0, evidence=1),
+        health=Missing(absence=Absence.NOT_MEMBER)
+        if not setting.member
+        else draw(absences)
+        if draw(st.integers(0, 9)) == 0
+        else Seen(
+            value=HealthCount(healthy=healthy, total=total),
+            age=draw(st.sampled_from((1.0, 300.0))),
+            evidence=total,
+        ),
+        traffic=draw(absences)
+        if draw(st.integers(0, 7)) == 0
+        else Seen(value=draw(minutes(end)), age=age, evidence=1000),
+    )
+
+
+@st.composite
+def services(draw: st.DrawFn, name: str) -> Service:
+    """One service over one to five regions; now and then pinned, now and then with a standby."""
+    count = draw(st.integers(1, len(REGIONS)))
+    regions = sorted(draw(st.permutations(REGIONS))[:count])
+    home = regions[0] if draw(st.integers(0, 3)) == 0 else None
+    backends = []
+    for region in regions:
+        standby = (home is not None and region != home) or (
+            count > 1 and region == regions[-1] and draw(st.booleans())
+        )
+        backends.append(
+            Backend(
+                service=name,
+                region=region,
+                groups=(GroupKey(name=f"{name}-{region}", scope=f"{region}-a"),),
+                target=Target(mode=BalancingMode.RATE, per_endpoint=draw(st.sampled_from((5.0, 10.0, 20.0)))),
+                preference=Preference.PREFERRED if region == home else Preference.DEFAULT,
+                standby=standby,
+                movable=draw(st.integers(0, 9)) > 0,
+            )
+        )
+    return Service(name=name, resource=name, policy="p", backends=tuple(backends), home=home)
+
+
+@st.composite
+def settings_of(draw: st.DrawFn, service: Service) -> ServiceSetting:
+    """A wanted setting with at least one open member."""
+    found = []
+    for backend in service.backends:
+        member = not backend.standby or draw(st.booleans())
+        found.append(
+            BackendSetting(
+                region=backend.region,
+                member=member,
+                scaler=draw(scalers) if member else 0.0,
+                preference=backend.preference,
+            )
+        )
+    if not any(s.member and s.scaler > 0 for s in found):
+        found[0] = replace(found[0], member=True, scaler=1.0)
+    return ServiceSetting(
+        service=service.name, posture=draw(st.sampled_from(list(Posture))), backends=tuple(found)
+    )
+
+
+@st.composite
+def policies(draw: st.DrawFn, mode: Mode = Mode.ACT) -> Policy:
+    """A policy with other floors, steps and shortage rules."""
+    return Policy(
+        mode=mode,
+        floors=Floors(
+            min_serving_regions=draw(st.integers(1, 3)),
+            reserve=draw(st.sampled_from((0.0, 0.1, 0.5))),
+            receiver_limit=draw(st.sampled_from((0.7, 0.9, 1.0))),
+        ),
+        rhythm=Rhythm(
+            up_step=draw(st.sampled_from((0.05, 0.2, 1.0))), down_step=draw(st.sampled_from((0.3, 1.0)))
+        ),
+        shortage=draw(st.sampled_from(list(Shortage))),
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn, mode: Mode = Mode.ACT, at: float = AT) -> Case:
+    """A whole situation."""
+    names = ["pool", "zonal"][: draw(st.integers(1, 2))]
+    fleet = Fleet(services=tuple(draw(services(n)) for n in names))
+    overlay = Overlay(services=tuple(draw(settings_of(s)) for s in fleet.services))
+    seen = []
+    for service in fleet.services:
+        setting = overlay.service(service.name)
+        found = tuple(draw(views(b, setting.backend(b.region), at)) for b in service.backends)
+        places = tuple(
+            PlaceDemand(
+                place=draw(st.sampled_from(("America", "Asia", "Europe"))), region=b.region, rate=10.0
+            )
+            for b in service.backends
+        )
+        seen.append(
+            ServiceView(
+                service=service.name,
+                backends=found,
+                policy=Seen(
+                    value=ObservedPolicy(failover_threshold=70, auto_drain=True), age=1.0, evidence=1
+                ),
+                places=Seen(value=places, age=240.0, evidence=len(places))
+                if draw(st.booleans())
+                else draw(absences),
+                unassigned=Missing(absence=Absence.NO_SERIES),
+            )
+        )
+    held = draw(st.integers(0, 4)) == 0
+    holds = (
+        Holds(
+            items=(
+                Hold(
+                    kind=HoldKind.PIN,
+                    until=at + 600,
+                    reason="by chance",
+                    region=draw(st.sampled_from(REGIONS)),
+                    scaler=draw(scalers),
+                ),
+            )
+        )
+        if held
+        else Holds()
+    )
+    return Case(
+        fleet=fleet,
+        policies={"p": draw(policies(mode=mode))},
+        snapshot=Snapshot(at=at, lag=210.0, services=tuple(seen)),
+        overlay=overlay,
+        holds=holds,
+    )
+
+
+def later(snapshot: Snapshot, seconds: float) -> Snapshot:
+    """The same view some time later: every sample newer by as much, every age the same."""
+    shifted = []
+    for service in snapshot.services:
+        backends = []
+        for b in service.backends:
+            traffic = b.traffic
+            if isinstance(traffic, Seen):
+                traffic = replace(
+                    traffic, value=tuple(replace(m, end=m.end + seconds) for m in traffic.value)
+                )
+            backends.append(replace(b, traffic=traffic))
+        shifted.append(replace(service, backends=tuple(backends)))
+    return replace(snapshot, at=snapshot.at + seconds, services=tuple(shifted))

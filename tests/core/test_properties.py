@@ -1,0 +1,237 @@
+"""Properties of the core over random situations: floors, narrowing, determinism, persistence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+from tests.core.strategies import AT, Case, cases, later
+
+from spillway.core import controller
+from spillway.core.memory import ControllerMemory, fresh
+from spillway.core.outcome import StepResult
+from spillway.core.overlay import Overlay
+from spillway.core.policy import Mode
+from spillway.core.result import Lever, Move
+from spillway.core.snapshot import Absence, HealthCount, Missing, Seen, Snapshot
+from spillway.core.topology import Fleet
+from spillway.core.units import is_legal_scaler
+
+ADAPTER = TypeAdapter(ControllerMemory)
+
+
+def run(case: Case, memory: ControllerMemory | None = None, snapshot: Snapshot | None = None) -> StepResult:
+    return controller.step(
+        case.fleet, case.policies, snapshot or case.snapshot, case.overlay, memory or fresh(), case.holds
+    )
+
+
+def warm(case: Case) -> tuple[StepResult, ControllerMemory]:
+    """Several minutes of the same view, so that rests, timers and estimates are there."""
+    memory = fresh()
+    for i in range(4):
+        result = run(case, memory, later(case.snapshot, 180.0 * i))
+        memory = result.memory
+    return run(case, memory, later(case.snapshot, 720.0)), memory
+
+
+def healthy(snapshot: Snapshot, service: str, region: str) -> float:
+    health = snapshot.service(service).backend(region).health
+    if not isinstance(health, Seen) or health.age > 60.0:
+        return 1.0
+    value: HealthCount = health.value
+    return value.healthy / value.total
+
+
+def opened(case: Case, overlay: Overlay, service: str) -> int:
+    """Open regions that no fresh health read calls dead."""
+    return sum(
+        1
+        for b in overlay.service(service).backends
+        if b.member and b.scaler > 0 and healthy(case.snapshot, service, b.region) >= 0.25
+    )
+
+
+def nominal(case: Case, overlay: Overlay, service: str) -> float:
+    """Target x scaler x healthy share, as a judge outside the core counts it."""
+    total = 0.0
+    for backend in case.fleet.service(service).backends:
+        setting = overlay.service(service).backend(backend.region)
+        health = case.snapshot.service(service).backend(backend.region).health
+        if setting.member and isinstance(health, Seen) and health.age <= 60.0:
+            rate = backend.target.rate(health.value.total, 1) or 0.0
+            total += rate * setting.scaler * health.value.healthy / health.value.total
+    return total
+
+
+def apply(overlay: Overlay, move: Move) -> Overlay:
+    setting = overlay.service(move.service)
+    if move.region is None:
+        return overlay
+    old = setting.backend(move.region)
+    member = move.after != "detached"
+    new = replace(old, member=member, scaler=float(move.after) if member else 0.0)
+    return overlay.with_service(setting.with_backend(new))
+
+
+@given(cases())
+def test_every_prefix_of_every_plan_keeps_the_floors_or_worsens_none(case: Case) -> None:
+    for result in (run(case), warm(case)[0]):
+        overlay = result.overlay
+        moved = {m.service for m in result.plan.moves}
+        start = {s: (opened(case, overlay, s), nominal(case, overlay, s)) for s in moved}
+        for move in result.plan.moves:
+            before = overlay
+            overlay = apply(overlay, move)
+            assessed = next(a for a in result.assessment if a.service == move.service)
+            floors = case.policies["p"].floors
+            serving = opened(case, overlay, move.service)
+            if serving < opened(case, before, move.service):
+                assert serving >= max(1, min(floors.min_serving_regions, start[move.service][0]))
+            need = max(assessed.demand or 0.0, assessed.forecast or 0.0) * (1 + floors.reserve)
+            held = min(need, start[move.service][1])
+            assert nominal(case, overlay, move.service) >= held * (1 - 1e-6) - 1e-6
+        planned = {s.service: s.backends for s in result.plan.overlay.services if s.service in moved}
+        assert planned == {s.service: s.backends for s in overlay.services if s.service in moved}
+
+
+@given(cases())
+def test_guards_only_narrow(case: Case) -> None:
+    for result in (run(case), warm(case)[0]):
+        wanted = {(m.service, m.region, m.lever): m for m in result.wanted}
+        for move in result.plan.moves:
+            wish = wanted[move.service, move.region, move.lever]
+            assert move.before == wish.before
+            if move.lever is Lever.SCALER:
+                low, high = sorted((float(wish.before), float(wish.after)))
+                assert low - 1e-9 <= float(move.after) <= high + 1e-9
+
+
+@given(cases())
+def test_all_scalers_are_legal_and_steps_are_kept(case: Case) -> None:
+    for result in (run(case), warm(case)[0]):
+        for service in result.plan.overlay.services:
+            assert all(is_legal_scaler(b.scaler) for b in service.backends)
+        rhythm = case.policies["p"].rhythm
+        for move in result.plan.moves:
+            if move.lever is Lever.SCALER and not move.urgent and not move.reason.code.startswith("operator"):
+                change = float(move.after) - float(move.before)
+                assert change <= max(rhythm.up_step, 0.1) + 1e-6
+                assert -change <= rhythm.down_step + 1e-6
+
+
+@given(cases(), st.randoms())
+def test_the_order_of_the_input_does_not_matter(case: Case, chance: object) -> None:
+    shuffle = chance.shuffle  # type: ignore[attr-defined]
+    fleet_services = list(case.fleet.services)
+    shuffle(fleet_services)
+    mixed = []
+    for service in fleet_services:
+        backends = list(service.backends)
+        shuffle(backends)
+        mixed.append(replace(service, backends=tuple(backends)))
+    seen = []
+    for view in case.snapshot.services:
+        backends_seen = list(view.backends)
+        shuffle(backends_seen)
+        seen.append(replace(view, backends=tuple(backends_seen)))
+    shuffle(seen)
+    other = replace(
+        case, fleet=Fleet(services=tuple(mixed)), snapshot=replace(case.snapshot, services=tuple(seen))
+    )
+    a, b = run(case), run(other)
+    assert (a.plan, a.wanted, a.memory, a.sentence) == (b.plan, b.wanted, b.memory, b.sentence)
+
+
+@given(cases())
+def test_no_new_data_gives_no_new_change(case: Case) -> None:
+    first = run(case)
+    again = controller.step(case.fleet, case.policies, case.snapshot, first.overlay, first.memory, case.holds)
+    assert {(m.region, m.lever, m.after) for m in again.plan.moves} <= {
+        (m.region, m.lever, m.after) for m in first.plan.moves
+    }
+    memory = controller.confirm(first.memory, first.plan, True, case.snapshot.at + 1.0)
+    listed = observed_as(case.snapshot, first.plan.overlay)
+    done = controller.step(case.fleet, case.policies, listed, first.plan.overlay, memory, case.holds)
+    moved = {(m.service, m.region) for m in first.plan.moves}
+    assert not [m for m in done.plan.moves if (m.service, m.region) in moved and m.lever is not Lever.POSTURE]
+
+
+def observed_as(snapshot: Snapshot, overlay: Overlay) -> Snapshot:
+    """The snapshot with the listing that a finished write of `overlay` leaves."""
+    services = []
+    for view in snapshot.services:
+        backends = []
+        for b in view.backends:
+            wanted = overlay.service(view.service).backend(b.region)
+            observed = b.observed
+            if isinstance(observed, Seen):
+                value = replace(observed.value, member=wanted.member, scaler=wanted.scaler)
+                observed = replace(observed, value=value)
+            backends.append(replace(b, observed=observed))
+        services.append(replace(view, backends=tuple(backends)))
+    return replace(snapshot, services=tuple(services))
+
+
+@given(cases())
+def test_memory_survives_json(case: Case) -> None:
+    _, memory = warm(case)
+    result = run(case, memory, later(case.snapshot, 780.0))
+    for state in (result.memory, controller.confirm(result.memory, result.plan, True, AT)):
+        assert ADAPTER.validate_json(ADAPTER.dump_json(state)) == state
+
+
+@given(cases())
+def test_missing_everything_moves_nothing(case: Case) -> None:
+    _, memory = warm(case)
+    gone = Missing(absence=Absence.QUERY_FAILED)
+    at = case.snapshot.at + 780.0
+    blind = replace(
+        case.snapshot,
+        at=at,
+        services=tuple(
+            replace(
+                v,
+                places=gone,
+                unassigned=gone,
+                policy=gone,
+                backends=tuple(replace(b, observed=gone, health=gone, traffic=gone) for b in v.backends),
+            )
+            for v in case.snapshot.services
+        ),
+    )
+    plain = replace(case, holds=type(case.holds)())
+    for start in (fresh(), memory):
+        state = start
+        for i in range(3):
+            result = run(plain, state, replace(blind, at=at + 3600.0 * i))
+            state = result.memory
+            scalers = [m for m in result.plan.moves if m.reason.code != "leave-detach"]
+            assert scalers == []
+
+
+@given(cases(mode=Mode.OBSERVE))
+def test_observe_writes_nothing_and_says_so(case: Case) -> None:
+    result = run(case)
+    assert result.plan.empty
+    assert result.plan.overlay == result.overlay
+    if result.advice:
+        assert "the mode is observe" in result.sentence
+
+
+@given(cases())
+def test_the_health_pass_only_drains(case: Case) -> None:
+    memory = fresh()
+    for i in range(4):
+        snapshot = replace(case.snapshot, at=AT + 15.0 * i)
+        result = controller.health_step(case.fleet, case.policies, snapshot, case.overlay, memory, case.holds)
+        memory = result.memory
+        for move in result.plan.moves:
+            assert move.after == "0.00"
+            assert move.reason.code == "drain-dead"
+            assert healthy(snapshot, move.service, move.region or "") < 0.25
+        for service in result.plan.overlay.services:
+            if any(m.service == service.service for m in result.plan.moves):
+                assert any(b.member and b.scaler > 0 for b in service.backends)
