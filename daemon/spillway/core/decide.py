@@ -20,9 +20,6 @@ from spillway.core.wishes import Change
 LEAST_GAIN = 0.003
 """Share of the demand that a move must save at least; below it is noise."""
 
-QUIET = 0.001
-"""Expected bad share under which nothing is searched for."""
-
 RESTORE_COST = 0.0005
 """Share of the demand that may become bad by opening a ceiling again: the model's own grain."""
 
@@ -56,7 +53,7 @@ def decide(picture: Picture) -> Decision:
     if short > 0.0 and picture.policy.shortage is Shortage.SHARE:
         return Decision(changes=_share(picture, short), base=base, found=None, short=short)
     found = None
-    if base.bad > QUIET * model.forecast:
+    if _could_gain(picture, base):
         found = search(model, bounds_of(picture, short))
         gain = base.bad - found.best.bad
         if gain >= max(picture.policy.rhythm.margin * base.bad, LEAST_GAIN * model.forecast):
@@ -67,6 +64,13 @@ def decide(picture: Picture) -> Decision:
     return Decision(
         changes=(*_restores(picture, base), *_probes(picture)), base=base, found=found, short=short
     )
+
+
+def _could_gain(picture: Picture, base: Outcome) -> bool:
+    """Whether there is enough to win for a search: no set does better than all requests in the best region."""
+    model = picture.model
+    best = min((r.bad for r in model.regions if r.member and not r.dead), default=0.0)
+    return base.bad - best * model.forecast >= LEAST_GAIN * model.forecast
 
 
 def bounds_of(picture: Picture, short: float) -> Bounds:

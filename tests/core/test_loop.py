@@ -1,0 +1,219 @@
+"""The core in closed loop on a tiny plant with late eyes and hands: right moves, none wrong, no swinging."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.core.plant import SERVICE, Client, Factor, Plant, Run, Zone, drive
+
+from spillway.core.policy import Mode, Policy, Rhythm
+from spillway.core.result import Lever
+
+HOUR = 3600.0
+ACT = Policy(mode=Mode.ACT)
+WATCH = Policy(mode=Mode.OBSERVE)
+
+
+def between(start: float, end: float, inside: float, outside: float) -> Factor:
+    """`inside` from minute `start` to minute `end`, else `outside`."""
+    return lambda t: inside if start * 60 <= t < end * 60 else outside
+
+
+def steady(rate: float) -> Factor:
+    return lambda _: rate
+
+
+def world(
+    europe: dict[str, Factor] | None = None,
+    *,
+    us: dict[str, Factor] | None = None,
+    asia_standby: bool = False,
+    paris: Factor = steady(60.0),
+    ohio: Factor = steady(70.0),
+    noise: float = 0.03,
+    propagation: float = 90.0,
+    seed: int = 1,
+) -> Plant:
+    zones = [
+        Zone(
+            name="europe-west4",
+            latitude=53.4,
+            longitude=6.8,
+            target=120,
+            capacity=130,
+            endpoints=12,
+            **(europe or {}),
+        ),
+        Zone(
+            name="us-east4",
+            latitude=39.0,
+            longitude=-77.5,
+            target=160,
+            capacity=175,
+            endpoints=16,
+            **(us or {}),
+        ),
+        Zone(
+            name="asia-northeast1",
+            latitude=35.7,
+            longitude=139.7,
+            target=80,
+            capacity=85,
+            endpoints=8,
+            standby=asia_standby,
+        ),
+    ]
+    clients = [
+        Client(place="Europe", latitude=48.9, longitude=2.3, rate=paris),
+        Client(place="America", latitude=40.0, longitude=-83.0, rate=ohio),
+        Client(place="Asia", latitude=35.7, longitude=139.7, rate=steady(30.0)),
+    ]
+    return Plant(zones, clients, noise=noise, propagation=propagation, seed=seed)
+
+
+def bad_share(run: Run) -> float:
+    return run.plant.bad / run.plant.total
+
+
+def reversals(path: list[float]) -> int:
+    """Changes of direction in a list of scalers that starts from 1."""
+    steps = [b - a for a, b in zip([1.0, *path], path, strict=False) if b != a]
+    return sum(1 for a, b in zip(steps, steps[1:], strict=False) if a * b < 0)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_quiet_fleet_is_left_alone(seed: int) -> None:
+    run = drive(world(noise=0.1, seed=seed), 2 * HOUR)
+    assert run.moves == []
+    assert "all 3 regions are well" in run.results[-1][1].sentence
+
+
+def test_a_slow_region_is_shed_at_once_and_comes_back_in_steps() -> None:
+    fault: dict[str, Factor] = {"slow": between(20, 60, 3.0, 1.0)}
+    run, idle = drive(world(fault), 2.2 * HOUR), drive(world(fault), 2.2 * HOUR, WATCH)
+    assert bad_share(run) < 0.35 * bad_share(idle)
+    path = run.scaler_path("europe-west4")
+    first_at = next(at for at, r in run.results if r.plan.moves)
+    assert first_at <= 27 * 60
+    assert path[0] <= 0.3
+    assert path[1:] == sorted(path[1:])
+    assert all(b - a <= 0.2 + 1e-9 for a, b in zip(path, path[1:], strict=False))
+    assert path[-1] == 1.0
+    assert run.scaler_path("us-east4") == []
+
+
+def test_lost_machines_with_passing_checks_are_found_by_their_answer_rate() -> None:
+    fault: dict[str, Factor] = {"working": between(20, 80, 0.4, 1.0)}
+    run, idle = drive(world(fault), 2 * HOUR), drive(world(fault), 2 * HOUR, WATCH)
+    assert bad_share(run) < 0.3 * bad_share(idle)
+
+
+def test_an_outage_that_google_handles_is_not_doubled() -> None:
+    fault: dict[str, Factor] = {"healthy": between(20, 60, 0.0, 1.0)}
+    run = drive(world(fault), 1.5 * HOUR)
+    assert [m for _, m in run.moves if "scaler" in m] == []
+    dead = next(r for at, r in run.results if at == 40 * 60)
+    assert any(a.code == "region-dead" for a in dead.alarms)
+    notes = {n.code for b in dead.assessment[0].backends for n in b.notes}
+    assert "auto-drained" in notes
+
+
+def test_errors_behind_passing_checks_are_shed_and_probed() -> None:
+    fault: dict[str, Factor] = {"errors": between(20, 60, 0.7, 0.0)}
+    run, idle = drive(world(fault), 2.5 * HOUR), drive(world(fault), 2.5 * HOUR, WATCH)
+    assert bad_share(run) < 0.35 * bad_share(idle)
+    path = run.scaler_path("europe-west4")
+    assert path[0] == 0.0
+    assert path[1] == 0.1
+    assert path[-1] > 0.3
+
+
+def test_a_quota_is_a_ceiling_and_not_ill_health() -> None:
+    fault: dict[str, Factor] = {"quota": between(20, 80, 30.0, 1e9)}
+    run, idle = drive(world(fault), 2 * HOUR), drive(world(fault), 2 * HOUR, WATCH)
+    assert bad_share(run) < 0.4 * bad_share(idle)
+    first = next(m for _, m in run.moves)
+    assert "[cap-quota]" in first
+    assert 0.15 <= run.scaler_path("europe-west4")[0] <= 0.25
+
+
+def test_a_surge_brings_the_standby_and_it_leaves_again() -> None:
+    def surge(t: float) -> float:
+        return 60 + 120 * min(1.0, max(0.0, (t - 1200) / 600)) if t < 4200 else 60.0
+
+    run = drive(world(asia_standby=True, paris=surge), 3 * HOUR)
+    members = [
+        (m.before, m.after) for _, r in run.results for m in r.plan.moves if m.lever is Lever.MEMBERSHIP
+    ]
+    assert members[0] == ("detached", "0.50")
+    assert [after for _, after in members[1:]] == ["0.00", "detached"]
+    assert any(m.lever is Lever.POSTURE for _, r in run.results for m in r.plan.moves)
+    assert run.memory.services[0].backend("asia-northeast1").state == "standby"
+
+
+def test_flapping_health_is_left_to_google() -> None:
+    fault: dict[str, Factor] = {"healthy": lambda t: 0.0 if (t // 180) % 2 and 1200 < t < 4800 else 1.0}
+    run = drive(world(fault), 2 * HOUR)
+    for region in ("europe-west4", "us-east4", "asia-northeast1"):
+        assert reversals(run.scaler_path(region)) <= 1
+
+
+@pytest.mark.parametrize("propagation", [20.0, 300.0, 1200.0])
+def test_a_dead_time_that_was_guessed_wrong_makes_no_swing(propagation: float) -> None:
+    fault: dict[str, Factor] = {"slow": between(20, 300, 2.2, 1.0)}
+    run = drive(world(fault, propagation=propagation), 3 * HOUR)
+    for region in ("europe-west4", "us-east4", "asia-northeast1"):
+        assert reversals(run.scaler_path(region)) <= 2
+
+
+def test_blindness_stops_everything_and_starts_nothing() -> None:
+    fault: dict[str, Factor] = {"slow": between(20, 60, 3.0, 1.0), "blind": between(15, 90, 1.0, 0.0)}
+    run = drive(world(fault), 1.2 * HOUR)
+    assert [m for _, m in run.moves if "europe-west4" in m] == []
+
+
+def test_two_slow_regions_share_what_the_third_can_take() -> None:
+    eu: dict[str, Factor] = {"slow": between(20, 80, 2.5, 1.0)}
+    us: dict[str, Factor] = {"slow": between(25, 80, 2.0, 1.0)}
+    run, idle = drive(world(eu, us=us), 2 * HOUR), drive(world(eu, us=us), 2 * HOUR, WATCH)
+    assert bad_share(run) < 0.8 * bad_share(idle)
+
+
+def test_a_write_of_unknown_outcome_is_settled_by_the_next_listing() -> None:
+    fault: dict[str, Factor] = {"slow": between(20, 200, 3.0, 1.0)}
+    plant = world(fault)
+    answers = iter([False])
+    lost: list[float] = []
+
+    def write(at: float) -> bool:
+        if next(answers, True):
+            return True
+        lost.append(at)
+        return False
+
+    run = drive(plant, 1.2 * HOUR, write=write)
+    assert len(lost) == 1
+    retried = [at for at, r in run.results if r.plan.moves and at > lost[0]]
+    assert retried[0] == lost[0] + 60.0
+    assert run.memory.services[0].unknown == ()
+
+
+def test_an_outside_edit_is_taken_over_and_rests() -> None:
+    def edit(run: Run) -> None:
+        assert run.overlay is not None
+        setting = run.overlay.service(SERVICE)
+        run.plant.write(setting.with_backend(replace(setting.backend("us-east4"), scaler=0.6)))
+
+    run = drive(world(), 1.2 * HOUR, hooks={1800.0: edit})
+    seen = next(r for at, r in run.results if at == 1800.0)
+    assert any(a.code == "outside-edit-alarm" for a in seen.alarms)
+    assert seen.overlay.service(SERVICE).backend("us-east4").scaler == 0.6
+    moved = [at for at, r in run.results if any(m.region == "us-east4" for m in r.plan.moves)]
+    assert all(at >= 1800.0 + Rhythm().dwell for at in moved)
+    assert (
+        run.memory.services[0].backend("us-east4").scaler
+        == run.overlay.service(SERVICE).backend("us-east4").scaler
+        if run.overlay
+        else False
+    )
