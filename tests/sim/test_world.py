@@ -274,6 +274,16 @@ def test_a_fault_can_be_injected_while_the_world_runs() -> None:
     assert conserved(world.balance())
 
 
+def test_a_fault_can_be_withdrawn() -> None:
+    world = World(setup())
+    made = world.inject(fault("capacity-loss", 0.0, 3600.0, region="us-east4", ratio=0.5))
+    world.advance(600.0)
+    assert world.state("us-east4").capacity == pytest.approx(55.0)
+    world.withdraw(made)
+    world.advance(660.0)
+    assert world.state("us-east4").capacity == pytest.approx(110.0)
+
+
 def test_shipped_scenarios_are_sound() -> None:
     yaml = pytest.importorskip("yaml")
     folder = Path(__file__).resolve().parents[2] / "config" / "scenarios"

@@ -219,7 +219,9 @@ def _latency_rows(waits: list[Wait], tables: tuple[LatencyTable, ...]) -> tuple[
     for table, mine in by_table.values():
         rows[mine] = table.rows(values[mine, 1], values[mine, 2], values[mine, 3])
     place = np.array([w.step for w in waits]) * len(tables) + region
-    where, part = np.unique(place, return_inverse=True)
+    where, only, part = np.unique(place, return_index=True, return_inverse=True)
+    if len(where) == len(place):
+        return where // len(tables), where % len(tables), rows[only]
     weight = np.zeros(len(where))
     amount = np.maximum(values[:, 0], 1e-300)
     np.add.at(weight, part, amount)
