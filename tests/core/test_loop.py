@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from tests.core.plant import SERVICE, Client, Factor, Plant, Run, Zone, drive
@@ -24,13 +26,16 @@ def steady(rate: float) -> Factor:
     return lambda _: rate
 
 
+PARIS, OHIO = steady(60.0), steady(70.0)
+
+
 def world(
-    europe: dict[str, Factor] | None = None,
+    europe: dict[str, Any] | None = None,
     *,
-    us: dict[str, Factor] | None = None,
+    us: dict[str, Any] | None = None,
     asia_standby: bool = False,
-    paris: Factor = steady(60.0),
-    ohio: Factor = steady(70.0),
+    paris: Factor = PARIS,
+    ohio: Factor = OHIO,
     noise: float = 0.03,
     propagation: float = 90.0,
     seed: int = 1,
@@ -79,7 +84,7 @@ def bad_share(run: Run) -> float:
 def reversals(path: list[float]) -> int:
     """Changes of direction in a list of scalers that starts from 1."""
     steps = [b - a for a, b in zip([1.0, *path], path, strict=False) if b != a]
-    return sum(1 for a, b in zip(steps, steps[1:], strict=False) if a * b < 0)
+    return sum(1 for a, b in pairwise(steps) if a * b < 0)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -90,7 +95,7 @@ def test_a_quiet_fleet_is_left_alone(seed: int) -> None:
 
 
 def test_a_slow_region_is_shed_at_once_and_comes_back_in_steps() -> None:
-    fault: dict[str, Factor] = {"slow": between(20, 60, 3.0, 1.0)}
+    fault: dict[str, Any] = {"slow": between(20, 60, 3.0, 1.0)}
     run, idle = drive(world(fault), 2.2 * HOUR), drive(world(fault), 2.2 * HOUR, WATCH)
     assert bad_share(run) < 0.35 * bad_share(idle)
     path = run.scaler_path("europe-west4")
@@ -98,19 +103,19 @@ def test_a_slow_region_is_shed_at_once_and_comes_back_in_steps() -> None:
     assert first_at <= 27 * 60
     assert path[0] <= 0.3
     assert path[1:] == sorted(path[1:])
-    assert all(b - a <= 0.2 + 1e-9 for a, b in zip(path, path[1:], strict=False))
+    assert all(b - a <= 0.2 + 1e-9 for a, b in pairwise(path))
     assert path[-1] == 1.0
     assert run.scaler_path("us-east4") == []
 
 
 def test_lost_machines_with_passing_checks_are_found_by_their_answer_rate() -> None:
-    fault: dict[str, Factor] = {"working": between(20, 80, 0.4, 1.0)}
+    fault: dict[str, Any] = {"working": between(20, 80, 0.4, 1.0)}
     run, idle = drive(world(fault), 2 * HOUR), drive(world(fault), 2 * HOUR, WATCH)
     assert bad_share(run) < 0.3 * bad_share(idle)
 
 
 def test_an_outage_that_google_handles_is_not_doubled() -> None:
-    fault: dict[str, Factor] = {"healthy": between(20, 60, 0.0, 1.0)}
+    fault: dict[str, Any] = {"healthy": between(20, 60, 0.0, 1.0)}
     run = drive(world(fault), 1.5 * HOUR)
     assert [m for _, m in run.moves if "scaler" in m] == []
     dead = next(r for at, r in run.results if at == 40 * 60)
@@ -120,7 +125,7 @@ def test_an_outage_that_google_handles_is_not_doubled() -> None:
 
 
 def test_errors_behind_passing_checks_are_shed_and_probed() -> None:
-    fault: dict[str, Factor] = {"errors": between(20, 60, 0.7, 0.0)}
+    fault: dict[str, Any] = {"errors": between(20, 60, 0.7, 0.0)}
     run, idle = drive(world(fault), 2.5 * HOUR), drive(world(fault), 2.5 * HOUR, WATCH)
     assert bad_share(run) < 0.35 * bad_share(idle)
     path = run.scaler_path("europe-west4")
@@ -130,7 +135,7 @@ def test_errors_behind_passing_checks_are_shed_and_probed() -> None:
 
 
 def test_a_quota_is_a_ceiling_and_not_ill_health() -> None:
-    fault: dict[str, Factor] = {"quota": between(20, 80, 30.0, 1e9)}
+    fault: dict[str, Any] = {"quota": between(20, 80, 30.0, 1e9)}
     run, idle = drive(world(fault), 2 * HOUR), drive(world(fault), 2 * HOUR, WATCH)
     assert bad_share(run) < 0.4 * bad_share(idle)
     first = next(m for _, m in run.moves)
@@ -153,7 +158,7 @@ def test_a_surge_brings_the_standby_and_it_leaves_again() -> None:
 
 
 def test_flapping_health_is_left_to_google() -> None:
-    fault: dict[str, Factor] = {"healthy": lambda t: 0.0 if (t // 180) % 2 and 1200 < t < 4800 else 1.0}
+    fault: dict[str, Any] = {"healthy": lambda t: 0.0 if (t // 180) % 2 and 1200 < t < 4800 else 1.0}
     run = drive(world(fault), 2 * HOUR)
     for region in ("europe-west4", "us-east4", "asia-northeast1"):
         assert reversals(run.scaler_path(region)) <= 1
@@ -161,27 +166,27 @@ def test_flapping_health_is_left_to_google() -> None:
 
 @pytest.mark.parametrize("propagation", [20.0, 300.0, 1200.0])
 def test_a_dead_time_that_was_guessed_wrong_makes_no_swing(propagation: float) -> None:
-    fault: dict[str, Factor] = {"slow": between(20, 300, 2.2, 1.0)}
+    fault: dict[str, Any] = {"slow": between(20, 300, 2.2, 1.0)}
     run = drive(world(fault, propagation=propagation), 3 * HOUR)
     for region in ("europe-west4", "us-east4", "asia-northeast1"):
         assert reversals(run.scaler_path(region)) <= 2
 
 
 def test_blindness_stops_everything_and_starts_nothing() -> None:
-    fault: dict[str, Factor] = {"slow": between(20, 60, 3.0, 1.0), "blind": between(15, 90, 1.0, 0.0)}
+    fault: dict[str, Any] = {"slow": between(20, 60, 3.0, 1.0), "blind": between(15, 90, 1.0, 0.0)}
     run = drive(world(fault), 1.2 * HOUR)
     assert [m for _, m in run.moves if "europe-west4" in m] == []
 
 
 def test_two_slow_regions_share_what_the_third_can_take() -> None:
-    eu: dict[str, Factor] = {"slow": between(20, 80, 2.5, 1.0)}
-    us: dict[str, Factor] = {"slow": between(25, 80, 2.0, 1.0)}
+    eu: dict[str, Any] = {"slow": between(20, 80, 2.5, 1.0)}
+    us: dict[str, Any] = {"slow": between(25, 80, 2.0, 1.0)}
     run, idle = drive(world(eu, us=us), 2 * HOUR), drive(world(eu, us=us), 2 * HOUR, WATCH)
     assert bad_share(run) < 0.8 * bad_share(idle)
 
 
 def test_a_write_of_unknown_outcome_is_settled_by_the_next_listing() -> None:
-    fault: dict[str, Factor] = {"slow": between(20, 200, 3.0, 1.0)}
+    fault: dict[str, Any] = {"slow": between(20, 200, 3.0, 1.0)}
     plant = world(fault)
     answers = iter([False])
     lost: list[float] = []
@@ -211,9 +216,6 @@ def test_an_outside_edit_is_taken_over_and_rests() -> None:
     assert seen.overlay.service(SERVICE).backend("us-east4").scaler == 0.6
     moved = [at for at, r in run.results if any(m.region == "us-east4" for m in r.plan.moves)]
     assert all(at >= 1800.0 + Rhythm().dwell for at in moved)
-    assert (
-        run.memory.services[0].backend("us-east4").scaler
-        == run.overlay.service(SERVICE).backend("us-east4").scaler
-        if run.overlay
-        else False
-    )
+    assert run.overlay is not None
+    ours = run.memory.services[0].backend("us-east4")
+    assert ours.scaler == run.overlay.service(SERVICE).backend("us-east4").scaler

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
+from operator import mul
 
 from spillway.core.distribution import Distribution
 from spillway.core.policy import Evidence, Slo
@@ -70,14 +71,14 @@ def flaw(minute: Minute) -> str | None:
 
 def _mean_fits(spread: Distribution) -> bool:
     """Tell whether the mean can come from the buckets; the overflow bucket has no upper end."""
-    count = spread.count
-    edges = (0.0, *spread.bounds)
-    lowest = sum(edges[i] * c for i, c in enumerate(spread.counts)) / count
+    counts, bounds = spread.counts, spread.bounds
+    count = sum(counts)
+    lowest: float = sum(map(mul, bounds, counts[1:])) / count
     if spread.mean < lowest * 0.98 - 1e-6:
         return False
-    if spread.counts[-1] > 0:
+    if counts[-1] > 0:
         return True
-    highest = sum(spread.bounds[i] * c for i, c in enumerate(spread.counts[:-1])) / count
+    highest: float = sum(map(mul, bounds, counts)) / count
     return spread.mean <= highest * 1.02 + 1e-6
 
 
