@@ -1,0 +1,167 @@
+"""Every engine against the sandbox itself: whatever it sends must be understood, and the result be what was wanted.
+
+The forms that need the Pulumi CLI or its plugin are marked `engine` and skip, saying so, where these are missing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.engine.bench_config import REGIONS, document, overlay
+from tests.sandbox.conftest import ToyPlant
+
+from spillway.adapters.engine.choose import Kind, find_cli, has_plugin, plugin_folder, pulumi_home
+from spillway.adapters.engine.deployer import deployer
+from spillway.config.fleet import starting_overlay
+from spillway.config.model import Config
+from spillway.core.overlay import Posture
+from spillway.ports import Deployer, Outcome
+from spillway.sandbox.clock import ScaledClock
+from spillway.sandbox.seeds import SeedGroup
+from spillway.sandbox.server import SandboxServer
+from spillway.sandbox.writes import Timing
+
+CALLERS = {name: os.environ[name] for name in ("PULUMI_HOME",) if name in os.environ}
+"""The caller's own, before the fixture that forgets it."""
+PROJECT = "demo-project"
+
+
+@pytest.fixture(
+    params=[
+        "embedded",
+        pytest.param("cli+standin", marks=pytest.mark.engine),
+        pytest.param("cli+plugin", marks=pytest.mark.engine),
+    ]
+)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
+    wanted: Kind = request.param
+    for name, value in CALLERS.items():
+        monkeypatch.setenv(name, value)
+    if wanted != "embedded" and find_cli(pulumi_home()) is None:
+        pytest.skip("SKIPPED LOUDLY: there is no `pulumi` on PATH; `spillway setup` gets it")
+    if wanted == "cli+plugin" and not has_plugin(pulumi_home()):
+        pytest.skip(
+            f"SKIPPED LOUDLY: the gcp plugin is not in {plugin_folder(pulumi_home())}; `spillway setup` gets it"
+        )
+    return wanted
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    plant = ToyPlant()
+    server = SandboxServer(
+        plant,
+        clock=ScaledClock(speed=60.0, epoch=plant.epoch),
+        timing=Timing(write_time=1.0, propagation=90.0),
+        groups=[
+            SeedGroup(project=PROJECT, zone=f"{region}-{zone}", name=f"api-{region}", endpoints=4)
+            for region, zone in REGIONS.items()
+        ],
+    )
+    with server:
+        yield server
+
+
+def made(config: Config, folder: Path, kind: Kind, sandbox: SandboxServer) -> Deployer:
+    return deployer(config, folder, kind=kind, endpoint=sandbox.url)
+
+
+def full() -> dict[str, Any]:
+    """Most of what a configuration can say."""
+    raw = document(
+        frontends={
+            "http": {"redirect_to_https": True},
+            "https": {"certificates": {"managed": ["api.example.com"]}, "ssl_policy": {}},
+        },
+        health_checks={
+            "ready": {"log": True}, "h2": {"type": "http2", "port": 443}, "g": {"type": "grpc", "port": 50051},
+            "t": {"type": "tcp"}, "s": {"type": "https"},
+        },
+        services={
+            "pool": {"health_check": "ready", "regions": "all", "outlier_detection": {}, "locality": "LEAST_REQUEST",
+                     "log_sample_rate": 0.1},
+            "europe": {"health_check": "h2", "home": "europe-west4", "failover": ["us-east4"], "protocol": "HTTP2"},
+            "asia": {"health_check": "g", "home": "asia-northeast1", "failover": ["us-east4"], "protocol": "HTTP2"},
+            "raw": {"health_check": "t", "regions": ["us-east4", "europe-west4"], "protocol": "HTTPS"},
+            "made": {"health_check": "s", "regions": ["europe-west1"], "protocol": "HTTPS"},
+        },
+        routes=[
+            {"paths": [{"paths": ["/europe", "/europe/*"], "service": "europe"}, {"paths": ["/asia/*"], "service": "asia"}]},
+            {"hosts": ["raw.example.com"], "service": "raw", "paths": [{"paths": ["/made/*"], "service": "made"}]},
+        ],
+    )  # fmt: skip
+    raw["topology"]["regions"]["europe-west1"] = {
+        "groups": [
+            {"zone": "europe-west1-b", "neg": "new", "create": {"port": 8080}},
+            {"zone": "europe-west1-c", "hybrid_neg": "onprem", "create": {}},
+        ],
+        "balancing": {"mode": "IN_FLIGHT", "max_in_flight_per_endpoint": 8},
+    }
+    return raw
+
+
+def test_build_move_and_destroy(kind: Kind, sandbox: SandboxServer, tmp_path: Path) -> None:
+    engine = made(Config.model_validate(document()), tmp_path, kind, sandbox)
+    assert engine.kind == kind
+    assert len(engine.preview(overlay()).changes) == 7
+    applied = engine.apply(overlay())
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert applied.engine_processes == (0 if kind == "embedded" else 1)
+    assert dict(applied.outputs)["load_balancer_ip"]
+    applied = engine.apply(overlay())
+    assert applied.outcome is Outcome.UNCHANGED, applied.sentence
+    applied = engine.apply(overlay({"europe-west4": 0.4, "us-east4": 0.0}, posture=Posture.SCARCE))
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert sorted(applied.changes) == [("update", "lb-pool"), ("update", "lb-pool")]
+    assert "scaler 1.0 -> 0.4 (europe-west4)" in applied.sentence
+    applied = engine.apply(overlay({"us-east4": None}))
+    assert "leaves: us-east4" in applied.sentence
+    assert engine.recover() is None
+    applied = engine.destroy()
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert engine.apply(overlay()).outcome is Outcome.DONE
+    _close(engine)
+
+
+def test_everything_a_configuration_can_say(kind: Kind, sandbox: SandboxServer, tmp_path: Path) -> None:
+    config = Config.model_validate(full())
+    engine = made(config, tmp_path, kind, sandbox)
+    wanted = starting_overlay(config)
+    applied = engine.apply(wanted)
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert {operation for operation, _ in applied.changes} == {"create"}
+    again = engine.apply(wanted)
+    assert again.outcome is Outcome.UNCHANGED, again.sentence
+    setting = wanted.service("pool").with_backend(wanted.service("pool").backend("us-east4"))
+    assert engine.preview(wanted.with_service(setting)).changes == ()
+    applied = engine.destroy()
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    _close(engine)
+
+
+def test_an_outside_edit_is_noticed_and_taken_back(
+    kind: Kind, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    import requests
+
+    engine = made(Config.model_validate(document()), tmp_path, kind, sandbox)
+    assert engine.apply(overlay()).outcome is Outcome.DONE
+    url = f"{sandbox.url}/compute/v1/projects/{PROJECT}/global/backendServices/lb-pool"
+    live = requests.get(url, timeout=5).json()
+    edit = requests.patch(url, json={"fingerprint": live["fingerprint"], "timeoutSec": 7}, timeout=5)
+    assert edit.status_code == 200, edit.text
+    applied = engine.apply(overlay({"europe-west4": 0.5}))
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert applied.foreign_edit
+    live = requests.get(url, timeout=5).json()
+    assert live["timeoutSec"] == 300
+    assert sorted(backend["capacityScaler"] for backend in live["backends"]) == [0.5, 1, 1]
+    _close(engine)
+
+
+def _close(engine: Deployer) -> None:
+    getattr(engine, "close")()  # noqa: B009 not part of the port
