@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Spillway in a container. Any Debian-like base with Python 3.11+ (and its venv module) will do:
 #   docker build --build-arg BASE=python:3.12-slim -t spillway .
 #   docker run --read-only --tmpfs /tmp -v spillway-state:/var/lib/spillway \
@@ -18,6 +17,7 @@ COPY requirements.lock ./
 RUN /opt/spillway/bin/python -m pip install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY daemon ./daemon
+COPY config ./config
 RUN /opt/spillway/bin/python -m pip install --no-deps --no-build-isolation . \
     && /opt/spillway/bin/python -m compileall -q /opt/spillway/lib \
     && mkdir -p /opt/spillway/pulumi \

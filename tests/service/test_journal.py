@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_core import PydanticSerializationError
 
 from spillway.adapters.journal import SCHEMA, FileJournal
 from spillway.errors import TemporaryError
@@ -79,9 +80,15 @@ def test_nothing_is_made_before_the_first_record(journal: Make, tmp_path: Path) 
     assert not (tmp_path / "journal").exists()
 
 
-def test_a_number_that_is_not_finite_is_refused(journal: Make, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="Out of range"):
-        journal().append({"tick": float("nan")})
+def test_what_is_not_finite_is_null(journal: Make) -> None:
+    written = journal()
+    written.append({"tick": 1, "headroom": float("inf")})
+    assert written.tail(1)[0]["headroom"] is None
+
+
+def test_what_has_no_json_is_refused(journal: Make) -> None:
+    with pytest.raises(PydanticSerializationError):
+        journal().append({"tick": object()})
 
 
 def test_a_full_disk_is_named_and_leaves_no_half_record(

@@ -14,6 +14,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
+
 from spillway.errors import TemporaryError
 
 SCHEMA = 1
@@ -24,13 +26,12 @@ _BLOCK = 64 * 1024
 
 
 def encode(record: dict[str, Any]) -> bytes:
-    """One line of the journal, schema first.
+    """One line of the journal, schema first. Dataclasses become objects, what is not finite becomes null.
 
     Raises:
-        ValueError: a number is not finite, or a value is no JSON.
+        PydanticSerializationError: a value that has no JSON.
     """
-    text = json.dumps({"schema": SCHEMA, **record}, separators=(",", ":"), allow_nan=False)
-    return text.encode() + b"\n"
+    return to_json({"schema": SCHEMA, **record}, inf_nan_mode="null") + b"\n"
 
 
 class FileJournal:

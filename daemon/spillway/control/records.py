@@ -1,5 +1,6 @@
 """The journal's records: one for each pass, one for each intent, one for each start and reload.
 
+Values stay values here; the journal's adapter turns dataclasses into JSON.
 A tick's record holds what the core was given and what it gave back, so that `explain` and `replay` need nothing else.
 Minutes of traffic are written once, by the first record that saw them: a window of fifteen overlapping minutes
 would make every record fifteen times as large.
@@ -7,18 +8,18 @@ would make every record fifteen times as large.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from spillway.control.record import plain
 from spillway.control.report import TickReport
 from spillway.core.overlay import Overlay
-from spillway.core.result import Plan, ServiceAssessment
-from spillway.core.snapshot import Minute, Missing, Seen, ServiceView, Snapshot
-
-_ASSESSMENTS = TypeAdapter(tuple[ServiceAssessment, ...])
+from spillway.core.result import Plan
+from spillway.core.snapshot import (
+    Minute,
+    Missing,
+    Seen,
+    ServiceView,
+    Snapshot,
+)
 
 
 class MinutesSeen:
@@ -61,21 +62,32 @@ class MinutesSeen:
         }
 
 
+def overlay_record(overlay: Overlay) -> dict[str, Any]:
+    """What is wanted, by service and region: [member, scaler, preference]."""
+    return {
+        s.service: {
+            "posture": s.posture.value,
+            "backends": {b.region: [b.member, b.scaler, b.preference.value] for b in s.backends},
+        }
+        for s in overlay.services
+    }
+
+
 def _traffic(seen: MinutesSeen, service: str, region: str, value: Seen[tuple[Minute, ...]] | Missing) -> Any:
     if isinstance(value, Missing):
-        return plain(value)
+        return value
     return {"age": value.age, "evidence": value.evidence, "minutes": seen.fresh(service, region, value.value)}
 
 
 def _service(seen: MinutesSeen, view: ServiceView) -> dict[str, Any]:
     return {
-        "policy": plain(view.policy),
-        "places": plain(view.places),
+        "policy": view.policy,
+        "places": view.places,
         "unassigned": _traffic(seen, view.service, "", view.unassigned),
         "backends": {
             backend.region: {
-                "observed": plain(backend.observed),
-                "health": plain(backend.health),
+                "observed": backend.observed,
+                "health": backend.health,
                 "traffic": _traffic(seen, view.service, backend.region, backend.traffic),
             }
             for backend in view.backends
@@ -105,16 +117,16 @@ def pass_record(seen: MinutesSeen, report: TickReport, before: Overlay, plan: Pl
         "sentence": report.sentence,
         "durations": dict(report.durations),
         "inputs": snapshot_record(seen, report.snapshot),
-        "overlay": plain(before),
-        "assessments": json.loads(_ASSESSMENTS.dump_json(report.assessments)),
+        "overlay": overlay_record(before),
+        "assessments": report.assessments,
         "modes": dict(report.modes),
-        "moves": plain(report.moves),
-        "advice": plain(report.advice),
-        "refusals": plain(report.refusals),
-        "verdicts": plain(report.verdicts),
-        "alarms": plain(report.alarms),
-        "plan": None if plan.empty else plain(plan.overlay),
-        "applied": plain(report.applied),
+        "moves": report.moves,
+        "advice": report.advice,
+        "refusals": report.refusals,
+        "verdicts": report.verdicts,
+        "alarms": report.alarms,
+        "plan": None if plan.empty else overlay_record(plan.overlay),
+        "applied": report.applied,
     }
 
 
@@ -124,8 +136,8 @@ def intent_record(number: int, at: float, plan: Plan) -> dict[str, Any]:
         "kind": "intent",
         "tick": number,
         "at": at,
-        "moves": plain(plan.moves),
-        "overlay": plain(plan.overlay),
+        "moves": plan.moves,
+        "overlay": overlay_record(plan.overlay),
     }
 
 
@@ -135,5 +147,5 @@ def event_record(kind: str, at: float, sentence: str, **details: object) -> dict
         "kind": kind,
         "at": at,
         "sentence": sentence,
-        **{key: plain(value) for key, value in details.items()},
+        **details,
     }
