@@ -11,7 +11,7 @@ from spillway.cli.options import config_option, json_option
 from spillway.exits import Exit
 
 
-@click.command()
+@click.command(short_help="Read a configuration and name every mistake in it.")
 @config_option
 @click.option(
     "--schema", is_flag=True, help="Print the JSON Schema of the configuration, for editors, and stop."

@@ -27,7 +27,7 @@ _LOOK = 0.5
 _WHO = {"world": "[magenta]world   [/]", "spillway": "[cyan]spillway[/]", "alarm": "[bold red]alarm   [/]"}
 
 
-@click.command()
+@click.command(short_help="Watch it steer a simulated cloud, in two minutes.")
 @click.option(
     "-c", "--config", "config_path", type=click.Path(path_type=Path), default=None, show_default="the demo's own",
     help="Another configuration with `cloud: sandbox`.",

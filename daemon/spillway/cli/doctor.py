@@ -15,7 +15,7 @@ from spillway.exits import Exit
 _MARKS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
 
 
-@click.command()
+@click.command(short_help="Say what is missing here, and what to do.")
 @config_option
 @json_option
 def doctor(config_path: Path, as_json: bool) -> int:

@@ -24,7 +24,7 @@ _CODES = {
 }
 
 
-@click.command()
+@click.command(short_help="Show what would be built or changed.")
 @config_option
 @json_option
 def plan(config_path: Path, as_json: bool) -> int:
@@ -43,7 +43,7 @@ def plan(config_path: Path, as_json: bool) -> int:
     return Exit.OK
 
 
-@click.command()
+@click.command(short_help="Build the load balancer and print its address.")
 @config_option
 @json_option
 def up(config_path: Path, as_json: bool) -> int:
@@ -62,7 +62,7 @@ def up(config_path: Path, as_json: bool) -> int:
     return _finish(applied, hands.deployer.kind, as_json=as_json)
 
 
-@click.command()
+@click.command(short_help="Remove all that was built.")
 @config_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option

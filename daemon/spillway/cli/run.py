@@ -9,7 +9,7 @@ import click
 from spillway.cli.options import config_option
 
 
-@click.command()
+@click.command(short_help="Run the daemon.")
 @config_option
 def run(config_path: Path) -> int:
     """Run the daemon: build the load balancer, watch it, move traffic, until SIGTERM.

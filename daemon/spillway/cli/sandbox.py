@@ -21,7 +21,7 @@ _LOOK = 0.5
 """Wall seconds between two looks at the parent's pipe and the pump."""
 
 
-@click.command()
+@click.command(short_help="Serve the simulated Google Cloud alone.")
 @click.option(
     "-c",
     "--config",

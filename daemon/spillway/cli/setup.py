@@ -12,7 +12,7 @@ from spillway.cli.options import json_option
 from spillway.exits import Exit
 
 
-@click.command()
+@click.command(short_help="Get the Pulumi CLI and its Google plugin.")
 @click.option(
     "--home",
     type=click.Path(path_type=Path),

@@ -43,7 +43,7 @@ def fetch_status(url: str) -> dict[str, Any]:
         ) from error
 
 
-@click.command()
+@click.command(short_help="Show what the running daemon sees and did.")
 @config_option
 @click.option(
     "--url",
