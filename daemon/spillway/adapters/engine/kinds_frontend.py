@@ -57,6 +57,8 @@ def _rule_body(inputs: Props) -> Body:
     body = pick(
         inputs, "name", "description", "labels", "loadBalancingScheme", "networkTier", "portRange", "target"
     )
+    if not body.get("labels"):
+        body.pop("labels", None)
     if inputs.get("ipAddress"):
         body["IPAddress"] = inputs["ipAddress"]
     body["IPProtocol"] = inputs.get("ipProtocol", "TCP")

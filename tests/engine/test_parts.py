@@ -1,0 +1,244 @@
+"""The small parts: choosing, rendering, verdicts, locks, repair, pruning, setup by hand, the comparison."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.engine.bench_config import config, document
+
+from spillway.adapters.engine import choose as choosing
+from spillway.adapters.engine.choose import choose, plugin_folder
+from spillway.adapters.engine.cloud import CloudError, CloudTimeout
+from spillway.adapters.engine.diff import Change, compare
+from spillway.adapters.engine.kinds_backend import BACKEND_SERVICE
+from spillway.adapters.engine.kinds_frontend import FORWARDING_RULE
+from spillway.adapters.engine.locks import locks_in, locks_told
+from spillway.adapters.engine.prune import prune
+from spillway.adapters.engine.render import render_preview
+from spillway.adapters.engine.repair import repaired
+from spillway.adapters.engine.setup import setup
+from spillway.adapters.engine.verdicts import cloud_error, outcome_of
+from spillway.config.model import Config
+from spillway.errors import PermanentError
+from spillway.ports import Outcome, Preview, PreviewedChange
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+def install(folder: Path, *, plugin: bool) -> None:
+    for file in [
+        folder / "bin" / "pulumi",
+        *([plugin_folder(folder / "home") / "pulumi-resource-gcp"] if plugin else []),
+    ]:
+        file.parent.mkdir(parents=True)
+        file.write_text("#!/bin/sh\n")
+        file.chmod(0o755)
+
+
+def test_choice_follows_what_is_installed(nothing_installed: Path) -> None:
+    assert choose(config()).kind == "embedded"
+    install(nothing_installed, plugin=False)
+    choice = choose(config())
+    assert choice.kind == "cli+standin"
+    assert "no gcp plugin" in choice.why
+    plugin = plugin_folder(nothing_installed / "home") / "pulumi-resource-gcp"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text("")
+    plugin.chmod(0o755)
+    assert choose(config()).kind == "cli+plugin"
+    plugin.parent.with_name(plugin.parent.name + ".partial").touch()
+    assert choose(config()).kind == "cli+standin"
+    assert choose(config(), "embedded").kind == "embedded"
+
+
+def test_google_accepts_only_the_real_engine(nothing_installed: Path) -> None:
+    production = Config.model_validate({**document(), "cloud": "gcp"})
+    with pytest.raises(PermanentError, match="no `pulumi` on PATH") as refused:
+        choose(production)
+    assert "spillway setup" in refused.value.remedy
+    install(nothing_installed, plugin=True)
+    assert choose(production).kind == "cli+plugin"
+    with pytest.raises(PermanentError):
+        choose(production, "embedded")
+
+
+def test_an_engine_that_is_missing_is_refused(nothing_installed: Path) -> None:
+    with pytest.raises(PermanentError, match="not installed"):
+        choose(config(), "cli+plugin")
+
+
+def test_setup_without_network_says_what_to_do(
+    nothing_installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pulumi.automation import PulumiCommand
+
+    def no_network(**_: Any) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(PulumiCommand, "install", no_network)
+    result = setup(nothing_installed / "home")
+    text = "\n".join(result.lines)
+    assert not result.ok
+    assert "Name or service not known" in text
+    assert f"pulumi-v{choosing.cli_version()}-linux" in text
+    assert str(plugin_folder(nothing_installed / "home")) in text
+    install(nothing_installed, plugin=True)
+    assert setup().ok
+
+
+def test_render_reads_like_a_plan() -> None:
+    preview = Preview(
+        changes=(
+            PreviewedChange(operation="delete", kind="URL map", name="lb-old"),
+            PreviewedChange(
+                operation="update",
+                kind="backend service",
+                name="lb-pool",
+                details=("scaler 1.0 -> 0.4 (europe-west4)",),
+            ),
+            PreviewedChange(operation="create", kind="address", name="lb-address"),
+        ),
+        same=5,
+    )
+    assert render_preview(preview, colour=False).splitlines() == [
+        "+ address          lb-address",
+        "~ backend service  lb-pool",
+        "    scaler 1.0 -> 0.4 (europe-west4)",
+        "- URL map          lb-old",
+        "",
+        "1 to create, 1 to update, 1 to delete, 5 unchanged.",
+    ]
+    assert "\x1b[33m~ backend service" in render_preview(preview, colour=True)
+    assert render_preview(Preview(changes=(), same=7), colour=True).startswith("Nothing to change")
+
+
+@pytest.mark.parametrize(
+    ("error", "done", "outcome"),
+    [
+        (CloudTimeout("late"), False, Outcome.UNKNOWN),
+        (CloudError(412, "Invalid fingerprint."), False, Outcome.CONFLICT),
+        (CloudError(400, "no"), False, Outcome.REFUSED),
+        (CloudError(403, "no"), True, Outcome.FAILED),
+        (CloudError(503, "no"), False, Outcome.FAILED),
+        (RuntimeError("x"), False, Outcome.FAILED),
+    ],
+)
+def test_verdicts(error: Exception, done: bool, outcome: Outcome) -> None:
+    assert outcome_of(error, anything_done=done)[0] is outcome
+
+
+def test_the_provider_s_words_are_understood() -> None:
+    text = 'Error updating BackendService "projects/p/...": googleapi: Error 412: Invalid fingerprint., conditionNotMet'
+    error = cloud_error(f"updating failed\n{text}\n")
+    assert error is not None
+    assert error.status == 412
+    assert cloud_error("no language plugin found") is None
+
+
+def lock_file(state: Path, pid: int, host: str, when: datetime) -> None:
+    folder = state / ".pulumi" / "locks" / "organization" / "spillway" / "main"
+    folder.mkdir(parents=True, exist_ok=True)
+    entry = {"pid": pid, "username": "u", "hostname": host, "timestamp": when.isoformat()}
+    (folder / f"{pid}.json").write_text(json.dumps(entry))
+
+
+def test_locks_of_dead_processes_and_of_the_living(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    now, here = datetime.now(tz=UTC), socket.gethostname()
+    lock_file(tmp_path, gone.pid, here, now)
+    (lock,) = locks_in(tmp_path, "main")
+    assert lock.dead
+    lock_file(tmp_path, os.getpid(), here, now)
+    assert [lock.dead for lock in locks_in(tmp_path, "main")].count(False) == 1
+    lock_file(tmp_path, os.getpid(), here, datetime(2020, 1, 1, tzinfo=UTC))
+    assert all(lock.dead for lock in locks_in(tmp_path, "main")), "the number was taken by a younger process"
+    lock_file(tmp_path, 2**22 + 1, "elsewhere", now)
+    assert not all(lock.dead for lock in locks_in(tmp_path, "main"))
+    (told,) = locks_told(
+        f"error: the stack is currently locked by 1 lock(s).\n  file:///x: created by u@{here} (pid {gone.pid}) at 2026-11-23T13:00:00Z"
+    )
+    assert told.dead
+
+
+def test_an_unreadable_lock_counts_as_alive(tmp_path: Path) -> None:
+    lock_file(tmp_path, 1, "x", datetime.now(tz=UTC))
+    (file,) = tmp_path.rglob("*.json")
+    file.write_text("{")
+    (lock,) = locks_in(tmp_path, "main")
+    assert not lock.dead
+
+
+def test_repair_adopts_what_was_made_and_drops_the_rest() -> None:
+    def pending(kind: str, name: str) -> dict[str, Any]:
+        resource = {"urn": f"urn:pulumi:main::spillway::t::{name}", "type": "t", "inputs": {"name": name}}
+        return {"type": kind, "resource": resource}
+
+    known = {"urn": "urn:pulumi:main::spillway::t::old", "type": "t", "id": "old"}
+    before = {
+        "resources": [known],
+        "pending_operations": [
+            pending("creating", "made"),
+            pending("creating", "lost"),
+            pending("updating", "old"),
+        ],
+    }
+    after, found = repaired(before, lambda _, inputs: "id/made" if inputs["name"] == "made" else None)
+    assert "pending_operations" not in after
+    assert [resource["urn"].rsplit("::", 1)[-1] for resource in after["resources"]] == ["old", "made"]
+    assert after["resources"][1]["id"] == "id/made"
+    assert after["resources"][1]["outputs"] == {"name": "made"}
+    assert len(found) == 3
+    assert len(before["resources"]) == 1
+
+
+def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
+    folder = tmp_path / ".pulumi" / "history" / "spillway" / "main"
+    folder.mkdir(parents=True)
+    for number in range(10):
+        for end in ("history", "checkpoint"):
+            (folder / f"main-{number:03}.{end}.json").touch()
+    assert prune(tmp_path, "main", keep=3) == 14
+    assert sorted(file.name[5:8] for file in folder.iterdir()) == ["007", "007", "008", "008", "009", "009"]
+
+
+def test_comparison_sees_what_counts_and_nothing_else() -> None:
+    group = "https://www.googleapis.com/compute/v1/projects/p/zones/z/networkEndpointGroups/"
+    news = {"name": "s", "timeoutSec": 30, "backends": [{"group": group + "a", "capacityScaler": 0.4}]}
+    state = {
+        "name": "s",
+        "timeoutSec": 30,
+        "sessionAffinity": "NONE",
+        "backends": [
+            {
+                "group": "projects/p/zones/z/networkEndpointGroups/a",
+                "capacityScaler": 0.4,
+                "preference": "DEFAULT",
+            }
+        ],
+    }
+    assert compare(BACKEND_SERVICE, news, state, news).differences == ()
+    state["backends"][0]["capacityScaler"] = 1  # type: ignore[index]
+    verdict = compare(BACKEND_SERVICE, news, state, news)
+    assert [(d.path, d.change) for d in verdict.differences] == [
+        ("backends[0].capacityScaler", Change.UPDATE)
+    ]
+    assert verdict.replaces == ()
+    assert compare(BACKEND_SERVICE, news, state, {**news, "name": "t"}).replaces == ("name",)
+    rule = {"portRange": "80", "target": "projects/p/global/targetHttpProxies/x"}
+    live = FORWARDING_RULE.live(
+        {"portRange": "80-80", "target": "https://h/compute/v1/projects/p/global/targetHttpProxies/x"}
+    )
+    assert compare(FORWARDING_RULE, rule, live, rule).differences == ()
