@@ -66,7 +66,10 @@ def is_blind(facts: Facts) -> bool:
 
 
 def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
-    """The memory with `well_since`, `dead_seen` and `empty_since` brought up to date."""
+    """The memory with `well_since`, `dead_seen` and `empty_since` brought up to date.
+
+    Whatever its share, a region that has just lost endpoints begins to look well anew: so a flapping one never does.
+    """
     memory = facts.memory
     well = looks_well(facts, policy)
     since = memory.well_since
@@ -74,6 +77,9 @@ def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
         since = at
     elif well is False:
         since = None
+    estimate = memory.estimate
+    if since is not None and estimate.healthy_share < estimate.share_before and estimate.share_at > since:
+        since = estimate.share_at
     dead = memory.dead_seen
     if facts.health is not None:
         dead = min(99, dead + 1) if facts.dead else 0

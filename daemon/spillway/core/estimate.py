@@ -32,13 +32,16 @@ BASELINE_DOWN = 0.3
 BASELINE_UP = 0.002
 """Baseline latency gives way to better minutes at once, to worse ones with a half-life of about six hours."""
 
-FORGET_SECONDS = 2700.0
+FORGET_SECONDS = 5400.0
 """Half-life in which a lowered capacity drifts back to the configured one, multiplied by the backend's hold."""
 
 QUOTA_MARGIN = 0.02
 """Share of 429 answers from which a quota is believed; less is single clients' own doing."""
 
-QUOTA_FORGET = 5400.0
+QUOTA_TRUST = 7200.0
+"""Seconds for which a quota is believed after it was last met, multiplied by the backend's hold."""
+
+QUOTA_FORGET = 3600.0
 """Half-life in seconds of a quota's distance to the target after it was last met."""
 
 UNPROVEN = 1.5
@@ -171,6 +174,8 @@ def _learn_quota(old: Estimate, minute: Minute, setting: Setting) -> Estimate:
     if old.quota is None:
         return new
     quota = max(old.quota, accepted)
+    if minute.end - old.quota_at < QUOTA_TRUST * setting.hold:
+        return replace(new, quota=quota)
     if setting.target is not None and quota < setting.target:
         quota = setting.target - (setting.target - quota) * exp2(
             -setting.period / (QUOTA_FORGET * setting.hold)

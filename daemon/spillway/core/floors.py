@@ -8,6 +8,9 @@ from spillway.core.overlay import ServiceSetting
 from spillway.core.picture import Picture
 from spillway.core.waterfall import pour
 
+SWING = 1.05
+"""Demand now over its smoothed, minutes-old estimate: a floor must hold for what is really there at the write."""
+
 
 def effective_of(picture: Picture, scalers: Sequence[float]) -> float:
     """Requests/s that all open regions together carry well under `scalers`, in the order of the model's regions.
@@ -45,4 +48,4 @@ def serving_of(picture: Picture, scalers: Sequence[float]) -> int:
 def floor_of(picture: Picture) -> float:
     """Requests/s of effective capacity that must stay: the larger of demand and forecast, x (1 + reserve)."""
     demand = max(picture.model.demand, picture.model.forecast)
-    return demand * (1.0 + picture.policy.floors.reserve)
+    return SWING * demand * (1.0 + picture.policy.floors.reserve)

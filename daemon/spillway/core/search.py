@@ -27,6 +27,9 @@ PUSHED_PRICE = 0.3
 FLOOR_PRICE = 3.0
 """Bad requests/s that one request/s below the capacity floor is worth in the search: the guard would refuse it."""
 
+BLIND_LIMIT = 0.7
+"""Share of its learned capacity up to which a region is given more while its samples are missing or thin."""
+
 SETTLE = 0.0005
 """Share of the demand by which the score may worsen to leave a region where it is: fewer moves decide last."""
 
@@ -95,7 +98,10 @@ class _Search:
         for load, before, region in zip(
             outcome.flow.loads, self.base.flow.loads, self.model.regions, strict=True
         ):
-            over = load - self.bounds.receiver_limit * region.capacity
+            limit = (
+                self.bounds.receiver_limit if region.fresh else min(BLIND_LIMIT, self.bounds.receiver_limit)
+            )
+            over = load - limit * region.capacity
             if over > 0.0 and load > before * 1.005:
                 pushed += over
         return score + PUSHED_PRICE * pushed

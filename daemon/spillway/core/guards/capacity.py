@@ -8,6 +8,7 @@ from spillway.core.floors import effective_of, floor_of, nominal_of, serving_of
 from spillway.core.guards.situation import Ruling, Situation, refused
 from spillway.core.reasons import reason
 from spillway.core.result import Lever, Reason
+from spillway.core.search import BLIND_LIMIT
 from spillway.core.units import SCALER_FLOOR, is_legal_scaler, legal_scaler
 from spillway.core.wishes import Change
 
@@ -17,14 +18,11 @@ GRAIN = 1.005
 ROUNDING = 1e-7
 """Rounding allowed to a floor, as a share of it: less than the plan's own check allows."""
 
-BLIND_GROWTH = 1.03
-"""A region whose samples are missing may not be given more than this factor of what it had."""
-
 TRIES = 8
 """Values between the wanted and the present scaler that are tried before a cut is refused."""
 
 WORTH = 0.4
-"""Share of a cut that must be left for it to be made at all: a trifle would use up the region's rest."""
+"""Share of a cut's gain that must be left for it to be made at all: a trifle would use up the region's rest."""
 
 Objection = Callable[[Sequence[float]], Reason | None]
 
@@ -105,8 +103,8 @@ def receivers(change: Change, now: Situation) -> Ruling | None:
                 if region.quota is None
                 else min(limit * region.capacity, region.quota)
             )
-            if region.scaler > 0.0 and not region.fresh and not _joining(region.name, now):
-                takes = min(takes, was * BLIND_GROWTH)
+            if not region.fresh and not _joining(region.name, now):
+                takes = min(takes, BLIND_LIMIT * region.capacity)
             if load > takes:
                 return reason(
                     "receiver-limit", receiver=region.name, load=load, capacity=region.capacity, limit=limit
@@ -128,10 +126,14 @@ def _narrowed(change: Change, now: Situation, objection: Objection) -> Ruling | 
         return None
     if change.lever is not Lever.SCALER or change.before - change.after < 0.02:
         return refused(first)
+    model = now.picture.model
+    before, wanted = model.outcome(now.scalers).bad, model.outcome(now.with_scaler(change, change.after)).bad
     for k in range(1, TRIES):
         value = legal_scaler(change.after + (change.before - change.after) * k / TRIES)
-        if change.before - value < WORTH * (change.before - change.after):
+        scalers = now.with_scaler(change, value)
+        if not change.after < value < change.before or objection(scalers) is not None:
+            continue
+        if not change.ordered and before - model.outcome(scalers).bad < WORTH * (before - wanted):
             break
-        if change.after < value < change.before and objection(now.with_scaler(change, value)) is None:
-            return Ruling(left=value, why=first)
+        return Ruling(left=value, why=first)
     return refused(first)
