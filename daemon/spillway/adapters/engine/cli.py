@@ -49,6 +49,8 @@ class Cli:
         self._attached: Attached | None = None
         self._doubtful = False
         """True after a run whose end was not seen: the state must be looked at before the next."""
+        self._stale = False
+        """True after a repair of the state: the next run must read the cloud first."""
 
     def close(self) -> None:
         """Interrupt what runs, and stop serving the stand-in."""
@@ -132,9 +134,10 @@ class Cli:
             with self._alone() as (command, stack):
                 processes = command.processes
                 command.allow(self._workspace.deadline)
-                refreshed = foreign = False
+                foreign = False
                 if self._doubtful:
-                    refreshed = self._rescue(stack) is not None
+                    self._rescue(stack)
+                refreshed = self._stale
                 events = Events()
                 problem = act(stack, events, refresh=refreshed)
                 if isinstance(problem, Locked):
@@ -147,6 +150,7 @@ class Cli:
                     events.errors.clear()
                     problem = act(stack, events, refresh=True)
                 self._doubtful = isinstance(problem, CloudTimeout)
+                self._stale = self._stale and problem is not None
                 if problem is None:
                     self._keep_outputs(events.outputs)
                 if self._workspace.state is not None and events.changes:
@@ -225,7 +229,8 @@ class Cli:
         done = rescue(
             stack, self._workspace.state, StandIn(self._client()), Deadline(self._workspace.deadline)
         )
-        self._doubtful = done is not None
+        self._doubtful = False
+        self._stale = self._stale or done is not None
         return done
 
     def _client(self) -> Cloud:
