@@ -20,6 +20,7 @@ from spillway.adapters.exporter import Exporter
 from spillway.adapters.journal import FileJournal
 from spillway.adapters.reads import ReadTotals
 from spillway.adapters.store import FileStore
+from spillway.adapters.trim import give_back
 from spillway.control.memory import Keeper
 from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
@@ -292,6 +293,8 @@ def _live(count: int) -> dict[str, float]:
             cloud.advance()
             exporter.report(loop.tick())
             loop.health_pass()
+            if number == 0:
+                give_back()  # as the service does once it is ready
             if number % 10 == 0:
                 generate_latest(exporter.registry)
                 json.dumps(exporter.status())

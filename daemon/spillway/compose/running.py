@@ -35,6 +35,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     from spillway.adapters.lease import FileLease
     from spillway.adapters.notify import SystemdNotifier
     from spillway.adapters.ticker import Ticker
+    from spillway.adapters.trim import give_back
 
     config = loaded.config
     log = logs.setup(config.daemon.log.level, config.daemon.log.format)
@@ -77,6 +78,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         progress=progress,
         candidate=candidate,
         signature=lambda: signature(config_path, loaded.files),
+        settled=give_back,
         closing=closing,
     )
 

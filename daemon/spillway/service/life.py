@@ -46,6 +46,7 @@ class Service:
         progress: liveness.
         candidate: reads the configuration again; raises ConfigError.
         signature: differs after the files of the configuration have changed.
+        settled: called once, after the first tick: what starting has left behind may go.
         closing: called at the very end, for instance to flush the log.
         leave: ends the process at once, for a pass that cannot be stopped.
     """
@@ -62,6 +63,7 @@ class Service:
         progress: Progress,
         candidate: Callable[[], Candidate],
         signature: Callable[[], object],
+        settled: Callable[[], None],
         closing: Callable[[], None],
         leave: Callable[[int], NoReturn] = os._exit,
     ) -> None:
@@ -76,6 +78,7 @@ class Service:
             loop=loop, show=show, notifier=notifier, candidate=candidate, retime=self._retime
         )
         self._signature = signature
+        self._settled = settled
         self._closing = closing
         self._leave = leave
         self._problem: BaseException | None = None
@@ -145,6 +148,7 @@ class Service:
             self._was_ready = True
             self._show.set_ready()
             self._notifier.ready()
+            self._settled()
 
     def _health(self) -> None:
         report = self._loop.health_pass()
