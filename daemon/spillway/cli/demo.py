@@ -50,7 +50,8 @@ def demo(config_path: Path | None, speed: float | None, keep: bool, as_json: boo
     from spillway.cli.rehearsal.opponents import run_opponents
     from spillway.resources import config_file
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs start with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     with (
         Stage(config_path or config_file("demo.yaml"), speed=speed) as stage,
         ProcessPoolExecutor(max_workers=1) as pool,

@@ -9,8 +9,8 @@ from rich.table import Table
 from spillway.cli.console import out
 
 _NAMES = {
-    "static": "no daemon, scalers at 1, no automatics",
-    "google": "no daemon, Google's auto-drain and failover",
+    "static": "nobody, no automatics",
+    "google": "Google's automatics alone",
     "spillway": "Spillway",
 }
 
