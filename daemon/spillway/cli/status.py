@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from spillway.cli.console import out, print_json
@@ -79,11 +80,11 @@ def percent(value: float | None, digits: int = 0) -> str:
 
 def service_table(service: dict[str, Any]) -> Table:
     """One service of /status as a table with a row for each region."""
-    title = f"{service['service']} · posture {service['posture']} · demand {number(service['demand'])}/s"
-    table = Table(title=title, title_justify="left", title_style="bold", expand=False, pad_edge=False)
-    table.add_column("region")
-    for heading in ("state", "served/s", "ceiling/s", "latency", "errors", "healthy", "scaler"):
-        table.add_column(heading, justify="left" if heading == "state" else "right")
+    title = f"{service['service']} · posture {service['posture']} · demand {number(service['demand'])} requests/s"
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("region", no_wrap=True)
+    for heading in ("state", "served", "ceiling", "latency", "errors", "healthy", "scaler"):
+        table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
     for backend in service["backends"]:
         state = backend["state"]
         target, scaler = backend["target"], backend["scaler_wanted"]
