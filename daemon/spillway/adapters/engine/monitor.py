@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -109,11 +110,38 @@ class _Engine(engine_pb2_grpc.EngineServicer):
         return engine_pb2.SetRootResourceResponse()
 
 
+@contextmanager
+def served(run: Run, *, parallel: int) -> Iterator[tuple[str, Callable[[], Props]]]:
+    """Serve `run` to a runtime: the address, and a way to the stack's outputs."""
+    monitor, engine = _Monitor(run), _Engine()
+    server = grpc.server(ThreadPoolExecutor(max_workers=parallel + 4, thread_name_prefix="spillway-engine"))
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+    engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        yield address, lambda: monitor.outputs
+    finally:
+        server.stop(_SHUTDOWN).wait()
+
+
+def request(address: str, *, stack: str, parallel: int, dry: bool) -> language_pb2.RunRequest:
+    """What an engine asks of the language runtime."""
+    return language_pb2.RunRequest(
+        project=PROJECT,
+        stack=stack,
+        organization="organization",
+        monitor_address=address,
+        args=[address],
+        parallel=parallel,
+        dryRun=dry,
+    )
+
+
 def evaluate(
     program: Callable[[], None], run: Run, *, stack: str, parallel: int, dry: bool
 ) -> tuple[Props, str | None]:
     """Let Pulumi's runtime evaluate the program against `run`; the stack's outputs, and an error of the program."""
-    monitor, engine = _Monitor(run), _Engine()
 
     def guarded() -> None:
         try:
@@ -121,24 +149,6 @@ def evaluate(
         except SpillwayError as error:
             run.errors.append(error)
 
-    server = grpc.server(ThreadPoolExecutor(max_workers=parallel + 4, thread_name_prefix="spillway-engine"))
-    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
-    engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
-    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    try:
-        result = Language(guarded).Run(
-            language_pb2.RunRequest(
-                project=PROJECT,
-                stack=stack,
-                organization="organization",
-                monitor_address=address,
-                args=[address],
-                parallel=parallel,
-                dryRun=dry,
-            ),
-            None,
-        )
-    finally:
-        server.stop(_SHUTDOWN).wait()
-    return monitor.outputs, result.error or None
+    with served(run, parallel=parallel) as (address, outputs):
+        result = Language(guarded).Run(request(address, stack=stack, parallel=parallel, dry=dry), None)
+    return outputs(), result.error or None

@@ -1,0 +1,145 @@
+"""A measuring stand-in for the `pulumi` executable: the whole client side of the automation API, without the CLI.
+
+It answers what Spillway asks of the CLI, evaluates the program through the client's language server and lets the
+embedded engine's own steps do the work. It proves the client side and nothing about the real engine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+from pulumi.runtime.proto import events_pb2, events_pb2_grpc, language_pb2_grpc
+
+from spillway.adapters.engine.cloud import Cloud, Deadline
+from spillway.adapters.engine.monitor import request, served
+from spillway.adapters.engine.run import Run
+from spillway.adapters.engine.standin import StandIn
+from spillway.adapters.engine.state import State
+
+
+def option(name: str) -> str:
+    """The value of `--name value` or `--name=value`; empty if it is not given."""
+    for position, word in enumerate(sys.argv):
+        if word == name:
+            return sys.argv[position + 1]
+        if word.startswith(name + "="):
+            return word.partition("=")[2]
+    return ""
+
+
+def state_folder() -> Path:
+    return Path(urlsplit(os.environ["PULUMI_BACKEND_URL"]).path)
+
+
+def lock_file() -> Path:
+    return state_folder() / ".pulumi/locks/organization/spillway/main/one.json"
+
+
+def locked() -> bool:
+    """Take the stack's lock, or say who has it."""
+    file = lock_file()
+    if file.exists():
+        held = json.loads(file.read_text())
+        print("error: the stack is currently locked by 1 lock(s).", file=sys.stderr)
+        print(
+            f"  created by {held['username']}@{held['hostname']} (pid {held['pid']}) at {held['timestamp']}",
+            file=sys.stderr,
+        )
+        return True
+    file.parent.mkdir(parents=True, exist_ok=True)
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    file.write_text(
+        json.dumps(
+            {"pid": os.getpid(), "username": "rig", "hostname": socket.gethostname(), "timestamp": now}
+        )
+    )
+    return False
+
+
+def tell(events: list[dict[str, Any]]) -> None:
+    """Stream events to the client, as the CLI does."""
+    if address := option("--event-log"):
+        with grpc.insecure_channel(address.removeprefix("tcp://")) as channel:
+            stream = (events_pb2.EventRequest(event=json.dumps(event)) for event in events)
+            events_pb2_grpc.EventsStub(channel).StreamEvents(stream)
+
+
+def step(operation: str, kind: str, name: str, *, planning: bool, **new: Any) -> dict[str, Any]:
+    metadata = {
+        "op": operation,
+        "urn": f"urn:pulumi:main::spillway::{kind}::{name}",
+        "type": kind,
+        "new": new,
+    }
+    key = "resourcePreEvent" if planning else "resOutputsEvent"
+    return {"sequence": 1, "timestamp": 1, key: {"metadata": metadata, "planning": planning}}
+
+
+def operate(verb: str) -> int:
+    """`up`, `preview` or `destroy`."""
+    dry = verb == "preview"
+    if not dry and locked():
+        return 255
+    endpoint = urlsplit(os.environ["GOOGLE_COMPUTE_CUSTOM_ENDPOINT"])
+    cloud = Cloud.sandbox(f"{endpoint.scheme}://{endpoint.netloc}")
+    state = State(state_folder() / "rig.json")
+    run = Run(state, StandIn(cloud), Deadline(30), stack="main", dry=dry)
+    outputs: dict[str, Any] = {}
+    if verb != "destroy":
+        with (
+            served(run, parallel=4) as (address, given),
+            grpc.insecure_channel(option("--client")) as channel,
+        ):
+            language_pb2_grpc.LanguageRuntimeStub(channel).Run(
+                request(address, stack="main", parallel=4, dry=dry)
+            )
+        outputs = given()
+    if not run.errors:
+        run.remove_rest()
+    cloud.close()
+    state.save()
+    lock_file().unlink(missing_ok=True)
+    tell(
+        [
+            *[step(c.operation, f"t:{c.kind}", c.name, planning=dry) for c in run.changes],
+            step("same", "pulumi:pulumi:Stack", "main", planning=dry, outputs=outputs),
+            *[
+                {
+                    "sequence": 2,
+                    "timestamp": 1,
+                    "diagnosticEvent": {"message": str(e), "color": "", "severity": "error"},
+                }
+                for e in run.errors
+            ],
+            {"sequence": 3, "timestamp": 1, "summaryEvent": {"resourceChanges": {}}},
+        ]
+    )
+    return 255 if run.errors else 0
+
+
+def main() -> int:
+    with (Path(os.environ["PULUMI_HOME"]) / "calls").open("a") as calls:
+        calls.write(" ".join(sys.argv[1:]) + "\n")
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
+    match words:
+        case ["version", *_]:
+            print("v3.272.0")
+        case ["up" | "preview" | "destroy" as verb, *_]:
+            return operate(verb)
+        case ["cancel", *_]:
+            lock_file().unlink(missing_ok=True)
+        case ["stack", "export", *_]:
+            print(json.dumps({"version": 3, "deployment": {"resources": []}}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
