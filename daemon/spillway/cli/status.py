@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from spillway.cli.console import out, print_json
 from spillway.cli.options import config_option, json_option
 from spillway.errors import SpillwayError, TemporaryError
 from spillway.exits import Exit
+
+PLAIN: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False, "header_style": "dim"}
+"""Tables without rules: eight columns fit into eighty characters."""
 
 _DEADLINE = 5.0
 _STYLES = {
@@ -81,7 +83,7 @@ def percent(value: float | None, digits: int = 0) -> str:
 def service_table(service: dict[str, Any]) -> Table:
     """One service of /status as a table with a row for each region."""
     title = f"{service['service']} · posture {service['posture']} · demand {number(service['demand'])} requests/s"
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", title_style="bold", **PLAIN)
     table.add_column("region", no_wrap=True)
     for heading in ("state", "served", "ceiling", "latency", "errors", "healthy", "scaler"):
         table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from spillway.cli.console import out
+from spillway.cli.status import PLAIN
 
 _NAMES = {
     "static": "nobody, no automatics",
@@ -19,11 +19,11 @@ _NAMES = {
 def comparison(runs: dict[str, dict[str, Any]]) -> Table:
     """One row for each way to run the same hours; `runs` has the fields of `spillway backtest --json`."""
     table = Table(
-        title="The same hours, three ways", title_justify="left", title_style="bold", pad_edge=False
+        title="The same hours, three ways", title_justify="left", title_style="bold", **PLAIN
     )
-    table.add_column("")
-    for heading in ("requests", "bad requests", "share", "SLO minutes lost", "p95", "moves"):
-        table.add_column(heading, justify="right")
+    table.add_column("", no_wrap=True)
+    for heading in ("requests", "bad requests", "share", "SLO min lost", "p95", "moves"):
+        table.add_column(heading, justify="right", no_wrap=True)
     best = min(run["bad_requests"] for run in runs.values())
     for name, run in runs.items():
         style = "bold green" if run["bad_requests"] == best else ""
