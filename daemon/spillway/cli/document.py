@@ -13,8 +13,8 @@ from spillway.exits import Exit
 def pages() -> dict[str, str]:
     """File name and text of every generated page."""
     from spillway.adapters.metrics import render as render_metrics
-    from spillway.config.document import render as render_configuration
     from spillway.cli.reasons_page import render as render_reasons
+    from spillway.config.document import render as render_configuration
 
     return {
         "configuration.md": render_configuration(),

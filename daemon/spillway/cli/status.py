@@ -82,7 +82,9 @@ def percent(value: float | None, digits: int = 0) -> str:
 
 def service_table(service: dict[str, Any]) -> Table:
     """One service of /status as a table with a row for each region."""
-    title = f"{service['service']} · posture {service['posture']} · demand {number(service['demand'])} requests/s"
+    title = (
+        f"{service['service']} · posture {service['posture']} · demand {number(service['demand'])} requests/s"
+    )
     table = Table(title=title, title_justify="left", title_style="bold", **PLAIN)
     table.add_column("region", no_wrap=True)
     for heading in ("state", "served", "ceiling", "latency", "errors", "healthy", "scaler"):

@@ -10,19 +10,17 @@ from spillway.cli.console import out
 from spillway.cli.status import PLAIN
 
 _NAMES = {
-    "static": "nobody, no automatics",
-    "google": "Google's automatics alone",
+    "static": "nobody",
+    "google": "Google alone",
     "spillway": "Spillway",
 }
 
 
 def comparison(runs: dict[str, dict[str, Any]]) -> Table:
     """One row for each way to run the same hours; `runs` has the fields of `spillway backtest --json`."""
-    table = Table(
-        title="The same hours, three ways", title_justify="left", title_style="bold", **PLAIN
-    )
+    table = Table(title="The same hours, three ways", title_justify="left", title_style="bold", **PLAIN)
     table.add_column("", no_wrap=True)
-    for heading in ("requests", "bad requests", "share", "SLO min lost", "p95", "moves"):
+    for heading in ("requests", "bad", "share", "SLO minutes", "p95", "moves"):
         table.add_column(heading, justify="right", no_wrap=True)
     best = min(run["bad_requests"] for run in runs.values())
     for name, run in runs.items():
@@ -61,4 +59,7 @@ def print_comparison(runs: dict[str, dict[str, Any]]) -> None:
     """Print table and sentence."""
     out.print()
     out.print(comparison(runs))
+    out.print(
+        "[dim]bad: failed, or slower than promised; SLO minutes: lost; Google alone: auto-drain and failover[/]"
+    )
     out.print(verdict(runs), markup=False)
