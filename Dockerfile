@@ -19,7 +19,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY daemon ./daemon
 COPY config ./config
 RUN /opt/spillway/bin/python -m pip install --no-deps --no-build-isolation . \
-    && /opt/spillway/bin/python -m compileall -q /opt/spillway/lib \
+    && /opt/spillway/bin/python -m compileall -q -x 'pulumi_gcp/(?!compute/|networkservices/|certificatemanager/|config/|[^/]*[.]py$)' /opt/spillway/lib \
     && mkdir -p /opt/spillway/pulumi \
     && if [ "$WITH_ENGINE" = 1 ]; then PULUMI_HOME=/opt/spillway/pulumi /opt/spillway/bin/spillway setup; fi
 

@@ -405,3 +405,13 @@ def test_addresses_are_read_with_their_port() -> None:
     assert split_address("[::1]:9464") == ("::1", 9464)
     with pytest.raises(ValueError, match=r"127\.0\.0\.1:9464"):
         split_address("localhost")
+
+
+def test_every_field_of_status_is_in_the_docs(scene: Scene) -> None:
+    scene.exporter.report(example.report())
+    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(\w+)`", page))
+    status = scene.json("/status")
+    (service,) = status["services"]
+    for document in (status, service, service["backends"][0], status["decisions"][0]):
+        assert set(document) <= documented, sorted(set(document) - documented)
