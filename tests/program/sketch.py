@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,8 +51,12 @@ class Sketch(mocks.Mocks):
 
 def sketch(config: Config, overlay: Overlay | None = None) -> Sketch:
     """What the program declares for this configuration."""
+    return declared(build(config, overlay or starting_overlay(config)))
+
+
+def declared(program: Callable[[], object]) -> Sketch:
+    """What a program declares."""
     made = Sketch()
-    program = build(config, overlay or starting_overlay(config))
 
     def run() -> None:
         exported = pulumi.export
