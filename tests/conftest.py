@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,12 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
-settings.register_profile("fast", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("deep", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "fast", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "deep", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile(os.environ.get("SPILLWAY_HYPOTHESIS", "fast"))
 
 _LOOPBACK = ("127.", "::1", "localhost")
@@ -37,9 +40,11 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Iterator[Path]:
+def shared_data() -> Path:
     """The folder with real traces; skips, and says so, where it is absent."""
     folder = Path(os.environ.get("SPILLWAY_SHARED", ROOT.parent / "shared")) / "data"
     if not folder.is_dir():
-        pytest.skip(f"SKIPPED LOUDLY: the shared traces are not at {folder}; set SPILLWAY_SHARED to run this test")
-    yield folder
+        pytest.skip(
+            f"SKIPPED LOUDLY: the shared traces are not at {folder}; set SPILLWAY_SHARED to run this test"
+        )
+    return folder

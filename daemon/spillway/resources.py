@@ -21,5 +21,6 @@ def config_file(name: str) -> Path:
         if (place / name).is_file():
             return place / name
     raise SpillwayError(
-        f"{name} did not come with this installation.", remedy="Install again, or name a configuration of your own with --config."
+        f"{name} did not come with this installation.",
+        remedy="Install again, or name a configuration of your own with --config.",
     )

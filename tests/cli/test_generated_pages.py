@@ -13,4 +13,6 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_page_is_fresh(name: str) -> None:
-    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], f"docs/{name} is stale: run `make docs`"
+    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], (
+        f"docs/{name} is stale: run `make docs`"
+    )

@@ -58,11 +58,21 @@ def daemon(stage: Stage) -> Child:
 
 
 def samples(text: str) -> dict[str, float]:
-    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line and line[0] != "#"}
+    return {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in text.splitlines()
+        if line and line[0] != "#"
+    }
 
 
 def test_every_address_answers(stage: Stage, daemon: Child) -> None:
-    for path, what in (("/healthz", ""), ("/readyz", ""), ("/", "<html"), ("/status", "services"), ("/history", "{")):
+    for path, what in (
+        ("/healthz", ""),
+        ("/readyz", ""),
+        ("/", "<html"),
+        ("/status", "services"),
+        ("/history", "{"),
+    ):
         status, body = get(stage, path)
         assert status == 200, (path, body)
         assert what in body
@@ -114,7 +124,7 @@ def test_a_killed_daemon_starts_again_and_goes_on(stage: Stage, daemon: Child) -
 
 def test_a_second_daemon_is_refused(stage: Stage, daemon: Child) -> None:
     first = stage.start_daemon()
-    until("the daemon", lambda: stage.status())
+    until("the daemon", stage.status)
     with Child("second", ["run", "--config", str(stage.config)], stage.folder) as second:
         assert second.wait(30) == 3
         assert str(first.pid) in second.log.read_text()

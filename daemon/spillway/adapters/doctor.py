@@ -54,7 +54,9 @@ class Finding:
 def examine(config: Config, path: Path) -> list[Finding]:
     """Look at everything that the daemon needs with this configuration."""
     findings = examine_machine()
-    findings.append(Finding(verdict="ok", subject="configuration", detail=f"{path} can be used, cloud {config.cloud}"))
+    findings.append(
+        Finding(verdict="ok", subject="configuration", detail=f"{path} can be used, cloud {config.cloud}")
+    )
     findings.append(_state_folder(Path(config.daemon.state_dir)))
     findings.append(_listen(config.daemon.listen))
     findings.append(_engine(config))
