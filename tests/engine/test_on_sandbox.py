@@ -15,7 +15,10 @@ from tests.engine.bench_config import REGIONS, document, overlay
 from tests.sandbox.conftest import ToyPlant
 
 from spillway.adapters.engine.choose import Kind, find_cli, has_plugin, plugin_folder, pulumi_home
+from spillway.adapters.engine.cloud import Deadline
 from spillway.adapters.engine.deployer import deployer
+from spillway.adapters.engine.embedded import Embedded
+from spillway.adapters.engine.mend import refresh
 from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
 from spillway.core.overlay import Posture
@@ -136,6 +139,9 @@ def test_everything_a_configuration_can_say(kind: Kind, sandbox: SandboxServer, 
     assert {operation for operation, _ in applied.changes} == {"create"}
     again = engine.apply(wanted)
     assert again.outcome is Outcome.UNCHANGED, again.sentence
+    _read_the_cloud(engine)
+    again = engine.apply(wanted)
+    assert again.outcome is Outcome.UNCHANGED, f"a refresh must not make differences: {again.sentence}"
     setting = wanted.service("pool").with_backend(wanted.service("pool").backend("us-east4"))
     assert engine.preview(wanted.with_service(setting)).changes == ()
     applied = engine.destroy()
@@ -161,6 +167,14 @@ def test_an_outside_edit_is_noticed_and_taken_back(
     assert live["timeoutSec"] == 300
     assert sorted(backend["capacityScaler"] for backend in live["backends"]) == [0.5, 1, 1]
     _close(engine)
+
+
+def _read_the_cloud(engine: Deployer) -> None:
+    """Let the next change begin with a refresh of everything."""
+    if isinstance(engine, Embedded):
+        refresh(engine._state(), engine._provider, Deadline(30))
+    else:
+        engine._stale = True  # type: ignore[attr-defined]
 
 
 def _close(engine: Deployer) -> None:
