@@ -84,9 +84,8 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
         low = 0.0 if _may_close(region, facts, picture) else SCALER_FLOOR
         low = max(low, round(region.scaler - policy.rhythm.down_step, 2))
         high = min(1.0, round(region.scaler + policy.rhythm.up_step, 2))
-        full = facts.estimate.saturated_rate is not None
         lowest.append(low if _may_move(picture, facts, -1) else region.scaler)
-        highest.append(high if _may_move(picture, facts, 1) and not full else region.scaler)
+        highest.append(high if _may_move(picture, facts, 1) else region.scaler)
     return Bounds(
         movable=tuple(movable),
         lowest=tuple(lowest),

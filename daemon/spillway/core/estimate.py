@@ -32,7 +32,7 @@ BASELINE_DOWN = 0.3
 BASELINE_UP = 0.002
 """Baseline latency gives way to better minutes at once, to worse ones with a half-life of about six hours."""
 
-FORGET_SECONDS = 5400.0
+FORGET_SECONDS = 9000.0
 """Half-life in which a lowered capacity drifts back to the configured one, multiplied by the backend's hold."""
 
 QUOTA_MARGIN = 0.02

@@ -8,7 +8,7 @@ from spillway.core.overlay import ServiceSetting
 from spillway.core.picture import Picture
 from spillway.core.waterfall import pour
 
-SWING = 1.05
+SWING = 1.08
 """Demand now over its smoothed, minutes-old estimate: a floor must hold for what is really there at the write."""
 
 

@@ -19,11 +19,9 @@ from spillway.core.travel import Point, clients_at, round_trip
 from spillway.core.waterfall import Origins
 from spillway.core.window import Window
 
-BACKLOG_SECONDS = 240.0
-"""Time in which a waiting backlog should be worked off: the capacity left for new requests is that much less."""
-
-BACKLOG_MOST = 0.3
-"""Largest share of the capacity set aside for a backlog; time-outs end longer queues by themselves."""
+BACKLOG = 0.2
+"""Share of a saturated region's capacity that is left to its backlog: by the time a cut arrives the queue is as long as
+time-outs let it grow, and at this rate half a minute of waiting is worked off in two and a half."""
 
 PROVEN_BELOW = 0.95
 """Capacity over target from which it is the region's own: nearer than that it may be the noise of its latency."""
@@ -139,7 +137,7 @@ def _region(
     if capacity is None:
         capacity = UNPROVEN_ROOM * seen
     if estimate.saturated_rate is not None:
-        capacity *= 1.0 - min(BACKLOG_MOST, estimate.waiting / BACKLOG_SECONDS)
+        capacity *= 1.0 - BACKLOG
     ceiling = (target if target is not None else UNPROVEN_ROOM * seen) * ceiling_factor(
         facts, settings, drained=drained
     )

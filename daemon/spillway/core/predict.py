@@ -30,7 +30,7 @@ TRAVEL_PRICE = 0.002
 COST_PRICE = 0.0005
 """Bad requests that one unit of cost for one request is worth: cost decides after latency."""
 
-LOSS_PRICE = 0.02
+LOSS_PRICE = 0.06
 """Bad requests/s that one request/s without a place after the loss of the largest region is worth (N-1)."""
 
 CLOSED_PRICE = 0.0002

@@ -21,10 +21,13 @@ TRIES = 110
 SACRIFICES = 6
 """Regions tried as the one that is given up, worst first."""
 
+HOPELESS = 0.05
+"""Expected bad share of the plain answers from which giving up a region is looked at."""
+
 PUSHED_PRICE = 0.3
 """Bad requests/s that one request/s past a receiver's limit is worth in the search."""
 
-FLOOR_PRICE = 3.0
+FLOOR_PRICE = 1000.0
 """Bad requests/s that one request/s below the capacity floor is worth in the search: the guard would refuse it."""
 
 BLIND_LIMIT = 0.7
@@ -199,7 +202,7 @@ def search(model: Model, bounds: Bounds) -> Found:
             for now, cap, load, r in zip(model.scalers, caps, run.base.flow.loads, regions, strict=True)
         ],
     )
-    if bounds.short:
+    if bounds.short or run.best.bad > HOPELESS * model.forecast:
         for i in _sacrifices(model):
             run.try_start(f"give up {regions[i].name} for the others", _give_up(model, i))
     run.refine(_interesting(model, run))

@@ -11,6 +11,7 @@ from spillway.core.picture import Picture
 from spillway.core.reasons import reason
 from spillway.core.rest import penalised
 from spillway.core.result import Lever, Verdict
+from spillway.core.search import capped
 from spillway.core.window import Window
 from spillway.core.wishes import Change
 
@@ -25,6 +26,9 @@ PATIENCE = 4.0
 
 ERROR_WEIGHT = 0.2
 """Weight of the newest verdict in the model's mean error."""
+
+LEAST_BACK = 0.01
+"""Smallest way back that is a move at all (reference: no-op suppression)."""
 
 SHOWS = 1.15
 """Load over the new ceiling above which a cut has plainly not arrived yet."""
@@ -113,7 +117,9 @@ def review(picture: Picture) -> Review:
 
 def _judge(flight: Flight, observed: float, picture: Picture) -> Verdict:
     grown = picture.model.demand > GROWN * flight.demand
-    better = grown or observed <= max(flight.predicted, flight.seen) + TOLERANCE
+    better = (
+        grown or observed <= max(flight.predicted, flight.seen) + TOLERANCE or not _to_blame(flight, picture)
+    )
     what = f"{flight.lever} {flight.move.before} -> {flight.move.after} in {flight.region or 'all regions'}"
     why = reason(
         "verified" if better else "disappointed", what=what, predicted=flight.predicted, observed=observed
@@ -128,25 +134,52 @@ def _judge(flight: Flight, observed: float, picture: Picture) -> Verdict:
     )
 
 
+def _to_blame(flight: Flight, picture: Picture) -> bool:
+    """Whether the disappointment lies where the move sent load: in the raised region, or in one that a cut filled.
+
+    A neighbour that failed meanwhile by itself is nobody's fault.
+    """
+    if flight.region is None:
+        return False
+    facts = picture.fact(flight.region)
+    if flight.after > flight.before:
+        return isinstance(facts.window, Window) and facts.window.bad > flight.predicted + TOLERANCE
+    return any(
+        f.region != flight.region and f.serving and not f.dead and f.estimate.saturated_rate is not None
+        for f in picture.facts
+    )
+
+
 def _undo(flight: Flight, observed: float, picture: Picture) -> Change | None:
-    """The way back, where the model, wiser by now, agrees that it is better; an undo is not undone."""
+    """The way back, where the model, wiser by now, agrees that it is better; an undo is not undone.
+
+    What has turned out smaller since is opened only to what it can take, unless all of it does less harm.
+    """
     if flight.undoes or flight.lever is not Lever.SCALER or flight.region is None:
         return None
     model = picture.model
     i = model.index(flight.region)
-    if model.scalers[i] != flight.after or not model.regions[i].movable:
+    region = model.regions[i]
+    if region.scaler != flight.after or not region.movable:
         return None
-    scalers = list(model.scalers)
-    scalers[i] = flight.before
-    now, then = model.outcome(model.scalers), model.outcome(scalers)
-    if then.bad > now.bad - picture.policy.rhythm.margin * now.bad or then.bad >= now.bad:
+    low, high = sorted((flight.before, flight.after))
+    choices = []
+    for value in (flight.before, min(high, max(low, capped(region)))):
+        scalers = list(model.scalers)
+        scalers[i] = value
+        choices.append((model.outcome(scalers).bad, value))
+    bad, back = min(choices)
+    now = model.outcome(model.scalers)
+    if abs(back - flight.after) < LEAST_BACK:
+        return None
+    if bad >= now.bad * (1.0 - picture.policy.rhythm.margin):
         return None
     return Change(
         service=picture.service.name,
         region=flight.region,
         lever=Lever.SCALER,
         before=flight.after,
-        after=flight.before,
+        after=back,
         reason=reason(
             "undo",
             region=flight.region,

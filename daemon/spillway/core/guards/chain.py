@@ -96,13 +96,21 @@ def _refusal(change: Change, why: Reason, value: float | None) -> Refusal:
 
 
 def _no_harm(now: Situation, start: Situation) -> tuple[tuple[Change, ...], list[Refusal]]:
-    """Half a set of cuts can be worse than none: then the cuts that nobody ordered are dropped."""
-    cuts = [c for c in now.accepted if c.down and c.lever is Lever.SCALER and not c.urgent and not c.ordered]
+    """Half a set of moves can be worse than none: then those that belong to the set are dropped.
+
+    A probe is no part of a set: it is made to find out, and nobody expects it to pay.
+    """
+    parts = [
+        c
+        for c in now.accepted
+        if c.lever is Lever.SCALER and not c.urgent and not c.ordered and c.reason.code != "probe"
+    ]
     model = now.picture.model
-    if not cuts or model.forecast <= 0.0:
+    if not parts or model.forecast <= 0.0:
         return now.accepted, []
     before, after = model.outcome(start.scalers), model.outcome(now.scalers)
     if after.bad <= before.bad + HARM * model.forecast:
         return now.accepted, []
     why = reason("no-gain", after=after.share(model.forecast), before=before.share(model.forecast))
-    return tuple(c for c in now.accepted if c not in cuts), [_refusal(c, why, None) for c in cuts]
+    kept = tuple(c for c in now.accepted if c not in parts)
+    return kept, [_refusal(c, why, None) for c in parts]

@@ -35,12 +35,12 @@ def resting(change: Change, now: Situation) -> Ruling | None:
 
 
 def well(change: Change, now: Situation) -> Ruling | None:
-    """What is raised because it looks well must have looked well for a while; a full region gets no more."""
+    """What is raised because it looks well must have looked well for a while; what makes room was weighed as a set."""
     if change.region is None or not change.up or change.lever is not Lever.SCALER or change.ordered:
         return None
     picture = now.picture
     memory = picture.fact(change.region).memory
-    if change.reason.code == "make-room" and memory.estimate.saturated_rate is None:
+    if change.reason.code in {"make-room", "share-shortage", "undo"}:
         return None
     since = picture.at - memory.well_since if memory.well_since is not None else 0.0
     needed = picture.policy.rhythm.up_wait
