@@ -1,0 +1,97 @@
+"""`make bench`: every figure that the docs name, measured on the machine at hand, beside its goal.
+
+Nothing here passes or fails: machines differ. Compare within one run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+from tests.bench import bench_core, bench_engine, bench_observe, bench_service, bench_world
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One row: what, the goal in words, and how to get the value in words."""
+
+    name: str
+    goal: str
+    measure: Callable[[], str]
+
+
+def _memory() -> str:
+    found = bench_service.memory_after_ticks(1000)
+    return ", ".join(f"{name} {value:.1f}" for name, value in found.items())
+
+
+FIGURES = (
+    Figure(
+        name="monitoring calls per tick, 200 services",
+        goal="<= 4",
+        measure=lambda: str(bench_observe.monitoring_calls(200, 10)),
+    ),
+    Figure(
+        name="decision, 30 regions",
+        goal="<= 5 ms",
+        measure=lambda: f"{1000 * bench_core.decision_30_regions():.1f} ms",
+    ),
+    Figure(
+        name="rows to snapshot, 200 services x 10 regions",
+        goal="part of the tick",
+        measure=lambda: f"{bench_observe.rows_to_snapshot(200, 10):.0f} ms",
+    ),
+    Figure(
+        name="tick after the snapshot, 200 services x 10 regions",
+        goal="<= 100 ms with the row above",
+        measure=lambda: ", ".join(f"{k} {v:.0f}" for k, v in bench_service.tick_overhead_200x10().items()),
+    ),
+    Figure(
+        name="the same by number of backends",
+        goal="linear",
+        measure=lambda: ", ".join(
+            f"{k}: {v:.0f} ms" for k, v in bench_service.tick_overhead_linearity().items()
+        ),
+    ),
+    Figure(name="engine processes per adjustment (CLI)", goal="1", measure=bench_engine.cli_processes),
+    Figure(
+        name="adjustment over the engine's own time (CLI)",
+        goal="<= 0.3 s",
+        measure=bench_engine.cli_overhead,
+    ),
+    Figure(name="adjustment, embedded engine", goal="-", measure=bench_engine.embedded_adjustment),
+    Figure(name="daemon memory, 1,000 ticks (MiB)", goal="<= 200", measure=_memory),
+    Figure(
+        name="simulated day, 10 regions, 10 s steps, one core",
+        goal="<= 1 s",
+        measure=lambda: f"{bench_world.day(10, 10):.2f} s",
+    ),
+    Figure(
+        name="simulated day, 200 clients x 30 regions",
+        goal="<= 10 s",
+        measure=lambda: f"{bench_world.day(30, 200):.2f} s",
+    ),
+)
+
+
+def main(words: list[str]) -> int:
+    """Measure all figures, or those whose name holds one of the words."""
+    console = Console()
+    table = Table(
+        title="Spillway, measured here and now", title_justify="left", box=None, padding=(0, 3, 0, 0)
+    )
+    for heading, width in (("figure", 52), ("goal", 20), ("measured", 40)):
+        table.add_column(heading, width=width)
+    for figure in FIGURES:
+        if not words or any(word in figure.name for word in words):
+            console.print(f"[dim]measuring: {figure.name} ...[/]")
+            table.add_row(figure.name, figure.goal, figure.measure())
+    console.print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
