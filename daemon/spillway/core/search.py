@@ -15,7 +15,7 @@ from spillway.core.units import SCALER_FLOOR
 KEEP = 0.95
 """Share of its capacity that a capped region keeps."""
 
-TRIES = 110
+TRIES = 60
 """Outcomes looked at in one search; 30 regions need about 30 microseconds for each."""
 
 SACRIFICES = 6

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a reason explains."""
+    """What a reason explains; QUIET: why nothing was done."""
 
     MOVE = "move"
     GUARD = "guard"
@@ -15,7 +15,6 @@ class Kind(StrEnum):
     ALARM = "alarm"
     VERDICT = "verdict"
     QUIET = "quiet"
-    """Why nothing was done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +25,7 @@ class Template:
     kind: Kind
     sentence: str
     """A format string: the names in braces are the numbers that it needs."""
-    meaning: str
-    """What it tells an operator, and what to do about it if anything."""
+    meaning: str  # what it tells an operator, and what to do about it if anything
 
 
 def _rows(kind: Kind, *rows: tuple[str, str, str]) -> tuple[Template, ...]:
