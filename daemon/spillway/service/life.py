@@ -22,13 +22,12 @@ from spillway.ports import Applied, Outcome
 from spillway.service.reload import Reloader
 from spillway.service.roles import Candidate, Lease, Notifier, Rhythm, Show, Ticker
 from spillway.service.signals import RELOADING, STOPPING, Ear
+from spillway.service.watch import ClockWatch
 
 _log = logging.getLogger(__name__)
 
 _LOOK = 1.0
 """Wall seconds between looks at the config file and the clock."""
-_JUMP = 2.0
-"""Wall seconds by which the clock must jump between two looks before all runs are planned anew."""
 _INTERRUPT_GRACE = 5.0
 """Wall seconds that an interrupted engine call gets to put its state on the disk (reference: pulumi.md section 7)."""
 
@@ -194,7 +193,7 @@ class Service:
     def _wait(self) -> None:
         """Until asked to stop: pass on reloads, watch the config file and the clock."""
         seen = self._signature()
-        offset = time.time() - time.monotonic()
+        clock = ClockWatch()
         while True:
             heard = self._ear.heard(_LOOK)
             if heard & STOPPING:
@@ -203,10 +202,8 @@ class Service:
             if heard & RELOADING or now != seen:
                 seen = now
                 self._ticker.soon("reload", self._reload)
-            jump = time.time() - time.monotonic() - offset
-            if abs(jump) > _JUMP:
+            if jump := clock.jump():
                 _log.warning("The clock has jumped by %.0f s; ticks are planned anew.", jump)
-                offset += jump
                 self._ticker.realign()
 
     def _stop(self) -> None:

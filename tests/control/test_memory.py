@@ -1,0 +1,136 @@
+"""The small parts of the loop: overlays that are kept or read back, patience, progress, records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.control.fakes import REGIONS, FakeClock, FakeCloud, fleet
+from tests.exporter import example_report as example
+
+from spillway.control.memory import fit, read_back
+from spillway.control.merge import with_health
+from spillway.control.progress import Progress
+from spillway.control.record import plain
+from spillway.control.records import MinutesSeen, snapshot_record
+from spillway.control.retry import FIRST_WAIT, LONGEST_WAIT, Retry
+from spillway.core.distribution import Distribution
+from spillway.core.overlay import Posture, initial_overlay
+from spillway.core.result import BackendState
+from spillway.core.snapshot import Minute
+
+STARTING = initial_overlay(fleet())
+
+
+def test_what_is_kept_of_an_overlay_follows_the_fleet() -> None:
+    pool = replace(STARTING.service("pool"), posture=Posture.SCARCE)
+    pool = pool.with_backend(replace(pool.backend("us-east4"), scaler=0.3))
+    kept = STARTING.with_service(pool)
+    larger = initial_overlay(fleet(("api", "pool"), (*REGIONS, "us-west1")))
+    found = fit(larger, kept)
+    assert [s.service for s in found.services] == ["api", "pool"]
+    assert found.service("api") == larger.service("api")
+    assert found.service("pool").posture is Posture.SCARCE
+    assert found.service("pool").backend("us-east4").scaler == 0.3
+    assert found.service("pool").backend("us-west1").scaler == 1.0
+    assert fit(STARTING, None) == STARTING
+    assert {
+        b.region for b in fit(initial_overlay(fleet(regions=REGIONS[:2])), kept).service("pool").backends
+    } == set(REGIONS[:2])
+
+
+def test_an_overlay_is_read_back_or_nobody_knows() -> None:
+    cloud = FakeCloud(FakeClock(), STARTING)
+    pool = STARTING.service("pool")
+    cloud.overlay = STARTING.with_service(pool.with_backend(replace(pool.backend("us-east4"), scaler=0.4)))
+    found = read_back(STARTING, cloud.observe_health())
+    assert found is not None
+    assert found.service("pool").backend("us-east4").scaler == 0.4
+    cloud.overlay = STARTING.with_service(
+        pool.with_backend(replace(pool.backend("us-east4"), member=False, scaler=0.0))
+    )
+    found = read_back(STARTING, cloud.observe_health())
+    assert found == STARTING, "what is not attached is as the configuration says"
+    cloud.readable = False
+    assert read_back(STARTING, cloud.observe_health()) is None
+
+
+def test_patience_doubles_up_to_a_bound_and_urgent_moves_wait_least() -> None:
+    retry = Retry()
+    assert retry.waiting(0.0) == 0.0
+    waits = []
+    for _ in range(7):
+        retry.failed(1000.0)
+        waits.append(retry.waiting(1000.0))
+    assert waits == [60.0, 120.0, 240.0, 480.0, 960.0, 960.0, 960.0]
+    assert waits[0] == FIRST_WAIT
+    assert waits[-1] == LONGEST_WAIT
+    assert retry.waiting(1000.0, urgent=True) == FIRST_WAIT
+    retry.done()
+    assert retry.waiting(1000.0) == 0.0
+
+
+def test_progress_is_finished_ticks_and_writes_within_their_deadline() -> None:
+    now = [100.0]
+    progress = Progress(lambda: now[0], tick=60.0, write_limit=900.0)
+    assert progress.health()[0]
+    now[0] += 900.0
+    assert progress.health()[0], "the first build may take as long as a write"
+    before = progress.ready
+    progress.ticked()
+    assert (before, progress.ready) == (False, True)
+    now[0] += 179.0
+    assert progress.health()[0]
+    now[0] += 2.0
+    healthy, sentence = progress.health()
+    assert not healthy
+    assert "181 s ago" in sentence
+    progress.writing(under_way=True)
+    now[0] += 1000.0
+    assert progress.health()[0]
+    now[0] += 100.0
+    assert not progress.health()[0]
+    progress.retime(tick=120.0, write_limit=900.0)
+    assert progress.health()[0]
+
+
+def test_a_health_pass_changes_only_what_it_has_seen() -> None:
+    before = (example.service(),)
+    blind = example.backend(
+        "us-east4", BackendState.DRAINING, served=None, latency=None, scaler_wanted=0.0, healthy_share=0.0
+    )
+    fresh = (example.service(backends=(*example.backends()[:2], blind), demand=None),)
+    (merged,) = with_health(before, fresh)
+    assert merged.demand == 184.0
+    drained = merged.backends[2]
+    assert (drained.state, drained.scaler_wanted, drained.healthy_share) == (BackendState.DRAINING, 0.0, 0.0)
+    assert (drained.served, drained.latency) == (96.0, 1.93)
+    assert with_health((), fresh) == fresh
+
+
+def test_a_minute_is_written_to_the_journal_once() -> None:
+    bounds = (0.1, 1.0)
+    latency = Distribution(bounds=bounds, counts=(0.0, 50.0, 0.0), mean=0.5)
+    first = Minute(end=60.0, ok=50.0, client_error=0.0, too_many=0.0, server_error=0.0, latency=latency)
+    second = replace(first, end=120.0)
+    seen = MinutesSeen()
+    seen.begin()
+    assert [m["end"] for m in seen.fresh("pool", "us-east4", (first,))] == [60.0]
+    seen.begin()
+    (record,) = seen.fresh("pool", "us-east4", (first, second))
+    assert record["end"] == 120.0
+    assert record["latency"] == {"mean": 0.5, "bounds": 0, "counts": [[1, 50.0]]}
+    assert seen.bounds() == [[0.1, 1.0]]
+
+
+def test_a_record_holds_every_signal_with_its_age_or_its_reason() -> None:
+    record = snapshot_record(MinutesSeen(), example.snapshot())
+    standby = record["services"]["pool"]["backends"]["asia-northeast1"]
+    assert plain(standby["health"]) == {"absence": "not-member", "detail": ""}
+    assert plain(standby["observed"])["age"] == 1.0
+
+
+def test_what_has_no_json_is_named() -> None:
+    assert plain({"a": (1, float("inf"), Posture.NORMAL)}) == {"a": [1, None, "normal"]}
+    with pytest.raises(TypeError, match="object has no JSON"):
+        plain(object())
