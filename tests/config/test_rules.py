@@ -190,7 +190,7 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("dwell shorter than dead time", {f"{P}rhythm": {"dwell": "2m"}}, "policies.default.rhythm.dwell", "dead time of 380s", "380s or more"),
     ("posture dwell shorter than dead time", {f"{P}postures": {"dwell": "2m"}}, "policies.default.postures.dwell", "dead time of 380s", "380s or more"),
     ("waiting shorter than blindness", {f"{P}rhythm": {"up_wait": "1m"}}, "policies.default.rhythm.up_wait", "270s old", "270s or more"),
-    ("longest rest shorter than the shortest", {f"{P}rhythm": {"hold_max": "5m"}}, "policies.default.rhythm.hold_max", "longest rest", "8m or more"),
+    ("longest rest shorter than the shortest", {f"{P}rhythm": {"hold_max": "5m"}}, "policies.default.rhythm.hold_max", "longest rest", "7m or more"),
     ("all samples stale", {f"{P}evidence": {"max_age": "4m"}}, "policies.default.evidence.max_age", "count as stale", "330s or more"),
     ("all health reads stale", {f"{P}evidence": {"health_max_age": "10s"}}, "policies.default.evidence.health_max_age", "read every 15s", "15s or more"),
     ("window too narrow for the evidence", {"daemon/observe/window": "5m"}, "daemon.observe.window", "need 450s", "450s or more"),

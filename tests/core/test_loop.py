@@ -103,7 +103,7 @@ def test_a_slow_region_is_shed_at_once_and_comes_back_in_steps() -> None:
     assert first_at <= 27 * 60
     assert path[0] <= 0.3
     assert path[1:] == sorted(path[1:])
-    assert all(b - a <= 0.2 + 1e-9 for a, b in pairwise(path))
+    assert all(b - a <= Rhythm().up_step + 1e-9 for a, b in pairwise(path))
     assert path[-1] == 1.0
     assert run.scaler_path("us-east4") == []
 

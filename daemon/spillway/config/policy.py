@@ -37,13 +37,13 @@ class TimingConfig(Model):
 class RhythmConfig(Model):
     """How fast to move."""
 
-    dwell: Annotated[Duration, Between("0s", "1d")] = 480.0
+    dwell: Annotated[Duration, Between("0s", "1d")] = 420.0
     """Rest of a backend after a move. Must not be shorter than the dead time, or the loop acts on what it cannot see and swings."""
-    up_step: Annotated[float, Field(gt=0, le=1)] = 0.2
+    up_step: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Largest rise of a scaler in one move."""
     down_step: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Largest fall of a scaler in one move; below 1 a dead region is drained in steps."""
-    up_wait: Annotated[Duration, Between("0s", "1d")] = 480.0
+    up_wait: Annotated[Duration, Between("0s", "1d")] = 420.0
     """How long a backend must look well before its scaler rises."""
     hold_growth: Annotated[float, Field(ge=1, le=10)] = 2.0
     """Each reversal multiplies the rest by this."""

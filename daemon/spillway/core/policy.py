@@ -56,13 +56,13 @@ class Timing:
 class Rhythm:
     """How fast to move. Down is fast, up is slow."""
 
-    dwell: float = 480.0
+    dwell: float = 420.0
     """Seconds that a backend rests after a move before it may be moved again; never under the dead time."""
-    up_step: float = 0.2
+    up_step: float = 0.25
     """Largest rise of a scaler in one move."""
     down_step: float = 1.0
     """Largest fall in one move; 1 lets a dead region be drained at once."""
-    up_wait: float = 480.0
+    up_wait: float = 420.0
     """Seconds that a backend must look well before its scaler rises."""
     hold_growth: float = 2.0
     """Each reversal multiplies the rest by this."""
