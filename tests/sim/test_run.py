@@ -17,6 +17,7 @@ from spillway.sim.baselines import BASELINES
 from spillway.sim.control import ServiceControl
 from spillway.sim.controller import Sight
 from spillway.sim.judge import dead_time
+from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Moment, Run, RunResult
 from spillway.sim.scenario import Scenario
 from spillway.sim.setup import Setup, build
@@ -209,16 +210,23 @@ def shipped(name: str) -> Setup:
     return build(made, SCENARIOS)
 
 
-def test_the_demo_can_be_won() -> None:
-    built = shipped("demo")
+def test_the_demo_is_won_by_the_core_with_all_three_levers() -> None:
+    built, pilot = shipped("demo"), Pilot()
     google = Run(built, BASELINES["google"]()).go()
     static = Run(built, BASELINES["static"]()).go()
-    plan = {18: {"us-east4": 0.1}, 44: {"us-east4": 0.5}, 48: {"us-east4": 1.0}}
-    standby = {64: {"europe-west1": 0.6}, 69: {"europe-west1": 1.0}}
-    steered = Run(built, Script({**plan, **standby})).go()
+    spillway = Run(built, pilot).go()
     for loser in (google, static):
-        assert loser.report.bad_requests > 0.2 * loser.report.requests
-        assert steered.report.bad_requests < 0.15 * loser.report.bad_requests
+        assert loser.report.bad_requests > 0.05 * loser.report.requests
+        assert spillway.report.bad_requests < 0.5 * loser.report.bad_requests
+    assert spillway.wrong_way_moves == 0
+    assert spillway.floors_broken == 0
+    told = " ".join(sentence for _, sentence in pilot.sentences)
+    assert all(lever in told for lever in ("scaler", "posture", "membership"))
+
+
+def test_the_core_leaves_a_quiet_day_alone() -> None:
+    result = Run(shipped("quiet"), Pilot()).go()
+    assert result.writes == 0
 
 
 def test_there_is_nothing_to_win_in_quiet() -> None:
