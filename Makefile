@@ -7,11 +7,11 @@ RUN    := $(VENV)/.run-ready
 DEV    := $(VENV)/.dev-ready
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --require-hashes
 
-.PHONY: help demo test check fix bench docs lock clean
+.PHONY: help demo test check fix bench real-input docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Spillway needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 demo")'
@@ -20,6 +20,8 @@ $(VENV)/bin/python:
 $(RUN): requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Setting up Spillway in $(VENV) from requirements.lock (once; a minute or two) ..."
 	@$(PIP) -r requirements.lock
+	@# all but the hundred services of pulumi_gcp that nobody here imports: that would take minutes
+	@$(BIN)/python -m compileall -q -j 0 -x 'pulumi_gcp/(?!compute/|networkservices/)[^/]+/' $(VENV)/lib
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -47,6 +49,9 @@ fix: $(DEV)  ## Format and mend what the linters can
 
 bench: $(DEV)  ## Measure the figures that the docs name
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+real-input: $(DEV)  ## Six hours of recorded traffic through the real daemon (needs shared traces)
+	@$(BIN)/python -m tests.e2e.real_input
 
 docs: $(DEV)  ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m spillway docs docs

@@ -99,6 +99,10 @@ class MonitoringReader:
         self._filters = {query.name: query.filter_for(resources) for query in ALL}
         self.usage = {query.name: Usage() for query in ALL} | {"descriptors": Usage()}
 
+    def close(self) -> None:
+        """Close the channel; a reader is not used again after that."""
+        self._client.transport.close()
+
     def counts(self, now: float) -> Answer[CountRow]:
         """Answers by group and code in the window before `now` (UTC seconds).
 

@@ -86,6 +86,7 @@ class CloudObserver:
         """Let go of threads and connections; reads under way end by their own deadlines."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._compute.close()
+        self._monitoring.close()
 
     def observe(self) -> Snapshot:
         """Read everything; see `ports.Observer`."""
