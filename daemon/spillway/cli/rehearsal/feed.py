@@ -46,7 +46,7 @@ class Decisions:
         lines = []
         for move in decision["moves"]:
             self.levers.add(move["lever"])
-            lines.append(Line(at=at, who="spillway", text=move["reason"]["sentence"]))
+            lines.append(Line(at=at, who="spillway", text=_told(move)))
         lines.extend(Line(at=at, who="spillway", text=verdict) for verdict in decision["verdicts"])
         applied = decision["applied"]
         self.writes += applied is not None
@@ -65,3 +65,10 @@ class Decisions:
         ]
         self._alarms = set(codes)
         return lines
+
+
+def _told(move: dict[str, Any]) -> str:
+    """One move in one sentence: what, where, why; without the runner-up, which the page and the journal have."""
+    where = f"{move['region']} in {move['service']}" if move["region"] else move["service"]
+    why = move["reason"]["sentence"].partition("; next best: ")[0]
+    return f"{where}: {move['lever']} {move['before']} -> {move['after']}: {why}"

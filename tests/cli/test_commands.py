@@ -1,0 +1,113 @@
+"""The command line: exit codes, JSON, errors with a remedy, no colours where nobody looks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spillway.cli.main import exit_code, main
+from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
+from spillway.exits import Exit
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(list(arguments))
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "spillway.yaml"])
+def test_check_takes_the_examples(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    code, out, _ = run(capsys, "check", "--config", str(CONFIG / name))
+    assert code == Exit.OK
+    assert out.startswith("ok ")
+    assert "\x1b" not in out
+
+
+def test_check_names_all_mistakes_at_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = (CONFIG / "demo.yaml").read_text()
+    text = text.replace("scenarios/demo.yaml", str(CONFIG / "scenarios/demo.yaml"))
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(text.replace("port: 80}", "port: 80-443}").replace("timeout: 30s", "timeout: 30"))
+    code, _, err = run(capsys, "check", "--config", str(bad))
+    assert code == Exit.CONFIG
+    assert "range of ports" in err
+    assert err.count("has no unit") == 2
+    assert "3 problems" in err
+    code, out, _ = run(capsys, "check", "--config", str(bad), "--json")
+    assert code == Exit.CONFIG
+    found = json.loads(out)
+    assert len(found["problems"]) == 3
+    assert all(p["line"] > 0 and p["remedy"] for p in found["problems"])
+
+
+def test_check_prints_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "check", "--schema")
+    assert code == Exit.OK
+    assert "topology" in json.loads(out)["properties"]
+
+
+def test_a_missing_file_is_wrong_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = run(capsys, "check", "--config", str(tmp_path / "none.yaml"))
+    assert code == Exit.CONFIG
+    assert "none.yaml" in err
+
+
+def test_status_without_a_daemon_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "status", "--url", "http://127.0.0.1:9")
+    assert code == Exit.UNAVAILABLE
+    assert "no daemon answers" in err
+    assert "systemctl" in err
+
+
+def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    config = tmp_path / "spillway.yaml"
+    text = (CONFIG / "demo.yaml").read_text().replace("127.0.0.1:848", "127.0.0.1:")
+    config.write_text(text.replace("scenarios/demo.yaml", str(CONFIG / "scenarios/demo.yaml")))
+    code, out, _ = run(capsys, "doctor", "--config", str(config), "--json")
+    assert code == Exit.UNAVAILABLE
+    found = {f["subject"]: f for f in json.loads(out)["findings"]}
+    assert found["python"]["verdict"] == "ok"
+    assert found["sandbox (REST)"]["verdict"] == "fail"
+    assert "spillway sandbox" in found["sandbox (REST)"]["remedy"]
+
+
+def test_destroy_does_not_guess_that_it_may(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "destroy", "--config", str(CONFIG / "demo.yaml"))
+    assert code == Exit.FAILED
+    assert "--yes" in err
+
+
+def test_a_wrong_option_is_wrong_input(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "check", "--colour")
+    assert code == Exit.CONFIG
+    assert "--colour" in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["check", "demo", "destroy", "doctor", "plan", "run", "sandbox", "setup", "status", "up"],
+)
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    code, out, _ = run(capsys, command, "--help")
+    assert code == Exit.OK
+    assert len(out) > 200
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError(()), Exit.CONFIG),
+        (TemporaryError("x"), Exit.UNAVAILABLE),
+        (PermanentError("x"), Exit.REFUSED),
+        (OutcomeUnknown("x"), Exit.UNKNOWN),
+        (SpillwayError("x"), Exit.FAILED),
+    ],
+)
+def test_each_kind_of_error_has_its_code(error: Any, code: Exit) -> None:
+    assert exit_code(error) is code
