@@ -18,6 +18,8 @@ RUN /opt/spillway/bin/python -m pip install --require-hashes -r requirements.loc
 COPY pyproject.toml README.md LICENSE ./
 COPY daemon ./daemon
 COPY config ./config
+COPY docs ./docs
+COPY systemd ./systemd
 RUN /opt/spillway/bin/python -m pip install --no-deps --no-build-isolation . \
     && /opt/spillway/bin/python -m compileall -q -x 'pulumi_gcp/(?!compute/|networkservices/|certificatemanager/|config/|[^/]*[.]py$)' /opt/spillway/lib \
     && mkdir -p /opt/spillway/pulumi \
