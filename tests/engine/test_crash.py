@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,19 +39,22 @@ def cut(cloud: TinyCloud, folder: Path, at: int, *, carried_out: bool) -> Embedd
     made = engine(cloud, folder)
     state_file = folder / "main.json"
     counter = iter(range(10_000))
+    dead = threading.Event()
     frozen: list[bytes | None] = []
 
-    def die(method: str, path: str) -> None:
-        if frozen or (method != "GET" and next(counter) == at):
-            if not frozen:
-                frozen.append(state_file.read_bytes() if state_file.exists() else None)
+    def gone(_method: str, _path: str) -> None:
+        if dead.is_set():
             raise Refuse(503, "dead")
 
-    if carried_out:
-        cloud.after = die
-        cloud.before = lambda method, path: die("GET", path) if frozen else None
-    else:
-        cloud.before = die
+    def die(method: str, path: str) -> None:
+        gone(method, path)
+        if method != "GET" and next(counter) == at:
+            # Death comes first, the look at the state after it: what passes from now on is not in the state either.
+            dead.set()
+            frozen.append(state_file.read_bytes() if state_file.exists() else None)
+            raise Refuse(503, "dead")
+
+    cloud.before, cloud.after = (gone, die) if carried_out else (die, lambda _method, _path: None)
     made.died = lambda: _restore(state_file, frozen)  # type: ignore[attr-defined]
     return made
 

@@ -181,7 +181,7 @@ def test_an_unreadable_lock_counts_as_alive(tmp_path: Path) -> None:
     assert not lock.dead
 
 
-def test_repair_adopts_what_was_made_and_drops_the_rest() -> None:
+def test_repair_adopts_what_was_made_and_keeps_in_mind_what_may_still_be_made() -> None:
     def pending(kind: str, name: str) -> dict[str, Any]:
         resource = {"urn": f"urn:pulumi:main::spillway::t::{name}", "type": "t", "inputs": {"name": name}}
         return {"type": kind, "resource": resource}
@@ -191,12 +191,13 @@ def test_repair_adopts_what_was_made_and_drops_the_rest() -> None:
         "resources": [known],
         "pending_operations": [
             pending("creating", "made"),
-            pending("creating", "lost"),
+            pending("creating", "late"),
+            pending("creating", "made"),
             pending("updating", "old"),
         ],
     }
     after, found = repaired(before, lambda _, inputs: "id/made" if inputs["name"] == "made" else None)
-    assert "pending_operations" not in after
+    assert after["pending_operations"] == [pending("creating", "late")]
     assert [resource["urn"].rsplit("::", 1)[-1] for resource in after["resources"]] == ["old", "made"]
     assert after["resources"][1]["id"] == "id/made"
     assert after["resources"][1]["outputs"] == {"name": "made"}

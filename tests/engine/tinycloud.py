@@ -43,6 +43,13 @@ class TinyCloud:
         self._prefixes: dict[str, str] = {}
         self._lock = threading.Lock()
 
+    def second_door(self) -> TinyCloud:
+        """The same resources behind an address and hooks of their own, to tell two callers apart."""
+        door = TinyCloud()
+        door.store, door._lock = self.store, self._lock
+        door._serial = 1_000
+        return door
+
     def calls(self, *methods: str) -> list[tuple[str, str]]:
         """Method and path of what arrived, of those methods alone if any are named."""
         return [(method, path) for method, path, _ in self.requests if not methods or method in methods]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,13 +16,21 @@ from spillway.adapters.engine.choose import plugin_version
 from spillway.adapters.engine.cloud import Cloud, CloudError, CloudTimeout, Deadline
 from spillway.adapters.engine.command import Command, EngineDeadline
 from spillway.adapters.engine.events import Events
-from spillway.adapters.engine.hold import Hold
+from spillway.adapters.engine.hold import Hold, Turn
 from spillway.adapters.engine.locks import locks_told
 from spillway.adapters.engine.noise import quiet
 from spillway.adapters.engine.prune import prune
 from spillway.adapters.engine.rescue import Locked, rescue, unlock
 from spillway.adapters.engine.standin import StandIn
-from spillway.adapters.engine.verdicts import cloud_error, flatten, is_conflict, outcome_of, sentence, shorten
+from spillway.adapters.engine.verdicts import (
+    applied,
+    cloud_error,
+    flatten,
+    is_conflict,
+    is_taken,
+    not_begun,
+    shorten,
+)
 from spillway.adapters.engine.workspace import LeanStack, Workspace
 from spillway.core.overlay import Overlay
 from spillway.errors import SpillwayError, TemporaryError
@@ -43,7 +50,7 @@ class Cli:
         self.kind: str = workspace.choice.kind
         self._program = program
         self._workspace = workspace
-        self._lock = threading.Lock()
+        self._turn = Turn(self._free)
         self._ready: tuple[Command, LeanStack] | None = None
         self._cloud: Cloud | None = None
         self._attached: Attached | None = None
@@ -53,13 +60,11 @@ class Cli:
         """True after a repair of the state: the next run must read the cloud first."""
 
     def close(self) -> None:
-        """Interrupt what runs, and stop serving the stand-in."""
-        if self._ready is not None:
-            self._ready[0].interrupt()
-        if self._attached is not None:
-            self._attached.close()
-        if self._cloud is not None:
-            self._cloud.close()
+        """Interrupt what runs, and stop serving the stand-in once nothing does. Does not wait."""
+        self._turn.end()
+        ready = self._ready
+        if ready is not None:
+            ready[0].interrupt()
 
     def preview(self, overlay: Overlay) -> Preview:
         """What `apply` would change; reads the state, not the cloud.
@@ -144,6 +149,11 @@ class Cli:
                     unlock(stack, problem.locks)
                     self._rescue(stack)
                     refreshed, problem = True, act(stack, events, refresh=True)
+                if is_taken(problem) and self._rescue(stack) is not None:
+                    # A dead run's create arrived after the rescue had looked for it; now it is adopted.
+                    refreshed = True
+                    events.errors.clear()
+                    problem = act(stack, events, refresh=True)
                 if is_conflict(problem):
                     # Somebody else wrote: take what is there as the new truth and try once more.
                     refreshed = foreign = True
@@ -155,47 +165,17 @@ class Cli:
                     self._keep_outputs(events.outputs)
                 if self._workspace.state is not None and events.changes:
                     prune(self._workspace.state, stack.name)
-                return self._applied(
-                    events,
+                return applied(
+                    events.changes,
                     problem,
                     begun,
-                    command.processes - processes,
+                    outputs=tuple(sorted(self.outputs().items())),
+                    processes=command.processes - processes,
                     refreshed=refreshed,
                     foreign=foreign,
                 )
         except (CloudError, SpillwayError, *_RAISED) as error:
-            outcome, words = outcome_of(error, anything_done=False)
-            return Applied(outcome=outcome, sentence=words, engine_seconds=time.monotonic() - begun)
-
-    def _applied(
-        self,
-        events: Events,
-        problem: Problem | None,
-        begun: float,
-        processes: int,
-        *,
-        refreshed: bool,
-        foreign: bool,
-    ) -> Applied:
-        changes = tuple(events.changes)
-        if problem is not None:
-            outcome, words = outcome_of(problem, anything_done=bool(changes))
-        elif changes:
-            outcome, words = Outcome.DONE, sentence(changes)
-        else:
-            outcome, words = Outcome.UNCHANGED, "nothing to change"
-        if problem is None and foreign:
-            words += "; somebody else had changed the same resource meanwhile"
-        return Applied(
-            outcome=outcome,
-            sentence=words,
-            changes=tuple((change.operation, change.name) for change in changes),
-            outputs=tuple(sorted(self.outputs().items())),
-            engine_processes=processes,
-            engine_seconds=time.monotonic() - begun,
-            refreshed=refreshed,
-            foreign_edit=foreign,
-        )
+            return not_begun(error, begun)
 
     def _call(self, events: Events, act: Callable[[Program], Any], program: Program) -> Problem | None:
         """Run one engine call; what went wrong, or None."""
@@ -253,16 +233,22 @@ class Cli:
     def _alone(self) -> Iterator[tuple[Command, LeanStack]]:
         """One call at a time, in this process and among all that share the folder."""
         deadline = self._workspace.deadline
-        if not self._lock.acquire(timeout=deadline):
-            raise TemporaryError("another engine call has not ended within the deadline")
-        try:
+        with self._turn.taken(deadline):
             self._workspace.prepare()
             with Hold(self._workspace.folder / "lock", deadline):
                 if self._ready is None:
                     self._ready = self._start()
+                if self._turn.over:
+                    self._ready[0].interrupt()
                 yield self._ready
-        finally:
-            self._lock.release()
+
+    def _free(self) -> None:
+        attached, self._attached = self._attached, None
+        if attached is not None:
+            attached.close()
+        cloud, self._cloud = self._cloud, None
+        if cloud is not None:
+            cloud.close()
 
     def _start(self) -> tuple[Command, LeanStack]:
         command = self._workspace.command()

@@ -39,6 +39,7 @@ class Command(PulumiCommand):
         self._environment = dict(environment)
         self._end = 0.0
         self._group: int | None = None
+        self._interrupted = threading.Event()
         self.processes = 0
         self.allow(_VERSION_DEADLINE)
         self.version = self._read_version()
@@ -58,9 +59,11 @@ class Command(PulumiCommand):
         """Run the CLI.
 
         Raises:
-            EngineDeadline: it had to be stopped.
+            EngineDeadline: it had to be stopped, or `interrupt` came before it.
             CommandError: it ended with an error.
         """
+        if self._interrupted.is_set():
+            raise EngineDeadline("the Pulumi CLI is not started any more: Spillway is closing")
         if "--non-interactive" not in args:
             args.insert(0, "--non-interactive")
         environment = {**self._environment, **additional_env, "PULUMI_AUTOMATION_API": "true"}
@@ -77,6 +80,8 @@ class Command(PulumiCommand):
         )
         self.processes += 1
         self._group = process.pid
+        if self._interrupted.is_set():
+            self.interrupt()
         out, err = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
         try:
             stopped = not _ended(process, self._end - time.monotonic()) and _stop(process)
@@ -92,10 +97,12 @@ class Command(PulumiCommand):
         return result
 
     def interrupt(self) -> None:
-        """Ask what runs now to finish the step in flight and end; no-op if nothing runs."""
-        if self._group is not None:
+        """Ask what runs now to finish the step in flight and end, and start nothing any more. Does not wait."""
+        self._interrupted.set()
+        group = self._group
+        if group is not None:
             with suppress(ProcessLookupError):
-                os.killpg(self._group, signal.SIGINT)
+                os.killpg(group, signal.SIGINT)
 
     def _read_version(self) -> VersionInfo:
         try:

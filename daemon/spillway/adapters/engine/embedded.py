@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from spillway.adapters.engine.cloud import Cloud, CloudError, Deadline
-from spillway.adapters.engine.hold import Hold
+from spillway.adapters.engine.hold import Hold, Turn
 from spillway.adapters.engine.mend import mend, refresh
 from spillway.adapters.engine.monitor import evaluate
 from spillway.adapters.engine.run import Run
 from spillway.adapters.engine.standin import StandIn
 from spillway.adapters.engine.state import State
-from spillway.adapters.engine.verdicts import flatten, is_conflict, outcome_of, sentence, shorten
+from spillway.adapters.engine.verdicts import applied, flatten, is_conflict, not_begun, shorten
 from spillway.core.overlay import Overlay
 from spillway.errors import SpillwayError, TemporaryError
-from spillway.ports import Applied, Outcome, Preview
+from spillway.ports import Applied, Preview
 
 Program = Callable[[], None]
 
@@ -46,11 +45,14 @@ class Embedded:
         self._stack = stack
         self._deadline = deadline
         self._parallel = parallel
-        self._lock = threading.Lock()
+        self._turn = Turn(self._cloud.close)
+        self._running: Deadline | None = None
 
     def close(self) -> None:
-        """Close the connections to the sandbox."""
-        self._cloud.close()
+        """Let what runs begin nothing more, and close the connections to the sandbox. Does not wait."""
+        self._turn.end()
+        if self._running is not None:
+            self._running.stop.set()
 
     def preview(self, overlay: Overlay) -> Preview:
         """What `apply` would change; reads the state, not the cloud.
@@ -143,25 +145,8 @@ class Embedded:
         refreshed: bool = False,
         foreign: bool = False,
     ) -> Applied:
-        changes = tuple(run.changes)
-        if problem is not None:
-            outcome, words = outcome_of(problem, anything_done=bool(changes))
-        elif changes:
-            outcome, words = Outcome.DONE, sentence(changes)
-        else:
-            outcome, words = Outcome.UNCHANGED, "nothing to change"
-        if problem is None and foreign:
-            words += "; somebody else had changed the same resource meanwhile"
-        return Applied(
-            outcome=outcome,
-            sentence=words,
-            changes=tuple((change.operation, change.name) for change in changes),
-            outputs=flatten(state.outputs),
-            engine_processes=0,
-            engine_seconds=time.monotonic() - begun,
-            refreshed=refreshed,
-            foreign_edit=foreign,
-        )
+        outputs = flatten(state.outputs)
+        return applied(run.changes, problem, begun, outputs=outputs, refreshed=refreshed, foreign=foreign)
 
     def _mutate(self, act: Callable[[State, Deadline, float], Applied]) -> Applied:
         begun = time.monotonic()
@@ -169,8 +154,7 @@ class Embedded:
             with self._alone() as deadline:
                 return act(self._state(), deadline, begun)
         except (CloudError, SpillwayError, OSError) as error:
-            outcome, words = outcome_of(error, anything_done=False)
-            return Applied(outcome=outcome, sentence=words, engine_seconds=time.monotonic() - begun)
+            return not_begun(error, begun)
 
     def _state(self) -> State:
         return State(self._folder / f"{self._stack}.json")
@@ -178,10 +162,9 @@ class Embedded:
     @contextmanager
     def _alone(self) -> Iterator[Deadline]:
         """One call at a time, in this process and among all that share the folder."""
-        if not self._lock.acquire(timeout=self._deadline):
-            raise TemporaryError("another engine call has not ended within the deadline")
-        try:
-            with Hold(self._folder / f"{self._stack}.lock", self._deadline):
-                yield Deadline(self._deadline)
-        finally:
-            self._lock.release()
+        lock = Hold(self._folder / f"{self._stack}.lock", self._deadline)
+        with self._turn.taken(self._deadline), lock:
+            self._running = running = Deadline(self._deadline)
+            if self._turn.over:
+                running.stop.set()
+            yield running

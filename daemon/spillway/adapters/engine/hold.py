@@ -1,10 +1,13 @@
-"""A file lock that dies with its process: two daemons never drive one stack, and a crash leaves nothing behind."""
+"""Who may drive the engine: one call at a time in this process, and one process at a time for each stack."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -14,8 +17,48 @@ _PAUSE = 0.05
 """Seconds between two tries."""
 
 
+class Turn:
+    """One call at a time, and none after `end`; what the calls share is freed once, by whoever comes last."""
+
+    def __init__(self, free: Callable[[], None]) -> None:
+        """`free` gives back what the calls share; it must not fail when it is called again."""
+        self._free = free
+        self._lock = threading.Lock()
+        self.over = False
+
+    @contextmanager
+    def taken(self, deadline: float) -> Iterator[None]:
+        """Take a turn, waiting for it `deadline` seconds at most.
+
+        Raises:
+            TemporaryError: another call goes on for longer than that, or the engine is closed.
+        """
+        if not self._lock.acquire(timeout=deadline):
+            raise TemporaryError("another engine call has not ended within the deadline")
+        try:
+            if self.over:
+                raise TemporaryError("the engine is closed")
+            yield
+        finally:
+            self._lock.release()
+            if self.over:
+                self._free_if_idle()
+
+    def end(self) -> None:
+        """Allow no further turn. Does not wait: a call that goes on frees things itself when it ends."""
+        self.over = True
+        self._free_if_idle()
+
+    def _free_if_idle(self) -> None:
+        if self._lock.acquire(blocking=False):
+            try:
+                self._free()
+            finally:
+                self._lock.release()
+
+
 class Hold:
-    """Holds `path` for the time of a `with` block.
+    """Holds the file `path` for the time of a `with` block; the lock dies with its process, a crash leaves nothing.
 
     Raises:
         TemporaryError: somebody else has held it for all of `deadline` seconds.

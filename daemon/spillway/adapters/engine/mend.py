@@ -16,7 +16,8 @@ _PARALLEL = 8
 def mend(state: State, provider: StandIn, deadline: Deadline) -> str | None:
     """Close every pending operation by looking at what the cloud has; a sentence if there were any.
 
-    A create that was cut off may have made its object: it is adopted, or every later create would fail with 409.
+    A create that was cut off may have made its object: it is adopted, or every later create would fail with 409. If
+    the object is not there, the request may still be on its way, so it is remembered until the object has been made.
 
     Raises:
         CloudError: the cloud did not answer; nothing is lost, what was not looked at stays pending.
@@ -26,12 +27,35 @@ def mend(state: State, provider: StandIn, deadline: Deadline) -> str | None:
     found: list[str] = []
     for pending in list(state.pending):
         there = _read(provider, pending.resource, deadline)
+        if there is None and pending.operation == "missed":
+            continue
         found.append(_sentence(pending, exists=there is not None))
+        if there is None and pending.operation == "creating":
+            state.miss(pending)
+            continue
         state.finish(pending, there)
         if there is None and pending.operation != "deleting":
             state.resources.pop(pending.resource.urn, None)
+    if not found:
+        return None
     state.save()
     return f"closed {len(found)} operation(s) that a crash had left open: {'; '.join(found)}"
+
+
+def adopted(state: State, provider: StandIn, resource_id: str, deadline: Deadline) -> bool:
+    """Take over what a create of ours made after it was looked for; False if this was not ours or is not there.
+
+    Raises:
+        CloudError: the cloud did not answer.
+    """
+    pending = state.missed(resource_id)
+    if pending is None:
+        return False
+    there = _read(provider, pending.resource, deadline)
+    if there is None:
+        return False
+    state.finish(pending, there)
+    return True
 
 
 def refresh(state: State, provider: StandIn, deadline: Deadline) -> None:
@@ -59,10 +83,12 @@ def _read(provider: StandIn, resource: Resource, deadline: Deadline) -> Resource
 def _sentence(pending: Pending, *, exists: bool) -> str:
     name = f"{words_for(pending.resource.token)} {pending.resource.name}"
     match pending.operation, exists:
-        case "creating", True:
+        case "creating" | "missed", True:
             return f"{name} had been made"
         case "deleting", False:
             return f"{name} had been deleted"
+        case "creating", False:
+            return f"{name} is not there so far"
         case _, False:
             return f"{name} is not there"
         case _:

@@ -11,11 +11,12 @@ State = dict[str, Any]
 
 
 def repaired(deployment: State, exists: Callable[[str, State], str | None]) -> tuple[State, list[str]]:
-    """The deployment without pending operations, and what was found for each.
+    """The deployment without the pending operations that could be closed, and what was found for each of these.
 
     A killed create may have made its object, of which only the pending operation knows. Pulumi's own ways drop it,
     and every later `up` fails with 409. So it is added with its inputs as outputs; the refresh that must follow
-    reads the rest. Pending updates and deletes need nothing: their resources are in the state, the refresh decides.
+    reads the rest. If its object is not there, the request may still be on its way: the operation stays, as Pulumi keeps
+    it too (measured), and is looked at again when the name turns out to be taken. Pending updates and deletes need nothing: their resources are in the state, the refresh decides.
 
     Args:
         deployment: As exported; it is not changed.
@@ -32,9 +33,10 @@ def repaired(deployment: State, exists: Callable[[str, State], str | None]) -> t
             continue
         resource_id = exists(resource["type"], resource.get("inputs") or {})
         if resource_id is None:
-            found.append(f"creating {name}: it was not made")
+            mended.setdefault("pending_operations", []).append(operation)
             continue
         adopted = {**resource, "id": resource_id, "outputs": resource.get("inputs") or {}}
         mended.setdefault("resources", []).append(adopted)
+        known.add(resource["urn"])
         found.append(f"creating {name}: it had been made and is adopted")
     return mended, found

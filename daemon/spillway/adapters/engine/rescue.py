@@ -50,7 +50,8 @@ def rescue(stack: Stack, state: Path | None, provider: StandIn, deadline: Deadli
     kept = dict(exported.deployment or {})
     if kept.get("pending_operations"):
         mended, found = repaired(kept, exists)
-        stack.import_stack(Deployment(version=exported.version, deployment=mended))
+        if found:
+            stack.import_stack(Deployment(version=exported.version, deployment=mended))
         done += found
     return "; ".join(done) or None
 

@@ -11,8 +11,10 @@ from spillway.adapters.engine.cloud import CloudError, Deadline
 from spillway.adapters.engine.describe import describe
 from spillway.adapters.engine.diff import UNKNOWN, Verdict
 from spillway.adapters.engine.kind import Props
+from spillway.adapters.engine.mend import adopted
 from spillway.adapters.engine.standin import StandIn, kind_of, words_for
 from spillway.adapters.engine.state import Pending, Resource, State
+from spillway.adapters.engine.verdicts import is_taken
 from spillway.errors import SpillwayError
 from spillway.ports import PreviewedChange
 
@@ -96,7 +98,14 @@ class Run:
             old = self._state.resources.get(urn)
         if old is None:
             operation = "replace" if urn in self._cleared else "create"
-            return (urn, *self._create(urn, declared, operation))
+            try:
+                return (urn, *self._create(urn, declared, operation))
+            except CloudError as error:
+                resource_id = self._provider.resource_id(declared.token, declared.inputs)
+                if is_taken(error) and adopted(self._state, self._provider, resource_id, self._deadline):
+                    # A dead run's request arrived after recovery had looked; from here on it is like any other.
+                    return self._register(urn, declared)
+                raise
         old_inputs = self._state.opened(old.inputs, declared.inputs)
         outputs = self._state.opened(old.outputs, declared.inputs)
         verdict = self._provider.diff(declared.token, old_inputs, outputs, declared.inputs, declared.ignore)

@@ -45,7 +45,8 @@ class Pending:
     """An operation that was begun; it stays in the file if its end was never seen."""
 
     operation: str
-    """creating, updating or deleting."""
+    """creating, updating, deleting; `missed` is a create that was cut off and whose object was not there when it was
+    looked for: a request that was still on its way may make it yet."""
     resource: Resource
 
 
@@ -77,12 +78,24 @@ class State:
             if pending in self.pending:
                 self.pending.remove(pending)
             if resource is not None:
+                self.pending = [other for other in self.pending if not _is_missed(other, resource.id)]
                 self.resources[resource.urn] = self.sealed(resource)
             elif pending.resource.doomed:
                 self.doomed = [other for other in self.doomed if other.id != pending.resource.id]
             elif pending.operation == "deleting":
                 self.resources.pop(pending.resource.urn, None)
             self.save()
+
+    def miss(self, pending: Pending) -> None:
+        """What the call should have made is not there: keep in mind that it may still come."""
+        with self._lock:
+            self.pending[self.pending.index(pending)] = replace(pending, operation="missed")
+            self.save()
+
+    def missed(self, resource_id: str) -> Pending | None:
+        """The create of ours that may have made this object after it was looked for, if there is one."""
+        with self._lock:
+            return next((pending for pending in self.pending if _is_missed(pending, resource_id)), None)
 
     def withdraw(self, pending: Pending) -> None:
         """The call was refused: nothing has happened."""
@@ -177,6 +190,10 @@ class State:
 def _expect_version(found: int) -> None:
     if found != _VERSION:
         raise ValueError(f"version {found} is not {_VERSION}")
+
+
+def _is_missed(pending: Pending, resource_id: str) -> bool:
+    return pending.operation == "missed" and pending.resource.id == resource_id
 
 
 def _is_seal(value: Any) -> bool:

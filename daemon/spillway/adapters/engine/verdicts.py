@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spillway.adapters.engine.cloud import CloudError, CloudTimeout
-from spillway.ports import Outcome, PreviewedChange
+from spillway.ports import Applied, Outcome, PreviewedChange
 
 _STATUS = re.compile(r"googleapi: (?:got HTTP response code|Error) (\d{3})\b:?\s*(.*)", re.DOTALL)
+_TAKEN = re.compile(r"already[ _]?exists", re.IGNORECASE)
 _ROUND = re.compile(r"\s+")
 _LONGEST = 300
 """Characters of an API's message that a sentence quotes."""
+_NOT_OURS = (
+    ". The engine's state does not know it, so Spillway leaves it alone. If that state was lost, bring back the copy of"
+    " state_dir/engine (or of daemon.engine.backend); else delete what is in the way, or set another `name`"
+)
+"""A name alone does not show whose it is: a second daemon with the same configuration must not take over the first's."""
 
 
 def cloud_error(text: str) -> CloudError | None:
@@ -34,6 +41,11 @@ def is_conflict(error: object) -> bool:
     return isinstance(error, CloudError) and error.status == 412
 
 
+def is_taken(error: object) -> bool:
+    """True for a create that was refused because something of that name stands already."""
+    return isinstance(error, CloudError) and error.status == 409 and _TAKEN.search(str(error)) is not None
+
+
 def outcome_of(error: object, *, anything_done: bool) -> tuple[Outcome, str]:
     """What became of an update that ended with `error`, and what happens next."""
     if isinstance(error, CloudTimeout):
@@ -48,12 +60,13 @@ def outcome_of(error: object, *, anything_done: bool) -> tuple[Outcome, str]:
         )
     if isinstance(error, CloudError) and 400 <= error.status < 500:
         what = f"refused with {error.status}: {shorten(str(error))}"
+        remedy = _NOT_OURS if is_taken(error) else ""
         if anything_done or error.partial:
             return (
                 Outcome.FAILED,
-                f"{what}; what was done before it stays, and the cloud is read before the next move",
+                f"{what}; what was done before it stays, and the cloud is read before the next move{remedy}",
             )
-        return Outcome.REFUSED, f"{what}; nothing was changed"
+        return Outcome.REFUSED, f"{what}; nothing was changed{remedy}"
     return (
         Outcome.FAILED,
         f"{shorten(str(error))}; part of it may be done, so the cloud is read before the next move",
@@ -87,3 +100,40 @@ def flatten(outputs: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         elif value is not None:
             flat[name] = str(value)
     return tuple(sorted(flat.items()))
+
+
+def applied(
+    changes: Sequence[PreviewedChange],
+    problem: object,
+    begun: float,
+    *,
+    outputs: tuple[tuple[str, str], ...],
+    processes: int = 0,
+    refreshed: bool = False,
+    foreign: bool = False,
+) -> Applied:
+    """The result of an engine call that began at `begun` (`time.monotonic`) and ended with `problem`, or with None."""
+    if problem is not None:
+        outcome, words = outcome_of(problem, anything_done=bool(changes))
+    elif changes:
+        outcome, words = Outcome.DONE, sentence(tuple(changes))
+    else:
+        outcome, words = Outcome.UNCHANGED, "nothing to change"
+    if problem is None and foreign:
+        words += "; somebody else had changed the same resource meanwhile"
+    return Applied(
+        outcome=outcome,
+        sentence=words,
+        changes=tuple((change.operation, change.name) for change in changes),
+        outputs=outputs,
+        engine_processes=processes,
+        engine_seconds=time.monotonic() - begun,
+        refreshed=refreshed,
+        foreign_edit=foreign,
+    )
+
+
+def not_begun(error: object, begun: float) -> Applied:
+    """The result of an engine call that ended with `error` before it could begin any change."""
+    outcome, words = outcome_of(error, anything_done=False)
+    return Applied(outcome=outcome, sentence=words, engine_seconds=time.monotonic() - begun)

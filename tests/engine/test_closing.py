@@ -1,0 +1,119 @@
+"""Closing an engine: at once, as often as one likes, and from another thread than the one that works."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.engine.bench_config import config, overlay
+from tests.engine.tinycloud import TinyCloud, serving
+
+from spillway.adapters.engine.command import Command, EngineDeadline
+from spillway.adapters.engine.embedded import Embedded
+from spillway.adapters.engine.hold import Turn
+from spillway.adapters.program.build import build
+from spillway.errors import TemporaryError
+from spillway.ports import Applied, Outcome
+
+AT_ONCE = 2.0
+"""Seconds on a busy machine; what is not at once here takes 20 or more."""
+
+
+@pytest.fixture
+def cloud() -> Iterator[TinyCloud]:
+    with serving(TinyCloud()) as served:
+        yield served
+
+
+@pytest.fixture
+def engine(cloud: TinyCloud, tmp_path: Path) -> Embedded:
+    return Embedded(
+        lambda wanted: build(config(), wanted),
+        endpoint=cloud.url,
+        folder=tmp_path,
+        stack="main",
+        deadline=60.0,
+        parallel=4,
+    )
+
+
+def test_a_running_call_ends_at_once_and_its_outcome_is_unknown(engine: Embedded, cloud: TinyCloud) -> None:
+    asked = threading.Event()
+    cloud.slow_operations = 1_000_000
+    cloud.before = lambda _method, path: asked.set() if "/operations/" in path else None
+    results: list[Applied] = []
+    worker = threading.Thread(target=lambda: results.append(engine.apply(overlay())))
+    worker.start()
+    assert asked.wait(30)
+    begun = time.monotonic()
+    engine.close()
+    assert time.monotonic() - begun < AT_ONCE
+    worker.join(30)
+    assert results[0].outcome is Outcome.UNKNOWN, results[0].sentence
+
+
+def test_a_closed_engine_says_so(engine: Embedded, cloud: TinyCloud) -> None:
+    assert engine.apply(overlay()).outcome is Outcome.DONE
+    engine.close()
+    engine.close()
+    cloud.requests.clear()
+    applied = engine.apply(overlay({"europe-west4": 0.4}))
+    assert applied.outcome is Outcome.FAILED
+    assert "closed" in applied.sentence
+    assert cloud.requests == []
+    with pytest.raises(TemporaryError, match="closed"):
+        engine.preview(overlay())
+
+
+def test_whoever_comes_last_frees() -> None:
+    freed: list[str] = []
+    turn = Turn(lambda: freed.append("freed"))
+    with turn.taken(1.0):
+        turn.end()
+        assert freed == [], "the call still needs it"
+    assert freed == ["freed"]
+    with pytest.raises(TemporaryError, match="closed"), turn.taken(1.0):
+        pytest.fail("no turn is left")
+
+
+def test_one_turn_at_a_time() -> None:
+    turn = Turn(lambda: None)
+    with turn.taken(1.0), pytest.raises(TemporaryError, match="has not ended"), turn.taken(0.01):
+        pytest.fail("the turn is taken")
+
+
+def test_an_interrupted_cli_ends_and_none_is_started_after_it(tmp_path: Path) -> None:
+    script = tmp_path / "pulumi"
+    script.write_text(
+        f'#!/bin/sh\n[ "$2" = version ] && echo v3.272.0 && exit\ntrap "exit 3" INT\n: > {tmp_path}/started\n'
+        "while :; do sleep 0.05; done\n"
+    )
+    script.chmod(0o755)
+    command = Command(str(script), {"PATH": "/usr/bin:/bin"})
+    command.allow(60.0)
+    codes: list[str] = []
+
+    def run() -> None:
+        from pulumi.automation.errors import CommandError
+
+        try:
+            command.run(["up"], str(tmp_path), {})
+        except CommandError as error:
+            codes.append(str(error))
+
+    worker = threading.Thread(target=run)
+    worker.start()
+    while not (tmp_path / "started").exists() and worker.is_alive():
+        time.sleep(0.01)
+    begun = time.monotonic()
+    command.interrupt()
+    command.interrupt()
+    assert time.monotonic() - begun < AT_ONCE
+    worker.join(30)
+    assert "code: 3" in codes[0]
+    with pytest.raises(EngineDeadline, match="closing"):
+        command.run(["up"], str(tmp_path), {})
+    assert command.processes == 2
