@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.engine.bench_config import config, overlay
-from tests.engine.tinycloud import TinyCloud, serving
+from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
 from spillway.adapters.engine.choose import choose, find_cli, pulumi_home
 from spillway.adapters.engine.cli import Cli
@@ -88,6 +89,87 @@ def test_killed_create(cloud: TinyCloud, tmp_path: Path, method: str, part: str)
     assert heir.apply(overlay()).outcome is Outcome.UNCHANGED
     assert heir.destroy().outcome is Outcome.DONE
     assert cloud.store == {}
+    heir.close()
+
+
+@pytest.mark.parametrize("kind", ["addresses", "backendServices", "urlMaps"])
+def test_killed_create_that_arrives_after_recovery(cloud: TinyCloud, tmp_path: Path, kind: str) -> None:
+    door = cloud.second_door()
+    reached, arrive, landed = threading.Event(), threading.Event(), threading.Event()
+
+    def before(method: str, path: str) -> None:
+        if reached.is_set():
+            raise Refuse(503, "dead")
+        if method == "POST" and path.endswith(f"/{kind}"):
+            reached.set()
+            arrive.wait(60)
+
+    def after(method: str, path: str) -> None:
+        if method == "POST" and path.endswith(f"/{kind}"):
+            landed.set()
+            raise Refuse(503, "dead")
+
+    def let_it_arrive(method: str, path: str) -> None:
+        if method == "POST" and path.endswith(f"/{kind}"):
+            arrive.set()
+            assert landed.wait(20)
+
+    with serving(door):
+        door.before, door.after = before, after
+        dying = engine(door, tmp_path)
+        worker = threading.Thread(target=dying.apply, args=(overlay(),))
+        worker.start()
+        assert reached.wait(30)
+        assert dying._ready is not None
+        group = dying._ready[0]._group
+        assert group is not None
+        os.killpg(group, signal.SIGKILL)
+        worker.join(30)
+        heir = engine(cloud, tmp_path)
+        heir.recover()
+        cloud.before = let_it_arrive
+        applied = heir.apply(overlay())
+        assert applied.outcome is Outcome.DONE, applied.sentence
+        assert applied.refreshed
+        dying.close()
+    assert len(cloud.store) == 7
+    cloud.before = lambda _method, _path: None
+    assert heir.apply(overlay()).outcome is Outcome.UNCHANGED
+    heir.recover()
+    assert heir.recover() is None
+    assert heir.destroy().outcome is Outcome.DONE
+    assert cloud.store == {}
+    heir.close()
+
+
+def test_closing_interrupts_what_runs_and_does_not_wait(cloud: TinyCloud, tmp_path: Path) -> None:
+    made = engine(cloud, tmp_path)
+    reached, go = threading.Event(), threading.Event()
+
+    def hold(method: str, _path: str) -> None:
+        if method == "POST":
+            reached.set()
+            go.wait(30)
+
+    cloud.before = hold
+    results: list[Applied] = []
+    worker = threading.Thread(target=lambda: results.append(made.apply(overlay())))
+    worker.start()
+    assert reached.wait(30)
+    begun = time.monotonic()
+    made.close()
+    made.close()
+    assert time.monotonic() - begun < 2.0
+    go.set()
+    worker.join(30)
+    assert results[0].outcome in {Outcome.FAILED, Outcome.UNKNOWN}, results[0].sentence
+    assert "closed" in made.apply(overlay()).sentence
+    cloud.before = lambda _method, _path: None
+    heir = engine(cloud, tmp_path)
+    heir.recover()
+    applied = heir.apply(overlay())
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert len(cloud.store) == 7
     heir.close()
 
 

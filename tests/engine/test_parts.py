@@ -20,6 +20,7 @@ from spillway.adapters.engine.diff import Change, compare
 from spillway.adapters.engine.kinds_backend import BACKEND_SERVICE
 from spillway.adapters.engine.kinds_frontend import FORWARDING_RULE
 from spillway.adapters.engine.locks import locks_in, locks_told
+from spillway.adapters.engine.missed import Missed
 from spillway.adapters.engine.prune import prune
 from spillway.adapters.engine.render import render_preview
 from spillway.adapters.engine.repair import repaired
@@ -186,6 +187,9 @@ def test_repair_adopts_what_was_made_and_keeps_in_mind_what_may_still_be_made() 
         resource = {"urn": f"urn:pulumi:main::spillway::t::{name}", "type": "t", "inputs": {"name": name}}
         return {"type": kind, "resource": resource}
 
+    def missed(name: str) -> dict[str, Any]:
+        return pending("missed", name)
+
     known = {"urn": "urn:pulumi:main::spillway::t::old", "type": "t", "id": "old"}
     before = {
         "resources": [known],
@@ -196,13 +200,40 @@ def test_repair_adopts_what_was_made_and_keeps_in_mind_what_may_still_be_made() 
             pending("updating", "old"),
         ],
     }
-    after, found = repaired(before, lambda _, inputs: "id/made" if inputs["name"] == "made" else None)
-    assert after["pending_operations"] == [pending("creating", "late")]
+    result = repaired(
+        before,
+        [missed("known"), missed("old")],
+        lambda _, inputs: "id/made" if inputs["name"] == "made" else None,
+    )
+    after = result.deployment
+    assert "pending_operations" not in after
+    assert result.missed == [pending("creating", "late"), missed("known")]
     assert [resource["urn"].rsplit("::", 1)[-1] for resource in after["resources"]] == ["old", "made"]
     assert after["resources"][1]["id"] == "id/made"
     assert after["resources"][1]["outputs"] == {"name": "made"}
-    assert len(found) == 3
+    assert result.found == [
+        "creating made: it had been made and is adopted",
+        "creating late: it is not there so far",
+        "creating made: looked at again",
+        "updating old: looked at again",
+    ]
     assert len(before["resources"]) == 1
+
+
+def test_missed_creates_are_kept_without_secrets(tmp_path: Path) -> None:
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"KEY"'}
+    made = {"urn": "u", "type": "t", "inputs": {"name": "own", "privateKey": secret}}
+    kept = Missed(tmp_path / "missed.json")
+    assert kept.operations() == []
+    kept.keep([{"type": "creating", "resource": made}])
+    assert kept.operations() == [{"type": "missed", "resource": {**made, "inputs": {"name": "own"}}}]
+    assert "KEY" not in kept.path.read_text()
+    assert kept.path.stat().st_mode & 0o077 == 0
+    kept.keep([])
+    assert not kept.path.exists()
+    kept.path.write_text("{")
+    with pytest.raises(PermanentError, match="cannot be read"):
+        kept.operations()
 
 
 def test_pruning_keeps_the_newest(tmp_path: Path) -> None:

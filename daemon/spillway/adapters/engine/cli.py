@@ -96,7 +96,11 @@ class Cli:
                 self._program(overlay),
             )
 
-        return self._mutate(up)
+        done = self._mutate(up)
+        if done.outcome in {Outcome.DONE, Outcome.UNCHANGED}:
+            # All that is declared is in the state by now: nothing can be missed any more.
+            self._workspace.missed.keep([])
+        return done
 
     def destroy(self) -> Applied:
         """Remove all that this stack has made."""
@@ -110,10 +114,10 @@ class Cli:
                 lambda: None,
             )
 
-        applied = self._mutate(down)
-        if applied.outcome in {Outcome.DONE, Outcome.UNCHANGED}:
+        done = self._mutate(down)
+        if done.outcome in {Outcome.DONE, Outcome.UNCHANGED}:
             self._keep_outputs({})
-        return applied
+        return done
 
     def recover(self) -> str | None:
         """Clear locks of dead processes and repair pending operations; a sentence if something was done."""
@@ -206,9 +210,8 @@ class Cli:
         return None
 
     def _rescue(self, stack: LeanStack) -> str | None:
-        done = rescue(
-            stack, self._workspace.state, StandIn(self._client()), Deadline(self._workspace.deadline)
-        )
+        workspace, provider = self._workspace, StandIn(self._client())
+        done = rescue(stack, workspace.state, workspace.missed, provider, Deadline(workspace.deadline))
         self._doubtful = False
         self._stale = self._stale or done is not None
         return done

@@ -9,6 +9,7 @@ from pulumi.automation import Deployment, Stack
 
 from spillway.adapters.engine.cloud import Deadline
 from spillway.adapters.engine.locks import Lock, locks_in
+from spillway.adapters.engine.missed import Missed
 from spillway.adapters.engine.repair import repaired
 from spillway.adapters.engine.standin import StandIn
 from spillway.adapters.engine.wire import opened
@@ -23,12 +24,15 @@ class Locked(TemporaryError):
         self.locks = locks
 
 
-def rescue(stack: Stack, state: Path | None, provider: StandIn, deadline: Deadline) -> str | None:
+def rescue(
+    stack: Stack, state: Path | None, missed: Missed, provider: StandIn, deadline: Deadline
+) -> str | None:
     """Clear dead locks and repair pending operations; a sentence if something was done. A refresh must follow.
 
     Args:
         stack: The stack to look at.
         state: Its folder, or None where it is not on this machine; then locks show only when an update is refused.
+        missed: Creates that were not found before; kept up to date.
         provider: Looks for objects that a killed create may have made.
         deadline: For these looks.
 
@@ -48,11 +52,14 @@ def rescue(stack: Stack, state: Path | None, provider: StandIn, deadline: Deadli
 
     exported = stack.export_stack()
     kept = dict(exported.deployment or {})
-    if kept.get("pending_operations"):
-        mended, found = repaired(kept, exists)
-        if found:
-            stack.import_stack(Deployment(version=exported.version, deployment=mended))
-        done += found
+    before = missed.operations()
+    if kept.get("pending_operations") or before:
+        result = repaired(kept, before, exists)
+        # Written first: the import drops what is pending, and a crash between the two must not lose it.
+        missed.keep(result.missed)
+        if result.deployment != kept:
+            stack.import_stack(Deployment(version=exported.version, deployment=result.deployment))
+        done += result.found
     return "; ".join(done) or None
 
 

@@ -50,6 +50,11 @@ def _open(value: Any) -> Any:
     return value
 
 
+def without_secrets(props: Mapping[str, Any]) -> Props:
+    """Properties as an exported state has them, but for those that hold secrets."""
+    return {name: value for name, value in props.items() if not _holds_secret(value)}
+
+
 def opened(props: Mapping[str, Any]) -> Props:
     """Properties as an exported state has them, without the wrappers of secrets."""
     return {name: _open(value) for name, value in props.items()}

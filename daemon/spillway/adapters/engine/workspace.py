@@ -15,6 +15,7 @@ from pulumi.automation._stack import StackInitMode, UpdateSummary
 from spillway.adapters.engine.choose import Choice
 from spillway.adapters.engine.command import Command
 from spillway.adapters.engine.language import take_place
+from spillway.adapters.engine.missed import Missed
 from spillway.adapters.engine.run import PROJECT
 from spillway.config.model import Config
 
@@ -60,6 +61,11 @@ class Workspace:
             return self.folder / "state"
         url = urlsplit(backend)
         return Path(url.path) if url.scheme == "file" else None
+
+    @property
+    def missed(self) -> Missed:
+        """Creates that a dead CLI may have left on their way."""
+        return Missed(self.folder / "missed.json")
 
     @property
     def deadline(self) -> float:
