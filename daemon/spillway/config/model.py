@@ -69,7 +69,7 @@ class DaemonConfig(Model):
     health_pass: Annotated[Duration, Between("5s", "10m")] = 15.0
     """Time between the fast passes, which read health alone and may only drain."""
     state_dir: str = "/var/lib/spillway"
-    """Folder for overlay, memory, journal and Pulumi's own files. Losing it is safe: the overlay is read back from the cloud."""
+    """Folder for overlay, memory, journal and, without `engine.backend`, Pulumi's state. What the daemon keeps here can be lost: the overlay is read back from the cloud, the rest is learned anew. Pulumi's state cannot: without it Spillway can neither change nor delete the load balancer that stands, and leaves it alone; keep a copy of `engine`, or set `engine.backend`."""
     listen: Address = "127.0.0.1:9464"
     """Address of /metrics, /healthz, /readyz, /status and the page. Read-only, without a password: keep it on loopback or behind a firewall."""
     stop_deadline: Annotated[Duration, Between("1s", "1h")] = 60.0
