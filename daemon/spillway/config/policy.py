@@ -39,7 +39,7 @@ class RhythmConfig(Model):
 
     dwell: Annotated[Duration, Between("0s", "1d")] = 420.0
     """Rest of a backend after a move. Must not be shorter than the dead time, or the loop acts on what it cannot see and swings."""
-    up_step: Annotated[float, Field(gt=0, le=1)] = 0.25
+    up_step: Annotated[float, Field(gt=0, le=1)] = 0.3
     """Largest rise of a scaler in one move."""
     down_step: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Largest fall of a scaler in one move; below 1 a dead region is drained in steps."""

@@ -21,6 +21,10 @@ SATURATED_LATENCY = 1.25
 FULL = 0.95
 """Share of the slots in work from which a region counts as full."""
 
+SLOW_MINUTES = 3
+"""Minutes after saturation in which a region answers as slowly with room to spare: then it is slow, and its machines are
+all there. A queue that only has to drain is gone by then, and with it the long latency: then machines are missing."""
+
 SMOOTH = 0.6
 """Weight of the newest minute in service time and base shares: two minutes carry 84 %."""
 
@@ -122,8 +126,13 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, slow: float, sett
             waiting=max(0.0, mean - slots * share / max(answered, 1e-6)),
             slow=old.slow if old.saturated_rate is not None else max(old.slow, UNKNOWN_SLOW),
         )
-    if old.saturated_rate is not None:
-        slots = min(slots, max(old.saturated_rate * mean, in_work / share))
+    doubt = old.doubt if old.saturated_rate is None else old.saturated_rate
+    minutes = 0 if old.saturated_rate is not None else old.doubt_minutes
+    if doubt is not None and mean < SATURATED_LATENCY * baseline:
+        slots, doubt = min(slots, max(doubt * mean, in_work / share)), None
+    elif doubt is not None:
+        minutes += 1
+        doubt = doubt if minutes < SLOW_MINUTES else None
     first = old.service_time is None
     plain = minute.total >= PLAIN and abs(mean - (old.service_time or mean)) > PLAIN_STEP * baseline
     fresh_view = first or plain or old.saturated_rate is not None
@@ -141,6 +150,8 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, slow: float, sett
             slots=slots,
             service_time=service,
             saturated_rate=None,
+            doubt=doubt,
+            doubt_minutes=minutes,
             waiting=0.0,
             slow=slow if fresh_view else old.slow + SMOOTH * (slow - old.slow),
         ),

@@ -34,6 +34,10 @@ class Estimate:
     """Requests that the whole region can work on at a time (Little's law: capacity x service time)."""
     saturated_rate: float | None = None
     """Requests/s answered while saturated, for the whole region; None while not saturated."""
+    doubt: float | None = None
+    """Requests/s answered when it was last saturated, until it is known whether slowness or lost machines were the cause."""
+    doubt_minutes: int = 0
+    """Unsaturated minutes since then in which it stayed slow."""
     waiting: float = 0.0
     """Seconds that requests wait before their service while saturated."""
     slow: float = 0.0

@@ -58,7 +58,7 @@ class Rhythm:
 
     dwell: float = 420.0
     """Seconds that a backend rests after a move before it may be moved again; never under the dead time."""
-    up_step: float = 0.25
+    up_step: float = 0.3
     """Largest rise of a scaler in one move."""
     down_step: float = 1.0
     """Largest fall in one move; 1 lets a dead region be drained at once."""
