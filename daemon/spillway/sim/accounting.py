@@ -42,10 +42,13 @@ class Report:
     """The sums of a run."""
 
     requests: float
+    """Every attempt counts."""
     answered: float
     failed: float
     waiting: float
     """Still in queues at the end; neither answered nor failed."""
+    retries: float
+    """Those of the requests that repeat one that failed."""
     bad_requests: float
     """Failed, or answered later than the SLO allows as the client sees it."""
     failed_by_code: tuple[tuple[int, float], ...]
@@ -156,7 +159,7 @@ class Ledger:
         balance = self.balance(0.0)
         return balance.failed + max(0.0, balance.answered - self._good)
 
-    def report(self, waiting: float, latency: ClientLatency) -> Report:
+    def report(self, waiting: float, latency: ClientLatency, retries: float) -> Report:
         """The sums so far."""
         balance = self.balance(waiting)
         by_code = dict(zip(CODES, self._by_code.sum(axis=1).tolist(), strict=True))
@@ -168,6 +171,7 @@ class Ledger:
             answered=balance.answered,
             failed=balance.failed,
             waiting=waiting,
+            retries=retries,
             bad_requests=self.bad,
             failed_by_code=tuple((c, n) for c, n in sorted(by_code.items()) if c != CODES[OK] and n > 0),
             slo_minutes_lost=self._lost * self._period / 60.0,

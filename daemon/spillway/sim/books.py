@@ -100,10 +100,10 @@ class Books:
         """Requests failed or answered too late."""
         return self._all().bad
 
-    def report(self, waiting: float, regions: RegionArrays) -> Report:
+    def report(self, waiting: float, regions: RegionArrays, retries: float = 0.0) -> Report:
         """The sums so far."""
         self._latency.settle(regions)
-        return self._all().report(waiting, self._latency)
+        return self._all().report(waiting, self._latency, retries)
 
     def trace_hash(self, waiting: Array) -> str:
         """A hash of all that happened so far, by sample period, in thousandths of a request."""

@@ -8,18 +8,21 @@ from typing import Protocol, runtime_checkable
 
 from spillway.ports import Outcome
 from spillway.sim.control import ServiceControl
-from spillway.sim.monitoring import MonitoringView
+from spillway.sim.monitoring import Shown
 from spillway.sim.setup import Setup
 from spillway.sim.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """All that a controller may look at: what Google's interfaces show at this moment, and no more."""
+    """All that a controller may look at: what Google's interfaces show at this moment, and no more.
+
+    These are values, not views: nothing here leads back to the world.
+    """
 
     now: float
-    """UTC seconds."""
-    monitoring: MonitoringView
+    """UTC seconds by the controller's clock, which a clock step may have moved."""
+    monitoring: Shown
     listing: tuple[ServiceControl, ...]
     """What Compute lists: the last finished write or outside edit, in traffic or not yet."""
     health: Mapping[str, tuple[tuple[int, int], ...]]
@@ -44,7 +47,7 @@ class Controller(Protocol):
         ...
 
     def initial(self, setup: Setup, controls: tuple[ServiceControl, ...], /) -> tuple[ServiceControl, ...]:
-        """What the balancer is told at time zero, made from the scenario's own."""
+        """What the balancer is told at time zero, made from the scenario's own. The set-up is as `sim.setup.public` leaves it."""
         ...
 
     def tick(self, sight: Sight, /) -> tuple[ServiceControl, ...] | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from spillway.config.fields import Duration, Model, Ratio
+from spillway.config.fields import Duration, Model, Ratio, parse_duration
 from spillway.config.topology import RegionName
 
 Factor = Annotated[float, Field(gt=0, le=1000)]
@@ -140,6 +140,31 @@ class WriteSlow(_Timed):
     factor: Factor
 
 
+def parse_shift(value: object) -> float:
+    """Seconds from a duration, or from one with a minus sign: `-40m`.
+
+    Raises:
+        ValueError: neither.
+    """
+    if isinstance(value, str) and value.strip().startswith("-"):
+        return -parse_duration(value.strip()[1:])
+    return parse_duration(value)
+
+
+class ClockStep(_Timed):
+    """The controller's clock jumps by `by`, back where that is negative, and is put right at the end; the world goes on.
+
+    Monitoring answers by the world's clock: a controller that is ahead asks for minutes that are not there yet.
+    """
+
+    kind: Literal["clock-step"]
+    by: Annotated[
+        float,
+        BeforeValidator(parse_shift),
+        WithJsonSchema({"type": "string", "examples": ["90s", "-40m"]}),
+    ]
+
+
 class OutsideEdit(Model):
     """Someone else sets the region's scaler at that moment."""
 
@@ -167,6 +192,7 @@ FaultModel = Annotated[
     | MetricsLate
     | WriteFault
     | WriteSlow
+    | ClockStep
     | OutsideEdit,
     Field(discriminator="kind"),
 ]

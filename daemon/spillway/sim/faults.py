@@ -39,6 +39,7 @@ RANDOM_KINDS = (
     "write-hung",
     "write-unknown",
     "outside-edit",
+    "clock-step",
 )
 
 
@@ -60,6 +61,7 @@ class Fault:
     rps: float = 0.0
     delay: float = 0.0
     scaler: float = 1.0
+    by: float = 0.0
 
     def active(self, t: float) -> bool:
         """True from `at` on, until before `until`."""
@@ -139,6 +141,10 @@ class Schedule:
         """The fault that a write begun at `t` meets; the first in the file where there are several."""
         return next((f for f in self.faults if f.kind.startswith("write") and f.active(t)), None)
 
+    def clock(self, t: float) -> float:
+        """Seconds by which a controller's clock is ahead at `t`, over all clock steps that are active."""
+        return sum(f.by for f in self.faults if f.kind == "clock-step" and f.active(t))
+
     def edits(self, since: float, until: float) -> tuple[Fault, ...]:
         """Outside edits with since <= at < until, in order of time."""
         found = (f for f in self.faults if f.kind == "outside-edit" and since <= f.at < until)
@@ -155,7 +161,7 @@ def random_faults(seed: int, regions: tuple[str, ...], duration: float, count: i
         lasts = float(draw.uniform(60.0, max(120.0, duration / 3)))
         scaler = float(np.round(draw.uniform(0.1, 1.0), 2)) if draw.random() > 0.2 else 0.0
         anywhere = kind.startswith("metrics") and draw.random() < 0.3
-        local = not kind.startswith("write") and not anywhere
+        local = not kind.startswith(("write", "clock")) and not anywhere
         result.append(
             Fault(
                 kind=kind,
@@ -169,6 +175,7 @@ def random_faults(seed: int, regions: tuple[str, ...], duration: float, count: i
                 rps=float(draw.uniform(1.0, 100.0)),
                 delay=float(draw.uniform(60.0, 900.0)),
                 scaler=scaler,
+                by=float(round(draw.uniform(-3600.0, 3600.0))),
             )
         )
     return tuple(result)

@@ -33,6 +33,14 @@ Index = NDArray[np.int64]
 
 
 @dataclass(kw_only=True, eq=False)
+class Fates:
+    """How many of each client's requests were answered and failed: requests, steps x clients."""
+
+    answered: Array
+    failed: Array
+
+
+@dataclass(kw_only=True, eq=False)
 class BlockResult:
     """Sums over clients of what happened in each step; pairs are (service, continent)."""
 
@@ -45,6 +53,8 @@ class BlockResult:
     """Requests that took a slot, steps x pairs x regions."""
     by_client: Array
     """The same, steps x clients x regions."""
+    answered: Array
+    """Share of what took a slot that was answered within the time-out, steps x regions."""
     waiting: Array
     """Requests in queues at the end of each step, steps x regions."""
     load: Array
@@ -55,6 +65,8 @@ class BlockResult:
     busy_region: Index
     busy_histogram: Array
     """Latency of each busy (step, region): share of the started requests in each bucket."""
+    fates: Fates | None = None
+    """By client, where they were asked for; what no backend was found for is not among them."""
 
 
 class Flow:
@@ -91,7 +103,14 @@ class Flow:
         self._rests[region] = Rest.after(queue, step - 1)
 
     def run(
-        self, first: int, sent: Array, regions: RegionArrays, groups: Groups, goodness: Goodness
+        self,
+        first: int,
+        sent: Array,
+        regions: RegionArrays,
+        groups: Groups,
+        goodness: Goodness,
+        *,
+        by_client: bool = False,
     ) -> BlockResult:
         """Let a block of steps pass.
 
@@ -101,18 +120,29 @@ class Flow:
             regions: state of the regions, constant in the block.
             groups: sums to keep.
             goodness: for the share of good answers.
+            by_client: say what became of each client's requests, too.
         """
         reached = np.matmul(groups.matrix, sent)
         total = np.matmul(np.ones((1, sent.shape[1])), sent)[:, 0, :]
         counts = np.zeros((len(sent), len(CODES), groups.size, sent.shape[2]))
         joins = self._doors(total, reached, regions, counts)
         block = self._queues(first, sent * joins[:, None, :], total * joins, regions)
-        for region, gone in self._failed:
+        gone_before, self._failed = self._failed, []
+        for region, gone in gone_before:
             counts[0, UNAVAILABLE, :, region] += groups.matrix @ gone
-        self._failed = []
         for t, region, gone in block.expired:
             counts[t, TIMED_OUT, :, region] += groups.matrix @ gone
-        return _outcome(block, counts, regions, groups, goodness)
+        result = _outcome(block, counts, regions, groups, goodness)
+        if by_client:
+            failed = (sent * (1.0 - joins)[:, None, :]).sum(axis=2)
+            for _, gone in gone_before:
+                failed[0] += gone
+            for t, _, gone in block.expired:
+                failed[t] += gone
+            good = (block.started * (result.answered * (1.0 - regions.errors))[:, None, :]).sum(axis=2)
+            failed += block.started.sum(axis=2) - good
+            result.fates = Fates(answered=good, failed=failed)
+        return result
 
     def _doors(self, total: Array, reached: Array, regions: RegionArrays, counts: Array) -> Array:
         """Answer at once what never reaches a queue; the share that does, steps x regions."""
@@ -196,6 +226,7 @@ def _outcome(
         good=np.matmul(groups.matrix, block.started * good_share) * fine,
         started=taken,
         by_client=block.started,
+        answered=answered,
         waiting=block.waiting,
         load=_load(block.arrived, regions, block.step),
         busy=busy,

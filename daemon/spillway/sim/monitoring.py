@@ -16,6 +16,9 @@ from spillway.sim.latency import BOUNDS_MS
 from spillway.sim.places import CONTINENTS
 from spillway.sim.samples import CODE_CLASSES, Period, SampleStore
 
+REACH = 3600.0
+"""Seconds that controllers may look back: four times the daemon's default window."""
+
 NO_ZONE = -1
 """Zone of answers that no backend gave; their region is the empty string."""
 
@@ -58,13 +61,46 @@ class LatencySample:
     mean_ms: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What Monitoring shows at one moment: points, and nothing behind them. This is all that controllers are given."""
+
+    count_points: tuple[tuple[CountSample, ...], ...]
+    """By period, oldest first."""
+    latency_points: tuple[tuple[LatencySample, ...], ...]
+
+    def counts(
+        self, start: float, end: float, now: float, *, service: str | None = None
+    ) -> tuple[CountSample, ...]:
+        """Points of periods that ended in (start, end], oldest first.
+
+        Args:
+            start: UTC seconds.
+            end: UTC seconds.
+            now: UTC seconds by the asker's clock, which changes nothing: Monitoring goes by its own.
+            service: only this one; all where none is given.
+        """
+        del now
+        blocks = [b for b in self.count_points if b and start < b[0].end <= end]
+        return tuple(s for block in blocks for s in block if service in {None, s.service})
+
+    def latencies(
+        self, start: float, end: float, now: float, *, service: str | None = None
+    ) -> tuple[LatencySample, ...]:
+        """Latency distributions; arguments as of `counts`."""
+        del now
+        blocks = [b for b in self.latency_points if b and start < b[0].end <= end]
+        return tuple(s for block in blocks for s in block if service in {None, s.service})
+
+
 class MonitoringView:
     """What a reader of Cloud Monitoring sees."""
 
     def __init__(self, store: SampleStore) -> None:
         self._store = store
         self._blurred: dict[int, tuple[int, Arrival, tuple[Blurred, ...]]] = {}
-        self._complete: dict[tuple[int, str], tuple[CountSample, ...] | tuple[LatencySample, ...]] = {}
+        self._counts: dict[int, tuple[CountSample, ...]] = {}
+        self._latencies: dict[int, tuple[LatencySample, ...]] = {}
 
     def counts(
         self, start: float, end: float, now: float, *, service: str | None = None
@@ -77,49 +113,54 @@ class MonitoringView:
             now: UTC seconds.
             service: only this one; all where none is given.
         """
-        found: list[CountSample] = []
-        for period in self._periods(start, end, now):
-            key = (period.index, "counts")
-            shown = self._complete.get(key)
-            if shown is None:
-                shown = tuple(self._count_samples(period, now))
-                self._remember(key, period, now, shown)
-            found += [s for s in shown if isinstance(s, CountSample)]
-        return tuple(s for s in found if service in {None, s.service})
+        blocks = [self._counts_of(p, now) for p in self._periods(start, end, now)]
+        return tuple(s for block in blocks for s in block if service in {None, s.service})
 
     def latencies(
         self, start: float, end: float, now: float, *, service: str | None = None
     ) -> tuple[LatencySample, ...]:
         """Latency distributions; arguments as of `counts`."""
-        found: list[LatencySample] = []
-        for period in self._periods(start, end, now):
-            key = (period.index, "latencies")
-            shown = self._complete.get(key)
-            if shown is None:
-                shown = tuple(self._latency_samples(period, now))
-                self._remember(key, period, now, shown)
-            found += [s for s in shown if isinstance(s, LatencySample)]
-        return tuple(s for s in found if service in {None, s.service})
+        blocks = [self._latencies_of(p, now) for p in self._periods(start, end, now)]
+        return tuple(s for block in blocks for s in block if service in {None, s.service})
+
+    def shown(self, now: float) -> Shown:
+        """All points of the last `REACH` seconds as they show at `now` (UTC seconds)."""
+        periods = self._periods(now - REACH, now, now)
+        return Shown(
+            count_points=tuple(self._counts_of(p, now) for p in periods),
+            latency_points=tuple(self._latencies_of(p, now) for p in periods),
+        )
+
+    def _counts_of(self, period: Period, now: float) -> tuple[CountSample, ...]:
+        known = self._counts.get(period.index)
+        if known is not None:
+            return known
+        made = tuple(self._count_samples(period, now))
+        if self._is_complete(period, now):
+            self._counts[period.index] = made
+        return made
+
+    def _latencies_of(self, period: Period, now: float) -> tuple[LatencySample, ...]:
+        known = self._latencies.get(period.index)
+        if known is not None:
+            return known
+        made = tuple(self._latency_samples(period, now))
+        if self._is_complete(period, now):
+            self._latencies[period.index] = made
+        return made
 
     def _periods(self, start: float, end: float, now: float) -> list[Period]:
         kept = self._store.periods
         if kept:
             for index in [i for i in self._blurred if i < kept[0].index]:
                 del self._blurred[index]
-            for key in [k for k in self._complete if k[0] < kept[0].index]:
-                del self._complete[key]
+                self._counts.pop(index, None)
+                self._latencies.pop(index, None)
         return [p for p in kept if start < p.end <= end and p.end <= now]
 
-    def _remember(
-        self,
-        key: tuple[int, str],
-        period: Period,
-        now: float,
-        shown: tuple[CountSample, ...] | tuple[LatencySample, ...],
-    ) -> None:
-        """Keep what will not change any more: the period is complete everywhere."""
-        if now - period.end >= float(self._look(period)[1].complete.max()):
-            self._complete[key] = shown
+    def _is_complete(self, period: Period, now: float) -> bool:
+        """Whether the period's points will not change any more."""
+        return now - period.end >= float(self._look(period)[1].complete.max())
 
     def _look(self, period: Period) -> tuple[int, Arrival, tuple[Blurred, ...]]:
         """The period's points; made anew when a fault was injected that reaches back into it."""

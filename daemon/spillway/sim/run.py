@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil, floor, inf
 from time import perf_counter
 from typing import Any
 
@@ -13,14 +13,15 @@ from spillway.ports import Outcome
 from spillway.sim.accounting import Report
 from spillway.sim.control import RouteControl, ServiceControl
 from spillway.sim.controller import Controller, Oracle, Sight
+from spillway.sim.faults import Schedule
 from spillway.sim.judge import Judge
 from spillway.sim.monitoring import MonitoringView
-from spillway.sim.setup import Setup
+from spillway.sim.setup import Setup, public
 from spillway.sim.world import World
 from spillway.sim.writes import WritePath
 
 STRIDE = 600.0
-"""Longest time in seconds that the world runs without a look at it, for progress and watchers."""
+"""Longest time in seconds that the world runs without a look at it, for progress; a recorder looks more often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ class Run:
             routes: likewise.
             floors: what a write must not break; the core's defaults where none are given.
         """
-        first = controller.initial(setup, tuple(setup.controls if controls is None else controls))
+        first = controller.initial(public(setup), tuple(setup.controls if controls is None else controls))
         self.world = World(setup, seed, controls=first, routes=routes)
         self._setup, self._controller = setup, controller
         self._path = WritePath(self.world, first)
@@ -111,8 +112,8 @@ class Run:
         if isinstance(controller, Oracle):
             controller.attach(self.world)
 
-    def go(self, watch: Callable[[Moment], None] | None = None) -> RunResult:
-        """Run to the end; `watch` is called at every tick, and at least every ten simulated minutes."""
+    def go(self, watch: Callable[[Moment], None] | None = None, *, stride: float = STRIDE) -> RunResult:
+        """Run to the end; `watch` is called at every tick, and at every multiple of `stride` seconds."""
         started = perf_counter()
         world, step = self.world, self.world.step
         end = self._setup.scenario.duration
@@ -132,14 +133,16 @@ class Run:
                 watch(
                     Moment(world=world, done=world.time / end, listing=self._path.listing, decision=decision)
                 )
-            stop = min(end, world.time + STRIDE, next_tick, self._path.next_event(), self._judge.next_event())
+            look = (floor(world.time / stride + 1e-6) + 1) * stride
+            stop = min(end, look, next_tick, self._path.next_event(), self._judge.next_event())
             world.advance(max(world.time + step, ceil(stop / step - 1e-6) * step))
         return self._result(perf_counter() - started)
 
     def _tick(self) -> tuple[ServiceControl, ...] | None:
+        now = self.world.epoch + self.world.time
         sight = Sight(
-            now=self.world.epoch + self.world.time,
-            monitoring=self._monitoring,
+            now=now + Schedule(self.world.faults).clock(self.world.time),
+            monitoring=self._monitoring.shown(now),
             listing=self._path.listing,
             health={p.name: self.world.health(p.name) for p in self._setup.regions},
             writing=self._path.busy,

@@ -107,6 +107,15 @@ DemandModel = Annotated[
 ]
 
 
+class Retry(Model):
+    """How a client asks again. Each retry is a request of its own, counted and judged like any other."""
+
+    attempts: Annotated[int, Field(ge=1, le=10)]
+    """How often a request that failed, for whatever reason, is asked again at most."""
+    backoff: Annotated[Duration, Field(le=3600)] = 1.0
+    """Wait before each retry, rounded up to whole steps: a retry comes in the next step at the earliest."""
+
+
 class Client(Model):
     """A place from which requests come."""
 
@@ -119,6 +128,8 @@ class Client(Model):
     """Host header of its requests, for the sandbox's routing."""
     path: Annotated[str, Field(pattern="^/")] = "/"
     """Path of its requests, for routing."""
+    retries: Retry | None = None
+    """Clients give up after the first failure where none are given."""
     demand: DemandModel
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,27 @@ def build(scenario: Scenario, base_dir: Path, *, file: str = "") -> Setup:
         faults=tuple(from_model(f) for f in scenario.faults),
         controls=default_controls(scenario),
         routes=default_routes(scenario),
+    )
+
+
+def public(setup: Setup) -> Setup:
+    """What an operator knows: the same without faults, clients and their demand, and with targets in place of the truth."""
+    scenario = setup.scenario.model_copy(update={"faults": (), "clients": ()})
+    return replace(
+        setup,
+        scenario=scenario.model_copy(
+            update={
+                "regions": {
+                    name: region.model_copy(update={"capacity_rps": region.target_rps})
+                    for name, region in scenario.regions.items()
+                }
+            }
+        ),
+        regions=tuple(replace(plant, capacity=plant.target) for plant in setup.regions),
+        sources=(),
+        rtt=setup.rtt[:0],
+        continents=setup.continents[:0],
+        faults=(),
     )
 
 

@@ -23,7 +23,7 @@ from spillway.core.series import (
 from spillway.core.snapshot import Missing, ObservedPolicy, Snapshot
 from spillway.core.topology import Fleet, GroupKey, Preference
 from spillway.sim.controller import Sight
-from spillway.sim.monitoring import CountSample, LatencySample, MonitoringView
+from spillway.sim.monitoring import CountSample, LatencySample, Shown
 from spillway.sim.pilot.fleet import GROUP, zone_name
 
 WINDOW = 900.0
@@ -62,7 +62,7 @@ class Eyes:
             lag=self._lag,
         )
 
-    def _readings(self, view: MonitoringView, now: float) -> Readings:
+    def _readings(self, view: Shown, now: float) -> Readings:
         start = now - WINDOW
         counts = view.counts(start, now, now)
         latencies = view.latencies(start, now, now)
