@@ -171,8 +171,7 @@ def play(path: Path) -> dict[str, Any]:
         clock = stage.clock()
         duration, story = tell_config(stage.config)
         decisions = Decisions(clock["epoch"])
-        began = time.monotonic() - clock["world"] / clock["speed"]
-        while (world := (time.monotonic() - began) * clock["speed"]) < duration:
+        while (world := stage.clock()["world"]) < duration:
             if not daemon.running:
                 raise RuntimeError(daemon.last_words())
             status = stage.status()

@@ -12,7 +12,7 @@ from tests.sandbox.conftest import Cloud, ToyFault, ToyPlant, make_cloud
 from tests.sandbox.discovery import Discovery
 
 from spillway.errors import PermanentError
-from spillway.sandbox.clock import ScaledClock, rfc3339
+from spillway.sandbox.clock import HOLD_LIMIT, ScaledClock, rfc3339
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
 from spillway.sandbox.writes import Timing
@@ -118,7 +118,7 @@ def control(cloud: Cloud, http: str, path: str, body: object = None) -> requests
 
 def test_the_control_api(cloud: Cloud) -> None:
     clock = control(cloud, "GET", "clock").json()
-    assert clock.keys() == {"epoch", "speed", "real_reference", "world", "now"}
+    assert clock.keys() == {"epoch", "speed", "real_reference", "world", "now", "held"}
     assert clock["epoch"] + (time.time() - clock["real_reference"]) * clock["speed"] == pytest.approx(
         clock["now"], abs=2
     )
@@ -253,3 +253,34 @@ def test_a_world_that_fails_takes_http_with_it(caplog: pytest.LogCaptureFixture)
             requests.get(f"{url}/sandbox/v1/clock", timeout=2)
     assert isinstance(server.failure, ArithmeticError)
     assert "sandbox-pump ended by an error" in caplog.text
+
+
+def test_a_held_world_goes_on_where_it_stood_and_pays_what_it_owes() -> None:
+    real = [1000.0]
+    clock = ScaledClock(speed=60.0, epoch=5e8, real=lambda: real[0])
+    real[0] += 2.0
+    clock.hold()
+    assert clock.held
+    assert clock.real_seconds(20.0) == 0.0
+    clock.owe(20.0)
+    clock.owe(5.0)
+    real[0] += 7.0
+    assert clock.world() == 120.0
+    clock.release()
+    assert clock.world() == pytest.approx(140.0)
+    real[0] += 1.0
+    assert clock.world() == pytest.approx(200.0)
+    reference = clock.reference()
+    assert reference["epoch"] + (real[0] - reference["real_reference"]) * 60.0 == pytest.approx(clock.now())
+
+
+def test_a_world_that_nobody_releases_goes_on_by_itself() -> None:
+    real = [1000.0]
+    clock = ScaledClock(speed=60.0, epoch=0.0, real=lambda: real[0])
+    clock.hold()
+    real[0] += HOLD_LIMIT + 1.0
+    assert not clock.held
+    assert clock.world() == pytest.approx(0.0)
+    waiting = ScaledClock(speed=60.0, epoch=0.0, held=True, real=lambda: real[0])
+    real[0] += 10 * HOLD_LIMIT
+    assert waiting.held, "a world that has not begun waits as long as it takes"

@@ -25,7 +25,7 @@ class SystemClock:
 
 
 class SandboxClock:
-    """The world's clock, computed from a reference that the sandbox gave once; no network after that.
+    """The world's clock, computed from a reference that the sandbox gives; no network but at its halts.
 
     World now = epoch + (machine now - reference) x speed.
     """
@@ -45,11 +45,25 @@ class SandboxClock:
             raise ValueError(f"the sandbox's speed must be above 0, not {speed}")
         self.speed = speed
         self._epoch = epoch
-        self._reference = reference
+        self.reference = reference
+        """The machine's UTC seconds at the world's epoch."""
+        self._stands_at: float | None = None
 
     def now(self) -> float:
-        """UTC seconds of the world."""
-        return self._epoch + (time.time() - self._reference) * self.speed
+        """UTC seconds of the world; the same while it is held."""
+        stands_at = self._stands_at
+        return (
+            stands_at if stands_at is not None else self._epoch + (time.time() - self.reference) * self.speed
+        )
+
+    def hold(self) -> None:
+        """The world stands still from now on."""
+        self._stands_at = self.now()
+
+    def follow(self, reference: float) -> None:
+        """The world goes on, with a new reference: the machine's UTC seconds at its first second."""
+        self.reference = reference
+        self._stands_at = None
 
     def monotonic(self) -> float:
         """World seconds that never run backwards."""

@@ -102,12 +102,11 @@ def _play(stage: Stage, opponents: Future[dict[str, Any]], *, quiet: bool) -> di
     speed, epoch = clock["speed"], clock["epoch"]
     duration, story = tell_config(stage.config)
     decisions = Decisions(epoch)
-    began = time.monotonic() - clock["world"] / speed
     live = Live(console=out, auto_refresh=False, transient=True) if out.is_terminal and not quiet else None
     if live is not None:
         live.start()
     try:
-        while (world := (time.monotonic() - began) * speed) < duration:
+        while (world := stage.clock()["world"]) < duration:
             if not daemon.running:
                 raise SpillwayError(f"the daemon ended: {daemon.last_words()}")
             status = stage.status()

@@ -37,15 +37,20 @@ def clock_of(config: Config) -> tuple[Clock, float]:
     return clock, clock.speed
 
 
-def deployer_of(config: Config) -> Deployer:
-    """The engine.
+def deployer_of(config: Config, clock: Clock | None = None) -> Deployer:
+    """The engine; given the clock of a sandbox, the world waits while it works.
 
     Raises:
         PermanentError: the one that is demanded is not installed.
     """
+    from spillway.adapters.clock import SandboxClock
     from spillway.adapters.engine.deployer import deployer
+    from spillway.adapters.halt import HaltingDeployer
 
-    return deployer(config, Path(config.daemon.state_dir))
+    engine = deployer(config, Path(config.daemon.state_dir))
+    if isinstance(clock, SandboxClock) and config.sandbox is not None:
+        return HaltingDeployer(engine, f"http://{config.sandbox.http}", clock)
+    return engine
 
 
 def closer(deployer: Deployer) -> Callable[[], None]:

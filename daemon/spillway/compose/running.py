@@ -138,7 +138,7 @@ def rhythm_of(config: Config, speed: float) -> Rhythm:
 def parts_of(loaded: Loaded, clock: Clock, session: str) -> Parts:
     """Everything that a configuration determines."""
     config = loaded.config
-    deployer = deployer_of(config)
+    deployer = deployer_of(config, clock)
     observer = observer_of(config, clock)
     close_deployer = closer(deployer)
 

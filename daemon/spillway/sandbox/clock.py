@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+HOLD_LIMIT = 300.0
+"""Real seconds after which a world that was held by a client goes on by itself: the client may have died."""
+
 
 class ScaledClock:
-    """World time as a function of real time.
+    """World time as a function of real time, with halts.
 
-    `world = (real - real_reference) * speed`, and the date in the world is `epoch + world`. Another process on this
-    machine computes the same world time from `time.time()` with the three numbers of `reference()`.
+    While it runs, `world = (real - real_reference) * speed`, and the date in the world is `epoch + world`. Another
+    process on this machine computes the same world time from `time.time()` with the three numbers of `reference()`.
+
+    A client may hold the world while it works (`hold`, `release`): what takes real seconds in an engine then takes none
+    in the world, but for the time that its writes owe (`owe`). So a busy machine does not make Google slower.
     """
 
     def __init__(
@@ -33,20 +40,49 @@ class ScaledClock:
         self.speed = speed
         self.epoch = epoch
         self._real = real
+        self._lock = threading.RLock()
         self._reference = real()
-        self.held = held
+        self._stands_at: float | None = 0.0 if held else None
+        self._held_until = float("inf")
+        self._owed = 0.0
+        self.begun = not held
+
+    @property
+    def held(self) -> bool:
+        """True while the world stands still."""
+        self.world()
+        return self._stands_at is not None
 
     def world(self) -> float:
-        """World seconds since the start; never negative, and 0 while it is held."""
-        if self.held:
-            return 0.0
-        return max(0.0, (self._real() - self._reference) * self.speed)
+        """World seconds since the start; never negative, and the same while it is held."""
+        with self._lock:
+            if self._stands_at is not None and self._real() > self._held_until:
+                self.release()
+            if self._stands_at is not None:
+                return self._stands_at
+            return max(0.0, (self._real() - self._reference) * self.speed)
+
+    def hold(self) -> None:
+        """Let the world stand still until `release`, for five real minutes at most."""
+        with self._lock:
+            if self._stands_at is None:
+                self._stands_at = self.world()
+            if self.begun:
+                self._held_until = self._real() + HOLD_LIMIT
+
+    def owe(self, world_seconds: float) -> None:
+        """Something takes this long in a world that is held: it goes on from that much later."""
+        with self._lock:
+            if self._stands_at is not None and self.begun:
+                self._owed = max(self._owed, world_seconds)
 
     def release(self) -> None:
-        """Let the world begin; a second call changes nothing."""
-        if self.held:
-            self._reference = self._real()
-            self.held = False
+        """Let the world go on, or begin; changes nothing where it is not held."""
+        with self._lock:
+            if self._stands_at is not None:
+                self._reference = self._real() - (self._stands_at + self._owed) / self.speed
+                self._stands_at, self._owed, self._held_until = None, 0.0, float("inf")
+                self.begun = True
 
     def now(self) -> float:
         """The date in the world, in UTC seconds."""
@@ -58,13 +94,15 @@ class ScaledClock:
 
     def reference(self) -> dict[str, float]:
         """What another process needs: `epoch + (time.time() - real_reference) * speed` is the date in the world."""
-        return {
-            "epoch": self.epoch,
-            "speed": self.speed,
-            "real_reference": self._reference,
-            "world": self.world(),
-            "now": self.now(),
-        }
+        with self._lock:
+            return {
+                "epoch": self.epoch,
+                "speed": self.speed,
+                "real_reference": self._reference,
+                "world": self.world(),
+                "now": self.now(),
+                "held": float(self.held),
+            }
 
 
 def rfc3339(utc_seconds: float) -> str:

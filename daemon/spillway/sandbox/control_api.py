@@ -30,6 +30,9 @@ class ControlApi:
         with self._store.lock:
             if (http, path) == ("GET", "clock"):
                 return self._clock.reference()
+            if (http, path) == ("POST", "clock/hold"):
+                self._clock.hold()
+                return self._clock.reference()
             if (http, path) == ("POST", "clock/release"):
                 self._clock.release()
                 return self._clock.reference()

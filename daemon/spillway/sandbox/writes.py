@@ -71,12 +71,14 @@ class Writes:
         if kind_of_fault == "refused":
             raise rate_limited()
         if kind_of_fault == "hung":
+            self._clock.owe(HUNG_SECONDS)
             await asyncio.sleep(self._clock.real_seconds(HUNG_SECONDS))
             raise timed_out()
         duration = self._timing.write_time * (
             fault.factor if fault is not None and kind_of_fault == "slow" else 1.0
         )
         operation = self._carry_out(key, kind, change, request_id, duration)
+        self._clock.owe(duration)
         try:
             await asyncio.sleep(self._clock.real_seconds(duration))
         finally:
@@ -95,10 +97,9 @@ class Writes:
                 raise not_ready(key.path)
             resource = change()
             self._busy.add(key)
-            # while the world is held, what is built is there from its first second
-            self._publish(
-                0.0 if self._clock.held else self._clock.world() + duration + self._timing.propagation
-            )
+            # what is built before the world begins is there from its first second
+            late = duration + self._timing.propagation if self._clock.begun else 0.0
+            self._publish(self._clock.world() + late)
         return self.operations.start(key, kind, str(resource.get("id", "0")), self._clock.now(), request_id)
 
 
