@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,18 @@ def noise_of(seed: int, name: str, minutes: NDArray[np.int64]) -> Array:
         draws = stream(seed, "demand", name, int(block)).standard_normal(NOISE_MINUTES)
         result[mine] = draws[minutes[mine] - block * NOISE_MINUTES]
     return result
+
+
+class Rates(Protocol):
+    """What a world asks of demand."""
+
+    def rates(self, first: int, last: int) -> Array:
+        """Requests/s in the steps first <= k < last, as steps x clients."""
+        ...
+
+    def copy(self) -> Rates:
+        """An independent copy."""
+        ...
 
 
 class Demand:

@@ -18,7 +18,7 @@ from spillway.sim.arrays import Goodness, RegionArrays
 from spillway.sim.balancer import Balancer, Health
 from spillway.sim.books import Books
 from spillway.sim.control import RouteControl, ServiceControl
-from spillway.sim.demand import Demand
+from spillway.sim.demand import Demand, Rates
 from spillway.sim.fault_models import FaultModel
 from spillway.sim.faults import Fault, Schedule, from_model
 from spillway.sim.flow import Flow
@@ -63,7 +63,7 @@ class World:
         """UTC seconds of time zero."""
         self.step = scenario.step
         self._names = {plant.name: i for i, plant in enumerate(setup.regions)}
-        self._demand = Demand(setup.sources, seed=self.seed, start=self.epoch, step=self.step)
+        self._demand: Rates = Demand(setup.sources, seed=self.seed, start=self.epoch, step=self.step)
         self._goodness = Goodness.of(scenario.slo.latency, setup.rtt)
         self._balancer = Balancer(setup.regions, scenario.clients, setup.rtt, setup.continents)
         self._faults = Schedule(setup.faults)
@@ -183,6 +183,11 @@ class World:
         asks = self._balancer.groups.service_of >= 0
         rates: NDArray[np.float64] = self._demand.rates(self._at, self._at + 1)[0] * asks
         return rates
+
+    def suppose(self, demand: Rates, faults: Sequence[Fault]) -> None:
+        """Let this demand and these faults be all from now on: for forks that ask what would happen if."""
+        self._demand, self._faults = demand, Schedule(faults)
+        self._next_event = self.time
 
     def service_of(self) -> tuple[str | None, ...]:
         """The service that each client asks."""

@@ -1,0 +1,97 @@
+"""What an oracle thinks will happen: the true world of one moment, carried on as that moment promised.
+
+An oracle knows what is true, not what is yet to come. Faults that have begun go on, those that have not are unknown,
+slow leaks go on leaking; demand follows its noiseless rate and its trend, with noise of the true strength that is
+not the noise that will be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spillway.sim.demand import Source, noise_of, rate_of
+from spillway.sim.faults import Fault
+from spillway.sim.world import World
+
+Array = NDArray[np.float64]
+
+TREND = 300.0
+"""Seconds over which a trend must hold to be believed: in both halves, so that a step is no trend."""
+
+REACH = 900.0
+"""Seconds for which a trend is carried on; then demand stays."""
+
+LEAK_REACH = 86400.0
+"""Seconds for which a slow leak is thought to go on."""
+
+OTHER_NOISE = 0x5EED
+"""Added to the seed, so that the noise that an oracle imagines is not the one to come."""
+
+
+class Promised:
+    """Demand as one moment promises it."""
+
+    def __init__(self, sources: Sequence[Source], *, seed: int, epoch: float, step: float, at: float) -> None:
+        """`at` is the moment, in seconds since time zero; `epoch` UTC of time zero; `step` in seconds."""
+        self._sources, self._seed, self._step, self._at = tuple(sources), seed + OTHER_NOISE, step, at
+        moments = np.array([max(0.0, at - TREND), max(0.0, at - TREND / 2), at])
+        self._rate = np.empty(len(self._sources))
+        self._slope = np.zeros(len(self._sources))
+        for i, source in enumerate(self._sources):
+            old, middle, new = rate_of(source, moments, epoch).tolist()
+            self._rate[i] = new
+            first, second = middle - old, new - middle
+            if at >= TREND and first * second > 0:
+                self._slope[i] = np.sign(first) * min(abs(first), abs(second)) / (TREND / 2)
+        self._imagined: dict[int, Array] = {}
+
+    def copy(self) -> Promised:
+        """Itself: it does not change."""
+        return self
+
+    def rates(self, first: int, last: int) -> Array:
+        """Requests/s in the steps first <= k < last, as steps x clients."""
+        times = (np.arange(first, last) + 0.5) * self._step
+        ahead = np.minimum(times - self._at, REACH)[:, None]
+        rates = np.maximum(0.0, self._rate + self._slope * ahead)
+        minutes = (times // 60.0).astype(np.int64)
+        result: Array = rates * np.stack([self._noise(m) for m in minutes.tolist()])
+        return result
+
+    def _noise(self, minute: int) -> Array:
+        """Factors by client, one draw a minute as in the world."""
+        known = self._imagined.get(minute)
+        if known is None:
+            only = np.array([minute])
+            strength = [float(getattr(s.demand, "noise", 0.0)) for s in self._sources]
+            draws = [
+                noise_of(self._seed, s.name, only)[0] if n > 0 else 0.0
+                for s, n in zip(self._sources, strength, strict=True)
+            ]
+            known = np.maximum(0.0, 1.0 + np.array(strength) * np.array(draws))
+            self._imagined[minute] = known
+        return known
+
+
+def foresee(world: World) -> World:
+    """A fork that goes on as this moment promises."""
+    twin = world.fork()
+    now = twin.time
+    faults = [_going_on(f, now) if f.until > now else f for f in twin.faults if f.at <= now]
+    demand = Promised(world.setup.sources, seed=world.seed, epoch=world.epoch, step=world.step, at=now)
+    twin.suppose(demand, faults)
+    return twin
+
+
+def _going_on(fault: Fault, now: float) -> Fault:
+    """The fault without an end; a slow leak grows on at its pace for a day."""
+    if fault.kind != "slow-leak":
+        return replace(fault, until=inf)
+    longer = 1.0 + LEAK_REACH / (fault.until - fault.at)
+    until = fault.at + (fault.until - fault.at) * longer
+    return replace(fault, until=max(until, now), factor=1.0 + (fault.factor - 1.0) * longer)
