@@ -183,7 +183,7 @@ def play(path: Path) -> dict[str, Any]:
                 )
             time.sleep(0.25)
         runs = run_opponents(stage.config)
-        runs["spillway"] = stage.report() | {"writes": decisions.writes}
+        runs["spillway"] = stage.report(duration) | {"writes": decisions.writes}
     return runs
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 from spillway.config import load
 from spillway.errors import SpillwayError
-from spillway.sandbox.stand import load_scenario
-from spillway.sim import setup
 from spillway.sim.baselines.google import Google
 from spillway.sim.baselines.static import Static
 from spillway.sim.run import Run
+from spillway.sim.scenario_file import load_setup
 
 
 def run_opponents(config: Path) -> dict[str, dict[str, Any]]:
@@ -23,6 +22,5 @@ def run_opponents(config: Path) -> dict[str, dict[str, Any]]:
     sandbox = load.load(config).config.sandbox
     if sandbox is None:
         raise SpillwayError(f"{config} has no section `sandbox`.", remedy="A demo needs `cloud: sandbox`.")
-    path = Path(sandbox.scenario)
-    built = setup.build(load_scenario(path), path.parent, file=str(path))
+    built = load_setup(Path(sandbox.scenario))
     return {controller.name: Run(built, controller).go().to_json() for controller in (Static(), Google())}

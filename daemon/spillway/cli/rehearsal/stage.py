@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from spillway.errors import SpillwayError
 
 _DEADLINE = 5.0
 """Wall seconds for one answer of sandbox or daemon."""
+_LOOK = 0.05
+"""Wall seconds between two looks at a world that is about to arrive."""
 _START = 60.0
 """Wall seconds that the sandbox may take to come up on a busy machine."""
 _BUILD = 120.0
@@ -131,10 +134,22 @@ class Stage:
         found: dict[str, float] = ask(f"http://{self.addresses.sandbox}/sandbox/v1/clock")
         return found
 
-    def report(self) -> dict[str, Any]:
-        """The world's totals of the scenario's hours."""
-        found: dict[str, Any] = ask(f"http://{self.addresses.sandbox}/sandbox/v1/report")["report"]
-        return found
+    def report(self, duration: float) -> dict[str, Any]:
+        """The world's totals of the scenario's first `duration` seconds, once they are over.
+
+        Raises:
+            SpillwayError: the world does not get there.
+        """
+        until = time.monotonic() + _DEADLINE
+        while time.monotonic() < until:
+            answer = ask(f"http://{self.addresses.sandbox}/sandbox/v1/report")
+            if answer["world"] >= duration:
+                found: dict[str, Any] = answer["report"]
+                return found
+            time.sleep(_LOOK)
+        raise SpillwayError(
+            f"the world stands at {answer['world']:.0f} s and does not reach {duration:.0f} s"
+        )
 
     def _start(self, name: str, *arguments: str) -> Child:
         child = Child(name, list(arguments), self.folder)

@@ -8,8 +8,8 @@ from typing import Any
 from spillway.cli.rehearsal.feed import Line
 from spillway.config import load
 from spillway.errors import SpillwayError
-from spillway.sandbox.stand import load_scenario
 from spillway.sim.scenario import Scenario
+from spillway.sim.scenario_file import load_scenario
 
 _BEGINS = {
     "outage": "{region} dies: health checks fail and requests get 5xx at once",
