@@ -23,6 +23,7 @@ from spillway.sim.fault_models import FaultModel
 from spillway.sim.faults import Fault, Schedule, from_model
 from spillway.sim.flow import Flow
 from spillway.sim.plant import DETECTION, RegionState, region_state, zone_health
+from spillway.sim.retries import Retries
 from spillway.sim.samples import SampleStore
 from spillway.sim.setup import Setup
 from spillway.sim.tally import StepSums
@@ -74,6 +75,9 @@ class World:
             timeout=max(p.timeout for p in setup.regions),
         )
         self._longest = max(6, min(LONGEST_BLOCK, BLOCK_SIZE // setup.rtt.size))
+        self._retries = Retries.of(scenario.clients, self.step)
+        if self._retries is not None:
+            self._longest = min(self._longest, self._retries.foreknown)
         self._at = 0
         self._pending: list[tuple[float, int, ServiceControl | tuple[RouteControl, ...]]] = []
         self._applied = 0
@@ -179,7 +183,7 @@ class World:
         return self._faults.edits(since, until)
 
     def demand(self) -> NDArray[np.float64]:
-        """The truth about demand in the step that begins now: requests/s by client, 0 without a route."""
+        """The truth about demand in the step that begins now, first attempts alone: requests/s by client, 0 without a route."""
         asks = self._balancer.groups.service_of >= 0
         rates: NDArray[np.float64] = self._demand.rates(self._at, self._at + 1)[0] * asks
         return rates
@@ -208,7 +212,8 @@ class World:
 
     def report(self) -> Report:
         """The sums so far."""
-        return self._books.report(float(self._flow.waiting.sum()), self._arrays)
+        retries = self._retries.sent if self._retries is not None else 0.0
+        return self._books.report(float(self._flow.waiting.sum()), self._arrays, retries)
 
     def trace_hash(self) -> str:
         """A hash of all that happened so far, by sample period, in thousandths of a request."""
@@ -221,6 +226,7 @@ class World:
         twin._flow = self._flow.copy()
         twin._balancer = self._balancer.copy()
         twin._demand = self._demand.copy()
+        twin._retries = self._retries.copy() if self._retries is not None else None
         twin._books = self._books.fork()
         twin._pending = sorted(p for p in self._pending if p[1] not in without)
         return twin
@@ -273,9 +279,15 @@ class World:
     def _pass(self, first: int, last: int) -> None:
         """Compute the steps first <= k < last, in which nothing changes but demand."""
         groups = self._balancer.groups
-        rates = self._demand.rates(first, last) * (groups.service_of >= 0)
+        asks = groups.service_of >= 0
+        fresh, again = self._demand.rates(first, last) * asks, self._retries
+        rates = fresh if again is None else fresh + again.rates(first, last) * asks
         sent, arrived, unassigned = self._balancer.send(rates)
-        result = self._flow.run(first, sent * self.step, self._arrays, groups, self._goodness)
+        args = (first, sent * self.step, self._arrays, groups, self._goodness)
+        result = self._flow.run(*args, by_client=again is not None)
+        if again is not None and result.fates is not None:
+            nowhere = np.maximum(0.0, rates - sent.sum(axis=2)) * self.step
+            again.take(first, fresh * self.step, asks, result.fates.answered, result.fates.failed + nowhere)
         sums = StepSums(
             result=result,
             arrived=arrived * self.step,
