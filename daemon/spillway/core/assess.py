@@ -8,7 +8,7 @@ from spillway.core.picture import Picture
 from spillway.core.predict import Region
 from spillway.core.reasons import reason
 from spillway.core.result import BackendAssessment, Reason, ServiceAssessment
-from spillway.core.snapshot import Missing, Seen, ServiceView
+from spillway.core.snapshot import Missing, ObservedBackend, Seen, ServiceView
 from spillway.core.window import Blind, Window
 
 PLENTY = 10.0
@@ -26,10 +26,9 @@ def assess(
 ) -> ServiceAssessment:
     """The assessment of one service."""
     model = picture.model
-    now = model.outcome(model.scalers)
+    observed = {b.region: b.observed for b in view.backends}
     backends = tuple(
-        _backend(f, r, load, view, tuple(n for region, n in notes if region == f.region))
-        for f, r, load in zip(picture.facts, model.regions, now.flow.loads, strict=True)
+        [_backend(f, r, observed[f.region], notes) for f, r in zip(picture.facts, model.regions, strict=True)]
     )
     known = model.forecast > 0.0
     potential = model.potential()
@@ -72,10 +71,12 @@ def _survives(picture: Picture) -> tuple[bool | None, Reason | None]:
 
 
 def _backend(
-    facts: Facts, region: Region, load: float, view: ServiceView, notes: tuple[Reason, ...]
+    facts: Facts,
+    region: Region,
+    observed: Seen[ObservedBackend] | Missing,
+    notes: tuple[tuple[str, Reason], ...],
 ) -> BackendAssessment:
     window = facts.window
-    observed = view.backend(facts.region).observed
     seen = window if isinstance(window, Window) else None
     served = seen.rate if seen is not None else None
     carries = min(region.scaler * region.ceiling, region.capacity)
@@ -98,7 +99,7 @@ def _backend(
         healthy_share=facts.share if facts.health is not None else None,
         confidence=confidence(facts),
         age=window.age,
-        notes=(*notes, *_notes(facts, region, load)),
+        notes=(*[note for name, note in notes if name == facts.region], *_notes(facts, region)),
     )
 
 
@@ -111,8 +112,7 @@ def confidence(facts: Facts) -> float:
     return health + 0.5 * plenty
 
 
-def _notes(facts: Facts, region: Region, load: float) -> list[Reason]:
-    del load
+def _notes(facts: Facts, region: Region) -> list[Reason]:
     notes = []
     if facts.estimate.saturated_rate is not None:
         notes.append(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from spillway.core import state
+from spillway.core.altered import altered
 from spillway.core.memory import BackendMemory
 from spillway.core.result import BackendState
 from spillway.core.state import Event
@@ -21,7 +20,7 @@ def first_sight(memory: BackendMemory, *, member: bool, scaler: float, at: float
             if scaler == 0.0
             else BackendState.RECOVERING
         )
-    return replace(
+    return altered(
         memory,
         state=now,
         since=at,
@@ -38,7 +37,7 @@ def happened(memory: BackendMemory, event: Event, at: float) -> BackendMemory:
         IllegalEvent: the state table does not allow it.
     """
     now = state.after(memory.state, event)
-    return memory if now is memory.state else replace(memory, state=now, since=at)
+    return memory if now is memory.state else altered(memory, state=now, since=at)
 
 
 def account(
@@ -75,9 +74,9 @@ def account(
         memory = happened(memory, event, at)
     if hold is not None and scaler != before:
         direction = -1 if scaler < before else 1
-        memory = replace(memory, moved_at=at, direction=direction, hold=hold, hold_at=at)
+        memory = altered(memory, moved_at=at, direction=direction, hold=hold, hold_at=at)
     closed = not member or scaler == 0.0
-    return replace(
+    return altered(
         memory,
         member=member,
         scaler=scaler,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from spillway.core.altered import altered
 from spillway.core.facts import Facts
 from spillway.core.memory import BackendMemory
 from spillway.core.policy import Policy
@@ -87,4 +86,4 @@ def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
     empty = (memory.empty_since if memory.empty_since is not None else at) if closed else None
     if (since, dead, empty) == (memory.well_since, memory.dead_seen, memory.empty_since):
         return memory
-    return replace(memory, well_since=since, dead_seen=dead, empty_since=empty)
+    return altered(memory, well_since=since, dead_seen=dead, empty_since=empty)

@@ -14,6 +14,7 @@ from spillway.core.overlay import Overlay
 from spillway.core.passage import Part, SharedMinutes, passage
 from spillway.core.plan import ordered
 from spillway.core.policy import Mode, Policy
+from spillway.core.remembered import remembered
 from spillway.core.result import Lever, Move, Plan
 from spillway.core.snapshot import Minute, Seen, Snapshot
 from spillway.core.topology import Fleet
@@ -76,19 +77,20 @@ def _run(
 ) -> StepResult:
     shared = {} if only_dead else _shared(fleet, snapshot)
     views = {v.service: v for v in snapshot.services}
+    settings = {s.service: s for s in overlay.services}
+    memories = {s.service: s for s in memory.services}
     parts: list[tuple[Part, Policy]] = []
     for service in sorted(fleet.services, key=lambda s: s.name):
         view = views.get(service.name)
         if view is None:
             continue
         policy = policies[service.policy]
-        setting = overlay.service(service.name)
         part = passage(
             service,
             policy,
             view,
-            setting,
-            memory.service(service.name),
+            settings[service.name],
+            memories.get(service.name) or ServiceMemory(service=service.name),
             snapshot.at,
             holds,
             shared,
@@ -102,17 +104,19 @@ def _assemble(parts: list[tuple[Part, Policy]], overlay: Overlay, memory: Contro
     written: list[Change] = []
     advised: list[Change] = []
     modes: set[str] = set()
-    after = overlay
+    settings = {s.service: s for s in overlay.services}
+    afters = dict(settings)
     for part, policy in parts:
-        overlay = overlay.with_service(part.setting)
+        settings[part.setting.service] = afters[part.setting.service] = part.setting
         if policy.mode is Mode.ACT:
-            after = after.with_service(part.after)
+            afters[part.after.service] = part.after
             written.extend(part.changes)
         else:
-            after = after.with_service(part.setting)
             advised.extend(part.changes)
             modes.add(policy.mode.value)
-    plan = Plan(overlay=after, moves=tuple(c.move() for c in ordered(written)))
+    plan = Plan(
+        overlay=Overlay(services=tuple(afters.values())), moves=tuple(c.move() for c in ordered(written))
+    )
     advice = tuple(c.move() for c in ordered(advised))
     refusals = tuple(r for p, _ in parts for r in p.refusals)
     quiet = "; ".join(p.quiet if len(parts) == 1 else f"{p.assessment.service}: {p.quiet}" for p, _ in parts)
@@ -125,7 +129,7 @@ def _assemble(parts: list[tuple[Part, Policy]], overlay: Overlay, memory: Contro
         advice=advice,
         refusals=refusals,
         plan=plan,
-        overlay=overlay,
+        overlay=Overlay(services=tuple(settings.values())),
         memory=replace(memory, services=services),
         verdicts=tuple(v for p, _ in parts for v in p.verdicts),
         alarms=tuple(a for p, _ in parts for a in p.assessment.alarms),
@@ -138,13 +142,7 @@ def _assemble(parts: list[tuple[Part, Policy]], overlay: Overlay, memory: Contro
 
 def _shared(fleet: Fleet, snapshot: Snapshot) -> SharedMinutes:
     """For each backend whose groups also serve other services: those services' minutes."""
-    users: dict[frozenset[str], list[tuple[str, str]]] = {}
-    for service in fleet.services:
-        for backend in service.backends:
-            key = frozenset(f"{g.scope}/{g.name}" for g in backend.groups)
-            if key:
-                users.setdefault(key, []).append((service.name, backend.region))
-    crowded = [pairs for pairs in users.values() if len(pairs) > 1]
+    crowded = _crowded(fleet)
     if not crowded:
         return {}
     minutes = {
@@ -164,6 +162,18 @@ def _shared(fleet: Fleet, snapshot: Snapshot) -> SharedMinutes:
             if sums:
                 shared[pair] = sums
     return shared
+
+
+@remembered
+def _crowded(fleet: Fleet) -> list[list[tuple[str, str]]]:
+    """(service, region) of backends that stand on the same groups."""
+    users: dict[frozenset[str], list[tuple[str, str]]] = {}
+    for service in fleet.services:
+        for backend in service.backends:
+            key = frozenset(f"{g.scope}/{g.name}" for g in backend.groups)
+            if key:
+                users.setdefault(key, []).append((service.name, backend.region))
+    return [pairs for pairs in users.values() if len(pairs) > 1]
 
 
 def confirm(memory: ControllerMemory, plan: Plan, outcome_done: bool, at: float) -> ControllerMemory:  # noqa: FBT001 - the contract with the loop

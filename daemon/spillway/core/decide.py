@@ -46,7 +46,7 @@ def shortage(picture: Picture) -> float:
 def decide(picture: Picture) -> Decision:
     """The wanted changes of scalers, without guards."""
     model = picture.model
-    base = model.outcome(model.scalers)
+    base = model.base()
     short = shortage(picture)
     if model.forecast <= 0.0:
         return Decision(changes=_probes(picture), base=base, found=None, short=0.0)

@@ -7,7 +7,6 @@ it shows up elsewhere: the place's total is still true, and the shares remembere
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from spillway.core.memory import OriginMemory
 from spillway.core.units import RegionName
@@ -106,7 +105,8 @@ def follow(
             continue
         level = before.level + LEVEL * (rate - before.level)
         slope = (level - before.level) / elapsed
-        merged.append(replace(before, level=level, trend=before.trend + TREND * (slope - before.trend)))
+        trend = before.trend + TREND * (slope - before.trend)
+        merged.append(OriginMemory(place=before.place, home=before.home, level=level, trend=trend))
     if not merged:
         return origins
     floor = CRUMB * sum(o.level for o in merged)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import add
 
 
@@ -47,19 +48,7 @@ class Distribution:
         (docs.cloud.google.com/monitoring/api/v3/distribution-metrics). The overflow bucket has no upper
         bound, so its lower one is given; the underflow bucket starts at 0.
         """
-        count = self.count
-        if count <= 0:
-            return None
-        rank = percent / 100.0 * count
-        seen = 0.0
-        for i, in_bucket in enumerate(self.counts):
-            if in_bucket > 0 and seen + in_bucket >= rank:
-                low = self.bounds[i - 1] if i else 0.0
-                if i == len(self.bounds):
-                    return low
-                return low + (self.bounds[i] - low) * max(0.0, rank - seen) / in_bucket
-            seen += in_bucket
-        return self.bounds[-1] if self.bounds else 0.0
+        return percentile_in(self.bounds, self.counts, percent)
 
     def share_above(self, limit: float) -> float:
         """Share of samples slower than `limit` seconds, linear inside the bucket that holds it; 0 where empty."""
@@ -74,6 +63,21 @@ class Distribution:
         else:
             above += self.counts[i]
         return above / count
+
+
+def percentile_in(bounds: Sequence[float], counts: Sequence[float], percent: float) -> float | None:
+    """`Distribution.percentile` of bare buckets, for sums of distributions that need no checks of their own."""
+    seen = list(accumulate(counts))
+    if seen[-1] <= 0:
+        return None
+    rank = percent / 100.0 * seen[-1]
+    i = bisect_left(seen, rank)
+    while i < len(counts) and counts[i] <= 0:
+        i += 1
+    if i >= len(bounds):
+        return bounds[-1] if bounds else 0.0
+    low, before = (bounds[i - 1], seen[i - 1]) if i else (0.0, 0.0)
+    return low + (bounds[i] - low) * max(0.0, rank - before) / counts[i]
 
 
 @lru_cache(maxsize=256)

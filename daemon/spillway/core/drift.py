@@ -5,8 +5,9 @@ A person's edit is taken over as the new starting point and left alone for one d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from spillway.core.altered import altered
 from spillway.core.bookkeeping import account
 from spillway.core.memory import Flight, ServiceMemory
 from spillway.core.overlay import BackendSetting, ServiceSetting
@@ -41,7 +42,7 @@ def resolve(
     carried_out = tuple(f for f in memory.unknown if _matches(f, listed))
     if memory.unknown:
         left = tuple(f for f in memory.unknown if f.region is not None and f.region not in listed)
-        memory = replace(memory, unknown=left, flights=(*memory.flights, *carried_out))
+        memory = altered(memory, unknown=left, flights=(*memory.flights, *carried_out))
     done = {f.region: f for f in carried_out}
     for backend in setting.backends:
         seen = listed.get(backend.region)
@@ -68,7 +69,7 @@ def resolve(
         note = reason("adopted", region=backend.region, observed=_words(taken), wanted=_words(backend))
         notes.append((backend.region, note))
         if known and by_us is None:
-            ours = replace(ours, held_until=at + policy.rhythm.dwell)
+            ours = altered(ours, held_until=at + policy.rhythm.dwell)
             alarms.append(
                 reason(
                     "outside-edit-alarm",
@@ -88,7 +89,7 @@ def _differs(wanted: BackendSetting, seen: ObservedBackend) -> bool:
 
 
 def _taken(wanted: BackendSetting, seen: ObservedBackend) -> BackendSetting:
-    return replace(wanted, member=seen.member, scaler=legal_scaler(seen.scaler) if seen.member else 0.0)
+    return altered(wanted, member=seen.member, scaler=legal_scaler(seen.scaler) if seen.member else 0.0)
 
 
 def _words(setting: BackendSetting) -> str:

@@ -7,13 +7,14 @@ A saturated region's answer rate is its capacity. Knowledge is forgotten slowly 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import exp2
 
+from spillway.core.altered import altered
 from spillway.core.memory import Estimate
 from spillway.core.policy import Evidence, Slo
 from spillway.core.snapshot import Minute
-from spillway.core.window import flaw
+from spillway.core.window import Judged, judged
 
 SATURATED_LATENCY = 1.25
 """Mean latency over its baseline from which full slots mean saturation, and not merely a larger region."""
@@ -69,25 +70,31 @@ class Setting:
     """Seconds of a sample."""
 
 
+Changes = dict[str, float | None]
+"""New values of an estimate by field."""
+
+
 def learn(estimate: Estimate, minutes: tuple[Minute, ...], setting: Setting) -> Estimate:
     """The estimate after all minutes that are newer than the last one learned; garbage teaches nothing."""
     for minute in minutes:
-        if minute.end > estimate.last_minute and flaw(minute) is None:
-            estimate = _learn_minute(estimate, minute, setting)
+        if minute.end > estimate.last_minute:
+            told = judged(minute, setting.slo.latency)
+            if told.flaw is None:
+                estimate = altered(estimate, **_learn_minute(estimate, minute, told, setting))
     return estimate
 
 
-def _learn_minute(old: Estimate, minute: Minute, setting: Setting) -> Estimate:
-    total = minute.total
+def _learn_minute(old: Estimate, minute: Minute, told: Judged, setting: Setting) -> Changes:
+    total = told.total
     rate = total / setting.period
-    new = replace(old, last_minute=minute.end, served=old.served + SMOOTH * (rate - old.served))
+    new: Changes = {"last_minute": minute.end, "served": old.served + SMOOTH * (rate - old.served)}
     if total * setting.evidence.minutes < setting.evidence.min_requests:
         return new
-    new = _learn_quota(new, minute, setting)
+    new |= _learn_quota(old, minute, total, setting)
     spread = minute.latency
-    if spread is None or spread.count <= 0:
-        return _learn_errors(new, minute)
-    return _learn_latency(new, minute, spread.mean, spread.share_above(setting.slo.latency), setting)
+    if spread is None or told.samples <= 0:
+        return new | _learn_errors(old, minute, total)
+    return new | _learn_latency(old, minute, spread.mean, told, setting)
 
 
 def share_in(estimate: Estimate, end: float, period: float) -> float | None:
@@ -97,35 +104,34 @@ def share_in(estimate: Estimate, end: float, period: float) -> float | None:
     return estimate.healthy_share if end - period >= estimate.share_at else None
 
 
-def _learn_errors(old: Estimate, minute: Minute) -> Estimate:
-    ratio = minute.server_error / minute.total
-    plain = minute.total >= PLAIN and abs(ratio - old.errors) > PLAIN_STEP
-    return replace(old, errors=ratio if plain else old.errors + SMOOTH * (ratio - old.errors))
+def _learn_errors(old: Estimate, minute: Minute, total: float) -> Changes:
+    ratio = minute.server_error / total
+    plain = total >= PLAIN and abs(ratio - old.errors) > PLAIN_STEP
+    return {"errors": ratio if plain else old.errors + SMOOTH * (ratio - old.errors)}
 
 
-def _learn_latency(old: Estimate, minute: Minute, mean: float, slow: float, setting: Setting) -> Estimate:
+def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, setting: Setting) -> Changes:
     baseline = mean if old.baseline is None else old.baseline
     slots = old.slots
     if slots is None and setting.target is not None:
         slots = setting.target * baseline
     share = share_in(old, minute.end, setting.period)
     if share is None or share <= 0.0:
-        return old
+        return {}
     answered = minute.ok / setting.period
     in_work = answered * mean
     if slots is None:
         slots = UNPROVEN * in_work / share
     if mean >= SATURATED_LATENCY * baseline and in_work >= FULL * slots * share:
         service = old.service_time if old.service_time is not None else baseline
-        return replace(
-            old,
-            baseline=baseline,
-            slots=slots,
-            service_time=service,
-            saturated_rate=answered / share,
-            waiting=max(0.0, mean - slots * share / max(answered, 1e-6)),
-            slow=old.slow if old.saturated_rate is not None else max(old.slow, UNKNOWN_SLOW),
-        )
+        return {
+            "baseline": baseline,
+            "slots": slots,
+            "service_time": service,
+            "saturated_rate": answered / share,
+            "waiting": max(0.0, mean - slots * share / max(answered, 1e-6)),
+            "slow": old.slow if old.saturated_rate is not None else max(old.slow, UNKNOWN_SLOW),
+        }
     doubt = old.doubt if old.saturated_rate is None else old.saturated_rate
     minutes = 0 if old.saturated_rate is not None else old.doubt_minutes
     if doubt is not None and mean < SATURATED_LATENCY * baseline:
@@ -134,7 +140,7 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, slow: float, sett
         minutes += 1
         doubt = doubt if minutes < SLOW_MINUTES else None
     first = old.service_time is None
-    plain = minute.total >= PLAIN and abs(mean - (old.service_time or mean)) > PLAIN_STEP * baseline
+    plain = told.total >= PLAIN and abs(mean - (old.service_time or mean)) > PLAIN_STEP * baseline
     fresh_view = first or plain or old.saturated_rate is not None
     service = (
         mean
@@ -143,20 +149,17 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, slow: float, sett
     )
     slots = max(_forget(slots, baseline, setting), in_work / share)
     step = BASELINE_DOWN if mean < baseline else BASELINE_UP
-    return _learn_errors(
-        replace(
-            old,
-            baseline=baseline + step * (mean - baseline),
-            slots=slots,
-            service_time=service,
-            saturated_rate=None,
-            doubt=doubt,
-            doubt_minutes=minutes,
-            waiting=0.0,
-            slow=slow if fresh_view else old.slow + SMOOTH * (slow - old.slow),
-        ),
-        minute,
-    )
+    return {
+        "baseline": baseline + step * (mean - baseline),
+        "slots": slots,
+        "service_time": service,
+        "saturated_rate": None,
+        "doubt": doubt,
+        "doubt_minutes": minutes,
+        "waiting": 0.0,
+        "slow": told.late if fresh_view else old.slow + SMOOTH * (told.late - old.slow),
+        **_learn_errors(old, minute, told.total),
+    }
 
 
 def _forget(slots: float, baseline: float, setting: Setting) -> float:
@@ -170,29 +173,28 @@ def _forget(slots: float, baseline: float, setting: Setting) -> float:
     return prior - (prior - slots) * keep
 
 
-def _learn_quota(old: Estimate, minute: Minute, setting: Setting) -> Estimate:
+def _learn_quota(old: Estimate, minute: Minute, total: float, setting: Setting) -> Changes:
     """Tell a quota (429 only above a rate) from a backend that refuses a share of whatever comes."""
-    total = minute.total
     rate = total / setting.period
     ratio = minute.too_many / total
     accepted = (total - minute.too_many) / setting.period
     if ratio > QUOTA_MARGIN:
         if old.quota is not None and rate < 0.9 * old.quota_met:
-            return replace(old, refusing=old.refusing + SMOOTH * (ratio - old.refusing))
+            return {"refusing": old.refusing + SMOOTH * (ratio - old.refusing)}
         quota = accepted if old.quota is None else min(accepted, old.quota)
-        return replace(old, quota=quota, quota_met=quota, quota_at=minute.end)
-    new = replace(old, refusing=old.refusing * (1 - SMOOTH) if old.refusing > 0.001 else 0.0)
+        return {"quota": quota, "quota_met": quota, "quota_at": minute.end}
+    new: Changes = {"refusing": old.refusing * (1 - SMOOTH) if old.refusing > 0.001 else 0.0}
     if old.quota is None:
         return new
     quota = max(old.quota, accepted)
     if minute.end - old.quota_at < QUOTA_TRUST * setting.hold:
-        return replace(new, quota=quota)
+        return {**new, "quota": quota}
     if setting.target is not None and quota < setting.target:
         quota = setting.target - (setting.target - quota) * exp2(
             -setting.period / (QUOTA_FORGET * setting.hold)
         )
-        return replace(new, quota=quota if quota < 0.98 * setting.target else None)
-    return replace(new, quota=None if setting.target is not None else quota)
+        return {**new, "quota": quota if quota < 0.98 * setting.target else None}
+    return {**new, "quota": None if setting.target is not None else quota}
 
 
 def capacity(estimate: Estimate, target: float | None, share: float) -> float | None:

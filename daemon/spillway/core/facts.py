@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from spillway.core.altered import altered
 from spillway.core.distribution import merge
 from spillway.core.estimate import Setting, capacity, learn
 from spillway.core.memory import BackendMemory, Estimate
@@ -39,30 +40,17 @@ class Facts:
     """Requests/s at which the SLO holds, with what is healthy."""
     elsewhere: float
     """Requests/s that other services send to the same groups."""
-
-    @property
-    def region(self) -> str:
-        """Its region."""
-        return self.backend.region
+    region: str
+    """Its region."""
+    serving: bool
+    """True if the balancer may send requests here."""
+    dead: bool
+    """True if a fresh health read says so; a missing one says nothing."""
 
     @property
     def estimate(self) -> Estimate:
         """What has been learned of it."""
         return self.memory.estimate
-
-    @property
-    def serving(self) -> bool:
-        """True if the balancer may send requests here."""
-        return self.setting.member and self.setting.scaler > 0.0
-
-    @property
-    def dead(self) -> bool:
-        """True if a fresh health read says so; a missing one says nothing."""
-        return (
-            self.health is not None
-            and self.health.total > 0
-            and self.health.healthy < AUTO_DRAIN_BELOW * self.health.total
-        )
 
 
 def facts_of(
@@ -92,7 +80,7 @@ def facts_of(
     if health is not None and health.total > 0:
         share = health.healthy / health.total
         if share != estimate.healthy_share or health.total != estimate.endpoints:
-            estimate = replace(
+            estimate = altered(
                 estimate,
                 endpoints=health.total,
                 healthy_share=share,
@@ -112,7 +100,7 @@ def facts_of(
         )
         estimate = learn(estimate, pooled(view.traffic.value, others), told)
     if estimate is not memory.estimate:
-        memory = replace(memory, estimate=estimate)
+        memory = altered(memory, estimate=estimate)
     return Facts(
         backend=backend,
         setting=setting,
@@ -123,6 +111,9 @@ def facts_of(
         target=target,
         capacity=capacity(estimate, target, share),
         elsewhere=_elsewhere(others, policy.timing.sample_period),
+        region=backend.region,
+        serving=setting.member and setting.scaler > 0.0,
+        dead=health is not None and health.total > 0 and health.healthy < AUTO_DRAIN_BELOW * health.total,
     )
 
 

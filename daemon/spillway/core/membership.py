@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from spillway.core.altered import altered
 from spillway.core.demand import ahead
 from spillway.core.facts import Facts
 from spillway.core.memory import ServiceMemory
@@ -38,7 +37,7 @@ def wishes(picture: Picture) -> tuple[ServiceMemory, tuple[Change, ...]]:
 def forecast_far(picture: Picture) -> float:
     """Requests/s expected when a region that joins now carries load."""
     seconds = picture.dead_time + LOOK_AHEAD
-    return max(picture.model.forecast, sum(ahead(o, seconds) for o in picture.memory.origins))
+    return max(picture.model.forecast, sum([ahead(o, seconds) for o in picture.memory.origins]))
 
 
 def _join(picture: Picture) -> Change | None:
@@ -90,6 +89,8 @@ def _home_lost(picture: Picture) -> str | None:
 def _leave(picture: Picture) -> tuple[ServiceMemory, Change | None]:
     """Keep the timers of ample headroom, and the first joined standby whose time has come."""
     model, policy, at = picture.model, picture.policy.membership, picture.at
+    if not any(f.backend.standby for f in picture.facts) and not picture.memory.roomy_since:
+        return picture.memory, None
     timers = dict(picture.memory.roomy_since)
     kept: dict[str, float] = {}
     chosen: Change | None = None
@@ -108,7 +109,8 @@ def _leave(picture: Picture) -> tuple[ServiceMemory, Change | None]:
         if chosen is None and at - since >= policy.leave_after:
             why = reason("leave-idle", region=region.name, above=policy.leave_above, since=at - since)
             chosen = _membership(picture, facts, after=0.0, member=True, why=why, leaving=True)
-    return replace(picture.memory, roomy_since=tuple(sorted(kept.items()))), chosen
+    memory, roomy = picture.memory, tuple(sorted(kept.items()))
+    return memory if roomy == memory.roomy_since else altered(memory, roomy_since=roomy), chosen
 
 
 def _others_known(picture: Picture, leaving: Facts) -> bool:
@@ -147,6 +149,8 @@ def _planned(picture: Picture) -> list[Change]:
     """Drains before planned work, and joins after it."""
     lead = picture.dead_time + picture.policy.membership.drain_wait
     found = []
+    if not picture.policy.planned and not any(f.memory.leaving for f in picture.facts):
+        return []
     for facts in picture.facts:
         span = _planned_now(picture, facts.region, lead)
         if span is not None and facts.serving:

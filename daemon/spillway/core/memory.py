@@ -5,8 +5,9 @@ Nothing here decides. Losing it is safe: the estimates start again from the conf
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from spillway.core.altered import altered
 from spillway.core.overlay import Posture
 from spillway.core.result import BackendState, Lever, Move
 from spillway.core.units import RegionName, ServiceName
@@ -162,7 +163,7 @@ class ServiceMemory:
     def with_backend(self, memory: BackendMemory) -> ServiceMemory:
         """This memory with one backend's part replaced or added; sorted by region."""
         others = [b for b in self.backends if b.region != memory.region]
-        return replace(self, backends=tuple(sorted([*others, memory], key=lambda b: b.region)))
+        return altered(self, backends=tuple(sorted([*others, memory], key=lambda b: b.region)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

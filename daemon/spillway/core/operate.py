@@ -11,6 +11,8 @@ from spillway.core.wishes import Change
 
 def wishes(picture: Picture, holds: Holds) -> tuple[Change, ...]:
     """One change for each pinned or drained region that does not stand where its operator wants it."""
+    if not holds.items:
+        return ()
     found = []
     for facts in picture.facts:
         hold = holds.find(picture.service.name, facts.region, HoldKind.PIN, HoldKind.DRAIN)

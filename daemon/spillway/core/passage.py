@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from spillway.core import decide, drift, membership, operate, posture, sources, verify
+from spillway.core.altered import altered
 from spillway.core.assess import assess, panic_of
 from spillway.core.bookkeeping import settle
 from spillway.core.condition import remember
@@ -69,13 +70,13 @@ def passage(
 ) -> Part:
     """Take one service through a full pass, or with `only_dead` through the fast one."""
     names = {b.region for b in service.backends}
-    memory = replace(
-        memory, flights=tuple(f for f in memory.flights if f.region is None or f.region in names)
-    )
+    if memory.flights:
+        flights = tuple(f for f in memory.flights if f.region is None or f.region in names)
+        memory = altered(memory, flights=flights)
     found = drift.resolve(setting, memory, view, policy, at)
     setting, memory = found.setting, found.memory
     facts = _facts(service, policy, view, setting, memory, at, holds, shared)
-    memory = replace(memory, backends=tuple(f.memory for f in facts), proposed=())
+    memory = altered(memory, backends=tuple(f.memory for f in facts), proposed=())
     verdicts: tuple[Verdict, ...] = ()
     candidate = None
     if only_dead:
@@ -87,13 +88,17 @@ def passage(
         memory = sources.update(memory, facts, view.places, settings, policy.evidence)
         picture = build(service, facts, memory, policy, setting.posture, at)
         panic, since = panic_of(picture, only_dead=False)
-        review = verify.review(replace(picture, memory=replace(memory, panic_since=since)))
-        picture, verdicts = replace(picture, memory=review.memory), review.verdicts
+        if since != memory.panic_since:
+            picture = altered(picture, memory=altered(memory, panic_since=since))
+        review = verify.review(picture)
+        if review.memory is not picture.memory:
+            picture = altered(picture, memory=review.memory)
+        verdicts = review.verdicts
         picture, wanted, quiet, candidate = _wanted(picture, holds, review.undo)
     start = Situation(picture=picture, holds=holds, panic=panic, scalers=picture.model.scalers)
     guarded = narrow(wanted, start)
     changes, after, refusals = _checked(setting, guarded.changes, picture, guarded.refusals)
-    alarms = found.alarms if panic is None else (*found.alarms, replace(panic, code="panic-alarm"))
+    alarms = found.alarms if panic is None else (*found.alarms, altered(panic, code="panic-alarm"))
     return Part(
         assessment=assess(picture, view, found.notes, alarms),
         setting=setting,
@@ -101,15 +106,20 @@ def passage(
         wanted=wanted,
         changes=changes,
         refusals=refusals,
-        memory=replace(
-            picture.memory,
-            proposed=_proposed(changes, picture),
-            writes=tuple(w for w in picture.memory.writes if at - w < HOUR),
-        ),
+        memory=_left(picture, changes),
         verdicts=verdicts,
         quiet=quiet,
         candidate=candidate,
     )
+
+
+def _left(picture: Picture, changes: Sequence[Change]) -> ServiceMemory:
+    """The memory that the next step starts from: moves proposed, and the writes of the last hour."""
+    memory = picture.memory
+    writes = tuple([w for w in memory.writes if picture.at - w < HOUR])
+    if not changes and not memory.proposed and writes == memory.writes:
+        return memory
+    return altered(memory, proposed=_proposed(changes, picture), writes=writes)
 
 
 def _facts(
@@ -141,12 +151,12 @@ def _facts(
             shared.get((service.name, name)),
             newest_end,
         )
-        held = (
-            at < ours.held_until
-            or holds.find(service.name, name, HoldKind.HOLD, HoldKind.PIN, HoldKind.DRAIN) is not None
+        held = at < ours.held_until or (
+            bool(holds.items)
+            and holds.find(service.name, name, HoldKind.HOLD, HoldKind.PIN, HoldKind.DRAIN) is not None
         )
         after = settle(remember(facts, policy, at), held=held, empty_for=policy.membership.drain_wait, at=at)
-        found.append(facts if after is facts.memory else replace(facts, memory=after))
+        found.append(facts if after is facts.memory else altered(facts, memory=after))
     return tuple(found)
 
 
@@ -155,9 +165,9 @@ def _wanted(
 ) -> tuple[Picture, tuple[Change, ...], str, Candidate | None]:
     """Everything that is wanted of this service, at most one change for each region; the first to speak is heard."""
     memory, stance = posture.wish(picture)
-    picture = replace(picture, memory=memory)
+    picture = picture if memory is picture.memory else altered(picture, memory=memory)
     memory, joins = membership.wishes(picture)
-    picture = replace(picture, memory=memory)
+    picture = picture if memory is picture.memory else altered(picture, memory=memory)
     decision = decide.decide(picture)
     chosen: dict[str | None, Change] = {}
     for change in (*operate.wishes(picture, holds), *_dead(picture), *joins, *undo, *decision.changes):
@@ -196,10 +206,12 @@ def _candidate(picture: Picture, decision: decide.Decision) -> Candidate | None:
 
 def _dead(picture: Picture) -> tuple[Change, ...]:
     """Drains of dead regions that would still get traffic: Google's auto-drain is off, or holds its half already."""
+    if not any(f.dead for f in picture.facts):
+        return ()
     settings = posture_set(picture.policy, picture.posture)
     drained = auto_drained(picture.facts, settings)
     alive = any(f.serving and not f.dead for f in picture.facts)
-    loads = picture.model.outcome(picture.model.scalers).flow.loads
+    loads = picture.model.base().flow.loads
     found = []
     for facts, load in zip(picture.facts, loads, strict=True):
         if not (facts.dead and facts.serving and alive) or facts.health is None:
@@ -231,6 +243,8 @@ def _checked(
     setting: ServiceSetting, changes: tuple[Change, ...], picture: Picture, refusals: tuple[Refusal, ...]
 ) -> tuple[tuple[Change, ...], ServiceSetting, tuple[Refusal, ...]]:
     """The changes in their order, unless the plan refuses itself."""
+    if not changes:
+        return (), setting, refusals
     steps = ordered(changes)
     try:
         return steps, check_prefixes(setting, steps, picture), refusals
@@ -251,7 +265,7 @@ def _proposed(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]
     for change in changes:
         if change.region is not None:
             scalers[model.index(change.region)] = change.after
-    before, then = model.outcome(model.scalers), model.outcome(scalers)
+    before, then = model.base(), model.outcome(scalers)
     seen = verify.bad_share(picture.facts)
     found = []
     for change in changes:

@@ -70,21 +70,49 @@ def posture_set(policy: Policy, posture: Posture) -> PostureSet:
 
 def layout_of(facts: Sequence[Facts]) -> Layout:
     """Regions with preference and place, in their order."""
+    preferred = Preference.PREFERRED
     return tuple(
-        (
-            f.region,
-            f.setting.preference is Preference.PREFERRED,
-            f.backend.standby,
-            REGION_PLACES.get(f.region)
-            if f.backend.latitude is None or f.backend.longitude is None
-            else (f.backend.latitude, f.backend.longitude),
-        )
-        for f in facts
+        [
+            (
+                f.region,
+                f.setting.preference is preferred,
+                f.backend.standby,
+                REGION_PLACES.get(f.region)
+                if f.backend.latitude is None or f.backend.longitude is None
+                else (f.backend.latitude, f.backend.longitude),
+            )
+            for f in facts
+        ]
     )
 
 
-@lru_cache(maxsize=4096)
-def route(place: str, home: str, layout: Layout) -> tuple[tuple[int, ...], tuple[float, ...]]:
+Route = tuple[tuple[int, ...], tuple[float, ...]]
+"""(order in which the regions are tried, round trips in seconds)."""
+
+
+class Routes:
+    """The routes through one layout, each worked out once."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._found: dict[tuple[str, str], Route] = {}
+
+    def route(self, place: str, home: str) -> Route:
+        """The route of the clients of `place` at home in `home`, which is one of the regions."""
+        key = place, home
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = _route(place, home, self._layout)
+        return found
+
+
+@lru_cache(maxsize=1024)
+def routes_through(layout: Layout) -> Routes:
+    """The routes through `layout`."""
+    return Routes(layout)
+
+
+def _route(place: str, home: str, layout: Layout) -> Route:
     """(order in which clients of `place` at home in `home` try the regions, round trips in seconds).
 
     Home is what they reached first among the regions that were open; only a standby may lie nearer.
@@ -112,12 +140,13 @@ def ceiling_factor(facts: Facts, settings: PostureSet, *, drained: bool) -> floa
     if drained:
         return 0.0
     threshold = settings.failover_threshold / 100.0
-    return 1.0 if facts.share >= threshold else facts.share / threshold
+    share = facts.share
+    return 1.0 if share >= threshold else share / threshold
 
 
 def auto_drained(facts: Sequence[Facts], settings: PostureSet) -> frozenset[str]:
     """Regions that Google's auto-drain keeps empty: never half of them or more, worst first."""
-    if not settings.auto_drain:
+    if not settings.auto_drain or not any(f.dead for f in facts):
         return frozenset()
     members = [f for f in facts if f.setting.member]
     closed = sum(1 for f in members if f.setting.scaler == 0.0)
@@ -218,12 +247,13 @@ def dead_time(policy: Policy, memory: ServiceMemory) -> float:
 def _origins(origins: tuple[OriginMemory, ...], layout: Layout, seconds: float) -> tuple[Origins, float]:
     names = {name for name, *_ in layout}
     kept = [o for o in origins if o.home in names]
-    routes = [route(o.place, o.home, layout) for o in kept]
+    through = routes_through(layout)
+    routes = [through.route(o.place, o.home) for o in kept]
     return (
         Origins(
-            rates=tuple(ahead(o, seconds) for o in kept),
-            orders=tuple(order for order, _ in routes),
-            round_trips=tuple(trips for _, trips in routes),
+            rates=tuple([ahead(o, seconds) for o in kept]),
+            orders=tuple([order for order, _ in routes]),
+            round_trips=tuple([trips for _, trips in routes]),
         ),
-        sum(o.level for o in kept),
+        sum([o.level for o in kept]),
     )

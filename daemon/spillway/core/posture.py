@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from spillway.core.altered import altered
 from spillway.core.memory import ServiceMemory
 from spillway.core.overlay import Posture
 from spillway.core.picture import Picture
@@ -54,10 +53,10 @@ def wish(picture: Picture) -> tuple[ServiceMemory, Change | None]:
     posture, headroom = found
     if posture is picture.posture:
         if memory.posture_wanted is not None:
-            memory = replace(memory, posture_wanted=None)
+            memory = altered(memory, posture_wanted=None)
         return memory, None
     if memory.posture_wanted is not posture:
-        return replace(memory, posture_wanted=posture, posture_since=at), None
+        return altered(memory, posture_wanted=posture, posture_since=at), None
     if at - memory.posture_since < STEADY_SECONDS:
         return memory, None
     if memory.posture_at and at - memory.posture_at < picture.policy.postures.dwell:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spillway.core.remembered import Remembering, remembered
 from spillway.core.units import RegionName
 from spillway.core.waterfall import Flow, Origins, pour
 
@@ -107,7 +108,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Model(Remembering):
     """One service, ready to be asked what would happen."""
 
     regions: tuple[Region, ...]
@@ -120,7 +121,7 @@ class Model:
     @property
     def scalers(self) -> tuple[float, ...]:
         """The scalers as wanted now."""
-        return tuple(r.scaler for r in self.regions)
+        return _scalers(self)
 
     def index(self, region: RegionName) -> int:
         """Position of `region`.
@@ -140,9 +141,11 @@ class Model:
 
     def potential(self) -> float:
         """Requests/s that all member regions could carry well with open ceilings; bad shares taken off."""
-        return sum(
-            min(r.capacity, r.ceiling) * (1.0 - r.bad) for r in self.regions if r.member and not r.dead
-        )
+        return _potential(self)
+
+    def base(self) -> Outcome:
+        """What is expected under the scalers as wanted now."""
+        return _base(self)
 
     def outcome(self, scalers: Sequence[float]) -> Outcome:
         """What is expected under these scalers."""
@@ -166,3 +169,18 @@ class Model:
             + CLOSED_PRICE * closed
         )
         return Outcome(scalers=tuple(scalers), flow=flow, bad=bad, score=score)
+
+
+@remembered
+def _scalers(model: Model) -> tuple[float, ...]:
+    return tuple([r.scaler for r in model.regions])
+
+
+@remembered
+def _potential(model: Model) -> float:
+    return sum([min(r.capacity, r.ceiling) * (1.0 - r.bad) for r in model.regions if r.member and not r.dead])
+
+
+@remembered
+def _base(model: Model) -> Outcome:
+    return model.outcome(model.scalers)

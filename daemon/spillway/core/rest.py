@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import exp2
 
+from spillway.core.altered import altered
 from spillway.core.memory import BackendMemory
 from spillway.core.policy import Rhythm, Timing
 
@@ -54,4 +54,4 @@ def hold_after(memory: BackendMemory, rhythm: Rhythm, at: float, direction: int)
 
 def penalised(memory: BackendMemory, rhythm: Rhythm, at: float) -> BackendMemory:
     """The memory after a move that disappointed: its rest grows as after a reversal."""
-    return replace(memory, hold=hold_at(memory, rhythm, at) * rhythm.hold_growth, hold_at=at)
+    return altered(memory, hold=hold_at(memory, rhythm, at) * rhythm.hold_growth, hold_at=at)

@@ -84,7 +84,7 @@ class _Search:
 
     def __init__(self, model: Model, bounds: Bounds) -> None:
         self.model, self.bounds = model, bounds
-        self.base = model.outcome(model.scalers)
+        self.base = model.base()
         self.left = TRIES
         self.best, self.best_score, self.name = self.base, self.price(self.base), "leave everything as it is"
         self.second, self.second_bad = "none", self.base.bad

@@ -63,8 +63,17 @@ class HealthCount:
     """(healthy, total) for each group, in the order of the backend's groups."""
 
 
+class Judgeable:
+    """Room beside a frozen value for what follows from it alone: worked out once, however many windows it is part of.
+
+    Not a field: it takes no part in equality, in `repr`, in copies or in what is stored.
+    """
+
+    __slots__ = ("judged",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Minute:
+class Minute(Judgeable):
     """One aligned sample of one backend. Counts come from sampled traffic: they are estimates."""
 
     end: float

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from spillway.core.altered import altered
 from spillway.core.demand import ONE_PLACE, attribute, follow
 from spillway.core.facts import Facts
 from spillway.core.memory import Flight, OriginMemory, ServiceMemory
-from spillway.core.picture import Layout, auto_drained, ceiling_factor, layout_of, route
+from spillway.core.picture import Layout, auto_drained, ceiling_factor, layout_of, routes_through
 from spillway.core.policy import Evidence, PostureSet
 from spillway.core.result import Lever
 from spillway.core.snapshot import Missing, PlaceDemand, Seen
@@ -45,11 +45,11 @@ def update(
 
     found = attribute(memory.origins, seen, full, next_of)
     elapsed = max(ends) - memory.origins_at if memory.origins_at else 0.0
-    return replace(memory, origins=follow(memory.origins, found, elapsed), origins_at=max(ends))
+    return altered(memory, origins=follow(memory.origins, found, elapsed), origins_at=max(ends))
 
 
 def _names(place: str, home: str, layout: Layout) -> tuple[str, ...]:
-    return tuple(layout[i][0] for i in route(place, home, layout)[0])
+    return tuple([layout[i][0] for i in routes_through(layout).route(place, home)[0]])
 
 
 def _full(facts: Sequence[Facts], settings: PostureSet, flights: tuple[Flight, ...]) -> frozenset[str]:

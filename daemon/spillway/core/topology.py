@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from spillway.core.remembered import Remembering
 from spillway.core.units import RegionName, ServiceName
 
 
@@ -104,7 +105,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class Fleet(Remembering):
     """All services behind one load balancer, sorted by name."""
 
     services: tuple[Service, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from spillway.core.altered import altered
 from spillway.core.facts import Facts
 from spillway.core.memory import Flight, ServiceMemory
 from spillway.core.picture import Picture
@@ -83,11 +84,13 @@ def measure(picture: Picture) -> ServiceMemory:
         if before > limit >= now and end > flight.made_at:
             found = min(PATIENCE * configured, max(0.5 * configured, end - flight.made_at))
             settle = found if settle is None else settle + 0.5 * (found - settle)
-    return memory if settle == memory.settle else replace(memory, settle=settle)
+    return memory if settle == memory.settle else altered(memory, settle=settle)
 
 
 def review(picture: Picture) -> Review:
     """Judge every flight whose effect can be seen by now."""
+    if not picture.memory.flights:
+        return Review(memory=picture.memory, verdicts=(), undo=())
     memory = measure(picture)
     observed = bad_share(picture.facts)
     kept: list[Flight] = []
@@ -105,14 +108,14 @@ def review(picture: Picture) -> Review:
         verdict = _judge(flight, observed, picture)
         verdicts.append(verdict)
         error = abs(observed - flight.predicted)
-        memory = replace(memory, model_error=memory.model_error + ERROR_WEIGHT * (error - memory.model_error))
+        memory = altered(memory, model_error=memory.model_error + ERROR_WEIGHT * (error - memory.model_error))
         if not verdict.better and flight.region is not None:
             ours = penalised(memory.backend(flight.region), picture.policy.rhythm, picture.at)
             memory = memory.with_backend(ours)
             back = _undo(flight, observed, picture)
             if back is not None:
                 undo.append(back)
-    return Review(memory=replace(memory, flights=tuple(kept)), verdicts=tuple(verdicts), undo=tuple(undo))
+    return Review(memory=altered(memory, flights=tuple(kept)), verdicts=tuple(verdicts), undo=tuple(undo))
 
 
 def _judge(flight: Flight, observed: float, picture: Picture) -> Verdict:
@@ -169,7 +172,7 @@ def _undo(flight: Flight, observed: float, picture: Picture) -> Change | None:
         scalers[i] = value
         choices.append((model.outcome(scalers).bad, value))
     bad, back = min(choices)
-    now = model.outcome(model.scalers)
+    now = model.base()
     if abs(back - flight.after) < LEAST_BACK:
         return None
     if bad >= now.bad * (1.0 - picture.policy.rhythm.margin):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
-from operator import mul
+from operator import add, mul
+from typing import NamedTuple
 
-from spillway.core.distribution import Distribution
+from spillway.core.distribution import Distribution, percentile_in
 from spillway.core.policy import Evidence, Slo
 from spillway.core.snapshot import Absence, BackendView, Minute, Missing
 
@@ -54,25 +56,55 @@ class Blind:
     age: float | None = None
 
 
-def flaw(minute: Minute) -> str | None:
+class Judged(NamedTuple):
+    """One minute by itself, for one SLO latency."""
+
+    limit: float
+    """The SLO latency in seconds."""
+    flaw: str | None
     """Why this minute cannot be true, or None."""
-    counts = (minute.ok, minute.client_error, minute.too_many, minute.server_error)
-    if any(c < 0 or not isfinite(c) for c in counts):
-        return "a count is negative or no number"
-    spread = minute.latency
-    if spread is None or spread.count < FEW or minute.ok < FEW:
+    total: float
+    """All answers."""
+    samples: float
+    """Latency samples; 0 where there is no distribution."""
+    late: float
+    """Share of them beyond `limit`."""
+
+
+def judged(minute: Minute, limit: float) -> Judged:
+    """The judgement of one minute; worked out once for each minute, as windows overlap and services share a policy."""
+    known: Judged | None = getattr(minute, "judged", None)
+    if known is None or known.limit != limit:
+        spread = minute.latency
+        samples = spread.count if spread is not None else 0.0
+        known = Judged(
+            limit=limit,
+            flaw=_flaw(minute, spread, samples),
+            total=minute.total,
+            samples=samples,
+            late=spread.share_above(limit) if spread is not None else 0.0,
+        )
+        object.__setattr__(minute, "judged", known)
+    return known
+
+
+def _flaw(minute: Minute, spread: Distribution | None, samples: float) -> str | None:
+    ok = minute.ok
+    for count in (ok, minute.client_error, minute.too_many, minute.server_error):
+        if count < 0 or not isfinite(count):
+            return "a count is negative or no number"
+    if spread is None or samples < FEW or ok < FEW:
         return None
-    if abs(spread.count - minute.ok) > MISMATCH * max(spread.count, minute.ok):
-        return f"{spread.count:.0f} latency samples for {minute.ok:.0f} answers"
-    if not isfinite(spread.mean) or spread.mean < 0 or not _mean_fits(spread):
+    if abs(samples - ok) > MISMATCH * max(samples, ok):
+        return f"{samples:.0f} latency samples for {ok:.0f} answers"
+    if not isfinite(spread.mean) or spread.mean < 0 or not _mean_fits(spread, samples):
         return "the mean latency lies outside its own buckets"
     return None
 
 
-def _mean_fits(spread: Distribution) -> bool:
+def _mean_fits(spread: Distribution, count: float) -> bool:
     """Tell whether the mean can come from the buckets; the overflow bucket has no upper end."""
     counts, bounds = spread.counts, spread.bounds
-    count = sum(counts)
     lowest: float = sum(map(mul, bounds, counts[1:])) / count
     if spread.mean < lowest * 0.98 - 1e-6:
         return False
@@ -80,19 +112,6 @@ def _mean_fits(spread: Distribution) -> bool:
         return True
     highest: float = sum(map(mul, bounds, counts)) / count
     return spread.mean <= highest * 1.02 + 1e-6
-
-
-def trusted(minutes: tuple[Minute, ...]) -> tuple[tuple[Minute, ...], str | None]:
-    """The believable minutes, and why others were not believed."""
-    why = None
-    good = []
-    for minute in minutes:
-        found = flaw(minute)
-        if found:
-            why = found
-        else:
-            good.append(minute)
-    return tuple(good), why
 
 
 def judge(
@@ -114,22 +133,22 @@ def judge(
     if traffic.age > evidence.max_age:
         return Blind(absence=Absence.STALE, why=f"{traffic.age:.0f} s old", age=traffic.age)
     start = newest_end - evidence.minutes * period
-    newest = tuple(m for m in traffic.value if m.end > start + 0.5 * period)
+    newest = [m for m in traffic.value if m.end > start + 0.5 * period]
     if not newest:
         return Blind(
             absence=Absence.NO_SERIES,
             why="nothing in the judged minutes, unlike its neighbours",
             age=traffic.age,
         )
-    good, why = trusted(newest)
-    if why is not None and len(good) < len(newest):
-        return Blind(absence=Absence.GARBAGE, why=why, age=traffic.age)
-    if not good:
-        return Blind(absence=Absence.NO_SERIES, why="no minute in the window", age=traffic.age)
-    totals = [m.total for m in good]
-    if min(totals) * JUMP < max(totals) and max(totals) > FEW * JUMP and _jumps_about(totals):
+    judgements = [judged(m, slo.latency) for m in newest]
+    flaws = [j.flaw for j in judgements if j.flaw]
+    if flaws:
+        return Blind(absence=Absence.GARBAGE, why=flaws[-1], age=traffic.age)
+    totals = [j.total for j in judgements]
+    most = max(totals)
+    if min(totals) * JUMP < most and most > FEW * JUMP and _jumps_about(totals):
         return Blind(absence=Absence.GARBAGE, why="counts jump about from minute to minute", age=traffic.age)
-    return _sum_up(good, traffic.age, slo, period)
+    return _sum_up(newest, judgements, traffic.age, slo, period)
 
 
 def _jumps_about(totals: list[float]) -> bool:
@@ -139,31 +158,32 @@ def _jumps_about(totals: list[float]) -> bool:
     return not (rising or falling)
 
 
-def _sum_up(good: tuple[Minute, ...], age: float, slo: Slo, period: float) -> Window:
-    answers = sum(m.total for m in good)
-    ok = sum(m.ok for m in good)
-    errors = sum(m.server_error for m in good)
-    too_many = sum(m.too_many for m in good)
-    spreads = [m.latency for m in good if m.latency is not None and m.latency.count > 0]
-    samples = sum(s.count for s in spreads)
-    shares = [s.share_above(slo.latency) for s in spreads[-2:]]
-    late = sum(s.share_above(slo.latency) * s.count for s in spreads) / samples if samples else 0.0
-    seconds = period * len(good)
+def _sum_up(minutes: list[Minute], judgements: list[Judged], age: float, slo: Slo, period: float) -> Window:
+    answers = sum([j.total for j in judgements])
+    ok = sum([m.ok for m in minutes])
+    errors = sum([m.server_error for m in minutes])
+    too_many = sum([m.too_many for m in minutes])
+    spreads = [(m.latency, j) for m, j in zip(minutes, judgements, strict=True) if j.samples > 0]
+    samples = sum([j.samples for _, j in spreads])
+    late = sum([j.late * j.samples for _, j in spreads]) / samples if samples else 0.0
+    times = sum([s.mean * j.samples for s, j in spreads if s is not None])
+    seconds = period * len(minutes)
+    newest, total = minutes[-1], judgements[-1].total
     return Window(
-        start=good[0].end - period,
-        end=good[-1].end,
+        start=minutes[0].end - period,
+        end=newest.end,
         age=age,
         answers=answers,
         rate=answers / seconds,
         ok_rate=ok / seconds,
         error_ratio=errors / answers if answers else 0.0,
-        newest_errors=good[-1].server_error / good[-1].total if good[-1].total else 0.0,
+        newest_errors=newest.server_error / total if total else 0.0,
         too_many_ratio=too_many / answers if answers else 0.0,
-        slow=min(shares) if shares else 0.0,
-        mean=sum(s.mean * s.count for s in spreads) / samples if samples else None,
-        percentile=_percentile(spreads, slo.percentile),
+        slow=min([j.late for _, j in spreads[-2:]], default=0.0),
+        mean=times / samples if samples else None,
+        percentile=_percentile([s for s, _ in spreads if s is not None], slo.percentile),
         bad=(errors + too_many + late * ok) / answers if answers else 0.0,
-        rates=tuple((m.end, m.total / period) for m in good),
+        rates=tuple([(m.end, j.total / period) for m, j in zip(minutes, judgements, strict=True)]),
     )
 
 
@@ -172,6 +192,8 @@ def _percentile(spreads: list[Distribution], percent: float) -> float | None:
     if not spreads:
         return None
     bounds = spreads[-1].bounds
-    same = [s for s in spreads if s.bounds == bounds]
-    counts = tuple(map(sum, zip(*(s.counts for s in same), strict=True)))
-    return Distribution(bounds=bounds, counts=counts, mean=0.0).percentile(percent)
+    merged: Sequence[float] | None = None
+    for spread in spreads:
+        if spread.bounds is bounds or spread.bounds == bounds:
+            merged = spread.counts if merged is None else list(map(add, merged, spread.counts))
+    return percentile_in(bounds, merged or (), percent)
