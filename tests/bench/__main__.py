@@ -41,12 +41,12 @@ FIGURES = (
     ),
     Figure(
         name="rows to snapshot, 200 services x 10 regions",
-        goal="part of the tick",
+        goal="part of the row below",
         measure=lambda: f"{bench_observe.rows_to_snapshot(200, 10):.0f} ms",
     ),
     Figure(
-        name="tick after the snapshot, 200 services x 10 regions",
-        goal="<= 100 ms with the row above",
+        name="tick from rows to record, 200 services x 10 regions",
+        goal="<= 100 ms",
         measure=lambda: ", ".join(f"{k} {v:.0f}" for k, v in bench_service.tick_overhead_200x10().items()),
     ),
     Figure(

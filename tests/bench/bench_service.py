@@ -25,19 +25,23 @@ from spillway.control.memory import Keeper
 from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
 from spillway.core.distribution import Distribution
+from spillway.core.observe import NOTHING_ASKED, Past, follow
 from spillway.core.overlay import Overlay, initial_overlay
 from spillway.core.policy import Mode, Policy
-from spillway.core.snapshot import (
-    BackendView,
-    HealthCount,
-    Minute,
-    ObservedBackend,
-    ObservedPolicy,
-    PlaceDemand,
-    Seen,
-    ServiceView,
-    Snapshot,
+from spillway.core.series import (
+    Answer,
+    CountRow,
+    GroupHealth,
+    HealthReads,
+    LatencyRow,
+    ListedGroup,
+    ListedService,
+    Listing,
+    PlaceRow,
+    Policies,
+    Readings,
 )
+from spillway.core.snapshot import Snapshot
 from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
 from spillway.ports import Applied, Outcome, Preview
 
@@ -47,8 +51,11 @@ _PLACES = (
 )  # fmt: skip
 _BOUNDS = tuple(0.01 * 1.4**i for i in range(34))
 """Seconds: buckets as wide as a sandbox's, from 10 ms to a quarter of an hour."""
-_WINDOW = 9
-"""Trusted minutes of a window of 15 minutes, 210 s of visibility delay and one partial minute apart."""
+_COUNTS = tuple(3600.0 * max(0.0, 1.0 - abs(i - 14) / 3) / 3 for i in range(len(_BOUNDS) + 1))
+_MIDDLES = (0.0, *((low + high) / 2 for low, high in pairwise(_BOUNDS)), _BOUNDS[-1])
+_MEAN = sum(m * c for m, c in zip(_MIDDLES, _COUNTS, strict=True)) / sum(_COUNTS)
+_WINDOW = 15
+"""Minutes that each query reaches back."""
 _START = 1_795_000_000.0
 
 
@@ -76,15 +83,22 @@ def fleet_of(services: int, regions: int) -> Fleet:
 
 
 class Synthetic:
-    """A cloud that costs nothing to ask: snapshots are made ahead of the clock that measures the tick."""
+    """A cloud that costs nothing to ask: what each tick will read is made ahead of the clock that measures it.
+
+    As from the real clients, all rows of a tick are new objects, every backend has numbers of its own, and all minutes but
+    the newest say what they said a tick before.
+    """
 
     kind = "synthetic"
 
     def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
         self.overlay = initial_overlay(fleet)
         self.at = _START
-        self.next: Snapshot | None = None
-        self._minutes: dict[float, Minute] = {}
+        self._readings = NOTHING_ASKED
+        self._listing = Listing(at=self.at, services={})
+        self._health = HealthReads(at=self.at)
+        self._past: Past = {}
 
     def now(self) -> float:
         return self.at
@@ -93,16 +107,31 @@ class Synthetic:
         return self.at
 
     def advance(self) -> None:
-        """One minute later: what will be observed then."""
+        """One minute later: what will be read then."""
         self.at += 60.0
-        newest = (self.at - 270.0) // 60.0 * 60.0
-        ends = [newest - 60.0 * back for back in reversed(range(_WINDOW))]
-        self._minutes = {end: self._minutes.get(end) or _minute(end) for end in ends}
-        self.next = self._snapshot(tuple(self._minutes.values()))
+        self._readings = _readings(self.fleet, self.at)
+        self._listing = _listing(self.fleet, self.overlay, self.at)
+        self._health = HealthReads(
+            at=self.at,
+            groups={
+                (service.resource, key): GroupHealth(healthy=10, total=10)
+                for service in self.fleet.services
+                for backend in service.backends
+                for key in backend.groups
+            },
+        )
 
     def observe(self) -> Snapshot:
-        assert self.next is not None
-        return self.next
+        snapshot, self._past = follow(
+            self.fleet,
+            self._past,
+            at=self.at,
+            readings=self._readings,
+            listing=self._listing,
+            policies=Policies(at=self.at, policies={}),
+            health=self._health,
+        )
+        return snapshot
 
     def observe_health(self) -> Snapshot:
         return self.observe()
@@ -123,41 +152,39 @@ class Synthetic:
     def outputs(self) -> dict[str, str]:
         return {}
 
-    def _snapshot(self, minutes: tuple[Minute, ...]) -> Snapshot:
-        services = []
-        for setting in self.overlay.services:
-            views = tuple(
-                BackendView(
-                    region=b.region,
-                    observed=Seen(
-                        value=ObservedBackend(
-                            member=b.member, scaler=b.scaler, mixed=False, preference=b.preference
-                        ),
-                        age=1.0,
-                        evidence=1,
-                    ),
-                    health=Seen(
-                        value=HealthCount(healthy=10, total=10, by_group=((10, 10),)), age=1.0, evidence=10
-                    ),
-                    traffic=Seen(value=minutes, age=self.at - minutes[-1].end, evidence=60 * 60 * 3),
-                )
-                for b in setting.backends
-            )
-            places = tuple(
-                PlaceDemand(place=_continent(b.region), region=b.region, rate=60.0) for b in setting.backends
-            )
-            services.append(
-                ServiceView(
-                    service=setting.service,
-                    backends=views,
-                    policy=Seen(
-                        value=ObservedPolicy(failover_threshold=70, auto_drain=True), age=1.0, evidence=1
-                    ),
-                    places=Seen(value=places, age=self.at - minutes[-1].end, evidence=1000),
-                    unassigned=Seen(value=(), age=self.at - minutes[-1].end, evidence=0),
-                )
-            )
-        return Snapshot(at=self.at, lag=270.0, services=tuple(services))
+
+def _readings(fleet: Fleet, at: float) -> Readings:
+    """The rows of the last quarter of an hour: answers, a few failures, latencies, requests by continent."""
+    ends = [at // 60.0 * 60.0 - 60.0 * back for back in range(_WINDOW)]
+    counts, latencies, places = [], [], []
+    for s, service in enumerate(fleet.services):
+        for b, backend in enumerate(service.backends):
+            group = (service.resource, backend.groups[0].name, backend.groups[0].scope)
+            spreads = tuple((end, _spread(end, 10 * s + b)) for end in ends)
+            answers = tuple((end, float(round(spread.count))) for end, spread in spreads)
+            counts.append(CountRow(*group, 200, answers))
+            counts.append(CountRow(*group, 503, tuple((end, 1.0) for end in ends)))
+            latencies.append(LatencyRow(*group, spreads))
+            requests = tuple((end, count + 1.0) for end, count in answers)
+            places.append(PlaceRow(group[0], group[2], _continent(backend.region), requests))
+    return Readings(
+        counts=Answer(asked=at, rows=tuple(counts)),
+        latencies=Answer(asked=at, rows=tuple(latencies)),
+        places=Answer(asked=at, rows=tuple(places)),
+    )
+
+
+def _listing(fleet: Fleet, overlay: Overlay, at: float) -> Listing:
+    """Every group attached as the overlay wants it."""
+    listed = {}
+    for service, setting in zip(fleet.services, overlay.services, strict=True):
+        groups = tuple(
+            ListedGroup(key=key, url=key.name, scaler=setting.backend(backend.region).scaler)
+            for backend in service.backends
+            for key in backend.groups
+        )
+        listed[service.resource] = ListedService(resource=service.resource, groups=groups)
+    return Listing(at=at, services=listed)
 
 
 def _continent(region: str) -> str:
@@ -170,23 +197,10 @@ def _continent(region: str) -> str:
     )
 
 
-def _minute(end: float) -> Minute:
-    """A minute at 60 requests/s, answered in half a second to two and a half."""
-    swing = 1.0 + 0.05 * ((end / 60.0) % 7 - 3) / 3
-    counts = tuple(3600.0 * swing * max(0.0, 1.0 - abs(i - 14) / 3) / 3 for i in range(len(_BOUNDS) + 1))
-    middles = (0.0, *((low + high) / 2 for low, high in pairwise(_BOUNDS)), _BOUNDS[-1])
-    return Minute(
-        end=end,
-        ok=sum(counts),
-        client_error=3.0,
-        too_many=0.0,
-        server_error=1.0,
-        latency=Distribution(
-            bounds=_BOUNDS,
-            counts=counts,
-            mean=sum(m * c for m, c in zip(middles, counts, strict=True)) / sum(counts),
-        ),
-    )
+def _spread(end: float, number: int) -> Distribution:
+    """Latencies of a minute of backend `number`: some 60 requests/s, answered in half a second to two and a half."""
+    swing = 1.0 + 0.05 * ((end / 60.0 + number) % 7 - 3) / 3
+    return Distribution(bounds=_BOUNDS, counts=tuple([count * swing for count in _COUNTS]), mean=_MEAN)
 
 
 def daemon_of(fleet: Fleet, folder: Path) -> tuple[Loop, Synthetic, Exporter]:

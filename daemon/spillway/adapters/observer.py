@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from spillway.adapters.compute import ComputeReader
 from spillway.adapters.monitoring import MonitoringReader
-from spillway.core.observe import NOTHING_ASKED, observe
+from spillway.core.observe import NOTHING_ASKED, Past, follow, observe
 from spillway.core.policy import Evidence
 from spillway.core.series import HealthReads, Lag, ListedGroup, Listing, Readings
 from spillway.core.snapshot import Absence, Missing, Snapshot
@@ -71,6 +71,7 @@ class CloudObserver:
         self._running: dict[str, Future[object]] = {}
         self._lag: Lag | None = None
         self._lag_next = float("-inf")
+        self._past: Past = {}
         self.seconds = dict.fromkeys(SOURCES, 0.0)
         """Wall seconds spent in each read so far."""
         self.errors = dict.fromkeys(SOURCES, 0)
@@ -103,8 +104,9 @@ class CloudObserver:
         readings = Readings(
             counts=self._join(counts), latencies=self._join(latencies), places=self._join(places)
         )
-        return observe(
+        snapshot, self._past = follow(
             self._fleet,
+            self._past,
             at=self._clock.now(),
             readings=readings,
             listing=listing,
@@ -114,6 +116,7 @@ class CloudObserver:
             evidence=self._evidence,
             problems=problems,
         )
+        return snapshot
 
     def observe_health(self) -> Snapshot:
         """Read listing and health alone; see `ports.Observer`."""

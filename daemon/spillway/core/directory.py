@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 
+from spillway.core.remembered import remembered
 from spillway.core.topology import Fleet
 from spillway.core.units import RegionName
 
@@ -63,6 +64,7 @@ class Directory:
         return Whose.FOREIGN
 
 
+@remembered
 def directory(fleet: Fleet) -> Directory:
     """The directory of `fleet`."""
     result = Directory()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spillway.core.directory import Directory, Whose, directory
 from spillway.core.listed import attached_groups, observed_backend, observed_health, observed_policy
-from spillway.core.minutes import Tally, seen_minutes
+from spillway.core.minutes import Built, Tally, build, seen_minutes
 from spillway.core.places import seen_places
 from spillway.core.policy import Evidence
 from spillway.core.series import (
@@ -33,8 +33,11 @@ _NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
 NOTHING_ASKED = Readings(counts=_NOT_ASKED, latencies=_NOT_ASKED, places=_NOT_ASKED)
 """The readings of the fast pass, which asks for no traffic."""
 
-Tallies = dict[tuple[int, RegionName], Tally]
-"""By index of the service and region; region '' collects what no backend answered."""
+Place = tuple[int, RegionName]
+"""Index of the service and region; region '' collects what no backend answered."""
+
+Past = Mapping[Place, Built]
+"""What one pass made of its rows, for the next one to go on from: most minutes of a window do not change any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,7 @@ class _Pass:
     health: HealthReads | Missing
     lag: Lag
     problems: list[str]
+    built: Past
 
 
 def observe(
@@ -62,6 +66,34 @@ def observe(
     evidence: Mapping[ServiceName, Evidence] | None = None,
     problems: tuple[str, ...] = (),
 ) -> Snapshot:
+    """`follow` for those who look once, or do not care how long it takes; same arguments, without `past`."""
+    return follow(
+        fleet,
+        {},
+        at=at,
+        readings=readings,
+        listing=listing,
+        policies=policies,
+        health=health,
+        lag=lag,
+        evidence=evidence,
+        problems=problems,
+    )[0]
+
+
+def follow(
+    fleet: Fleet,
+    past: Past,
+    *,
+    at: float,
+    readings: Readings,
+    listing: Listing | Missing,
+    policies: Policies | Missing,
+    health: HealthReads | Missing,
+    lag: Lag = Lag(),  # noqa: B008 a frozen value
+    evidence: Mapping[ServiceName, Evidence] | None = None,
+    problems: tuple[str, ...] = (),
+) -> tuple[Snapshot, Past]:
     """Everything that was read, sorted to the backends of `fleet`; what could not be read has its reason.
 
     A minute is trusted once even its first request is older than `lag.total` at the time of the query,
@@ -69,6 +101,7 @@ def observe(
 
     Args:
         fleet: what should be there.
+        past: what the pass before gave back, for the same fleet; it saves time and changes nothing.
         at: UTC seconds of the snapshot; all ages count from here.
         readings: answers of the traffic queries.
         listing: backend services of the project.
@@ -77,10 +110,13 @@ def observe(
         lag: how late samples are seen.
         evidence: what each service's policy trusts; its defaults where a service is not named.
         problems: sentences about what could not be read, kept in the snapshot.
+
+    Returns:
+        The snapshot, and what the next pass may go on from.
     """
     places = directory(fleet)
     found: list[str] = list(problems)
-    tallies = _collect(places, readings, found)
+    built = _built(_collect(places, readings, found), readings, lag, past)
     demand = _place_rows(places, readings.places)
     found += unread(readings, listing, policies, health)
     seen = _Pass(
@@ -91,6 +127,7 @@ def observe(
         health=health,
         lag=lag,
         problems=found,
+        built=built,
     )
     trusted = evidence or {}
     services = tuple(
@@ -98,18 +135,32 @@ def observe(
             seen,
             index,
             service,
-            tallies,
             demand.get(index, ()),
             trusted.get(service.name, _DEFAULT),
         )
         for index, service in enumerate(fleet.services)
     )
-    return Snapshot(at=at, lag=lag.total, services=services, problems=tuple(dict.fromkeys(found)))
+    snapshot = Snapshot(at=at, lag=lag.total, services=services, problems=tuple(dict.fromkeys(found)))
+    return snapshot, built
 
 
-def _collect(places: Directory, readings: Readings, problems: list[str]) -> Tallies:
+def _built(tallies: dict[Place, Tally], readings: Readings, lag: Lag, past: Past) -> Past:
+    """The minutes of every backend, as far as the counts can be trusted at all."""
+    counts, latencies = readings.counts, readings.latencies
+    if not isinstance(counts, Answer) or counts.errors:
+        return {}
+    newest = counts.asked - lag.ingest_delay
+    with_latency = isinstance(latencies, Answer) and not latencies.errors
+    before = past.get
+    return {
+        place: build(tally, newest=newest, with_latency=with_latency, before=before(place))
+        for place, tally in tallies.items()
+    }
+
+
+def _collect(places: Directory, readings: Readings, problems: list[str]) -> dict[Place, Tally]:
     """Sort count and latency rows to backends; groups of one region come together."""
-    tallies: Tallies = {}
+    tallies: dict[Place, Tally] = {}
     if isinstance(readings.counts, Answer):
         for row in readings.counts.rows:
             tally = _tally(tallies, places, row, problems)
@@ -119,12 +170,12 @@ def _collect(places: Directory, readings: Readings, problems: list[str]) -> Tall
         for spread in readings.latencies.rows:
             tally = _tally(tallies, places, spread, problems)
             if tally is not None:
-                tally.latencies.append(dict(spread.points))
+                tally.add_latencies(spread.points)
     return tallies
 
 
 def _tally(
-    tallies: Tallies, places: Directory, row: CountRow | LatencyRow, problems: list[str]
+    tallies: dict[Place, Tally], places: Directory, row: CountRow | LatencyRow, problems: list[str]
 ) -> Tally | None:
     """Where a row belongs; None for one of no backend of ours."""
     place = places.exact.get((row.target, row.name, row.scope)) or places.find(
@@ -156,20 +207,14 @@ def _place_rows(places: Directory, answer: Answer[PlaceRow] | Missing) -> dict[i
     return {index: tuple(rows) for index, rows in result.items()}
 
 
-def _minutes(seen: _Pass, tally: Tally | None, evidence: Evidence) -> Seen[tuple[Minute, ...]] | Missing:
-    """The trusted minutes behind one tally, unless the query as a whole cannot be trusted."""
-    counts, latencies = seen.readings.counts, seen.readings.latencies
+def _minutes(seen: _Pass, place: Place, evidence: Evidence) -> Seen[tuple[Minute, ...]] | Missing:
+    """The trusted minutes of one place, unless the query as a whole cannot be trusted."""
+    counts = seen.readings.counts
     if isinstance(counts, Missing):
         return counts
     if counts.errors:
         return Missing(absence=Absence.PARTIAL, detail="; ".join(counts.errors))
-    return seen_minutes(
-        tally,
-        at=seen.at,
-        newest=counts.asked - seen.lag.ingest_delay,
-        evidence=evidence,
-        with_latency=isinstance(latencies, Answer) and not latencies.errors,
-    )
+    return seen_minutes(seen.built.get(place), at=seen.at, evidence=evidence)
 
 
 def _backend_view(
@@ -177,11 +222,11 @@ def _backend_view(
     service: Service,
     backend: Backend,
     groups: tuple[ListedGroup, ...],
-    tally: Tally | None,
+    index: int,
     evidence: Evidence,
 ) -> BackendView:
     """One backend, of which `groups` are attached."""
-    traffic = _minutes(seen, tally, evidence)
+    traffic = _minutes(seen, (index, backend.region), evidence)
     listing = seen.listing
     if isinstance(listing, Missing):
         unknown = seen.health if isinstance(seen.health, Missing) else listing
@@ -199,7 +244,6 @@ def _service_view(
     seen: _Pass,
     index: int,
     service: Service,
-    tallies: Tallies,
     rows: tuple[PlaceRow, ...],
     evidence: Evidence,
 ) -> ServiceView:
@@ -213,7 +257,7 @@ def _service_view(
             service,
             backend,
             groups.get(backend.region, ()),
-            tallies.get((index, backend.region)),
+            index,
             evidence,
         )
         for backend in service.backends
@@ -230,5 +274,5 @@ def _service_view(
             lag=seen.lag,
             evidence=evidence,
         ),
-        unassigned=_minutes(seen, tallies.get((index, "")), evidence),
+        unassigned=_minutes(seen, (index, ""), evidence),
     )
