@@ -13,8 +13,8 @@ from spillway.core.distribution import Distribution
 from spillway.core.series import Answer, CountRow, LatencyRow
 from spillway.sandbox.monitoring.server import serve
 from spillway.sandbox.monitoring.world_source import FrontLabels, GroupLabels, WorldSource
-from spillway.sandbox.stand import load_scenario
 from spillway.sim.monitoring import MonitoringView
+from spillway.sim.scenario_file import load_scenario
 from spillway.sim.setup import build
 from spillway.sim.world import World
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from spillway import __version__
-from spillway.cli import check, demo, doctor, document, provision, run, sandbox, setup, status
+from spillway.cli import backtest, check, demo, doctor, document, provision, run, sandbox, setup, status
 from spillway.cli.console import complain, err
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit
@@ -22,6 +22,7 @@ First steps
   spillway check           read a configuration and name every mistake in it
   spillway plan            show what would be built or changed
   spillway run             the daemon: build it, watch it, move traffic
+  spillway backtest        try a policy on simulated traffic and faults, beside its opponents
 
 Every command takes --json where it prints a result. Exit codes: 0 done, 1 failed, 2 wrong input,
 3 something needed is missing, 4 refused by the cloud, 5 outcome unknown, 70 defect, 130 interrupted.
@@ -42,6 +43,7 @@ for command in (
     provision.destroy,
     status.status,
     demo.demo,
+    backtest.backtest,
     sandbox.sandbox,
     setup.setup,
     doctor.doctor,

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import cast
 
 from spillway.config.backends import GroupKind, group_kind
-from spillway.config.check import check_model
 from spillway.config.model import Config
 from spillway.config.names import group_key
-from spillway.config.source import read
 from spillway.config.topology import GroupConfig
-from spillway.errors import ConfigError, PermanentError
+from spillway.errors import PermanentError
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.monitoring.names import StoreNames
 from spillway.sandbox.monitoring.server import serve
@@ -21,9 +19,8 @@ from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
 from spillway.sandbox.world_plant import WorldPlant
 from spillway.sandbox.writes import Timing
-from spillway.sim import setup
 from spillway.sim.monitoring import MonitoringView
-from spillway.sim.scenario import Scenario
+from spillway.sim.scenario_file import load_setup
 from spillway.sim.world import World
 
 _SEEDED = {GroupKind.NEG, GroupKind.HYBRID_NEG, GroupKind.INSTANCE_GROUP}
@@ -35,18 +32,6 @@ class _View(MonitoringView):
     def errors(self, now: float) -> tuple[str, ...]:  # noqa: ARG002 the shape that the source asks for
         """Why answers are incomplete: never."""
         return ()
-
-
-def load_scenario(path: Path) -> Scenario:
-    """Read and check a scenario file.
-
-    Raises:
-        ConfigError: with every mistake and its line.
-    """
-    scenario, problems = check_model(Scenario, read(path))
-    if scenario is None or problems:
-        raise ConfigError(problems)
-    return scenario
 
 
 def stand(
@@ -67,14 +52,13 @@ def stand(
         ConfigError: the scenario has mistakes.
         PermanentError: the configuration has a region that the scenario lacks.
     """
-    scenario = load_scenario(scenario_file)
-    built = setup.build(scenario, scenario_file.parent, file=str(scenario_file))
+    built = load_setup(scenario_file)
     world = World(built, controls=(), routes=())
     groups = seed_groups(config, world) if config is not None else default_groups(world)
     plant = WorldPlant(world)
     clock = ScaledClock(speed=speed, epoch=world.epoch, held=held)
     host, _, port = http.rpartition(":")
-    actuation = scenario.actuation
+    actuation = built.scenario.actuation
     samples = world.samples
     if samples is None:
         raise PermanentError("a world without samples cannot be monitored")

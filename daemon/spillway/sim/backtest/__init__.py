@@ -1,0 +1,1 @@
+"""Backtests: scenarios x policies x seeds, run over the cores of this machine or of a Dask cluster."""
