@@ -1,20 +1,19 @@
 """What an oracle thinks will happen: the true world of one moment, carried on as that moment promised.
 
 An oracle knows what is true, not what is yet to come. Faults that have begun go on, those that have not are unknown,
-slow leaks go on leaking; demand follows its noiseless rate and its trend, with noise of the true strength that is
-not the noise that will be.
+slow leaks go on leaking. Demand has two futures where its noiseless rate has a trend: it stays, or the trend goes on. Its
+noise has the true strength, and is not the noise that will be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spillway.sim.demand import Source, noise_of, rate_of
+from spillway.sim.demand import noise_of, rate_of
 from spillway.sim.faults import Fault
 from spillway.sim.world import World
 
@@ -23,7 +22,7 @@ Array = NDArray[np.float64]
 TREND = 300.0
 """Seconds over which a trend must hold to be believed: in both halves, so that a step is no trend."""
 
-REACH = 900.0
+REACH = 600.0
 """Seconds for which a trend is carried on; then demand stays."""
 
 LEAK_REACH = 86400.0
@@ -36,9 +35,10 @@ OTHER_NOISE = 0x5EED
 class Promised:
     """Demand as one moment promises it."""
 
-    def __init__(self, sources: Sequence[Source], *, seed: int, epoch: float, step: float, at: float) -> None:
-        """`at` is the moment, in seconds since time zero; `epoch` UTC of time zero; `step` in seconds."""
-        self._sources, self._seed, self._step, self._at = tuple(sources), seed + OTHER_NOISE, step, at
+    def __init__(self, world: World, *, trend: bool) -> None:
+        """From the moment at which `world` is; without `trend`, demand stays."""
+        sources, seed, epoch, step, at = world.setup.sources, world.seed, world.epoch, world.step, world.time
+        self._sources, self._seed, self._step, self._at = sources, seed + OTHER_NOISE, step, at
         moments = np.array([max(0.0, at - TREND), max(0.0, at - TREND / 2), at])
         self._rate = np.empty(len(self._sources))
         self._slope = np.zeros(len(self._sources))
@@ -46,9 +46,14 @@ class Promised:
             old, middle, new = rate_of(source, moments, epoch).tolist()
             self._rate[i] = new
             first, second = middle - old, new - middle
-            if at >= TREND and first * second > 0:
+            if trend and at >= TREND and first * second > 0:
                 self._slope[i] = np.sign(first) * min(abs(first), abs(second)) / (TREND / 2)
         self._imagined: dict[int, Array] = {}
+
+    @property
+    def moves(self) -> bool:
+        """True where there is a trend."""
+        return bool(self._slope.any())
 
     def copy(self) -> Promised:
         """Itself: it does not change."""
@@ -78,14 +83,17 @@ class Promised:
         return known
 
 
-def foresee(world: World) -> World:
-    """A fork that goes on as this moment promises."""
-    twin = world.fork()
-    now = twin.time
-    faults = [_going_on(f, now) if f.until > now else f for f in twin.faults if f.at <= now]
-    demand = Promised(world.setup.sources, seed=world.seed, epoch=world.epoch, step=world.step, at=now)
-    twin.suppose(demand, faults)
-    return twin
+def futures(world: World) -> tuple[World, ...]:
+    """Forks that go on as this moment promises: demand as it is, and, where it has a trend, as the trend has it."""
+    now = world.time
+    faults = [_going_on(f, now) if f.until > now else f for f in world.faults if f.at <= now]
+    steady, moving = Promised(world, trend=False), Promised(world, trend=True)
+    found = []
+    for demand in (steady, moving) if moving.moves else (steady,):
+        twin = world.fork()
+        twin.suppose(demand, faults)
+        found.append(twin)
+    return tuple(found)
 
 
 def _going_on(fault: Fault, now: float) -> Fault:

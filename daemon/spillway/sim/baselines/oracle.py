@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from math import ceil
 
-from spillway.sim.baselines.foresight import foresee
+from spillway.sim.baselines.foresight import futures
 from spillway.sim.baselines.levers import Levers, careful
 from spillway.sim.baselines.search import best, noise
 from spillway.sim.baselines.trial import HORIZON, Plan, Trial
@@ -116,15 +116,16 @@ class Oracle:
         health = tuple(old.health(p.name) for p in old.setup.regions)
         return sight.listing, faults, health
 
-    def _foreseen(self, world: World, old: World) -> World:
-        """The known past carried on to the moment at which a write of now takes effect, with all that is under way."""
-        twin = foresee(old)
-        for change in self._changes:
-            twin.apply(change.control, change.effective)
+    def _foreseen(self, world: World, old: World) -> tuple[World, ...]:
+        """The known past carried on to when a write of now takes effect, with all that is under way."""
         actuation = world.setup.scenario.actuation
         effective = world.time + actuation.write_time + actuation.propagation
-        twin.advance(ceil(effective / world.step - 1e-6) * world.step)
-        return twin
+        found = futures(old)
+        for twin in found:
+            for change in self._changes:
+                twin.apply(change.control, change.effective)
+            twin.advance(ceil(effective / world.step - 1e-6) * world.step)
+        return found
 
     def _choose(self, trial: Trial) -> Plan | None:
         """The best plan, where it is better than leaving all as it is by more than noise; home where it costs nothing."""

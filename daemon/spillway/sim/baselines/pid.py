@@ -25,8 +25,12 @@ LEAST_SETPOINT = 0.8
 LEAST_MOVE = 0.05
 """Change of a scaler that is worth a write."""
 
+ROOM = 1.1
+"""All ceilings together allow so many times the demand: below it they are raised in proportion, so that two loops that
+relieve each other cannot starve the fleet."""
+
 MOST = 4.0
-"""Load at which the measurement saturates."""
+"""Load at which the measurement saturates, and that of a region that answers nothing."""
 
 SMOOTH = 0.02
 """Weight of a tick in the slowly learnt ordinary latency; it learns only while all is well."""
@@ -57,7 +61,6 @@ class _PidRule:
         """One step of every loop whose region serves and has a new minute."""
         self._learn(scene)
         loads = {k: self._load(k, r) for k, r in scene.readings.items() if scene.scalers[k] > 0}
-        wanted: dict[Key, float] = {}
         for key, scaler in scene.scalers.items():
             loop = self._loops[key]
             if scaler == 0.0:
@@ -65,10 +68,32 @@ class _PidRule:
                 continue
             setpoint = max(LEAST_SETPOINT, self._mean(key[0], loads))
             self._step(loop, scene.readings.get(key), scaler, setpoint, loads.get(key, 0.0), key)
+        for service in sorted({k[0] for k in scene.scalers}):
+            self._make_room([k for k in self._levers.keys(service) if scene.scalers[k] > 0], scene)
+        wanted: dict[Key, float] = {}
+        for key, scaler in scene.scalers.items():
+            if scaler == 0.0:
+                continue
+            loop = self._loops[key]
             full = loop.output >= 1.0 and scaler < 1.0
             if abs(loop.output - scaler) >= LEAST_MOVE or full:
                 wanted[key] = loop.output
         return wanted
+
+    def _make_room(self, keys: list[Key], scene: Scene) -> None:
+        """Raise the open ceilings in proportion until they allow the demand, or are all full."""
+        if not keys:
+            return
+        needed = ROOM * scene.demand(keys[0][0])
+        for _ in keys:
+            loops = [(self._loops[k], self._levers.targets[k]) for k in keys]
+            total = sum(loop.output * target for loop, target in loops)
+            below = [(loop, target) for loop, target in loops if loop.output < 1.0]
+            if total >= needed or not below:
+                return
+            rising = sum(loop.output * target for loop, target in below)
+            for loop, _target in below:
+                loop.output = min(1.0, loop.output * (1.0 + (needed - total) / rising))
 
     def _step(
         self, loop: _Loop, reading: Reading | None, scaler: float, setpoint: float, load: float, key: Key
@@ -90,10 +115,10 @@ class _PidRule:
         loop.error = error
 
     def _load(self, key: Key, reading: Reading) -> float:
-        """Requests in flight (Little's law) against those at target and ordinary latency; a failed one counts as stuck."""
+        """Requests in flight (Little's law) over those at target and ordinary latency; each failed one counts as stuck."""
         slower = max(1.0, reading.mean / self._ordinary) if self._ordinary > 0 and reading.mean > 0 else 1.0
-        good = max(1.0 / MOST, 1.0 - reading.failed)
-        return min(MOST, reading.rate / self._levers.targets[key] * slower / good)
+        used = reading.rate / self._levers.targets[key]
+        return min(MOST, used * (1.0 - reading.failed) * slower + reading.failed * MOST)
 
     def _mean(self, service: str, loads: Mapping[Key, float]) -> float:
         """Load of the service's open regions together, by target."""

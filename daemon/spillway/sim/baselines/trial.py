@@ -13,6 +13,9 @@ from spillway.sim.world import World
 HORIZON = 600.0
 """Seconds after a write takes effect for which its result is computed: more than any write can be taken back in."""
 
+REGRET = 9.0
+"""Weight of what a plan makes worse in any future than leaving all as it is: a bet on one future is no plan."""
+
 Choice = tuple[tuple[tuple[Key, float], ...], tuple[tuple[str, Posture], ...]]
 
 
@@ -29,21 +32,30 @@ class Plan:
 
 
 class Trial:
-    """Tries plans on one foreseen world; the same plan costs nothing twice."""
+    """Tries plans on all foreseen worlds; the same plan costs nothing twice."""
 
-    def __init__(self, foreseen: World, levers: Levers, listing: tuple[ServiceControl, ...]) -> None:
+    def __init__(
+        self, foreseen: tuple[World, ...], levers: Levers, listing: tuple[ServiceControl, ...]
+    ) -> None:
         """Prepare.
 
         Args:
-            foreseen: a fork of which all changes under way are part, at the moment a write would take effect.
+            foreseen: one fork for each future, with all changes under way, at the moment a write would take effect.
             levers: what may be moved.
             listing: what is listed now.
         """
-        self.world, self.levers, self.listing = foreseen, levers, listing
-        self._before = foreseen.bad_requests()
+        self.worlds, self.levers, self.listing = foreseen, levers, listing
+        self._before = [w.bad_requests() for w in foreseen]
         self._known: dict[Choice, float] = {}
         told = scalers_of(listing)
         self.leave = Plan(scalers={k: told.get(k, 0.0) for k in levers.home}, postures={})
+        """All as it is."""
+        self._left = self._results(self.leave)
+
+    @property
+    def world(self) -> World:
+        """The future in which demand goes furthest."""
+        return max(self.worlds, key=lambda w: float(w.demand().sum()))
 
     @property
     def tries(self) -> int:
@@ -51,21 +63,26 @@ class Trial:
         return len(self._known)
 
     def cost(self, plan: Plan) -> float:
-        """Bad requests until the horizon, and what still waits then: an overload has its end yet to come."""
+        """Bad requests until the horizon, mean over the futures, and what still waits then: its fate is yet to come."""
         choice = plan.choice()
         if choice not in self._known:
-            self._known[choice] = self._run(plan)
+            results = self._results(plan)
+            regret = sum(max(0.0, r - left) for r, left in zip(results, self._left, strict=True))
+            self._known[choice] = (sum(results) + REGRET * regret) / len(results)
         return self._known[choice]
 
     def controls(self, plan: Plan) -> tuple[ServiceControl, ...]:
         """What would be written."""
         return self.levers.apply(self.listing, plan.scalers, plan.postures)
 
-    def _run(self, plan: Plan) -> float:
-        twin = self.world.fork()
+    def _results(self, plan: Plan) -> list[float]:
+        changed = [n for o, n in zip(self.listing, self.controls(plan), strict=True) if o != n]
+        return [self._run(w, b, changed) for w, b in zip(self.worlds, self._before, strict=True)]
+
+    def _run(self, world: World, before: float, changed: list[ServiceControl]) -> float:
+        twin = world.fork()
         now = twin.time
-        for old, new in zip(self.listing, self.controls(plan), strict=True):
-            if old != new:
-                twin.apply(new, now)
+        for control in changed:
+            twin.apply(control, now)
         twin.advance(now + HORIZON)
-        return twin.bad_requests() - self._before + float(twin.waiting.sum())
+        return twin.bad_requests() - before + float(twin.waiting.sum())
