@@ -168,7 +168,7 @@ class RegionQueue:
         head = self.cohorts[0]
         age = max(0.0, k * dt - (head.step + 1 - head.left) * dt)
         busy = max(1e-6, service.table.work(age))
-        capacity = service.slots / min(busy, service.mean) * dt
+        capacity = min(service.slots / min(busy, service.mean) * dt, self._most(k, service, dt))
         factor, power = (1.0 + service.scv) / 2.0, sqrt(2.0 * (service.slots + 1.0))
         load = solve_load(available, capacity, power, factor)
         starting = min(available, capacity * load)
@@ -178,6 +178,23 @@ class RegionQueue:
         result.load = load
         result.certain = max(0.0, 1.0 - chance / left_over) if left_over > chance else 0.0
         self._take(k, starting, dt, result)
+
+    def _most(self, k: int, service: Service, dt: float) -> float:
+        """Requests that can start in step `k` at most, each holding its slot for what its own wait leaves of the time-out.
+
+        The head's wait alone would not do: where it is about to time out, the whole queue would seem to need no time.
+        """
+        work, count = service.slots * dt, 0.0
+        for cohort in self.cohorts:
+            age = max(
+                0.0, (k - cohort.step + cohort.left / 2.0) * dt
+            )  # of its middle, at the end of the step
+            busy = min(service.mean, max(1e-6, service.table.work(age)))
+            amount = cohort.amount * cohort.left
+            if amount * busy >= work:
+                return count + work / busy
+            count, work = count + amount, work - amount * busy
+        return count + work / service.mean
 
     def _take(self, k: int, starting: float, dt: float, result: StepResult) -> None:
         """Let the oldest `starting` requests begin, evenly over the step."""
