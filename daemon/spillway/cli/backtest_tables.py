@@ -8,7 +8,7 @@ from rich.table import Table
 
 from spillway.cli.console import out
 from spillway.cli.status import PLAIN
-from spillway.sim.backtest.table import Row, ScenarioTable, Total, by_scenario, totals
+from spillway.sim.backtest.table import Row, ScenarioTable, Total, by_scenario, count, share, totals
 from spillway.sim.run import RunResult
 
 _HEADINGS = ("bad", "SLO min", "p95", "p99", "writes", "back", "wrong", "spread", "cost")
@@ -60,17 +60,6 @@ def summary_table(found: Sequence[Total]) -> Table:
             f"{total.best}/{total.scenarios}",
         )
     return table
-
-
-def share(value: float) -> str:
-    """A share of requests as percent, with digits enough to tell good from better."""
-    percent = 100.0 * value
-    return f"{percent:.1f}%" if percent >= 10 else f"{percent:.2f}%" if percent >= 0.1 else f"{percent:.3f}%"
-
-
-def count(value: float) -> str:
-    """A count, or the mean of counts."""
-    return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spillway.config.check import check_model, in_order
+from spillway.config.check import check_model, in_order, locate, validate
 from spillway.config.salvage import Salvage
 from spillway.config.source import Source, read
 from spillway.config.tree import Location
@@ -14,6 +14,9 @@ from spillway.sim.scenario_check import check
 from spillway.sim.setup import Setup, build
 
 _REGIONS: Location = ("regions",)
+
+_STAND_INS = {"scenario": "unnamed", "duration": "7d"}
+"""What a scenario must have and may be judged without."""
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -47,7 +50,9 @@ def _in_the_rest(source: Source, base_dir: Path) -> list[Problem]:
     """What else is wrong in a file whose keys have mistakes: judged on what is sound, silent on what rests on the rest."""
     if not isinstance(source.data, dict):
         return []
-    salvage = Salvage(source.data)
+    wrong = {locate(error, source.data) for error in validate(Scenario, source.data)[1]}
+    stand_ins = {key: value for key, value in _STAND_INS.items() if (key,) in wrong}
+    salvage = Salvage({**source.data, **stand_ins}, broken={(key,) for key in stand_ins})
     sound = salvage.part(Scenario, ())
     if sound is None or salvage.rests_on_broken((_REGIONS,)):
         return []

@@ -103,6 +103,17 @@ def is_oracle(policy: str) -> bool:
     return policy.startswith("oracle")
 
 
+def share(value: float) -> str:
+    """A share of requests as percent, with digits enough to tell good from better."""
+    percent = 100.0 * value
+    return f"{percent:.1f}%" if percent >= 10 else f"{percent:.2f}%" if percent >= 0.1 else f"{percent:.3f}%"
+
+
+def count(value: float) -> str:
+    """A count, or the mean of counts."""
+    return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+
+
 def _row(policy: str, runs: Sequence[RunResult]) -> Row:
     latencies = [dict(r.report.latency_ms) for r in runs]
     return Row(

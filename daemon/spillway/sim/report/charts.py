@@ -144,7 +144,7 @@ class Charts:
         shown = told[:MOST_LINES]
         for place, i in enumerate(shown):
             service, region = series.backends[i]
-            top = place * (STRIP_HEIGHT + 13) + 12
+            top = place * (STRIP_HEIGHT + 15) + 12
             frame = self._frame(1.0, top=top, height=STRIP_HEIGHT)
             parts.append(svg.text(svg.LEFT, top - 3, f"{service} / {region}" if several else region, "name"))
             parts.append(svg.band(frame, 0.0, self._duration, "strip", ""))
@@ -158,7 +158,7 @@ class Charts:
         if not shown:
             return ""
         parts.append(svg.clock(frame))
-        return svg.chart(len(shown) * (STRIP_HEIGHT + 13) + 18, "".join(parts), "Scalers in effect")
+        return svg.chart(len(shown) * (STRIP_HEIGHT + 15) + 18, "".join(parts), "Scalers in effect")
 
     def _frame(self, most: float, *, top: float = 6.0, height: float = HEIGHT) -> svg.Frame:
         return svg.Frame(duration=self._duration, top=top, height=height, most=most)

@@ -10,11 +10,13 @@ from pathlib import Path
 from spillway import __version__
 from spillway.sim.backtest.jobs import Done, Job
 from spillway.sim.backtest.recorder import Series
-from spillway.sim.backtest.table import ScenarioTable, by_scenario, totals
+from spillway.sim.backtest.table import ScenarioTable, by_scenario, count, share, totals
+from spillway.sim.faults import Fault
 from spillway.sim.report.charts import COLOURS, Charts
 from spillway.sim.report.faults import words
-from spillway.sim.report.summary import count, dot, lead, matrix, share, totals_table
+from spillway.sim.report.summary import dot, lead, matrix, totals_table
 from spillway.sim.report.svg import elapsed
+from spillway.sim.setup import Setup
 
 Finished = tuple[Job, Done]
 """A job and what came of it."""
@@ -87,17 +89,38 @@ def _seed(runs: Sequence[Finished], seed: int, *, alone: bool) -> str:
     setup = runs[0][0].setup
     series = [(done.result.policy, _series(done)) for _, done in runs]
     charts = Charts(series, setup.faults, duration=setup.scenario.duration, slo=setup.scenario.slo.latency)
-    faults = [f"{elapsed(f.at)} {words(f)}" for f in setup.faults]
-    shaded = "; ".join(faults) if faults else "none"
     overview = (
         f'<figure class="card"><h3>Demand by client, requests/s</h3>{charts.demand()}'
-        f"{_legend([(f'fill c{i % COLOURS}', name) for i, name in enumerate(series[0][1].clients)])}"
-        f'<figcaption>Shaded: {escape(shaded)}</figcaption></figure><figure class="card"><h3>Bad requests so far</h3>'
-        f"{charts.bad_so_far()}{_legend([(f'fill c{i % COLOURS}', name) for i, (name, _) in enumerate(series)])}</figure>"
+        f"{_legend([(f'fill c{i % COLOURS}', name) for i, name in enumerate(series[0][1].clients)])}</figure>"
+        f'<figure class="card"><h3>Bad requests so far</h3>{charts.bad_so_far()}'
+        f"{_legend([(f'fill c{i % COLOURS}', name) for i, (name, _) in enumerate(series)])}</figure>{_world(setup)}"
     )
     cards = "".join(_policy(i, job, done, charts) for i, (job, done) in enumerate(runs))
     title = "" if alone else f"<h3>Seed {seed}</h3>"
     return f'{title}<div class="grid-of">{overview}</div><h4>Policies side by side</h4><div class="grid-of">{cards}</div>'
+
+
+def _world(setup: Setup) -> str:
+    """What the policies are up against."""
+    scenario = setup.scenario
+    faults = "".join(
+        f"<li><time>{elapsed(f.at)}</time><span>{escape(words(f))}, {_until(f, scenario.duration)}</span></li>"
+        for f in sorted(setup.faults, key=lambda f: f.at)
+    )
+    delays = scenario.monitoring, scenario.actuation
+    return (
+        f'<article class="card"><h3>What happens</h3><p class="soft">{len(setup.regions)} regions, {len(setup.sources)} '
+        f"clients, {elapsed(scenario.duration)} h. Good: within {scenario.slo.latency:g} s for {scenario.slo.percentile:g} % "
+        f"of requests, {scenario.slo.availability:.3%} available. Metrics are {delays[0].visibility_delay:g} s late, and a write acts "
+        f"after {delays[1].write_time + delays[1].propagation:g} s. Shaded in the plots:</p>"
+        f'<ol class="decisions">{faults or "<li>no faults</li>"}</ol></article>'
+    )
+
+
+def _until(fault: Fault, duration: float) -> str:
+    if fault.kind == "outside-edit":
+        return "once"
+    return "to the end" if fault.until >= duration else f"until {elapsed(fault.until)}"
 
 
 def _policy(i: int, job: Job, done: Done, charts: Charts) -> str:

@@ -5,18 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from spillway.sim.backtest.table import ScenarioTable, Total, is_oracle
-
-
-def share(value: float) -> str:
-    """A share as percent, with digits enough to tell good from better."""
-    percent = 100.0 * value
-    return f"{percent:.1f}%" if percent >= 10 else f"{percent:.2f}%" if percent >= 0.1 else f"{percent:.3f}%"
-
-
-def count(value: float) -> str:
-    """A count, or the mean of counts."""
-    return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+from spillway.sim.backtest.table import ScenarioTable, Total, count, is_oracle, share
 
 
 def lead(found: Sequence[Total]) -> str:

@@ -65,7 +65,7 @@ def line(frame: Frame, time: Array, values: Array, css: str, label: str = "") ->
 
 def steps(frame: Frame, time: Array, values: Array, css: str, label: str = "") -> str:
     """A line that holds each value until the next."""
-    parts = []
+    parts: list[str] = []
     for first, last, value in runs(time, values):
         if isfinite(value):
             word = "L" if parts else "M"
