@@ -123,7 +123,10 @@ def _play(stage: Stage, opponents: Future[dict[str, Any]], *, quiet: bool) -> di
         if live is not None:
             live.stop()
     runs = opponents.result(timeout=120)
-    runs["spillway"] = stage.report(duration) | {"writes": decisions.writes, "levers": sorted(decisions.levers)}
+    runs["spillway"] = stage.report(duration) | {
+        "writes": decisions.writes,
+        "levers": sorted(decisions.levers),
+    }
     return runs
 
 
