@@ -47,7 +47,7 @@ STORIES: dict[str, dict[str, Any]] = {
                 "demand": {
                     "shape": "surge",
                     "rps": 80,
-                    "factor": 1.8,
+                    "factor": 2.2,
                     "at": "20m",
                     "for": "30m",
                     "ramp": "15m",

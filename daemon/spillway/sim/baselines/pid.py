@@ -32,6 +32,10 @@ relieve each other cannot starve the fleet."""
 MOST = 4.0
 """Load at which the measurement saturates, and that of a region that answers nothing."""
 
+GAIN_HALVES = 900.0
+"""Seconds in which a measured process gain is half forgotten. Past its capacity a region's load rises steeply; with a
+gain measured below it, a loop would climb back there at once, again and again."""
+
 SMOOTH = 0.02
 """Weight of a tick in the slowly learnt ordinary latency; it learns only while all is well."""
 
@@ -43,6 +47,8 @@ class _Loop:
     output: float = 1.0
     error: float = 0.0
     seen: float = 0.0
+    gain: float = 1.0
+    """The largest gain of the process measured lately: load for one scaler's worth."""
 
 
 class _PidRule:
@@ -106,10 +112,9 @@ class _PidRule:
         used = min(scaler, reading.rate / self._levers.targets[key])
         if error < 0:
             loop.output = min(loop.output, max(used, SCALER_FLOOR))
-        gain = max(
-            1.0, load / max(used, SCALER_FLOOR)
-        )  # of the process: what one scaler's worth of load does
-        proportional = TAU / (gain * 2.0 * self._dead_time)
+        kept = 1.0 + (loop.gain - 1.0) * 0.5 ** (TICK / GAIN_HALVES)
+        loop.gain = max(kept, load / max(used, SCALER_FLOOR))
+        proportional = TAU / (loop.gain * 2.0 * self._dead_time)
         move = proportional * (error - loop.error) + proportional / TAU * TICK * error
         loop.output = min(1.0, max(SCALER_FLOOR, loop.output + move))
         loop.error = error
