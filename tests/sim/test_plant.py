@@ -139,5 +139,5 @@ def test_random_faults_are_repeatable_and_legal() -> None:
     faults = random_faults(3, ("a-b1", "c-d1"), 3600.0, 200)
     assert faults == random_faults(3, ("a-b1", "c-d1"), 3600.0, 200)
     assert faults != random_faults(4, ("a-b1", "c-d1"), 3600.0, 200)
-    assert len({f.kind for f in faults}) == 18
+    assert len({f.kind for f in faults}) == 19
     assert all(f.scaler == 0 or f.scaler >= 0.1 for f in faults)

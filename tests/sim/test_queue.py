@@ -112,3 +112,18 @@ def test_an_outage_takes_out_what_waits() -> None:
     assert queue.waiting == pytest.approx(75.0)
     assert queue.fail(1.0) == [(0, 0.75)]
     assert queue.waiting == 0.0
+
+
+def test_a_queue_whose_head_is_about_to_time_out_does_not_leave_at_once() -> None:
+    """Over time a region starts about the work that its slots can do, in spite of steps as long as a third of the time-out."""
+    made = service(20.0)
+    rates = [60.0, 90.0, 30.0, 110.0, 20.0, 90.0] * 20
+    held = [
+        sum(
+            rates[came] * 10.0 * share * min(made.mean, made.table.work(wait))
+            for came, share, wait in result.started
+        )
+        for result in run(RegionQueue(), made, rates)
+    ]
+    assert sum(held) <= made.slots * 10.0 * len(held) * 1.4
+    assert max(held) <= made.slots * 10.0 * 4.0

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
+from spillway.errors import PermanentError
 from spillway.sandbox.plant import OutsideEdit
 from spillway.sim.control import RouteControl, ServiceControl
 from spillway.sim.fault_models import FaultModel
@@ -16,6 +17,8 @@ from spillway.sim.world import World
 
 _log = logging.getLogger(__name__)
 _FAULT: TypeAdapter[FaultModel] = TypeAdapter(FaultModel)
+
+_NO_CLOCK = "the sandbox cannot move the clock of those who ask it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,16 @@ class WorldPlant:
     """A `World` behind the protocol `Plant`. A fault's id is its number in the order in which the world learned of it."""
 
     def __init__(self, world: World) -> None:
-        """Wrap a world. Give it no controls and no routes of its own: these come from the resources."""
+        """Wrap a world. Give it no controls and no routes of its own: these come from the resources.
+
+        Raises:
+            PermanentError: the scenario moves the controller's clock, which a server cannot.
+        """
+        if any(fault.kind == "clock-step" for fault in world.faults):
+            raise PermanentError(
+                f"the scenario {world.setup.scenario.scenario!r} has a clock-step: {_NO_CLOCK}",
+                remedy="Run it with `spillway backtest`, or take the fault out.",
+            )
         self.world = world
         self._regions = {region.name for region in world.setup.regions}
         self._strangers: set[str] = set()
@@ -106,6 +118,10 @@ class WorldPlant:
                 "; ".join(_words(problem["loc"], problem["msg"]) for problem in error.errors())
             ) from error
         made = from_model(model, not_before=self.world.time)
+        if made.kind == "clock-step":
+            raise ValueError(
+                f"kind: clock-step: {_NO_CLOCK}; run a scenario that has it with `spillway backtest`"
+            )
         if made.region is not None and made.region not in self._regions:
             raise ValueError(
                 f"region: the scenario has no {made.region}; it has {', '.join(sorted(self._regions))}"

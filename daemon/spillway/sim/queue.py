@@ -182,13 +182,12 @@ class RegionQueue:
     def _most(self, k: int, service: Service, dt: float) -> float:
         """Requests that can start in step `k` at most, each holding its slot for what its own wait leaves of the time-out.
 
-        The head's wait alone would not do: where it is about to time out, the whole queue would seem to need no time.
+        The wait is that of each cohort's middle, halfway through the step. The head's alone would not do: where it is about
+        to time out, the whole queue would seem to need no time.
         """
         work, count = service.slots * dt, 0.0
         for cohort in self.cohorts:
-            age = max(
-                0.0, (k - cohort.step + cohort.left / 2.0) * dt
-            )  # of its middle, at the end of the step
+            age = max(0.0, (k - cohort.step - 0.5 + cohort.left / 2.0) * dt)
             busy = min(service.mean, max(1e-6, service.table.work(age)))
             amount = cohort.amount * cohort.left
             if amount * busy >= work:
