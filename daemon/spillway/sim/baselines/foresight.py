@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 
 from spillway.sim.demand import noise_of, rate_of
 from spillway.sim.faults import Fault
+from spillway.sim.plant import DETECTION
 from spillway.sim.world import World
 
 Array = NDArray[np.float64]
+
+CHECKED = frozenset({"outage", "flapping"})
+"""Kinds of fault that health checks show, and so everybody, without the delay of the metrics."""
 
 TREND = 300.0
 """Seconds over which a trend must hold to be believed: in both halves, so that a step is no trend."""
@@ -83,10 +87,19 @@ class Promised:
         return known
 
 
-def futures(world: World) -> tuple[World, ...]:
-    """Forks that go on as this moment promises: demand as it is, and, where it has a trend, as the trend has it."""
-    now = world.time
-    faults = [_going_on(f, now) if f.until > now else f for f in world.faults if f.at <= now]
+def futures(world: World, seen: float | None = None) -> tuple[World, ...]:
+    """Forks that go on as this moment promises: demand as it is, and, where it has a trend, as the trend has it.
+
+    Args:
+        world: the world of the moment that is known.
+        seen: the moment, seconds since time zero, at which health checks were read; the same where none is given.
+    """
+    checked = world.time if seen is None else max(world.time, seen - DETECTION)
+    faults = []
+    for fault in world.faults:
+        known = checked if fault.kind in CHECKED else world.time
+        if fault.at <= known:
+            faults.append(_going_on(fault, known) if fault.until > known else fault)
     steady, moving = Promised(world, trend=False), Promised(world, trend=True)
     found = []
     for demand in (steady, moving) if moving.moves else (steady,):

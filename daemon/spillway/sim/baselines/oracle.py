@@ -113,14 +113,13 @@ class Oracle:
     def _situation(self, old: World, sight: Sight) -> object:
         """What a search depends on, but for noise and queues."""
         faults = tuple(f for f in old.faults if f.active(old.time))
-        health = tuple(old.health(p.name) for p in old.setup.regions)
-        return sight.listing, faults, health
+        return sight.listing, faults, tuple(sorted(sight.health.items()))
 
     def _foreseen(self, world: World, old: World) -> tuple[World, ...]:
         """The known past carried on to when a write of now takes effect, with all that is under way."""
         actuation = world.setup.scenario.actuation
         effective = world.time + actuation.write_time + actuation.propagation
-        found = futures(old)
+        found = futures(old, world.time)
         for twin in found:
             for change in self._changes:
                 twin.apply(change.control, change.effective)
@@ -146,8 +145,8 @@ class Oracle:
 class DelayedOracle(Oracle):
     """Knows the truth as old as the metrics: the world one sample period and one visibility delay ago.
 
-    What it has written since it knows, and computes the present from the past with the true model. What has begun or
-    ended since, faults and health checks among it, it cannot know.
+    What it has written since it knows, and what health checks show, as everybody does; it computes the present from
+    the past with the true model. What else has begun or ended since, it cannot know.
     """
 
     name = "oracle-delayed"
