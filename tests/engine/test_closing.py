@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -85,11 +86,28 @@ def test_one_turn_at_a_time() -> None:
         pytest.fail("the turn is taken")
 
 
+def appears(file: Path) -> None:
+    end = time.monotonic() + 30
+    while not file.exists():
+        assert time.monotonic() < end, f"{file.name} did not appear"
+        time.sleep(0.01)
+
+
 def test_an_interrupted_cli_ends_and_none_is_started_after_it(tmp_path: Path) -> None:
     script = tmp_path / "pulumi"
+    # Not a shell's trap: that cannot undo an ignored SIGINT, which every background job inherits.
     script.write_text(
-        f'#!/bin/sh\n[ "$2" = version ] && echo v3.272.0 && exit\ntrap "exit 3" INT\n: > {tmp_path}/started\n'
-        "while :; do sleep 0.05; done\n"
+        f"#!{sys.executable} -I\n"
+        "import pathlib, signal, sys, time\n"
+        "if 'version' in sys.argv: sys.exit(print('v3.272.0'))\n"
+        "signals = []\n"
+        "signal.signal(signal.SIGINT, lambda *_: signals.append(1))\n"
+        f"here = pathlib.Path({str(tmp_path)!r})\n"
+        "(here / 'started').touch()\n"
+        "while not signals: time.sleep(0.02)\n"
+        "(here / 'told').touch()\n"
+        "while not (here / 'end').exists(): time.sleep(0.02)\n"
+        "sys.exit(10 + len(signals))\n"
     )
     script.chmod(0o755)
     command = Command(str(script), {"PATH": "/usr/bin:/bin"})
@@ -106,14 +124,15 @@ def test_an_interrupted_cli_ends_and_none_is_started_after_it(tmp_path: Path) ->
 
     worker = threading.Thread(target=run)
     worker.start()
-    while not (tmp_path / "started").exists() and worker.is_alive():
-        time.sleep(0.01)
+    appears(tmp_path / "started")
     begun = time.monotonic()
     command.interrupt()
-    command.interrupt()
     assert time.monotonic() - begun < AT_ONCE
+    appears(tmp_path / "told")
+    command.interrupt()
+    (tmp_path / "end").touch()
     worker.join(30)
-    assert "code: 3" in codes[0]
+    assert "code: 11" in codes[0], "a second signal would end the engine in the middle of its step"
     with pytest.raises(EngineDeadline, match="closing"):
         command.run(["up"], str(tmp_path), {})
     assert command.processes == 2

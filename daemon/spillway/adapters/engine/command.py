@@ -40,6 +40,8 @@ class Command(PulumiCommand):
         self._end = 0.0
         self._group: int | None = None
         self._interrupted = threading.Event()
+        self._asking = threading.Lock()
+        self._asked: int | None = None
         self.processes = 0
         self.allow(_VERSION_DEADLINE)
         self.version = self._read_version()
@@ -99,10 +101,13 @@ class Command(PulumiCommand):
     def interrupt(self) -> None:
         """Ask what runs now to finish the step in flight and end, and start nothing any more. Does not wait."""
         self._interrupted.set()
-        group = self._group
-        if group is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(group, signal.SIGINT)
+        with self._asking:
+            group = self._group
+            # Once only: a second signal would end the engine in the middle of its step.
+            if group is not None and group != self._asked:
+                self._asked = group
+                with suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGINT)
 
     def _read_version(self) -> VersionInfo:
         try:
