@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
+from spillway.core.altered import altered
 from spillway.core.holds import Holds
 from spillway.core.memory import ControllerMemory, fresh
 from spillway.core.overlay import Overlay, ServiceSetting
@@ -133,8 +134,9 @@ def fit(starting: Overlay, overlay: Overlay | None) -> Overlay:
 def _fit_service(setting: ServiceSetting, old: ServiceSetting) -> ServiceSetting:
     regions = {b.region: b for b in old.backends}
     backends = tuple(
-        replace(b, member=regions[b.region].member, scaler=regions[b.region].scaler)
-        if b.region in regions
+        altered(b, member=known.member, scaler=known.scaler)
+        if (known := regions.get(b.region)) is not None
+        and (known.member, known.scaler) != (b.member, b.scaler)
         else b
         for b in setting.backends
     )

@@ -149,17 +149,23 @@ class Model(Remembering):
 
     def outcome(self, scalers: Sequence[float]) -> Outcome:
         """What is expected under these scalers."""
-        flow = pour(self.origins, [s * r.ceiling for s, r in zip(scalers, self.regions, strict=True)])
+        numbers = _numbers(self)
+        opened = [s * n[0] for s, n in zip(scalers, numbers, strict=True)]
+        flow = pour(self.origins, opened)
         bad, cost, closed, room, largest = flow.unserved, 0.0, 0.0, 0.0, 0.0
-        for load, scaler, region in zip(flow.loads, scalers, self.regions, strict=True):
+        for i, (ceiling, capacity, price, counts, plain, well) in enumerate(numbers):
+            load = flow.loads[i]
             if load > 0.0:
-                bad += load * region.bad_share(load)
-                cost += load * region.cost
-            if region.member and not region.dead:
-                part = min(scaler * region.ceiling, region.capacity)
+                if plain and load / capacity <= KNEE:
+                    bad += load * (1.0 - load * well / load)
+                else:
+                    bad += load * self.regions[i].bad_share(load)
+                cost += load * price
+            if counts:
+                part = min(opened[i], capacity)
                 room += part
                 largest = max(largest, part)
-                closed += (1.0 - scaler) * region.ceiling
+                closed += (1.0 - scalers[i]) * ceiling
         exposed = max(0.0, self.forecast - (room - largest))
         score = (
             bad
@@ -174,6 +180,24 @@ class Model(Remembering):
 @remembered
 def _scalers(model: Model) -> tuple[float, ...]:
     return tuple([r.scaler for r in model.regions])
+
+
+@remembered
+def _numbers(model: Model) -> tuple[tuple[float, float, float, bool, bool, float], ...]:
+    """(ceiling, capacity, cost, counts as room, only `bad` is bad up to the knee, 1 - bad) of each region."""
+    return tuple(
+        [
+            (
+                r.ceiling,
+                r.capacity,
+                r.cost,
+                r.member and not r.dead,
+                not r.dead and r.quota is None and r.capacity > 0.0,
+                1.0 - r.bad,
+            )
+            for r in model.regions
+        ]
+    )
 
 
 @remembered

@@ -85,6 +85,11 @@ class _Search:
     def __init__(self, model: Model, bounds: Bounds) -> None:
         self.model, self.bounds = model, bounds
         self.base = model.base()
+        self.limits = [
+            (bounds.receiver_limit if r.fresh else min(BLIND_LIMIT, bounds.receiver_limit)) * r.capacity
+            for r in model.regions
+        ]
+        """Load of each region beyond which it counts as pushed."""
         self.left = TRIES
         self.best, self.best_score, self.name = self.base, self.price(self.base), "leave everything as it is"
         self.second, self.second_bad = "none", self.base.bad
@@ -98,13 +103,8 @@ class _Search:
         if self.bounds.short:
             return score
         pushed = 0.0
-        for load, before, region in zip(
-            outcome.flow.loads, self.base.flow.loads, self.model.regions, strict=True
-        ):
-            limit = (
-                self.bounds.receiver_limit if region.fresh else min(BLIND_LIMIT, self.bounds.receiver_limit)
-            )
-            over = load - limit * region.capacity
+        for load, before, limit in zip(outcome.flow.loads, self.base.flow.loads, self.limits, strict=True):
+            over = load - limit
             if over > 0.0 and load > before * 1.005:
                 pushed += over
         return score + PUSHED_PRICE * pushed
