@@ -72,7 +72,7 @@ def _of_place(
         return dict(row)
     scaled = {home: rate * total / before for home, rate in prior.items()}
     inflow: dict[RegionName, float] = {}
-    for home in full:
+    for home in sorted(full):  # the order of a set changes from process to process
         excess = max(0.0, scaled.get(home, 0.0) - row.get(home, 0.0))
         receivers = [r for r in next_of(place, home) if r not in full]
         for receiver in receivers:
@@ -83,7 +83,7 @@ def _of_place(
                 break
     own = {r: max(0.0, rate - inflow.get(r, 0.0)) for r, rate in row.items() if r not in full}
     rest = max(0.0, total - sum(own.values()))
-    weights = {home: scaled.get(home, 0.0) for home in full}
+    weights = {home: scaled.get(home, 0.0) for home in sorted(full)}
     weight = sum(weights.values())
     if weight <= 0.0:
         return dict(row)
