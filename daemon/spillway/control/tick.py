@@ -155,20 +155,8 @@ class Loop:
 
     def tick(self) -> TickReport:
         """One full pass."""
-        self._durations = []
-        with self._phase("observe"):
-            snapshot = self.parts.observer.observe()
-        before, kept = self._overlay(), self._hand.kept
-        with self._phase("decide"):
-            result = controller.step(
-                self.parts.fleet,
-                self.parts.policies,
-                snapshot,
-                before,
-                kept.memory,
-                kept.holds.active(snapshot.at),
-            )
-        self._hand.kept = replace(kept, tick=kept.tick + 1)
+        snapshot, before, result = self._think(self.parts.observer.observe, controller.step)
+        self._hand.kept = replace(self._hand.kept, tick=self._hand.kept.tick + 1)
         self._assessments = result.assessment
         report = self._finish(Pass.TICK, snapshot, before, result)
         self._progress.ticked()
@@ -176,12 +164,23 @@ class Loop:
 
     def health_pass(self) -> TickReport | None:
         """The fast pass, which may only drain; None where it changed nothing."""
+        snapshot, before, result = self._think(self.parts.observer.observe_health, controller.health_step)
+        if result.plan.empty:
+            self._hand.kept = replace(self._hand.kept, memory=result.memory, overlay=result.overlay)
+            return None
+        self._assessments = with_health(self._assessments, result.assessment)
+        return self._finish(Pass.HEALTH, snapshot, before, result)
+
+    def _think(
+        self, look: Callable[[], Snapshot], step: Callable[..., StepResult]
+    ) -> tuple[Snapshot, Overlay, StepResult]:
+        """What both passes begin with: look, then one step of the core; the overlay in the middle is the one before it."""
         self._durations = []
         with self._phase("observe"):
-            snapshot = self.parts.observer.observe_health()
+            snapshot = look()
         before, kept = self._overlay(), self._hand.kept
         with self._phase("decide"):
-            result = controller.health_step(
+            result = step(
                 self.parts.fleet,
                 self.parts.policies,
                 snapshot,
@@ -189,11 +188,7 @@ class Loop:
                 kept.memory,
                 kept.holds.active(snapshot.at),
             )
-        if result.plan.empty:
-            self._hand.kept = replace(kept, memory=result.memory, overlay=result.overlay)
-            return None
-        self._assessments = with_health(self._assessments, result.assessment)
-        return self._finish(Pass.HEALTH, snapshot, before, result)
+        return snapshot, before, result
 
     def _finish(self, kind: Pass, snapshot: Snapshot, before: Overlay, result: StepResult) -> TickReport:
         """Write what is to be written, then record all of it."""
