@@ -1,6 +1,8 @@
 """`make bench`: every figure that the docs name, measured on the machine at hand, beside its goal.
 
-Nothing here passes or fails: machines differ. Compare within one run.
+Nothing here passes or fails: machines differ. Compare within one run. Without words everything runs, the library of
+scenarios last. A first word `library`, `random` or `delays` runs that alone and takes options (`--help` lists them);
+other words choose figures by what their names hold.
 """
 
 from __future__ import annotations
@@ -11,7 +13,16 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
-from tests.bench import bench_core, bench_engine, bench_observe, bench_service, bench_world
+from tests.bench import (
+    bench_core,
+    bench_engine,
+    bench_observe,
+    bench_service,
+    bench_world,
+    delays,
+    library,
+    schedules,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +88,19 @@ FIGURES = (
 )
 
 
+STUDIES = {"library": library.main, "random": schedules.main, "delays": delays.main}
+"""Whole tables, by the first word."""
+
+
 def main(words: list[str]) -> int:
-    """Measure all figures, or those whose name holds one of the words."""
+    """One study, or all figures, or those whose name holds one of the words."""
+    if words and words[0] in STUDIES:
+        return STUDIES[words[0]](words[1:])
+    _measure(words)
+    return 0 if words else library.main([])
+
+
+def _measure(words: list[str]) -> None:
     console = Console()
     table = Table(
         title="Spillway, measured here and now", title_justify="left", box=None, padding=(0, 3, 0, 0)
@@ -90,7 +112,6 @@ def main(words: list[str]) -> int:
             console.print(f"[dim]measuring: {figure.name} ...[/]")
             table.add_row(figure.name, figure.goal, figure.measure())
     console.print(table)
-    return 0
 
 
 if __name__ == "__main__":
