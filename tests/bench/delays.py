@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import multiprocessing
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
