@@ -105,7 +105,7 @@ def rows_to_snapshot(services: int, regions: int) -> float:
         },
     )
     took = []
-    past: Past = {}
+    past = Past()
     for back, read in enumerate(readings, start=1 - len(readings)):
         began = time.process_time()
         _, past = follow(

@@ -98,7 +98,7 @@ class Synthetic:
         self._readings = NOTHING_ASKED
         self._listing = Listing(at=self.at, services={})
         self._health = HealthReads(at=self.at)
-        self._past: Past = {}
+        self._past = Past()
 
     def now(self) -> float:
         return self.at

@@ -71,7 +71,7 @@ class CloudObserver:
         self._running: dict[str, Future[object]] = {}
         self._lag: Lag | None = None
         self._lag_next = float("-inf")
-        self._past: Past = {}
+        self._past = Past()
         self.seconds = dict.fromkeys(SOURCES, 0.0)
         """Wall seconds spent in each read so far."""
         self.errors = dict.fromkeys(SOURCES, 0)

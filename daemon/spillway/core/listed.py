@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from spillway.core.series import GroupHealth, HealthReads, ListedGroup, Listing, Policies
+from spillway.core.series import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
 from spillway.core.snapshot import Absence, HealthCount, Missing, ObservedBackend, ObservedPolicy, Seen
-from spillway.core.topology import Backend, Preference, Service
-from spillway.core.units import RegionName
+from spillway.core.topology import Backend, GroupKey, Preference, Service
 
+_NOT_MEMBER = Missing(absence=Absence.NOT_MEMBER)
 DEFAULT_POLICY = ObservedPolicy(failover_threshold=70, auto_drain=False)
 """What holds for a service without a policy, or for what a policy leaves out (reference: SLP)."""
 
 
-def attached_groups(service: Service, listing: Listing) -> Mapping[RegionName, tuple[ListedGroup, ...]]:
-    """The groups attached to `service` by region, in the order of each backend's groups."""
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What the listing says about one backend."""
+
+    groups: tuple[tuple[str, GroupKey], ...]
+    """(resource, group) of each attached group, in the order of the backend's groups."""
+    value: ObservedBackend
+    sentence: str | None
+    """What is wrong with it, if it is attached in part only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the listing says about one service: worked out once for as long as it says the same."""
+
+    listed: ListedService | None
+    """None where the service does not exist."""
+    backends: tuple[Attached, ...]
+    """In the order of the service's backends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Signals of one pass by what they say: thousands of backends say one of a few things, and equal ones are one object."""
+
+    observed: dict[tuple[bool, float, bool, bool, int], Seen[ObservedBackend]] = field(default_factory=dict)
+    health: dict[tuple[tuple[int, int], ...], Seen[HealthCount] | Missing] = field(default_factory=dict)
+
+
+def listed_service(service: Service, listing: Listing, before: Listed | None) -> Listed:
+    """What `listing` says about `service`; `before` is what the pass before was given back for it."""
     listed = listing.services.get(service.resource)
-    if listed is None:
-        return {}
-    by_key = {group.key: group for group in listed.groups}
-    return {
-        backend.region: tuple(by_key[key] for key in backend.groups if key in by_key)
-        for backend in service.backends
-    }
+    if before is not None and (listed is before.listed or listed == before.listed):
+        return before
+    by_key = {group.key: group for group in listed.groups} if listed is not None else {}
+    return Listed(
+        listed,
+        tuple(
+            _attached(
+                backend, tuple(by_key[key] for key in backend.groups if key in by_key), service.resource
+            )
+            for backend in service.backends
+        ),
+    )
 
 
-def observed_backend(
-    backend: Backend, groups: tuple[ListedGroup, ...], *, age: float
-) -> tuple[Seen[ObservedBackend], str | None]:
+def _attached(backend: Backend, groups: tuple[ListedGroup, ...], resource: str) -> Attached:
     """Membership, scaler and preference of one backend, and a sentence if only part of it is attached."""
+    keys = tuple((resource, group.key) for group in groups)
     if not groups:
         absent = ObservedBackend(member=False, scaler=0.0, mixed=False, preference=backend.preference)
-        return Seen(value=absent, age=age, evidence=0), None
+        return Attached(keys, absent, None)
     scalers = [group.scaler for group in groups]
     part = len(groups) < len(backend.groups)
     seen = ObservedBackend(
@@ -40,15 +73,16 @@ def observed_backend(
         mixed=part or max(scalers) - min(scalers) > 1e-9,
         preference=_preference(groups),
     )
-    sentence = None
-    if part:
-        attached = {group.key for group in groups}
-        gone = ", ".join(f"{key.name} in {key.scope}" for key in backend.groups if key not in attached)
-        sentence = (
-            f"{backend.service} in {backend.region} is attached in part only: {gone} is missing; "
-            "somebody edited it, and the next write puts it right"
-        )
-    return Seen(value=seen, age=age, evidence=len(groups)), sentence
+    if not part:
+        return Attached(keys, seen, None)
+    attached = {group.key for group in groups}
+    gone = ", ".join(f"{key.name} in {key.scope}" for key in backend.groups if key not in attached)
+    return Attached(
+        keys,
+        seen,
+        f"{backend.service} in {backend.region} is attached in part only: {gone} is missing; "
+        "somebody edited it, and the next write puts it right",
+    )
 
 
 def _preference(groups: tuple[ListedGroup, ...]) -> Preference:
@@ -57,36 +91,55 @@ def _preference(groups: tuple[ListedGroup, ...]) -> Preference:
     return Preference.PREFERRED if preferred else Preference.DEFAULT
 
 
+def observed_backend(attached: Attached, shared: Shared, *, age: float) -> Seen[ObservedBackend]:
+    """Membership, scaler and preference, `age` seconds old; as many groups as are attached stand behind it."""
+    value, evidence = attached.value, len(attached.groups)
+    says = (value.member, value.scaler, value.mixed, value.preference is Preference.PREFERRED, evidence)
+    seen = shared.observed.get(says)
+    if seen is None:
+        seen = shared.observed[says] = Seen(value=value, age=age, evidence=evidence)
+    return seen
+
+
 def observed_health(
-    service: Service, groups: tuple[ListedGroup, ...], health: HealthReads | Missing, *, at: float
+    attached: Attached, health: HealthReads | Missing, shared: Shared, *, at: float
 ) -> Seen[HealthCount] | Missing:
     """Healthy and all members of the attached groups together.
 
     One group that could not be read makes the whole backend unknown: half a count would look like half
     a region.
     """
-    if not groups:
-        return Missing(absence=Absence.NOT_MEMBER)
+    if not attached.groups:
+        return _NOT_MEMBER
     if isinstance(health, Missing):
         return health
+    reads = health.groups
     counts: list[tuple[int, int]] = []
-    for group in groups:
-        read = health.groups.get((service.resource, group.key))
-        if read is None:
-            return Missing(
-                absence=Absence.QUERY_FAILED, detail=f"{group.key.name} in {group.key.scope} was not asked"
-            )
+    for place in attached.groups:
+        read = reads.get(place)
         if isinstance(read, GroupHealth):
             counts.append((read.healthy, read.total))
+        elif read is None:
+            key = place[1]
+            return Missing(absence=Absence.QUERY_FAILED, detail=f"{key.name} in {key.scope} was not asked")
         elif read.absence is Absence.NOT_PROBED:
             counts.append((0, 0))
         else:
             return read
-    total = sum(of for _, of in counts)
+    by_group = tuple(counts)
+    seen = shared.health.get(by_group)
+    if seen is None:
+        seen = shared.health[by_group] = _health(by_group, max(0.0, at - health.at))
+    return seen
+
+
+def _health(by_group: tuple[tuple[int, int], ...], age: float) -> Seen[HealthCount] | Missing:
+    """(healthy, all) of each group, added up."""
+    total = sum(of for _, of in by_group)
     if total == 0:
         return Missing(absence=Absence.NOT_PROBED, detail="no members, or none probed yet")
-    value = HealthCount(healthy=sum(ok for ok, _ in counts), total=total, by_group=tuple(counts))
-    return Seen(value=value, age=max(0.0, at - health.at), evidence=total)
+    value = HealthCount(healthy=sum(ok for ok, _ in by_group), total=total, by_group=by_group)
+    return Seen(value=value, age=age, evidence=total)
 
 
 def observed_policy(

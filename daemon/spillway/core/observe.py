@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from spillway.core.built import Built, build, seen_minutes
 from spillway.core.directory import Directory, Whose, directory
-from spillway.core.listed import attached_groups, observed_backend, observed_health, observed_policy
-from spillway.core.minutes import Built, Tally, build, seen_minutes
+from spillway.core.listed import (
+    Attached,
+    Listed,
+    Shared,
+    listed_service,
+    observed_backend,
+    observed_health,
+    observed_policy,
+)
+from spillway.core.minutes import Tally
 from spillway.core.places import seen_places
 from spillway.core.policy import Evidence
 from spillway.core.series import (
@@ -16,7 +25,6 @@ from spillway.core.series import (
     HealthReads,
     Lag,
     LatencyRow,
-    ListedGroup,
     Listing,
     PlaceRow,
     Policies,
@@ -36,8 +44,14 @@ NOTHING_ASKED = Readings(counts=_NOT_ASKED, latencies=_NOT_ASKED, places=_NOT_AS
 Place = tuple[int, RegionName]
 """Index of the service and region; region '' collects what no backend answered."""
 
-Past = Mapping[Place, Built]
-"""What one pass made of its rows, for the next one to go on from: most minutes of a window do not change any more."""
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What one pass made of what it read, for the next one to go on from: most of it does not change any more."""
+
+    built: Mapping[Place, Built] = field(default_factory=dict)
+    listed: tuple[Listed, ...] = ()
+    """Of each service; empty where the listing could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +65,8 @@ class _Pass:
     health: HealthReads | Missing
     lag: Lag
     problems: list[str]
-    built: Past
+    built: Mapping[Place, Built]
+    shared: Shared
 
 
 def observe(
@@ -69,7 +84,7 @@ def observe(
     """`follow` for those who look once, or do not care how long it takes; same arguments, without `past`."""
     return follow(
         fleet,
-        {},
+        Past(),
         at=at,
         readings=readings,
         listing=listing,
@@ -116,7 +131,7 @@ def follow(
     """
     places = directory(fleet)
     found: list[str] = list(problems)
-    built = _built(_collect(places, readings, found), readings, lag, past)
+    built = _built(_collect(places, readings, found), readings, lag, past.built)
     demand = _place_rows(places, readings.places)
     found += unread(readings, listing, policies, health)
     seen = _Pass(
@@ -128,23 +143,36 @@ def follow(
         lag=lag,
         problems=found,
         built=built,
+        shared=Shared(),
     )
+    listed = _listed(fleet, listing, past.listed)
     trusted = evidence or {}
     services = tuple(
         _service_view(
             seen,
             index,
             service,
+            listed[index] if listed else None,
             demand.get(index, ()),
             trusted.get(service.name, _DEFAULT),
         )
         for index, service in enumerate(fleet.services)
     )
     snapshot = Snapshot(at=at, lag=lag.total, services=services, problems=tuple(dict.fromkeys(found)))
-    return snapshot, built
+    return snapshot, Past(built, listed)
 
 
-def _built(tallies: dict[Place, Tally], readings: Readings, lag: Lag, past: Past) -> Past:
+def _listed(fleet: Fleet, listing: Listing | Missing, before: tuple[Listed, ...]) -> tuple[Listed, ...]:
+    """What the listing says of each service."""
+    if isinstance(listing, Missing):
+        return ()
+    known: tuple[Listed | None, ...] = before or (None,) * len(fleet.services)
+    return tuple(listed_service(s, listing, was) for s, was in zip(fleet.services, known, strict=True))
+
+
+def _built(
+    tallies: dict[Place, Tally], readings: Readings, lag: Lag, past: Mapping[Place, Built]
+) -> Mapping[Place, Built]:
     """The minutes of every backend, as far as the counts can be trusted at all."""
     counts, latencies = readings.counts, readings.latencies
     if not isinstance(counts, Answer) or counts.errors:
@@ -161,39 +189,37 @@ def _built(tallies: dict[Place, Tally], readings: Readings, lag: Lag, past: Past
 def _collect(places: Directory, readings: Readings, problems: list[str]) -> dict[Place, Tally]:
     """Sort count and latency rows to backends; groups of one region come together."""
     tallies: dict[Place, Tally] = {}
+    exact = places.exact.get
     if isinstance(readings.counts, Answer):
         for row in readings.counts.rows:
-            tally = _tally(tallies, places, row, problems)
-            if tally is not None:
+            place = exact((row.target, row.name, row.scope)) or _place(places, row, problems)
+            if place is not None:
+                tally = tallies.get(place)
+                if tally is None:
+                    tally = tallies[place] = Tally()
                 tally.add(row.code, row.points)
     if isinstance(readings.latencies, Answer):
         for spread in readings.latencies.rows:
-            tally = _tally(tallies, places, spread, problems)
-            if tally is not None:
+            place = exact((spread.target, spread.name, spread.scope)) or _place(places, spread, problems)
+            if place is not None:
+                tally = tallies.get(place)
+                if tally is None:
+                    tally = tallies[place] = Tally()
                 tally.add_latencies(spread.points)
     return tallies
 
 
-def _tally(
-    tallies: dict[Place, Tally], places: Directory, row: CountRow | LatencyRow, problems: list[str]
-) -> Tally | None:
-    """Where a row belongs; None for one of no backend of ours."""
-    place = places.exact.get((row.target, row.name, row.scope)) or places.find(
-        row.target, row.name, row.scope
-    )
-    if isinstance(place, Whose):
-        if place is Whose.FOREIGN:
-            problems.append(
-                f"group {row.name} in {row.scope} answers for {row.target} but is not in the configuration; "
-                "add it under topology.regions, or detach it"
-            )
-        if place is not Whose.UNASSIGNED:
-            return None
-        place = (places.targets[row.target], "")
-    tally = tallies.get(place)
-    if tally is None:
-        tally = tallies[place] = Tally()
-    return tally
+def _place(places: Directory, row: CountRow | LatencyRow, problems: list[str]) -> Place | None:
+    """Where a row belongs that names no group of ours letter by letter; None for one of no backend of ours."""
+    place = places.find(row.target, row.name, row.scope)
+    if not isinstance(place, Whose):
+        return place
+    if place is Whose.FOREIGN:
+        problems.append(
+            f"group {row.name} in {row.scope} answers for {row.target} but is not in the configuration; "
+            "add it under topology.regions, or detach it"
+        )
+    return (places.targets[row.target], "") if place is Whose.UNASSIGNED else None
 
 
 def _place_rows(places: Directory, answer: Answer[PlaceRow] | Missing) -> dict[int, tuple[PlaceRow, ...]]:
@@ -218,49 +244,44 @@ def _minutes(seen: _Pass, place: Place, evidence: Evidence) -> Seen[tuple[Minute
 
 
 def _backend_view(
-    seen: _Pass,
-    service: Service,
-    backend: Backend,
-    groups: tuple[ListedGroup, ...],
-    index: int,
-    evidence: Evidence,
+    seen: _Pass, backend: Backend, attached: Attached | None, index: int, evidence: Evidence
 ) -> BackendView:
-    """One backend, of which `groups` are attached."""
+    """One backend, and what the listing says of it; None where that could not be read."""
     traffic = _minutes(seen, (index, backend.region), evidence)
     listing = seen.listing
-    if isinstance(listing, Missing):
-        unknown = seen.health if isinstance(seen.health, Missing) else listing
-        return BackendView(region=backend.region, observed=listing, health=unknown, traffic=traffic)
-    observed, sentence = observed_backend(backend, groups, age=max(0.0, seen.at - listing.at))
-    if sentence:
-        seen.problems.append(sentence)
-    if not groups and isinstance(traffic, Missing) and traffic.absence is not Absence.NOT_ASKED:
+    if isinstance(listing, Missing) or attached is None:
+        unlisted = listing if isinstance(listing, Missing) else _NOT_ASKED
+        unknown = seen.health if isinstance(seen.health, Missing) else unlisted
+        return BackendView(region=backend.region, observed=unlisted, health=unknown, traffic=traffic)
+    if attached.sentence:
+        seen.problems.append(attached.sentence)
+    if not attached.groups and isinstance(traffic, Missing) and traffic.absence is not Absence.NOT_ASKED:
         traffic = Missing(absence=Absence.NOT_MEMBER)
-    health = observed_health(service, groups, seen.health, at=seen.at)
-    return BackendView(region=backend.region, observed=observed, health=health, traffic=traffic)
+    return BackendView(
+        region=backend.region,
+        observed=observed_backend(attached, seen.shared, age=max(0.0, seen.at - listing.at)),
+        health=observed_health(attached, seen.health, seen.shared, at=seen.at),
+        traffic=traffic,
+    )
 
 
 def _service_view(
     seen: _Pass,
     index: int,
     service: Service,
+    listed: Listed | None,
     rows: tuple[PlaceRow, ...],
     evidence: Evidence,
 ) -> ServiceView:
     """One service with all its backends."""
-    if isinstance(seen.listing, Listing) and service.resource not in seen.listing.services:
+    if listed is not None and listed.listed is None:
         seen.problems.append(f"backend service {service.resource} does not exist; `spillway up` makes it")
-    groups = attached_groups(service, seen.listing) if isinstance(seen.listing, Listing) else {}
+    attached = listed.backends if listed is not None else (None,) * len(service.backends)
     views = tuple(
-        _backend_view(
-            seen,
-            service,
-            backend,
-            groups.get(backend.region, ()),
-            index,
-            evidence,
-        )
-        for backend in service.backends
+        [
+            _backend_view(seen, backend, its, index, evidence)
+            for backend, its in zip(service.backends, attached, strict=True)
+        ]
     )
     return ServiceView(
         service=service.name,

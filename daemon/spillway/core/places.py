@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from spillway.core.built import after
 from spillway.core.directory import region_of
-from spillway.core.minutes import absurd, wild
+from spillway.core.minutes import absurd, newest_first, wild
 from spillway.core.policy import Evidence
 from spillway.core.series import Answer, Lag, PlaceRow
 from spillway.core.snapshot import Absence, Minute, Missing, PlaceDemand, Seen
@@ -40,9 +41,8 @@ def seen_places(
         return answer
     if answer.errors:
         return Missing(absence=Absence.PARTIAL, detail="; ".join(answer.errors))
-    newest = answer.asked - lag.ingest_delay
-    minutes = [dict(row.points) for row in rows]
-    ends = sorted(end for end in set().union(*minutes) if end <= newest)[-max(1, evidence.minutes) :]
+    minutes = _newest(rows, answer.asked - lag.ingest_delay, max(1, evidence.minutes))
+    ends = sorted(set().union(*minutes))[-max(1, evidence.minutes) :]
     if not ends:
         return Missing(absence=Absence.NO_SERIES)
     age = at - ends[-1]
@@ -62,6 +62,17 @@ def seen_places(
         age=max(0.0, age),
         evidence=round(sum(sums.values())),
     )
+
+
+def _newest(rows: tuple[PlaceRow, ...], newest: float, count: int) -> list[dict[float, float]]:
+    """The `count` newest points of each row up to `newest`, by their end: no others can be among the newest of all."""
+    early = 0
+    minutes = []
+    for row in rows:
+        points = newest_first(row.points) if row.points else ()
+        early = after(points, newest, early)
+        minutes.append(dict(points[early : early + count]))
+    return minutes
 
 
 def _sums(
@@ -88,10 +99,16 @@ def _contradicts(
     by_region: dict[RegionName, float] = {}
     for (_, region), total in sums.items():
         by_region[region] = by_region.get(region, 0.0) + total
+    oldest = min(ends)
     for region, total in by_region.items():
         seen = traffic.get(region)
         if isinstance(seen, Seen):
-            answered = [minute.total for minute in seen.value if minute.end in ends]
-            if len(answered) == len(ends) and wild(total, sum(answered), _APART):
+            answered = []
+            for minute in reversed(seen.value):
+                if minute.end < oldest:
+                    break
+                if minute.end in ends:
+                    answered.append(minute.total)
+            if len(answered) == len(ends) and wild(total, sum(reversed(answered)), _APART):
                 return True
     return False

@@ -1,0 +1,129 @@
+"""What one pass made of the rows of a backend, for the next one to go on from: fourteen of fifteen minutes do not change."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from spillway.core.minutes import Points, Spreads, Tally, minutes_of
+from spillway.core.policy import Evidence
+from spillway.core.snapshot import Absence, Minute, Missing, Seen
+
+P = TypeVar("P", bound=tuple[float, Any])
+
+
+@dataclass(slots=True)
+class Built:
+    """The minutes of one backend and the rows they were made of, for the next pass to go on from; not changed once made."""
+
+    tally: Tally
+    newest: float
+    """Ends after this one were left out."""
+    with_latency: bool
+    ends: tuple[float, ...]
+    """Oldest first."""
+    minutes: tuple[Minute | None, ...]
+    """At `ends`; None for each that cannot be true."""
+    totals: tuple[float, ...]
+    """Answers of each; 0 for None."""
+    early: int
+    """Points of the first row that ended after `newest`; most likely as many as of the others."""
+
+
+def build(tally: Tally, *, newest: float, with_latency: bool, before: Built | None) -> Built:
+    """The minutes up to `newest`; those that `before` holds and whose rows say the same as then are taken over."""
+    early = after(tally.counts[0][1], newest, before.early if before else 0) if tally.counts else 0
+    if before is not None and before.with_latency == with_latency and newest >= before.newest:
+        lowest = min([points[-1][0] for _, points in tally.counts], default=0.0)
+        fresh = _unseen(tally, before, newest, lowest, early)
+        if fresh is not None:
+            start = bisect_left(before.ends, lowest)
+            added, made, totals = minutes_of(fresh, newest, with_latency=with_latency)
+            return Built(
+                tally,
+                newest,
+                with_latency,
+                before.ends[start:] + added,
+                before.minutes[start:] + made,
+                before.totals[start:] + totals,
+                early,
+            )
+    return Built(tally, newest, with_latency, *minutes_of(tally, newest, with_latency=with_latency), early)
+
+
+def after(points: tuple[tuple[float, Any], ...], limit: float, guess: int = 0) -> int:
+    """How many of `points`, newest first, ended after `limit`; quick where `guess` is right."""
+    if 0 < guess < len(points) and points[guess][0] <= limit < points[guess - 1][0]:
+        return guess
+    count = 0
+    for end, _ in points:
+        if end <= limit:
+            break
+        count += 1
+    return count
+
+
+def _unseen(tally: Tally, before: Built, newest: float, lowest: float, early: int) -> Tally | None:
+    """The points between `before` and `newest`, or None if anything else differs but the oldest points' going."""
+    old = before.tally
+    if not tally.counts or len(tally.counts) != len(old.counts):
+        return None
+    then, guess = before.newest, before.early
+    counts: list[tuple[int, Points]] = []
+    for (kind, points), (was, earlier) in zip(tally.counts, old.counts, strict=True):
+        known = _known(points, earlier, then, lowest, guess)
+        if kind != was or known < 0:
+            return None
+        counts.append((kind, points[after(points, newest, early) : known]))
+    if not before.with_latency:
+        return Tally(counts, [])
+    if len(tally.latencies) != len(old.latencies):
+        return None
+    latencies: list[Spreads] = []
+    for spreads, before_them in zip(tally.latencies, old.latencies, strict=True):
+        known = _known(spreads, before_them, then, lowest, guess)
+        if known < 0:
+            return None
+        latencies.append(spreads[after(spreads, newest, early) : known])
+    return Tally(counts, latencies)
+
+
+def _known(points: tuple[P, ...], earlier: tuple[P, ...], then: float, lowest: float, guess: int) -> int:
+    """From where on `points` were known at `then`; -1 if they differ from `earlier` in more than that its oldest are gone."""
+    first, last = after(earlier, then, guess), len(earlier)
+    while last > first and earlier[last - 1][0] < lowest:
+        last -= 1
+    begin = after(points, then, guess + 1)
+    return begin if points[begin:] == earlier[first:last] else -1
+
+
+def seen_minutes(built: Built | None, *, at: float, evidence: Evidence) -> Seen[tuple[Minute, ...]] | Missing:
+    """The trustworthy minutes of one backend, oldest first.
+
+    Args:
+        built: its minutes; None where there is no row.
+        at: UTC seconds of the snapshot, from which ages count.
+        evidence: what the policy trusts.
+    """
+    if built is None or not built.tally.counts:
+        return Missing(absence=Absence.NO_SERIES)
+    if not built.ends:
+        return Missing(absence=Absence.NO_SERIES, detail="only minutes that may still be partial")
+    age = at - built.ends[-1]
+    if age > evidence.max_age:
+        return Missing(
+            absence=Absence.STALE,
+            detail=f"the newest minute ended {age:.0f} s ago, over the {evidence.max_age:.0f} s that are trusted",
+        )
+    minutes = built.minutes
+    sound = tuple([minute for minute in minutes if minute is not None])
+    if len(sound) < len(minutes):
+        judged = minutes[-max(1, evidence.minutes) :]
+        garbled = judged.count(None)
+        if garbled:
+            return Missing(
+                absence=Absence.GARBAGE,
+                detail=f"{garbled} of the newest {len(judged)} minutes hold counts or latencies that cannot be true",
+            )
+    return Seen(value=sound, age=max(0.0, age), evidence=round(sum(built.totals)))
