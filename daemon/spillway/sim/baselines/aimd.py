@@ -21,6 +21,10 @@ FAILED = 0.05
 SLOW = 1.0
 """Percentile latency over the SLO that counts as a violation."""
 
+ROOM = 1.1
+"""All ceilings together must allow so many times the demand after a decrease: what the others cannot take comes back
+to them all, so in a shortage the decreases of one region would only be those of the next."""
+
 WELL = 0.85
 """Percentile latency over the SLO below which a region may rise; between the two it stays."""
 
@@ -45,8 +49,10 @@ class _AimdRule:
             if scene.now - self._moved[key] < self._dead_time or scaler == 0.0:
                 continue
             if reading is not None and (reading.failed >= FAILED or reading.slow >= SLOW):
-                target = self._decreased(scaler, key, reading)
-                self._down[key] = True
+                target = min(
+                    scaler, max(self._decreased(scaler, key, reading), self._needed(scene, wanted, key))
+                )
+                self._down[key] = self._down[key] or target < 1.0
             elif self._down[key] and (reading is None or reading.slow <= WELL):
                 target = min(1.0, scaler + INCREASE)
                 self._down[key] = target < 1.0
@@ -60,6 +66,16 @@ class _AimdRule:
         """From what the region gets: a ceiling above its load would be lowered without effect."""
         used = reading.rate / self._levers.targets[key]
         return max(SCALER_FLOOR, DECREASE * min(scaler, used))
+
+    def _needed(self, scene: Scene, wanted: Mapping[Key, float], key: Key) -> float:
+        """What the ceilings of the service's other regions leave for this one."""
+        targets = self._levers.targets
+        others = sum(
+            wanted.get(k, scene.scalers[k]) * targets[k] * scene.healthy[k[1]]
+            for k in self._levers.keys(key[0])
+            if k != key
+        )
+        return (ROOM * scene.demand(key[0]) - others) / targets[key]
 
 
 class Aimd(Script):

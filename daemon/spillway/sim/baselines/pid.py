@@ -36,6 +36,9 @@ GAIN_HALVES = 900.0
 """Seconds in which a measured process gain is half forgotten. Past its capacity a region's load rises steeply; with a
 gain measured below it, a loop would climb back there at once, again and again."""
 
+HELD = 0.5
+"""Ceiling below which a region no longer counts as capacity when standby is asked for: levelling is no trouble."""
+
 SMOOTH = 0.02
 """Weight of a tick in the slowly learnt ordinary latency; it learns only while all is well."""
 
@@ -60,19 +63,23 @@ class _PidRule:
         self._ordinary = 0.0
 
     def troubled(self, key: Key) -> bool:
-        """True while the loop holds it below its full ceiling."""
-        return self._loops[key].output < 1.0
+        """True while the loop holds it below `HELD`."""
+        return self._loops[key].output < HELD
 
     def decide(self, scene: Scene) -> Mapping[Key, float]:
         """One step of every loop whose region serves and has a new minute."""
         self._learn(scene)
         loads = {k: self._load(k, r) for k, r in scene.readings.items() if scene.scalers[k] > 0}
+        full = _full(loads)
         for key, scaler in scene.scalers.items():
             loop = self._loops[key]
             if scaler == 0.0:
                 loop.output, loop.error = 1.0, 0.0
                 continue
             setpoint = max(LEAST_SETPOINT, self._mean(key[0], loads))
+            if key[0] in full:
+                loop.error = setpoint - loads.get(key, setpoint)
+                continue
             self._step(loop, scene.readings.get(key), scaler, setpoint, loads.get(key, 0.0), key)
         for service in sorted({k[0] for k in scene.scalers}):
             self._make_room([k for k in self._levers.keys(service) if scene.scalers[k] > 0], scene)
@@ -81,8 +88,8 @@ class _PidRule:
             if scaler == 0.0:
                 continue
             loop = self._loops[key]
-            full = loop.output >= 1.0 and scaler < 1.0
-            if abs(loop.output - scaler) >= LEAST_MOVE or full:
+            whole = loop.output >= 1.0 and scaler < 1.0
+            if abs(loop.output - scaler) >= LEAST_MOVE or whole:
                 wanted[key] = loop.output
         return wanted
 
@@ -137,6 +144,12 @@ class _PidRule:
         if means:
             now = min(means)
             self._ordinary += (now - self._ordinary) * (SMOOTH if self._ordinary else 1.0)
+
+
+def _full(loads: Mapping[Key, float]) -> frozenset[str]:
+    """Services of which no region has room: what one is relieved of another gets, so the loops hold until one has."""
+    services = {k[0] for k in loads}
+    return frozenset(s for s in services if all(ROOM * v >= 1.0 for k, v in loads.items() if k[0] == s))
 
 
 class Pid(Script):
