@@ -8,11 +8,12 @@ import pytest
 from tests.control.fakes import REGIONS, FakeClock, FakeCloud, fleet
 from tests.exporter import example_report as example
 
+from spillway.control.inputs import MINUTE, MinutesSeen, snapshot_record
 from spillway.control.memory import fit, read_back
 from spillway.control.merge import with_health
 from spillway.control.progress import Progress
 from spillway.control.record import plain
-from spillway.control.records import MinutesSeen, snapshot_record
+from spillway.control.records import assessments_record
 from spillway.control.retry import FIRST_WAIT, LONGEST_WAIT, Retry
 from spillway.core.distribution import Distribution
 from spillway.core.overlay import Posture, initial_overlay
@@ -115,19 +116,48 @@ def test_a_minute_is_written_to_the_journal_once() -> None:
     second = replace(first, end=120.0)
     seen = MinutesSeen()
     seen.begin()
-    assert [m["end"] for m in seen.fresh("pool", "us-east4", (first,))] == [60.0]
+    assert [m[0] for m in seen.fresh("pool", "us-east4", (first,))] == [60.0]
     seen.begin()
     (record,) = seen.fresh("pool", "us-east4", (first, second))
-    assert record["end"] == 120.0
-    assert record["latency"] == {"mean": 0.5, "bounds": 0, "counts": [[1, 50.0]]}
-    assert seen.bounds() == [[0.1, 1.0]]
+    assert dict(zip(MINUTE, record, strict=True)) == {
+        "end": 120.0,
+        "ok": 50.0,
+        "client_error": 0.0,
+        "too_many": 0.0,
+        "server_error": 0.0,
+        "mean": 0.5,
+        "bounds": 0,
+        "counts": (0.0, 50.0, 0.0),
+    }
+    assert seen.bounds() == [bounds]
+    assert seen.fresh("pool", "us-east4", (first, second)) == []
+
+
+def test_a_minute_that_shows_late_is_written_and_one_that_was_corrected_is_not() -> None:
+    def minute(end: float, ok: float = 50.0) -> Minute:
+        return Minute(end=end, ok=ok, client_error=0.0, too_many=0.0, server_error=0.0, latency=None)
+
+    seen = MinutesSeen()
+    seen.begin()
+    assert [m[0] for m in seen.fresh("pool", "us-east4", (minute(60.0), minute(180.0)))] == [60.0, 180.0]
+    late = (minute(60.0, 51.0), minute(120.0), minute(180.0), minute(240.0))
+    assert [m[:2] for m in seen.fresh("pool", "us-east4", late)] == [(120.0, 50.0), (240.0, 50.0)]
+    assert seen.fresh("pool", "us-east4", late[1:]) == []
 
 
 def test_a_record_holds_every_signal_with_its_age_or_its_reason() -> None:
     record = snapshot_record(MinutesSeen(), example.snapshot())
     standby = record["services"]["pool"]["backends"]["asia-northeast1"]
-    assert plain(standby["health"]) == {"absence": "not-member", "detail": ""}
-    assert plain(standby["observed"])["age"] == 1.0
+    assert plain(record["signals"][standby["health"]]) == {"absence": "not-member", "detail": ""}
+    assert plain(record["signals"][standby["observed"]])["age"] == 1.0
+
+
+def test_a_record_names_the_columns_of_its_assessments() -> None:
+    record = plain(assessments_record((example.service(),)))
+    (service,) = record["services"]
+    assert service["service"] == "pool"
+    backends = [dict(zip(record["columns"], row, strict=True)) for row in service["backends"]]
+    assert backends == plain(list(example.service().backends))
 
 
 def test_what_has_no_json_is_named() -> None:

@@ -18,7 +18,7 @@ from pydantic_core import to_json
 
 from spillway.errors import TemporaryError
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the records; raised when a field changes its meaning or disappears."""
 
 _BLOCK = 64 * 1024

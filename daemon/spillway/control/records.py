@@ -1,65 +1,25 @@
 """The journal's records: one for each pass, one for each intent, one for each start and reload.
 
 Values stay values here; the journal's adapter turns dataclasses into JSON.
-A tick's record holds what the core was given and what it gave back, so that `explain` and `replay` need nothing else.
-Minutes of traffic are written once, by the first record that saw them: a window of fifteen overlapping minutes
-would make every record fifteen times as large.
+A tick's record holds what the core was given and what it gave back, so that `explain` and `replay` need nothing else;
+docs/operations.md describes it.
 """
 
 from __future__ import annotations
 
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
+from spillway.control.inputs import MinutesSeen, snapshot_record
 from spillway.control.report import TickReport
 from spillway.core.overlay import Overlay
-from spillway.core.result import Plan
-from spillway.core.snapshot import (
-    Minute,
-    Missing,
-    Seen,
-    ServiceView,
-    Snapshot,
-)
+from spillway.core.result import BackendAssessment, Plan, ServiceAssessment
 
-
-class MinutesSeen:
-    """Remembers which minutes are in the journal already; bounded by the windows of the newest snapshot."""
-
-    def __init__(self) -> None:
-        self._ends: dict[tuple[str, str], frozenset[float]] = {}
-        self._bounds: dict[tuple[float, ...], int] = {}
-
-    def begin(self) -> None:
-        """A new record: it names the bucket bounds that it uses itself."""
-        self._bounds = {}
-
-    def bounds(self) -> list[list[float]]:
-        """Bucket bounds used in this record; minutes name them by their place here."""
-        return [list(bounds) for bounds in self._bounds]
-
-    def fresh(self, service: str, region: str, minutes: tuple[Minute, ...]) -> list[Any]:
-        """Those of `minutes` that no record has yet, as plain values."""
-        known = self._ends.get((service, region), frozenset())
-        self._ends[service, region] = frozenset(minute.end for minute in minutes)
-        return [self._minute(minute) for minute in minutes if minute.end not in known]
-
-    def _minute(self, minute: Minute) -> dict[str, Any]:
-        """A minute; of its distribution only the buckets that are not empty, as [index, count]."""
-        latency = minute.latency
-        return {
-            "end": minute.end,
-            "ok": minute.ok,
-            "client_error": minute.client_error,
-            "too_many": minute.too_many,
-            "server_error": minute.server_error,
-            "latency": None
-            if latency is None
-            else {
-                "mean": latency.mean,
-                "bounds": self._bounds.setdefault(latency.bounds, len(self._bounds)),
-                "counts": [[i, count] for i, count in enumerate(latency.counts) if count],
-            },
-        }
+BACKEND = tuple(field.name for field in fields(BackendAssessment))
+"""What the values of a backend's assessment are, in their order."""
+_values = attrgetter(*BACKEND)
+_SERVICE = tuple(field.name for field in fields(ServiceAssessment) if field.name != "backends")
 
 
 def overlay_record(overlay: Overlay) -> dict[str, Any]:
@@ -73,38 +33,17 @@ def overlay_record(overlay: Overlay) -> dict[str, Any]:
     }
 
 
-def _traffic(seen: MinutesSeen, service: str, region: str, value: Seen[tuple[Minute, ...]] | Missing) -> Any:
-    if isinstance(value, Missing):
-        return value
-    return {"age": value.age, "evidence": value.evidence, "minutes": seen.fresh(service, region, value.value)}
-
-
-def _service(seen: MinutesSeen, view: ServiceView) -> dict[str, Any]:
+def assessments_record(assessments: tuple[ServiceAssessment, ...]) -> dict[str, Any]:
+    """What the core believes: each service's fields, and its backends as rows of values under `columns`."""
     return {
-        "policy": view.policy,
-        "places": view.places,
-        "unassigned": _traffic(seen, view.service, "", view.unassigned),
-        "backends": {
-            backend.region: {
-                "observed": backend.observed,
-                "health": backend.health,
-                "traffic": _traffic(seen, view.service, backend.region, backend.traffic),
+        "columns": BACKEND,
+        "services": [
+            {
+                **{name: getattr(a, name) for name in _SERVICE},
+                "backends": list(map(_values, a.backends)),
             }
-            for backend in view.backends
-        },
-    }
-
-
-def snapshot_record(seen: MinutesSeen, snapshot: Snapshot) -> dict[str, Any]:
-    """What was observed, with ages and evidence."""
-    seen.begin()
-    services = {view.service: _service(seen, view) for view in snapshot.services}
-    return {
-        "at": snapshot.at,
-        "lag": snapshot.lag,
-        "problems": list(snapshot.problems),
-        "bounds": seen.bounds(),
-        "services": services,
+            for a in assessments
+        ],
     }
 
 
@@ -118,7 +57,7 @@ def pass_record(seen: MinutesSeen, report: TickReport, before: Overlay, plan: Pl
         "durations": dict(report.durations),
         "inputs": snapshot_record(seen, report.snapshot),
         "overlay": overlay_record(before),
-        "assessments": report.assessments,
+        "assessments": assessments_record(report.assessments),
         "modes": dict(report.modes),
         "moves": report.moves,
         "advice": report.advice,

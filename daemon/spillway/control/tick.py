@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from spillway.control.hand import GOOD, Hand
+from spillway.control.inputs import MinutesSeen
 from spillway.control.memory import Keeper, Kept, fit, read_back
 from spillway.control.merge import with_health
 from spillway.control.progress import Progress
-from spillway.control.records import MinutesSeen, pass_record
+from spillway.control.records import pass_record
 from spillway.control.report import Pass, TickReport
 from spillway.core import controller
 from spillway.core.outcome import StepResult

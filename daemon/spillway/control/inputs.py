@@ -1,0 +1,135 @@
+"""What a pass has observed, for the journal: compact, because a large fleet says a lot and most of it again and again.
+
+Minutes of traffic are written once, by the first record that saw them: a window of fifteen overlapping minutes
+would make every record fifteen times as large. Settings and health that thousands of backends share are written once a
+record and named by their place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spillway.core.snapshot import Minute, Missing, PlaceDemand, Seen, ServiceView, Snapshot
+
+MINUTE = ("end", "ok", "client_error", "too_many", "server_error", "mean", "bounds", "counts")
+"""What the values of a minute are, in their order; without a latency distribution the last three are left out."""
+
+PLACE = ("place", "region", "rate")
+"""What the values of a place's demand are, in their order."""
+
+
+class MinutesSeen:
+    """Remembers which minutes are in the journal already; bounded by the windows of the newest snapshot."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[Minute, ...]] = {}
+        self._bounds: dict[tuple[float, ...], int] = {}
+        self._bounds_by_id: dict[int, int] = {}
+
+    def begin(self) -> None:
+        """A new record: it names the bucket bounds that it uses itself."""
+        self._bounds = {}
+        self._bounds_by_id = {}
+
+    def bounds(self) -> list[tuple[float, ...]]:
+        """Bucket bounds used in this record; minutes name them by their place here."""
+        return list(self._bounds)
+
+    def fresh(self, service: str, region: str, minutes: tuple[Minute, ...]) -> list[tuple[Any, ...]]:
+        """Those of `minutes` that no record has yet, as `MINUTE` says."""
+        key = (service, region)
+        known = self._known.get(key, ())
+        self._known[key] = minutes
+        return [self._minute(minute) for minute in _new(minutes, known)]
+
+    def _minute(self, m: Minute) -> tuple[Any, ...]:
+        latency = m.latency
+        if latency is None:
+            return m.end, m.ok, m.client_error, m.too_many, m.server_error
+        place = self._bounds_by_id.get(id(latency.bounds))
+        if place is None:
+            place = self._bounds.setdefault(latency.bounds, len(self._bounds))
+            self._bounds_by_id[id(latency.bounds)] = place
+        return (
+            m.end,
+            m.ok,
+            m.client_error,
+            m.too_many,
+            m.server_error,
+            latency.mean,
+            place,
+            latency.counts,
+        )
+
+
+def _new(minutes: tuple[Minute, ...], known: tuple[Minute, ...]) -> tuple[Minute, ...]:
+    """Those of `minutes`, oldest first, at whose end `known` has none."""
+    if known:
+        newest, old = known[-1].end, len(minutes)
+        while old and minutes[old - 1].end > newest:
+            old -= 1
+        if minutes[:old] == known[len(known) - old :]:
+            return minutes[old:]  # nothing else has changed: the usual case
+    ends = {minute.end for minute in known}
+    return tuple([minute for minute in minutes if minute.end not in ends])
+
+
+class _Signals:
+    """Signals of one record, each written once however many backends share it."""
+
+    def __init__(self) -> None:
+        self.all: list[Any] = []
+        self._places: dict[int, int] = {}
+
+    def place(self, signal: object) -> int:
+        """Where `signal` is in `all`; the snapshot keeps it alive, so that its identity stands for it."""
+        found = self._places.get(id(signal))
+        if found is None:
+            found = self._places[id(signal)] = len(self.all)
+            self.all.append(signal)
+        return found
+
+
+def snapshot_record(seen: MinutesSeen, snapshot: Snapshot) -> dict[str, Any]:
+    """What was observed, with ages and evidence."""
+    seen.begin()
+    signals = _Signals()
+    services = {view.service: _service(seen, signals, view) for view in snapshot.services}
+    return {
+        "at": snapshot.at,
+        "lag": snapshot.lag,
+        "problems": snapshot.problems,
+        "bounds": seen.bounds(),
+        "signals": signals.all,
+        "services": services,
+    }
+
+
+def _service(seen: MinutesSeen, signals: _Signals, view: ServiceView) -> dict[str, Any]:
+    name, place = view.service, signals.place
+    return {
+        "policy": place(view.policy),
+        "places": _places(view.places),
+        "unassigned": _traffic(seen, name, "", view.unassigned),
+        "backends": {
+            backend.region: {
+                "observed": place(backend.observed),
+                "health": place(backend.health),
+                "traffic": _traffic(seen, name, backend.region, backend.traffic),
+            }
+            for backend in view.backends
+        },
+    }
+
+
+def _traffic(seen: MinutesSeen, service: str, region: str, value: Seen[tuple[Minute, ...]] | Missing) -> Any:
+    if isinstance(value, Missing):
+        return value
+    return {"age": value.age, "evidence": value.evidence, "minutes": seen.fresh(service, region, value.value)}
+
+
+def _places(value: Seen[tuple[PlaceDemand, ...]] | Missing) -> Any:
+    if isinstance(value, Missing):
+        return value
+    rates = [(demand.place, demand.region, demand.rate) for demand in value.value]
+    return {"age": value.age, "evidence": value.evidence, "rates": rates}
