@@ -56,6 +56,8 @@ class _AimdRule:
             elif self._down[key] and (reading is None or reading.slow <= WELL):
                 target = min(1.0, scaler + INCREASE)
                 self._down[key] = target < 1.0
+            elif not self._down[key] and scaler < self._levers.home[key]:
+                target = self._levers.home[key]  # somebody else lowered it; nothing is wrong with it
             else:
                 continue
             if abs(target - scaler) >= 0.01:

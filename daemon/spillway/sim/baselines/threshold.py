@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ RESTORE_SLOW = 0.85
 SPARE = 1.05
 """The regions left open must be told to take so many times the demand: a drain must not start a cascade."""
 
+LATELY = 300.0
+"""Seconds over which the highest demand counts: a minute of nonsense must not look like no demand at all."""
+
 STEPS = (SCALER_FLOOR, 0.35, 1.0)
 """The way back. A probe of a tenth shows within a dead time if the region is well; then a third, then all."""
 
@@ -42,6 +46,7 @@ class _ThresholdRule:
     def __init__(self, levers: Levers, dead_time: float) -> None:
         self._levers, self._dead_time = levers, dead_time
         self._regions = {k: _Region() for k in levers.home}
+        self._demand: dict[str, deque[tuple[float, float]]] = {}
 
     def troubled(self, key: Key) -> bool:
         """True while drained."""
@@ -49,6 +54,7 @@ class _ThresholdRule:
 
     def decide(self, scene: Scene) -> Mapping[Key, float]:
         """Worst regions first; each one rests for a dead time after it was moved."""
+        self._note(scene)
         wanted: dict[Key, float] = {}
         worst = sorted(
             scene.scalers,
@@ -64,6 +70,14 @@ class _ThresholdRule:
                 wanted[key], region.moved = target, scene.now
         return wanted
 
+    def _note(self, scene: Scene) -> None:
+        """Remember the demand of the last `LATELY` seconds."""
+        for service in {k[0] for k in scene.scalers}:
+            seen = self._demand.setdefault(service, deque())
+            seen.append((scene.now, scene.demand(service)))
+            while abs(scene.now - seen[0][0]) > LATELY:
+                seen.popleft()
+
     def _target(
         self, scene: Scene, scalers: Mapping[Key, float], key: Key, reading: Reading | None
     ) -> float | None:
@@ -72,8 +86,10 @@ class _ThresholdRule:
         if reading is not None and _badness(reading) >= 1.0 and scaler > 0:
             region.drained = True
             return min(scaler, self._least(scene, scalers, key, reading))
-        if not region.drained:
-            return None
+        if (
+            not region.drained
+        ):  # whoever else lowered it, the job says what should be, as infrastructure as code does
+            return home if (home := self._levers.home[key]) > scaler > 0 else None
         if reading is None:
             return SCALER_FLOOR if scaler == 0.0 and scene.healthy[key[1]] > 0.5 else None
         if reading.failed > RESTORE_FAILED or reading.slow > RESTORE_SLOW:
@@ -90,7 +106,8 @@ class _ThresholdRule:
             for k in self._levers.keys(service)
             if k != key and not self._regions[k].drained
         )
-        needed = (SPARE * scene.demand(service) - others) / self._levers.targets[key]
+        demand = max(demand for _, demand in self._demand[service])
+        needed = (SPARE * demand - others) / self._levers.targets[key]
         failing = reading.failed >= DRAIN_FAILED
         if failing and needed <= 0.0 and others > 0.0:
             return 0.0
