@@ -18,7 +18,7 @@ from spillway.control.retry import FIRST_WAIT, LONGEST_WAIT, Retry
 from spillway.core.distribution import Distribution
 from spillway.core.overlay import Posture, initial_overlay
 from spillway.core.result import BackendState
-from spillway.core.snapshot import Minute
+from spillway.core.snapshot import Minute, Seen
 
 STARTING = initial_overlay(fleet())
 
@@ -127,7 +127,8 @@ def test_a_minute_is_written_to_the_journal_once() -> None:
         "server_error": 0.0,
         "mean": 0.5,
         "bounds": 0,
-        "counts": (0.0, 50.0, 0.0),
+        "buckets": [1],
+        "counts": [50.0],
     }
     assert seen.bounds() == [bounds]
     assert seen.fresh("pool", "us-east4", (first, second)) == []
@@ -147,9 +148,23 @@ def test_a_minute_that_shows_late_is_written_and_one_that_was_corrected_is_not()
 
 def test_a_record_holds_every_signal_with_its_age_or_its_reason() -> None:
     record = snapshot_record(MinutesSeen(), example.snapshot())
-    standby = record["services"]["pool"]["backends"]["asia-northeast1"]
-    assert plain(record["signals"][standby["health"]]) == {"absence": "not-member", "detail": ""}
-    assert plain(record["signals"][standby["observed"]])["age"] == 1.0
+    signals = plain(record["signals"])
+    backends = record["services"]["pool"]["backends"]
+    observed, health, traffic = backends["asia-northeast1"]
+    assert signals[health] == {"absence": "not-member", "detail": ""}
+    assert signals[observed]["age"] == 1.0
+    assert signals[traffic]["absence"] == "no-series"
+
+
+def test_traffic_has_its_age_its_evidence_and_its_minutes() -> None:
+    minute = Minute(end=60.0, ok=50.0, client_error=0.0, too_many=1.0, server_error=2.0, latency=None)
+    snapshot = example.snapshot()
+    (view,) = snapshot.services
+    seen: Seen[tuple[Minute, ...]] = Seen(value=(minute,), age=240.0, evidence=53)
+    backends = tuple(replace(b, traffic=seen) for b in view.backends)
+    record = snapshot_record(MinutesSeen(), replace(snapshot, services=(replace(view, backends=backends),)))
+    for _, _, traffic in record["services"]["pool"]["backends"].values():
+        assert traffic == (240.0, 53, [(60.0, 50.0, 0.0, 1.0, 2.0)])
 
 
 def test_a_record_names_the_columns_of_its_assessments() -> None:

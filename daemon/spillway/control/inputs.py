@@ -7,15 +7,16 @@ record and named by their place.
 
 from __future__ import annotations
 
+from itertools import compress, count
 from typing import Any
 
 from spillway.core.snapshot import Minute, Missing, PlaceDemand, Seen, ServiceView, Snapshot
 
-MINUTE = ("end", "ok", "client_error", "too_many", "server_error", "mean", "bounds", "counts")
-"""What the values of a minute are, in their order; without a latency distribution the last three are left out."""
+MINUTE = ("end", "ok", "client_error", "too_many", "server_error", "mean", "bounds", "buckets", "counts")
+"""What the values of a minute are, in their order; without a latency distribution the last four are left out.
 
-PLACE = ("place", "region", "rate")
-"""What the values of a place's demand are, in their order."""
+Of a distribution only the buckets that are not empty are written: their numbers and their counts.
+"""
 
 
 class MinutesSeen:
@@ -46,6 +47,7 @@ class MinutesSeen:
         latency = m.latency
         if latency is None:
             return m.end, m.ok, m.client_error, m.too_many, m.server_error
+        counts = latency.counts
         place = self._bounds_by_id.get(id(latency.bounds))
         if place is None:
             place = self._bounds.setdefault(latency.bounds, len(self._bounds))
@@ -58,7 +60,8 @@ class MinutesSeen:
             m.server_error,
             latency.mean,
             place,
-            latency.counts,
+            list(compress(count(), counts)),
+            list(compress(counts, counts)),
         )
 
 
@@ -109,27 +112,34 @@ def _service(seen: MinutesSeen, signals: _Signals, view: ServiceView) -> dict[st
     name, place = view.service, signals.place
     return {
         "policy": place(view.policy),
-        "places": _places(view.places),
-        "unassigned": _traffic(seen, name, "", view.unassigned),
+        "places": _places(signals, view.places),
+        "unassigned": _traffic(seen, signals, name, "", view.unassigned),
         "backends": {
-            backend.region: {
-                "observed": place(backend.observed),
-                "health": place(backend.health),
-                "traffic": _traffic(seen, name, backend.region, backend.traffic),
-            }
+            backend.region: (
+                place(backend.observed),
+                place(backend.health),
+                _traffic(seen, signals, name, backend.region, backend.traffic),
+            )
             for backend in view.backends
         },
     }
 
 
-def _traffic(seen: MinutesSeen, service: str, region: str, value: Seen[tuple[Minute, ...]] | Missing) -> Any:
+def _traffic(
+    seen: MinutesSeen,
+    signals: _Signals,
+    service: str,
+    region: str,
+    value: Seen[tuple[Minute, ...]] | Missing,
+) -> Any:
+    """(age, evidence, new minutes), or the place of the reason why there are none."""
     if isinstance(value, Missing):
-        return value
-    return {"age": value.age, "evidence": value.evidence, "minutes": seen.fresh(service, region, value.value)}
+        return signals.place(value)
+    return value.age, value.evidence, seen.fresh(service, region, value.value)
 
 
-def _places(value: Seen[tuple[PlaceDemand, ...]] | Missing) -> Any:
+def _places(signals: _Signals, value: Seen[tuple[PlaceDemand, ...]] | Missing) -> Any:
+    """(age, evidence, rates), or the place of the reason why there are none."""
     if isinstance(value, Missing):
-        return value
-    rates = [(demand.place, demand.region, demand.rate) for demand in value.value]
-    return {"age": value.age, "evidence": value.evidence, "rates": rates}
+        return signals.place(value)
+    return value.age, value.evidence, [(demand.place, demand.region, demand.rate) for demand in value.value]

@@ -16,9 +16,10 @@ from spillway.control.report import TickReport
 from spillway.core.overlay import Overlay
 from spillway.core.result import BackendAssessment, Plan, ServiceAssessment
 
-BACKEND = tuple(field.name for field in fields(BackendAssessment))
+_OTHERS = tuple(field.name for field in fields(BackendAssessment) if field.name != "state")
+_others = attrgetter(*_OTHERS)
+BACKEND = ("state", *_OTHERS)
 """What the values of a backend's assessment are, in their order."""
-_values = attrgetter(*BACKEND)
 _SERVICE = tuple(field.name for field in fields(ServiceAssessment) if field.name != "backends")
 
 
@@ -40,7 +41,7 @@ def assessments_record(assessments: tuple[ServiceAssessment, ...]) -> dict[str, 
         "services": [
             {
                 **{name: getattr(a, name) for name in _SERVICE},
-                "backends": list(map(_values, a.backends)),
+                "backends": [(b.state.value, *_others(b)) for b in a.backends],
             }
             for a in assessments
         ],
