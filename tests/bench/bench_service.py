@@ -84,8 +84,8 @@ def fleet_of(services: int, regions: int) -> Fleet:
 class Synthetic:
     """A cloud that costs nothing to ask: what each tick will read is made ahead of the clock that measures it.
 
-    As from the real clients, all rows of a tick are new objects, every backend has numbers of its own, and all minutes but
-    the newest say what they said a tick before.
+    As from the real readers, all rows of a tick are new objects, every backend has numbers of its own, and all points but the
+    newest are those of the tick before (`decode.Points`; what that costs is measured by itself, see `bench_observe`).
     """
 
     kind = "synthetic"
@@ -98,6 +98,7 @@ class Synthetic:
         self._listing = Listing(at=self.at, services={})
         self._health = HealthReads(at=self.at)
         self._past = Past()
+        self._points: dict[float, list[Points]] = {}
 
     def now(self) -> float:
         return self.at
@@ -108,7 +109,12 @@ class Synthetic:
     def advance(self) -> None:
         """One minute later: what will be read then."""
         self.at += 60.0
-        self._readings = _readings(self.fleet, self.at)
+        ends = [self.at // 60.0 * 60.0 - 60.0 * back for back in range(_WINDOW)]
+        backends = sum(len(service.backends) for service in self.fleet.services)
+        self._points = {
+            end: self._points.get(end) or [_points(end, number) for number in range(backends)] for end in ends
+        }
+        self._readings = _readings(self.fleet, self.at, list(self._points.values()))
         self._listing = _listing(self.fleet, self.overlay, self.at)
         self._health = HealthReads(
             at=self.at,
@@ -152,20 +158,28 @@ class Synthetic:
         return {}
 
 
-def _readings(fleet: Fleet, at: float) -> Readings:
+Points = tuple[tuple[float, float], tuple[float, float], tuple[float, Distribution], tuple[float, float]]
+"""What a backend says of a minute: answers, failures, latencies, requests."""
+
+
+def _points(end: float, number: int) -> Points:
+    """A minute of backend `number`."""
+    spread = _spread(end, number)
+    answers = float(round(spread.count))
+    return (end, answers), (end, 1.0), (end, spread), (end, answers + 1.0)
+
+
+def _readings(fleet: Fleet, at: float, minutes: list[list[Points]]) -> Readings:
     """The rows of the last quarter of an hour: answers, a few failures, latencies, requests by continent."""
-    ends = [at // 60.0 * 60.0 - 60.0 * back for back in range(_WINDOW)]
     counts, latencies, places = [], [], []
-    for s, service in enumerate(fleet.services):
-        for b, backend in enumerate(service.backends):
-            group = (service.resource, backend.groups[0].name, backend.groups[0].scope)
-            spreads = tuple((end, _spread(end, 10 * s + b)) for end in ends)
-            answers = tuple((end, float(round(spread.count))) for end, spread in spreads)
-            counts.append(CountRow(*group, 200, answers))
-            counts.append(CountRow(*group, 503, tuple((end, 1.0) for end in ends)))
-            latencies.append(LatencyRow(*group, spreads))
-            requests = tuple((end, count + 1.0) for end, count in answers)
-            places.append(PlaceRow(group[0], group[2], _continent(backend.region), requests))
+    backends = [(service, backend) for service in fleet.services for backend in service.backends]
+    for number, (service, backend) in enumerate(backends):
+        group = (service.resource, backend.groups[0].name, backend.groups[0].scope)
+        answers, failures, spreads, requests = zip(*[minute[number] for minute in minutes], strict=True)
+        counts.append(CountRow(*group, 200, answers))
+        counts.append(CountRow(*group, 503, failures))
+        latencies.append(LatencyRow(*group, spreads))
+        places.append(PlaceRow(group[0], group[2], _continent(backend.region), requests))
     return Readings(
         counts=Answer(asked=at, rows=tuple(counts)),
         latencies=Answer(asked=at, rows=tuple(latencies)),
