@@ -1,13 +1,14 @@
 """What an oracle thinks will happen: the true world of one moment, carried on as that moment promised.
 
 An oracle knows what is true, not what is yet to come. Faults that have begun go on, those that have not are unknown,
-slow leaks go on leaking. Demand has two futures where its noiseless rate has a trend: it stays, or the trend goes on. Its
-noise has the true strength, and is not the noise that will be.
+slow leaks go on leaking. Demand has further futures where its noiseless rate has a trend: it stays, or a trend goes on. Its
+noise has the true strength, and is not the noise that will be. What has ended lately may begin again.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -23,14 +24,28 @@ Array = NDArray[np.float64]
 CHECKED = frozenset({"outage", "flapping"})
 """Kinds of fault that health checks show, and so everybody, without the delay of the metrics."""
 
-TREND = 300.0
-"""Seconds over which a trend must hold to be believed: in both halves, so that a step is no trend."""
+RETURNING = frozenset({"slow", "errors", "fast-failures", "capacity-loss", "gray", "quota"})
+"""Kinds of fault that health checks do not show, so that only having been away from there helps when they come back."""
+
+TRENDS = (300.0, 60.0)
+"""Seconds over which a trend must hold to be believed: in both halves, so that a step is no trend. The short one sees a
+surge while it begins; each makes a future of its own where they differ."""
+
+MATTERS = 0.02
+"""Share of the demand by which a trend must change it within `REACH` to make a future, and what is promised must
+change to be worth another search."""
 
 REACH = 600.0
 """Seconds for which a trend is carried on; then demand stays."""
 
 LEAK_REACH = 86400.0
 """Seconds for which a slow leak is thought to go on."""
+
+AGAIN_WITHIN = 3600.0
+"""Seconds for which a fault that has ended is remembered: what comes and goes is likelier to come than what never did."""
+
+AGAIN = 0.1
+"""Weight of the future in which it has come again, where that of every other future is 1."""
 
 OTHER_NOISE = 0x5EED
 """Added to the seed, so that the noise that an oracle imagines is not the one to come."""
@@ -39,25 +54,26 @@ OTHER_NOISE = 0x5EED
 class Promised:
     """Demand as one moment promises it."""
 
-    def __init__(self, world: World, *, trend: bool) -> None:
-        """From the moment at which `world` is; without `trend`, demand stays."""
+    def __init__(self, world: World, trend: float | None = None) -> None:
+        """From the moment at which `world` is; `trend` in seconds is what is looked back on, and without it demand stays."""
         sources, seed, epoch, step, at = world.setup.sources, world.seed, world.epoch, world.step, world.time
         self._sources, self._seed, self._step, self._at = sources, seed + OTHER_NOISE, step, at
-        moments = np.array([max(0.0, at - TREND), max(0.0, at - TREND / 2), at])
-        self._rate = np.empty(len(self._sources))
-        self._slope = np.zeros(len(self._sources))
-        for i, source in enumerate(self._sources):
-            old, middle, new = rate_of(source, moments, epoch).tolist()
-            self._rate[i] = new
-            first, second = middle - old, new - middle
-            if trend and at >= TREND and first * second > 0:
-                self._slope[i] = np.sign(first) * min(abs(first), abs(second)) / (TREND / 2)
+        self._rate = np.array([float(rate_of(s, np.array([at]), epoch)[0]) for s in sources])
+        self._slope = np.zeros(len(sources))
         self._imagined: dict[int, Array] = {}
+        if trend is not None and at >= trend:
+            back = np.array([at - trend, at - trend / 2, at])
+            self._slope = np.array([_slope(*rate_of(s, back, epoch).tolist()) / (trend / 2) for s in sources])
+
+    def differs(self, other: Promised) -> bool:
+        """True where it comes to another demand than `other`."""
+        change = np.abs(self._ahead - other._ahead).sum()
+        return bool(change > MATTERS * self._ahead.sum())
 
     @property
-    def moves(self) -> bool:
-        """True where there is a trend."""
-        return bool(self._slope.any())
+    def _ahead(self) -> Array:
+        """Requests/s when the trend has gone as far as it goes."""
+        return np.maximum(0.0, self._rate + self._slope * REACH)
 
     def copy(self) -> Promised:
         """Itself: it does not change."""
@@ -87,26 +103,63 @@ class Promised:
         return known
 
 
-def futures(world: World, seen: float | None = None) -> tuple[World, ...]:
-    """Forks that go on as this moment promises: demand as it is, and, where it has a trend, as the trend has it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Future:
+    """A fork that goes on as one promise has it."""
+
+    world: World
+    weight: float
+
+
+def futures(world: World, seen: float | None = None) -> tuple[Future, ...]:
+    """What this moment promises: demand as it is; as its trends have it; and the faults of the last hour once more.
 
     Args:
         world: the world of the moment that is known.
         seen: the moment, seconds since time zero, at which health checks were read; the same where none is given.
     """
     checked = world.time if seen is None else max(world.time, seen - DETECTION)
-    faults = []
+    faults, again = [], []
     for fault in world.faults:
         known = checked if fault.kind in CHECKED else world.time
-        if fault.at <= known:
-            faults.append(_going_on(fault, known) if fault.until > known else fault)
-    steady, moving = Promised(world, trend=False), Promised(world, trend=True)
-    found = []
-    for demand in (steady, moving) if moving.moves else (steady,):
-        twin = world.fork()
-        twin.suppose(demand, faults)
-        found.append(twin)
+        if fault.at <= known < fault.until:
+            faults.append(_going_on(fault, known))
+        elif fault.at <= known:
+            faults.append(fault)
+            if fault.kind in RETURNING and fault.until > known - AGAIN_WITHIN:
+                again.append(replace(fault, at=known, until=inf))
+    promises = promised(world)
+    found = [_future(world, promise, faults, 1.0) for promise in promises]
+    if again:
+        found.append(_future(world, promises[0], [*faults, *again], AGAIN))
     return tuple(found)
+
+
+def promised(world: World) -> tuple[Promised, ...]:
+    """All demands that this moment promises; the first is that nothing changes."""
+    promises = [Promised(world)]
+    for trend in TRENDS:
+        moving = Promised(world, trend)
+        if all(moving.differs(other) for other in promises):
+            promises.append(moving)
+    return tuple(promises)
+
+
+def changed(now: tuple[Promised, ...], before: tuple[Promised, ...]) -> bool:
+    """True where demand is promised otherwise than before, by more than is worth another search."""
+    return len(now) != len(before) or any(a.differs(b) for a, b in zip(now, before, strict=True))
+
+
+def _future(world: World, demand: Promised, faults: Sequence[Fault], weight: float) -> Future:
+    twin = world.fork()
+    twin.suppose(demand, faults)
+    return Future(world=twin, weight=weight)
+
+
+def _slope(old: float, middle: float, new: float) -> float:
+    """The lesser change of two halves that agree in direction; 0 where they do not."""
+    first, second = middle - old, new - middle
+    return float(np.sign(first)) * min(abs(first), abs(second)) if first * second > 0 else 0.0
 
 
 def _going_on(fault: Fault, now: float) -> Fault:

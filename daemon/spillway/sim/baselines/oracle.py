@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from math import ceil
 
-from spillway.sim.baselines.foresight import futures
+from spillway.sim.baselines.foresight import Future, Promised, changed, futures, promised
 from spillway.sim.baselines.levers import Levers, careful
 from spillway.sim.baselines.search import best, noise
 from spillway.sim.baselines.trial import HORIZON, Plan, Trial
@@ -19,7 +19,7 @@ TICK = 60.0
 """Seconds between ticks: the same as Spillway's."""
 
 PATIENCE = 300.0
-"""Seconds after which an oracle that found nothing to do searches again although nothing has changed but demand."""
+"""Seconds after which an oracle that found nothing to do searches again although nothing has changed but noise and queues."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,15 @@ class _Change:
     seen: float
     effective: float
     control: ServiceControl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Idle:
+    """A search that found nothing to do."""
+
+    since: float
+    situation: object
+    demand: tuple[Promised, ...]
 
 
 class Oracle:
@@ -58,7 +67,7 @@ class Oracle:
         self._changes: deque[_Change] = deque()
         self._begun = 0.0
         self._last: Plan | None = None
-        self._idle: tuple[float, object] | None = None
+        self._idle: _Idle | None = None
 
     def initial(self, setup: Setup, controls: tuple[ServiceControl, ...], /) -> tuple[ServiceControl, ...]:
         """The scenario's scalers with the posture `normal`, as Spillway begins."""
@@ -79,14 +88,16 @@ class Oracle:
             return None
         old = self._records[0].world
         situation = self._situation(old, sight)
+        demand = promised(old)
         if self._idle is not None:
-            since, was = self._idle
-            if was == situation and self._world.time - since < PATIENCE:
+            idle = self._idle
+            same = idle.situation == situation and not changed(demand, idle.demand)
+            if same and self._world.time - idle.since < PATIENCE:
                 return None
         trial = Trial(self._foreseen(self._world, old), self._levers, sight.listing)
         plan = self._choose(trial)
         if plan is None:
-            self._idle = (self._world.time, situation)
+            self._idle = _Idle(since=self._world.time, situation=situation, demand=demand)
             return None
         self._idle, self._last, self._begun = None, plan, self._world.time
         return trial.controls(plan)
@@ -115,15 +126,15 @@ class Oracle:
         faults = tuple(f for f in old.faults if f.active(old.time))
         return sight.listing, faults, tuple(sorted(sight.health.items()))
 
-    def _foreseen(self, world: World, old: World) -> tuple[World, ...]:
+    def _foreseen(self, world: World, old: World) -> tuple[Future, ...]:
         """The known past carried on to when a write of now takes effect, with all that is under way."""
         actuation = world.setup.scenario.actuation
         effective = world.time + actuation.write_time + actuation.propagation
         found = futures(old, world.time)
-        for twin in found:
+        for future in found:
             for change in self._changes:
-                twin.apply(change.control, change.effective)
-            twin.advance(ceil(effective / world.step - 1e-6) * world.step)
+                future.world.apply(change.control, change.effective)
+            future.world.advance(ceil(effective / world.step - 1e-6) * world.step)
         return found
 
     def _choose(self, trial: Trial) -> Plan | None:

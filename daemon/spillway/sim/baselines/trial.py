@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spillway.core.overlay import Posture
+from spillway.sim.baselines.foresight import Future
 from spillway.sim.baselines.levers import Key, Levers, scalers_of
 from spillway.sim.control import ServiceControl
 from spillway.sim.world import World
@@ -35,7 +36,7 @@ class Trial:
     """Tries plans on all foreseen worlds; the same plan costs nothing twice."""
 
     def __init__(
-        self, foreseen: tuple[World, ...], levers: Levers, listing: tuple[ServiceControl, ...]
+        self, foreseen: tuple[Future, ...], levers: Levers, listing: tuple[ServiceControl, ...]
     ) -> None:
         """Prepare.
 
@@ -44,8 +45,8 @@ class Trial:
             levers: what may be moved.
             listing: what is listed now.
         """
-        self.worlds, self.levers, self.listing = foreseen, levers, listing
-        self._before = [w.bad_requests() for w in foreseen]
+        self.futures, self.levers, self.listing = foreseen, levers, listing
+        self._before = [f.world.bad_requests() for f in foreseen]
         self._known: dict[Choice, float] = {}
         told = scalers_of(listing)
         self.leave = Plan(scalers={k: told.get(k, 0.0) for k in levers.home}, postures={})
@@ -55,7 +56,7 @@ class Trial:
     @property
     def world(self) -> World:
         """The future in which demand goes furthest."""
-        return max(self.worlds, key=lambda w: float(w.demand().sum()))
+        return max((f.world for f in self.futures), key=lambda w: float(w.demand().sum()))
 
     @property
     def tries(self) -> int:
@@ -63,12 +64,13 @@ class Trial:
         return len(self._known)
 
     def cost(self, plan: Plan) -> float:
-        """Bad requests until the horizon, mean over the futures, and what still waits then: its fate is yet to come."""
+        """Bad requests until the horizon, weighted mean over the futures, and what still waits then: its fate is to come."""
         choice = plan.choice()
         if choice not in self._known:
             results = self._results(plan)
-            regret = sum(max(0.0, r - left) for r, left in zip(results, self._left, strict=True))
-            self._known[choice] = (sum(results) + REGRET * regret) / len(results)
+            costs = [r + REGRET * max(0.0, r - left) for r, left in zip(results, self._left, strict=True)]
+            weights = [f.weight for f in self.futures]
+            self._known[choice] = sum(w * c for w, c in zip(weights, costs, strict=True)) / sum(weights)
         return self._known[choice]
 
     def controls(self, plan: Plan) -> tuple[ServiceControl, ...]:
@@ -77,7 +79,7 @@ class Trial:
 
     def _results(self, plan: Plan) -> list[float]:
         changed = [n for o, n in zip(self.listing, self.controls(plan), strict=True) if o != n]
-        return [self._run(w, b, changed) for w, b in zip(self.worlds, self._before, strict=True)]
+        return [self._run(f.world, b, changed) for f, b in zip(self.futures, self._before, strict=True)]
 
     def _run(self, world: World, before: float, changed: list[ServiceControl]) -> float:
         twin = world.fork()
