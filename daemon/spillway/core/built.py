@@ -6,7 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from spillway.core.minutes import Points, Spreads, Tally, minutes_of
+from spillway.core.minutes import Made, Points, Spreads, Tally, lone, minutes_of
 from spillway.core.policy import Evidence
 from spillway.core.snapshot import Absence, Minute, Missing, Seen
 
@@ -33,23 +33,79 @@ class Built:
 
 def build(tally: Tally, *, newest: float, with_latency: bool, before: Built | None) -> Built:
     """The minutes up to `newest`; those that `before` holds and whose rows say the same as then are taken over."""
-    early = after(tally.counts[0][1], newest, before.early if before else 0) if tally.counts else 0
+    counts = tally.counts
+    early = after(counts[0][1], newest, before.early if before is not None else 0) if counts else 0
     if before is not None and before.with_latency == with_latency and newest >= before.newest:
-        lowest = min([points[-1][0] for _, points in tally.counts], default=0.0)
-        fresh = _unseen(tally, before, newest, lowest, early)
-        if fresh is not None:
+        lowest = min([points[-1][0] for _, points in counts], default=0.0)
+        if early == before.early and _one_more(tally, before, newest, lowest):
+            end = counts[0][1][early][0]
+            minute = lone(
+                end,
+                [(kind, points[early][1]) for kind, points in counts],
+                [points[early][1] for points in tally.latencies] if with_latency else [],
+            )
+            added: Made | None = (end,), (minute,), (0.0 if minute is None else minute.total,)
+        else:
+            fresh = _unseen(tally, before, newest, lowest, early)
+            added = minutes_of(fresh, newest, with_latency=with_latency) if fresh is not None else None
+        if added is not None:
             start = bisect_left(before.ends, lowest)
-            added, made, totals = minutes_of(fresh, newest, with_latency=with_latency)
             return Built(
                 tally,
                 newest,
                 with_latency,
-                before.ends[start:] + added,
-                before.minutes[start:] + made,
-                before.totals[start:] + totals,
+                before.ends[start:] + added[0],
+                before.minutes[start:] + added[1],
+                before.totals[start:] + added[2],
                 early,
             )
     return Built(tally, newest, with_latency, *minutes_of(tally, newest, with_latency=with_latency), early)
+
+
+def _one_more(tally: Tally, before: Built, newest: float, lowest: float) -> bool:
+    """Tell if every row has exactly one minute more that counts, the same one, and nothing else has changed.
+
+    That is what nearly every tick brings to nearly every backend; `_unseen` sorts out all others.
+    """
+    now, then, early = tally.counts, before.tally.counts, before.early
+    late = early + 1
+    if not early or len(now) != len(then) or len(now[0][1]) <= late:
+        return False
+    end = now[0][1][early][0]
+    if not before.newest < end <= newest:
+        return False
+    for (kind, points), (was, earlier) in zip(now, then, strict=True):
+        if kind != was or not _shifted(points, earlier, early, end, before.newest, newest, lowest):
+            return False
+    if not before.with_latency:
+        return True
+    spreads, spreads_then = tally.latencies, before.tally.latencies
+    if len(spreads) != len(spreads_then):
+        return False
+    for some, earlier_ones in zip(spreads, spreads_then, strict=True):
+        if not _shifted(some, earlier_ones, early, end, before.newest, newest, lowest):
+            return False
+    return True
+
+
+def _shifted(
+    points: tuple[P, ...],
+    earlier: tuple[P, ...],
+    early: int,
+    end: float,
+    then: float,
+    newest: float,
+    lowest: float,
+) -> bool:
+    """Tell if `points` are those of `earlier` after one at `end`, which is the only one of them between `then` and `newest`."""
+    return (
+        len(points) > early + 1
+        and points[early][0] == end
+        and points[early - 1][0] > newest
+        and points[early + 1][0] <= then < earlier[early - 1][0]
+        and earlier[-1][0] < lowest
+        and points[early + 1 :] == earlier[early:-1]
+    )
 
 
 def after(points: tuple[tuple[float, Any], ...], limit: float, guess: int = 0) -> int:

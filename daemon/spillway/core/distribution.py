@@ -7,11 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from operator import add
+from operator import add, mul
+
+
+class Weighed:
+    """Room beside a frozen distribution for sums over its buckets, worked out once.
+
+    Not fields: they take no part in equality, in `repr`, in copies or in what is stored.
+    """
+
+    __slots__ = ("_count", "_edges")
+
+    _count: float
+    _edges: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution:
+class Distribution(Weighed):
     """Counts in buckets: bucket i holds [bounds[i-1], bounds[i]); the first is underflow, the last overflow.
 
     Raises:
@@ -35,11 +47,28 @@ class Distribution:
             raise ValueError("bucket bounds must rise")
         if min(self.counts) < 0:
             raise ValueError("bucket counts cannot be negative")
+        object.__setattr__(self, "_count", sum(self.counts))
 
     @property
     def count(self) -> float:
         """All samples."""
-        return sum(self.counts)
+        try:
+            return self._count
+        except AttributeError:  # a copy, or one that was pickled
+            return sum(self.counts)
+
+    def edges(self) -> tuple[float, float]:
+        """Seconds of all samples together, each at the lower and each at the upper bound of its bucket.
+
+        The overflow bucket has no upper bound and is left out of the second.
+        """
+        try:
+            return self._edges
+        except AttributeError:
+            low: float = sum(map(mul, self.bounds, self.counts[1:]))
+            high: float = sum(map(mul, self.bounds, self.counts))
+            object.__setattr__(self, "_edges", (low, high))
+            return low, high
 
     def percentile(self, percent: float) -> float | None:
         """Google's estimate of the percentile in seconds, or None where there is no sample.

@@ -121,49 +121,46 @@ def minutes_of(tally: Tally, newest: float, *, with_latency: bool) -> Made:
     """The minutes up to `newest`, None for each that cannot be true; what is not reported while others are is 0."""
     ends = tuple(sorted({end for _, points in tally.counts for end, _ in points if end <= newest}))
     spreads = tally.latencies if with_latency else []
-    if len(ends) == 1:
-        made = [_lone(ends[0], tally.counts, spreads)]
-    else:
-        impossible: set[float] = set()
-        success, other, client, too_many, server = (row.get for row in _sums(tally, impossible))
-        latency = _latencies(spreads, impossible).get
-        made = [
-            None
-            if end in impossible
-            else _minute(
-                end,
-                success(end, 0.0),
-                other(end, 0.0),
-                client(end, 0.0),
-                too_many(end, 0.0),
-                server(end, 0.0),
-                latency(end),
-            )
-            for end in ends
-        ]
+    impossible: set[float] = set()
+    success, other, client, too_many, server = (row.get for row in _sums(tally, impossible))
+    latency = _latencies(spreads, impossible).get
+    made = [
+        None
+        if end in impossible
+        else _minute(
+            end,
+            success(end, 0.0),
+            other(end, 0.0),
+            client(end, 0.0),
+            too_many(end, 0.0),
+            server(end, 0.0),
+            latency(end),
+        )
+        for end in ends
+    ]
     return ends, tuple(made), tuple([0.0 if minute is None else minute.total for minute in made])
 
 
-def _lone(end: float, counts: list[tuple[int, Points]], spreads: list[Spreads]) -> Minute | None:
-    """The only minute of some rows: what each tick brings to each backend, and so without the tables that many need."""
+def lone(end: float, counts: list[tuple[int, float]], spreads: list[Distribution | None]) -> Minute | None:
+    """The minute at `end` from the only point of each row; None where it cannot be true. What `minutes_of` does for many.
+
+    Args:
+        end: UTC seconds.
+        counts: (kind of answer, how many) of each row.
+        spreads: the latencies of each row.
+    """
     sums = [0.0, 0.0, 0.0, 0.0, 0.0]
-    for kind, points in counts:
-        for at, value in points:
-            if at == end:
-                if value < 0:
-                    return None
-                sums[kind] += value
+    for kind, value in counts:
+        if value < 0:
+            return None
+        sums[kind] += value
     latency: Distribution | None = None
-    parts = [part for row in spreads for at, part in row if at == end]
-    if len(parts) == 1:
-        latency = parts[0]
-        if latency is None:
+    if spreads:
+        if None in spreads:
             return None
-    elif parts:
-        impossible: set[float] = set()
-        latency = _latencies(spreads, impossible).get(end)
-        if end in impossible:
-            return None
+        latency = spreads[0]
+        if len(spreads) > 1:
+            latency = _latencies([((end, spread),) for spread in spreads], set()).get(end)
     success, other, client, too_many, server = sums
     return _minute(end, success, other, client, too_many, server, latency)
 

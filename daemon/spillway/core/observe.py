@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from spillway.core.built import Built, build, seen_minutes
 from spillway.core.directory import Directory, Whose, directory
@@ -41,6 +42,7 @@ _NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
 NOTHING_ASKED = Readings(counts=_NOT_ASKED, latencies=_NOT_ASKED, places=_NOT_ASKED)
 """The readings of the fast pass, which asks for no traffic."""
 
+Rows = tuple[PlaceRow, ...]
 Place = tuple[int, RegionName]
 """Index of the service and region; region '' collects what no backend answered."""
 
@@ -66,6 +68,7 @@ class _Pass:
     lag: Lag
     problems: list[str]
     built: Mapping[Place, Built]
+    untold: Missing | None
     shared: Shared
 
 
@@ -143,20 +146,14 @@ def follow(
         lag=lag,
         problems=found,
         built=built,
+        untold=_untold(readings.counts),
         shared=Shared(),
     )
     listed = _listed(fleet, listing, past.listed)
     trusted = evidence or {}
     services = tuple(
-        _service_view(
-            seen,
-            index,
-            service,
-            listed[index] if listed else None,
-            demand.get(index, ()),
-            trusted.get(service.name, _DEFAULT),
-        )
-        for index, service in enumerate(fleet.services)
+        _service_view(seen, index, service, its, demand.get(index, ()), trusted.get(service.name, _DEFAULT))
+        for index, (service, its) in enumerate(zip(fleet.services, listed or repeat(None), strict=False))
     )
     snapshot = Snapshot(at=at, lag=lag.total, services=services, problems=tuple(dict.fromkeys(found)))
     return snapshot, Past(built, listed)
@@ -233,14 +230,16 @@ def _place_rows(places: Directory, answer: Answer[PlaceRow] | Missing) -> dict[i
     return {index: tuple(rows) for index, rows in result.items()}
 
 
-def _minutes(seen: _Pass, place: Place, evidence: Evidence) -> Seen[tuple[Minute, ...]] | Missing:
-    """The trusted minutes of one place, unless the query as a whole cannot be trusted."""
-    counts = seen.readings.counts
+def _untold(counts: Answer[CountRow] | Missing) -> Missing | None:
+    """Why there are no minutes at all; None where there are."""
     if isinstance(counts, Missing):
         return counts
-    if counts.errors:
-        return Missing(absence=Absence.PARTIAL, detail="; ".join(counts.errors))
-    return seen_minutes(seen.built.get(place), at=seen.at, evidence=evidence)
+    return Missing(absence=Absence.PARTIAL, detail="; ".join(counts.errors)) if counts.errors else None
+
+
+def _minutes(seen: _Pass, place: Place, evidence: Evidence) -> Seen[tuple[Minute, ...]] | Missing:
+    """The trusted minutes of one place, unless the query as a whole cannot be trusted."""
+    return seen.untold or seen_minutes(seen.built.get(place), at=seen.at, evidence=evidence)
 
 
 def _backend_view(
@@ -266,12 +265,7 @@ def _backend_view(
 
 
 def _service_view(
-    seen: _Pass,
-    index: int,
-    service: Service,
-    listed: Listed | None,
-    rows: tuple[PlaceRow, ...],
-    evidence: Evidence,
+    seen: _Pass, index: int, service: Service, listed: Listed | None, rows: Rows, evidence: Evidence
 ) -> ServiceView:
     """One service with all its backends."""
     if listed is not None and listed.listed is None:

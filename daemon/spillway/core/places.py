@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from spillway.core.built import after
 from spillway.core.directory import region_of
-from spillway.core.minutes import absurd, newest_first, wild
+from spillway.core.minutes import Points, absurd, newest_first, wild
 from spillway.core.policy import Evidence
 from spillway.core.series import Answer, Lag, PlaceRow
 from spillway.core.snapshot import Absence, Minute, Missing, PlaceDemand, Seen
@@ -41,15 +41,15 @@ def seen_places(
         return answer
     if answer.errors:
         return Missing(absence=Absence.PARTIAL, detail="; ".join(answer.errors))
-    minutes = _newest(rows, answer.asked - lag.ingest_delay, max(1, evidence.minutes))
-    ends = sorted(set().union(*minutes))[-max(1, evidence.minutes) :]
+    parts = _newest(rows, answer.asked - lag.ingest_delay, max(1, evidence.minutes))
+    ends = sorted({end for part in parts for end, _ in part})[-max(1, evidence.minutes) :]
     if not ends:
         return Missing(absence=Absence.NO_SERIES)
     age = at - ends[-1]
     if age > evidence.max_age:
         return Missing(absence=Absence.STALE, detail=f"the newest minute ended {age:.0f} s ago")
-    sums = _sums(rows, minutes, ends)
-    if sums is None or _contradicts(sums, traffic, frozenset(ends)):
+    sums = _sums(rows, parts, frozenset(ends))
+    if sums is None or _contradicts(sums, traffic, ends):
         return Missing(
             absence=Absence.GARBAGE, detail="counts by continent cannot be true, or contradict the answers"
         )
@@ -64,24 +64,24 @@ def seen_places(
     )
 
 
-def _newest(rows: tuple[PlaceRow, ...], newest: float, count: int) -> list[dict[float, float]]:
-    """The `count` newest points of each row up to `newest`, by their end: no others can be among the newest of all."""
+def _newest(rows: tuple[PlaceRow, ...], newest: float, count: int) -> list[Points]:
+    """The `count` newest points of each row up to `newest`, oldest first: no others can be among the newest of all."""
     early = 0
-    minutes = []
+    parts = []
     for row in rows:
         points = newest_first(row.points) if row.points else ()
         early = after(points, newest, early)
-        minutes.append(dict(points[early : early + count]))
-    return minutes
+        parts.append(points[early : early + count][::-1])
+    return parts
 
 
 def _sums(
-    rows: tuple[PlaceRow, ...], minutes: list[dict[float, float]], ends: list[float]
+    rows: tuple[PlaceRow, ...], parts: list[Points], ends: frozenset[float]
 ) -> dict[tuple[str, RegionName], float] | None:
     """Requests by (place, region) in the minutes `ends`, or None if one count cannot be true."""
     sums: dict[tuple[str, RegionName], float] = {}
-    for row, counts in zip(rows, minutes, strict=True):
-        values = [counts[end] for end in ends if end in counts]
+    for row, part in zip(rows, parts, strict=True):
+        values = [value for end, value in part if end in ends]
         if not values:
             continue
         total = sum(values)
@@ -92,23 +92,17 @@ def _sums(
     return sums
 
 
-def _contradicts(
-    sums: Mapping[tuple[str, RegionName], float], traffic: Traffic, ends: frozenset[float]
-) -> bool:
+def _contradicts(sums: Mapping[tuple[str, RegionName], float], traffic: Traffic, ends: list[float]) -> bool:
     """Tell if a region's requests and its answers, both known, are too far apart to be both true."""
     by_region: dict[RegionName, float] = {}
     for (_, region), total in sums.items():
         by_region[region] = by_region.get(region, 0.0) + total
-    oldest = min(ends)
     for region, total in by_region.items():
         seen = traffic.get(region)
         if isinstance(seen, Seen):
-            answered = []
-            for minute in reversed(seen.value):
-                if minute.end < oldest:
-                    break
-                if minute.end in ends:
-                    answered.append(minute.total)
-            if len(answered) == len(ends) and wild(total, sum(reversed(answered)), _APART):
+            minutes = seen.value[-len(ends) :]
+            if [minute.end for minute in minutes] != ends:
+                minutes = tuple([minute for minute in seen.value if minute.end in ends])
+            if len(minutes) == len(ends) and wild(total, sum([m.total for m in minutes]), _APART):
                 return True
     return False

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import isfinite
-from operator import mul
 from typing import Generic, TypeVar
 
 from spillway.core.distribution import Distribution
@@ -164,23 +163,21 @@ def histogram(
         return None
     if len(counts) != len(bounds) + 1 or min(counts) < 0:
         return None
-    if total > 0 and not _mean_fits(bounds, counts, total=total, mean=mean):
-        return None
     try:
-        return Distribution(bounds=bounds, counts=counts, mean=mean)
+        spread = Distribution(bounds=bounds, counts=counts, mean=mean)
     except ValueError:
         return None
+    return spread if total <= 0 or _mean_fits(spread) else None
 
 
-def _mean_fits(bounds: tuple[float, ...], counts: tuple[float, ...], *, total: float, mean: float) -> bool:
-    """Tell if `mean` lies between all samples at their bucket's lower and all at their upper bound."""
-    low: float = sum(map(mul, bounds, counts[1:])) / total
-    if mean < low * (1.0 - _MEAN_TOLERANCE) - 0.001:
+def _mean_fits(spread: Distribution) -> bool:
+    """Tell if the mean lies between all samples at their bucket's lower and all at their upper bound."""
+    low, high = spread.edges()
+    mean, total = spread.mean, spread.count
+    if mean < low / total * (1.0 - _MEAN_TOLERANCE) - 0.001:
         return False
-    if counts[-1] > 0:
-        return True  # the overflow bucket has no upper bound
-    high: float = sum(map(mul, bounds, counts)) / total
-    return mean <= high * (1.0 + _MEAN_TOLERANCE) + 0.001
+    # the overflow bucket has no upper bound
+    return spread.counts[-1] > 0 or mean <= high / total * (1.0 + _MEAN_TOLERANCE) + 0.001
 
 
 def exponential_bounds(*, finite: int, growth: float, scale: float) -> tuple[float, ...]:

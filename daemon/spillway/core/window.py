@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
-from operator import add, mul
+from math import inf
+from operator import add
 from typing import NamedTuple
 
 from spillway.core.distribution import Distribution, percentile_in
@@ -90,28 +90,28 @@ def judged(minute: Minute, limit: float) -> Judged:
 
 def _flaw(minute: Minute, spread: Distribution | None, samples: float) -> str | None:
     ok = minute.ok
-    for count in (ok, minute.client_error, minute.too_many, minute.server_error):
-        if count < 0 or not isfinite(count):
-            return "a count is negative or no number"
+    if not (
+        0 <= ok < inf
+        and 0 <= minute.client_error < inf
+        and 0 <= minute.too_many < inf
+        and 0 <= minute.server_error < inf
+    ):
+        return "a count is negative or no number"
     if spread is None or samples < FEW or ok < FEW:
         return None
     if abs(samples - ok) > MISMATCH * max(samples, ok):
         return f"{samples:.0f} latency samples for {ok:.0f} answers"
-    if not isfinite(spread.mean) or spread.mean < 0 or not _mean_fits(spread, samples):
+    if not 0 <= spread.mean < inf or not _mean_fits(spread, samples):
         return "the mean latency lies outside its own buckets"
     return None
 
 
 def _mean_fits(spread: Distribution, count: float) -> bool:
     """Tell whether the mean can come from the buckets; the overflow bucket has no upper end."""
-    counts, bounds = spread.counts, spread.bounds
-    lowest: float = sum(map(mul, bounds, counts[1:])) / count
-    if spread.mean < lowest * 0.98 - 1e-6:
+    lowest, highest = spread.edges()
+    if spread.mean < lowest / count * 0.98 - 1e-6:
         return False
-    if counts[-1] > 0:
-        return True
-    highest: float = sum(map(mul, bounds, counts)) / count
-    return spread.mean <= highest * 1.02 + 1e-6
+    return spread.counts[-1] > 0 or spread.mean <= highest / count * 1.02 + 1e-6
 
 
 def judge(
@@ -133,7 +133,7 @@ def judge(
     if traffic.age > evidence.max_age:
         return Blind(absence=Absence.STALE, why=f"{traffic.age:.0f} s old", age=traffic.age)
     start = newest_end - evidence.minutes * period
-    newest = [m for m in traffic.value if m.end > start + 0.5 * period]
+    newest = _later(traffic.value, start + 0.5 * period)
     if not newest:
         return Blind(
             absence=Absence.NO_SERIES,
@@ -141,9 +141,11 @@ def judge(
             age=traffic.age,
         )
     judgements = [judged(m, slo.latency) for m in newest]
-    flaws = [j.flaw for j in judgements if j.flaw]
-    if flaws:
-        return Blind(absence=Absence.GARBAGE, why=flaws[-1], age=traffic.age)
+    flaw = None
+    for judgement in judgements:
+        flaw = judgement.flaw or flaw
+    if flaw:
+        return Blind(absence=Absence.GARBAGE, why=flaw, age=traffic.age)
     totals = [j.total for j in judgements]
     most = max(totals)
     if min(totals) * JUMP < most and most > FEW * JUMP and _jumps_about(totals):
@@ -158,15 +160,33 @@ def _jumps_about(totals: list[float]) -> bool:
     return not (rising or falling)
 
 
+def _later(minutes: tuple[Minute, ...], start: float) -> list[Minute]:
+    """Those of `minutes`, oldest first, that ended after `start`."""
+    first = len(minutes)
+    while first and minutes[first - 1].end > start:
+        first -= 1
+    return list(minutes[first:])
+
+
 def _sum_up(minutes: list[Minute], judgements: list[Judged], age: float, slo: Slo, period: float) -> Window:
-    answers = sum([j.total for j in judgements])
-    ok = sum([m.ok for m in minutes])
-    errors = sum([m.server_error for m in minutes])
-    too_many = sum([m.too_many for m in minutes])
-    spreads = [(m.latency, j) for m, j in zip(minutes, judgements, strict=True) if j.samples > 0]
-    samples = sum([j.samples for _, j in spreads])
-    late = sum([j.late * j.samples for _, j in spreads]) / samples if samples else 0.0
-    times = sum([s.mean * j.samples for s, j in spreads if s is not None])
+    answers = ok = errors = too_many = samples = slow = times = 0.0
+    spreads: list[Distribution] = []
+    lates: list[float] = []
+    rates: list[tuple[float, float]] = []
+    for minute, (_, _, total, count, late) in zip(minutes, judgements, strict=True):
+        answers += total
+        ok += minute.ok
+        errors += minute.server_error
+        too_many += minute.too_many
+        rates.append((minute.end, total / period))
+        spread = minute.latency
+        if spread is not None and count > 0:
+            samples += count
+            slow += late * count
+            times += spread.mean * count
+            spreads.append(spread)
+            lates.append(late)
+    late = slow / samples if samples else 0.0
     seconds = period * len(minutes)
     newest, total = minutes[-1], judgements[-1].total
     return Window(
@@ -179,11 +199,11 @@ def _sum_up(minutes: list[Minute], judgements: list[Judged], age: float, slo: Sl
         error_ratio=errors / answers if answers else 0.0,
         newest_errors=newest.server_error / total if total else 0.0,
         too_many_ratio=too_many / answers if answers else 0.0,
-        slow=min([j.late for _, j in spreads[-2:]], default=0.0),
+        slow=min(lates[-2:], default=0.0),
         mean=times / samples if samples else None,
-        percentile=_percentile([s for s, _ in spreads if s is not None], slo.percentile),
+        percentile=_percentile(spreads, slo.percentile),
         bad=(errors + too_many + late * ok) / answers if answers else 0.0,
-        rates=tuple([(m.end, j.total / period) for m, j in zip(minutes, judgements, strict=True)]),
+        rates=tuple(rates),
     )
 
 
