@@ -36,7 +36,10 @@ MATTERS = 0.02
 change to be worth another search."""
 
 REACH = 600.0
-"""Seconds for which a trend is carried on; then demand stays."""
+"""Seconds for which a trend is carried on at most; then demand stays."""
+
+CARRIED = 6.0
+"""A trend is carried on for so many times as long as it was seen: what began a minute ago need not last."""
 
 LEAK_REACH = 86400.0
 """Seconds for which a slow leak is thought to go on."""
@@ -45,7 +48,10 @@ AGAIN_WITHIN = 3600.0
 """Seconds for which a fault that has ended is remembered: what comes and goes is likelier to come than what never did."""
 
 AGAIN = 0.1
-"""Weight of the future in which it has come again, where that of every other future is 1."""
+"""Weight of the future in which it has come again, where that of the future in which all stays is 1."""
+
+MOVING = 0.3
+"""Weight of a future in which a trend goes on."""
 
 OTHER_NOISE = 0x5EED
 """Added to the seed, so that the noise that an oracle imagines is not the one to come."""
@@ -60,6 +66,7 @@ class Promised:
         self._sources, self._seed, self._step, self._at = sources, seed + OTHER_NOISE, step, at
         self._rate = np.array([float(rate_of(s, np.array([at]), epoch)[0]) for s in sources])
         self._slope = np.zeros(len(sources))
+        self._reach = REACH if trend is None else min(REACH, CARRIED * trend)
         self._imagined: dict[int, Array] = {}
         if trend is not None and at >= trend:
             back = np.array([at - trend, at - trend / 2, at])
@@ -73,7 +80,7 @@ class Promised:
     @property
     def _ahead(self) -> Array:
         """Requests/s when the trend has gone as far as it goes."""
-        return np.maximum(0.0, self._rate + self._slope * REACH)
+        return np.maximum(0.0, self._rate + self._slope * self._reach)
 
     def copy(self) -> Promised:
         """Itself: it does not change."""
@@ -82,7 +89,7 @@ class Promised:
     def rates(self, first: int, last: int) -> Array:
         """Requests/s in the steps first <= k < last, as steps x clients."""
         times = (np.arange(first, last) + 0.5) * self._step
-        ahead = np.minimum(times - self._at, REACH)[:, None]
+        ahead = np.minimum(times - self._at, self._reach)[:, None]
         rates = np.maximum(0.0, self._rate + self._slope * ahead)
         minutes = (times // 60.0).astype(np.int64)
         result: Array = rates * np.stack([self._noise(m) for m in minutes.tolist()])
@@ -129,9 +136,11 @@ def futures(world: World, seen: float | None = None) -> tuple[Future, ...]:
             if fault.kind in RETURNING and fault.until > known - AGAIN_WITHIN:
                 again.append(replace(fault, at=known, until=inf))
     promises = promised(world)
-    found = [_future(world, promise, faults, 1.0) for promise in promises]
+    staying, *moving = promises
+    found = [_future(world, staying, faults, 1.0)]
+    found += [_future(world, promise, faults, MOVING) for promise in moving]
     if again:
-        found.append(_future(world, promises[0], [*faults, *again], AGAIN))
+        found.append(_future(world, staying, [*faults, *again], AGAIN))
     return tuple(found)
 
 

@@ -17,6 +17,9 @@ TRIES = 60
 FACTORS = (0.7, 0.85, 0.95, 1.05, 1.2, 1.5)
 """By which one ceiling is changed."""
 
+WORTH = 0.5
+"""Bad requests that a step of the descent must save."""
+
 DEVIATIONS = 2.0
 """A gain below so many standard deviations of a Poisson count as large as the bad requests is noise."""
 
@@ -36,7 +39,10 @@ def best(trial: Trial, more: tuple[Plan, ...] = ()) -> Plan:
         trial: where plans are tried.
         more: further starts, such as what was chosen last.
     """
-    found = min([trial.leave, *more, *starts(trial)], key=trial.cost)
+    found = trial.leave
+    for start in (*more, *starts(trial)):
+        if trial.cost(start, trial.cost(found)) < trial.cost(found):
+            found = start
     return descend(trial, found, TRIES)
 
 
@@ -50,12 +56,18 @@ def descend(trial: Trial, plan: Plan, tries: int) -> Plan:
             for step in _steps(plan, key):
                 if trial.tries >= limit:
                     return plan
-                if trial.cost(step) < trial.cost(plan) - 0.5:
+                if _better(trial, step, plan):
                     plan, better = step, True
         for step in _postures(trial, plan):
-            if trial.cost(step) < trial.cost(plan) - 0.5:
+            if _better(trial, step, plan):
                 plan, better = step, True
     return plan
+
+
+def _better(trial: Trial, step: Plan, plan: Plan) -> bool:
+    """True where the step saves a request, or nearly."""
+    bar = trial.cost(plan) - WORTH
+    return trial.cost(step, bar) < bar
 
 
 def _steps(plan: Plan, key: Key) -> Iterator[Plan]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
 from spillway.core.overlay import Posture
 from spillway.sim.baselines.foresight import Future
@@ -48,10 +49,12 @@ class Trial:
         self.futures, self.levers, self.listing = foreseen, levers, listing
         self._before = [f.world.bad_requests() for f in foreseen]
         self._known: dict[Choice, float] = {}
+        self._partly: set[Choice] = set()
+        """Choices of which only a part of the cost is known."""
         told = scalers_of(listing)
         self.leave = Plan(scalers={k: told.get(k, 0.0) for k in levers.home}, postures={})
         """All as it is."""
-        self._left = self._results(self.leave)
+        self._left = [self._run(f.world, b, []) for f, b in zip(foreseen, self._before, strict=True)]
 
     @property
     def world(self) -> World:
@@ -63,23 +66,41 @@ class Trial:
         """Runs of the model so far."""
         return len(self._known)
 
-    def cost(self, plan: Plan) -> float:
-        """Bad requests until the horizon, weighted mean over the futures, and what still waits then: its fate is to come."""
+    def cost(self, plan: Plan, below: float = inf) -> float:
+        """Bad requests until the horizon, weighted mean over the futures, and what still waits then: its fate is to come.
+
+        Infinity where it shows before all futures are run that it is not less than `below`.
+        """
         choice = plan.choice()
-        if choice not in self._known:
-            results = self._results(plan)
-            costs = [r + REGRET * max(0.0, r - left) for r, left in zip(results, self._left, strict=True)]
-            weights = [f.weight for f in self.futures]
-            self._known[choice] = sum(w * c for w, c in zip(weights, costs, strict=True)) / sum(weights)
+        if self._known.get(choice, 0.0) >= below:
+            return inf
+        if choice not in self._known or choice in self._partly:
+            total, whole = self._sum(plan, below)
+            self._known[choice] = total
+            self._partly.discard(choice)
+            if not whole:
+                self._partly.add(choice)
+                return inf
         return self._known[choice]
+
+    def _sum(self, plan: Plan, below: float) -> tuple[float, bool]:
+        """The cost, or as much of it as reaches `below`, and whether it is all."""
+        changed = self._changed(plan)
+        weights = sum(f.weight for f in self.futures)
+        total = 0.0
+        for future, before, left in zip(self.futures, self._before, self._left, strict=True):
+            if total >= below:
+                return total, False
+            result = self._run(future.world, before, changed)
+            total += future.weight / weights * (result + REGRET * max(0.0, result - left))
+        return total, True
 
     def controls(self, plan: Plan) -> tuple[ServiceControl, ...]:
         """What would be written."""
         return self.levers.apply(self.listing, plan.scalers, plan.postures)
 
-    def _results(self, plan: Plan) -> list[float]:
-        changed = [n for o, n in zip(self.listing, self.controls(plan), strict=True) if o != n]
-        return [self._run(f.world, b, changed) for f, b in zip(self.futures, self._before, strict=True)]
+    def _changed(self, plan: Plan) -> list[ServiceControl]:
+        return [n for o, n in zip(self.listing, self.controls(plan), strict=True) if o != n]
 
     def _run(self, world: World, before: float, changed: list[ServiceControl]) -> float:
         twin = world.fork()
