@@ -51,6 +51,11 @@ FIGURES = (
         measure=lambda: f"{1000 * bench_core.decision_30_regions():.1f} ms",
     ),
     Figure(
+        name="client's messages to rows, 200 services x 10 regions",
+        goal="with the clients",
+        measure=lambda: f"{bench_observe.messages_to_rows(200, 10):.0f} ms, in the clients' threads",
+    ),
+    Figure(
         name="rows to snapshot, 200 services x 10 regions",
         goal="part of the row below",
         measure=lambda: f"{bench_observe.rows_to_snapshot(200, 10):.0f} ms",

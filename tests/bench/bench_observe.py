@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -32,28 +36,51 @@ _MINUTES = 15
 _BOUNDS = tuple(0.05 * 1.4**i * 1000.0 for i in range(20))
 
 
-def _points(value: Value) -> list[tuple[float, Value]]:
-    return [(_NOW - 60.0 * i, value) for i in range(_MINUTES + _TICKS)][::-1]
+def _points(value_at: Callable[[int], Value]) -> list[tuple[float, Value]]:
+    """A value for each minute; `value_at` is told which."""
+    return [(_NOW - 60.0 * back, value_at(back)) for back in reversed(range(_MINUTES + _TICKS))]
+
+
+def _histogram(count: int) -> Histogram:
+    """`count` latencies in four buckets."""
+    parts = (count - 3 * (count // 4), count // 4, count // 4, count // 4)
+    return Histogram(bounds=_BOUNDS, counts=(*[0] * 8, *parts, *[0] * 9), count=count, mean=900.0)
 
 
 def _source(fleet: Fleet) -> FakeSource:
     """Two codes and a latency distribution for every group, as a busy project has them."""
-    counts = tuple([0] * 8 + [40, 30, 20, 10] + [0] * 9)
-    histogram = Histogram(bounds=_BOUNDS, counts=counts, count=100, mean=900.0)
     series: dict[str, list[RawSeries]] = {COUNT: [], LATENCY: [], REQUESTS: []}
-    for service in fleet.services:
-        for backend in service.backends:
-            for key in backend.groups:
-                names: dict[str, Any] = {"target": service.resource, "name": key.name, "scope": key.scope}
-                series[COUNT].append(raw(_points(100), **names))
-                series[COUNT].append(raw(_points(1), code=503, **names))
-                series[LATENCY].append(raw(_points(histogram), **names))
-                series[REQUESTS].append(raw(_points(101), **names))
+    backends = [(service, backend) for service in fleet.services for backend in service.backends]
+    for number, (service, backend) in enumerate(backends):
+
+        def answers(back: int, number: int = number) -> int:
+            return 1000 + 10 * number + back % 7  # no two backends say the same, as none do in earnest
+
+        for key in backend.groups:
+            names: dict[str, Any] = {"target": service.resource, "name": key.name, "scope": key.scope}
+            series[COUNT].append(raw(_points(answers), **names))
+            series[COUNT].append(
+                raw(_points(lambda back, of=answers: of(back) // 50), code=503, **names)  # type: ignore[misc]
+            )
+            series[LATENCY].append(raw(_points(lambda back, of=answers: _histogram(of(back))), **names))  # type: ignore[misc]
+            series[REQUESTS].append(raw(_points(lambda back, of=answers: of(back) + 1), **names))  # type: ignore[misc]
     return FakeSource(series)
 
 
-def _read(fleet: Fleet, ticks: int = 1) -> tuple[list[Readings], int]:
-    """The three queries of some ticks through the official client and a real server, and how many calls they took."""
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """What some ticks have read through the official client from a real server."""
+
+    readings: list[Readings]
+    calls: int
+    decoding: list[float]
+    """CPU milliseconds of each tick in which messages became rows."""
+
+
+@cache
+def _read(services: int, regions: int, ticks: int) -> _Reads:
+    """The three queries of some ticks, each a minute after the one before."""
+    fleet = fleet_of(services, regions)
     server = serve(_source(fleet), FixedClock(_NOW), "127.0.0.1:0")
     try:
         reader = MonitoringReader(
@@ -63,26 +90,40 @@ def _read(fleet: Fleet, ticks: int = 1) -> tuple[list[Readings], int]:
             window=900.0,
             deadline=60.0,
         )
-        readings = [
-            Readings(counts=reader.counts(at), latencies=reader.latencies(at), places=reader.places(at))
-            for at in (_NOW - 60.0 * back for back in reversed(range(ticks)))
-        ]
-        return readings, sum(usage.calls for usage in reader.usage.values())
+        readings: list[Readings] = []
+        spent = [0.0]
+        for back in reversed(range(ticks)):
+            at = _NOW - 60.0 * back
+            readings.append(
+                Readings(counts=reader.counts(at), latencies=reader.latencies(at), places=reader.places(at))
+            )
+            spent.append(1000.0 * sum(usage.decoding for usage in reader.usage.values()))
+        calls = sum(usage.calls for usage in reader.usage.values())
+        return _Reads(readings, calls, [after - before for before, after in pairwise(spent)])
     finally:
         server.stop(0.0)
 
 
 def monitoring_calls(services: int, regions: int) -> int:
     """ListTimeSeries calls of one tick, pages counted one by one."""
-    readings, calls = _read(fleet_of(services, regions))
-    assert isinstance(readings[0].counts, Answer)
-    return calls
+    reads = _read(services, regions, _TICKS)
+    assert isinstance(reads.readings[0].counts, Answer)
+    return reads.calls // _TICKS
+
+
+def messages_to_rows(services: int, regions: int) -> float:
+    """CPU milliseconds of `adapters.decode`, the median of ticks that each bring one new minute.
+
+    The official client's own part, the call and the protobuf parser, is not in it; nor is this in the tick from rows to
+    record: it runs in the threads that wait for the client.
+    """
+    return median(_read(services, regions, _TICKS).decoding[1:])
 
 
 def rows_to_snapshot(services: int, regions: int) -> float:
     """CPU milliseconds of `core.observe.follow`, the median of ticks that each bring one new minute."""
     fleet = fleet_of(services, regions)
-    readings, _ = _read(fleet, _TICKS)
+    readings = _read(services, regions, _TICKS).readings
     listing = Listing(
         at=_NOW,
         services={

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from collections import deque
+from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any
 
 from spillway.control.report import TickReport
-from spillway.core.result import BackendAssessment
 
 LENGTH = 240
 """Points kept for a region: four hours of ticks."""
@@ -17,45 +18,56 @@ LIMIT = 100_000
 SERIES = ("served", "ceiling", "latency", "errors")
 
 
-def _values(backend: BackendAssessment) -> tuple[float | None, ...]:
-    """One point of each series, in the order of SERIES."""
-    ceiling = None if backend.target is None else backend.target * backend.scaler_wanted
-    return backend.served, ceiling, backend.latency, backend.error_ratio
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """One tick: a row of values, so that a tick of a large fleet adds one object and not thousands."""
+
+    at: float
+    places: dict[tuple[str, str], int]
+    """Where the values of (service, region) begin; shared by all moments of one fleet."""
+    values: array[float]
+    """32-bit floats in the order of SERIES; NaN is a gap."""
+
+    def value(self, region: tuple[str, str], series: int) -> float | None:
+        """Four significant digits are more than a chart can show; None for a gap."""
+        place = self.places.get(region)
+        value = nan if place is None else self.values[place + series]
+        return float(f"{value:.4g}") if isfinite(value) else None
 
 
 class History:
-    """Rings of 32-bit floats; NaN is a gap."""
+    """The moments that are remembered, oldest first."""
 
     def __init__(self) -> None:
-        self._at: array[float] = array("d")
-        self._rings: dict[tuple[str, str], dict[str, array[float]]] = {}
+        self._moments: deque[_Moment] = deque()
 
     def add(self, report: TickReport) -> None:
         """Add one point for each region; regions that are gone are forgotten, new ones start with gaps."""
-        length = len(self._at)
-        backends = {(s.service, b.region): b for s in report.assessments for b in s.backends}
-        for key in list(self._rings.keys() - backends.keys()):
-            del self._rings[key]
-        for key, backend in backends.items():
-            ring = self._rings.setdefault(key, {name: array("f", [nan] * length) for name in SERIES})
-            for name, value in zip(SERIES, _values(backend), strict=True):
-                ring[name].append(nan if value is None else value)
-        self._at.append(report.at)
-        surplus = len(self._at) - min(LENGTH, max(20, LIMIT // max(1, len(backends))))
-        if surplus > 0:
-            del self._at[:surplus]
-            for ring in self._rings.values():
-                for series in ring.values():
-                    del series[:surplus]
+        regions: list[tuple[str, str]] = []
+        values: list[float] = []
+        for assessment in report.assessments:
+            service = assessment.service
+            for b in assessment.backends:
+                regions.append((service, b.region))
+                values += (
+                    nan if b.served is None else b.served,
+                    nan if b.target is None else b.target * b.scaler_wanted,
+                    nan if b.latency is None else b.latency,
+                    nan if b.error_ratio is None else b.error_ratio,
+                )
+        places = self._moments[-1].places if self._moments else {}
+        if regions != list(places):
+            places = {region: len(SERIES) * number for number, region in enumerate(regions)}
+        self._moments.append(_Moment(report.at, places, array("f", values)))
+        while len(self._moments) > min(LENGTH, max(20, LIMIT // max(1, len(regions)))):
+            self._moments.popleft()
 
     def document(self) -> dict[str, Any]:
-        """The rings as plain values: `at` once, then each series by service and region, null for gaps."""
+        """What is remembered as plain values: `at` once, then each series by service and region, null for gaps."""
         services: dict[str, dict[str, dict[str, list[float | None]]]] = {}
-        for (service, region), ring in list(self._rings.items()):
-            services.setdefault(service, {})[region] = {name: _plain(series) for name, series in ring.items()}
-        return {"schema": 1, "at": list(self._at), "services": services}
-
-
-def _plain(series: array[float]) -> list[float | None]:
-    """Four significant digits are more than a chart can show."""
-    return [float(f"{value:.4g}") if isfinite(value) else None for value in series]
+        for service, region in self._moments[-1].places if self._moments else ():
+            services.setdefault(service, {})[region] = {
+                name: [moment.value((service, region), number) for moment in self._moments]
+                for number, name in enumerate(SERIES)
+            }
+        return {"schema": 1, "at": [moment.at for moment in self._moments], "services": services}
