@@ -46,12 +46,16 @@ class Tally:
     def add(self, code: int, points: Points) -> None:
         """Take the row of one response code."""
         if points:
-            self.counts.append((_KINDS.get(code, _SERVER), newest_first(points)))
+            if points[0][0] < points[-1][0]:
+                points = points[::-1]
+            self.counts.append((_KINDS.get(code, _SERVER), points))
 
     def add_latencies(self, points: Spreads) -> None:
         """Take a row of latencies."""
         if points:
-            self.latencies.append(newest_first(points))
+            if points[0][0] < points[-1][0]:
+                points = points[::-1]
+            self.latencies.append(points)
 
 
 def wild(one: float, other: float, factor: float = _WILD) -> bool:

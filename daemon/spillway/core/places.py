@@ -69,8 +69,10 @@ def _newest(rows: tuple[PlaceRow, ...], newest: float, count: int) -> list[Point
     early = 0
     parts = []
     for row in rows:
-        points = newest_first(row.points) if row.points else ()
-        early = after(points, newest, early)
+        points = row.points
+        if not (0 < early < len(points) and points[early][0] <= newest < points[early - 1][0]):
+            points = newest_first(points) if points else ()
+            early = after(points, newest)
         parts.append(points[early : early + count][::-1])
     return parts
 
@@ -103,6 +105,8 @@ def _contradicts(sums: Mapping[tuple[str, RegionName], float], traffic: Traffic,
             minutes = seen.value[-len(ends) :]
             if [minute.end for minute in minutes] != ends:
                 minutes = tuple([minute for minute in seen.value if minute.end in ends])
-            if len(minutes) == len(ends) and wild(total, sum([m.total for m in minutes]), _APART):
-                return True
+            if len(minutes) == len(ends):
+                answered = sum([m.ok + m.client_error + m.too_many + m.server_error for m in minutes])
+                if wild(total, answered, _APART):
+                    return True
     return False
