@@ -86,6 +86,11 @@ FIGURES = (
         measure=lambda: f"{bench_world.day(10, 10):.2f} s",
     ),
     Figure(
+        name="the same with a look every 60 s, as a controller has",
+        goal="<= 1 s",
+        measure=lambda: f"{bench_world.strides(10, 10):.2f} s",
+    ),
+    Figure(
         name="simulated day, 200 clients x 30 regions",
         goal="<= 10 s",
         measure=lambda: f"{bench_world.day(30, 200):.2f} s",

@@ -10,6 +10,7 @@ from spillway.sim import setup
 from spillway.sim.baselines.static import Static
 from spillway.sim.run import Run
 from spillway.sim.scenario import Scenario
+from spillway.sim.world import World
 
 
 def scenario(regions: int, clients: int) -> Scenario:
@@ -49,6 +50,19 @@ def scenario(regions: int, clients: int) -> Scenario:
             "faults": [{"kind": "slow", "region": names[0], "at": "6h", "for": "2h", "factor": 2}],
         }
     )
+
+
+def strides(regions: int, clients: int, stride: float = 60.0) -> float:
+    """Seconds for one simulated day in which somebody looks at the world every `stride` seconds, as a controller does."""
+    built = setup.build(scenario(regions, clients), Path())
+    best = float("inf")
+    for _ in range(3):
+        world = World(built)
+        began = perf_counter()
+        while world.time < built.scenario.duration:
+            world.advance(world.time + stride)
+        best = min(best, perf_counter() - began)
+    return best
 
 
 def day(regions: int, clients: int) -> float:

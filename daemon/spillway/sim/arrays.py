@@ -63,6 +63,8 @@ class RegionArrays:
     errors: Array
     quota: Array
     """Requests/s; infinity where there is none."""
+    doors_open: bool
+    """True where every request may wait for a slot: nobody is dead, fails fast or has a quota."""
     slots: Array
     mean: Array
     scv: Array
@@ -85,6 +87,7 @@ class RegionArrays:
             fast_429=np.array([f.get(429, 0.0) for f in fast]),
             fast_503=np.array([f.get(503, 0.0) for f in fast]),
             errors=np.array([s.errors for s in states]),
+            doors_open=all(s.dead == 0.0 and not s.fast and s.quota is None for s in states),
             quota=np.array([np.inf if s.quota is None else s.quota for s in states]),
             slots=np.array([s.slots for s in states]),
             mean=np.array([s.mean for s in states]),

@@ -174,6 +174,9 @@ class Balancer:
                 lost[:, path.clients] = own
                 continue
             spread = waterfall(own, path.ceilings, path.order)
+            if spread.shape == sent.shape:  # one service, all clients and regions: nothing to place
+                sent = spread
+                continue
             sent[:, path.clients[:, None], path.regions[None, :]] = spread
         matrix = self.groups.matrix
         arrived = np.matmul(matrix, demand[:, :, None])[:, :, 0]

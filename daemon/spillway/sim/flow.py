@@ -122,11 +122,14 @@ class Flow:
             goodness: for the share of good answers.
             by_client: say what became of each client's requests, too.
         """
-        reached = np.matmul(groups.matrix, sent)
         total = np.matmul(np.ones((1, sent.shape[1])), sent)[:, 0, :]
         counts = np.zeros((len(sent), len(CODES), groups.size, sent.shape[2]))
-        joins = self._doors(total, reached, regions, counts)
-        block = self._queues(first, sent * joins[:, None, :], total * joins, regions)
+        if regions.doors_open:
+            joins = np.ones_like(total)
+            block = self._queues(first, sent, total, regions)
+        else:
+            joins = self._doors(total, np.matmul(groups.matrix, sent), regions, counts)
+            block = self._queues(first, sent * joins[:, None, :], total * joins, regions)
         gone_before, self._failed = self._failed, []
         for region, gone in gone_before:
             counts[0, UNAVAILABLE, :, region] += groups.matrix @ gone
@@ -161,13 +164,15 @@ class Flow:
         safe = np.minimum(load, CALM_LOAD)
         length = np.where(arrived > 0, queue_length(safe, regions.slots, regions.scv), 0.0)
         left = np.minimum(1.0, length / np.maximum(arrived, 1e-300))
-        carried = np.array([[r.left for r in self._rests], *left[:-1]])
-        before = np.concatenate((self._history[(first - 1) % len(self._history)][None], joining[:-1]))
+        carried, before = np.empty_like(left), np.empty_like(joining)
+        carried[0], carried[1:] = [r.left for r in self._rests], left[:-1]
+        before[0], before[1:] = self._history[(first - 1) % len(self._history)], joining[:-1]
         block = Block(
             first=first,
             step=self._step,
             joining=joining,
             arrived=arrived,
+            load=load,
             calm=np.logical_and(load < CALM_LOAD, left <= CALM_QUEUE),
             left=left,
             share=waiting_share(safe, regions.slots),
@@ -176,17 +181,19 @@ class Flow:
             history=self._history,
             matters=NO_WAIT * regions.mean,
         )
-        calm = [bool(c) for c in np.atleast_1d(np.all(block.calm, axis=0))]
+        calm = np.logical_and.reduce(block.calm, axis=0).tolist()
         heavy = {r for r, rest in enumerate(self._rests) if rest.queue is not None or not calm[r]}
-        for t, r in np.argwhere(left * self._step > block.matters).tolist():
-            if r not in heavy:  # by Little's law the mean wait is queue over arrival rate
-                amount, wait = float(arrived[t, r]), float(left[t, r]) * self._step
-                block.waits.append(Wait(t, r, amount, float(block.share[t, r]), wait, 0.0))
-        for r, rest in enumerate(self._rests):
-            if r in heavy:
-                self._rests[r] = walk(block, r, rest, regions)
-            else:
-                self._rests[r] = Rest(float(left[-1, r]), float(arrived[-1, r]))
+        wait = left * self._step  # by Little's law the mean wait is queue over arrival rate
+        where = (wait > block.matters).nonzero()
+        values = (*where, arrived[where], block.share[where], wait[where])
+        for t, r, amount, share, mean in zip(*(v.tolist() for v in values), strict=True):
+            if r not in heavy:
+                block.waits.append(Wait(t, r, amount, share, mean, 0.0))
+        ends = zip(self._rests, left[-1].tolist(), arrived[-1].tolist(), strict=True)
+        self._rests = [
+            walk(block, r, rest, regions) if r in heavy else Rest(still, came)
+            for r, (rest, still, came) in enumerate(ends)
+        ]
         keep = min(len(joining), len(self._history))
         last = first + len(joining)
         self._history[np.arange(last - keep, last) % len(self._history)] = joining[len(joining) - keep :]
@@ -207,18 +214,20 @@ def _outcome(
     """Turn starts and waits into answers, failures and latencies."""
     steps, count = block.waiting.shape
     taken = np.matmul(groups.matrix, block.started)
-    answered = np.broadcast_to(regions.idle[:, -1], (steps, count)).copy()
-    good_share = np.broadcast_to(regions.idle_good, (steps, *regions.idle_good.shape))
+    answered = np.empty((steps, count))
+    answered[:] = regions.idle[:, -1]
+    good_share = np.empty((steps, *regions.idle_good.shape))
+    good_share[:] = regions.idle_good
     busy = np.zeros((steps, count), dtype=bool)
     step, region, rows = _latency_rows(block.waits, regions.tables)
     if len(rows):
-        good_share = good_share.copy()
         busy[step, region] = True
         answered[step, region] = rows[:, -1]
         good_share[step, :, region] = goodness.read(rows, region)
     fine = 1.0 - regions.errors
     counts[:, OK] += taken * (answered * fine)[:, None, :]
-    counts[:, ERROR] += taken * (answered * regions.errors)[:, None, :]
+    if regions.errors.any():
+        counts[:, ERROR] += taken * (answered * regions.errors)[:, None, :]
     counts[:, TIMED_OUT] += taken * (1.0 - answered)[:, None, :]
     return BlockResult(
         first=block.first,
@@ -228,7 +237,7 @@ def _outcome(
         by_client=block.started,
         answered=answered,
         waiting=block.waiting,
-        load=_load(block.arrived, regions, block.step),
+        load=block.load,
         busy=busy,
         busy_step=step,
         busy_region=region,
@@ -249,7 +258,10 @@ def _latency_rows(waits: list[Wait], tables: tuple[LatencyTable, ...]) -> tuple[
         by_table.setdefault(id(tables[r]), (tables[r], []))[1].append(i)
     for table, mine in by_table.values():
         rows[mine] = table.rows(values[mine, 1], values[mine, 2], values[mine, 3])
-    place = np.array([w.step for w in waits]) * len(tables) + region
+    step = np.array([w.step for w in waits])
+    place = step * len(tables) + region
+    if bool((place[1:] > place[:-1]).all()):
+        return step, region, rows
     where, only, part = np.unique(place, return_index=True, return_inverse=True)
     if len(where) == len(place):
         return where // len(tables), where % len(tables), rows[only]

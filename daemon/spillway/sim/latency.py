@@ -92,7 +92,7 @@ class LatencyTable:
             mean_wait: mean wait over all requests, seconds.
             certain: share of the wait that is a queue ahead of everybody, not chance (0..1).
         """
-        share = np.clip(waiting, 1e-9, 1.0)[:, None]
+        share = np.maximum(np.minimum(waiting, 1.0), 1e-9)[:, None]
         chance = (1.0 - share) * self.idle + share * _between(
             self._chance, self._chance_waits, mean_wait / share[:, 0]
         )
@@ -119,8 +119,8 @@ def _between(table: Array, grid: Array, waits: Array) -> Array:
     step = float(np.log(grid[-1] / grid[1])) / (len(grid) - 2)
     logs = np.log(np.maximum(waits, 1e-12) / grid[1]) / step + 1.0
     position = np.where(waits < grid[1], waits / grid[1], logs)
-    below = np.clip(position, 0, len(grid) - 2).astype(np.int64)
-    part = np.clip(position - below, 0.0, 1.0)[:, None]
+    below = np.maximum(np.minimum(position, len(grid) - 2), 0).astype(np.int64)
+    part = np.maximum(np.minimum(position - below, 1.0), 0.0)[:, None]
     low = table[below]
     result: Array = low + (table[below + 1] - low) * part
     return result
@@ -145,4 +145,7 @@ def table_for(mixture: Mixture, timeout: float) -> LatencyTable:
 
 def histogram(row: Array) -> Array:
     """Buckets of cumulative rows (..., bounds + 1): their sum is the answered share."""
-    return np.diff(row, axis=-1, prepend=0.0)
+    result = np.empty_like(row)
+    result[..., 0] = row[..., 0]
+    np.subtract(row[..., 1:], row[..., :-1], out=result[..., 1:])
+    return result

@@ -45,6 +45,8 @@ class Block:
     """Requests that join queues, steps x clients x regions."""
     arrived: Array
     """Their sum over clients."""
+    load: Array
+    """Offered work over slots."""
     calm: NDArray[np.bool_]
     """True where the stationary queue of that step is short."""
     left: Array
