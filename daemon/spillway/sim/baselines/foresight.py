@@ -79,8 +79,8 @@ class Promised:
 
     @property
     def _ahead(self) -> Array:
-        """Requests/s when the trend has gone as far as it goes."""
-        return np.maximum(0.0, self._rate + self._slope * self._reach)
+        """Requests/s if the trend went as far as any."""
+        return np.maximum(0.0, self._rate + self._slope * REACH)
 
     def copy(self) -> Promised:
         """Itself: it does not change."""
