@@ -85,9 +85,18 @@ def test_interrupted_on_a_terminal(jobs: str) -> None:
         stderr=far_end,
     )
     os.close(far_end)
+    try:
+        interrupt(program, terminal, workers=0 if jobs == "1" else int(jobs))
+    finally:
+        program.kill()
+        program.wait(AT_ONCE)
+
+
+def interrupt(program: subprocess.Popen[bytes], terminal: int, workers: int) -> None:
+    """Press Ctrl-C once `workers` processes are at work, and look at what becomes of them."""
     pid = program.pid
     said, below, until = b"", set[int](), time.monotonic() + BEGUN
-    while (b"runs" not in said or (jobs != "1" and len(below) < 2)) and time.monotonic() < until:
+    while (b"runs" not in said or len(below) < workers) and time.monotonic() < until:
         said += read(terminal, 0.2)
         below = children(pid)
     assert b"runs" in said, said
