@@ -75,8 +75,9 @@ def read(terminal: int, seconds: float) -> bytes:
 @pytest.mark.skipif(
     not Path("/proc/self/task").is_dir(), reason="children of a process are read from /proc, which is Linux"
 )
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_interrupted_on_a_terminal(jobs: str) -> None:
+@pytest.mark.parametrize(("jobs", "settle"), [("1", 1.0), ("2", 0.0), ("2", 2.0)])
+def test_interrupted_on_a_terminal(jobs: str, settle: float) -> None:
+    """`settle`: seconds that the workers have; with none of them they are hit while they still import."""
     terminal, far_end = pty.openpty()
     program = subprocess.Popen(
         (sys.executable, "-c", ON_TERMINAL, *COMMAND, "--jobs", jobs),
@@ -86,13 +87,13 @@ def test_interrupted_on_a_terminal(jobs: str) -> None:
     )
     os.close(far_end)
     try:
-        interrupt(program, terminal, workers=0 if jobs == "1" else int(jobs))
+        interrupt(program, terminal, 0 if jobs == "1" else int(jobs), settle)
     finally:
         program.kill()
         program.wait(AT_ONCE)
 
 
-def interrupt(program: subprocess.Popen[bytes], terminal: int, workers: int) -> None:
+def interrupt(program: subprocess.Popen[bytes], terminal: int, workers: int, settle: float) -> None:
     """Press Ctrl-C once `workers` processes are at work, and look at what becomes of them."""
     pid = program.pid
     said, below, until = b"", set[int](), time.monotonic() + BEGUN
@@ -100,7 +101,7 @@ def interrupt(program: subprocess.Popen[bytes], terminal: int, workers: int) -> 
         said += read(terminal, 0.2)
         below = children(pid)
     assert b"runs" in said, said
-    said += read(terminal, 1.0)
+    said += read(terminal, settle)
     below = children(pid)
     interrupted = time.monotonic()
     os.write(terminal, b"\x03")

@@ -10,8 +10,9 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from typing import Protocol
 
 from spillway.errors import SpillwayError
@@ -22,6 +23,10 @@ Progress = Callable[[float], None]
 
 AHEAD = 2
 """Jobs under way for each process: one that runs, and one that waits for it."""
+
+
+GRACE = 2.0
+"""Seconds that a pool has to notice that its processes were ended."""
 
 
 class Runner(Protocol):
@@ -77,8 +82,14 @@ class Processes:
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_end_at_once_on_interrupt,
         )
+        under_way: deque[Future[Done]] = deque()
         try:
-            yield from _in_order(jobs, lambda job: pool.submit(perform, job), self._count * AHEAD, progress)
+            for job in jobs:
+                if len(under_way) >= self._count * AHEAD:
+                    yield _finish(under_way.popleft(), progress)
+                under_way.append(_submit(pool, job))
+            while under_way:
+                yield _finish(under_way.popleft(), progress)
             pool.shutdown()
         except BrokenProcessPool as error:
             raise SpillwayError(
@@ -86,27 +97,29 @@ class Processes:
                 remedy="Was it short of memory? Try fewer at once with --jobs.",
             ) from error
         finally:  # finished, interrupted, or left by whoever reads the results
-            pool.shutdown(wait=False, cancel_futures=True)
             for child in set(multiprocessing.active_children()) - known:
                 child.terminate()
+            for future in (
+                under_way
+            ):  # a pool that shuts down before it knows that its processes are gone complains aloud
+                with suppress(CancelledError, TimeoutError):
+                    future.exception(GRACE)
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, job: Job) -> Future[Done]:
+    """Submit, which may start a process: born with Ctrl-C held back, it cannot be hit before it knows what to do then."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(perform, job)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def _end_at_once_on_interrupt() -> None:
     """Ctrl-C reaches every process of the terminal; a worker then has nothing to say."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _in_order(
-    jobs: Sequence[Job], submit: Callable[[Job], Future[Done]], most: int, progress: Progress
-) -> Iterator[Done]:
-    """Keep `most` jobs under way; the oldest is handed on first."""
-    under_way: deque[Future[Done]] = deque()
-    for job in jobs:
-        if len(under_way) >= most:
-            yield _finish(under_way.popleft(), progress)
-        under_way.append(submit(job))
-    while under_way:
-        yield _finish(under_way.popleft(), progress)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _finish(future: Future[Done], progress: Progress) -> Done:

@@ -2,7 +2,8 @@
 
 An oracle knows what is true, not what is yet to come. Faults that have begun go on, those that have not are unknown,
 slow leaks go on leaking. Demand has further futures where its noiseless rate has a trend: it stays, or a trend goes on. Its
-noise has the true strength, and is not the noise that will be. What has ended lately may begin again.
+noise has the true strength, and is not the noise that will be. What has come and gone twice lately
+may come again.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ LEAK_REACH = 86400.0
 """Seconds for which a slow leak is thought to go on."""
 
 AGAIN_WITHIN = 3600.0
-"""Seconds for which a fault that has ended is remembered: what comes and goes is likelier to come than what never did."""
+"""Seconds for which a fault that has ended is remembered: what came and went twice is likely to come again."""
 
 AGAIN = 0.1
 """Weight of the future in which it has come again, where that of the future in which all stays is 1."""
@@ -135,6 +136,7 @@ def futures(world: World, seen: float | None = None) -> tuple[Future, ...]:
             faults.append(fault)
             if fault.kind in RETURNING and fault.until > known - AGAIN_WITHIN:
                 again.append(replace(fault, at=known, until=inf))
+    again = [f for f in again if sum(o.kind == f.kind and o.region == f.region for o in again) > 1]
     promises = promised(world)
     staying, *moving = promises
     found = [_future(world, staying, faults, 1.0)]
