@@ -87,8 +87,17 @@ class Judge:
         rates = self._world.demand().tolist()
         demand = sum(r for r, s in zip(rates, asks, strict=True) if s == after.service)
         few = serving < max(1, self._floors.min_serving_regions) and serving < serving_before
-        scarce = capacity < demand * (1.0 + self._floors.reserve) and capacity < capacity_before - 1e-9
-        return few or scarce
+        floor = demand * (1.0 + self._floors.reserve)
+        scarce = capacity < floor and capacity < capacity_before - 1e-9
+        return few or (scarce and self._able() >= floor)
+
+    def _able(self) -> float:
+        """Requests/s that all regions can truly take: with less than the floor asks, no write can keep it.
+
+        Ceilings that add up to less than the demand limit nothing then, as Google overfills them in proportion.
+        """
+        states = [self._world.state(p.name) for p in self._world.setup.regions]
+        return sum(s.capacity for s in states if s.dead < 1.0)
 
     def _effective(self, control: ServiceControl) -> tuple[int, float]:
         """Regions that serve, and target x scaler x healthy share in requests/s."""
