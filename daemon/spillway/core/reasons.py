@@ -5,8 +5,10 @@ A code is stable: metrics carry it as a label. A sentence is for people: it carr
 
 from __future__ import annotations
 
+from spillway.core.move_sentences import MOVES
 from spillway.core.result import Reason
-from spillway.core.sentences import ALARMS, GUARDS, MOVES, NOTES, QUIETS, VERDICTS, Kind, Template
+from spillway.core.sentences import ALARMS, GUARDS, NOTES, QUIETS, VERDICTS
+from spillway.core.template import Kind, Template
 
 __all__ = ["Kind", "Template", "reason", "table"]
 
