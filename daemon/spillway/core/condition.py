@@ -6,6 +6,7 @@ from spillway.core.altered import altered
 from spillway.core.facts import Facts
 from spillway.core.memory import BackendMemory
 from spillway.core.policy import Policy
+from spillway.core.shares import fell_at
 from spillway.core.window import Blind, Window
 
 AS_USUAL = 1.15
@@ -77,8 +78,9 @@ def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
     elif well is False:
         since = None
     estimate = memory.estimate
-    if since is not None and estimate.healthy_share < estimate.share_before and estimate.share_at > since:
-        since = estimate.share_at
+    fell = fell_at(estimate)
+    if since is not None and fell is not None and fell > since:
+        since = fell
     dead = memory.dead_seen
     if facts.health is not None:
         dead = min(99, dead + 1) if facts.dead else 0

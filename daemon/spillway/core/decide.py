@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spillway.core.facts import Facts
-from spillway.core.floors import floor_of, nominal_of
+from spillway.core.bounds import Bounds, capped
+from spillway.core.floors import effective_of, floor_of, nominal_floor, nominal_of
 from spillway.core.picture import Picture
 from spillway.core.policy import Shortage
 from spillway.core.predict import Outcome, Region
 from spillway.core.reasons import reason
-from spillway.core.rest import rested
+from spillway.core.restore import may_move, probes, restores
 from spillway.core.result import Lever, Reason
-from spillway.core.search import Bounds, Found, capped, hundredths, search
+from spillway.core.search import Found, search
 from spillway.core.units import SCALER_FLOOR
 from spillway.core.window import Window
 from spillway.core.wishes import Change
@@ -20,8 +20,15 @@ from spillway.core.wishes import Change
 LEAST_GAIN = 0.003
 """Share of the demand that a move must save at least; below it is noise."""
 
-RESTORE_COST = 0.0005
-"""Share of the demand that may become bad by opening a ceiling again: the model's own grain."""
+TROUBLE = 0.02
+"""Expected share of bad requests from which nothing is restored: first things first."""
+
+STUCK = 0.02
+"""Expected share of bad requests under the best set of ceilings from which a standby region is called."""
+
+TIGHT_MARGIN = 0.2
+"""Share of the bad requests that a set must save where all regions together are about short: errors of some percent in what
+they take decide there who is overloaded, and moves for less only change whose turn it is."""
 
 LEAST_STEP = 0.05
 """Smallest rise worth a write, unless it opens the ceiling fully."""
@@ -36,6 +43,8 @@ class Decision:
     found: Found | None
     short: float
     """Requests/s of the forecast that all regions together cannot carry; 0 where they can."""
+    stuck: bool = False
+    """True if even the best set leaves many requests bad that a further region could answer."""
 
 
 def shortage(picture: Picture) -> float:
@@ -49,20 +58,29 @@ def decide(picture: Picture) -> Decision:
     base = model.base()
     short = shortage(picture)
     if model.forecast <= 0.0:
-        return Decision(changes=_probes(picture), base=base, found=None, short=0.0)
+        return Decision(changes=probes(picture), base=base, found=None, short=0.0)
     if short > 0.0 and picture.policy.shortage is Shortage.SHARE:
         return Decision(changes=_share(picture, short), base=base, found=None, short=short)
-    found = None
+    found, stuck = None, False
     if _could_gain(picture, base):
         found = search(model, bounds_of(picture, short))
+        stuck = found.best.bad > STUCK * model.forecast
         gain = base.bad - found.best.bad
-        if gain >= max(picture.policy.rhythm.margin * base.bad, LEAST_GAIN * model.forecast):
+        tight = model.potential() < floor_of(picture)
+        margin = TIGHT_MARGIN if tight else picture.policy.rhythm.margin
+        if gain >= max(margin * base.bad, LEAST_GAIN * model.forecast):
             changes = _changes(picture, found, short)
             touched = {c.region for c in changes}
-            probes = tuple(c for c in _probes(picture) if c.region not in touched)
-            return Decision(changes=(*changes, *probes), base=base, found=found, short=short)
+            rest = tuple(c for c in probes(picture) if c.region not in touched)
+            return Decision(changes=(*changes, *rest), base=base, found=found, short=short, stuck=stuck)
+    cutting = any(f.after < f.before for f in picture.memory.flights)
+    calm = not cutting and base.bad <= TROUBLE * model.forecast
     return Decision(
-        changes=(*_restores(picture, base), *_probes(picture)), base=base, found=found, short=short
+        changes=(*(restores(picture) if calm else ()), *probes(picture)),
+        base=base,
+        found=found,
+        short=short,
+        stuck=stuck,
     )
 
 
@@ -81,35 +99,29 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
     for region, facts in zip(regions, picture.facts, strict=True):
         open_now = region.scaler > 0.0
         movable.append(region.movable and region.fresh and not region.dead and open_now and members > 1)
-        low = 0.0 if _may_close(region, facts, picture) else SCALER_FLOOR
+        low = 0.0 if _may_close(region, picture) else SCALER_FLOOR
         low = max(low, round(region.scaler - policy.rhythm.down_step, 2))
         high = min(1.0, round(region.scaler + policy.rhythm.up_step, 2))
-        lowest.append(low if _may_move(picture, facts, -1) else region.scaler)
-        highest.append(high if _may_move(picture, facts, 1) else region.scaler)
+        lowest.append(low if may_move(picture, facts, -1) else region.scaler)
+        if not may_move(picture, facts, 1):
+            high = min(high, capped(region)) if may_move(picture, facts, 0) else region.scaler
+        highest.append(max(high, region.scaler))
     return Bounds(
         movable=tuple(movable),
         lowest=tuple(lowest),
         highest=tuple(highest),
         receiver_limit=policy.floors.receiver_limit,
         nominal=tuple((f.target or 0.0) * f.share for f in picture.facts),
-        floor=min(floor_of(picture), nominal_of(picture, picture.model.scalers)),
+        floor=min(nominal_floor(picture), nominal_of(picture, picture.model.scalers)),
+        carries=min(floor_of(picture), effective_of(picture, picture.model.scalers)),
+        measured=any(f.estimate.saturated_rate is not None for f in picture.facts),
         short=short > 0.0,
     )
 
 
-def _may_move(picture: Picture, facts: Facts, direction: int) -> bool:
-    """Whether its rest is over: what the guards would refuse anyway is not planned with."""
-    policy = picture.policy
-    return picture.at >= facts.memory.held_until and rested(
-        facts.memory, policy.rhythm, policy.timing, picture.at, direction, picture.dead_time
-    )
-
-
-def _may_close(region: Region, facts: Facts, picture: Picture) -> bool:
-    """A region is closed only for failing: one that is merely slow keeps a tenth, by which its return is seen."""
-    window = facts.window
-    errors = window.newest_errors if isinstance(window, Window) else 0.0
-    return min(errors, region.bad) >= picture.policy.triggers.drain_error_ratio
+def _may_close(region: Region, picture: Picture) -> bool:
+    """A region is closed only for being bad at any load: one that is short of machines keeps what it can carry."""
+    return region.bad >= picture.policy.triggers.drain_error_ratio
 
 
 def _changes(picture: Picture, found: Found, short: float) -> tuple[Change, ...]:
@@ -124,6 +136,7 @@ def _changes(picture: Picture, found: Found, short: float) -> tuple[Change, ...]
                     before=region.scaler,
                     after=after,
                     reason=_why(picture, found, i, short),
+                    ahead=after * region.ceiling > found.base.flow.loads[i],
                 )
             )
     return tuple(changes)
@@ -187,73 +200,4 @@ def _share(picture: Picture, short: float) -> tuple[Change, ...]:
                     reason=reason("share-shortage", short=short),
                 )
             )
-    return tuple(changes)
-
-
-def _restores(picture: Picture, base: Outcome) -> tuple[Change, ...]:
-    """One step up for each lowered region that has been well, where the model sees no harm; lowest first."""
-    model, rhythm = picture.model, picture.policy.rhythm
-    scalers = list(model.scalers)
-    allowed = base.bad + RESTORE_COST * model.forecast
-    changes = []
-    ranked = sorted((r.scaler, r.name, i) for i, r in enumerate(model.regions) if 0.0 < r.scaler < 1.0)
-    for now, name, i in ranked:
-        facts = picture.facts[i]
-        if not model.regions[i].movable or not _rested(picture, facts):
-            continue
-        since = facts.memory.well_since
-        for size in (rhythm.up_step, rhythm.up_step / 2):
-            after = hundredths(now + size)
-            if after - now < min(LEAST_STEP, 1.0 - now) - 1e-9:
-                continue
-            scalers[i] = after
-            outcome = model.outcome(scalers)
-            if outcome.bad <= allowed:
-                changes.append(
-                    Change(
-                        service=picture.service.name,
-                        region=name,
-                        lever=Lever.SCALER,
-                        before=now,
-                        after=after,
-                        reason=reason(
-                            "restore",
-                            region=name,
-                            well=picture.at - (since if since is not None else picture.at),
-                            bad_after=outcome.share(model.forecast),
-                        ),
-                    )
-                )
-                break
-            scalers[i] = now
-    return tuple(changes)
-
-
-def _rested(picture: Picture, facts: Facts) -> bool:
-    """Whether the region has been well for long enough to be given more; the guards look again."""
-    since = facts.memory.well_since
-    if since is None or picture.at - since < picture.policy.rhythm.up_wait:
-        return False
-    return _may_move(picture, facts, 1)
-
-
-def _probes(picture: Picture) -> tuple[Change, ...]:
-    """A tenth for each region that was closed by a scaler of 0 and whose health checks pass."""
-    changes = []
-    for region, facts in zip(picture.model.regions, picture.facts, strict=True):
-        memory = facts.memory
-        if not region.member or region.scaler > 0.0 or not region.movable or memory.leaving:
-            continue
-        if memory.empty_since is None or not _rested(picture, facts):
-            continue
-        changes.append(
-            Change(
-                service=picture.service.name,
-                region=region.name,
-                lever=Lever.SCALER,
-                before=0.0,
-                after=SCALER_FLOOR,
-                reason=reason("probe", region=region.name, empty=picture.at - memory.empty_since),
-            )
-        )
     return tuple(changes)

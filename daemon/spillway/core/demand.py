@@ -17,6 +17,10 @@ LEVEL = 0.5
 TREND = 0.15
 """Weight of the newest slope in its trend (Holt's linear method; Gardner 1985 for the damping)."""
 
+TREND_NOISE = 0.05
+"""Share of the level that a trend must promise at least; only what goes beyond it is forecast. Demand swings by as much from
+minute to minute, and a trend that is noise moves the one region at the margin by far more."""
+
 DAMPING_SECONDS = 600.0
 """A trend is believed for about this long."""
 
@@ -74,9 +78,12 @@ def _of_place(
     inflow: dict[RegionName, float] = {}
     for home in sorted(full):  # the order of a set changes from process to process
         excess = max(0.0, scaled.get(home, 0.0) - row.get(home, 0.0))
-        receivers = [r for r in next_of(place, home) if r not in full]
-        for receiver in receivers:
-            taken = min(excess, max(0.0, row.get(receiver, 0.0) - inflow.get(receiver, 0.0)))
+        for receiver in next_of(place, home):
+            if receiver == home:
+                continue
+            # the same clients do not go away because others come: what it used to get first is its own
+            owned = inflow.get(receiver, 0.0) + scaled.get(receiver, 0.0)
+            taken = min(excess, max(0.0, row.get(receiver, 0.0) - owned))
             inflow[receiver] = inflow.get(receiver, 0.0) + taken
             excess -= taken
             if excess <= 0.0:
@@ -116,5 +123,7 @@ def follow(
 def ahead(origin: OriginMemory, seconds: float) -> float:
     """Requests/s expected `seconds` after the newest sample, with a damped trend, inside the bounds."""
     reach = DAMPING_SECONDS * seconds / (DAMPING_SECONDS + seconds)
-    expected = origin.level + origin.trend * reach
+    gain = origin.trend * reach
+    noise = TREND_NOISE * origin.level
+    expected = origin.level + (gain - noise if gain > noise else gain + noise if gain < -noise else 0.0)
     return min(GROWTH_BOUND * origin.level, max(SHRINK_BOUND * origin.level, expected))

@@ -69,7 +69,8 @@ def resolve(
         note = reason("adopted", region=backend.region, observed=_words(taken), wanted=_words(backend))
         notes.append((backend.region, note))
         if known and by_us is None:
-            ours = altered(ours, held_until=at + policy.rhythm.dwell)
+            was = backend.scaler if backend.member and taken.member else None
+            ours = altered(ours, held_until=at + policy.rhythm.dwell, before_edit=was)
             alarms.append(
                 reason(
                     "outside-edit-alarm",

@@ -2,29 +2,53 @@
 
 The one law used is Little's: requests in work = rate x mean latency. A region has `slots` = capacity x service time,
 so at a known service time its capacity is slots / service time, whether it is slow, short of machines, or both.
-A saturated region's answer rate is its capacity. Knowledge is forgotten slowly upward and fast downward.
+A saturated region's answer rate is its capacity. Machines that were missing may be back, and a quota may be lifted,
+without anything that shows it before load comes: so what was lost is no number that creeps up again but a doubt, the
+chance by now that all is as configured (`belief`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp2
+from math import inf, sqrt
+from typing import Any
 
 from spillway.core.altered import altered
+from spillway.core.belief import CALM, CERTAIN, doubt_left, lasting
 from spillway.core.memory import Estimate
 from spillway.core.policy import Evidence, Slo
+from spillway.core.shares import share_in
 from spillway.core.snapshot import Minute
 from spillway.core.window import Judged, judged
 
-SATURATED_LATENCY = 1.25
+SATURATED_LATENCY = 1.5
 """Mean latency over its baseline from which full slots mean saturation, and not merely a larger region."""
 
 FULL = 0.95
 """Share of the slots in work from which a region counts as full."""
 
+OFFERED = 0.95
+"""Share of a saturated region's answer rate below which so little is asked of it that its answers measure nothing."""
+
+STEADY = 0.1
+"""Share by which the mean latency of a slow region changes from minute to minute at most; that of a queue falls faster."""
+
+CUT_OFF = 5.0
+"""Mean latency over its baseline from which a saturated region's answers flatter it: what has waited up to its time-out is cut
+off there, the long requests first, and the short ones that are left are answered faster than the usual mix."""
+
+BEFORE = 0.2
+"""Share of the first saturated minute that is thought to have passed before it was saturated."""
+
 SLOW_MINUTES = 3
 """Minutes after saturation in which a region answers as slowly with room to spare: then it is slow, and its machines are
 all there. A queue that only has to drain is gone by then, and with it the long latency: then machines are missing."""
+
+SCV = 0.35
+"""Squared coefficient of variation of service times: log-normal with a p95 of two and a half times the median."""
+
+CROWDED = 0.97
+"""Share of the slots in use up to which waiting is put down to chance."""
 
 SMOOTH = 0.6
 """Weight of the newest minute in service time and base shares: two minutes carry 84 %."""
@@ -33,21 +57,29 @@ PLAIN = 500.0
 PLAIN_STEP = 0.2
 """A jump by this much (of the ratio, or of the baseline) over this many answers is no noise: it is believed at once."""
 
+RISE = 0.005
+"""Least gain of the mean latency in a minute, over the baseline, that counts as rising."""
+
+SLOPE = 0.5
+"""Weight of the newest minute in the slope."""
+
+BASELINE_CALM = 0.05
 BASELINE_DOWN = 0.3
 BASELINE_UP = 0.002
-"""Baseline latency gives way to better minutes at once, to worse ones with a half-life of about six hours."""
-
-FORGET_SECONDS = 9000.0
-"""Half-life in which a lowered capacity drifts back to the configured one, multiplied by the backend's hold."""
+"""Weight of a minute in the baseline: near it, well below it (it was not low load before) and well above (half-life of
+about six hours: a region that stays slow for a day is no longer slow but so)."""
 
 QUOTA_MARGIN = 0.02
 """Share of 429 answers from which a quota is believed; less is single clients' own doing."""
 
-QUOTA_TRUST = 7200.0
-"""Seconds for which a quota is believed after it was last met, multiplied by the backend's hold."""
+BAD_MINUTE = 0.1
+"""Share of bad answers that makes a minute a bad one."""
 
-QUOTA_FORGET = 3600.0
-"""Half-life in seconds of a quota's distance to the target after it was last met."""
+SAME_RATE = 0.2
+"""Share by which two saturated rates may differ and be the same finding."""
+
+SATURATED_SECONDS = 1200.0
+"""Age at which a finding of saturation that nothing has confirmed since is only a doubt: its queue is long gone."""
 
 UNPROVEN = 1.5
 """Room assumed above the load first seen, where no target in requests/s is configured."""
@@ -68,9 +100,11 @@ class Setting:
     evidence: Evidence
     period: float
     """Seconds of a sample."""
+    cut_at: float = inf
+    """UTC seconds at which its ceiling was lowered last; infinite where it was raised since, or never moved."""
 
 
-Changes = dict[str, float | None]
+Changes = dict[str, Any]
 """New values of an estimate by field."""
 
 
@@ -91,17 +125,19 @@ def _learn_minute(old: Estimate, minute: Minute, told: Judged, setting: Setting)
     if total * setting.evidence.minutes < setting.evidence.min_requests:
         return new
     new |= _learn_quota(old, minute, total, setting)
+    bad = (minute.server_error + minute.too_many + told.late * minute.ok) / total
+    new["bad_minutes"] = old.bad_minutes + 1 if bad >= BAD_MINUTE else 0
     spread = minute.latency
     if spread is None or told.samples <= 0:
         return new | _learn_errors(old, minute, total)
     return new | _learn_latency(old, minute, spread.mean, told, setting)
 
 
-def share_in(estimate: Estimate, end: float, period: float) -> float | None:
-    """Healthy share during the minute that ended at `end`, or None where it changed meanwhile (or about then)."""
-    if end <= estimate.share_at - period:
-        return estimate.share_before
-    return estimate.healthy_share if end - period >= estimate.share_at else None
+def settled(estimate: Estimate, at: float) -> Estimate:
+    """The estimate at UTC second `at`: what was saturated and has shown nothing since is in doubt, and no longer saturated."""
+    if estimate.saturated_rate is None or at - estimate.low_at <= SATURATED_SECONDS:
+        return estimate
+    return altered(estimate, saturated_rate=None, doubt=estimate.saturated_rate, doubt_minutes=0, waiting=0.0)
 
 
 def _learn_errors(old: Estimate, minute: Minute, total: float) -> Changes:
@@ -122,22 +158,16 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
     in_work = answered * mean
     if slots is None:
         slots = UNPROVEN * in_work / share
+    mean /= crowding(answered * baseline / (slots * share), slots * share)
     if mean >= SATURATED_LATENCY * baseline and in_work >= FULL * slots * share:
-        service = old.service_time if old.service_time is not None else baseline
-        return {
-            "baseline": baseline,
-            "slots": slots,
-            "service_time": service,
-            "saturated_rate": answered / share,
-            "waiting": max(0.0, mean - slots * share / max(answered, 1e-6)),
-            "slow": old.slow if old.saturated_rate is not None else max(old.slow, UNKNOWN_SLOW),
-        }
+        return _learn_saturated(old, minute, told, setting, (mean, baseline, slots, share))
     doubt = old.doubt if old.saturated_rate is None else old.saturated_rate
     minutes = 0 if old.saturated_rate is not None else old.doubt_minutes
-    if doubt is not None and mean < SATURATED_LATENCY * baseline:
-        slots, doubt = min(slots, max(doubt * mean, in_work / share)), None
+    near = abs(mean - baseline) <= CALM * baseline
+    if doubt is not None and mean <= (1.0 + CALM) * baseline:
+        slots, doubt = min(slots, doubt * baseline), None
     elif doubt is not None:
-        minutes += 1
+        minutes = minutes + 1 if abs(mean - old.mean) <= STEADY * mean else 0
         doubt = doubt if minutes < SLOW_MINUTES else None
     first = old.service_time is None
     plain = told.total >= PLAIN and abs(mean - (old.service_time or mean)) > PLAIN_STEP * baseline
@@ -147,30 +177,105 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
         if fresh_view or old.service_time is None
         else old.service_time + SMOOTH * (mean - old.service_time)
     )
-    slots = max(_forget(slots, baseline, setting), in_work / share)
-    step = BASELINE_DOWN if mean < baseline else BASELINE_UP
+    step = BASELINE_CALM if near else BASELINE_DOWN if mean < baseline else BASELINE_UP
+    usual = baseline + step * (mean - baseline)
+    # what is counted in slots is answers at the usual pace: a pace that is known better now does not change their rate
+    slots = _forget(slots, baseline, minute.end, old, setting)
+    if near and doubt is None:  # otherwise part of the latency may be a queue, and proves nothing
+        slots = max(slots, answered * baseline / share)
+    slots *= usual / baseline
     return {
-        "baseline": baseline + step * (mean - baseline),
+        "baseline": usual,
         "slots": slots,
         "service_time": service,
         "saturated_rate": None,
         "doubt": doubt,
         "doubt_minutes": minutes,
         "waiting": 0.0,
+        **_learn_slope(old, mean, usual, doubt, setting),
         "slow": told.late if fresh_view else old.slow + SMOOTH * (told.late - old.slow),
         **_learn_errors(old, minute, told.total),
     }
 
 
-def _forget(slots: float, baseline: float, setting: Setting) -> float:
-    """Slots after one more period: a lowered number drifts back to the prior, a proven higher one stays."""
-    if setting.target is None:
+def _learn_saturated(
+    old: Estimate,
+    minute: Minute,
+    told: Judged,
+    setting: Setting,
+    seen: tuple[float, float, float, float],
+) -> Changes:
+    """A minute in which all slots were taken; `seen` is (mean latency, baseline, slots, healthy share)."""
+    mean, baseline, slots, share = seen
+    answered = minute.ok / setting.period
+    service = old.service_time if old.service_time is not None else baseline
+    rate = answered / share
+    if old.saturated_rate is None and old.served > answered:
+        # it began some time within this minute, and before that it answered as it did the minute before
+        rate = max(0.5 * answered, (answered - BEFORE * old.served) / (1.0 - BEFORE)) / share
+    elif old.saturated_rate is not None and mean > CUT_OFF * baseline:
+        rate = min(rate, old.saturated_rate)
+    cut = minute.end > setting.cut_at + setting.period
+    if (
+        cut
+        and old.saturated_rate is not None
+        and told.total / setting.period / share < OFFERED * old.saturated_rate
+    ):
+        rate = (
+            old.saturated_rate
+        )  # it works off its queue and is not asked for more: no measure of what it can
+    return {
+        "baseline": baseline,
+        "slots": slots,
+        "service_time": service,
+        "saturated_rate": rate,
+        "low_at": minute.end,
+        "low_rate": rate,
+        "low_count": _again(old, rate),
+        "waiting": max(0.0, mean - slots * share / max(answered, 1e-6)),
+        "slow": old.slow if old.saturated_rate is not None else max(old.slow, UNKNOWN_SLOW),
+    }
+
+
+def _again(old: Estimate, rate: float) -> int:
+    """How often it was found saturated at about this rate, this time included."""
+    if old.saturated_rate is not None:
+        return old.low_count
+    return old.low_count + 1 if abs(rate - old.low_rate) <= SAME_RATE * rate else 1
+
+
+def crowding(used: float, slots: float) -> float:
+    """Mean latency over the service time that chance alone makes of a region with this share of its slots in use.
+
+    M/G/c by Sakasegawa's formula, Wq = (1 + scv) / 2 x S x rho^(sqrt(2 (c + 1)) - 1) / (c (1 - rho)) (H. Sakasegawa, Ann.
+    Inst. Stat. Math. 29, 1977). A region with few slots waits long before it is full, and is neither slow nor short.
+    """
+    if slots <= 0.0:
+        return 1.0
+    rho = min(used, CROWDED)
+    waiting: float = rho ** (sqrt(2.0 * (slots + 1.0)) - 1.0) / (slots * (1.0 - rho))
+    return 1.0 + (1.0 + SCV) / 2.0 * waiting
+
+
+def _learn_slope(old: Estimate, mean: float, usual: float, doubt: float | None, setting: Setting) -> Changes:
+    """A service time that rises from minute to minute; a queue that fills or drains is none."""
+    gained = mean - old.mean
+    if not old.mean or doubt is not None or gained < RISE * usual or gained > CALM * usual:
+        return {"mean": mean, "rising": 0, "slope": 0.0}
+    slope = gained / setting.period
+    return {
+        "mean": mean,
+        "rising": old.rising + 1,
+        "slope": slope if old.rising == 0 else old.slope + SLOPE * (slope - old.slope),
+    }
+
+
+def _forget(slots: float, baseline: float, at: float, old: Estimate, setting: Setting) -> float:
+    """Slots, back at the prior once nobody doubts any more that what was lost is there again; a proven higher one stays."""
+    if setting.target is None or slots >= setting.target * baseline:
         return slots
-    prior = setting.target * baseline
-    if slots >= prior:
-        return slots
-    keep = exp2(-setting.period / (FORGET_SECONDS * setting.hold))
-    return prior - (prior - slots) * keep
+    left = doubt_left(old.low_at, at, setting.hold * lasting(old))
+    return slots if left > CERTAIN else setting.target * baseline
 
 
 def _learn_quota(old: Estimate, minute: Minute, total: float, setting: Setting) -> Changes:
@@ -187,22 +292,8 @@ def _learn_quota(old: Estimate, minute: Minute, total: float, setting: Setting) 
     if old.quota is None:
         return new
     quota = max(old.quota, accepted)
-    if minute.end - old.quota_at < QUOTA_TRUST * setting.hold:
-        return {**new, "quota": quota}
-    if setting.target is not None and quota < setting.target:
-        quota = setting.target - (setting.target - quota) * exp2(
-            -setting.period / (QUOTA_FORGET * setting.hold)
-        )
-        return {**new, "quota": quota if quota < 0.98 * setting.target else None}
-    return {**new, "quota": None if setting.target is not None else quota}
-
-
-def capacity(estimate: Estimate, target: float | None, share: float) -> float | None:
-    """Requests/s that the region sustains with `share` of its endpoints healthy, or None where nothing tells."""
-    if estimate.saturated_rate is not None:
-        whole: float | None = estimate.saturated_rate
-    elif estimate.slots is not None and estimate.service_time:
-        whole = estimate.slots / estimate.service_time
-    else:
-        whole = target
-    return None if whole is None else whole * share
+    gone = doubt_left(old.quota_at, minute.end, setting.hold) <= CERTAIN
+    return {
+        **new,
+        "quota": None if gone or (setting.target is not None and quota >= setting.target) else quota,
+    }

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
 from spillway.core.altered import altered
+from spillway.core.belief import capacity
 from spillway.core.distribution import merge
-from spillway.core.estimate import Setting, capacity, learn
+from spillway.core.estimate import Setting, learn, settled
 from spillway.core.memory import BackendMemory, Estimate
 from spillway.core.overlay import BackendSetting
 from spillway.core.policy import Policy
 from spillway.core.rest import hold_at
-from spillway.core.snapshot import BackendView, HealthCount, Minute, Seen
+from spillway.core.shares import flapping
+from spillway.core.snapshot import Absence, BackendView, HealthCount, Minute, Seen
 from spillway.core.topology import Backend, BalancingMode
 from spillway.core.window import Blind, Window, judge
 
 AUTO_DRAIN_BELOW = 0.25
 AUTO_DRAIN_RETURN = 0.35
 """Healthy shares at which Google's auto-drain empties a group and takes it back (reference: SLP, gcp.md 2.3)."""
+
+
+SHARES_KEPT = 7
+"""Changes of the healthy share that are remembered: a region that flaps every minute covers a dead time with them."""
+
+ABSURD_LOAD = 4.0
+"""Load over the ceiling at scaler 1 that Google sends to no region, short of a fleet overfilled fourfold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +86,7 @@ def facts_of(
         newest_end: End of the newest minute of the whole service.
     """
     health = _health(view, policy)
-    estimate = memory.estimate
+    estimate = settled(memory.estimate, at)
     if health is not None and health.total > 0:
         share = health.healthy / health.total
         if share != estimate.healthy_share or health.total != estimate.endpoints:
@@ -84,12 +94,16 @@ def facts_of(
                 estimate,
                 endpoints=health.total,
                 healthy_share=share,
-                share_before=estimate.healthy_share,
-                share_at=at,
+                shares=(*estimate.shares[-SHARES_KEPT:], (at, share)),
+                **flapping(estimate, share, at),
             )
     share = estimate.healthy_share
     target = _target(backend, estimate)
     window = judge(view, policy.evidence, policy.slo, policy.timing.sample_period, newest_end)
+    if isinstance(window, Window) and target is not None and _absurd(window, target):
+        window = Blind(
+            absence=Absence.GARBAGE, why=f"far more than its ceiling of {target:.0f} req/s", age=window.age
+        )
     if isinstance(window, Window) and isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
         told = Setting(
             target=target,
@@ -97,8 +111,10 @@ def facts_of(
             slo=policy.slo,
             evidence=policy.evidence,
             period=policy.timing.sample_period,
+            cut_at=memory.moved_at if memory.moved_at is not None and memory.direction < 0 else inf,
         )
-        estimate = learn(estimate, pooled(view.traffic.value, others), told)
+        minutes = tuple([m for m in view.traffic.value if m.end > window.start])
+        estimate = learn(estimate, pooled(minutes, others), told)
     if estimate is not memory.estimate:
         memory = altered(memory, estimate=estimate)
     return Facts(
@@ -115,6 +131,10 @@ def facts_of(
         serving=setting.member and setting.scaler > 0.0,
         dead=health is not None and health.total > 0 and health.healthy < AUTO_DRAIN_BELOW * health.total,
     )
+
+
+def _absurd(window: Window, target: float) -> bool:
+    return max([rate for _, rate in window.rates]) > ABSURD_LOAD * target
 
 
 def _health(view: BackendView, policy: Policy) -> HealthCount | None:

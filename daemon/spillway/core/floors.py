@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spillway.core.bounds import SLIVER
 from spillway.core.overlay import ServiceSetting
 from spillway.core.picture import Picture
 from spillway.core.waterfall import pour
 
-SWING = 1.08
+SWING = 1.03
 """Demand now over its smoothed, minutes-old estimate: a floor must hold for what is really there at the write."""
 
 
 def effective_of(picture: Picture, scalers: Sequence[float]) -> float:
     """Requests/s that all open regions together carry well under `scalers`, in the order of the model's regions.
 
-    A ceiling between the receiver limit and the full capacity takes nothing away: nobody plans with that sliver.
+    A ceiling a little under the capacity takes nothing away: nobody plans with that sliver.
     Where demand exceeds all ceilings, Google overfills them in proportion, so what a region carries is its share.
     """
-    model, limit = picture.model, picture.policy.floors.receiver_limit
+    model = picture.model
     opened = [s * r.ceiling for r, s in zip(model.regions, scalers, strict=True)]
     if sum(opened) < model.forecast:
         opened = list(pour(model.origins, opened).loads)
     return sum(
-        min(o, limit * r.capacity) * (1.0 - r.bad)
+        (r.likely if o >= SLIVER * r.likely else o) * (1.0 - r.bad)
         for r, o in zip(model.regions, opened, strict=True)
         if not r.dead
     )
@@ -49,3 +50,13 @@ def floor_of(picture: Picture) -> float:
     """Requests/s of effective capacity that must stay: the larger of demand and forecast, x (1 + reserve)."""
     demand = max(picture.model.demand, picture.model.forecast)
     return SWING * demand * (1.0 + picture.policy.floors.reserve)
+
+
+def nominal_floor(picture: Picture) -> float:
+    """Requests/s of ceilings that must stay: `floor_of`, or 0 in a shortage, where no setting could keep it.
+
+    Google then overfills all in proportion to their ceilings, whose sum limits nothing: what must not fall is what the
+    regions carry.
+    """
+    floor = floor_of(picture)
+    return 0.0 if picture.model.potential() < floor else floor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spillway.core.altered import altered
+from spillway.core.bounds import hundredths
 from spillway.core.demand import ahead
 from spillway.core.facts import Facts
 from spillway.core.memory import ServiceMemory
@@ -10,7 +11,6 @@ from spillway.core.picture import Picture
 from spillway.core.policy import Window as Span
 from spillway.core.reasons import reason
 from spillway.core.result import Lever, Reason
-from spillway.core.search import hundredths
 from spillway.core.window import Window
 from spillway.core.wishes import Change
 
@@ -21,12 +21,17 @@ HOME_BAD = 0.5
 """Share of bad answers at which the home of a pinned service counts as lost."""
 
 
-def wishes(picture: Picture) -> tuple[ServiceMemory, tuple[Change, ...]]:
-    """The memory with the leave timers, and the wanted joins, leaves and detachments."""
+def wishes(picture: Picture, *, stuck: bool = False) -> tuple[ServiceMemory, tuple[Change, ...]]:
+    """The memory with the leave timers, and the wanted joins, leaves and detachments.
+
+    Args:
+        picture: The service.
+        stuck: True if even the best set of ceilings leaves many requests bad.
+    """
     changes = [*_planned(picture), *_detach(picture)]
     touched = {c.region for c in changes}
     memory, leave = _leave(picture)
-    join = _join(picture)
+    join = _join(picture, stuck=stuck)
     for change in (join, leave):
         if change is not None and change.region not in touched:
             changes.append(change)
@@ -40,7 +45,7 @@ def forecast_far(picture: Picture) -> float:
     return max(picture.model.forecast, sum([ahead(o, seconds) for o in picture.memory.origins]))
 
 
-def _join(picture: Picture) -> Change | None:
+def _join(picture: Picture, *, stuck: bool) -> Change | None:
     """The standby whose joining helps most, if headroom falls short."""
     model, policy = picture.model, picture.policy
     if model.forecast <= 0.0 or not any(isinstance(f.window, Window) for f in picture.facts):
@@ -49,7 +54,7 @@ def _join(picture: Picture) -> Change | None:
     potential = model.potential()
     home = _home_lost(picture)
     headroom = potential / expected - 1.0
-    if headroom >= policy.membership.join_below and home is None:
+    if headroom >= policy.membership.join_below and home is None and not stuck:
         return None
     scaler = hundredths(policy.membership.join_scaler)
     candidates = []

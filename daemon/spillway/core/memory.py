@@ -23,10 +23,15 @@ class Estimate:
     """Members when last listed."""
     healthy_share: float = 1.0
     """When last read."""
-    share_before: float = 1.0
-    """Healthy share before its last change."""
-    share_at: float = 0.0
-    """UTC seconds at which that change was read: older minutes belong to the share before."""
+    shares: tuple[tuple[float, float], ...] = ()
+    """(UTC seconds at which it was read, healthy share) of its last changes, oldest first: older minutes belong to the
+    share that there was before each."""
+    share_low: float = 1.0
+    """Lowest healthy share since it began to come and go."""
+    share_low_at: float = 0.0
+    """UTC seconds at which it was last read so low."""
+    share_drops: int = 0
+    """Falls of the healthy share, none long after the one before: from the second on it flaps."""
     baseline: float | None = None
     """Seconds: mean latency at low load, falling fast and rising slowly."""
     service_time: float | None = None
@@ -35,10 +40,24 @@ class Estimate:
     """Requests that the whole region can work on at a time (Little's law: capacity x service time)."""
     saturated_rate: float | None = None
     """Requests/s answered while saturated, for the whole region; None while not saturated."""
+    low_rate: float = 0.0
+    """Requests/s that it answered when it was last seen saturated."""
+    low_count: int = 0
+    """Times that it was found saturated at about the same rate: what is found again and again is no passing fault."""
+    low_at: float = 0.0
+    """UTC end of the last minute that showed it saturated: `slots` is what it had then."""
     doubt: float | None = None
     """Requests/s answered when it was last saturated, until it is known whether slowness or lost machines were the cause."""
     doubt_minutes: int = 0
     """Unsaturated minutes since then in which it stayed slow."""
+    mean: float = 0.0
+    """Seconds: mean latency of the newest unsaturated minute."""
+    rising: int = 0
+    """Minutes in a row in which it rose, beyond what is noise."""
+    slope: float = 0.0
+    """Seconds of service time gained in a second while it rises: a leak, a filling disk, a cache that empties."""
+    bad_minutes: int = 0
+    """Newest minutes in a row in which it looked bad."""
     waiting: float = 0.0
     """Seconds that requests wait before their service while saturated."""
     slow: float = 0.0
@@ -50,7 +69,7 @@ class Estimate:
     quota: float | None = None
     """Requests/s accepted while the rest got 429; None where no quota was met."""
     quota_met: float = 0.0
-    """The quota as it was when last met; `quota` drifts up from it."""
+    """The quota as it was when last met; `quota` rises with what was accepted since."""
     quota_at: float = 0.0
     """UTC end of the minute in which the quota was last met."""
     served: float = 0.0
@@ -81,6 +100,8 @@ class BackendMemory:
     hold_at: float = 0.0
     held_until: float = 0.0
     """UTC seconds until which an outside edit is left alone."""
+    before_edit: float | None = None
+    """Scaler before the outside edit that is left alone until then; None where there is none."""
     empty_since: float | None = None
     joined_at: float | None = None
     leaving: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spillway.core import decide, drift, membership, operate, posture, sources, verify
+from spillway.core import decide, drift, edits, membership, operate, posture, sources, verify
 from spillway.core.altered import altered
 from spillway.core.assess import assess, panic_of
 from spillway.core.bookkeeping import settle
@@ -166,11 +166,18 @@ def _wanted(
     """Everything that is wanted of this service, at most one change for each region; the first to speak is heard."""
     memory, stance = posture.wish(picture)
     picture = picture if memory is picture.memory else altered(picture, memory=memory)
-    memory, joins = membership.wishes(picture)
-    picture = picture if memory is picture.memory else altered(picture, memory=memory)
     decision = decide.decide(picture)
+    memory, joins = membership.wishes(picture, stuck=decision.stuck)
+    picture = picture if memory is picture.memory else altered(picture, memory=memory)
     chosen: dict[str | None, Change] = {}
-    for change in (*operate.wishes(picture, holds), *_dead(picture), *joins, *undo, *decision.changes):
+    for change in (
+        *operate.wishes(picture, holds),
+        *_dead(picture),
+        *edits.wishes(picture),
+        *joins,
+        *undo,
+        *decision.changes,
+    ):
         chosen.setdefault(change.region, change)
     if stance is not None:
         chosen[None] = stance

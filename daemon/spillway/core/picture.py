@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
+from spillway.core.altered import altered
+from spillway.core.belief import belief, doubt_left
 from spillway.core.demand import ahead
 from spillway.core.facts import Facts
 from spillway.core.geography import REGION_PLACES
@@ -14,14 +16,20 @@ from spillway.core.memory import OriginMemory, ServiceMemory
 from spillway.core.overlay import Posture
 from spillway.core.policy import Policy, PostureSet
 from spillway.core.predict import Model, Region
+from spillway.core.rest import hold_at
 from spillway.core.topology import Preference, Service
 from spillway.core.travel import Point, clients_at, round_trip
 from spillway.core.waterfall import Origins
 from spillway.core.window import Window
 
-BACKLOG = 0.2
-"""Share of a saturated region's capacity that is left to its backlog: by the time a cut arrives the queue is as long as
-time-outs let it grow, and at this rate half a minute of waiting is worked off in two and a half."""
+QUEUE_SECONDS = 30.0
+"""Waiting that time-outs leave at most in a region that is saturated for minutes."""
+
+OVER_GRAIN = 0.1
+"""Load over the capacity up to which it is no overload yet: targets are set with so much room."""
+
+QUEUE_GROWTH = 6.0
+"""Waiting in a saturated region when a write takes effect, over what its newest minute shows: five minutes later."""
 
 PROVEN_BELOW = 0.95
 """Capacity over target from which it is the region's own: nearer than that it may be the noise of its latency."""
@@ -135,12 +143,20 @@ def _route(place: str, home: str, layout: Layout) -> Route:
     return tuple(sorted(range(len(layout)), key=rank)), trips
 
 
-def ceiling_factor(facts: Facts, settings: PostureSet, *, drained: bool) -> float:
-    """What failover threshold and auto-drain leave of a ceiling (reference: SLP, gcp.md 2.3)."""
+def ceiling_factor(facts: Facts, settings: PostureSet, *, drained: bool, share: float | None = None) -> float:
+    """What failover threshold and auto-drain leave of a ceiling (reference: SLP, gcp.md 2.3).
+
+    Args:
+        facts: Of the region.
+        settings: Of the posture.
+        drained: True if auto-drain keeps it empty.
+        share: Healthy share, if another than the present one is meant.
+    """
     if drained:
         return 0.0
     threshold = settings.failover_threshold / 100.0
-    share = facts.share
+    if share is None:
+        share = facts.share
     return 1.0 if share >= threshold else share / threshold
 
 
@@ -156,26 +172,27 @@ def auto_drained(facts: Sequence[Facts], settings: PostureSet) -> frozenset[str]
 
 
 def _region(
-    facts: Facts, policy: Policy, settings: PostureSet, typical: float | None, *, drained: bool
+    facts: Facts, policy: Policy, settings: PostureSet, typical: float | None, at: float, *, drained: bool
 ) -> Region:
     estimate, window = facts.estimate, facts.window
     fresh = isinstance(window, Window) and window.answers >= policy.evidence.min_requests
     seen = window.rate if isinstance(window, Window) else estimate.served
     target = facts.target if facts.target is not None else typical
-    capacity = facts.capacity if facts.capacity is not None else target
-    if capacity is None:
-        capacity = UNPROVEN_ROOM * seen
-    if estimate.saturated_rate is not None:
-        capacity *= 1.0 - BACKLOG
-    ceiling = (target if target is not None else UNPROVEN_ROOM * seen) * ceiling_factor(
-        facts, settings, drained=drained
-    )
+    prior = target if target is not None else UNPROVEN_ROOM * seen
+    hold = hold_at(facts.memory, policy.rhythm, at)
+    timing = policy.timing
+    ahead = max(0.0, at - estimate.last_minute) + timing.write_time + timing.propagation
+    believed = belief(estimate, facts.target, facts.share, at, hold, ahead)
+    low, high = (prior, prior) if believed is None else (believed.low, believed.high)
     service_time = estimate.service_time if estimate.service_time is not None else 0.0
+    backlog = 0.0
+    if estimate.saturated_rate is not None:
+        backlog = min(QUEUE_SECONDS, QUEUE_GROWTH * estimate.waiting)
     return Region(
         name=facts.region,
         scaler=facts.setting.scaler if facts.setting.member else 0.0,
-        ceiling=ceiling,
-        capacity=max(0.0, capacity - facts.elsewhere),
+        ceiling=prior * ceiling_factor(facts, settings, drained=drained),
+        capacity=max(0.0, low - facts.elsewhere),
         slack=policy.slo.latency - service_time,
         bad=_bad(facts),
         quota=estimate.quota,
@@ -185,12 +202,16 @@ def _region(
         dead=facts.dead,
         member=facts.setting.member,
         proven=proven(facts),
+        high=max(0.0, high - facts.elsewhere),
+        hope=0.0 if believed is None else believed.hope,
+        quota_hope=0.0 if estimate.quota is None else 1.0 - doubt_left(estimate.quota_at, at, hold),
+        backlog=backlog,
     )
 
 
 def proven(facts: Facts) -> bool:
-    """Whether the capacity was learned from the region itself and lies below its target."""
-    if facts.estimate.saturated_rate is not None:
+    """Whether the capacity was learned from the region itself and lies below its target, or endpoints are missing."""
+    if facts.estimate.saturated_rate is not None or facts.share < PROVEN_BELOW:
         return True
     return facts.capacity is not None and (
         facts.target is None or facts.capacity < PROVEN_BELOW * facts.target * facts.share
@@ -220,11 +241,12 @@ def build(
     known = [f.target for f in facts if f.target is not None]
     typical = median(known) if known else None
     layout = layout_of(facts)
-    regions = [_region(f, policy, settings, typical, drained=f.region in drained) for f in facts]
+    regions = [_region(f, policy, settings, typical, at, drained=f.region in drained) for f in facts]
     ages = [f.window.age for f in facts if isinstance(f.window, Window)]
     seconds = (min(ages) if ages else 0.0) + policy.timing.write_time + policy.timing.propagation
     origins, level = _origins(memory.origins, layout, seconds)
     model = Model(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
+    model = _with_queues(model, policy.timing.write_time + policy.timing.propagation)
     return Picture(
         service=service,
         policy=policy,
@@ -235,6 +257,17 @@ def build(
         at=at,
         dead_time=dead_time(policy, memory),
     )
+
+
+def _with_queues(model: Model, seconds: float) -> Model:
+    """The model with what queues up until a write takes effect, where more is expected than a region can take."""
+    grown = []
+    for region, load in zip(model.regions, model.base().flow.loads, strict=True):
+        over = load / region.capacity - 1.0 if region.capacity > 0.0 else 0.0
+        queue = min(QUEUE_SECONDS, max(0.0, over - OVER_GRAIN) * seconds)
+        grown.append(altered(region, backlog=queue) if queue > region.backlog and not region.dead else region)
+    regions = tuple(grown)
+    return model if regions == model.regions else altered(model, regions=regions)
 
 
 def dead_time(policy: Policy, memory: ServiceMemory) -> float:

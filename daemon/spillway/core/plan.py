@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spillway.core.floors import effective_of, floor_of, nominal_of, scalers_of, serving_of
+from spillway.core.floors import effective_of, floor_of, nominal_floor, nominal_of, scalers_of, serving_of
 from spillway.core.overlay import BackendSetting, ServiceSetting
 from spillway.core.picture import Picture
 from spillway.core.result import Lever
@@ -22,7 +22,7 @@ GRAIN = 1e-6
 
 
 def ordered(changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Joins, raises, posture, cuts, closures, detachments; by service and region inside each."""
+    """Joins, raises, posture, caps of receivers, cuts, closures, detachments; by service and region inside each."""
 
     def rank(change: Change) -> tuple[int, str, str]:
         if change.lever is Lever.POSTURE:
@@ -30,9 +30,9 @@ def ordered(changes: Sequence[Change]) -> tuple[Change, ...]:
         elif change.up:
             place = 0 if not change.was_member else 1
         elif not change.member:
-            place = 5
+            place = 6
         else:
-            place = 4 if change.after == 0.0 else 3
+            place = 5 if change.after == 0.0 else 3 if change.ahead else 4
         return place, change.service, change.region or ""
 
     return tuple(sorted(changes, key=rank))
@@ -64,11 +64,12 @@ def check_prefixes(setting: ServiceSetting, changes: Sequence[Change], picture: 
     open_least = min(max(1, picture.policy.floors.min_serving_regions), serving_of(picture, scalers))
     floor = floor_of(picture)
     carries_least = min(floor, effective_of(picture, scalers))
-    nominal_least = min(floor, nominal_of(picture, scalers))
-    for change in changes:
+    nominal_least = min(nominal_floor(picture), nominal_of(picture, scalers))
+    last = max((i for i, c in enumerate(changes) if c.lever is Lever.SCALER), default=-1)
+    for i, change in enumerate(changes):
         setting = after(setting, change)
-        if not change.down:
-            continue
+        if not change.down or i < last:
+            continue  # all ceilings of a service travel in one call, which is never cut short half-way
         scalers = scalers_of(picture, setting)
         where = f"after {change.region} -> {change.after:.2f} {setting.service}"
         opened, carries, nominal = (

@@ -58,7 +58,7 @@ class Rhythm:
 
     dwell: float = 420.0
     """Seconds that a backend rests after a move before it may be moved again; never under the dead time."""
-    up_step: float = 0.3
+    up_step: float = 0.45
     """Largest rise of a scaler in one move."""
     down_step: float = 1.0
     """Largest fall in one move; 1 lets a dead region be drained at once."""
@@ -66,7 +66,7 @@ class Rhythm:
     """Seconds that a backend must look well before its scaler rises."""
     hold_growth: float = 2.0
     """Each reversal multiplies the rest by this."""
-    hold_decay: float = 3600.0
+    hold_decay: float = 7200.0
     """Seconds in which a grown rest halves."""
     hold_max: float = 7200.0
     """Longest rest in seconds."""
@@ -94,7 +94,7 @@ class Evidence:
 
     min_requests: int = 50
     """Answers in the judged minutes (twenty samples cannot tell p95 from p99; reference: DIST)."""
-    max_age: float = 420.0
+    max_age: float = 900.0
     """Seconds: older traffic signals are stale."""
     health_max_age: float = 60.0
     """Seconds: older health reads are stale."""
@@ -108,7 +108,8 @@ class Evidence:
 class Triggers:
     """When a backend counts as failing. Leaving and returning have thresholds of their own."""
 
-    drain_error_ratio: float = 0.5
+    drain_error_ratio: float = 0.08
+    """Share of answers that are bad at any load, failed or slow, at which a region may be emptied."""
     return_error_ratio: float = 0.05
     drain_healthy_share: float = 0.25
     """As Google's own auto-drain (reference: SLP)."""
@@ -149,7 +150,7 @@ class Postures:
 class Membership:
     """When standby regions join and leave."""
 
-    join_below: float = 0.15
+    join_below: float = 0.25
     """Forecast headroom under which a standby region joins."""
     leave_above: float = 0.6
     """Headroom without it above which a joined standby may leave."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spillway.core.altered import altered
 from spillway.core.remembered import Remembering, remembered
 from spillway.core.units import RegionName
 from spillway.core.waterfall import Flow, Origins, pour
@@ -19,11 +20,17 @@ HORIZON = 600.0
 KNEE = 0.92
 """Share of the capacity up to which waiting does not show; many servers share one queue (Erlang C, large c)."""
 
-KNEE_PRICE = 0.08
+PROVEN_KNEE = 0.85
+"""The same where the capacity was read off a saturated region: that reading is good to some percent."""
+
+KNEE_PRICE = 0.15
 """Share of bad requests at exactly full: demand swings by some percent around its mean."""
 
 UNPROVEN_PRICE = 0.002
 """The same where the capacity is only the configured target, which operators choose with room to spare."""
+
+UNPROVEN_ROOM = 0.15
+"""Share of a target over which it turns from surely fine to surely too much."""
 
 TRAVEL_PRICE = 0.002
 """Bad requests that one second of travel for one request is worth: latency decides between equals."""
@@ -62,33 +69,70 @@ class Region:
     member: bool
     proven: bool = True
     """True if the capacity was learned from the region itself; False where it is the configured target."""
+    high: float = 0.0
+    """Capacity if all that was lost is back; counts where `hope` does."""
+    hope: float = 0.0
+    """Chance of that."""
+    quota_hope: float = 0.0
+    """Chance that the quota is lifted."""
+    backlog: float = 0.0
+    """Seconds of waiting that lie before a new request when a write takes effect; 0 where nothing is saturated."""
     home_demand: float = 0.0
     """Requests/s that come here first."""
 
+    @property
+    def likely(self) -> float:
+        """Capacity to be expected, in requests/s: between what was proven and what is hoped for."""
+        return self.capacity + self.hope * (self.high - self.capacity) if self.hope > 0.0 else self.capacity
+
+    @property
+    def takes(self) -> float:
+        """Requests/s that surely fit: capacity and quota as proven last."""
+        return self.capacity if self.quota is None else min(self.capacity, self.quota)
+
+    def doubted(self, hope: float) -> bool:
+        """Whether something was found that the configured target does not tell, and is unlikelier than `hope` to be over."""
+        lost = self.high > self.capacity and self.hope < hope
+        return lost or (self.quota is not None and self.quota_hope < hope)
+
     def bad_share(self, load: float) -> float:
-        """Share of `load` that is expected to be bad."""
+        """Share of `load` that is expected to be bad, over the next `HORIZON`."""
         if load <= 0.0:
             return 0.0
         if self.dead:
             return 1.0
-        accepted = load if self.quota is None else min(load, self.quota)
-        late = self._late(accepted)
-        good = accepted * (1.0 - self.bad) * (1.0 - late)
+        if self.quota is None:
+            return 1.0 - self._good(load) / load
+        accepted = min(load, self.quota)
+        good = (1.0 - self.quota_hope) * self._good(accepted)
+        if self.quota_hope > 0.0:
+            good += self.quota_hope * self._good(load)
         return 1.0 - good / load
 
-    def _late(self, load: float) -> float:
-        if self.capacity <= 0.0:
+    def _good(self, load: float) -> float:
+        late = self._late(load, self.capacity, proven=self.proven)
+        if self.hope > 0.0 and late > 0.0:
+            late += self.hope * (self._late(load, self.high, proven=False) - late)
+        return load * (1.0 - self.bad) * (1.0 - late)
+
+    def _late(self, load: float, capacity: float, *, proven: bool) -> float:
+        if capacity <= 0.0:
             return 1.0
-        used = load / self.capacity
-        if used <= KNEE:
-            return 0.0
-        price = (KNEE_PRICE if self.proven else UNPROVEN_PRICE) * (
-            (min(used, 1.0) - KNEE) / (1.0 - KNEE)
-        ) ** 2
+        used = load / capacity
+        before = 0.0
+        if self.backlog > self.slack:
+            # what waits is worked off by the rate that new requests leave over; they wait behind it
+            before = (self.backlog - max(0.0, self.slack)) / max(1e-9, (1.0 - used) * HORIZON)
+            if used >= 1.0 or before >= 1.0:
+                return 1.0
+        knee, full = (PROVEN_KNEE, KNEE_PRICE) if proven else (KNEE, UNPROVEN_PRICE)
+        if used <= knee:
+            return before
+        price = full * ((min(used, 1.0) - knee) / (1.0 - knee)) ** 2
         if used <= 1.0:
-            return price
-        in_time = min(1.0, max(0.0, self.slack) / ((used - 1.0) * HORIZON))
-        return max(price, 1.0 - in_time)
+            return max(before, price)
+        late = max(price, 1.0 - min(1.0, max(0.0, self.slack) / ((used - 1.0) * HORIZON)))
+        return late if proven else price + (late - price) * min(1.0, (used - 1.0) / UNPROVEN_ROOM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,11 +181,20 @@ class Model(Remembering):
     def sustainable(self, scalers: Sequence[float] | None = None) -> float:
         """Requests/s that all open regions together can carry well under these scalers (as wanted now by default)."""
         chosen = self.scalers if scalers is None else scalers
-        return sum(min(s * r.ceiling, r.capacity) for s, r in zip(chosen, self.regions, strict=True) if s > 0)
+        return sum(min(s * r.ceiling, r.likely) for s, r in zip(chosen, self.regions, strict=True) if s > 0)
 
     def potential(self) -> float:
         """Requests/s that all member regions could carry well with open ceilings; bad shares taken off."""
         return _potential(self)
+
+    def busier(self, factor: float) -> Model:
+        """The same with every origin sending `factor` times as much."""
+        return altered(
+            self,
+            origins=self.origins.scaled(factor),
+            demand=factor * self.demand,
+            forecast=factor * self.forecast,
+        )
 
     def base(self) -> Outcome:
         """What is expected under the scalers as wanted now."""
@@ -153,16 +206,16 @@ class Model(Remembering):
         opened = [s * n[0] for s, n in zip(scalers, numbers, strict=True)]
         flow = pour(self.origins, opened)
         bad, cost, closed, room, largest = flow.unserved, 0.0, 0.0, 0.0, 0.0
-        for i, (ceiling, capacity, price, counts, plain, well) in enumerate(numbers):
+        for i, (ceiling, capacity, price, counts, plain, well, likely) in enumerate(numbers):
             load = flow.loads[i]
             if load > 0.0:
-                if plain and load / capacity <= KNEE:
+                if plain and load / capacity <= PROVEN_KNEE:
                     bad += load * (1.0 - load * well / load)
                 else:
                     bad += load * self.regions[i].bad_share(load)
                 cost += load * price
             if counts:
-                part = min(opened[i], capacity)
+                part = min(opened[i], likely)
                 room += part
                 largest = max(largest, part)
                 closed += (1.0 - scalers[i]) * ceiling
@@ -183,8 +236,8 @@ def _scalers(model: Model) -> tuple[float, ...]:
 
 
 @remembered
-def _numbers(model: Model) -> tuple[tuple[float, float, float, bool, bool, float], ...]:
-    """(ceiling, capacity, cost, counts as room, only `bad` is bad up to the knee, 1 - bad) of each region."""
+def _numbers(model: Model) -> tuple[tuple[float, float, float, bool, bool, float, float], ...]:
+    """(ceiling, capacity, cost, counts as room, only `bad` is bad up to the knee, 1 - bad, likely) of each region."""
     return tuple(
         [
             (
@@ -192,8 +245,9 @@ def _numbers(model: Model) -> tuple[tuple[float, float, float, bool, bool, float
                 r.capacity,
                 r.cost,
                 r.member and not r.dead,
-                not r.dead and r.quota is None and r.capacity > 0.0,
+                not r.dead and r.quota is None and r.capacity > 0.0 and r.backlog <= r.slack,
                 1.0 - r.bad,
+                r.likely,
             )
             for r in model.regions
         ]
@@ -202,7 +256,7 @@ def _numbers(model: Model) -> tuple[tuple[float, float, float, bool, bool, float
 
 @remembered
 def _potential(model: Model) -> float:
-    return sum([min(r.capacity, r.ceiling) * (1.0 - r.bad) for r in model.regions if r.member and not r.dead])
+    return sum([min(r.likely, r.ceiling) * (1.0 - r.bad) for r in model.regions if r.member and not r.dead])
 
 
 @remembered

@@ -22,11 +22,12 @@ def hold_at(memory: BackendMemory, rhythm: Rhythm, at: float) -> float:
 def rest_of(memory: BackendMemory, rhythm: Rhythm, timing: Timing, at: float, direction: int) -> float:
     """Seconds that must pass between the last move and one in `direction` (-1 down, 1 up).
 
+    A direction of 0 is a way up that goes no further than what was proven to fit.
     Never less than the dead time. A way down rests only for the plain dwell, so that flapping slows the return and not
-    the rescue; a way up waits for the grown one.
+    the rescue; a way up waits for the grown one where it tests what may be too much.
     """
     plain = max(rhythm.dwell, timing.dead_time)
-    if direction < 0:
+    if direction <= 0:
         return plain
     return max(plain, min(rhythm.hold_max, plain * hold_at(memory, rhythm, at)))
 

@@ -7,13 +7,15 @@ as every region capped at a share of its capacity, bad regions closed, and each 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor
+from math import ceil
 
-from spillway.core.predict import Model, Outcome, Region
+from spillway.core.bounds import BLIND_LIMIT, KEEP, SLIVER, Bounds, capped, hundredths
+from spillway.core.predict import Model, Outcome
 from spillway.core.units import SCALER_FLOOR
 
-KEEP = 0.95
-"""Share of its capacity that a capped region keeps."""
+SPARED = 0.87
+"""Share of its capacity at which a region is kept whole by a sacrifice: all are overfilled then, so what demand is
+underestimated by comes to every one of them."""
 
 TRIES = 60
 """Outcomes looked at in one search; 30 regions need about 30 microseconds for each."""
@@ -24,35 +26,17 @@ SACRIFICES = 6
 HOPELESS = 0.05
 """Expected bad share of the plain answers from which giving up a region is looked at."""
 
-PUSHED_PRICE = 0.3
-"""Bad requests/s that one request/s past a receiver's limit is worth in the search."""
+PUSHED_PRICE = 5.0
+"""Bad requests/s that one request/s past a receiver's limit is worth in the search: the guard would refuse it."""
 
 FLOOR_PRICE = 1000.0
 """Bad requests/s that one request/s below the capacity floor is worth in the search: the guard would refuse it."""
 
-BLIND_LIMIT = 0.7
-"""Share of its learned capacity up to which a region is given more while its samples are missing or thin."""
+REPAIRS = 3
+"""Rounds in which receivers that a plan pushes past their limit are capped, each of which may fill the next."""
 
 SETTLE = 0.0005
 """Share of the demand by which the score may worsen to leave a region where it is: fewer moves decide last."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What the search may do."""
-
-    movable: tuple[bool, ...]
-    lowest: tuple[float, ...]
-    """Smallest scaler for each region: 0 where it may be closed."""
-    highest: tuple[float, ...]
-    """Largest scaler for each region."""
-    receiver_limit: float
-    nominal: tuple[float, ...]
-    """Target x healthy share of each region, requests/s: what a floor counts for an open ceiling."""
-    floor: float
-    """Sum of nominal x scaler that must stay, requests/s."""
-    short: bool
-    """True if all regions together cannot carry the forecast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +50,6 @@ class Found:
     second_bad: float
 
 
-def hundredths(value: float) -> float:
-    """The scaler at or below `value` in hundredths, never between 0 and the smallest legal one."""
-    return min(1.0, max(SCALER_FLOOR, floor(value * 100.0 + 1e-6) / 100.0))
-
-
-def capped(region: Region, keep: float = KEEP) -> float:
-    """The scaler at which `region` is full at `keep` of what it can take."""
-    if region.ceiling <= 0.0:
-        return 1.0
-    takes = region.capacity if region.quota is None else min(region.capacity, region.quota)
-    return hundredths(keep * takes / region.ceiling)
-
-
 class _Search:
     """One search: counts its tries and remembers the best."""
 
@@ -86,7 +57,7 @@ class _Search:
         self.model, self.bounds = model, bounds
         self.base = model.base()
         self.limits = [
-            (bounds.receiver_limit if r.fresh else min(BLIND_LIMIT, bounds.receiver_limit)) * r.capacity
+            (bounds.receiver_limit if r.fresh else min(BLIND_LIMIT, bounds.receiver_limit)) * r.likely
             for r in model.regions
         ]
         """Load of each region beyond which it counts as pushed."""
@@ -99,7 +70,8 @@ class _Search:
         below = self.bounds.floor - sum(
             s * n for s, n in zip(outcome.scalers, self.bounds.nominal, strict=True)
         )
-        score = outcome.score + (FLOOR_PRICE * below if below > 0.0 else 0.0)
+        short = self.bounds.carries - self._carries(outcome)
+        score = outcome.score + FLOOR_PRICE * (max(0.0, below) + max(0.0, short))
         if self.bounds.short:
             return score
         pushed = 0.0
@@ -108,6 +80,15 @@ class _Search:
             if over > 0.0 and load > before * 1.005:
                 pushed += over
         return score + PUSHED_PRICE * pushed
+
+    def _carries(self, outcome: Outcome) -> float:
+        """As `floors.effective_of` has it."""
+        total = 0.0
+        for r, s, load in zip(self.model.regions, outcome.scalers, outcome.flow.loads, strict=True):
+            if not r.dead:
+                opened = load if outcome.flow.overfilled else s * r.ceiling
+                total += (r.likely if opened >= SLIVER * r.likely else opened) * (1.0 - r.bad)
+        return total
 
     def allowed(self, scalers: list[float]) -> list[float]:
         """These scalers inside the bounds; what may not move stays."""
@@ -121,14 +102,65 @@ class _Search:
 
     def try_start(self, name: str, scalers: list[float]) -> None:
         """Look at a whole answer."""
-        outcome = self.model.outcome(self.allowed(scalers))
-        self.left -= 1
-        score = self.price(outcome)
+        outcome, score = self._look(self.allowed(scalers))
         if score < self.best_score - 1e-9:
             self.second, self.second_bad = self.name, self.best.bad
             self.best, self.best_score, self.name = outcome, score, name
         elif self.second == "none" or outcome.bad < self.second_bad:
             self.second, self.second_bad = name, outcome.bad
+
+    def _look(self, scalers: list[float]) -> tuple[Outcome, float]:
+        """The outcome of `scalers` and its score; or, if that is better, of these with every pushed receiver capped.
+
+        One cut fills the next region, whose cap fills the one after it: this takes all those moves at once.
+        """
+        outcome = self.model.outcome(self._floored(scalers))
+        self.left -= 1
+        best, least = outcome, self.price(outcome)
+        for _ in range(REPAIRS):
+            repaired = self._repaired(outcome)
+            if repaired is None or self.left <= 0:
+                break
+            outcome = self.model.outcome(repaired)
+            self.left -= 1
+            score = self.price(outcome)
+            if score < least:
+                best, least = outcome, score
+        return best, least
+
+    def _floored(self, scalers: list[float]) -> list[float]:
+        """The scalers with as much of the cuts taken back as the floor of ceilings wants, the deepest cut first."""
+        bounds = self.bounds
+        lacking = bounds.floor - sum([s * n for s, n in zip(scalers, bounds.nominal, strict=True)])
+        if lacking <= 0.0:
+            return scalers
+        scalers = list(scalers)
+        cuts = [
+            ((now - s) * n, i)
+            for i, (now, s, n) in enumerate(zip(self.model.scalers, scalers, bounds.nominal, strict=True))
+            if now > s and n > 0.0
+        ]
+        for cut, i in sorted(cuts, reverse=True):
+            back = min(cut, lacking)
+            scalers[i] = min(1.0, ceil((scalers[i] + back / bounds.nominal[i]) * 100.0 - 1e-6) / 100.0)
+            lacking -= back
+            if lacking <= 0.0:
+                break
+        return scalers
+
+    def _repaired(self, outcome: Outcome) -> list[float] | None:
+        """The scalers with a cap on each receiver that is pushed past its limit; None where none is."""
+        scalers = list(outcome.scalers)
+        changed = False
+        regions, bounds = self.model.regions, self.bounds
+        for i, (load, before, limit) in enumerate(
+            zip(outcome.flow.loads, self.base.flow.loads, self.limits, strict=True)
+        ):
+            if load > limit and load > before * 1.005 and bounds.movable[i] and regions[i].ceiling > 0.0:
+                cap = max(bounds.lowest[i], hundredths(limit / regions[i].ceiling))
+                if cap < scalers[i]:
+                    scalers[i], changed = cap, True
+        return scalers if changed else None
 
     def refine(self, interesting: list[int]) -> None:
         """Move one region at a time while that helps and tries are left."""
@@ -161,9 +193,7 @@ class _Search:
         scalers = self.allowed(scalers)
         if scalers[i] == self.best.scalers[i]:
             return False
-        outcome = self.model.outcome(scalers)
-        self.left -= 1
-        score = self.price(outcome)
+        outcome, score = self._look(scalers)
         if score < self.best_score - 1e-6 * max(1.0, self.model.forecast):
             self.best, self.best_score = outcome, score
             return True
@@ -191,6 +221,16 @@ def search(model: Model, bounds: Bounds) -> Found:
     closed = [low if r.bad > 0.02 or r.dead else 1.0 for r, low in zip(regions, bounds.lowest, strict=True)]
     run.try_start("cap every region at its capacity", list(caps))
     run.try_start("open every region", [1.0] * len(regions))
+    full = [load > r.takes for load, r in zip(run.base.flow.loads, regions, strict=True)]
+    if any(full):
+        run.try_start(
+            "cap the full regions and open the others",
+            [cap if f else 1.0 for f, cap in zip(full, caps, strict=True)],
+        )
+        run.try_start(
+            "relieve the full regions and open the others",
+            [SCALER_FLOOR if f else 1.0 for f in full],
+        )
     run.try_start(
         "close the bad regions and cap the others", [min(a, b) for a, b in zip(closed, caps, strict=True)]
     )
@@ -202,7 +242,7 @@ def search(model: Model, bounds: Bounds) -> Found:
             for now, cap, load, r in zip(model.scalers, caps, run.base.flow.loads, regions, strict=True)
         ],
     )
-    if bounds.short or run.best.bad > HOPELESS * model.forecast:
+    if bounds.measured and (bounds.short or run.best.bad > HOPELESS * model.forecast):
         for i in _sacrifices(model):
             run.try_start(f"give up {regions[i].name} for the others", _give_up(model, i))
     run.refine(_interesting(model, run))
@@ -239,7 +279,7 @@ def _give_up(model: Model, lost: int) -> list[float]:
     Past the sum of ceilings Google overfills all in proportion, so only their ratios matter then: they are chosen as
     the wanted loads.
     """
-    wanted = [0.0 if r.dead or not r.member else KEEP * r.capacity for r in model.regions]
+    wanted = [0.0 if r.dead or not r.member else SPARED * r.capacity for r in model.regions]
     wanted[lost] = max(0.0, model.forecast - sum(wanted) + wanted[lost])
     ratios = [r.ceiling / w for w, r in zip(wanted, model.regions, strict=True) if w > 0.0]
     shrink = min(1.0, min(ratios, default=1.0))

@@ -11,12 +11,19 @@ from spillway.core.memory import Flight, OriginMemory, ServiceMemory
 from spillway.core.picture import Layout, auto_drained, ceiling_factor, layout_of, routes_through
 from spillway.core.policy import Evidence, PostureSet
 from spillway.core.result import Lever
+from spillway.core.shares import lowest_share
 from spillway.core.snapshot import Missing, PlaceDemand, Seen
 from spillway.core.window import Window
 
 BINDING = 0.93
 """Load over ceiling from which a region counts as full: Google balances by its own, smoothed view of the rate."""
 
+
+READ_LATE = 60.0
+"""Seconds by which health is read late at most: one tick."""
+
+HIDDEN_FALL = 0.99
+"""Share of the demand of a minute before that is believed to be there still while some region is saturated."""
 
 SATURATED_HIDES = 0.8
 """A saturated region answers less than arrives; at least this share of what it answered before is believed to arrive."""
@@ -44,8 +51,21 @@ def update(
         return _names(place, home, layout)
 
     found = attribute(memory.origins, seen, full, next_of)
+    if any(f.serving and f.estimate.saturated_rate is not None for f in facts):
+        found = _held(found, memory.origins)
     elapsed = max(ends) - memory.origins_at if memory.origins_at else 0.0
     return altered(memory, origins=follow(memory.origins, found, elapsed), origins_at=max(ends))
+
+
+def _held(
+    found: dict[tuple[str, str], float], origins: Sequence[OriginMemory]
+) -> dict[tuple[str, str], float]:
+    """The demand found, but not much less than before: what waits in a saturated region is answered later or never."""
+    total, before = sum(found.values()), sum(o.level for o in origins)
+    least = HIDDEN_FALL * before
+    if not 0.0 < total < least:
+        return found
+    return {key: rate * least / total for key, rate in found.items()}
 
 
 def _names(place: str, home: str, layout: Layout) -> tuple[str, ...]:
@@ -54,20 +74,24 @@ def _names(place: str, home: str, layout: Layout) -> tuple[str, ...]:
 
 def _full(facts: Sequence[Facts], settings: PostureSet, flights: tuple[Flight, ...]) -> frozenset[str]:
     """Regions at their ceiling, closed or lost. With a move in flight the lower ceiling counts."""
-    lowest = {f.region: min(f.before, f.after) for f in flights if f.lever is not Lever.POSTURE and f.region}
+    capped = {f.region: min(f.before, f.after) for f in flights if f.lever is not Lever.POSTURE and f.region}
     drained = auto_drained(facts, settings)
     full = set()
     for f in facts:
-        scaler = min(f.setting.scaler, lowest.get(f.region, 1.0)) if f.setting.member else 0.0
-        factor = ceiling_factor(f, settings, drained=f.region in drained)
+        scaler = min(f.setting.scaler, capped.get(f.region, 1.0)) if f.setting.member else 0.0
+        window = f.window
+        lowest = f.share
+        if isinstance(window, Window):  # Google sees a fall up to a tick before it is read
+            lowest = lowest_share(f.estimate, window.start, window.end + READ_LATE)
+        factor = ceiling_factor(f, settings, drained=f.region in drained, share=lowest)
         if (
             scaler == 0.0
             or factor == 0.0
             or f.dead
             or (
                 f.target is not None
-                and isinstance(f.window, Window)
-                and f.window.rate >= BINDING * f.target * scaler * factor
+                and isinstance(window, Window)
+                and window.rate >= BINDING * f.target * scaler * factor
             )
         ):
             full.add(f.region)

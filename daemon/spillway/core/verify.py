@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spillway.core.altered import altered
+from spillway.core.bounds import capped
 from spillway.core.facts import Facts
 from spillway.core.memory import Flight, ServiceMemory
 from spillway.core.picture import Picture
 from spillway.core.reasons import reason
 from spillway.core.rest import penalised
 from spillway.core.result import Lever, Verdict
-from spillway.core.search import capped
 from spillway.core.window import Window
 from spillway.core.wishes import Change
 
@@ -110,8 +110,9 @@ def review(picture: Picture) -> Review:
         error = abs(observed - flight.predicted)
         memory = altered(memory, model_error=memory.model_error + ERROR_WEIGHT * (error - memory.model_error))
         if not verdict.better and flight.region is not None:
-            ours = penalised(memory.backend(flight.region), picture.policy.rhythm, picture.at)
-            memory = memory.with_backend(ours)
+            if flight.after > flight.before:
+                ours = penalised(memory.backend(flight.region), picture.policy.rhythm, picture.at)
+                memory = memory.with_backend(ours)
             back = _undo(flight, observed, picture)
             if back is not None:
                 undo.append(back)
@@ -158,6 +159,8 @@ def _undo(flight: Flight, observed: float, picture: Picture) -> Change | None:
 
     What has turned out smaller since is opened only to what it can take, unless all of it does less harm.
     """
+    if flight.after < flight.before:
+        return None  # what its receivers cannot take is known by now: the next decision weighs it with all the rest
     if flight.undoes or flight.lever is not Lever.SCALER or flight.region is None:
         return None
     model = picture.model

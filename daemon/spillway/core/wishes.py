@@ -27,6 +27,8 @@ class Change:
     member: bool = True
     """Membership after."""
     was_member: bool = True
+    ahead: bool = False
+    """A cap above the present load, for what others are about to send: comes before their cuts."""
     leaving: bool = False
     """First half of a leave: its scaler goes to 0 so that it can be detached."""
     posture: Posture | None = None

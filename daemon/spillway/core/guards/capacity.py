@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from spillway.core.floors import effective_of, floor_of, nominal_of, serving_of
+from spillway.core.bounds import BLIND_LIMIT
+from spillway.core.floors import effective_of, floor_of, nominal_floor, nominal_of, serving_of
 from spillway.core.guards.situation import Ruling, Situation, refused
+from spillway.core.picture import Picture
 from spillway.core.reasons import reason
 from spillway.core.result import Lever, Reason
-from spillway.core.search import BLIND_LIMIT
 from spillway.core.units import SCALER_FLOOR, is_legal_scaler, legal_scaler
 from spillway.core.wishes import Change
 
@@ -59,36 +60,46 @@ def _lost_anyway(change: Change, now: Situation) -> bool:
 
 
 def capacity(change: Change, now: Situation) -> Ruling | None:
-    """Effective capacity stays at demand x (1 + reserve), or is no worse than before.
+    """Effective capacity stays at demand x (1 + reserve), or is no worse than before."""
+    if not change.down:
+        return None
+    return _narrowed(change, now, floors(now.picture, now.scalers, urgent=change.urgent))
+
+
+def floors(picture: Picture, before: Sequence[float], *, urgent: bool = False) -> Objection:
+    """What the capacity floors object to in scalers that follow `before`.
 
     Both as Google's terms have it (target x scaler x healthy share) and as it was learned; a dead region's drain need
     only keep the first, because nothing was learned that it could still give.
     """
-    if not change.down:
-        return None
-    picture = now.picture
     floor = floor_of(picture)
-    nominal, carries = nominal_of(picture, now.scalers), effective_of(picture, now.scalers)
+    nominal, carries = nominal_of(picture, before), effective_of(picture, before)
+    nominal_least = min(nominal_floor(picture), nominal)
 
     def objection(scalers: Sequence[float]) -> Reason | None:
         left = nominal_of(picture, scalers)
-        if left < min(floor, nominal) - ROUNDING * floor:
+        if left < nominal_least - ROUNDING * floor:
             return reason("floor-capacity", after=left, before=nominal, floor=floor)
         left = effective_of(picture, scalers)
-        if left < min(floor, carries) - ROUNDING * floor and not change.urgent:
+        if left < min(floor, carries) - ROUNDING * floor and not urgent:
             return reason("floor-capacity", after=left, before=carries, floor=floor)
         return None
 
-    return _narrowed(change, now, objection)
+    return objection
 
 
 def receivers(change: Change, now: Situation) -> Ruling | None:
     """What is shed must fit elsewhere, by prediction; in a shortage it must at least make fewer requests bad."""
     if not change.down or change.urgent:
         return None
+    return _narrowed(change, now, pushes(now, now.scalers, {change.region or ""}))
+
+
+def pushes(now: Situation, scalers_before: Sequence[float], shed: Collection[str]) -> Objection:
+    """What receivers object to in scalers that follow `scalers_before`; the regions in `shed` are the ones that give."""
     picture, model = now.picture, now.picture.model
     limit = picture.policy.floors.receiver_limit
-    before = model.outcome(now.scalers)
+    before = model.outcome(scalers_before)
     short = model.forecast > limit * model.potential()
 
     def objection(scalers: Sequence[float]) -> Reason | None:
@@ -96,22 +107,20 @@ def receivers(change: Change, now: Situation) -> Ruling | None:
         if short and after.bad < before.bad * (1.0 - picture.policy.rhythm.margin):
             return None
         for load, was, region in zip(after.flow.loads, before.flow.loads, model.regions, strict=True):
-            if region.name == change.region or load <= was * GRAIN + 1e-6:
+            if region.name in shed or load <= was * GRAIN + 1e-6:
                 continue
             takes = (
-                limit * region.capacity
-                if region.quota is None
-                else min(limit * region.capacity, region.quota)
+                limit * region.likely if region.quota is None else min(limit * region.likely, region.quota)
             )
             if not region.fresh and not _joining(region.name, now):
-                takes = min(takes, BLIND_LIMIT * region.capacity)
-            if load > takes:
+                takes = min(takes, BLIND_LIMIT * region.likely)
+            if load > takes * GRAIN:
                 return reason(
-                    "receiver-limit", receiver=region.name, load=load, capacity=region.capacity, limit=limit
+                    "receiver-limit", receiver=region.name, load=load, capacity=region.likely, limit=limit
                 )
         return None
 
-    return _narrowed(change, now, objection)
+    return objection
 
 
 def _joining(region: str, now: Situation) -> bool:

@@ -36,6 +36,9 @@ CHAIN: tuple[Guard, ...] = (
 )
 """Cheap ones first; the scaler's law last, because narrowing may leave an illegal value."""
 
+APART = tuple(g for g in CHAIN if g not in {capacity.capacity, capacity.receivers})
+"""The chain without what is judged of a whole set."""
+
 LEAST = 0.01
 """A change smaller than this is none (reference: no-op suppression)."""
 
@@ -52,21 +55,48 @@ class Guarded:
 
 
 def narrow(wanted: Sequence[Change], start: Situation) -> Guarded:
-    """Let every change pass through the chain, what adds capacity first."""
-    now, refusals = start, []
-    for change in ordered(wanted):
-        left, objections = _pass(change, now)
-        refusals.extend(objections)
-        if left is not None:
-            now = now.accept(left)
+    """Let every change pass through the chain, what adds capacity first.
+
+    The ceilings of a service are written in one call, so what they do is judged as a whole first; only a set that does
+    not hold is taken apart and narrowed piece by piece.
+    """
+    together, refusals = _through(wanted, start, APART)
+    if _holds(together, start):
+        kept, harmful = _no_harm(together, start)
+        return Guarded(changes=kept, refusals=(*refusals, *harmful))
+    now, refusals = _through(wanted, start, CHAIN)
     kept, harmful = _no_harm(now, start)
     return Guarded(changes=kept, refusals=(*refusals, *harmful))
 
 
-def _pass(change: Change, now: Situation) -> tuple[Change | None, list[Refusal]]:
+def _through(
+    wanted: Sequence[Change], start: Situation, chain: tuple[Guard, ...]
+) -> tuple[Situation, list[Refusal]]:
+    now, refusals = start, []
+    for change in ordered(wanted):
+        left, objections = _pass(change, now, chain)
+        refusals.extend(objections)
+        if left is not None:
+            now = now.accept(left)
+    return now, refusals
+
+
+def _holds(now: Situation, start: Situation) -> bool:
+    """Whether all accepted changes together keep the floors and push no receiver past its limit."""
+    shed = {c.region for c in now.accepted if c.down and c.region is not None and not c.ahead}
+    calm = [c for c in now.accepted if c.down and not c.urgent]
+    if not calm:
+        return not any(c.down for c in now.accepted)
+    if len(calm) < sum(c.down for c in now.accepted):
+        return False  # a drain of a dead region among them has rules of its own
+    objections = (capacity.floors(now.picture, start.scalers), capacity.pushes(now, start.scalers, shed))
+    return all(objection(now.scalers) is None for objection in objections)
+
+
+def _pass(change: Change, now: Situation, chain: tuple[Guard, ...]) -> tuple[Change | None, list[Refusal]]:
     refusals: list[Refusal] = []
     left = change
-    for guard in CHAIN:
+    for guard in chain:
         ruling = guard(left, now)
         if ruling is None:
             continue

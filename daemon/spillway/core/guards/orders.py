@@ -40,7 +40,7 @@ def unknown(change: Change, now: Situation) -> Ruling | None:
 
 def outside_edit(change: Change, now: Situation) -> Ruling | None:
     """A person's edit is left alone for one dwell."""
-    if change.region is None or change.urgent or change.ordered:
+    if change.region is None or change.urgent or change.ordered or change.reason.code == "revert-edit":
         return None
     if now.picture.at < now.picture.fact(change.region).memory.held_until:
         return refused(reason("outside-edit", region=change.region))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spillway.core.bounds import capped
 from spillway.core.guards.situation import Ruling, Situation, refused
 from spillway.core.reasons import reason
 from spillway.core.rest import rest_of
@@ -15,14 +16,19 @@ HOUR = 3600.0
 
 def resting(change: Change, now: Situation) -> Ruling | None:
     """A backend rests after a move for at least the dead time; an undo comes after just that."""
-    if change.region is None or change.urgent or change.ordered or change.reason.code == "undo":
+    if (
+        change.region is None
+        or change.urgent
+        or change.ordered
+        or change.reason.code in {"undo", "revert-edit"}
+    ):
         return None
     picture = now.picture
     memory = picture.fact(change.region).memory
     if memory.moved_at is None:
         return None
     ago = picture.at - memory.moved_at
-    direction = -1 if change.down else 1
+    direction = -1 if change.down else 0 if _proven(change, now) else 1
     rest = max(
         picture.dead_time,
         rest_of(memory, picture.policy.rhythm, picture.policy.timing, picture.at, direction),
@@ -34,13 +40,19 @@ def resting(change: Change, now: Situation) -> Ruling | None:
     return None
 
 
+def _proven(change: Change, now: Situation) -> bool:
+    """Whether a raise goes no further than what the region was proven to take."""
+    region = now.picture.model.regions[now.index(change)]
+    return change.lever is Lever.SCALER and change.after <= capped(region) + 1e-9
+
+
 def well(change: Change, now: Situation) -> Ruling | None:
     """What is raised because it looks well must have looked well for a while; what makes room was weighed as a set."""
     if change.region is None or not change.up or change.lever is not Lever.SCALER or change.ordered:
         return None
     picture = now.picture
     memory = picture.fact(change.region).memory
-    if change.reason.code in {"make-room", "share-shortage", "undo"}:
+    if change.reason.code in {"make-room", "share-shortage", "undo", "revert-edit"}:
         return None
     since = picture.at - memory.well_since if memory.well_since is not None else 0.0
     needed = picture.policy.rhythm.up_wait
@@ -69,7 +81,7 @@ def effect(change: Change, now: Situation) -> Ruling | None:
 
 def step(change: Change, now: Situation) -> Ruling | None:
     """One move changes a scaler by at most a step."""
-    if change.lever is not Lever.SCALER or change.ordered or change.reason.code == "undo":
+    if change.lever is not Lever.SCALER or change.ordered or change.reason.code in {"undo", "revert-edit"}:
         return None
     rhythm = now.picture.policy.rhythm
     size = rhythm.up_step if change.up else rhythm.down_step
