@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from tests.core.strategies import AT, Case, cases, later
 
 from spillway.core import controller
+from spillway.core.floors import SWING
 from spillway.core.memory import ControllerMemory, fresh
 from spillway.core.outcome import StepResult
 from spillway.core.overlay import Overlay
@@ -77,20 +78,25 @@ def apply(overlay: Overlay, move: Move) -> Overlay:
 
 
 @given(cases())
-def test_every_prefix_of_every_plan_keeps_the_floors_or_worsens_none(case: Case) -> None:
+def test_every_plan_keeps_the_floors_or_worsens_none_wherever_it_is_cut_short(case: Case) -> None:
+    """All ceilings of a service travel in one call, so a plan can be cut short before or after them, not between."""
     for result in (run(case), warm(case)[0]):
         overlay = result.overlay
         moved = {m.service for m in result.plan.moves}
         start = {s: (opened(case, overlay, s), nominal(case, overlay, s)) for s in moved}
-        for move in result.plan.moves:
-            before = overlay
+        for i, move in enumerate(result.plan.moves):
             overlay = apply(overlay, move)
+            later = result.plan.moves[i + 1 :]
+            if any(m.service == move.service and m.lever is Lever.SCALER for m in later):
+                continue
             assessed = next(a for a in result.assessment if a.service == move.service)
             floors = case.policies["p"].floors
             serving = opened(case, overlay, move.service)
-            if serving < opened(case, before, move.service):
+            if serving < start[move.service][0]:
                 assert serving >= max(1, min(floors.min_serving_regions, start[move.service][0]))
             need = max(assessed.demand or 0.0, assessed.forecast or 0.0) * (1 + floors.reserve)
+            if (assessed.capacity or 0.0) < need * SWING:
+                continue  # a shortage: no setting could hold it, and the guard asks what is carried
             held = min(need, start[move.service][1])
             assert nominal(case, overlay, move.service) >= held * (1 - 1e-6) - 1e-6
         planned = {s.service: s.backends for s in result.plan.overlay.services if s.service in moved}
@@ -117,6 +123,8 @@ def test_all_scalers_are_legal_and_steps_are_kept(case: Case) -> None:
         rhythm = case.policies["p"].rhythm
         for move in result.plan.moves:
             if move.lever is Lever.SCALER and not move.urgent and not move.reason.code.startswith("operator"):
+                if move.reason.code == "revert-edit":
+                    continue  # puts back what was, in one step
                 change = float(move.after) - float(move.before)
                 assert change <= max(rhythm.up_step, 0.1) + 1e-6
                 assert -change <= rhythm.down_step + 1e-6

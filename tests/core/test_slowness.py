@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from spillway.core.belief import capacity
 from spillway.core.distribution import Distribution
-from spillway.core.estimate import Setting, capacity, learn
+from spillway.core.estimate import Setting, learn
 from spillway.core.memory import Estimate
 from spillway.core.policy import Evidence, Slo
 from spillway.core.snapshot import Minute

@@ -116,9 +116,9 @@ def test_gaps_stay_gaps() -> None:
 
 def test_idle_stale_and_failed_are_three_things() -> None:
     assert _absence(_traffic(readings((counts(AMERICA[0]),)))) is Absence.NO_SERIES
-    old = ends(newest=NOW - 480.0)
+    old = ends(newest=NOW - 960.0)
     assert _absence(_traffic(readings((counts(EUROPE[0], at=old),)))) is Absence.STALE
-    trusting = {"pool": Evidence(max_age=600.0)}
+    trusting = {"pool": Evidence(max_age=1200.0)}
     assert isinstance(_traffic(readings((counts(EUROPE[0], at=old),)), evidence=trusting), Seen)
     failed = Missing(absence=Absence.QUERY_FAILED, detail="deadline")
     snapshot = _observe(replace(readings(), counts=failed))
@@ -343,7 +343,7 @@ def test_demand_by_continent_is_the_mean_of_the_judged_minutes() -> None:
         (places("europe-west4-a", "Europe", -1.0), Absence.GARBAGE),
         (places("europe-west4-a", "Europe", 100_000.0), Absence.GARBAGE),
         (places("europe-west4-a", "Europe", 0.0), Absence.GARBAGE),
-        (places("europe-west4-a", "Europe", at=ends(newest=NOW - 600.0)), Absence.STALE),
+        (places("europe-west4-a", "Europe", at=ends(newest=NOW - 1080.0)), Absence.STALE),
         (places("europe-west4-a", "Europe", at=[NOW]), Absence.NO_SERIES),
     ],
 )

@@ -188,7 +188,7 @@ def test_execution_errors_come_through() -> None:
 
 def test_a_stale_world_is_stale_and_an_idle_one_idle() -> None:
     old = FakeSource({COUNT: [raw(_minutes(5, newest=NOW - 480.0), target="spillway-pool", name="pool")]})
-    with rig(old) as r:
+    with rig(old, evidence={"pool": Evidence(max_age=420.0)}) as r:
         view = r.observer.observe().service("pool")
     absences = {b.region: b.traffic.absence for b in view.backends if isinstance(b.traffic, Missing)}
     assert absences == {"europe-west4": Absence.STALE, "us-east4": Absence.NO_SERIES}

@@ -42,7 +42,7 @@ class EngineConfig(Model):
 class ObserveConfig(Model):
     """Reading from Cloud Monitoring and Compute."""
 
-    window: Annotated[Duration, Between("2m", "6h")] = 900.0
+    window: Annotated[Duration, Between("2m", "6h")] = 1200.0
     """How far back each query reaches. Must cover the visibility delay and a few samples."""
     deadline: Annotated[Duration, Between("1s", "5m")] = 20.0
     """Longest wall time of one monitoring call."""

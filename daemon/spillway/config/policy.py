@@ -39,7 +39,7 @@ class RhythmConfig(Model):
 
     dwell: Annotated[Duration, Between("0s", "1d")] = 420.0
     """Rest of a backend after a move. Must not be shorter than the dead time, or the loop acts on what it cannot see and swings."""
-    up_step: Annotated[float, Field(gt=0, le=1)] = 0.3
+    up_step: Annotated[float, Field(gt=0, le=1)] = 0.45
     """Largest rise of a scaler in one move."""
     down_step: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Largest fall of a scaler in one move; below 1 a dead region is drained in steps."""
@@ -47,7 +47,7 @@ class RhythmConfig(Model):
     """How long a backend must look well before its scaler rises."""
     hold_growth: Annotated[float, Field(ge=1, le=10)] = 2.0
     """Each reversal multiplies the rest by this."""
-    hold_decay: Annotated[Duration, Between("1s", "30d")] = 3600.0
+    hold_decay: Annotated[Duration, Between("1s", "30d")] = 7200.0
     """Time in which a grown rest halves."""
     hold_max: Annotated[Duration, Between("0s", "30d")] = 7200.0
     """Longest rest."""
@@ -73,7 +73,7 @@ class EvidenceConfig(Model):
 
     min_requests: Annotated[int, Field(ge=20)] = 50
     """Answers in the judged minutes; with fewer than 20 p95 means nothing."""
-    max_age: Annotated[Duration, Between("1s", "1d")] = 420.0
+    max_age: Annotated[Duration, Between("1s", "1d")] = 900.0
     """Age past which traffic signals are stale. Must exceed visibility delay plus two samples."""
     health_max_age: Annotated[Duration, Between("1s", "1h")] = 60.0
     """Age past which health reads are stale."""
@@ -86,8 +86,8 @@ class EvidenceConfig(Model):
 class TriggersConfig(Model):
     """When a backend counts as failing, and when as well again."""
 
-    drain_error_ratio: Ratio = 0.5
-    """5xx share at which a region is drained."""
+    drain_error_ratio: Ratio = 0.08
+    """Share of answers that are bad at any load, failed or slow, at which a region may be emptied."""
     return_error_ratio: Ratio = 0.05
     """5xx share under which it may return."""
     drain_healthy_share: Ratio = 0.25
@@ -128,7 +128,7 @@ class PosturesConfig(Model):
 class MembershipConfig(Model):
     """When standby and failover regions join and leave."""
 
-    join_below: Annotated[float, Field(ge=0)] = 0.15
+    join_below: Annotated[float, Field(ge=0)] = 0.25
     """Forecast headroom under which a standby region joins."""
     leave_above: Annotated[float, Field(ge=0)] = 0.6
     """Headroom without it above which a joined standby may leave. Must exceed `join_below`."""

@@ -26,7 +26,7 @@ from spillway.sim.controller import Sight
 from spillway.sim.monitoring import CountSample, LatencySample, Shown
 from spillway.sim.pilot.fleet import GROUP, zone_name
 
-WINDOW = 900.0
+WINDOW = 1200.0
 """Seconds that each query reaches back: the default of `daemon.observe.window`."""
 
 _INVALID = "INVALID_BACKEND"
