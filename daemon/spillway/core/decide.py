@@ -26,7 +26,7 @@ TROUBLE = 0.02
 STUCK = 0.02
 """Expected share of bad requests under the best set of ceilings from which a standby region is called."""
 
-TIGHT_MARGIN = 0.2
+TIGHT_MARGIN = 0.1
 """Share of the bad requests that a set must save where all regions together are about short: errors of some percent in what
 they take decide there who is overloaded, and moves for less only change whose turn it is."""
 
@@ -48,8 +48,9 @@ class Decision:
 
 
 def shortage(picture: Picture) -> float:
-    """Requests/s of the forecast beyond what all member regions together can carry."""
-    return max(0.0, picture.model.forecast - picture.model.potential())
+    """Requests/s beyond what all member regions together can carry, now and by the forecast: a trend alone is no shortage."""
+    model = picture.model
+    return max(0.0, min(model.forecast, model.demand) - model.potential())
 
 
 def decide(picture: Picture) -> Decision:

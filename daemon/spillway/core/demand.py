@@ -14,7 +14,7 @@ from spillway.core.units import RegionName
 LEVEL = 0.5
 """Weight of the newest window in an origin's level."""
 
-TREND = 0.15
+TREND = 0.3
 """Weight of the newest slope in its trend (Holt's linear method; Gardner 1985 for the damping)."""
 
 TREND_NOISE = 0.05
@@ -24,7 +24,7 @@ minute to minute, and a trend that is noise moves the one region at the margin b
 DAMPING_SECONDS = 600.0
 """A trend is believed for about this long."""
 
-GROWTH_BOUND = 1.5
+GROWTH_BOUND = 1.2
 SHRINK_BOUND = 0.8
 """No forecast leaves this band around what was last seen."""
 

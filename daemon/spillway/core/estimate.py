@@ -231,16 +231,16 @@ def _learn_saturated(
         "saturated_rate": rate,
         "low_at": minute.end,
         "low_rate": rate,
-        "low_count": _again(old, rate),
+        "low_count": _again(old, rate, minute.end),
         "waiting": max(0.0, mean - slots * share / max(answered, 1e-6)),
         "slow": old.slow if old.saturated_rate is not None else max(old.slow, UNKNOWN_SLOW),
     }
 
 
-def _again(old: Estimate, rate: float) -> int:
+def _again(old: Estimate, rate: float, at: float) -> int:
     """How often it was found saturated at about this rate, this time included."""
-    if old.saturated_rate is not None:
-        return old.low_count
+    if old.low_at and at - old.low_at <= SATURATED_SECONDS:
+        return max(1, old.low_count)  # the same finding still
     return old.low_count + 1 if abs(rate - old.low_rate) <= SAME_RATE * rate else 1
 
 

@@ -279,7 +279,7 @@ def _proposed(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]
         hold = 1.0
         if change.region is not None:
             ours = picture.memory.backend(change.region)
-            hold = hold_after(ours, picture.policy.rhythm, picture.at, -1 if change.down else 1)
+            hold = hold_after(ours, picture.policy.rhythm, picture.at, change.after - change.before)
         found.append(
             Flight(
                 move=change.move(),

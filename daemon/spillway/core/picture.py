@@ -246,7 +246,9 @@ def build(
     seconds = (min(ages) if ages else 0.0) + policy.timing.write_time + policy.timing.propagation
     origins, level = _origins(memory.origins, layout, seconds)
     model = Model(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
-    model = _with_queues(model, policy.timing.write_time + policy.timing.propagation)
+    effect = policy.timing.write_time + policy.timing.propagation
+    newest = max([f.made_at for f in memory.flights], default=at)
+    model = _with_queues(model, effect, max(0.0, at - newest - effect))
     return Picture(
         service=service,
         policy=policy,
@@ -259,13 +261,24 @@ def build(
     )
 
 
-def _with_queues(model: Model, seconds: float) -> Model:
-    """The model with what queues up until a write takes effect, where more is expected than a region can take."""
+def _with_queues(model: Model, seconds: float, since: float) -> Model:
+    """The model with the queues as they are when a write takes effect.
+
+    Where more is expected than a region can take one grows; where moves in flight have brought less, one drains.
+
+    Args:
+        model: With the queues as they were last seen.
+        seconds: From now until a write takes effect.
+        since: Seconds since the newest move in flight took effect.
+    """
     grown = []
     for region, load in zip(model.regions, model.base().flow.loads, strict=True):
         over = load / region.capacity - 1.0 if region.capacity > 0.0 else 0.0
         queue = min(QUEUE_SECONDS, max(0.0, over - OVER_GRAIN) * seconds)
-        grown.append(altered(region, backlog=queue) if queue > region.backlog and not region.dead else region)
+        queue = max(queue, region.backlog - max(0.0, -over) * (seconds + since))
+        grown.append(
+            altered(region, backlog=queue) if queue != region.backlog and not region.dead else region
+        )
     regions = tuple(grown)
     return model if regions == model.regions else altered(model, regions=regions)
 

@@ -8,6 +8,9 @@ from spillway.core.altered import altered
 from spillway.core.memory import BackendMemory
 from spillway.core.policy import Rhythm, Timing
 
+TRIM = 0.1
+"""Fall of a scaler up to which it is a trim."""
+
 REVERSAL_SECONDS = 3600.0
 """A change of direction within this time of the last move counts as flapping."""
 
@@ -41,11 +44,14 @@ def rested(
     return at - memory.moved_at >= max(dead_time, rest_of(memory, rhythm, timing, at, direction))
 
 
-def hold_after(memory: BackendMemory, rhythm: Rhythm, at: float, direction: int) -> float:
-    """The multiplier after a move in `direction` at UTC second `at`: a cut soon after a raise lengthens the rest."""
+def hold_after(memory: BackendMemory, rhythm: Rhythm, at: float, change: float) -> float:
+    """The multiplier after a scaler moved by `change` at UTC second `at`: a cut soon after a raise lengthens the rest.
+
+    A trim is no cut: it only brings a ceiling nearer to what the region was found to take.
+    """
     hold = hold_at(memory, rhythm, at)
     flapped = (
-        direction < 0
+        change <= -TRIM
         and memory.direction > 0
         and memory.moved_at is not None
         and at - memory.moved_at < REVERSAL_SECONDS
