@@ -1,0 +1,181 @@
+"""Pictures made by hand: regions as a test wants them, with the facts and the memory that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spillway.core.altered import altered
+from spillway.core.bounds import Bounds
+from spillway.core.decide import bounds_of
+from spillway.core.facts import Facts
+from spillway.core.memory import BackendMemory, Flight, ServiceMemory
+from spillway.core.overlay import BackendSetting, Posture
+from spillway.core.picture import Picture
+from spillway.core.policy import Mode, Policy
+from spillway.core.predict import Model, Region
+from spillway.core.result import Lever, Move, Reason
+from spillway.core.snapshot import HealthCount
+from spillway.core.topology import Backend, BalancingMode, GroupKey, Service, Target
+from spillway.core.waterfall import Origins
+from spillway.core.window import Window
+from spillway.core.wishes import Change
+
+AT = 1_000_000.0
+SERVICE = "pool"
+LONG_WELL = AT - 7200.0
+"""Well for two hours: long enough to be given more."""
+
+
+def area(name: str, **changes: Any) -> Region:
+    """An open, healthy region of 100 requests/s that is its own home; fields as in `Region`."""
+    plain: dict[str, Any] = {
+        "scaler": 1.0,
+        "ceiling": 100.0,
+        "capacity": 100.0,
+        "slack": 3.0,
+        "bad": 0.0,
+        "quota": None,
+        "cost": 1.0,
+        "movable": True,
+        "fresh": True,
+        "dead": False,
+        "member": True,
+    }
+    return Region(name=name, **{**plain, **changes})
+
+
+def model_of(regions: tuple[Region, ...], demand: Mapping[str, float]) -> Model:
+    """A model in which the clients of each region try it first and then the others in their order, around the ring."""
+    names, count = [r.name for r in regions], len(regions)
+    homes = [names.index(home) for home in demand]
+    total = sum(demand.values())
+    return Model(
+        regions=regions,
+        origins=Origins(
+            rates=tuple(demand.values()),
+            orders=tuple(tuple((home + k) % count for k in range(count)) for home in homes),
+            round_trips=tuple(
+                tuple(0.01 + 0.05 * ((r - home) % count) for r in range(count)) for home in homes
+            ),
+        ),
+        demand=total,
+        forecast=total,
+    )
+
+
+def window(rate: float, age: float = 210.0) -> Window:
+    """Three minutes of good answers that ended `age` seconds ago."""
+    return Window(
+        start=AT - age - 180.0,
+        end=AT - age,
+        age=age,
+        answers=180.0 * rate,
+        rate=rate,
+        ok_rate=rate,
+        error_ratio=0.0,
+        newest_errors=0.0,
+        too_many_ratio=0.0,
+        slow=0.0,
+        mean=1.0,
+        percentile=2.0,
+        bad=0.0,
+    )
+
+
+def facts_of(region: Region, memory: BackendMemory, age: float) -> Facts:
+    """What one step knows of `region`; its target is its ceiling."""
+    backend = Backend(
+        service=SERVICE,
+        region=region.name,
+        groups=(GroupKey(name=f"{region.name}-g", scope=f"{region.name}-a"),),
+        target=Target(mode=BalancingMode.RATE, per_endpoint=region.ceiling / 10.0),
+        movable=region.movable,
+    )
+    return Facts(
+        backend=backend,
+        setting=BackendSetting(region=region.name, member=region.member, scaler=region.scaler),
+        memory=memory,
+        window=window(50.0, age),
+        health=HealthCount(healthy=0 if region.dead else 10, total=10),
+        share=0.0 if region.dead else 1.0,
+        target=region.ceiling,
+        capacity=region.capacity,
+        elsewhere=0.0,
+        region=region.name,
+        serving=region.member and region.scaler > 0.0,
+        dead=region.dead,
+    )
+
+
+def picture_of(
+    regions: tuple[Region, ...],
+    demand: Mapping[str, float],
+    *,
+    memories: Mapping[str, Mapping[str, Any]] | None = None,
+    policy: Policy | None = None,
+    flights: tuple[Flight, ...] = (),
+    age: float = 210.0,
+) -> Picture:
+    """One service at `AT`; `memories` has fields of `BackendMemory` by region, and all have been well for long."""
+    known = memories or {}
+    backends = tuple(
+        BackendMemory(**{"region": r.name, "well_since": LONG_WELL, **known.get(r.name, {})}) for r in regions
+    )
+    facts = tuple(facts_of(r, m, age) for r, m in zip(regions, backends, strict=True))
+    policy = policy or Policy(mode=Mode.ACT)
+    return Picture(
+        service=Service(
+            name=SERVICE, resource=SERVICE, policy="default", backends=tuple(f.backend for f in facts)
+        ),
+        policy=policy,
+        posture=Posture.NORMAL,
+        facts=facts,
+        model=model_of(regions, demand),
+        memory=ServiceMemory(service=SERVICE, backends=backends, flights=flights),
+        at=AT,
+        dead_time=policy.timing.dead_time,
+    )
+
+
+def bounds(picture: Picture, **changes: Any) -> Bounds:
+    """What the search may do in `picture`, as it is decided there, with some fields replaced."""
+    model = picture.model
+    return altered(bounds_of(picture, max(0.0, model.forecast - model.potential())), **changes)
+
+
+def change_of(region: str, before: float, after: float, code: str = "shed-overload", **more: Any) -> Change:
+    """A wanted change of one scaler."""
+    return Change(
+        service=SERVICE,
+        region=region,
+        lever=Lever.SCALER,
+        before=before,
+        after=after,
+        reason=Reason(code=code, sentence="a test wants it"),
+        **more,
+    )
+
+
+def flight_of(region: str, before: float, after: float, made_at: float) -> Flight:
+    """The same as a move that was written at `made_at`."""
+    move = Move(
+        service=SERVICE,
+        region=region,
+        lever=Lever.SCALER,
+        before=f"{before:.2f}",
+        after=f"{after:.2f}",
+        reason=Reason(code="shed-overload", sentence="a test wanted it"),
+    )
+    return Flight(
+        move=move,
+        lever=Lever.SCALER,
+        region=region,
+        before=before,
+        after=after,
+        made_at=made_at,
+        predicted=0.0,
+        otherwise=0.1,
+        seen=0.1,
+        demand=100.0,
+    )

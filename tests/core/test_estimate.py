@@ -1,0 +1,256 @@
+"""What a region can take, learned from rates and mean latencies alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spillway.core.belief import belief, capacity, slowness
+from spillway.core.distribution import Distribution
+from spillway.core.estimate import (
+    BEFORE,
+    CUT_OFF,
+    OFFERED,
+    SATURATED_SECONDS,
+    SLOW_MINUTES,
+    Setting,
+    crowding,
+    learn,
+    settled,
+)
+from spillway.core.memory import Estimate
+from spillway.core.policy import Evidence, Slo
+from spillway.core.snapshot import Minute
+
+PERIOD = 60.0
+SETTING = Setting(target=160.0, hold=1.0, slo=Slo(), evidence=Evidence(), period=PERIOD)
+CALM = (15, 75.0, 1.0)
+"""A quarter of an hour below half of the target, a second for each request: a baseline of 1 s, 160 slots."""
+
+Stretch = tuple[int, float, float]
+"""(minutes, answers/s, mean seconds)."""
+
+
+def minute(number: int, rate: float, mean: float) -> Minute:
+    spread = Distribution(
+        bounds=(mean * 0.9, mean * 1.1), counts=(0.0, PERIOD * rate, 0.0), mean=mean if rate else 0.0
+    )
+    return Minute(
+        end=PERIOD * number,
+        ok=PERIOD * rate,
+        client_error=0.0,
+        too_many=0.0,
+        server_error=0.0,
+        latency=spread,
+    )
+
+
+def minutes(*stretches: Stretch) -> tuple[Minute, ...]:
+    rows = [(rate, mean) for count, rate, mean in stretches for _ in range(count)]
+    return tuple(minute(i + 1, *row) for i, row in enumerate(rows))
+
+
+def learned(*stretches: Stretch, setting: Setting = SETTING, start: Estimate | None = None) -> Estimate:
+    return learn(start or Estimate(), minutes(*stretches), setting)
+
+
+def takes(estimate: Estimate) -> float:
+    found = capacity(estimate, SETTING.target, 1.0)
+    assert found is not None
+    return found
+
+
+def test_a_calm_region_is_worth_its_target() -> None:
+    found = learned(CALM)
+    assert found.saturated_rate is None
+    assert found.slots == pytest.approx(160.0, rel=1e-3)
+    assert takes(found) == pytest.approx(160.0, rel=1e-3)
+
+
+def test_the_answers_of_a_saturated_minute_are_the_capacity() -> None:
+    found = learned(CALM, (1, 80.0, 3.0))
+    assert found.saturated_rate == pytest.approx(80.0)
+    assert takes(found) == pytest.approx(80.0)
+    assert (found.low_rate, found.low_count, found.low_at) == (found.saturated_rate, 1, 16 * PERIOD)
+
+
+def test_with_half_the_machines_the_whole_region_is_worth_twice_its_answers() -> None:
+    half = Estimate(healthy_share=0.5)
+    found = learned(CALM, (1, 80.0, 3.0), start=half)
+    assert found.saturated_rate == pytest.approx(160.0)
+    assert capacity(found, SETTING.target, 0.5) == pytest.approx(80.0)
+
+
+def test_long_answers_with_free_slots_are_slowness_and_no_saturation() -> None:
+    found = learned(CALM, (3, 40.0, 3.0))
+    assert found.saturated_rate is None
+    assert slowness(found) == pytest.approx(3.0, rel=0.05)
+
+
+def test_full_slots_at_the_usual_pace_are_a_larger_region() -> None:
+    found = learned(CALM, (3, 170.0, 1.02))
+    assert found.saturated_rate is None
+    assert takes(found) > 160.0
+
+
+def test_the_first_saturated_minute_is_corrected_for_the_part_before() -> None:
+    found = learned((15, 100.0, 1.0), (1, 60.0, 20.0))
+    assert found.saturated_rate == pytest.approx((60.0 - BEFORE * 100.0) / (1.0 - BEFORE), rel=1e-3)
+    later = learned((15, 100.0, 1.0), (1, 60.0, 4.0), (1, 55.0, 4.5))
+    assert later.saturated_rate == pytest.approx(55.0)
+
+
+def test_the_correction_halves_what_was_answered_at_most() -> None:
+    found = learned((15, 140.0, 1.0), (1, 40.0, 20.0))
+    assert found.saturated_rate == pytest.approx(20.0)
+
+
+def test_past_the_cut_off_answers_flatter_and_the_rate_only_falls() -> None:
+    below, past = CUT_OFF - 1.0, CUT_OFF + 1.0
+    assert learned(CALM, (1, 80.0, below), (1, 90.0, below)).saturated_rate == pytest.approx(90.0)
+    assert learned(CALM, (1, 80.0, below), (1, 90.0, past)).saturated_rate == pytest.approx(80.0)
+    assert learned(CALM, (1, 80.0, below), (1, 70.0, past)).saturated_rate == pytest.approx(70.0)
+
+
+@given(st.lists(st.floats(20.0, 200.0), min_size=2, max_size=8))
+def test_a_queue_past_its_time_out_never_raises_what_was_found(rates: list[float]) -> None:
+    estimate = learned(CALM)
+    found = []
+    for i, rate in enumerate(rates):
+        estimate = learn(estimate, (minute(16 + i, rate, 20.0),), SETTING)
+        assert estimate.saturated_rate is not None
+        found.append(estimate.saturated_rate)
+    assert found == sorted(found, reverse=True)
+
+
+def test_after_a_cut_a_minute_that_offers_little_is_no_measure() -> None:
+    stretches = CALM, (3, 80.0, 8.0), (4, 40.0, 8.0)
+    cut = replace(SETTING, cut_at=17 * PERIOD)
+    assert learned(*stretches, setting=cut).saturated_rate == pytest.approx(80.0)
+    assert learned(*stretches).saturated_rate == pytest.approx(40.0)
+
+
+def test_after_a_cut_a_minute_that_offers_enough_still_measures() -> None:
+    cut = replace(SETTING, cut_at=17 * PERIOD)
+    enough = (OFFERED + 0.01) * 80.0
+    assert learned(CALM, (3, 80.0, 8.0), (4, enough, 8.0), setting=cut).saturated_rate == pytest.approx(
+        enough
+    )
+
+
+def test_the_minute_in_which_a_cut_was_made_still_measures() -> None:
+    cut = replace(SETTING, cut_at=18 * PERIOD)
+    assert learned(CALM, (3, 80.0, 8.0), (1, 40.0, 8.0), setting=cut).saturated_rate == pytest.approx(40.0)
+    assert learned(CALM, (4, 80.0, 8.0), (1, 40.0, 8.0), setting=cut).saturated_rate == pytest.approx(80.0)
+
+
+SLOW = (CALM, (1, BEFORE * 75.0 + (1.0 - BEFORE) * 53.0, 20.0), (4, 53.0, 20.0))
+"""Three times as slow, behind a long queue that began to grow within its first minute."""
+
+
+def test_a_latency_that_stays_is_slowness_and_all_machines_are_there() -> None:
+    open_question = learned(*SLOW, (SLOW_MINUTES, 16.0, 3.0))
+    assert open_question.saturated_rate is None
+    assert open_question.doubt == pytest.approx(53.0, rel=0.01)
+    answered = learned(*SLOW, (SLOW_MINUTES + 1, 16.0, 3.0))
+    assert answered.doubt is None
+    assert takes(answered) == pytest.approx(160.0 / 3.0, rel=0.05)
+
+
+DRAINING = (CALM, (4, 80.0, 15.0), (1, 10.0, 12.0), (1, 10.0, 8.0), (1, 10.0, 5.0), (1, 10.0, 2.5))
+"""Half the machines missing; little is asked since, and the queue is worked off."""
+
+
+def test_a_latency_that_falls_is_a_queue_and_machines_are_missing() -> None:
+    assert learned(*DRAINING).doubt == pytest.approx(80.0, rel=0.01)
+    found = learned(*DRAINING, (1, 10.0, 1.0))
+    assert found.doubt is None
+    assert takes(found) == pytest.approx(80.0, rel=0.02)
+
+
+def test_machines_found_missing_again_and_again_are_counted() -> None:
+    gap = round(SATURATED_SECONDS / PERIOD) + 1
+    once: tuple[Stretch, ...] = ((2, 80.0, 3.0), (gap, 40.0, 1.0))
+    assert learned(CALM, *once).low_count == 1
+    assert learned(CALM, *once, *once).low_count == 2
+    assert learned(CALM, *once, *once, *once).low_count == 3
+    other: tuple[Stretch, ...] = ((2, 40.0, 5.0), (gap, 10.0, 1.0))
+    assert learned(CALM, *once, *once, *other).low_count == 1
+
+
+def test_crowding_is_sakasegawas_formula() -> None:
+    assert crowding(0.5, 0.0) == 1.0
+    assert crowding(0.0, 4.0) == 1.0
+    # M/G/1 by Pollaczek and Khinchine, which the formula meets: 1 + (1 + scv) / 2 x rho / (1 - rho)
+    assert crowding(0.8, 1.0) == pytest.approx(1.0 + 1.35 / 2 * 0.8 / 0.2)
+    assert crowding(2.0, 4.0) == crowding(0.97, 4.0)
+
+
+@given(st.floats(0.0, 0.97), st.floats(0.0, 0.97), st.floats(1.0, 500.0))
+def test_more_in_work_waits_longer_and_more_machines_wait_less(a: float, b: float, slots: float) -> None:
+    low, high = sorted((a, b))
+    assert 1.0 <= crowding(low, slots) <= crowding(high, slots)
+    assert crowding(high, 2 * slots) <= crowding(high, slots)
+
+
+def test_a_small_full_region_is_not_slow() -> None:
+    small = replace(SETTING, target=4.0)
+    quiet, busy = crowding(0.25, 4.0), crowding(0.9, 4.0)
+    assert busy > 2.0
+    found = learned((15, 1.0, quiet), (10, 3.6, busy), setting=small)
+    assert found.saturated_rate is None
+    assert slowness(found) == 1.0
+    slow = learned((15, 1.0, quiet), (10, 1.0, 2.0 * quiet), setting=small)
+    assert slow.saturated_rate is None
+    assert slowness(slow) == pytest.approx(2.0, rel=0.05)
+
+
+def test_saturation_that_nothing_confirms_becomes_a_doubt() -> None:
+    full = learned(CALM, (3, 80.0, 3.0))
+    assert settled(full, full.low_at + SATURATED_SECONDS) is full
+    later = settled(full, full.low_at + SATURATED_SECONDS + 1.0)
+    assert (later.saturated_rate, later.doubt, later.waiting) == (None, full.saturated_rate, 0.0)
+    assert takes(later) == takes(full)
+    hoped = belief(later, SETTING.target, 1.0, full.low_at + SATURATED_SECONDS + 1.0, 1.0)
+    assert hoped is not None
+    assert 0.0 < hoped.hope < 0.5
+    calm = learned(CALM)
+    assert settled(calm, 1e9) is calm
+
+
+def rise(*means: float) -> Estimate:
+    return learned(CALM, *((1, 75.0, mean) for mean in means))
+
+
+def test_a_rise_is_believed_after_three_minutes_past_the_noise() -> None:
+    assert slowness(rise(1.03, 1.06), 300.0) == 1.0
+    found = rise(1.03, 1.06, 1.09)
+    assert found.rising == 3
+    assert found.slope == pytest.approx(0.03 / PERIOD, rel=0.05)
+    assert slowness(found, 300.0) == pytest.approx(1.09 + 0.15, rel=0.02)
+    assert slowness(rise(1.01, 1.02, 1.03), 300.0) == 1.0
+
+
+def test_a_jump_a_fall_or_a_standstill_is_no_rise() -> None:
+    assert rise(1.03, 1.06, 1.06).rising == 0
+    assert rise(1.03, 1.06, 1.04).rising == 0
+    jumped = rise(1.03, 1.06, 1.4)
+    assert (jumped.rising, jumped.slope) == (0, 0.0)
+
+
+def test_a_minute_is_learned_once_and_garbage_never() -> None:
+    seen = minutes(CALM, (2, 80.0, 3.0))
+    found = learn(Estimate(), seen, SETTING)
+    assert learn(found, seen, SETTING) is found
+    negative = replace(minute(18, 80.0, 3.0), ok=-1.0)
+    assert learn(found, (negative,), SETTING) is found
+
+
+def test_a_minute_of_two_shares_teaches_no_capacity() -> None:
+    fell = Estimate(healthy_share=0.5, shares=((15.5 * PERIOD, 0.5),))
+    found = learned(CALM, (1, 60.0, 4.0), start=fell)
+    assert found.saturated_rate is None
+    assert found.served == pytest.approx(66.0, rel=1e-3)

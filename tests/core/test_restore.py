@@ -1,0 +1,147 @@
+"""The way back: one step up for what has been well, no further than proven while in doubt, a tenth for what was closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.pictures import AT, area, flight_of, picture_of
+
+from spillway.core.belief import RECOVERY_SECONDS
+from spillway.core.bounds import capped
+from spillway.core.decide import decide
+from spillway.core.picture import Picture
+from spillway.core.policy import Rhythm
+from spillway.core.restore import NEEDED_HOPE, NEEDED_ROOM, PROBE_HOPE, RESTORE_HOPE, probes, restores
+
+UP_STEP, UP_WAIT = Rhythm().up_step, Rhythm().up_wait
+
+
+def lowered(
+    scaler: float = 0.4, memory: dict[str, Any] | None = None, demand: float = 60.0, **changes: Any
+) -> Picture:
+    """Region a lowered, b and c as roomy as ever."""
+    regions = (area("a", scaler=scaler, **changes), area("b"), area("c"))
+    return picture_of(regions, {"a": demand / 2, "b": demand / 2}, memories={"a": memory or {}})
+
+
+def raised(picture: Picture) -> dict[str, float]:
+    return {c.region or "": c.after for c in restores(picture)}
+
+
+def test_what_has_been_well_is_raised_by_one_step() -> None:
+    assert raised(lowered()) == {"a": pytest.approx(0.4 + UP_STEP)}
+    assert raised(lowered(0.9)) == {"a": 1.0}
+    (change,) = restores(lowered())
+    assert change.reason.code == "restore"
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        {"well_since": None},
+        {"well_since": AT - UP_WAIT + 1.0},
+        {"moved_at": AT - 300.0, "direction": -1},
+        {"held_until": AT + 60.0},
+    ],
+    ids=["not-well", "not-well-for-long", "resting", "held"],
+)
+def test_what_is_not_well_or_rests_is_left(memory: dict[str, Any]) -> None:
+    assert raised(lowered(memory=memory)) == {}
+
+
+def test_while_machines_may_be_missing_it_goes_no_further_than_they_proved() -> None:
+    doubted = lowered(capacity=60.0, high=100.0, hope=RESTORE_HOPE - 0.01)
+    assert raised(doubted) == {"a": 0.54}
+    assert capped(doubted.model.regions[0]) == 0.54
+    assert raised(lowered(0.5, capacity=60.0, high=100.0, hope=0.5)) == {}
+    believed = lowered(capacity=60.0, high=100.0, hope=RESTORE_HOPE)
+    assert raised(believed) == {"a": pytest.approx(0.4 + UP_STEP)}
+
+
+def test_while_a_quota_may_hold_it_goes_no_further_than_it_allows() -> None:
+    assert raised(lowered(quota=60.0, quota_hope=0.5)) == {"a": 0.54}
+    assert raised(lowered(quota=60.0, quota_hope=RESTORE_HOPE)) == {"a": pytest.approx(0.4 + UP_STEP)}
+
+
+def test_a_ceiling_that_would_make_requests_bad_is_not_raised() -> None:
+    assert raised(lowered(0.2, demand=190.0, capacity=20.0)) == {}
+
+
+@given(
+    st.integers(10, 99).map(lambda n: n / 100),
+    st.floats(5.0, 100.0),
+    st.floats(0.0, RESTORE_HOPE - 1e-6),
+    st.floats(10.0, 150.0),
+)
+def test_nothing_goes_past_what_was_proven_while_in_doubt(
+    scaler: float, low: float, hope: float, demand: float
+) -> None:
+    picture = lowered(scaler, demand=demand, capacity=low, high=100.5, hope=hope)
+    for after in raised(picture).values():
+        assert scaler < after <= min(1.0, max(scaler, capped(picture.model.regions[0])))
+
+
+def closed(
+    empty: float, *, bad: float = 0.5, demand: float = 40.0, memory: dict[str, Any] | None = None
+) -> Picture:
+    """Region a closed `empty` seconds ago, its health checks passing; b is all there is besides."""
+    regions = (area("a", scaler=0.0, bad=bad), area("b"))
+    known = {"empty_since": AT - empty, **(memory or {})}
+    return picture_of(regions, {"b": demand}, memories={"a": known})
+
+
+def test_a_region_closed_for_being_bad_is_probed_after_two_half_lives() -> None:
+    assert pytest.approx(1.0 - 0.5**2) == PROBE_HOPE
+    assert probes(closed(2 * RECOVERY_SECONDS - 1.0)) == ()
+    (change,) = probes(closed(2 * RECOVERY_SECONDS + 1.0))
+    assert (change.region, change.before, change.after, change.reason.code) == ("a", 0.0, 0.1, "probe")
+
+
+def test_it_is_probed_sooner_where_the_others_are_short() -> None:
+    short = NEEDED_ROOM * 100.0 + 1.0
+    assert 1.0 - 0.5**0.6 < NEEDED_HOPE < 1.0 - 0.5**0.65
+    assert probes(closed(0.6 * RECOVERY_SECONDS, demand=short)) == ()
+    assert len(probes(closed(0.65 * RECOVERY_SECONDS, demand=short))) == 1
+    assert probes(closed(0.65 * RECOVERY_SECONDS, demand=NEEDED_ROOM * 100.0 - 1.0)) == ()
+
+
+def test_a_grown_hold_makes_it_wait_longer() -> None:
+    held = {"hold": 3.0, "hold_at": AT}
+    assert probes(closed(2 * RECOVERY_SECONDS + 1.0, memory=held)) == ()
+    assert probes(closed(6 * RECOVERY_SECONDS - 1.0, memory=held)) == ()
+    assert len(probes(closed(6 * RECOVERY_SECONDS + 1.0, memory=held))) == 1
+
+
+def test_a_region_that_was_not_bad_is_probed_once_it_is_rested() -> None:
+    assert len(probes(closed(60.0, bad=0.0))) == 1
+    assert probes(closed(60.0, bad=0.0, memory={"well_since": AT - UP_WAIT + 1.0})) == ()
+    assert probes(closed(60.0, bad=0.0, memory={"leaving": True})) == ()
+
+
+def codes(picture: Picture) -> list[str]:
+    return [c.reason.code for c in decide(picture).changes]
+
+
+def test_nothing_is_restored_while_a_cut_is_in_flight() -> None:
+    regions = (area("a", scaler=0.4), area("b"), area("c"))
+    demand = {"a": 30.0, "b": 30.0}
+    assert codes(picture_of(regions, demand)) == ["restore"]
+    cut = flight_of("b", 1.0, 0.8, AT - 60.0)
+    assert codes(picture_of(regions, demand, flights=(cut,))) == []
+    rise = flight_of("b", 0.8, 1.0, AT - 60.0)
+    assert codes(picture_of(regions, demand, flights=(rise,))) == ["restore"]
+
+
+def test_nothing_is_restored_while_bad_requests_are_expected() -> None:
+    demand = {"a": 30.0, "b": 30.0}
+
+    def all_bad(share: float) -> Picture:
+        return picture_of(
+            (area("a", scaler=0.4, bad=share), area("b", bad=share), area("c", bad=share)), demand
+        )
+
+    assert codes(all_bad(0.01)) == ["restore"]
+    assert codes(all_bad(0.03)) == []
