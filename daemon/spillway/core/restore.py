@@ -19,10 +19,10 @@ RESTORE_COST = 0.0005
 PROBE_HOPE = 0.75
 """Chance that a region closed for being bad is well again from which a tenth is let in: two half-lives of the doubt."""
 
-NEEDED_HOPE = 0.35
+NEEDED_HOPE = 0.5
 """The same where the others are short without it."""
 
-NEEDED_ROOM = 0.7
+NEEDED_ROOM = 0.75
 """Share of what all others can take from which they count as short."""
 
 SWING = 1.06
