@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log2
 from typing import Any
 
 import pytest
@@ -94,18 +95,24 @@ def closed(
 
 
 def test_a_region_closed_for_being_bad_is_probed_after_two_half_lives() -> None:
-    assert pytest.approx(1.0 - 0.5**2) == PROBE_HOPE
+    assert waiting_for(PROBE_HOPE) == pytest.approx(2 * RECOVERY_SECONDS)
     assert probes(closed(2 * RECOVERY_SECONDS - 1.0)) == ()
     (change,) = probes(closed(2 * RECOVERY_SECONDS + 1.0))
     assert (change.region, change.before, change.after, change.reason.code) == ("a", 0.0, 0.1, "probe")
 
 
+def waiting_for(hope: float) -> float:
+    """Seconds after which a closed region is well with this chance."""
+    return -RECOVERY_SECONDS * log2(1.0 - hope)
+
+
 def test_it_is_probed_sooner_where_the_others_are_short() -> None:
-    short = NEEDED_ROOM * 100.0 + 1.0
-    assert 1.0 - 0.5**0.6 < NEEDED_HOPE < 1.0 - 0.5**0.65
-    assert probes(closed(0.6 * RECOVERY_SECONDS, demand=short)) == ()
-    assert len(probes(closed(0.65 * RECOVERY_SECONDS, demand=short))) == 1
-    assert probes(closed(0.65 * RECOVERY_SECONDS, demand=NEEDED_ROOM * 100.0 - 1.0)) == ()
+    assert NEEDED_HOPE < PROBE_HOPE
+    short, roomy = NEEDED_ROOM * 100.0 + 1.0, NEEDED_ROOM * 100.0 - 1.0
+    soon = waiting_for(NEEDED_HOPE)
+    assert probes(closed(soon - 1.0, demand=short)) == ()
+    assert len(probes(closed(soon + 1.0, demand=short))) == 1
+    assert probes(closed(soon + 1.0, demand=roomy)) == ()
 
 
 def test_a_grown_hold_makes_it_wait_longer() -> None:
