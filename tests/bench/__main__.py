@@ -1,7 +1,7 @@
 """`make bench`: every figure that the docs name, measured on the machine at hand, beside its goal.
 
 Nothing here passes or fails: machines differ. Compare within one run. Without words everything runs, the library of
-scenarios last. A first word `library`, `random` or `delays` runs that alone and takes options (`--help` lists them);
+scenarios last. A first word `library`, `random`, `delays` or `ablation` runs that alone and takes options (`--help` lists them);
 other words choose figures by what their names hold.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 from tests.bench import (
+    ablation,
     bench_core,
     bench_engine,
     bench_observe,
@@ -98,7 +99,12 @@ FIGURES = (
 )
 
 
-STUDIES = {"library": library.main, "random": schedules.main, "delays": delays.main}
+STUDIES = {
+    "library": library.main,
+    "random": schedules.main,
+    "delays": delays.main,
+    "ablation": ablation.main,
+}
 """Whole tables, by the first word."""
 
 

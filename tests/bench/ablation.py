@@ -1,0 +1,157 @@
+"""What each part of the decision core is worth: the library of scenarios with one part at a time taken away.
+
+`python -m tests.bench ablation`
+
+A part is taken away by giving its constant a value at which it does nothing, in the processes of this bench alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from math import exp, inf, log
+from statistics import fmean
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from tests.bench.library import FOLDER, WIDTH, chosen
+from tests.bench.score import BAR
+
+from spillway.sim.backtest.runner import cores
+from spillway.sim.pilot.pilot import Pilot
+from spillway.sim.run import Run, RunResult
+from spillway.sim.setup import Setup
+
+LONG = 2 * 86400.0
+"""Scenarios at least so long are left out: nothing happens in them that a part could decide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of the core, and what takes it away."""
+
+    name: str
+    constants: tuple[tuple[str, float], ...]
+    """(module of `spillway.core` and name of the constant, value that takes the part away)."""
+
+
+WHOLE = Part(name="the whole core", constants=())
+
+PARTS = (
+    Part(
+        name="doubt: lost capacity is thought to be back at once",
+        constants=(("belief.RECOVERY_SECONDS", 1.0),),
+    ),
+    Part(name="doubt never ends", constants=(("belief.RECOVERY_SECONDS", 1e9),)),
+    Part(name="queues that a cut must first work off", constants=(("picture.QUEUE_SECONDS", 0.0),)),
+    Part(name="capping pushed receivers in the same answer", constants=(("search.REPAIRS", 0),)),
+    Part(name="room for the loss of the largest region", constants=(("predict.LOSS_PRICE", 0.0),)),
+    Part(name="carrying a rising service time ahead", constants=(("belief.RISING_MINUTES", 1e9),)),
+    Part(name="telling waiting by chance from slowness", constants=(("estimate.CROWDED", 0.0),)),
+    Part(name="correcting the first saturated minute", constants=(("estimate.BEFORE", 0.0),)),
+    Part(name="trend of demand", constants=(("demand.TREND", 0.0),)),
+    Part(name="demand hidden by saturation", constants=(("sources.HIDDEN_FALL", 0.0),)),
+    Part(name="expecting a flapping region to fall again", constants=(("shares.FLAP_SECONDS", 0.0),)),
+    Part(name="sacrifice of one region in a shortage", constants=(("search.SACRIFICES", 0),)),
+    Part(name="calling a standby when ceilings alone do not help", constants=(("decide.STUCK", inf),)),
+    Part(name="putting back outside edits that hurt", constants=(("edits.HURTS", inf),)),
+    Part(name="acting on late pictures of lasting trouble", constants=(("guards.evidence.LATE_SHARE", 1e9),)),
+    Part(name="judging moves afterwards, and undoing", constants=(("verify.TOLERANCE", inf),)),
+)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run what the words ask for, and print it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench ablation", description=__doc__)
+    parser.add_argument("--only", default="", help="scenarios, separated by commas")
+    parser.add_argument("--seeds", type=int, default=1, help="of each scenario")
+    parser.add_argument("--jobs", type=int, default=cores(), help="runs at once")
+    asked = parser.parse_args(words)
+    setups = [
+        s for s in chosen([n for n in asked.only.split(",") if n], FOLDER) if s.scenario.duration < LONG
+    ]
+    runs = [(setup, setup.scenario.seed + i) for setup in setups for i in range(asked.seeds)]
+    tried = (WHOLE, *PARTS)
+    jobs = [(part, setup, seed) for part in tried for setup, seed in runs]
+    with (
+        ProcessPoolExecutor(asked.jobs) as pool,
+        Progress(console=Console(stderr=True), transient=True) as bar,
+    ):
+        task = bar.add_task(f"{len(PARTS)} parts", total=len(jobs))
+        found = []
+        for result in pool.map(_run, jobs):
+            found.append(result)
+            bar.advance(task)
+    by_part = [found[i * len(runs) : (i + 1) * len(runs)] for i in range(len(tried))]
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    console.print(_table(tried, by_part))
+    return 0
+
+
+@contextmanager
+def without(part: Part) -> Iterator[None]:
+    """The core with `part` taken away.
+
+    Raises:
+        AttributeError: the core has no such constant any more.
+    """
+    kept = []
+    for path, value in part.constants:
+        module, name = path.rsplit(".", 1)
+        place = import_module(f"spillway.core.{module}")
+        kept.append((place, name, getattr(place, name)))
+        setattr(place, name, value)
+    try:
+        yield
+    finally:
+        for place, name, value in kept:
+            setattr(place, name, value)
+
+
+def _run(job: tuple[Part, Setup, int]) -> RunResult:
+    part, setup, seed = job
+    with without(part):
+        return Run(setup, Pilot(), seed=seed).go()
+
+
+def _table(parts: Sequence[Part], results: Sequence[Sequence[RunResult]]) -> Table:
+    table = Table(
+        title=f"{len(results[0])} runs with one part of the core taken away at a time",
+        title_justify="left",
+        box=None,
+        padding=(0, 3, 0, 0),
+    )
+    for heading in (
+        "without",
+        "mean of ratios",
+        "all bad requests",
+        "worst scenario",
+        "wrong way",
+        "floors",
+        "reversals",
+    ):
+        table.add_column(heading)
+    whole = results[0]
+    for part, mine in zip(parts, results, strict=True):
+        ratios = [
+            (m.report.bad_requests + BAR * w.report.requests)
+            / (w.report.bad_requests + BAR * w.report.requests)
+            for m, w in zip(mine, whole, strict=True)
+        ]
+        worst = max(zip(ratios, [w.scenario for w in whole], strict=True))
+        table.add_row(
+            part.name,
+            f"{exp(fmean(map(log, ratios))):.3f}x",
+            f"{sum(m.report.bad_requests for m in mine) / sum(w.report.bad_requests for w in whole):.3f}x",
+            f"{worst[0]:.2f}x {worst[1]}" if part.constants else "",
+            str(sum(m.wrong_way_moves for m in mine)),
+            str(sum(m.floors_broken for m in mine)),
+            str(sum(m.reversals for m in mine)),
+        )
+    return table
