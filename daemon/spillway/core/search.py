@@ -17,8 +17,11 @@ SPARED = 0.87
 """Share of its capacity at which a region is kept whole by a sacrifice: all are overfilled then, so what demand is
 underestimated by comes to every one of them."""
 
-TRIES = 60
-"""Outcomes looked at in one search; 30 regions need about 30 microseconds for each."""
+EFFORT = 1400
+"""Outcomes x regions looked at in one search: the time for an outcome grows with the regions, some microsecond for each."""
+
+TRIES_LEAST, TRIES_MOST = 40, 240
+"""Outcomes looked at, whatever the number of regions."""
 
 SACRIFICES = 6
 """Regions tried as the one that is given up, worst first."""
@@ -61,34 +64,43 @@ class _Search:
             for r in model.regions
         ]
         """Load of each region beyond which it counts as pushed."""
-        self.left = TRIES
+        self.rows = [
+            (
+                r.ceiling,
+                r.likely,
+                SLIVER * r.likely,
+                0.0 if r.dead else 1.0 - r.bad,
+                nominal,
+                limit,
+                load * 1.005,
+            )
+            for r, nominal, limit, load in zip(
+                model.regions, bounds.nominal, self.limits, self.base.flow.loads, strict=True
+            )
+        ]
+        """What `price` asks of each region, looked up once; a dead one carries nothing."""
+        self.left = max(TRIES_LEAST, min(TRIES_MOST, EFFORT // max(1, len(model.regions))))
         self.best, self.best_score, self.name = self.base, self.price(self.base), "leave everything as it is"
         self.second, self.second_bad = "none", self.base.bad
 
     def price(self, outcome: Outcome) -> float:
         """The score, with what pushes receivers past their limit."""
-        below = self.bounds.floor - sum(
-            s * n for s, n in zip(outcome.scalers, self.bounds.nominal, strict=True)
-        )
-        short = self.bounds.carries - self._carries(outcome)
-        score = outcome.score + FLOOR_PRICE * (max(0.0, below) + max(0.0, short))
-        if self.bounds.short:
-            return score
-        pushed = 0.0
-        for load, before, limit in zip(outcome.flow.loads, self.base.flow.loads, self.limits, strict=True):
-            over = load - limit
-            if over > 0.0 and load > before * 1.005:
-                pushed += over
-        return score + PUSHED_PRICE * pushed
-
-    def _carries(self, outcome: Outcome) -> float:
-        """As `floors.effective_of` has it."""
-        total = 0.0
-        for r, s, load in zip(self.model.regions, outcome.scalers, outcome.flow.loads, strict=True):
-            if not r.dead:
-                opened = load if outcome.flow.overfilled else s * r.ceiling
-                total += (r.likely if opened >= SLIVER * r.likely else opened) * (1.0 - r.bad)
-        return total
+        below, short, pushed = self.bounds.floor, self.bounds.carries, 0.0
+        overfilled = outcome.flow.overfilled
+        for scaler, load, (ceiling, likely, sliver, well, nominal, limit, before) in zip(
+            outcome.scalers, outcome.flow.loads, self.rows, strict=True
+        ):
+            below -= scaler * nominal
+            opened = load if overfilled else scaler * ceiling
+            short -= (likely if opened >= sliver else opened) * well
+            if load > limit and load > before:
+                pushed += load - limit
+        score = outcome.score
+        if below > 0.0:
+            score += FLOOR_PRICE * below
+        if short > 0.0:  # what is carried, as `floors.effective_of` has it
+            score += FLOOR_PRICE * short
+        return score if self.bounds.short else score + PUSHED_PRICE * pushed
 
     def allowed(self, scalers: list[float]) -> list[float]:
         """These scalers inside the bounds; what may not move stays."""
