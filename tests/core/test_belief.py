@@ -152,3 +152,19 @@ def test_a_belief_is_never_upside_down(
     assert 0.0 < found.low <= found.high
     assert 0.0 <= found.hope <= 1.0
     assert found.hope == 0.0 or found.high > found.low
+
+
+@pytest.mark.parametrize("unit", [0.2, 3.0])
+def test_the_usual_pace_does_not_matter(unit: float) -> None:
+    lost = Estimate(baseline=unit, service_time=2.0 * unit, slots=80.0 * unit, low_count=1, low_at=1000.0)
+    found = believed(lost, RECOVERY_SECONDS)
+    assert (found.low, found.high, found.hope) == pytest.approx((40.0, 80.0, 0.5))
+    rising = Estimate(
+        baseline=unit,
+        service_time=1.05 * unit,
+        slots=160.0 * unit,
+        mean=1.1 * unit,
+        rising=RISING_MINUTES,
+        slope=0.001 * unit,
+    )
+    assert slowness(rising, 300.0) == pytest.approx(1.4)

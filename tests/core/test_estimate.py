@@ -16,6 +16,8 @@ from spillway.core.estimate import (
     OFFERED,
     SATURATED_SECONDS,
     SLOW_MINUTES,
+    SMOOTH,
+    UNKNOWN_SLOW,
     Setting,
     crowding,
     learn,
@@ -34,7 +36,8 @@ Stretch = tuple[int, float, float]
 """(minutes, answers/s, mean seconds)."""
 
 
-def minute(number: int, rate: float, mean: float) -> Minute:
+def minute(number: int, rate: float, mean: float, *, errors: float = 0.0, refused: float = 0.0) -> Minute:
+    """A minute of `rate` good answers/s, and so many errors and refusals besides."""
     spread = Distribution(
         bounds=(mean * 0.9, mean * 1.1), counts=(0.0, PERIOD * rate, 0.0), mean=mean if rate else 0.0
     )
@@ -42,8 +45,8 @@ def minute(number: int, rate: float, mean: float) -> Minute:
         end=PERIOD * number,
         ok=PERIOD * rate,
         client_error=0.0,
-        too_many=0.0,
-        server_error=0.0,
+        too_many=PERIOD * refused,
+        server_error=PERIOD * errors,
         latency=spread,
     )
 
@@ -166,7 +169,7 @@ DRAINING = (CALM, (4, 80.0, 15.0), (1, 10.0, 12.0), (1, 10.0, 8.0), (1, 10.0, 5.
 
 def test_a_latency_that_falls_is_a_queue_and_machines_are_missing() -> None:
     assert learned(*DRAINING).doubt == pytest.approx(80.0, rel=0.01)
-    found = learned(*DRAINING, (1, 10.0, 1.0))
+    found = learned(*DRAINING, (5, 10.0, 1.0))
     assert found.doubt is None
     assert takes(found) == pytest.approx(80.0, rel=0.02)
 
@@ -254,3 +257,74 @@ def test_a_minute_of_two_shares_teaches_no_capacity() -> None:
     found = learned(CALM, (1, 60.0, 4.0), start=fell)
     assert found.saturated_rate is None
     assert found.served == pytest.approx(66.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("unit", [0.2, 3.0])
+@pytest.mark.parametrize(
+    "stretches",
+    [
+        (CALM, (3, 40.0, 3.0)),
+        (CALM, (2, 80.0, 3.0)),
+        (*SLOW, (SLOW_MINUTES + 1, 16.0, 3.0)),
+        (*DRAINING, (5, 10.0, 1.0)),
+        (CALM, (1, 75.0, 1.03), (1, 75.0, 1.06), (1, 75.0, 1.09)),
+        (CALM, (3, 5.0, 1.25), (3, 5.0, 1.5)),
+    ],
+    ids=["slow", "full", "slow-and-full", "drained", "rising", "thin"],
+)
+def test_the_usual_pace_of_a_service_does_not_matter(stretches: tuple[Stretch, ...], unit: float) -> None:
+    usual = learned(*stretches)
+    other = learned(*((count, rate, unit * mean) for count, rate, mean in stretches))
+    assert other.saturated_rate == pytest.approx(usual.saturated_rate)
+    assert other.rising == usual.rising
+    assert slowness(other, 300.0) == pytest.approx(slowness(usual, 300.0), rel=1e-3)
+    assert takes(other) == pytest.approx(takes(usual), rel=1e-3)
+
+
+def test_a_saturated_minute_shows_the_wait_and_hides_how_slow_it_is() -> None:
+    found = learned(CALM, (1, 80.0, 3.0))
+    assert found.waiting == pytest.approx(3.0 - 160.0 / 80.0, rel=1e-3)
+    assert found.service_time == pytest.approx(1.0, rel=1e-3)
+    assert found.slow == UNKNOWN_SLOW
+    slow_before = learned(CALM, (3, 20.0, 5.0), (1, 53.0, 20.0))
+    assert slow_before.saturated_rate is not None
+    assert slow_before.slow == pytest.approx(1.0)
+
+
+def test_bad_minutes_are_counted_in_a_row_whatever_makes_them_bad() -> None:
+    assert learned(CALM).bad_minutes == 0
+    assert learned(CALM, (3, 20.0, 5.0)).bad_minutes == 3
+    assert learned(CALM, (3, 20.0, 5.0), (1, 20.0, 1.0)).bad_minutes == 0
+    mixed = (minute(1, 70.0, 1.0, errors=10.0), minute(2, 70.0, 1.0, refused=10.0), minute(3, 70.0, 5.0))
+    assert learn(Estimate(), mixed, SETTING).bad_minutes == 3
+    few = (minute(1, 70.0, 1.0, errors=5.0),)
+    assert learn(Estimate(), few, SETTING).bad_minutes == 0
+
+
+def test_a_jump_of_plenty_is_believed_at_once_and_one_of_few_is_smoothed() -> None:
+    assert learned(CALM, (1, 20.0, 2.0)).service_time == pytest.approx(2.0, rel=1e-3)
+    few = learned((15, 2.0, 1.0), (1, 2.0, 2.0))
+    assert few.service_time == pytest.approx(1.0 + SMOOTH, rel=1e-3)
+    assert learned((15, 20.0, 1.0), (1, 20.0, 1.15)).service_time == pytest.approx(
+        1.0 + SMOOTH * 0.15, rel=1e-3
+    )
+    late = learned((15, 2.0, 1.0), (1, 2.0, 5.0))
+    assert late.slow == pytest.approx(SMOOTH)
+    assert learned((15, 2.0, 1.0), (2, 2.0, 5.0)).slow == pytest.approx(SMOOTH + SMOOTH * (1.0 - SMOOTH))
+
+
+def test_errors_are_learned_the_same_way() -> None:
+    plenty = learn(learned(CALM), (minute(16, 50.0, 1.0, errors=50.0),), SETTING)
+    assert plenty.errors == pytest.approx(0.5)
+    few = learn(learned((15, 2.0, 1.0)), (minute(16, 2.0, 1.0, errors=2.0),), SETTING)
+    assert few.errors == pytest.approx(SMOOTH * 0.5)
+
+
+def test_refusals_above_a_rate_are_a_quota_and_refusals_of_little_are_not() -> None:
+    met = learn(learned(CALM), (minute(16, 30.0, 1.0, refused=45.0),), SETTING)
+    assert met.quota == pytest.approx(30.0)
+    lifted = learn(met, (minute(17, 40.0, 1.0),), SETTING)
+    assert lifted.quota == pytest.approx(40.0)
+    below = learn(met, (minute(17, 10.0, 1.0, refused=10.0),), SETTING)
+    assert below.quota == pytest.approx(30.0)
+    assert below.refusing == pytest.approx(SMOOTH * 0.5)
