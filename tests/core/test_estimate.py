@@ -318,6 +318,15 @@ def test_errors_are_learned_the_same_way() -> None:
     assert plenty.errors == pytest.approx(0.5)
     few = learn(learned((15, 2.0, 1.0)), (minute(16, 2.0, 1.0, errors=2.0),), SETTING)
     assert few.errors == pytest.approx(SMOOTH * 0.5)
+    again = learn(few, (minute(17, 2.0, 1.0, errors=2.0),), SETTING)
+    assert again.errors == pytest.approx(few.errors + SMOOTH * (0.5 - few.errors))
+
+
+def test_a_minute_of_errors_alone_says_nothing_of_the_pace() -> None:
+    calm = learned(CALM)
+    found = learn(calm, (minute(16, 0.0, 1.0, errors=20.0),), SETTING)
+    assert found.errors == 1.0
+    assert (found.service_time, found.baseline, found.slots) == (calm.service_time, calm.baseline, calm.slots)
 
 
 def test_refusals_above_a_rate_are_a_quota_and_refusals_of_little_are_not() -> None:

@@ -87,18 +87,32 @@ def test_a_floor_is_kept_by_taking_back_the_deepest_cut() -> None:
     assert tried(picture, [0.2, 0.3, 1.0], both).best.scalers == (1.0, 0.8, 1.0)
 
 
-def starts(picture: Picture, within: Bounds, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The whole answers that a search looks at."""
-    names: list[str] = []
+def starts(picture: Picture, within: Bounds, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, ...]]:
+    """The whole answers that a search looks at, by name."""
+    found: dict[str, tuple[float, ...]] = {}
     plain = _Search.try_start
 
     def noted(self: _Search, name: str, scalers: list[float]) -> None:
-        names.append(name)
+        found[name] = tuple(scalers)
         plain(self, name, scalers)
 
     monkeypatch.setattr(_Search, "try_start", noted)
     search(picture.model, within)
-    return names
+    return found
+
+
+def test_the_starts_are_whole_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    regions = (area("a", bad=0.6), area("b", capacity=50.0), area("c", scaler=0.8))
+    picture = picture_of(regions, {"a": 40.0, "b": 60.0})
+    assert starts(picture, bounds(picture, measured=False, short=False), monkeypatch) == {
+        "cap every region at its capacity": (0.9, 0.45, 0.9),
+        "open every region": (1.0, 1.0, 1.0),
+        "cap the full regions and open the others": (1.0, 0.45, 1.0),
+        "relieve the full regions and open the others": (1.0, 0.1, 1.0),
+        "close the bad regions and cap the others": (0.0, 0.45, 0.9),
+        "close the bad regions": (0.0, 1.0, 0.8),
+        "cap the full regions": (1.0, 0.45, 0.8),
+    }
 
 
 def overfilled() -> Picture:

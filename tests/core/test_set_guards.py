@@ -90,6 +90,16 @@ def test_in_a_panic_no_set_is_let_through() -> None:
     assert {r.guard for r in guarded.refusals} == {"panic"}
 
 
+def test_what_changes_nothing_passes_and_what_makes_it_worse_is_dropped() -> None:
+    regions = (area("a"), area("b", bad=0.05), area("c"))
+    start = start_of(picture_of(regions, {"a": 60.0, "b": 20.0}))
+    roomy = change_of("a", 1.0, 0.8)
+    assert narrow((roomy,), start) == Guarded(changes=(roomy,), refusals=())
+    harmful = narrow((change_of("a", 1.0, 0.4),), start)
+    assert harmful.changes == ()
+    assert [r.guard for r in harmful.refusals] == ["no-gain"]
+
+
 hundredth = st.integers(10, 99).map(lambda n: n / 100)
 
 
