@@ -1,0 +1,48 @@
+"""Stretches of like minutes, and what is learned of a region from them."""
+
+from __future__ import annotations
+
+from spillway.core.belief import capacity
+from spillway.core.distribution import Distribution
+from spillway.core.estimate import Setting, learn
+from spillway.core.memory import Estimate
+from spillway.core.policy import Evidence, Slo
+from spillway.core.snapshot import Minute
+
+PERIOD = 60.0
+SETTING = Setting(target=160.0, hold=1.0, slo=Slo(), evidence=Evidence(), period=PERIOD)
+CALM = (15, 75.0, 1.0)
+"""A quarter of an hour below half of the target, a second for each request: a baseline of 1 s, 160 slots."""
+
+Stretch = tuple[int, float, float]
+"""(minutes, answers/s, mean seconds)."""
+
+
+def minute(number: int, rate: float, mean: float, *, errors: float = 0.0, refused: float = 0.0) -> Minute:
+    """A minute of `rate` good answers/s, and so many errors and refusals besides."""
+    spread = Distribution(
+        bounds=(mean * 0.9, mean * 1.1), counts=(0.0, PERIOD * rate, 0.0), mean=mean if rate else 0.0
+    )
+    return Minute(
+        end=PERIOD * number,
+        ok=PERIOD * rate,
+        client_error=0.0,
+        too_many=PERIOD * refused,
+        server_error=PERIOD * errors,
+        latency=spread,
+    )
+
+
+def minutes(*stretches: Stretch) -> tuple[Minute, ...]:
+    rows = [(rate, mean) for count, rate, mean in stretches for _ in range(count)]
+    return tuple(minute(i + 1, *row) for i, row in enumerate(rows))
+
+
+def learned(*stretches: Stretch, setting: Setting = SETTING, start: Estimate | None = None) -> Estimate:
+    return learn(start or Estimate(), minutes(*stretches), setting)
+
+
+def takes(estimate: Estimate) -> float:
+    found = capacity(estimate, SETTING.target, 1.0)
+    assert found is not None
+    return found
