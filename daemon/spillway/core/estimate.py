@@ -171,7 +171,8 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
         doubt = doubt if minutes < SLOW_MINUTES else None
     first = old.service_time is None
     plain = told.total >= PLAIN and abs(mean - (old.service_time or mean)) > PLAIN_STEP * baseline
-    fresh_view = first or plain or old.saturated_rate is not None
+    resolved = old.doubt is not None and doubt is None  # what was smoothed until now was a queue that drained
+    fresh_view = first or plain or resolved or old.saturated_rate is not None
     service = (
         mean
         if fresh_view or old.service_time is None

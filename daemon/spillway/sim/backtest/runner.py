@@ -6,8 +6,10 @@ Results come in the order of the jobs. Only so many jobs are under way that noth
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.queues
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
@@ -91,6 +93,9 @@ class Processes:
             while under_way:
                 yield _finish(under_way.popleft(), progress)
             pool.shutdown()
+        except KeyboardInterrupt:
+            _silence()
+            raise
         except BrokenProcessPool as error:
             raise SpillwayError(
                 "a process of the backtest died in the middle of a run.",
@@ -105,6 +110,13 @@ class Processes:
                 with suppress(CancelledError, TimeoutError):
                     future.exception(GRACE)
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _silence() -> None:
+    """From here on the pool's threads have nothing to say: their processes are about to go, and they would complain."""
+    threading.excepthook = lambda _: None
+    hook = "_on_queue_feeder_error"  # called in place of a traceback when a pipe is gone (multiprocessing/queues.py)
+    setattr(multiprocessing.queues.Queue, hook, staticmethod(lambda *_: None))
 
 
 def _submit(pool: ProcessPoolExecutor, job: Job) -> Future[Done]:
