@@ -108,3 +108,9 @@ def test_only_what_makes_many_more_requests_bad_is_put_back(bad: float, back: bo
     regions = (area("a", scaler=0.0), area("b", bad=bad))
     picture = picture_of(regions, {"a": 50.0}, memories={"a": {"held_until": AT + 300.0, "before_edit": 1.0}})
     assert bool(wishes(picture)) is back
+
+
+def test_before_any_demand_is_known_nothing_is_put_back() -> None:
+    edited = {"held_until": AT + 300.0, "before_edit": 1.0}
+    regions = (area("a", scaler=0.1), area("b"))
+    assert wishes(picture_of(regions, {}, memories={"a": edited})) == ()

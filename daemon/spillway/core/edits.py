@@ -15,6 +15,8 @@ will is left alone for a dwell."""
 def wishes(picture: Picture) -> tuple[Change, ...]:
     """The way back to the scaler before the edit, for each edit that by prediction makes many more requests bad."""
     model = picture.model
+    if model.forecast <= 0.0:
+        return ()
     found = []
     for i, (facts, region) in enumerate(zip(picture.facts, model.regions, strict=True)):
         before = facts.memory.before_edit
