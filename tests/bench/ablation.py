@@ -54,7 +54,6 @@ PARTS = (
     Part(name="room for the loss of the largest region", constants=(("predict.LOSS_PRICE", 0.0),)),
     Part(name="carrying a rising service time ahead", constants=(("belief.RISING_MINUTES", 1e9),)),
     Part(name="telling waiting by chance from slowness", constants=(("estimate.CROWDED", 0.0),)),
-    Part(name="correcting the first saturated minute", constants=(("estimate.BEFORE", 0.0),)),
     Part(name="trend of demand", constants=(("demand.TREND", 0.0),)),
     Part(name="demand hidden by saturation", constants=(("sources.HIDDEN_FALL", 0.0),)),
     Part(name="expecting a flapping region to fall again", constants=(("shares.FLAP_SECONDS", 0.0),)),

@@ -11,7 +11,6 @@ from tests.core.stretches import CALM, PERIOD, SETTING, Stretch, learned, minute
 
 from spillway.core.belief import belief, capacity, slowness
 from spillway.core.estimate import (
-    BEFORE,
     CUT_OFF,
     OFFERED,
     SATURATED_SECONDS,
@@ -56,16 +55,9 @@ def test_full_slots_at_the_usual_pace_are_a_larger_region() -> None:
     assert takes(found) > 160.0
 
 
-def test_the_first_saturated_minute_is_corrected_for_the_part_before() -> None:
-    found = learned((15, 100.0, 1.0), (1, 60.0, 20.0))
-    assert found.saturated_rate == pytest.approx((60.0 - BEFORE * 100.0) / (1.0 - BEFORE), rel=1e-3)
-    later = learned((15, 100.0, 1.0), (1, 60.0, 4.0), (1, 55.0, 4.5))
-    assert later.saturated_rate == pytest.approx(55.0)
-
-
-def test_the_correction_halves_what_was_answered_at_most() -> None:
-    found = learned((15, 140.0, 1.0), (1, 40.0, 20.0))
-    assert found.saturated_rate == pytest.approx(20.0)
+def test_a_saturated_minute_that_is_not_past_the_cut_off_is_taken_as_it_is() -> None:
+    found = learned((15, 100.0, 1.0), (1, 60.0, 4.0), (1, 55.0, 4.5))
+    assert found.saturated_rate == pytest.approx(55.0)
 
 
 def test_past_the_cut_off_answers_flatter_and_the_rate_only_falls() -> None:
@@ -107,7 +99,7 @@ def test_the_minute_in_which_a_cut_was_made_still_measures() -> None:
     assert learned(CALM, (4, 80.0, 8.0), (1, 40.0, 8.0), setting=cut).saturated_rate == pytest.approx(80.0)
 
 
-SLOW = (CALM, (1, BEFORE * 75.0 + (1.0 - BEFORE) * 53.0, 20.0), (4, 53.0, 20.0))
+SLOW = (CALM, (5, 53.0, 20.0))
 """Three times as slow, behind a long queue that began to grow within its first minute."""
 
 

@@ -37,9 +37,6 @@ CUT_OFF = 5.0
 """Mean latency over its baseline from which a saturated region's answers flatter it: what has waited up to its time-out is cut
 off there, the long requests first, and the short ones that are left are answered faster than the usual mix."""
 
-BEFORE = 0.2
-"""Share of the first saturated minute that is thought to have passed before it was saturated."""
-
 SLOW_MINUTES = 3
 """Minutes after saturation in which a region answers as slowly with room to spare: then it is slow, and its machines are
 all there. A queue that only has to drain is gone by then, and with it the long latency: then machines are missing."""
@@ -211,10 +208,7 @@ def _learn_saturated(
     answered = minute.ok / setting.period
     service = old.service_time if old.service_time is not None else baseline
     rate = answered / share
-    if old.saturated_rate is None and old.served > answered:
-        # it began some time within this minute, and before that it answered as it did the minute before
-        rate = max(0.5 * answered, (answered - BEFORE * old.served) / (1.0 - BEFORE)) / share
-    elif old.saturated_rate is not None and mean > CUT_OFF * baseline:
+    if old.saturated_rate is not None and mean > CUT_OFF * baseline:
         rate = min(rate, old.saturated_rate)
     cut = minute.end > setting.cut_at + setting.period
     if (
