@@ -17,10 +17,10 @@ SPARED = 0.87
 """Share of its capacity at which a region is kept whole by a sacrifice: all are overfilled then, so what demand is
 underestimated by comes to every one of them."""
 
-EFFORT = 1400
+EFFORT = 1100
 """Outcomes x regions looked at in one search: the time for an outcome grows with the regions, some microsecond for each."""
 
-TRIES_LEAST, TRIES_MOST = 40, 240
+TRIES_LEAST, TRIES_MOST = 30, 240
 """Outcomes looked at, whatever the number of regions."""
 
 SACRIFICES = 6
