@@ -20,13 +20,11 @@ def wishes(picture: Picture) -> tuple[Change, ...]:
     found = []
     for i, (facts, region) in enumerate(zip(picture.facts, model.regions, strict=True)):
         before = facts.memory.before_edit
-        if before is None or picture.at >= facts.memory.held_until or facts.dead or not region.movable:
+        if before is None or before <= region.scaler or picture.at >= facts.memory.held_until:
             continue
-        if before <= region.scaler:
+        if facts.dead or not region.movable:
             continue
-        scalers = list(model.scalers)
-        scalers[i] = before
-        bad, then = model.base().bad, model.outcome(scalers).bad
+        bad, then = model.base().bad, model.outcome_with(i, before).bad
         if bad - then < HURTS * model.forecast:
             continue
         found.append(

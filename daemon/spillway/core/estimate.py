@@ -207,18 +207,13 @@ def _learn_saturated(
     mean, baseline, slots, share = seen
     answered = minute.ok / setting.period
     service = old.service_time if old.service_time is not None else baseline
-    rate = answered / share
-    if old.saturated_rate is not None and mean > CUT_OFF * baseline:
-        rate = min(rate, old.saturated_rate)
-    cut = minute.end > setting.cut_at + setting.period
-    if (
-        cut
-        and old.saturated_rate is not None
-        and told.total / setting.period / share < OFFERED * old.saturated_rate
-    ):
-        rate = (
-            old.saturated_rate
-        )  # it works off its queue and is not asked for more: no measure of what it can
+    rate, known = answered / share, old.saturated_rate
+    if known is not None:
+        cut = minute.end > setting.cut_at + setting.period
+        if cut and told.total / setting.period / share < OFFERED * known:
+            rate = known  # it works off its queue and is not asked for more: no measure of what it can
+        elif mean > CUT_OFF * baseline:
+            rate = min(rate, known)
     return {
         "baseline": baseline,
         "slots": slots,
@@ -228,7 +223,7 @@ def _learn_saturated(
         "low_rate": rate,
         "low_count": _again(old, rate, minute.end),
         "waiting": max(0.0, mean - slots * share / max(answered, 1e-6)),
-        "slow": old.slow if old.saturated_rate is not None else max(old.slow, UNKNOWN_SLOW),
+        "slow": old.slow if known is not None else max(old.slow, UNKNOWN_SLOW),
     }
 
 

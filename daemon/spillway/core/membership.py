@@ -61,9 +61,7 @@ def _join(picture: Picture, *, stuck: bool) -> Change | None:
     for i, (region, facts) in enumerate(zip(model.regions, picture.facts, strict=True)):
         waiting = facts.backend.standby and (not region.member or facts.memory.leaving)
         if waiting and facts.backend.movable and not _planned_now(picture, region.name, 0.0):
-            scalers = list(model.scalers)
-            scalers[i] = scaler
-            candidates.append((model.outcome(scalers).score, region.name, facts))
+            candidates.append((model.outcome_with(i, scaler).score, region.name, facts))
     if not candidates:
         return None
     _, name, facts = min(candidates, key=lambda c: c[:2])

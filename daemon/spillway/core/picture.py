@@ -180,8 +180,7 @@ def _region(
     target = facts.target if facts.target is not None else typical
     prior = target if target is not None else UNPROVEN_ROOM * seen
     hold = hold_at(facts.memory, policy.rhythm, at)
-    timing = policy.timing
-    ahead = max(0.0, at - estimate.last_minute) + timing.write_time + timing.propagation
+    ahead = max(0.0, at - estimate.last_minute) + policy.timing.effect
     believed = belief(estimate, facts.target, facts.share, at, hold, ahead)
     low, high = (prior, prior) if believed is None else (believed.low, believed.high)
     service_time = estimate.service_time if estimate.service_time is not None else 0.0
@@ -243,10 +242,9 @@ def build(
     layout = layout_of(facts)
     regions = [_region(f, policy, settings, typical, at, drained=f.region in drained) for f in facts]
     ages = [f.window.age for f in facts if isinstance(f.window, Window)]
-    seconds = (min(ages) if ages else 0.0) + policy.timing.write_time + policy.timing.propagation
-    origins, level = _origins(memory.origins, layout, seconds)
+    effect = policy.timing.effect
+    origins, level = _origins(memory.origins, layout, min(ages, default=0.0) + effect)
     model = Model(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
-    effect = policy.timing.write_time + policy.timing.propagation
     newest = max([f.made_at for f in memory.flights], default=at)
     model = _with_queues(model, effect, max(0.0, at - newest - effect))
     return Picture(
@@ -286,7 +284,7 @@ def _with_queues(model: Model, seconds: float, since: float) -> Model:
 def dead_time(policy: Policy, memory: ServiceMemory) -> float:
     """Seconds from a decision to its visible effect, with the settling time measured from own moves."""
     timing = policy.timing
-    settle = max(timing.write_time + timing.propagation, memory.settle or 0.0)
+    settle = max(timing.effect, memory.settle or 0.0)
     return timing.sample_period + timing.visibility_delay + settle
 
 

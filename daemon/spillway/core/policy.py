@@ -47,9 +47,14 @@ class Timing:
     propagation: float = 90.0
 
     @property
+    def effect(self) -> float:
+        """From a decision until traffic follows."""
+        return self.write_time + self.propagation
+
+    @property
     def dead_time(self) -> float:
         """From a decision to the first moment at which its effect can be seen."""
-        return self.sample_period + self.visibility_delay + self.write_time + self.propagation
+        return self.sample_period + self.visibility_delay + self.effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,11 +178,6 @@ class Model(Remembering):
                 return i
         raise ValueError(region)
 
-    def sustainable(self, scalers: Sequence[float] | None = None) -> float:
-        """Requests/s that all open regions together can carry well under these scalers (as wanted now by default)."""
-        chosen = self.scalers if scalers is None else scalers
-        return sum(min(s * r.ceiling, r.likely) for s, r in zip(chosen, self.regions, strict=True) if s > 0)
-
     def potential(self) -> float:
         """Requests/s that all member regions could carry well with open ceilings; bad shares taken off."""
         return _potential(self)
@@ -199,6 +194,11 @@ class Model(Remembering):
     def base(self) -> Outcome:
         """What is expected under the scalers as wanted now."""
         return _base(self)
+
+    def outcome_with(self, index: int, scaler: float) -> Outcome:
+        """What is expected if the region at `index` alone had another scaler."""
+        now = self.scalers
+        return self.outcome((*now[:index], scaler, *now[index + 1 :]))
 
     def outcome(self, scalers: Sequence[float]) -> Outcome:
         """What is expected under these scalers."""

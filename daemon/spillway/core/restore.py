@@ -46,20 +46,23 @@ def may_move(picture: Picture, facts: Facts, direction: int) -> bool:
 def restores(picture: Picture) -> tuple[Change, ...]:
     """One step up for each lowered region that has been well, where the model sees no harm; lowest first."""
     model, rhythm = picture.model, picture.policy.rhythm
+    ready = sorted(
+        (r.scaler, r.name, i)
+        for i, (r, f) in enumerate(zip(model.regions, picture.facts, strict=True))
+        if 0.0 < r.scaler < 1.0 and r.movable and _rested(picture, f)
+    )
+    if not ready:
+        return ()  # the usual case, which should not cost a look at a busier world
     scalers = list(model.scalers)
     busy = model.busier(SWING)
     allowed = busy.base().bad + RESTORE_COST * busy.forecast
     changes = []
-    ranked = sorted((r.scaler, r.name, i) for i, r in enumerate(model.regions) if 0.0 < r.scaler < 1.0)
-    for now, name, i in ranked:
-        facts = picture.facts[i]
-        if not model.regions[i].movable or not _rested(picture, facts):
-            continue
-        since = facts.memory.well_since
+    for now, name, i in ready:
+        region, since = model.regions[i], picture.facts[i].memory.well_since
         for size in (rhythm.up_step, rhythm.up_step / 2):
             after = hundredths(now + size)
-            if model.regions[i].doubted(RESTORE_HOPE):
-                after = min(after, max(now, capped(model.regions[i])))
+            if region.doubted(RESTORE_HOPE):
+                after = min(after, max(now, capped(region)))
             if after - now < min(LEAST_STEP, 1.0 - now) - 1e-9:
                 continue
             scalers[i] = after

@@ -70,7 +70,7 @@ def _open_ceilings(picture: Picture) -> float:
 def measure(picture: Picture) -> ServiceMemory:
     """The memory with the settling time as the newest cut shows it: from its write to the first minute that obeys."""
     memory, timing = picture.memory, picture.policy.timing
-    configured = timing.write_time + timing.propagation
+    configured = timing.effect
     settle = memory.settle
     for flight in memory.flights:
         if flight.region is None or flight.after >= flight.before or flight.lever is Lever.POSTURE:
@@ -169,12 +169,8 @@ def _undo(flight: Flight, observed: float, picture: Picture) -> Change | None:
     if region.scaler != flight.after or not region.movable:
         return None
     low, high = sorted((flight.before, flight.after))
-    choices = []
-    for value in (flight.before, min(high, max(low, capped(region)))):
-        scalers = list(model.scalers)
-        scalers[i] = value
-        choices.append((model.outcome(scalers).bad, value))
-    bad, back = min(choices)
+    values = (flight.before, min(high, max(low, capped(region))))
+    bad, back = min((model.outcome_with(i, value).bad, value) for value in values)
     now = model.base()
     if abs(back - flight.after) < LEAST_BACK:
         return None

@@ -60,11 +60,9 @@ def narrow(wanted: Sequence[Change], start: Situation) -> Guarded:
     The ceilings of a service are written in one call, so what they do is judged as a whole first; only a set that does
     not hold is taken apart and narrowed piece by piece.
     """
-    together, refusals = _through(wanted, start, APART)
-    if _holds(together, start):
-        kept, harmful = _no_harm(together, start)
-        return Guarded(changes=kept, refusals=(*refusals, *harmful))
-    now, refusals = _through(wanted, start, CHAIN)
+    now, refusals = _through(wanted, start, APART)
+    if not _holds(now, start):
+        now, refusals = _through(wanted, start, CHAIN)
     kept, harmful = _no_harm(now, start)
     return Guarded(changes=kept, refusals=(*refusals, *harmful))
 
@@ -83,12 +81,12 @@ def _through(
 
 def _holds(now: Situation, start: Situation) -> bool:
     """Whether all accepted changes together keep the floors and push no receiver past its limit."""
-    shed = {c.region for c in now.accepted if c.down and c.region is not None and not c.ahead}
-    calm = [c for c in now.accepted if c.down and not c.urgent]
-    if not calm:
-        return not any(c.down for c in now.accepted)
-    if len(calm) < sum(c.down for c in now.accepted):
-        return False  # a drain of a dead region among them has rules of its own
+    cuts = [c for c in now.accepted if c.down]
+    if not cuts:
+        return True
+    if any(c.urgent for c in cuts):
+        return False  # a drain of a dead region has rules of its own
+    shed = {c.region for c in cuts if c.region is not None and not c.ahead}
     objections = (capacity.floors(now.picture, start.scalers), capacity.pushes(now, start.scalers, shed))
     return all(objection(now.scalers) is None for objection in objections)
 
