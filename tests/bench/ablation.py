@@ -8,7 +8,6 @@ A part is taken away by giving its constant a value at which it does nothing, in
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -20,8 +19,9 @@ from statistics import fmean
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from tests.bench.library import FOLDER, WIDTH, chosen
+from tests.bench.library import FOLDER, SEED_STEP, chosen
 from tests.bench.score import BAR
+from tests.bench.sheet import console, names, sheet
 
 from spillway.sim.backtest.runner import cores
 from spillway.sim.pilot.pilot import Pilot
@@ -68,14 +68,12 @@ PARTS = (
 def main(words: Sequence[str]) -> int:
     """Run what the words ask for, and print it."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench ablation", description=__doc__)
-    parser.add_argument("--only", default="", help="scenarios, separated by commas")
+    parser.add_argument("--only", type=names, default=[], help="scenarios, with commas between")
     parser.add_argument("--seeds", type=int, default=1, help="of each scenario")
     parser.add_argument("--jobs", type=int, default=cores(), help="runs at once")
     asked = parser.parse_args(words)
-    setups = [
-        s for s in chosen([n for n in asked.only.split(",") if n], FOLDER) if s.scenario.duration < LONG
-    ]
-    runs = [(setup, setup.scenario.seed + i) for setup in setups for i in range(asked.seeds)]
+    setups = [s for s in chosen(asked.only, FOLDER) if s.scenario.duration < LONG]
+    runs = [(setup, setup.scenario.seed + SEED_STEP * i) for setup in setups for i in range(asked.seeds)]
     tried = (WHOLE, *PARTS)
     jobs = [(part, setup, seed) for part in tried for setup, seed in runs]
     with (
@@ -88,8 +86,7 @@ def main(words: Sequence[str]) -> int:
             found.append(result)
             bar.advance(task)
     by_part = [found[i * len(runs) : (i + 1) * len(runs)] for i in range(len(tried))]
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    console.print(_table(tried, by_part))
+    console().print(_table(tried, by_part))
     return 0
 
 
@@ -120,22 +117,18 @@ def _run(job: tuple[Part, Setup, int]) -> RunResult:
 
 
 def _table(parts: Sequence[Part], results: Sequence[Sequence[RunResult]]) -> Table:
-    table = Table(
-        title=f"{len(results[0])} runs with one part of the core taken away at a time",
-        title_justify="left",
-        box=None,
-        padding=(0, 3, 0, 0),
+    table = sheet(
+        f"{len(results[0])} runs with one part of the core taken away at a time",
+        (
+            "without",
+            "mean of ratios",
+            "all bad requests",
+            "worst scenario",
+            "wrong way",
+            "floors",
+            "reversals",
+        ),
     )
-    for heading in (
-        "without",
-        "mean of ratios",
-        "all bad requests",
-        "worst scenario",
-        "wrong way",
-        "floors",
-        "reversals",
-    ):
-        table.add_column(heading)
     whole = results[0]
     for part, mine in zip(parts, results, strict=True):
         ratios = [

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-from tests.bench.library import FOLDER, WIDTH, chosen
+from tests.bench.library import FOLDER, chosen
+from tests.bench.sheet import console, names, sheet
 
 from spillway.sim.backtest.runner import cores
 from spillway.sim.backtest.table import share
@@ -72,27 +70,26 @@ class Swing:
 def main(words: Sequence[str]) -> int:
     """Run what the words ask for, and print it."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench delays", description=__doc__)
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(STORIES), help="scenarios")
+    parser.add_argument("--only", type=names, default=list(STORIES), help="scenarios")
     parser.add_argument("--scenarios", type=Path, default=FOLDER, help="folder to take them from")
     parser.add_argument("--jobs", type=int, default=cores(), help="runs at once")
     asked = parser.parse_args(words)
     setups = chosen(asked.only, asked.scenarios)
     work = [(setup, factor) for setup in setups for factor in FACTORS]
-    table = Table(
-        title="Real dead time over the assumed one", title_justify="left", box=None, padding=(0, 3, 0, 0)
+    table = sheet(
+        "Real dead time over the assumed one",
+        (
+            "scenario",
+            "times",
+            "bad",
+            "reversals",
+            "a region and hour",
+            "most turns",
+            "writes",
+            "wrong way",
+            "",
+        ),
     )
-    for heading in (
-        "scenario",
-        "times",
-        "bad",
-        "reversals",
-        "a region and hour",
-        "most turns",
-        "writes",
-        "wrong way",
-        "",
-    ):
-        table.add_column(heading)
     with multiprocessing.get_context("spawn").Pool(asked.jobs) as pool:
         for swing in pool.imap(swing_of, work):
             report = swing.result.report
@@ -107,9 +104,9 @@ def main(words: Sequence[str]) -> int:
                 str(swing.result.wrong_way_moves),
                 "swings" if swing.hourly > HOURLY else "",
             )
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    console.print(table)
-    console.print(
+    out = console()
+    out.print(table)
+    out.print(
         f"Turns: changes of direction of one region's scaler in the whole run; a fault that comes and goes needs one. "
         f"A run swings with more than {HOURLY:g} reversals a region and hour.",
         style="dim",

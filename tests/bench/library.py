@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from tests.bench.score import BAR, HALF, LOSING, PLENTY, Line, Score, score
+from tests.bench.sheet import console, names, sheet
 
 from spillway.sim.backtest.jobs import SPILLWAY, Job, contenders
 from spillway.sim.backtest.runner import Here, Processes, cores
@@ -33,28 +33,22 @@ SEEDS = 5
 SEED_STEP = 1000
 """Between a scenario's own seed, which comes first, and the next."""
 
-WIDTH = 150
-"""Columns where the output is no terminal."""
-
 
 def main(words: Sequence[str]) -> int:
     """Run what the words ask for, and print it."""
     asked = _parser().parse_args(words)
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    out = console()
     setups = chosen(asked.only, asked.scenarios)
     began = perf_counter()
     results = run(setups, asked.policies, asked.seeds, asked.jobs)
     lines = [line_of([r for r in results if r.scenario == s.scenario.scenario]) for s in setups]
-    console.print(table(lines, asked.policies, asked.seeds))
-    console.print(figures(score(lines)))
-    console.print(_legend(perf_counter() - began, asked.jobs), markup=False, style="dim")
+    out.print(table(lines, asked.policies, asked.seeds))
+    out.print(figures(score(lines)))
+    out.print(_legend(perf_counter() - began, asked.jobs), markup=False, style="dim")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    def names(text: str) -> list[str]:
-        return [name for name in text.split(",") if name]
-
     parser = argparse.ArgumentParser(prog="python -m tests.bench library", description=__doc__)
     everybody = [SPILLWAY, *BASELINES]
     parser.add_argument("--seeds", type=int, default=SEEDS, help="seeds of each scenario")
@@ -126,9 +120,7 @@ def table(lines: Sequence[Line], policies: Sequence[str], seeds: int) -> Table:
 
 def figures(found: Score) -> Table:
     """The figures of the goal, each beside it."""
-    made = Table(title="\nFigures", title_justify="left", box=None, padding=(0, 3, 0, 0))
-    for heading in ("Spillway's bad requests", "goal", "measured", "where"):
-        made.add_column(heading)
+    made = sheet("\nFigures", ("Spillway's bad requests", "goal", "measured", "where"))
     rows = (
         ("over oracle-delayed's, geometric mean", "<= 1.15", _ratio(found.delayed_mean), ""),
         ("over oracle-delayed's, sum of all scenarios", "<= 1.25", _ratio(found.delayed_sum), ""),

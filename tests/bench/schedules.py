@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -14,8 +13,9 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from tests.bench.library import FOLDER, WIDTH, chosen
+from tests.bench.library import FOLDER, chosen
 from tests.bench.score import BAR
+from tests.bench.sheet import console, sheet
 
 from spillway.sim.backtest.jobs import Job, contenders
 from spillway.sim.backtest.runner import Here, Processes, cores
@@ -54,18 +54,18 @@ def main(words: Sequence[str]) -> int:
     (quiet,) = chosen([QUIET], FOLDER)
     setups = [schedule(quiet, seed, asked.hours, asked.faults) for seed in seeds]
     google, mine = _run(setups, seeds, asked.jobs)
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    out = console()
     listed = [
         (seed, setup.faults, g, m)
         for seed, setup, g, m in zip(seeds, setups, google, mine, strict=True)
         if harmed(g, m)
     ]
     for row in listed[:LISTED]:
-        console.print(_sentence(*row), markup=False, highlight=False, soft_wrap=True)
+        out.print(_sentence(*row), markup=False, highlight=False, soft_wrap=True)
     if len(listed) > LISTED:
-        console.print(f"... and {len(listed) - LISTED} more")
-    console.print(_table(google, mine, asked.hours, len(listed)))
-    console.print(f"Took {perf_counter() - began:.0f} s with {asked.jobs} runs at once.", style="dim")
+        out.print(f"... and {len(listed) - LISTED} more")
+    out.print(_table(google, mine, asked.hours, len(listed)))
+    out.print(f"Took {perf_counter() - began:.0f} s with {asked.jobs} runs at once.", style="dim")
     return 0
 
 
@@ -110,22 +110,18 @@ def _sentence(seed: int, faults: Sequence[Fault], google: RunResult, mine: RunRe
 
 
 def _table(google: Sequence[RunResult], mine: Sequence[RunResult], hours: float, listed: int) -> Table:
-    table = Table(
-        title=f"{len(mine)} random fault schedules of {hours:g} h; {listed} with harm (above)",
-        title_justify="left",
-        box=None,
-        padding=(0, 3, 0, 0),
+    table = sheet(
+        f"{len(mine)} random fault schedules of {hours:g} h; {listed} with harm (above)",
+        (
+            "policy",
+            "bad requests",
+            "of all",
+            "wrong-way moves",
+            "floors broken",
+            "reversals",
+            "writes",
+        ),
     )
-    for heading in (
-        "policy",
-        "bad requests",
-        "of all",
-        "wrong-way moves",
-        "floors broken",
-        "reversals",
-        "writes",
-    ):
-        table.add_column(heading)
     for name, results in (("google", google), ("spillway", mine)):
         bad = sum(r.report.bad_requests for r in results)
         table.add_row(
