@@ -86,17 +86,7 @@ def facts_of(
         newest_end: End of the newest minute of the whole service.
     """
     health = _health(view, policy)
-    estimate = settled(memory.estimate, at)
-    if health is not None and health.total > 0:
-        share = health.healthy / health.total
-        if share != estimate.healthy_share or health.total != estimate.endpoints:
-            estimate = altered(
-                estimate,
-                endpoints=health.total,
-                healthy_share=share,
-                shares=(*estimate.shares[-SHARES_KEPT:], (at, share)),
-                **flapping(estimate, share, at),
-            )
+    estimate = _with_health(settled(memory.estimate, at), health, at)
     share = estimate.healthy_share
     target = _target(backend, estimate)
     window = judge(view, policy.evidence, policy.slo, policy.timing.sample_period, newest_end)
@@ -130,6 +120,22 @@ def facts_of(
         region=backend.region,
         serving=setting.member and setting.scaler > 0.0,
         dead=health is not None and health.total > 0 and health.healthy < AUTO_DRAIN_BELOW * health.total,
+    )
+
+
+def _with_health(estimate: Estimate, health: HealthCount | None, at: float) -> Estimate:
+    """The estimate with the endpoints and the healthy share as they were read just now."""
+    if health is None or health.total <= 0:
+        return estimate
+    share = health.healthy / health.total
+    if share == estimate.healthy_share and health.total == estimate.endpoints:
+        return estimate
+    return altered(
+        estimate,
+        endpoints=health.total,
+        healthy_share=share,
+        shares=(*estimate.shares[-SHARES_KEPT:], (at, share)),
+        **flapping(estimate, share, at),
     )
 
 
