@@ -14,7 +14,7 @@ RUN python3 -m venv --copies /opt/spillway
 WORKDIR /src
 # The lock first: its layer stays while only Spillway itself changes.
 COPY requirements.lock ./
-RUN /opt/spillway/bin/python -m pip install --require-hashes -r requirements.lock
+RUN /opt/spillway/bin/python -m pip install --no-deps --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY daemon ./daemon
 COPY config ./config

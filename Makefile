@@ -5,7 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-ready
 DEV    := $(VENV)/.dev-ready
-PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --require-hashes
+# --no-deps: the lock files are whole, so pip has nothing to resolve; left to resolve, it refused a lock
+# as soon as an extra's newer release appeared in the index
+PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes
 
 .PHONY: help demo test check fix bench real-input docs lock clean
 .DEFAULT_GOAL := help

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,15 @@ def test_the_build_sees_only_what_it_needs() -> None:
 def test_no_host_but_none_is_named() -> None:
     for text in (DOCKER, UNIT.read_text(encoding="utf-8")):
         assert set(re.findall(r"https?://([\w.-]+)", text)) <= {"127.0.0.1"}
+
+
+def test_the_lock_is_whole() -> None:
+    """`make` installs what the lock names and resolves nothing beside it: no requirement may be missing or conflict."""
+    result = subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", "check"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
