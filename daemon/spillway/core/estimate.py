@@ -10,11 +10,12 @@ chance by now that all is as configured (`belief`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf
 from typing import Any
 
 from spillway.core.altered import altered
-from spillway.core.belief import CALM, CERTAIN, doubt_left, lasting
+from spillway.core.belief import CALM
+from spillway.core.crowding import NEARLY_FULL, Ease, crowding, ease
 from spillway.core.memory import Estimate
 from spillway.core.policy import Evidence, Slo
 from spillway.core.shares import share_in
@@ -40,12 +41,6 @@ off there, the long requests first, and the short ones that are left are answere
 SLOW_MINUTES = 3
 """Minutes after saturation in which a region answers as slowly with room to spare: then it is slow, and its machines are
 all there. A queue that only has to drain is gone by then, and with it the long latency: then machines are missing."""
-
-SCV = 0.35
-"""Squared coefficient of variation of service times: log-normal with a p95 of two and a half times the median."""
-
-CROWDED = 0.97
-"""Share of the slots in use up to which waiting is put down to chance."""
 
 SMOOTH = 0.6
 """Weight of the newest minute in service time and base shares: two minutes carry 84 %."""
@@ -155,7 +150,12 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
     in_work = answered * mean
     if slots is None:
         slots = UNPROVEN * in_work / share
-    mean /= crowding(answered * baseline / (slots * share), slots * share)
+    busy = answered * baseline
+    eased = Ease(slots=slots * share)
+    if old.saturated_rate is None and old.doubt is None and mean < SATURATED_LATENCY * baseline:
+        eased = ease(old, busy, slots * share, mean / baseline)
+        slots = eased.slots / share
+    mean = baseline if eased.pressed else mean / crowding(busy / (slots * share), slots * share)
     if mean >= SATURATED_LATENCY * baseline and in_work >= FULL * slots * share:
         return _learn_saturated(old, minute, told, setting, (mean, baseline, slots, share))
     doubt = old.doubt if old.saturated_rate is None else old.saturated_rate
@@ -176,9 +176,10 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
         else old.service_time + SMOOTH * (mean - old.service_time)
     )
     step = BASELINE_CALM if near else BASELINE_DOWN if mean < baseline else BASELINE_UP
+    if mean > baseline and busy >= NEARLY_FULL * slots * share:
+        step = 0.0  # what waits for a slot tells nothing of the usual pace
     usual = baseline + step * (mean - baseline)
     # what is counted in slots is answers at the usual pace: a pace that is known better now does not change their rate
-    slots = _forget(slots, baseline, minute.end, old, setting)
     if near and doubt is None:  # otherwise part of the latency may be a queue, and proves nothing
         slots = max(slots, answered * baseline / share)
     slots *= usual / baseline
@@ -190,6 +191,8 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
         "doubt": doubt,
         "doubt_minutes": minutes,
         "waiting": 0.0,
+        **eased.new,
+        **({"low_at": minute.end} if eased.pressed else {}),
         **_learn_slope(old, mean, usual, doubt, setting),
         "slow": told.late if fresh_view else old.slow + SMOOTH * (told.late - old.slow),
         **_learn_errors(old, minute, told.total),
@@ -234,19 +237,6 @@ def _again(old: Estimate, rate: float, at: float) -> int:
     return old.low_count + 1 if abs(rate - old.low_rate) <= SAME_RATE * rate else 1
 
 
-def crowding(used: float, slots: float) -> float:
-    """Mean latency over the service time that chance alone makes of a region with this share of its slots in use.
-
-    M/G/c by Sakasegawa's formula, Wq = (1 + scv) / 2 x S x rho^(sqrt(2 (c + 1)) - 1) / (c (1 - rho)) (H. Sakasegawa, Ann.
-    Inst. Stat. Math. 29, 1977). A region with few slots waits long before it is full, and is neither slow nor short.
-    """
-    if slots <= 0.0:
-        return 1.0
-    rho = min(used, CROWDED)
-    waiting: float = rho ** (sqrt(2.0 * (slots + 1.0)) - 1.0) / (slots * (1.0 - rho))
-    return 1.0 + (1.0 + SCV) / 2.0 * waiting
-
-
 def _learn_slope(old: Estimate, mean: float, usual: float, doubt: float | None, setting: Setting) -> Changes:
     """A service time that rises from minute to minute; a queue that fills or drains is none."""
     gained = mean - old.mean
@@ -258,14 +248,6 @@ def _learn_slope(old: Estimate, mean: float, usual: float, doubt: float | None, 
         "rising": old.rising + 1,
         "slope": slope if old.rising == 0 else old.slope + SLOPE * (slope - old.slope),
     }
-
-
-def _forget(slots: float, baseline: float, at: float, old: Estimate, setting: Setting) -> float:
-    """Slots, back at the prior once nobody doubts any more that what was lost is there again; a proven higher one stays."""
-    if setting.target is None or slots >= setting.target * baseline:
-        return slots
-    left = doubt_left(old.low_at, at, setting.hold * lasting(old))
-    return slots if left > CERTAIN else setting.target * baseline
 
 
 def _learn_quota(old: Estimate, minute: Minute, total: float, setting: Setting) -> Changes:
@@ -282,8 +264,4 @@ def _learn_quota(old: Estimate, minute: Minute, total: float, setting: Setting) 
     if old.quota is None:
         return new
     quota = max(old.quota, accepted)
-    gone = doubt_left(old.quota_at, minute.end, setting.hold) <= CERTAIN
-    return {
-        **new,
-        "quota": None if gone or (setting.target is not None and quota >= setting.target) else quota,
-    }
+    return {**new, "quota": None if setting.target is not None and quota >= setting.target else quota}

@@ -58,6 +58,10 @@ class Estimate:
     """Seconds of service time gained in a second while it rises: a leak, a filling disk, a cache that empties."""
     bad_minutes: int = 0
     """Newest minutes in a row in which it looked bad."""
+    crowded: float = 0.0
+    """Mean latency over the baseline while it is nearly full, smoothed; 0 while it is not."""
+    crowded_minutes: int = 0
+    """Minutes behind that, counted up to what is needed."""
     waiting: float = 0.0
     """Seconds that requests wait before their service while saturated."""
     slow: float = 0.0

@@ -90,10 +90,10 @@ class Region:
         """Requests/s that surely fit: capacity and quota as proven last."""
         return self.capacity if self.quota is None else min(self.capacity, self.quota)
 
-    def doubted(self, hope: float) -> bool:
-        """Whether something was found that the configured target does not tell, and is unlikelier than `hope` to be over."""
-        lost = self.high > self.capacity and self.hope < hope
-        return lost or (self.quota is not None and self.quota_hope < hope)
+    @property
+    def doubted(self) -> bool:
+        """Whether something was found that the configured target does not tell."""
+        return self.high > self.capacity or self.quota is not None
 
     def bad_share(self, load: float) -> float:
         """Share of `load` that is expected to be bad, over the next `HORIZON`."""

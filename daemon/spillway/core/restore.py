@@ -17,19 +17,27 @@ RESTORE_COST = 0.0005
 """Share of the demand that may become bad by opening a ceiling again: the model's own grain."""
 
 PROBE_HOPE = 0.75
-"""Chance that a region closed for being bad is well again from which a tenth is let in: two half-lives of the doubt."""
+"""Chance that a region closed for being bad is well again from which a tenth is let in where that can hurt little, or where
+the others need it: two half-lives of the doubt."""
 
-NEEDED_HOPE = 0.5
-"""The same where the others are short without it."""
+SURE_HOPE = 0.95
+"""The same where a tenth of the region is much of the demand, and nobody needs it: more than four half-lives."""
 
-NEEDED_ROOM = 0.75
-"""Share of what all others can take from which they count as short."""
+HARMLESS = 0.008
+"""Share of the demand that a probe may cost if nothing has changed in the region. A wrong-way move begins at 1 %."""
+
+NEEDED_BAD = 0.02
+"""Expected share of bad requests from which the others need what is closed."""
+
+GENTLE_QUOTA = 1.04
+"""The same of a quota that was met: what exceeds it is refused, and nothing else suffers."""
 
 SWING = 1.06
 """Demand over its forecast with which a region is opened: an error in the total lands on the one region at the margin."""
 
-RESTORE_HOPE = 0.92
-"""Chance that lost machines are back, or a quota is lifted, from which a ceiling goes past what was proven without need."""
+GENTLE = 0.98
+"""Share of what was proven up to which a ceiling rises without need. So near to full, chance alone makes requests wait if
+nothing has changed, and the estimate follows if they do not: the way up feels its way and never overshoots."""
 
 LEAST_STEP = 0.05
 """Smallest rise worth a write, unless it opens the ceiling fully."""
@@ -61,8 +69,8 @@ def restores(picture: Picture) -> tuple[Change, ...]:
         region, since = model.regions[i], picture.facts[i].memory.well_since
         for size in (rhythm.up_step, rhythm.up_step / 2):
             after = hundredths(now + size)
-            if region.doubted(RESTORE_HOPE):
-                after = min(after, max(now, capped(region)))
+            if region.doubted:
+                after = min(after, max(now, _gentle(region)))
             if after - now < min(LEAST_STEP, 1.0 - now) - 1e-9:
                 continue
             scalers[i] = after
@@ -86,6 +94,13 @@ def restores(picture: Picture) -> tuple[Change, ...]:
                 break
             scalers[i] = now
     return tuple(changes)
+
+
+def _gentle(region: Region) -> float:
+    """The scaler that goes as far beyond what was proven as can hurt little."""
+    if region.quota is not None and region.quota * GENTLE_QUOTA < region.capacity * GENTLE:
+        return hundredths(GENTLE_QUOTA * region.quota / region.ceiling)
+    return hundredths(GENTLE * region.capacity / region.ceiling)
 
 
 def _rested(picture: Picture, facts: Facts) -> bool:
@@ -124,7 +139,8 @@ def _hopeful(picture: Picture, region: Region, facts: Facts) -> bool:
     if since is None or region.bad < picture.policy.triggers.drain_error_ratio:
         return True
     model = picture.model
-    parts = [min(r.scaler * r.ceiling, r.likely) * (1.0 - r.bad) for r in model.regions if r.scaler > 0.0]
-    needed = NEEDED_HOPE if model.forecast > NEEDED_ROOM * sum(parts) else PROBE_HOPE
+    harm = SCALER_FLOOR * region.ceiling * region.bad
+    early = harm <= HARMLESS * model.forecast or model.base().bad >= NEEDED_BAD * model.forecast
+    needed = PROBE_HOPE if early else SURE_HOPE
     hope = 1.0 - doubt_left(since, picture.at, hold_at(facts.memory, picture.policy.rhythm, picture.at))
     return hope >= needed

@@ -1,0 +1,95 @@
+"""What chance alone makes of the latency of a region that is nearly full, and what that tells of its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Any
+
+from spillway.core.memory import Estimate
+
+SCV = 0.35
+"""Squared coefficient of variation of service times: log-normal with a p95 of two and a half times the median."""
+
+CROWDED = 0.97
+"""Share of the slots in use up to which waiting is put down to chance."""
+
+NEARLY_FULL = 0.85
+"""Share of the known slots in use from which the waiting that does not come proves that there are more."""
+
+UNCROWDED = 0.025
+"""Noise of the mean latency over `EASE_MINUTES`, as a share of the baseline: three standard deviations of a sampled mean."""
+
+EASE = 0.3
+"""Weight of the newest minute in the latency of a region that is nearly full."""
+
+EASE_MINUTES = 4
+"""Minutes nearly full before that latency proves anything."""
+
+FULL = 0.92
+"""Share of the known slots in use from which a longer latency is put down to want of slots, and not to slow ones."""
+
+PRESSED = 0.08
+"""Mean latency over what chance makes of it, as a share of the baseline, from which slots are wanting."""
+
+FULLEST = 0.995
+"""Share of the slots in use at which a region can be seen at most, by the mean of a minute."""
+
+HALVINGS = 10
+"""Steps in which the number of slots behind a latency is narrowed down, to a thousandth."""
+
+
+def crowding(used: float, slots: float) -> float:
+    """Mean latency over the service time that chance alone makes of a region with this share of its slots in use.
+
+    M/G/c by Sakasegawa's formula, Wq = (1 + scv) / 2 x S x rho^(sqrt(2 (c + 1)) - 1) / (c (1 - rho)) (H. Sakasegawa, Ann.
+    Inst. Stat. Math. 29, 1977). A region with few slots waits long before it is full, and is neither slow nor short.
+    """
+    if slots <= 0.0:
+        return 1.0
+    return 1.0 + _waiting(min(used, CROWDED), slots)
+
+
+def _waiting(rho: float, slots: float) -> float:
+    """Mean wait over the service time."""
+    chance: float = rho ** (sqrt(2.0 * (slots + 1.0)) - 1.0) / (slots * (1.0 - rho))
+    return (1.0 + SCV) / 2.0 * chance
+
+
+def shown_by(busy: float, crowded: float) -> float:
+    """Slots that there are, where `busy` are in use and chance makes the mean latency `crowded` times the service time.
+
+    The reverse of `crowding`: with fewer slots requests would wait longer than they do.
+    """
+    low, high = busy / FULLEST, 2.0 * busy
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2.0
+        waits = _waiting(busy / middle, middle) > crowded - 1.0
+        low, high = (middle, high) if waits else (low, middle)
+    return low
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ease:
+    """What a minute says of a region that is nearly full."""
+
+    slots: float
+    """Slots that there are, by how long requests had to wait."""
+    pressed: bool = False
+    """True if they had to wait for want of slots: the latency is no service time."""
+    new: dict[str, Any] = field(default_factory=dict)
+    """What is remembered."""
+
+
+def ease(old: Estimate, busy: float, slots: float, ratio: float) -> Ease:
+    """Weigh a minute with `busy` of `slots` in use, both by Little's law at the usual pace, and a mean latency of `ratio` baselines."""
+    if busy < NEARLY_FULL * slots:
+        return Ease(slots=slots, new={"crowded": 0.0, "crowded_minutes": 0} if old.crowded_minutes else {})
+    minutes = min(EASE_MINUTES, old.crowded_minutes + 1)
+    crowded = ratio if minutes == 1 else old.crowded + EASE * (ratio - old.crowded)
+    new = {"crowded": crowded, "crowded_minutes": minutes}
+    if busy >= FULL * slots and ratio > crowding(busy / slots, slots) + PRESSED:
+        return Ease(slots=min(slots, shown_by(busy, ratio)), pressed=True, new=new)
+    if minutes >= EASE_MINUTES:
+        slots = max(slots, shown_by(busy, max(1.0, crowded) + UNCROWDED))
+    return Ease(slots=slots, new=new)
