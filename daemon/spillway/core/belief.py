@@ -52,7 +52,7 @@ class Belief:
 
 
 def belief(
-    estimate: Estimate, target: float | None, share: float, at: float, hold: float, ahead: float = 0.0
+    estimate: Estimate, target: float | None, share: float, at: float, hold: float, ahead: float = 0.0, reopens: float = 0.0
 ) -> Belief | None:
     """What is believed of a region's capacity with `share` of its endpoints healthy, or None where nothing tells.
 
@@ -63,6 +63,7 @@ def belief(
         at: UTC seconds now.
         hold: How much longer than usual to distrust.
         ahead: Seconds from the newest minute to the moment for which it is asked.
+        reopens: Chance that a closed region is its old self again, slowness and all.
     """
     low = capacity(estimate, target, share, ahead)
     if low is None:
@@ -73,9 +74,11 @@ def belief(
             return Belief(low=low * estimate.share_low / share, high=low, hope=1.0 - left)
     if target is None or estimate.saturated_rate is not None:
         return Belief(low=low, high=low, hope=0.0)
-    high = target * share / slowness(estimate, ahead)
+    high = target * share / (1.0 if reopens > 0.0 else slowness(estimate, ahead))
     if high <= low:
         return Belief(low=low, high=low, hope=0.0)
+    if reopens > 0.0:
+        return Belief(low=low, high=high, hope=reopens)
     return Belief(low=low, high=high, hope=1.0 - doubt_left(estimate.low_at, at, hold * lasting(estimate)))
 
 

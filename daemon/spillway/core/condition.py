@@ -41,9 +41,9 @@ def looks_well(facts: Facts, policy: Policy) -> bool | None:
 def _fast_enough(facts: Facts, window: Window, policy: Policy) -> bool:
     if window.percentile is None or window.mean is None:
         return True
-    if window.percentile <= policy.triggers.return_latency_ratio * policy.slo.latency:
-        return True
-    return facts.estimate.baseline is not None and window.mean <= AS_USUAL * facts.estimate.baseline
+    if facts.estimate.baseline is not None:
+        return window.mean <= AS_USUAL * facts.estimate.baseline
+    return window.percentile <= policy.triggers.return_latency_ratio * policy.slo.latency
 
 
 def looks_bad(facts: Facts) -> bool:

@@ -10,7 +10,7 @@ from spillway.core.picture import Picture
 from spillway.core.policy import Shortage
 from spillway.core.predict import Outcome, Region
 from spillway.core.reasons import reason
-from spillway.core.restore import may_move, probes, restores
+from spillway.core.restore import may_move, may_reopen, probes, restores
 from spillway.core.result import Lever, Reason
 from spillway.core.search import Found, search
 from spillway.core.units import SCALER_FLOOR
@@ -98,8 +98,8 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
     members = sum(1 for r in regions if r.member)
     movable, lowest, highest = [], [], []
     for region, facts in zip(regions, picture.facts, strict=True):
-        open_now = region.scaler > 0.0
-        movable.append(region.movable and region.fresh and not region.dead and open_now and members > 1)
+        seen = region.fresh if region.scaler > 0.0 else may_reopen(picture, region, facts)
+        movable.append(region.movable and seen and not region.dead and members > 1)
         low = 0.0 if _may_close(region, picture) else SCALER_FLOOR
         low = max(low, round(region.scaler - policy.rhythm.down_step, 2))
         high = min(1.0, round(region.scaler + policy.rhythm.up_step, 2))

@@ -181,7 +181,8 @@ def _region(
     prior = target if target is not None else UNPROVEN_ROOM * seen
     hold = hold_at(facts.memory, policy.rhythm, at)
     ahead = max(0.0, at - estimate.last_minute) + policy.timing.effect
-    believed = belief(estimate, facts.target, facts.share, at, hold, ahead)
+    reopens = _reopens(facts, at, hold)
+    believed = belief(estimate, facts.target, facts.share, at, hold, ahead, reopens)
     low, high = (prior, prior) if believed is None else (believed.low, believed.high)
     service_time = estimate.service_time if estimate.service_time is not None else 0.0
     backlog = 0.0
@@ -193,7 +194,8 @@ def _region(
         ceiling=prior * ceiling_factor(facts, settings, drained=drained),
         capacity=max(0.0, low - facts.elsewhere),
         slack=policy.slo.latency - service_time,
-        bad=_bad(facts),
+        bad=shown_bad(facts) * (1.0 - reopens),
+        reopens=reopens,
         quota=estimate.quota,
         cost=facts.backend.cost,
         movable=facts.backend.movable and facts.setting.member and target is not None,
@@ -208,6 +210,14 @@ def _region(
     )
 
 
+def _reopens(facts: Facts, at: float, hold: float) -> float:
+    """Chance that what a closed region was closed for is over: nothing shows it before load comes."""
+    since = facts.memory.empty_since
+    if since is None or not facts.setting.member or facts.setting.scaler > 0.0:
+        return 0.0
+    return 1.0 - doubt_left(since, at, hold)
+
+
 def proven(facts: Facts) -> bool:
     """Whether the capacity was learned from the region itself and lies below its target, or endpoints are missing."""
     if facts.estimate.saturated_rate is not None or facts.share < PROVEN_BELOW:
@@ -217,7 +227,7 @@ def proven(facts: Facts) -> bool:
     )
 
 
-def _bad(facts: Facts) -> float:
+def shown_bad(facts: Facts) -> float:
     """Share that is bad at any load: what was learned, as far as the newest minutes still show it."""
     estimate, window = facts.estimate, facts.window
     slow, errors, refusing = estimate.slow, estimate.errors, estimate.refusing

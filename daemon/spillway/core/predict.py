@@ -38,7 +38,7 @@ TRAVEL_PRICE = 0.002
 COST_PRICE = 0.0005
 """Bad requests that one unit of cost for one request is worth: cost decides after latency."""
 
-LOSS_PRICE = 0.06
+LOSS_PRICE = 0.02
 """Bad requests/s that one request/s without a place after the loss of the largest region is worth (N-1)."""
 
 CLOSED_PRICE = 0.0002
@@ -75,6 +75,8 @@ class Region:
     """Chance of that."""
     quota_hope: float = 0.0
     """Chance that the quota is lifted."""
+    reopens: float = 0.0
+    """Chance that what a closed region was closed for is over; 0 for one that is open."""
     backlog: float = 0.0
     """Seconds of waiting that lie before a new request when a write takes effect; 0 where nothing is saturated."""
     home_demand: float = 0.0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from spillway.core.belief import doubt_left
 from spillway.core.bounds import capped, hundredths
 from spillway.core.facts import Facts
-from spillway.core.picture import Picture
+from spillway.core.picture import Picture, shown_bad
 from spillway.core.predict import Region
 from spillway.core.reasons import reason
-from spillway.core.rest import hold_at, rested
+from spillway.core.rest import rested
 from spillway.core.result import Lever
 from spillway.core.units import SCALER_FLOOR
 from spillway.core.wishes import Change
@@ -17,8 +16,8 @@ RESTORE_COST = 0.0005
 """Share of the demand that may become bad by opening a ceiling again: the model's own grain."""
 
 PROBE_HOPE = 0.75
-"""Chance that a region closed for being bad is well again from which a tenth is let in where that can hurt little, or where
-the others need it: two half-lives of the doubt."""
+"""Chance that a region closed for being bad is well again from which a tenth is let in where that can hurt little: two
+half-lives of the doubt."""
 
 SURE_HOPE = 0.95
 """The same where a tenth of the region is much of the demand, and nobody needs it: more than four half-lives."""
@@ -26,8 +25,11 @@ SURE_HOPE = 0.95
 HARMLESS = 0.008
 """Share of the demand that a probe may cost if nothing has changed in the region. A wrong-way move begins at 1 %."""
 
-NEEDED_BAD = 0.02
-"""Expected share of bad requests from which the others need what is closed."""
+NEEDED_HOPE = 0.5
+"""The same where the others are short without it."""
+
+NEEDED_ROOM = 0.9
+"""Share of what all others can take from which they count as short."""
 
 GENTLE_QUOTA = 1.04
 """The same of a quota that was met: what exceeds it is refused, and nothing else suffers."""
@@ -57,7 +59,7 @@ def restores(picture: Picture) -> tuple[Change, ...]:
     ready = sorted(
         (r.scaler, r.name, i)
         for i, (r, f) in enumerate(zip(model.regions, picture.facts, strict=True))
-        if 0.0 < r.scaler < 1.0 and r.movable and _rested(picture, f)
+        if 0.0 < r.scaler < 1.0 and r.movable and well_rested(picture, f)
     )
     if not ready:
         return ()  # the usual case, which should not cost a look at a busier world
@@ -103,7 +105,7 @@ def _gentle(region: Region) -> float:
     return hundredths(GENTLE * region.capacity / region.ceiling)
 
 
-def _rested(picture: Picture, facts: Facts) -> bool:
+def well_rested(picture: Picture, facts: Facts) -> bool:
     """Whether the region has been well for long enough to be given more; the guards look again."""
     since = facts.memory.well_since
     if since is None or picture.at - since < picture.policy.rhythm.up_wait:
@@ -116,9 +118,9 @@ def probes(picture: Picture) -> tuple[Change, ...]:
     changes = []
     for region, facts in zip(picture.model.regions, picture.facts, strict=True):
         memory = facts.memory
-        if not region.member or region.scaler > 0.0 or not region.movable or memory.leaving:
+        if memory.empty_since is None or not may_reopen(picture, region, facts):
             continue
-        if memory.empty_since is None or not _rested(picture, facts) or not _hopeful(picture, region, facts):
+        if not _hopeful(picture, region, facts):
             continue
         changes.append(
             Change(
@@ -133,14 +135,19 @@ def probes(picture: Picture) -> tuple[Change, ...]:
     return tuple(changes)
 
 
+def may_reopen(picture: Picture, region: Region, facts: Facts) -> bool:
+    """Whether a region that was closed by a scaler of 0 may be given load again: its health checks pass, and it has rested."""
+    closed = region.member and region.scaler == 0.0 and region.movable and not facts.memory.leaving
+    return closed and well_rested(picture, facts)
+
+
 def _hopeful(picture: Picture, region: Region, facts: Facts) -> bool:
     """Whether a closed region is likely enough to be well: what health checks cannot show is only seen with load."""
-    since = facts.memory.empty_since
-    if since is None or region.bad < picture.policy.triggers.drain_error_ratio:
+    if facts.memory.empty_since is None or shown_bad(facts) < picture.policy.triggers.drain_error_ratio:
         return True
     model = picture.model
-    harm = SCALER_FLOOR * region.ceiling * region.bad
-    early = harm <= HARMLESS * model.forecast or model.base().bad >= NEEDED_BAD * model.forecast
-    needed = PROBE_HOPE if early else SURE_HOPE
-    hope = 1.0 - doubt_left(since, picture.at, hold_at(facts.memory, picture.policy.rhythm, picture.at))
-    return hope >= needed
+    parts = [min(r.scaler * r.ceiling, r.likely) * (1.0 - r.bad) for r in model.regions if r.scaler > 0.0]
+    if model.forecast > NEEDED_ROOM * sum(parts):
+        return region.reopens >= NEEDED_HOPE
+    harm = SCALER_FLOOR * region.ceiling * shown_bad(facts)
+    return region.reopens >= (PROBE_HOPE if harm <= HARMLESS * model.forecast else SURE_HOPE)
