@@ -44,6 +44,14 @@ def test_figures_are_those_worked_out_by_hand() -> None:
     assert (found.wrong_way, found.floors, found.reversals) == (2, 0, 4)
 
 
+def test_a_yardstick_is_beaten_by_more_than_noise_alone() -> None:
+    # of 10,000 bad among 1e6: two deviations are 200, 0.01 % of requests is 100
+    found = line("hung", spillway=9699.0, google=9701.0, oracle=10_000.0, oracle_delayed=9000.0)
+    assert found.beaten("oracle") == ("spillway",)
+    assert found.beaten("oracle-delayed") == ()
+    assert line("none", spillway=1.0).beaten("oracle") == ()
+
+
 def test_a_difference_of_nearly_nothing_is_none() -> None:
     found = score([line("calm", spillway=99.0, google=0.0, oracle_delayed=0.0)])
     assert found.behind == ()

@@ -1,8 +1,8 @@
 """`make bench`: every figure that the docs name, measured on the machine at hand, beside its goal.
 
 Nothing here passes or fails: machines differ. Compare within one run. Without words everything runs, the library of
-scenarios last. A first word `library`, `random`, `delays` or `ablation` runs that alone and takes options (`--help` lists them);
-other words choose figures by what their names hold.
+scenarios last. A first word `library`, `random`, `wild`, `delays` or `ablation` runs that alone and takes options
+(`--help` lists them); other words choose figures by what their names hold.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tests.bench import (
     delays,
     library,
     schedules,
+    wild,
 )
 
 
@@ -102,6 +103,7 @@ FIGURES = (
 STUDIES = {
     "library": library.main,
     "random": schedules.main,
+    "wild": wild.main,
     "delays": delays.main,
     "ablation": ablation.main,
 }

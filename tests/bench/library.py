@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
     lines = [line_of([r for r in results if r.scenario == s.scenario.scenario]) for s in setups]
     out.print(table(lines, asked.policies, asked.seeds))
     out.print(figures(score(lines)))
-    out.print(_legend(perf_counter() - began, asked.jobs), markup=False, style="dim")
+    out.print(legend(perf_counter() - began, asked.jobs), markup=False, style="dim")
     return 0
 
 
@@ -155,7 +155,8 @@ def _place(found: tuple[float, str] | None) -> tuple[str, str]:
     return ("-", "") if found is None else (_ratio(found[0]), found[1])
 
 
-def _legend(seconds: float, jobs: int) -> str:
+def legend(seconds: float, jobs: int) -> str:
+    """What the columns and figures mean, and how long they took."""
     return (
         f"Ratios are (bad + {BAR:.2%} of requests) over the same of the other, so that scenarios in which nearly "
         f"nothing is lost do not decide; the sum is of bad requests alone. Best: of the opponents without the truth, "

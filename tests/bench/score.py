@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from math import exp, log
 from statistics import fmean
 
+from spillway.sim.baselines.search import noise
+
 MINE = "spillway"
 YARDSTICK = "oracle-delayed"
+YARDSTICKS = (YARDSTICK, "oracle")
 OPPONENTS = ("static", "google", "threshold", "aimd", "pid")
 
 BAR = 1e-4
@@ -75,6 +78,13 @@ class Line:
             return False
         mine, other = self.bad[MINE], self.bad[self.best]
         return mine > PLENTY * other and mine - other > BAR * self.requests
+
+    def beaten(self, yardstick: str) -> tuple[str, ...]:
+        """Who sees less than this yardstick and loses less, by more than noise: then the yardstick is not finished."""
+        if yardstick not in self.bad:
+            return ()
+        bar = self.bad[yardstick] - noise(self.bad[yardstick], self.requests)
+        return tuple(name for name in (MINE, *OPPONENTS) if self.bad.get(name, bar) < bar)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
