@@ -32,6 +32,9 @@ FULL = 0.92
 PRESSED = 0.08
 """Mean latency over what chance makes of it, as a share of the baseline, from which slots are wanting."""
 
+RECOVERED = 1.15
+"""Slots over those that were found when it was saturated, from which what was found is over: no reading is so far off."""
+
 FULLEST = 0.995
 """Share of the slots in use at which a region can be seen at most, by the mean of a minute."""
 
@@ -81,8 +84,17 @@ class Ease:
     """What is remembered."""
 
 
-def ease(old: Estimate, busy: float, slots: float, ratio: float) -> Ease:
-    """Weigh a minute with `busy` of `slots` in use, both by Little's law at the usual pace, and a mean latency of `ratio` baselines."""
+def ease(old: Estimate, busy: float, slots: float, ratio: float, found: float, prior: float) -> Ease:
+    """Weigh a minute of a region that is not saturated.
+
+    Args:
+        old: What is known of it.
+        busy: Slots in use, by Little's law at the usual pace.
+        slots: That are known.
+        ratio: Mean latency over the baseline.
+        found: Slots when it was saturated last; 0 where it never was.
+        prior: Slots by its target.
+    """
     if busy < NEARLY_FULL * slots:
         return Ease(slots=slots, new={"crowded": 0.0, "crowded_minutes": 0} if old.crowded_minutes else {})
     minutes = min(EASE_MINUTES, old.crowded_minutes + 1)
@@ -92,4 +104,6 @@ def ease(old: Estimate, busy: float, slots: float, ratio: float) -> Ease:
         return Ease(slots=min(slots, shown_by(busy, ratio)), pressed=True, new=new)
     if minutes >= EASE_MINUTES:
         slots = max(slots, shown_by(busy, max(1.0, crowded) + UNCROWDED))
+        if slots >= RECOVERED * found > 0.0:
+            slots = max(slots, prior)
     return Ease(slots=slots, new=new)

@@ -153,7 +153,9 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
     busy = answered * baseline
     eased = Ease(slots=slots * share)
     if old.saturated_rate is None and old.doubt is None and mean < SATURATED_LATENCY * baseline:
-        eased = ease(old, busy, slots * share, mean / baseline)
+        scale = baseline * share
+        prior = (setting.target or 0.0) * scale
+        eased = ease(old, busy, slots * share, mean / baseline, old.low_rate * scale, prior)
         slots = eased.slots / share
     mean = baseline if eased.pressed else mean / crowding(busy / (slots * share), slots * share)
     if mean >= SATURATED_LATENCY * baseline and in_work >= FULL * slots * share:

@@ -8,11 +8,11 @@ from functools import lru_cache
 from statistics import median
 
 from spillway.core.altered import altered
-from spillway.core.belief import belief, doubt_left
+from spillway.core.belief import CALM, RISING_MINUTES, belief, doubt_left
 from spillway.core.demand import ahead
 from spillway.core.facts import Facts
 from spillway.core.geography import REGION_PLACES
-from spillway.core.memory import OriginMemory, ServiceMemory
+from spillway.core.memory import Estimate, OriginMemory, ServiceMemory
 from spillway.core.overlay import Posture
 from spillway.core.policy import Policy, PostureSet
 from spillway.core.predict import Model, Region
@@ -206,8 +206,16 @@ def _region(
         high=max(0.0, high - facts.elsewhere),
         hope=0.0 if believed is None else believed.hope,
         quota_hope=0.0 if estimate.quota is None else 1.0 - doubt_left(estimate.quota_at, at, hold),
+        shown=seen if fresh and _at_ease(estimate) else 0.0,
         backlog=backlog,
     )
+
+
+def _at_ease(estimate: Estimate) -> bool:
+    """Whether its newest minute was as fast as usual: no queue, no doubt, nothing on the rise."""
+    if estimate.saturated_rate is not None or estimate.doubt is not None or not estimate.baseline:
+        return False
+    return estimate.mean <= (1.0 + CALM) * estimate.baseline and estimate.crowded <= 1.0 + CALM and estimate.rising < RISING_MINUTES
 
 
 def _reopens(facts: Facts, at: float, hold: float) -> float:

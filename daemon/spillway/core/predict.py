@@ -23,6 +23,9 @@ KNEE = 0.92
 PROVEN_KNEE = 0.85
 """The same where the capacity was read off a saturated region: that reading is good to some percent."""
 
+SHOWN_KNEE = 0.98
+"""The same at most where the newest minutes show that it answers well so near to full."""
+
 KNEE_PRICE = 0.15
 """Share of bad requests at exactly full: demand swings by some percent around its mean."""
 
@@ -77,6 +80,8 @@ class Region:
     """Chance that the quota is lifted."""
     reopens: float = 0.0
     """Chance that what a closed region was closed for is over; 0 for one that is open."""
+    shown: float = 0.0
+    """Requests/s that it was seen to answer well in the newest minutes; 0 where it was not well."""
     backlog: float = 0.0
     """Seconds of waiting that lie before a new request when a write takes effect; 0 where nothing is saturated."""
     home_demand: float = 0.0
@@ -128,6 +133,7 @@ class Region:
             if used >= 1.0 or before >= 1.0:
                 return 1.0
         knee, full = (PROVEN_KNEE, KNEE_PRICE) if proven else (KNEE, UNPROVEN_PRICE)
+        knee = max(knee, min(SHOWN_KNEE, self.shown / capacity))
         if used <= knee:
             return before
         price = full * ((min(used, 1.0) - knee) / (1.0 - knee)) ** 2
