@@ -35,8 +35,11 @@ STEADY = 0.1
 """Share by which the mean latency of a slow region changes from minute to minute at most; that of a queue falls faster."""
 
 CUT_OFF = 5.0
-"""Mean latency over its baseline from which a saturated region's answers flatter it: what has waited up to its time-out is cut
-off there, the long requests first, and the short ones that are left are answered faster than the usual mix."""
+"""Mean latency over its baseline from which a saturated region's answers are no measure: what has waited up to its time-out is
+cut off, and the slots that it had taken by then have worked in vain; of the rest the short ones are answered first."""
+
+HALVED = 0.6
+"""Share of what was found down to which that explains what is missing; below it more has been lost."""
 
 SLOW_MINUTES = 3
 """Minutes after saturation in which a region answers as slowly with room to spare: then it is slow, and its machines are
@@ -177,10 +180,7 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
         if fresh_view or old.service_time is None
         else old.service_time + SMOOTH * (mean - old.service_time)
     )
-    step = BASELINE_CALM if near else BASELINE_DOWN if mean < baseline else BASELINE_UP
-    if mean > baseline and busy >= NEARLY_FULL * slots * share:
-        step = 0.0  # what waits for a slot tells nothing of the usual pace
-    usual = baseline + step * (mean - baseline)
+    usual = _usual(baseline, mean, crowded=busy >= NEARLY_FULL * slots * share)
     # what is counted in slots is answers at the usual pace: a pace that is known better now does not change their rate
     if near and doubt is None:  # otherwise part of the latency may be a queue, and proves nothing
         slots = max(slots, answered * baseline / share)
@@ -201,6 +201,15 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
     }
 
 
+def _usual(baseline: float, mean: float, *, crowded: bool) -> float:
+    """The baseline after a minute; what had to wait for a slot tells nothing of the usual pace."""
+    if crowded:
+        return baseline
+    near = abs(mean - baseline) <= CALM * baseline
+    step = BASELINE_CALM if near else BASELINE_DOWN if mean < baseline else BASELINE_UP
+    return baseline + step * (mean - baseline)
+
+
 def _learn_saturated(
     old: Estimate,
     minute: Minute,
@@ -217,8 +226,8 @@ def _learn_saturated(
         cut = minute.end > setting.cut_at + setting.period
         if cut and told.total / setting.period / share < OFFERED * known:
             rate = known  # it works off its queue and is not asked for more: no measure of what it can
-        elif mean > CUT_OFF * baseline:
-            rate = min(rate, known)
+        elif mean > CUT_OFF * baseline and rate > HALVED * known:
+            rate = known
     return {
         "baseline": baseline,
         "slots": slots,

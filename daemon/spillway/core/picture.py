@@ -206,7 +206,7 @@ def _region(
         high=max(0.0, high - facts.elsewhere),
         hope=0.0 if believed is None else believed.hope,
         quota_hope=0.0 if estimate.quota is None else 1.0 - doubt_left(estimate.quota_at, at, hold),
-        shown=seen if fresh and _at_ease(estimate) else 0.0,
+        shown=window.rates[-1][1] if fresh and isinstance(window, Window) and _at_ease(estimate) else 0.0,
         backlog=backlog,
     )
 

@@ -133,7 +133,6 @@ class Region:
             if used >= 1.0 or before >= 1.0:
                 return 1.0
         knee, full = (PROVEN_KNEE, KNEE_PRICE) if proven else (KNEE, UNPROVEN_PRICE)
-        knee = max(knee, min(SHOWN_KNEE, self.shown / capacity))
         if used <= knee:
             return before
         price = full * ((min(used, 1.0) - knee) / (1.0 - knee)) ** 2

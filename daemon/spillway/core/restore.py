@@ -77,7 +77,7 @@ def restores(picture: Picture) -> tuple[Change, ...]:
                 continue
             scalers[i] = after
             outcome = busy.outcome(scalers)
-            if outcome.bad - _knee(region, outcome.flow.loads[i]) <= allowed:
+            if outcome.bad <= allowed:
                 changes.append(
                     Change(
                         service=picture.service.name,
@@ -96,13 +96,6 @@ def restores(picture: Picture) -> tuple[Change, ...]:
                 break
             scalers[i] = now
     return tuple(changes)
-
-
-def _knee(region: Region, load: float) -> float:
-    """Bad requests/s that the model expects of `load` for being near full, where the way up is felt."""
-    if not region.doubted or load > region.capacity:
-        return 0.0
-    return load * (region.bad_share(load) - region.bad)
 
 
 def _gentle(region: Region) -> float:

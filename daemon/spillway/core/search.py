@@ -26,6 +26,9 @@ TRIES_LEAST, TRIES_MOST = 30, 240
 SACRIFICES = 6
 """Regions tried as the one that is given up, worst first."""
 
+OPENINGS = 4
+"""Doubtful regions that are opened one after the other, surest first."""
+
 HOPELESS = 0.05
 """Expected bad share of the plain answers from which giving up a region is looked at."""
 
@@ -243,6 +246,8 @@ def search(model: Model, bounds: Bounds) -> Found:
             "relieve the full regions and open the others",
             [SCALER_FLOOR if f else 1.0 for f in full],
         )
+        for name, scalers in _openings(model, bounds, full, caps):
+            run.try_start(name, scalers)
     run.try_start(
         "close the bad regions and cap the others", [min(a, b) for a, b in zip(closed, caps, strict=True)]
     )
@@ -260,6 +265,27 @@ def search(model: Model, bounds: Bounds) -> Found:
     run.refine(_interesting(model, run))
     run.settle()
     return Found(base=run.base, best=run.best, name=run.name, second=run.second, second_bad=run.second_bad)
+
+
+def _openings(
+    model: Model, bounds: Bounds, full: list[bool], caps: list[float]
+) -> list[tuple[str, list[float]]]:
+    """Full regions capped, and the doubtful ones opened beside those that are surer, one after the other.
+
+    A doubtful region alone helps nobody while the full one keeps what it cannot take, and a cap alone has nowhere to send
+    it: only both together show what they are worth.
+    """
+    doubtful = sorted(
+        (-r.hope, r.name, i)
+        for i, (r, f, high) in enumerate(zip(model.regions, full, bounds.highest, strict=True))
+        if not f and bounds.movable[i] and r.scaler < min(high, 1.0) and not r.dead
+    )
+    scalers = [min(now, cap) if f else now for now, cap, f in zip(model.scalers, caps, full, strict=True)]
+    found = []
+    for _, name, i in doubtful[:OPENINGS]:
+        scalers[i] = 1.0
+        found.append((f"cap the full regions and open up to {name}", list(scalers)))
+    return found
 
 
 def _interesting(model: Model, run: _Search) -> list[int]:

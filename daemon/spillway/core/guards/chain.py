@@ -42,6 +42,9 @@ APART = tuple(g for g in CHAIN if g not in {capacity.capacity, capacity.receiver
 LEAST = 0.01
 """A change smaller than this is none (reference: no-op suppression)."""
 
+ALONE = frozenset({"probe", "restore"})
+"""Reasons of changes that are no part of a set."""
+
 HARM = 0.001
 """Share of the demand by which what is left of a set of changes may be worse than doing nothing."""
 
@@ -126,12 +129,13 @@ def _refusal(change: Change, why: Reason, value: float | None) -> Refusal:
 def _no_harm(now: Situation, start: Situation) -> tuple[tuple[Change, ...], list[Refusal]]:
     """Half a set of moves can be worse than none: then those that belong to the set are dropped.
 
-    A probe is no part of a set: it is made to find out, and nobody expects it to pay.
+    Probes and restores are no part of a set: a probe is made to find out, and nobody expects it to pay; a restore was weighed
+    alone.
     """
     parts = [
         c
         for c in now.accepted
-        if c.lever is Lever.SCALER and not c.urgent and not c.ordered and c.reason.code != "probe"
+        if c.lever is Lever.SCALER and not c.urgent and not c.ordered and c.reason.code not in ALONE
     ]
     model = now.picture.model
     if not parts or model.forecast <= 0.0:
