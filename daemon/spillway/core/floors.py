@@ -9,6 +9,9 @@ from spillway.core.overlay import ServiceSetting
 from spillway.core.picture import Picture
 from spillway.core.waterfall import pour
 
+UNPROVEN_ROOM = 1.1
+"""Capacity that a region may have over its target: operators choose it with room to spare."""
+
 SWING = 1.03
 """Demand now over its smoothed, minutes-old estimate: a floor must hold for what is really there at the write."""
 
@@ -56,7 +59,14 @@ def nominal_floor(picture: Picture) -> float:
     """Requests/s of ceilings that must stay: `floor_of`, or 0 in a shortage, where no setting could keep it.
 
     Google then overfills all in proportion to their ceilings, whose sum limits nothing: what must not fall is what the
-    regions carry.
+    regions carry. A shortage of what is believed is none yet: the floor goes only where it could not be kept if all that is
+    in doubt were well, standby regions included.
     """
     floor = floor_of(picture)
-    return 0.0 if picture.model.potential() < floor else floor
+    able = 0.0
+    for region, facts in zip(picture.model.regions, picture.facts, strict=True):
+        if not region.dead:
+            able += max(region.capacity, region.high) * (1.0 if region.proven else UNPROVEN_ROOM)
+            able += 0.0 if region.member else (facts.target or 0.0)
+    least = min(picture.model.demand, picture.model.forecast) * (1.0 + picture.policy.floors.reserve)
+    return 0.0 if able < least else floor

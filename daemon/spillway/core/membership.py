@@ -17,6 +17,13 @@ from spillway.core.wishes import Change
 LOOK_AHEAD = 900.0
 """Seconds beyond the dead time over which a standby is judged: joining and ramping take that long."""
 
+URGENT = 0.15
+"""Forecast headroom with a joined standby at its first scaler under which it joins fully: a ceiling sends nobody there who
+fits elsewhere, and a ramp would be climbed in the middle of the shortage."""
+
+SURGING = 1.15
+"""Forecast demand over the present one from which it rises as fast as can be: how far is not known yet."""
+
 HOME_BAD = 0.5
 """Share of bad answers at which the home of a pinned service counts as lost."""
 
@@ -56,15 +63,18 @@ def _join(picture: Picture, *, stuck: bool) -> Change | None:
     headroom = potential / expected - 1.0
     if headroom >= policy.membership.join_below and home is None and not stuck:
         return None
-    scaler = hundredths(policy.membership.join_scaler)
+    ramped = hundredths(policy.membership.join_scaler)
     candidates = []
     for i, (region, facts) in enumerate(zip(model.regions, picture.facts, strict=True)):
         waiting = facts.backend.standby and (not region.member or facts.memory.leaving)
         if waiting and facts.backend.movable and not _planned_now(picture, region.name, 0.0):
-            candidates.append((model.outcome_with(i, scaler).score, region.name, facts))
+            room = potential + ramped * region.ceiling
+            enough = room >= expected * (1.0 + URGENT) and expected < SURGING * model.demand
+            scaler = ramped if enough else 1.0
+            candidates.append((model.outcome_with(i, scaler).score, region.name, scaler, facts))
     if not candidates:
         return None
-    _, name, facts = min(candidates, key=lambda c: c[:2])
+    _, name, scaler, facts = min(candidates, key=lambda c: c[:2])
     why: Reason
     if home is not None:
         why = reason("join-home", home=picture.service.home, why=home, region=name)

@@ -37,6 +37,10 @@ PROVEN_BELOW = 0.95
 FAR_SECONDS = 0.1
 """Round trip assumed where a place is unknown."""
 
+BAD_GRAIN = 0.006
+"""Share of bad answers by which a region may differ from a typical one by chance: two thousand sampled answers of which one in
+a hundred is late swing by a quarter of a percent in either direction, and what they seem to say has no lasting truth."""
+
 UNPROVEN_ROOM = 1.5
 """Capacity assumed over the load seen, where neither a target nor a saturation tells."""
 
@@ -172,10 +176,19 @@ def auto_drained(facts: Sequence[Facts], settings: PostureSet) -> frozenset[str]
 
 
 def _region(
-    facts: Facts, policy: Policy, settings: PostureSet, typical: float | None, at: float, *, drained: bool
+    facts: Facts,
+    policy: Policy,
+    settings: PostureSet,
+    usual: tuple[float | None, float],
+    at: float,
+    *,
+    drained: bool,
 ) -> Region:
+    """One region of the model; `usual` is (target of a typical region, share that is bad everywhere)."""
     estimate, window = facts.estimate, facts.window
-    fresh = isinstance(window, Window) and window.answers >= policy.evidence.min_requests
+    typical, everywhere = usual
+    fresh = is_fresh(facts, policy)
+    bad = shown_bad(facts)
     seen = window.rate if isinstance(window, Window) else estimate.served
     target = facts.target if facts.target is not None else typical
     prior = target if target is not None else UNPROVEN_ROOM * seen
@@ -194,7 +207,7 @@ def _region(
         ceiling=prior * ceiling_factor(facts, settings, drained=drained),
         capacity=max(0.0, low - facts.elsewhere),
         slack=policy.slo.latency - service_time,
-        bad=shown_bad(facts) * (1.0 - reopens),
+        bad=(everywhere if abs(bad - everywhere) <= BAD_GRAIN else bad) * (1.0 - reopens),
         reopens=reopens,
         quota=estimate.quota,
         cost=facts.backend.cost,
@@ -216,6 +229,17 @@ def _at_ease(estimate: Estimate) -> bool:
     if estimate.saturated_rate is not None or estimate.doubt is not None or not estimate.baseline:
         return False
     return estimate.mean <= (1.0 + CALM) * estimate.baseline and estimate.crowded <= 1.0 + CALM and estimate.rising < RISING_MINUTES
+
+
+def is_fresh(facts: Facts, policy: Policy) -> bool:
+    """Whether its own samples are fresh and plentiful enough to judge it."""
+    window = facts.window
+    return isinstance(window, Window) and window.answers >= policy.evidence.min_requests
+
+
+def _usual_bad(facts: Sequence[Facts], policy: Policy) -> float:
+    """Share that is bad in a typical region: the tail of a service that no region can help."""
+    return median([shown_bad(f) for f in facts if f.serving and not f.dead and is_fresh(f, policy)] or [0.0])
 
 
 def _reopens(facts: Facts, at: float, hold: float) -> float:
@@ -258,7 +282,8 @@ def build(
     known = [f.target for f in facts if f.target is not None]
     typical = median(known) if known else None
     layout = layout_of(facts)
-    regions = [_region(f, policy, settings, typical, at, drained=f.region in drained) for f in facts]
+    usual = _usual_bad(facts, policy)
+    regions = [_region(f, policy, settings, (typical, usual), at, drained=f.region in drained) for f in facts]
     ages = [f.window.age for f in facts if isinstance(f.window, Window)]
     effect = policy.timing.effect
     origins, level = _origins(memory.origins, layout, min(ages, default=0.0) + effect)
