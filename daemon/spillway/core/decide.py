@@ -30,6 +30,9 @@ TIGHT_MARGIN = 0.1
 """Share of the bad requests that a set must save where all regions together are about short: errors of some percent in what
 they take decide there who is overloaded, and moves for less only change whose turn it is."""
 
+SHORT_MARGIN = 0.5
+"""The same while the cuts of a shortage are on their way: who is given up is not decided anew before it is seen."""
+
 LEAST_STEP = 0.05
 """Smallest rise worth a write, unless it opens the ceiling fully."""
 
@@ -67,15 +70,13 @@ def decide(picture: Picture) -> Decision:
         found = search(model, bounds_of(picture, short))
         stuck = found.best.bad > STUCK * model.forecast
         gain = base.bad - found.best.bad
-        tight = model.potential() < floor_of(picture)
-        margin = TIGHT_MARGIN if tight else picture.policy.rhythm.margin
+        margin = _margin(picture, short)
         if gain >= max(margin * base.bad, LEAST_GAIN * model.forecast):
             changes = _changes(picture, found, short)
             touched = {c.region for c in changes}
             rest = tuple(c for c in probes(picture) if c.region not in touched)
             return Decision(changes=(*changes, *rest), base=base, found=found, short=short, stuck=stuck)
-    cutting = any(f.after < f.before for f in picture.memory.flights)
-    calm = not cutting and base.bad <= TROUBLE * model.forecast
+    calm = not _cutting(picture) and base.bad <= TROUBLE * model.forecast
     return Decision(
         changes=(*(restores(picture) if calm else ()), *probes(picture)),
         base=base,
@@ -83,6 +84,18 @@ def decide(picture: Picture) -> Decision:
         short=short,
         stuck=stuck,
     )
+
+
+def _margin(picture: Picture, short: float) -> float:
+    """Share of the bad requests that a set must save to be worth writing."""
+    if short > 0.0 and _cutting(picture):
+        return SHORT_MARGIN
+    return TIGHT_MARGIN if picture.model.potential() < floor_of(picture) else picture.policy.rhythm.margin
+
+
+def _cutting(picture: Picture) -> bool:
+    """Whether a cut is on its way, and its effect not seen yet."""
+    return any(f.after < f.before for f in picture.memory.flights)
 
 
 def _could_gain(picture: Picture, base: Outcome) -> bool:
