@@ -30,7 +30,7 @@ TIGHT_MARGIN = 0.1
 """Share of the bad requests that a set must save where all regions together are about short: errors of some percent in what
 they take decide there who is overloaded, and moves for less only change whose turn it is."""
 
-SHORT_MARGIN = 0.5
+SHORT_MARGIN = 0.3
 """The same while the cuts of a shortage are on their way: who is given up is not decided anew before it is seen."""
 
 LEAST_STEP = 0.05

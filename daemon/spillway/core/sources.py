@@ -25,6 +25,9 @@ READ_LATE = 60.0
 HIDDEN_FALL = 0.99
 """Share of the demand of a minute before that is believed to be there still while some region is saturated."""
 
+RELIEVED_SECONDS = 900.0
+"""Seconds after a cut in which fewer answers of a saturated region are its doing, and hide no demand."""
+
 SATURATED_HIDES = 0.8
 """A saturated region answers less than arrives; at least this share of what it answered before is believed to arrive."""
 
@@ -109,7 +112,7 @@ def _rates(facts: Sequence[Facts], newest: float) -> dict[str, float]:
         window = f.window
         if isinstance(window, Window) and window.rates and window.rates[-1][0] >= newest:
             rate = window.rates[-1][1]
-            if f.estimate.saturated_rate is not None:
+            if f.estimate.saturated_rate is not None and not _relieved(f, newest):
                 rate = max(rate, min(f.estimate.served, rate / SATURATED_HIDES))
         elif f.serving and not f.dead and f.estimate.served > 0.0:
             rate = window.rate if isinstance(window, Window) else f.estimate.served
@@ -120,6 +123,12 @@ def _rates(facts: Sequence[Facts], newest: float) -> dict[str, float]:
         if rate > 0.0:
             rates[f.region] = rate
     return rates
+
+
+def _relieved(facts: Facts, newest: float) -> bool:
+    """Whether its ceiling was lowered so lately that less arrives for that reason."""
+    moved = facts.memory.moved_at
+    return moved is not None and facts.memory.direction < 0 and newest - moved < RELIEVED_SECONDS
 
 
 def _by_place(
