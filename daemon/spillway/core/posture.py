@@ -5,7 +5,7 @@ from __future__ import annotations
 from spillway.core.altered import altered
 from spillway.core.memory import ServiceMemory
 from spillway.core.overlay import Posture
-from spillway.core.picture import Picture
+from spillway.core.picture import Picture, auto_drained, ceiling_factor, posture_set
 from spillway.core.reasons import reason
 from spillway.core.rest import hold_at
 from spillway.core.result import Lever
@@ -20,6 +20,9 @@ STEADY_SECONDS = 240.0
 
 FLAPPING = 2.0
 """Hold multiplier of a backend from which the posture is at least guarded."""
+
+HARM = 0.002
+"""Share of the demand that a change of posture may be expected to make bad."""
 
 _ORDER = (Posture.NORMAL, Posture.GUARDED, Posture.SCARCE)
 
@@ -44,6 +47,19 @@ def called_for(picture: Picture) -> tuple[Posture, float] | None:
     return _ORDER[rank], headroom
 
 
+def _harms(picture: Picture, posture: Posture) -> bool:
+    """Whether more requests would go bad: a lower threshold sends load back to a region that has lost endpoints."""
+    old, new = posture_set(picture.policy, picture.posture), posture_set(picture.policy, posture)
+    model, drained = picture.model, auto_drained(picture.facts, new)
+    regions = []
+    for region, facts in zip(model.regions, picture.facts, strict=True):
+        was = ceiling_factor(facts, old, drained=False)
+        factor = ceiling_factor(facts, new, drained=facts.region in drained)
+        regions.append(altered(region, ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region)
+    after = altered(model, regions=tuple(regions)).base()
+    return after.bad > model.base().bad + HARM * model.forecast
+
+
 def wish(picture: Picture) -> tuple[ServiceMemory, Change | None]:
     """The memory with the posture called for, and the change once it has been called for long enough."""
     memory, at = picture.memory, picture.at
@@ -60,6 +76,8 @@ def wish(picture: Picture) -> tuple[ServiceMemory, Change | None]:
     if at - memory.posture_since < STEADY_SECONDS:
         return memory, None
     if memory.posture_at and at - memory.posture_at < picture.policy.postures.dwell:
+        return memory, None
+    if _harms(picture, posture):
         return memory, None
     change = Change(
         service=picture.service.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spillway.core.bounds import capped, hundredths
 from spillway.core.facts import Facts
 from spillway.core.picture import Picture, shown_bad
-from spillway.core.predict import Region
+from spillway.core.predict import Outcome, Region
 from spillway.core.reasons import reason
 from spillway.core.rest import rested
 from spillway.core.result import Lever
@@ -77,7 +77,7 @@ def restores(picture: Picture) -> tuple[Change, ...]:
                 continue
             scalers[i] = after
             outcome = busy.outcome(scalers)
-            if outcome.bad <= allowed:
+            if outcome.bad <= allowed and _fits(picture, outcome, busy.base(), i):
                 changes.append(
                     Change(
                         service=picture.service.name,
@@ -96,6 +96,12 @@ def restores(picture: Picture) -> tuple[Change, ...]:
                 break
             scalers[i] = now
     return tuple(changes)
+
+
+def _fits(picture: Picture, outcome: Outcome, base: Outcome, i: int) -> bool:
+    """Whether the region would not be filled further than a receiver may be: nobody needs it yet."""
+    load, limit = outcome.flow.loads[i], picture.policy.floors.receiver_limit
+    return load <= max(limit * picture.model.regions[i].likely, 1.005 * base.flow.loads[i])
 
 
 def _gentle(region: Region) -> float:

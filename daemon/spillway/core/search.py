@@ -29,6 +29,9 @@ SACRIFICES = 6
 OPENINGS = 4
 """Doubtful regions that are opened one after the other, surest first."""
 
+SHRUNK = 0.5
+"""Share of the wanted loads down to which ceilings are lowered to give up a region."""
+
 HOPELESS = 0.05
 """Expected bad share of the plain answers from which giving up a region is looked at."""
 
@@ -261,7 +264,9 @@ def search(model: Model, bounds: Bounds) -> Found:
     )
     if bounds.measured and (bounds.short or run.best.bad > HOPELESS * model.forecast):
         for i in _sacrifices(model):
-            run.try_start(f"give up {regions[i].name} for the others", _give_up(model, i))
+            given = _give_up(model, i)
+            if given is not None:
+                run.try_start(f"give up {regions[i].name} for the others", given)
     run.refine(_interesting(model, run))
     run.settle()
     return Found(base=run.base, best=run.best, name=run.name, second=run.second, second_bad=run.second_bad)
@@ -311,16 +316,19 @@ def _sacrifices(model: Model) -> list[int]:
     return [i for _, _, i in worth[:SACRIFICES]]
 
 
-def _give_up(model: Model, lost: int) -> list[float]:
+def _give_up(model: Model, lost: int) -> list[float] | None:
     """Ceilings that keep all regions but one at what they can carry, and send the rest to that one.
 
     Past the sum of ceilings Google overfills all in proportion, so only their ratios matter then: they are chosen as
-    the wanted loads.
+    the wanted loads. None where the lost one is so small that all others would have to be lowered far below what they take:
+    it takes long to bring them back, and the shortage may be over by then.
     """
     wanted = [0.0 if r.dead or not r.member else SPARED * r.capacity for r in model.regions]
     wanted[lost] = max(0.0, model.forecast - sum(wanted) + wanted[lost])
     ratios = [r.ceiling / w for w, r in zip(wanted, model.regions, strict=True) if w > 0.0]
     shrink = min(1.0, min(ratios, default=1.0))
+    if shrink < SHRUNK:
+        return None
     return [
         hundredths(w * shrink / r.ceiling) if w > 0.0 and r.ceiling > 0.0 else s
         for w, r, s in zip(wanted, model.regions, model.scalers, strict=True)
