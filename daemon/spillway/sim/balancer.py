@@ -20,6 +20,9 @@ Index = NDArray[np.int64]
 Health = tuple[tuple[tuple[int, int], ...], ...]
 """For each region, (passing, all) of each zonal group."""
 
+MEMORY = 1024
+"""Paths that are remembered."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Path:
@@ -45,6 +48,8 @@ class Balancer:
         self._names = {p.name: i for i, p in enumerate(plants)}
         self._drains: dict[str, AutoDrain] = {}
         self._paths: tuple[_Path, ...] = ()
+        self._known: dict[object, _Path] = {}
+        """Paths of these groups, by all that they depend on; copies share them."""
         self.controls: dict[str, ServiceControl] = {}
         self.routes: tuple[RouteControl, ...] = ()
         self.groups = Groups.of((), (), self._clients, continents)
@@ -71,7 +76,8 @@ class Balancer:
             raise ValueError(f"service {control.service}: {what}")
         self.controls[control.service] = control
         self._drains.setdefault(control.service, AutoDrain())
-        self._regroup()
+        if control.service not in self.groups.services:
+            self._regroup()
 
     def route(self, routes: Sequence[RouteControl]) -> None:
         """Put routes into effect; the first match wins."""
@@ -81,18 +87,17 @@ class Balancer:
     def _regroup(self) -> None:
         named = dict.fromkeys((*self.groups.services, *self.controls, *(r.service for r in self.routes)))
         self.groups = Groups.of(tuple(named), self.routes, self._clients, self._continents)
+        self._known = {}
 
-    def ejection(self, region: str) -> float:
-        """Largest share of the region's endpoints that outlier detection may eject."""
-        return max(
-            (
-                c.outlier_ejection
-                for c in self.controls.values()
-                for b in c.backends
-                if b.region == region and b.scaler > 0
-            ),
-            default=0.0,
-        )
+    def ejections(self) -> tuple[float, ...]:
+        """For each region, the largest share of its endpoints that outlier detection may eject."""
+        found = [0.0] * len(self._plants)
+        for control in self.controls.values():
+            for backend in control.backends:
+                if backend.scaler > 0:
+                    i = self._names[backend.region]
+                    found[i] = max(found[i], control.outlier_ejection)
+        return tuple(found)
 
     def next_change(self) -> float:
         """When an automatic drain ends if health stays as it is."""
@@ -109,22 +114,41 @@ class Balancer:
         self.opened = np.zeros(len(self._plants), dtype=bool)
         for number, name in enumerate(self.groups.services):
             control = self.controls.get(name)
-            clients = np.flatnonzero(self.groups.service_of == number)
-            ceilings = np.zeros(len(self._plants))
-            preferred = np.zeros(len(self._plants), dtype=bool)
             if control is not None:
                 self._update_drain(t, control, health)
-                for backend in control.backends:
-                    i = self._names[backend.region]
-                    ceilings[i] = self._ceiling(control, backend, health[i], float(means[i]))
-                    preferred[i] = backend.preferred
-            self.opened |= ceilings > 0
-            regions = np.flatnonzero(ceilings > 0)
-            order = preference_order(self._rtt[np.ix_(clients, regions)], preferred[regions])
-            paths.append(_Path(clients=clients, regions=regions, ceilings=ceilings[regions], order=order))
+            path = self._path(number, control, health, means)
+            self.opened[path.regions] = True
+            paths.append(path)
         self._paths = tuple(paths)
 
+    def _path(self, number: int, control: ServiceControl | None, health: Health, means: Array) -> _Path:
+        in_flight = control is not None and any(b.target_in_flight is not None for b in control.backends)
+        drained = self.drained(self.groups.services[number])
+        key = (number, control, drained, health, tuple(means.tolist()) if in_flight else None)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= MEMORY:
+                self._known.clear()
+            known = self._known[key] = self._make_path(number, control, health, means)
+        return known
+
+    def _make_path(self, number: int, control: ServiceControl | None, health: Health, means: Array) -> _Path:
+        clients = np.flatnonzero(self.groups.service_of == number)
+        ceilings = np.zeros(len(self._plants))
+        preferred = np.zeros(len(self._plants), dtype=bool)
+        if control is not None:
+            for backend in control.backends:
+                i = self._names[backend.region]
+                ceilings[i] = self._ceiling(control, backend, health[i], float(means[i]))
+                preferred[i] = backend.preferred
+        regions = np.flatnonzero(ceilings > 0)
+        order = preference_order(self._rtt[np.ix_(clients, regions)], preferred[regions])
+        return _Path(clients=clients, regions=regions, ceilings=ceilings[regions], order=order)
+
     def _update_drain(self, t: float, control: ServiceControl, health: Health) -> None:
+        drain = self._drains[control.service]
+        if not drain.drained and all(passing == total for zones in health for passing, total in zones):
+            return  # nobody to drain, nobody to restore
         shares: dict[GroupIndex, float] = {}
         at_zero: set[GroupIndex] = set()
         for backend in control.backends:
@@ -133,7 +157,7 @@ class Balancer:
                 shares[i, zone] = passing / total
                 if backend.scaler <= 0:
                     at_zero.add((i, zone))
-        self._drains[control.service].update(t, shares, frozenset(at_zero), enabled=control.auto_drain)
+        drain.update(t, shares, frozenset(at_zero), enabled=control.auto_drain)
 
     def _ceiling(
         self,

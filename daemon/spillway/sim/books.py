@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spillway.sim.accounting import Balance, ClientLatency, Ledger, Report
-from spillway.sim.arrays import Groups, RegionArrays
+from spillway.sim.arrays import OK, Groups, RegionArrays
 from spillway.sim.faults import Schedule
 from spillway.sim.samples import SampleStore
 from spillway.sim.setup import Setup
@@ -34,20 +34,12 @@ class Books:
         )
         self._latency = ClientLatency(setup.rtt)
         self._hash = hashlib.blake2b(digest_size=16)
-        self.samples: SampleStore | None = SampleStore(setup, seed, faults)
+        self.samples = SampleStore(setup, seed, faults)
         self._tally = self._open(0, groups)
 
-    def fork(self) -> Books:
-        """An independent copy without monitoring."""
-        twin = object.__new__(Books)
-        twin.__dict__.update(self.__dict__)
-        twin.samples = None
-        twin._ledger = self._ledger.copy()
-        twin._latency = ClientLatency(self._setup.rtt)
-        twin._hash = self._hash.copy()
-        twin._tally = self._tally.copy()
-        twin._tally.detailed = False
-        return twin
+    def fork(self) -> Sums:
+        """What a fork goes on with."""
+        return Sums(self._all().balance(0.0), self._all().bad)
 
     def regroup(self, groups: Groups) -> None:
         """Make room for services that came after the others."""
@@ -77,13 +69,11 @@ class Books:
         self._tally.settle(regions)
         self._ledger.close(self._tally)
         self._hash.update(self._tally.trace())
-        if self.samples is not None:
-            self.samples.add(self._tally)
+        self.samples.add(self._tally)
         self._tally = self._open(index + 1, groups)
 
     def _open(self, index: int, groups: Groups) -> Tally:
-        detailed = self.samples is not None
-        return Tally(index, groups.services, groups.size, len(self._setup.regions), detailed=detailed)
+        return Tally(index, groups.services, groups.size, len(self._setup.regions), detailed=True)
 
     def _all(self) -> Ledger:
         """The sums so far, the open period among them."""
@@ -111,3 +101,41 @@ class Books:
         twin.update(self._tally.trace())
         twin.update(np.round(waiting * 1000.0).astype("<i8").tobytes())
         return twin.hexdigest()
+
+
+class Sums:
+    """The books of a fork: where the requests are, and how many are bad. Forks are many, and nobody asks them for more."""
+
+    samples: SampleStore | None = None
+
+    def __init__(self, balance: Balance, bad: float) -> None:
+        """Go on from there; what waits is no business of the books."""
+        self._arrived, self._answered, self._failed = balance.arrived, balance.answered, balance.failed
+        self.bad = bad
+        """Requests failed or answered too late."""
+
+    def fork(self) -> Sums:
+        """An independent copy."""
+        return Sums(self.balance(0.0), self.bad)
+
+    def regroup(self, groups: Groups) -> None:
+        """Services are not told apart here."""
+
+    def settle(self, regions: RegionArrays) -> None:
+        """Everything was booked at once."""
+
+    def take(self, sums: StepSums, regions: RegionArrays, groups: Groups) -> None:
+        """Add a block."""
+        del regions, groups
+        result = sums.result
+        nowhere = float(sums.unassigned.sum())
+        answered = float(result.counts[:, OK].sum())
+        failed = float(result.counts[:, OK + 1 :].sum()) + nowhere
+        self._arrived += float(sums.arrived.sum())
+        self._answered += answered
+        self._failed += failed
+        self.bad += failed + answered - float(result.good.sum())
+
+    def balance(self, waiting: float) -> Balance:
+        """Where all requests are, with so many in queues."""
+        return Balance(arrived=self._arrived, answered=self._answered, failed=self._failed, waiting=waiting)

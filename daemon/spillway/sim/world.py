@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 
 from spillway.sim.accounting import Balance, Report
 from spillway.sim.arrays import Goodness, RegionArrays
-from spillway.sim.balancer import Balancer, Health
-from spillway.sim.books import Books
+from spillway.sim.balancer import Balancer
+from spillway.sim.books import Books, Sums
 from spillway.sim.control import RouteControl, ServiceControl
 from spillway.sim.demand import Demand, Rates
 from spillway.sim.fault_models import FaultModel
 from spillway.sim.faults import Fault, Schedule, from_model
 from spillway.sim.flow import Flow
-from spillway.sim.plant import DETECTION, RegionState, region_state, zone_health
+from spillway.sim.plant import DETECTION, RegionState, zone_health
 from spillway.sim.retries import Retries
 from spillway.sim.samples import SampleStore
 from spillway.sim.setup import Setup
+from spillway.sim.states import States
 from spillway.sim.tally import StepSums
 
 LONGEST_BLOCK = 64
@@ -85,9 +86,10 @@ class World:
         for control in setup.controls if controls is None else controls:
             self._balancer.apply(control)
         self._balancer.route(setup.routes if routes is None else routes)
+        self._known = States(setup.regions, self._goodness)
         self._states: tuple[RegionState, ...] = ()
         self._arrays = self._look_up(0.0)
-        self._books = Books(setup, self.seed, self._faults, self._balancer.groups)
+        self._books: Books | Sums = Books(setup, self.seed, self._faults, self._balancer.groups)
 
     @property
     def time(self) -> float:
@@ -211,16 +213,32 @@ class World:
         return self._books.bad
 
     def report(self) -> Report:
-        """The sums so far."""
+        """The sums so far.
+
+        Raises:
+            TypeError: a fork has no report.
+        """
         retries = self._retries.sent if self._retries is not None else 0.0
-        return self._books.report(float(self._flow.waiting.sum()), self._arrays, retries)
+        return self._whole.report(float(self._flow.waiting.sum()), self._arrays, retries)
 
     def trace_hash(self) -> str:
-        """A hash of all that happened so far, by sample period, in thousandths of a request."""
-        return self._books.trace_hash(self._flow.waiting)
+        """A hash of all that happened so far, by sample period, in thousandths of a request.
+
+        Raises:
+            TypeError: a fork has none.
+        """
+        return self._whole.trace_hash(self._flow.waiting)
+
+    @property
+    def _whole(self) -> Books:
+        if isinstance(self._books, Sums):
+            raise TypeError(
+                "a fork keeps no more than what its balance says; ask the world that it came from"
+            )
+        return self._books
 
     def fork(self, *, without: tuple[int, ...] = ()) -> World:
-        """A copy that goes its own way from here, without monitoring, and without these changes still to come."""
+        """A copy that goes its own way from here, with sums alone for books, and without these changes still to come."""
         twin = object.__new__(World)
         twin.__dict__.update(self.__dict__)
         twin._flow = self._flow.copy()
@@ -262,19 +280,16 @@ class World:
 
     def _look_up(self, now: float) -> RegionArrays:
         moment = now + _EPSILON
-        plants = self.setup.regions
-        self._states = tuple(
-            region_state(p, self._faults, moment, self._balancer.ejection(p.name)) for p in plants
-        )
-        health: Health = tuple(zone_health(p, self._faults, moment) for p in plants)
-        self._balancer.update(now, health, np.array([s.mean for s in self._states]))
+        found = self._known.at(self._faults, moment, self._balancer.ejections())
+        self._states = found.states
+        self._balancer.update(now, found.health, found.arrays.mean)
         self._next_event = min(
             self._faults.next_change(moment),
             self._faults.next_change(moment - DETECTION) + DETECTION,
             self._balancer.next_change(),
             self._pending[0][0] if self._pending else float("inf"),
         )
-        return RegionArrays.of(self._states, plants, self._goodness)
+        return found.arrays
 
     def _pass(self, first: int, last: int) -> None:
         """Compute the steps first <= k < last, in which nothing changes but demand."""
