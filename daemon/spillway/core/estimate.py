@@ -153,16 +153,16 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
     in_work = answered * mean
     if slots is None:
         slots = UNPROVEN * in_work / share
-    busy = answered * baseline
+    busy, scale = answered * baseline, baseline * share
+    waited = mean / crowding(busy / (slots * share), slots * share)
+    if waited >= SATURATED_LATENCY * baseline and in_work >= FULL * slots * share:
+        return _learn_saturated(old, minute, told, setting, (waited, baseline, slots, share))
     eased = Ease(slots=slots * share)
-    if old.saturated_rate is None and old.doubt is None and mean < SATURATED_LATENCY * baseline:
-        scale = baseline * share
-        prior = (setting.target or 0.0) * scale
-        eased = ease(old, busy, slots * share, mean / baseline, old.low_rate * scale, prior)
+    if old.saturated_rate is None and old.doubt is None:
+        found, prior = old.low_rate * scale, (setting.target or 0.0) * scale
+        eased = ease(old, busy, slots * share, mean / baseline, found, prior)
         slots = eased.slots / share
     mean = baseline if eased.pressed else mean / crowding(busy / (slots * share), slots * share)
-    if mean >= SATURATED_LATENCY * baseline and in_work >= FULL * slots * share:
-        return _learn_saturated(old, minute, told, setting, (mean, baseline, slots, share))
     doubt = old.doubt if old.saturated_rate is None else old.saturated_rate
     minutes = 0 if old.saturated_rate is not None else old.doubt_minutes
     near = abs(mean - baseline) <= CALM * baseline
