@@ -12,6 +12,9 @@ from spillway.core.result import Lever
 from spillway.core.units import SCALER_FLOOR
 from spillway.core.wishes import Change
 
+FILLED = 0.95
+"""Share of its likely capacity to which a region may be filled by opening it without need."""
+
 RESTORE_COST = 0.0005
 """Share of the demand that may become bad by opening a ceiling again: the model's own grain."""
 
@@ -69,8 +72,9 @@ def restores(picture: Picture) -> tuple[Change, ...]:
     changes = []
     for now, name, i in ready:
         region, since = model.regions[i], picture.facts[i].memory.well_since
-        for size in (rhythm.up_step, rhythm.up_step / 2):
-            after = hundredths(now + size)
+        brim = capped(region, FILLED)
+        for wanted in (now + rhythm.up_step, now + rhythm.up_step / 2, min(now + rhythm.up_step, brim)):
+            after = hundredths(wanted)
             if region.doubted:
                 after = min(after, max(now, _gentle(region)))
             if after - now < min(LEAST_STEP, 1.0 - now) - 1e-9:
@@ -99,9 +103,9 @@ def restores(picture: Picture) -> tuple[Change, ...]:
 
 
 def _fits(picture: Picture, outcome: Outcome, base: Outcome, i: int) -> bool:
-    """Whether the region would not be filled further than a receiver may be: nobody needs it yet."""
-    load, limit = outcome.flow.loads[i], picture.policy.floors.receiver_limit
-    return load <= max(limit * picture.model.regions[i].likely, 1.005 * base.flow.loads[i])
+    """Whether the region would not be filled to the brim: its target may flatter it, and nobody needs it yet."""
+    load = outcome.flow.loads[i]
+    return load <= max(FILLED * picture.model.regions[i].likely, 1.005 * base.flow.loads[i])
 
 
 def _gentle(region: Region) -> float:
