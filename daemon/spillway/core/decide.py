@@ -33,6 +33,9 @@ they take decide there who is overloaded, and moves for less only change whose t
 SHORT_MARGIN = 0.3
 """The same while the cuts of a shortage are on their way: who is given up is not decided anew before it is seen."""
 
+UNSTEADY_SECONDS = 900.0
+"""Seconds since a healthy share last changed for which the shortage may be over before a sacrifice is undone."""
+
 LEAST_STEP = 0.05
 """Smallest rise worth a write, unless it opens the ceiling fully."""
 
@@ -128,9 +131,15 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
         nominal=tuple((f.target or 0.0) * f.share for f in picture.facts),
         floor=min(nominal_floor(picture), nominal_of(picture, picture.model.scalers)),
         carries=min(floor_of(picture), effective_of(picture, picture.model.scalers)),
-        measured=any(f.estimate.saturated_rate is not None for f in picture.facts),
+        measured=any(f.estimate.saturated_rate is not None for f in picture.facts) and _lasting(picture),
         short=short > 0.0,
     )
+
+
+def _lasting(picture: Picture) -> bool:
+    """Whether what is missing is not just missing: endpoints that come and go are no reason to give up a region for hours."""
+    changes = [f.estimate.shares[-1][0] for f in picture.facts if f.serving and not f.dead and f.estimate.shares[1:]]
+    return picture.at - max(changes, default=0.0) >= UNSTEADY_SECONDS
 
 
 def _may_close(region: Region, picture: Picture) -> bool:

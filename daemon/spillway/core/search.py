@@ -29,7 +29,7 @@ SACRIFICES = 6
 OPENINGS = 4
 """Doubtful regions that are opened one after the other, surest first."""
 
-SHRUNK = 0.5
+SHRUNK = 0.35
 """Share of the wanted loads down to which ceilings are lowered to give up a region."""
 
 HOPELESS = 0.05
@@ -46,6 +46,10 @@ REPAIRS = 3
 
 SETTLE = 0.0005
 """Share of the demand by which the score may worsen to leave a region where it is: fewer moves decide last."""
+
+
+SMALL, SETTLE_SMALL = 0.05, 0.002
+"""Moves below the first are put back for the second: capacities are not known to some percent, and a write is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,10 +223,11 @@ class _Search:
 
     def settle(self) -> None:
         """Put back every region whose move is not worth it."""
-        allowance = SETTLE * self.model.forecast
         for i, now in enumerate(self.model.scalers):
             if self.best.scalers[i] == now:
                 continue
+            small = abs(self.best.scalers[i] - now) < SMALL
+            allowance = (SETTLE_SMALL if small else SETTLE) * self.model.forecast
             scalers = list(self.best.scalers)
             scalers[i] = now
             outcome = self.model.outcome(scalers)
