@@ -74,7 +74,15 @@ def account(
         memory = happened(memory, event, at)
     if hold is not None and scaler != before:
         direction = -1 if scaler < before else 1
-        memory = altered(memory, moved_at=at, direction=direction, hold=hold, hold_at=at, before_edit=None)
+        memory = altered(
+            memory,
+            moved_at=at,
+            direction=direction,
+            moved_by=scaler - before,
+            hold=hold,
+            hold_at=at,
+            before_edit=None,
+        )
     closed = not member or scaler == 0.0
     return altered(
         memory,

@@ -12,7 +12,7 @@ from spillway.core.waterfall import pour
 UNPROVEN_ROOM = 1.1
 """Capacity that a region may have over its target: operators choose it with room to spare."""
 
-SWING = 1.03
+SWING = 1.06
 """Demand now over its smoothed, minutes-old estimate: a floor must hold for what is really there at the write."""
 
 

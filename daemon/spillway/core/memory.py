@@ -99,6 +99,8 @@ class BackendMemory:
     moved_at: float | None = None
     direction: int = 0
     """-1 the last move lowered its ceiling, 1 raised it."""
+    moved_by: float = 0.0
+    """By how much the last move changed its scaler."""
     hold: float = 1.0
     """Multiplier on its rest, at `hold_at`; decays with time."""
     hold_at: float = 0.0

@@ -9,7 +9,7 @@ from spillway.core.memory import BackendMemory
 from spillway.core.policy import Rhythm, Timing
 
 TRIM = 0.1
-"""Fall of a scaler up to which it is a trim."""
+"""Change of a scaler up to which it is a trim."""
 
 REVERSAL_SECONDS = 3600.0
 """A change of direction within this time of the last move counts as flapping."""
@@ -27,9 +27,12 @@ def rest_of(memory: BackendMemory, rhythm: Rhythm, timing: Timing, at: float, di
 
     A direction of 0 is a way up that goes no further than what was proven to fit.
     Never less than the dead time. A way down rests only for the plain dwell, so that flapping slows the return and not
-    the rescue; a way up waits for the grown one where it tests what may be too much.
+    the rescue; a way up waits for the grown one where it tests what may be too much. A raise by a trifle binds nobody's
+    hands: what is seen to be bad is not its doing.
     """
     plain = max(rhythm.dwell, timing.dead_time)
+    if direction < 0.0 < memory.moved_by <= TRIM + 1e-9:
+        return 0.0
     if direction <= 0:
         return plain
     return max(plain, min(rhythm.hold_max, plain * hold_at(memory, rhythm, at)))
@@ -41,7 +44,8 @@ def rested(
     """Whether the backend may move in `direction` again; `dead_time` is the one that was measured."""
     if memory.moved_at is None:
         return True
-    return at - memory.moved_at >= max(dead_time, rest_of(memory, rhythm, timing, at, direction))
+    rest = rest_of(memory, rhythm, timing, at, direction)
+    return at - memory.moved_at >= (max(dead_time, rest) if rest > 0.0 else 0.0)
 
 
 def hold_after(memory: BackendMemory, rhythm: Rhythm, at: float, change: float) -> float:

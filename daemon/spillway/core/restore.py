@@ -28,6 +28,9 @@ SURE_HOPE = 0.95
 HARMLESS = 0.008
 """Share of the demand that a probe may cost if nothing has changed in the region. A wrong-way move begins at 1 %."""
 
+UNSEEN_BAD = 0.5
+"""Share of the answers of a closed region that may be bad by now, if more was not seen: what leaks goes on leaking."""
+
 NEEDED_HOPE = 0.5
 """The same where the others are short without it."""
 
@@ -159,5 +162,5 @@ def _hopeful(picture: Picture, region: Region, facts: Facts) -> bool:
     parts = [min(r.scaler * r.ceiling, r.likely) * (1.0 - r.bad) for r in model.regions if r.scaler > 0.0]
     if model.forecast > NEEDED_ROOM * sum(parts):
         return region.reopens >= NEEDED_HOPE
-    harm = SCALER_FLOOR * region.ceiling * shown_bad(facts)
+    harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(facts))
     return region.reopens >= (PROBE_HOPE if harm <= HARMLESS * model.forecast else SURE_HOPE)

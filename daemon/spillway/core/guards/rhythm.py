@@ -29,10 +29,9 @@ def resting(change: Change, now: Situation) -> Ruling | None:
         return None
     ago = picture.at - memory.moved_at
     direction = -1 if change.down else 0 if _proven(change, now) else 1
-    rest = max(
-        picture.dead_time,
-        rest_of(memory, picture.policy.rhythm, picture.policy.timing, picture.at, direction),
-    )
+    rest = rest_of(memory, picture.policy.rhythm, picture.policy.timing, picture.at, direction)
+    if rest > 0.0:
+        rest = max(picture.dead_time, rest)
     if change.lever is Lever.MEMBERSHIP and not change.member:
         rest = 0.0
     if ago < rest:
