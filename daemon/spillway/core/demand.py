@@ -14,6 +14,10 @@ from spillway.core.units import RegionName
 LEVEL = 0.5
 """Weight of the newest window in an origin's level."""
 
+JUMP = 0.15
+"""Change of an origin's rate, as a share of its level, that is believed at once: three standard deviations of what swings from
+minute to minute."""
+
 TREND = 0.3
 """Weight of the newest slope in its trend (Holt's linear method; Gardner 1985 for the damping)."""
 
@@ -110,7 +114,8 @@ def follow(
         if before is None or elapsed <= 0.0:
             merged.append(OriginMemory(place=key[0], home=key[1], level=rate))
             continue
-        level = before.level + LEVEL * (rate - before.level)
+        weight = 1.0 if abs(rate - before.level) > JUMP * before.level else LEVEL
+        level = before.level + weight * (rate - before.level)
         slope = (level - before.level) / elapsed
         trend = before.trend + TREND * (slope - before.trend)
         merged.append(OriginMemory(place=before.place, home=before.home, level=level, trend=trend))
