@@ -34,6 +34,12 @@ OFFERED = 0.95
 STEADY = 0.1
 """Share by which the mean latency of a slow region changes from minute to minute at most; that of a queue falls faster."""
 
+SUDDEN = 1.3
+"""Mean latency over its baseline, reached within a minute, that may be want of slots."""
+
+HEAVY = 0.65
+"""Share of the slots in work, by the target, from which it may be: targets flatter by no more than a third."""
+
 CUT_OFF = 5.0
 """Mean latency over its baseline from which a saturated region's answers are no measure: what has waited up to its time-out is
 cut off, and the slots that it had taken by then have worked in vain; of the rest the short ones are answered first."""
@@ -165,6 +171,8 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
     mean = baseline if eased.pressed else mean / crowding(busy / (slots * share), slots * share)
     doubt = old.doubt if old.saturated_rate is None else old.saturated_rate
     minutes = 0 if old.saturated_rate is not None else old.doubt_minutes
+    if doubt is None and _sudden(old, mean, baseline) and busy >= HEAVY * slots * share:
+        doubt, minutes = answered / share, 0
     near = abs(mean - baseline) <= CALM * baseline
     if doubt is not None and mean <= (1.0 + CALM) * baseline:
         slots, doubt = min(slots, doubt * baseline), None
@@ -199,6 +207,11 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
         "slow": told.late if fresh_view else old.slow + SMOOTH * (told.late - old.slow),
         **_learn_errors(old, minute, told.total),
     }
+
+
+def _sudden(old: Estimate, mean: float, baseline: float) -> bool:
+    """Whether it became slow from one minute to the next: for want of slots, or because each request takes longer."""
+    return 0.0 < old.mean <= (1.0 + CALM) * baseline and mean >= SUDDEN * baseline
 
 
 def _usual(baseline: float, mean: float, *, crowded: bool) -> float:
