@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from spillway.core.demand import (
     CRUMB,
     GROWTH_BOUND,
+    JUMP,
     LEVEL,
     ONE_PLACE,
     SHRINK_BOUND,
@@ -119,12 +120,18 @@ def test_the_same_picture_again_and_again_does_not_drift(
 
 
 def test_a_level_follows_and_a_trend_is_learned_slower() -> None:
-    (once,) = follow(origins(a=100.0), {(PLACE, "a"): 120.0}, 60.0)
-    assert once.level == pytest.approx(100.0 + LEVEL * 20.0)
-    assert once.trend == pytest.approx(TREND * 10.0 / 60.0)
+    (once,) = follow(origins(a=100.0), {(PLACE, "a"): 110.0}, 60.0)
+    assert once.level == pytest.approx(100.0 + LEVEL * 10.0)
+    assert once.trend == pytest.approx(TREND * 5.0 / 60.0)
     assert TREND < LEVEL
     (same,) = follow(origins(a=100.0), {}, 60.0)
     assert same.level == 100.0  # the place was not seen: nothing is known of it
+
+
+@pytest.mark.parametrize("rate", [100.0 * (1.0 + JUMP) + 1.0, 100.0 * (1.0 - JUMP) - 1.0])
+def test_a_jump_is_believed_at_once(rate: float) -> None:
+    (once,) = follow(origins(a=100.0), {(PLACE, "a"): rate}, 60.0)
+    assert once.level == rate
 
 
 def origin(trend: float) -> OriginMemory:

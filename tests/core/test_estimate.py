@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from tests.core.stretches import CALM, PERIOD, SETTING, Stretch, learned, minute, minutes, takes
 
 from spillway.core.belief import belief, capacity, slowness
+from spillway.core.crowding import crowding
 from spillway.core.estimate import (
     CUT_OFF,
+    HALVED,
     OFFERED,
     SATURATED_SECONDS,
     SLOW_MINUTES,
-    crowding,
     learn,
     settled,
 )
@@ -60,11 +61,13 @@ def test_a_saturated_minute_that_is_not_past_the_cut_off_is_taken_as_it_is() -> 
     assert found.saturated_rate == pytest.approx(55.0)
 
 
-def test_past_the_cut_off_answers_flatter_and_the_rate_only_falls() -> None:
+def test_past_the_cut_off_answers_measure_nothing_unless_much_more_is_lost() -> None:
     below, past = CUT_OFF - 1.0, CUT_OFF + 1.0
     assert learned(CALM, (1, 80.0, below), (1, 90.0, below)).saturated_rate == pytest.approx(90.0)
     assert learned(CALM, (1, 80.0, below), (1, 90.0, past)).saturated_rate == pytest.approx(80.0)
-    assert learned(CALM, (1, 80.0, below), (1, 70.0, past)).saturated_rate == pytest.approx(70.0)
+    assert learned(CALM, (1, 80.0, below), (1, 60.0, past)).saturated_rate == pytest.approx(80.0)
+    halved = (HALVED - 0.01) * 80.0
+    assert learned(CALM, (1, 80.0, below), (1, halved, past)).saturated_rate == pytest.approx(halved)
 
 
 @given(st.lists(st.floats(20.0, 200.0), min_size=2, max_size=8))
@@ -79,7 +82,7 @@ def test_a_queue_past_its_time_out_never_raises_what_was_found(rates: list[float
 
 
 def test_after_a_cut_a_minute_that_offers_little_is_no_measure() -> None:
-    stretches = CALM, (3, 80.0, 8.0), (4, 40.0, 8.0)
+    stretches = CALM, (3, 80.0, 4.0), (4, 40.0, 4.0)
     cut = replace(SETTING, cut_at=17 * PERIOD)
     assert learned(*stretches, setting=cut).saturated_rate == pytest.approx(80.0)
     assert learned(*stretches).saturated_rate == pytest.approx(40.0)
@@ -88,15 +91,15 @@ def test_after_a_cut_a_minute_that_offers_little_is_no_measure() -> None:
 def test_after_a_cut_a_minute_that_offers_enough_still_measures() -> None:
     cut = replace(SETTING, cut_at=17 * PERIOD)
     enough = (OFFERED + 0.01) * 80.0
-    assert learned(CALM, (3, 80.0, 8.0), (4, enough, 8.0), setting=cut).saturated_rate == pytest.approx(
+    assert learned(CALM, (3, 80.0, 4.0), (4, enough, 4.0), setting=cut).saturated_rate == pytest.approx(
         enough
     )
 
 
 def test_the_minute_in_which_a_cut_was_made_still_measures() -> None:
     cut = replace(SETTING, cut_at=18 * PERIOD)
-    assert learned(CALM, (3, 80.0, 8.0), (1, 40.0, 8.0), setting=cut).saturated_rate == pytest.approx(40.0)
-    assert learned(CALM, (4, 80.0, 8.0), (1, 40.0, 8.0), setting=cut).saturated_rate == pytest.approx(80.0)
+    assert learned(CALM, (3, 80.0, 4.0), (1, 40.0, 4.0), setting=cut).saturated_rate == pytest.approx(40.0)
+    assert learned(CALM, (4, 80.0, 4.0), (1, 40.0, 4.0), setting=cut).saturated_rate == pytest.approx(80.0)
 
 
 SLOW = (CALM, (5, 53.0, 20.0))
@@ -131,21 +134,6 @@ def test_machines_found_missing_again_and_again_are_counted() -> None:
     assert learned(CALM, *once, *once, *once).low_count == 3
     other: tuple[Stretch, ...] = ((2, 40.0, 5.0), (gap, 10.0, 1.0))
     assert learned(CALM, *once, *once, *other).low_count == 1
-
-
-def test_crowding_is_sakasegawas_formula() -> None:
-    assert crowding(0.5, 0.0) == 1.0
-    assert crowding(0.0, 4.0) == 1.0
-    # M/G/1 by Pollaczek and Khinchine, which the formula meets: 1 + (1 + scv) / 2 x rho / (1 - rho)
-    assert crowding(0.8, 1.0) == pytest.approx(1.0 + 1.35 / 2 * 0.8 / 0.2)
-    assert crowding(2.0, 4.0) == crowding(0.97, 4.0)
-
-
-@given(st.floats(0.0, 0.97), st.floats(0.0, 0.97), st.floats(1.0, 500.0))
-def test_more_in_work_waits_longer_and_more_machines_wait_less(a: float, b: float, slots: float) -> None:
-    low, high = sorted((a, b))
-    assert 1.0 <= crowding(low, slots) <= crowding(high, slots)
-    assert crowding(high, 2 * slots) <= crowding(high, slots)
 
 
 def test_a_small_full_region_is_not_slow() -> None:

@@ -96,7 +96,7 @@ def test_a_quiet_fleet_is_left_alone(seed: int) -> None:
 
 def test_a_slow_region_is_shed_at_once_and_comes_back_in_steps() -> None:
     fault: dict[str, Any] = {"slow": between(20, 60, 3.0, 1.0)}
-    run, idle = drive(world(fault), 2.2 * HOUR), drive(world(fault), 2.2 * HOUR, WATCH)
+    run, idle = drive(world(fault), 4 * HOUR), drive(world(fault), 4 * HOUR, WATCH)
     assert bad_share(run) < 0.35 * bad_share(idle)
     path = run.scaler_path("europe-west4")
     first_at = next(at for at, r in run.results if r.plan.moves)
@@ -126,7 +126,7 @@ def test_an_outage_that_google_handles_is_not_doubled() -> None:
 
 def test_errors_behind_passing_checks_are_shed_and_probed() -> None:
     fault: dict[str, Any] = {"errors": between(20, 60, 0.7, 0.0)}
-    run, idle = drive(world(fault), 2.5 * HOUR), drive(world(fault), 2.5 * HOUR, WATCH)
+    run, idle = drive(world(fault), 4 * HOUR), drive(world(fault), 4 * HOUR, WATCH)
     assert bad_share(run) < 0.35 * bad_share(idle)
     path = run.scaler_path("europe-west4")
     assert path[0] == 0.0
@@ -151,10 +151,20 @@ def test_a_surge_brings_the_standby_and_it_leaves_again() -> None:
     members = [
         (m.before, m.after) for _, r in run.results for m in r.plan.moves if m.lever is Lever.MEMBERSHIP
     ]
-    assert members[0] == ("detached", "0.50")
+    assert members[0] == ("detached", "1.00")  # nobody knows how far it rises
     assert [after for _, after in members[1:]] == ["0.00", "detached"]
     assert any(m.lever is Lever.POSTURE for _, r in run.results for m in r.plan.moves)
     assert run.memory.services[0].backend("asia-northeast1").state == "standby"
+
+
+def test_a_slow_rise_brings_the_standby_by_a_ramp() -> None:
+    def rise(t: float) -> float:
+        return 60 + 120 * min(1.0, max(0.0, (t - 1200) / 7200))
+
+    run = drive(world(asia_standby=True, paris=rise), 2.5 * HOUR)
+    joined = [m.after for _, r in run.results for m in r.plan.moves if m.lever is Lever.MEMBERSHIP]
+    assert joined == ["0.50"]
+    assert bad_share(run) < 0.02
 
 
 def test_flapping_health_is_left_to_google() -> None:

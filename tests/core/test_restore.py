@@ -10,12 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.pictures import AT, area, flight_of, picture_of
 
-from spillway.core.belief import RECOVERY_SECONDS
+from spillway.core.altered import altered
+from spillway.core.belief import RECOVERY_SECONDS, doubt_left
 from spillway.core.bounds import capped
 from spillway.core.decide import decide
+from spillway.core.memory import Estimate
 from spillway.core.picture import Picture
 from spillway.core.policy import Rhythm
-from spillway.core.restore import NEEDED_HOPE, NEEDED_ROOM, PROBE_HOPE, RESTORE_HOPE, probes, restores
+from spillway.core.restore import (
+    FILLED,
+    GENTLE,
+    GENTLE_QUOTA,
+    HARMLESS,
+    NEEDED_HOPE,
+    NEEDED_ROOM,
+    PROBE_HOPE,
+    SURE_HOPE,
+    UNSEEN_BAD,
+    probes,
+    restores,
+)
+from spillway.core.snapshot import Absence
+from spillway.core.window import Blind
 
 UP_STEP, UP_WAIT = Rhythm().up_step, Rhythm().up_wait
 
@@ -53,18 +69,23 @@ def test_what_is_not_well_or_rests_is_left(memory: dict[str, Any]) -> None:
     assert raised(lowered(memory=memory)) == {}
 
 
-def test_while_machines_may_be_missing_it_goes_no_further_than_they_proved() -> None:
-    doubted = lowered(capacity=60.0, high=100.0, hope=RESTORE_HOPE - 0.01)
-    assert raised(doubted) == {"a": 0.54}
-    assert capped(doubted.model.regions[0]) == 0.54
-    assert raised(lowered(0.5, capacity=60.0, high=100.0, hope=0.5)) == {}
-    believed = lowered(capacity=60.0, high=100.0, hope=RESTORE_HOPE)
-    assert raised(believed) == {"a": pytest.approx(0.4 + UP_STEP)}
+def test_while_machines_may_be_missing_it_feels_its_way_along_what_they_proved() -> None:
+    doubted = lowered(capacity=70.0, high=100.0, hope=0.9)
+    assert raised(doubted) == {"a": 0.68}
+    assert capped(doubted.model.regions[0], GENTLE) == 0.68
+    assert raised(lowered(0.5, capacity=50.0, high=100.0, hope=0.99)) == {}
+    assert raised(lowered()) == {"a": pytest.approx(0.4 + UP_STEP)}
 
 
-def test_while_a_quota_may_hold_it_goes_no_further_than_it_allows() -> None:
-    assert raised(lowered(quota=60.0, quota_hope=0.5)) == {"a": 0.54}
-    assert raised(lowered(quota=60.0, quota_hope=RESTORE_HOPE)) == {"a": pytest.approx(0.4 + UP_STEP)}
+def test_while_a_quota_may_hold_it_goes_little_further_than_it_allows() -> None:
+    assert raised(lowered(quota=60.0, quota_hope=0.5)) == {"a": pytest.approx(GENTLE_QUOTA * 0.6, abs=0.006)}
+
+
+def test_no_region_is_filled_to_the_brim_without_need() -> None:
+    crowd = 130.0 / 1.06
+    picture = lowered(0.8, demand=2.0 * crowd, proven=False)
+    assert raised(picture) == {"a": FILLED}
+    assert raised(lowered(0.8, demand=100.0)) == {"a": 1.0}
 
 
 def test_a_ceiling_that_would_make_requests_bad_is_not_raised() -> None:
@@ -74,7 +95,7 @@ def test_a_ceiling_that_would_make_requests_bad_is_not_raised() -> None:
 @given(
     st.integers(10, 99).map(lambda n: n / 100),
     st.floats(5.0, 100.0),
-    st.floats(0.0, RESTORE_HOPE - 1e-6),
+    st.floats(0.0, 0.999),
     st.floats(10.0, 150.0),
 )
 def test_nothing_goes_past_what_was_proven_while_in_doubt(
@@ -82,23 +103,45 @@ def test_nothing_goes_past_what_was_proven_while_in_doubt(
 ) -> None:
     picture = lowered(scaler, demand=demand, capacity=low, high=100.5, hope=hope)
     for after in raised(picture).values():
-        assert scaler < after <= min(1.0, max(scaler, capped(picture.model.regions[0])))
+        assert scaler < after <= min(1.0, max(scaler, capped(picture.model.regions[0], GENTLE)))
 
 
 def closed(
-    empty: float, *, bad: float = 0.5, demand: float = 40.0, memory: dict[str, Any] | None = None
+    empty: float,
+    *,
+    bad: float = 0.5,
+    demand: float = 40.0,
+    memory: dict[str, Any] | None = None,
+    size: float = 100.0,
 ) -> Picture:
-    """Region a closed `empty` seconds ago, its health checks passing; b is all there is besides."""
-    regions = (area("a", scaler=0.0, bad=bad), area("b"))
-    known = {"empty_since": AT - empty, **(memory or {})}
-    return picture_of(regions, {"b": demand}, memories={"a": known})
+    """Region a, of `size` requests/s, closed `empty` seconds ago with its health checks passing; b is all there is besides."""
+    known = {"empty_since": AT - empty, "estimate": Estimate(errors=bad), **(memory or {})}
+    reopens = 1.0 - doubt_left(AT - empty, AT, known.get("hold", 1.0))
+    regions = (
+        area("a", scaler=0.0, ceiling=size, bad=bad * (1.0 - reopens), reopens=reopens, fresh=False),
+        area("b"),
+    )
+    picture = picture_of(regions, {"b": demand}, memories={"a": known})
+    silent = altered(picture.facts[0], window=Blind(absence=Absence.NO_SERIES, why="closed", age=None))
+    return altered(picture, facts=(silent, *picture.facts[1:]))
 
 
-def test_a_region_closed_for_being_bad_is_probed_after_two_half_lives() -> None:
+SMALL = 0.9 * HARMLESS * 40.0 / (0.1 * UNSEEN_BAD)
+"""Requests/s of a region of which a tenth is next to nothing."""
+
+
+def test_a_small_region_closed_for_being_bad_is_probed_after_two_half_lives() -> None:
     assert waiting_for(PROBE_HOPE) == pytest.approx(2 * RECOVERY_SECONDS)
-    assert probes(closed(2 * RECOVERY_SECONDS - 1.0)) == ()
-    (change,) = probes(closed(2 * RECOVERY_SECONDS + 1.0))
+    assert probes(closed(2 * RECOVERY_SECONDS - 1.0, size=SMALL)) == ()
+    (change,) = probes(closed(2 * RECOVERY_SECONDS + 1.0, size=SMALL))
     assert (change.region, change.before, change.after, change.reason.code) == ("a", 0.0, 0.1, "probe")
+
+
+def test_a_large_region_is_probed_when_it_is_nearly_sure_to_be_well() -> None:
+    sure = waiting_for(SURE_HOPE)
+    assert sure > 4 * RECOVERY_SECONDS
+    assert probes(closed(sure - 1.0)) == ()
+    assert len(probes(closed(sure + 1.0))) == 1
 
 
 def waiting_for(hope: float) -> float:
@@ -117,9 +160,9 @@ def test_it_is_probed_sooner_where_the_others_are_short() -> None:
 
 def test_a_grown_hold_makes_it_wait_longer() -> None:
     held = {"hold": 3.0, "hold_at": AT}
-    assert probes(closed(2 * RECOVERY_SECONDS + 1.0, memory=held)) == ()
-    assert probes(closed(6 * RECOVERY_SECONDS - 1.0, memory=held)) == ()
-    assert len(probes(closed(6 * RECOVERY_SECONDS + 1.0, memory=held))) == 1
+    assert probes(closed(2 * RECOVERY_SECONDS + 1.0, memory=held, size=SMALL)) == ()
+    assert probes(closed(6 * RECOVERY_SECONDS - 1.0, memory=held, size=SMALL)) == ()
+    assert len(probes(closed(6 * RECOVERY_SECONDS + 1.0, memory=held, size=SMALL))) == 1
 
 
 def test_a_region_that_was_not_bad_is_probed_once_it_is_rested() -> None:

@@ -138,7 +138,9 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
 
 def _lasting(picture: Picture) -> bool:
     """Whether what is missing is not just missing: endpoints that come and go are no reason to give up a region for hours."""
-    changes = [f.estimate.shares[-1][0] for f in picture.facts if f.serving and not f.dead and f.estimate.shares[1:]]
+    changes = [
+        f.estimate.shares[-1][0] for f in picture.facts if f.serving and not f.dead and f.estimate.shares[1:]
+    ]
     return picture.at - max(changes, default=0.0) >= UNSTEADY_SECONDS
 
 
