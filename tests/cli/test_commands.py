@@ -97,6 +97,8 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str
     code, out, _ = run(capsys, command, "--help")
     assert code == Exit.OK
     assert len(out) > 200
+    assert "\\b" not in out
+    assert all(len(line) <= 100 for line in out.splitlines()), "wrapped for a terminal"
 
 
 @pytest.mark.parametrize(

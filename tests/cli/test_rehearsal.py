@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
+from rich.live import Live
 
 from spillway.cli.rehearsal.compare import verdict
-from spillway.cli.rehearsal.feed import Decisions
+from spillway.cli.rehearsal.feed import Decisions, Line
 from spillway.cli.rehearsal.story import tell
+from spillway.cli.rehearsal.telling import tell as tell_line
 from spillway.resources import config_file
 from spillway.sim.scenario import Scenario
 
@@ -28,7 +32,7 @@ def status(*decisions: dict[str, Any], alarms: tuple[str, ...] = ()) -> dict[str
     return {
         "at": 120.0,
         "decisions": list(decisions),
-        "alarms": [{"code": a, "sentence": f"{a}!"} for a in alarms],
+        "alarms": [{"service": "pool", "code": "a", "sentence": a} for a in alarms],
     }
 
 
@@ -58,7 +62,7 @@ def test_each_decision_is_told_once() -> None:
     assert feed.lines(status(decision(2), decision(1)))[0].at == 120.0
     assert feed.lines(status(decision(2), decision(1))) == []
     assert feed.levers == {"scaler"}
-    assert feed.writes == 2
+    assert (feed.writes, feed.moves) == (2, 2)
 
 
 def test_a_failed_write_and_a_new_alarm_are_told() -> None:
@@ -66,8 +70,34 @@ def test_a_failed_write_and_a_new_alarm_are_told() -> None:
     lines = feed.lines(status(decision(1, outcome="unknown"), alarms=("shortage",)))
     assert [line.who for line in lines] == ["spillway", "alarm", "alarm"]
     assert feed.lines(status(decision(1, outcome="unknown"), alarms=("shortage",))) == []
+    assert feed.moves == 0, "a move whose write failed is none"
     assert feed.lines(status()) == []
     assert len(feed.lines(status(alarms=("shortage",)))) == 1, "it comes back, so it is told again"
+
+
+def test_an_alarm_names_its_service_and_is_told_once_for_each_region() -> None:
+    feed = Decisions(epoch=0.0)
+    first = feed.lines(status(alarms=("us-east4 has 0 of 16 endpoints healthy",)))
+    assert [line.text for line in first] == ["pool: us-east4 has 0 of 16 endpoints healthy"]
+    assert feed.lines(status(alarms=("us-east4 has 1 of 16 endpoints healthy",))) == [], "other numbers"
+    both = ("us-east4 has 1 of 16 endpoints healthy", "us-east1 has 0 of 8 endpoints healthy")
+    assert [line.text for line in feed.lines(status(alarms=both))] == [f"pool: {both[1]}"]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_when_and_who_stand_before_what_also_above_a_live_table(terminal: bool) -> None:
+    text = "us-east4 in pool: scaler 1.00 -> 0.10: it answers too slowly for what was promised"
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=terminal, width=50, color_system=None)
+    with Live("a table", console=console, auto_refresh=False):
+        tell_line(console, Line(at=780.0, who="spillway", text=text))
+    said = file.getvalue()
+    assert "00:13 spillway us-east4 in pool" in said
+    told = said[said.index("00:13") :]
+    if terminal:
+        assert "\n               0.10: it answers too slowly for " in told, "whole words, under one another"
+    else:
+        assert f"00:13 spillway {text}\n" in told, "one line, so that grep finds it"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from spillway.control.records import assessments_record
 from spillway.control.retry import FIRST_WAIT, LONGEST_WAIT, Retry
 from spillway.core.distribution import Distribution
 from spillway.core.overlay import Posture, initial_overlay
-from spillway.core.result import BackendState
+from spillway.core.result import BackendState, Reason
 from spillway.core.snapshot import Minute, Seen
 
 STARTING = initial_overlay(fleet())
@@ -107,6 +107,18 @@ def test_a_health_pass_changes_only_what_it_has_seen() -> None:
     assert (drained.state, drained.scaler_wanted, drained.healthy_share) == (BackendState.DRAINING, 0.0, 0.0)
     assert (drained.served, drained.latency) == (96.0, 1.93)
     assert with_health((), fresh) == fresh
+
+
+def test_alarms_that_only_traffic_raises_outlive_a_health_pass() -> None:
+    shortage, dead = (
+        Reason(code="shortage", sentence="too little"),
+        Reason(code="region-dead", sentence="down"),
+    )
+    quiet, down = example.service(alarms=()), example.service(alarms=(dead,))
+    (raised,) = with_health((example.service(alarms=(shortage,)),), (down,))
+    assert raised.alarms == (dead, shortage)
+    (over,) = with_health((raised,), (quiet,))
+    assert over.alarms == (shortage,), "a health pass sees for itself that the region is back"
 
 
 def test_a_minute_is_written_to_the_journal_once() -> None:

@@ -123,7 +123,9 @@ class Board:
             "sentence": last.sentence,
             "address": last.address,
             "outputs": dict(last.outputs),
-            "alarms": plain(last.alarms),
+            "alarms": [
+                {"service": s.service, **plain(alarm)} for s in last.assessments for alarm in s.alarms
+            ],
             "problems": list(last.snapshot.problems),
             "services": [
                 _service(s, policies.get(s.service), str(modes.get(s.service, "observe")))

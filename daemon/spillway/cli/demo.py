@@ -16,15 +16,15 @@ from rich.text import Text
 from spillway.cli.console import out, print_json
 from spillway.cli.options import json_option
 from spillway.cli.rehearsal.compare import print_comparison
-from spillway.cli.rehearsal.feed import Decisions, Line
+from spillway.cli.rehearsal.feed import Decisions
 from spillway.cli.rehearsal.stage import Stage
+from spillway.cli.rehearsal.telling import tell
 from spillway.cli.status import service_table
 from spillway.errors import SpillwayError
 from spillway.exits import Exit
 
 _LOOK = 0.5
 """Wall seconds between two looks at the daemon."""
-_WHO = {"world": "[magenta]world   [/]", "spillway": "[cyan]spillway[/]", "alarm": "[bold red]alarm   [/]"}
 
 
 @click.command(short_help="Watch it steer a simulated cloud, in two minutes.")
@@ -52,16 +52,17 @@ def demo(config_path: Path | None, speed: float | None, keep: bool, as_json: boo
 
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs start with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
-    with (
-        Stage(config_path or config_file("demo.yaml"), speed=speed) as stage,
-        ProcessPoolExecutor(max_workers=1) as pool,
-    ):
+    with Stage(config_path or config_file("demo.yaml"), speed=speed) as stage:
         _build(stage, quiet=as_json)
+        # Ctrl-C on a terminal reaches the worker, too, which is nothing to report; it ends with its one job
+        pool = ProcessPoolExecutor(
+            max_workers=1, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+        )
         opponents = pool.submit(run_opponents, stage.config)
+        pool.shutdown(wait=False)
         try:
             runs = _play(stage, opponents, quiet=as_json)
         except KeyboardInterrupt:
-            opponents.cancel()
             if not as_json:
                 out.print("\nStopped; nothing is left behind.")
             return Exit.INTERRUPTED
@@ -115,7 +116,7 @@ def _play(stage: Stage, opponents: Future[dict[str, Any]], *, quiet: bool) -> di
                 lines += decisions.lines(status)
             if not quiet:
                 for line in lines:
-                    _tell(line)
+                    tell(out, line)
             if live is not None and status is not None:
                 live.update(_picture(status, world, duration), refresh=True)
             time.sleep(min(_LOOK, max(0.0, (duration - world) / speed)))
@@ -125,16 +126,10 @@ def _play(stage: Stage, opponents: Future[dict[str, Any]], *, quiet: bool) -> di
     runs = opponents.result(timeout=120)
     runs["spillway"] = stage.report(duration) | {
         "writes": decisions.writes,
+        "moves": decisions.moves,
         "levers": sorted(decisions.levers),
     }
     return runs
-
-
-def _tell(line: Line) -> None:
-    """Print one line of the story."""
-    hours, minutes = divmod(int(line.at) // 60, 60)
-    out.print(f"[dim]{hours:02d}:{minutes:02d}[/] {_WHO[line.who]} ", end="")
-    out.print(line.text, markup=False)
 
 
 def _picture(status: dict[str, Any], world: float, duration: float) -> Group:

@@ -67,14 +67,16 @@ def sandbox(
     until_eof: bool,
     as_json: bool,
 ) -> int:
-    r"""Serve a simulated Google Cloud on loopback, until Ctrl-C.
+    """Serve a simulated Google Cloud on loopback, until Ctrl-C.
 
-    \b
     Compute and Network Services (REST), Cloud Monitoring (gRPC); Pulumi, gcloud and Google's client libraries work
     against it unmodified. Port 0 takes a free one. docs/sandbox.md tells how to point each client at it.
     Faults can be injected while it runs:
-      curl -X POST http://127.0.0.1:8480/sandbox/v1/faults -d '{"kind": "slow", "region": "europe-west4", "factor": 3, "for": "20m"}'
-    """
+
+    \b
+      curl -X POST http://127.0.0.1:8480/sandbox/v1/faults \\
+        -d '{"kind": "slow", "region": "europe-west4", "factor": 3, "for": "20m"}'
+    """  # noqa: D301 click wants the backspace itself, which keeps the lines below it as they are
     from spillway.config import load
     from spillway.resources import config_file
     from spillway.sandbox.stand import stand

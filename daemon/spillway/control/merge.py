@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spillway.core.result import BackendAssessment, ServiceAssessment
+from spillway.core.result import BackendAssessment, Reason, ServiceAssessment
+
+_DEAD = "region-dead"
+"""The alarm that a health pass sees come and go by itself."""
 
 
 def with_health(
@@ -23,8 +26,14 @@ def _service(before: ServiceAssessment | None, fresh: ServiceAssessment) -> Serv
         before,
         posture=fresh.posture,
         backends=tuple(_backend(regions.get(backend.region), backend) for backend in fresh.backends),
-        alarms=fresh.alarms or before.alarms,
+        alarms=_alarms(before.alarms, fresh.alarms),
     )
+
+
+def _alarms(before: tuple[Reason, ...], fresh: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """Those of a health pass, and those of the tick before that only traffic can raise or end."""
+    known = {_DEAD, *(alarm.code for alarm in fresh)}
+    return (*fresh, *(alarm for alarm in before if alarm.code not in known))
 
 
 def _backend(before: BackendAssessment | None, fresh: BackendAssessment) -> BackendAssessment:

@@ -68,7 +68,7 @@ MOVES = rows(
     ),
     (
         "posture",
-        "headroom is {headroom:.0%}: posture {before} -> {after}",
+        "headroom is {headroom:.0%}",
         "Plenty of room spills early; scarce room avoids cascades.",
     ),
     (

@@ -192,9 +192,12 @@ def _quiet(picture: Picture, decision: decide.Decision) -> str:
         bad, best = decision.base.share(model.forecast), decision.found.best.share(model.forecast)
         return reason("no-better", bad=bad, best=best).sentence
     if picture.memory.flights:
-        return reason("in-flight", count=len(picture.memory.flights)).sentence
+        count = len(picture.memory.flights)
+        return reason("in-flight", moves="1 move is" if count == 1 else f"{count} moves are").sentence
     headroom = f"{model.potential() / model.forecast - 1.0:.0%}"
-    return reason("all-well", count=sum(r.member for r in model.regions), headroom=headroom).sentence
+    members = sum(r.member for r in model.regions)
+    who = "its one region is" if members == 1 else f"all {members} regions are"
+    return reason("all-well", regions=who, headroom=headroom).sentence
 
 
 def _candidate(picture: Picture, decision: decide.Decision) -> Candidate | None:

@@ -87,7 +87,7 @@ def wish(picture: Picture) -> tuple[ServiceMemory, Change | None]:
         lever=Lever.POSTURE,
         before=0.0,
         after=0.0,
-        reason=reason("posture", headroom=headroom, before=picture.posture.value, after=posture.value),
+        reason=reason("posture", headroom=headroom),
         posture=posture,
         was_posture=picture.posture,
     )

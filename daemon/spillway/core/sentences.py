@@ -162,12 +162,12 @@ VERDICTS = rows(
 
 QUIETS = rows(
     Kind.QUIET,
-    ("all-well", "all {count} regions are well, headroom {headroom}", "Nothing to do."),
+    ("all-well", "{regions} well, headroom {headroom}", "Nothing to do."),
     (
         "no-better",
         "no set of ceilings would save enough requests (bad now {bad:.2%}, best found {best:.2%})",
         "`rhythm.margin`.",
     ),
     ("no-data", "there is no data to judge by", "Missing data never causes a move."),
-    ("in-flight", "{count} moves are in flight", "Waiting for their effect."),
+    ("in-flight", "{moves} in flight", "Waiting for the effect."),
 )

@@ -33,7 +33,7 @@ def comparison(runs: dict[str, dict[str, Any]]) -> Table:
             f"{100 * share:.2f}%",
             f"{run['slo_minutes_lost']:.0f}",
             f"{run['latency_ms']['p95'] / 1000:.2f}s",
-            f"{run['writes']}",
+            f"{run.get('moves', run['writes'])}",
             style=style,
         )
     return table

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
+
+_NUMBER = re.compile(r"(?<![\w-])\d[\d.]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +25,13 @@ class Decisions:
     def __init__(self, epoch: float) -> None:
         self._epoch = epoch
         self._seen: set[tuple[int, str, float]] = set()
-        self._alarms: set[str] = set()
+        self._alarms: set[tuple[str, str]] = set()
         self.levers: set[str] = set()
         """Levers that the daemon has moved by itself so far."""
         self.writes = 0
         """Writes that it has begun so far."""
+        self.moves = 0
+        """Moves that those writes carried out."""
 
     def lines(self, status: dict[str, Any]) -> list[Line]:
         """What is new since the last call."""
@@ -50,21 +55,28 @@ class Decisions:
         lines.extend(Line(at=at, who="spillway", text=verdict) for verdict in decision["verdicts"])
         applied = decision["applied"]
         self.writes += applied is not None
-        if applied is not None and applied["outcome"] not in {"done", "unchanged"}:
+        if applied is not None and applied["outcome"] == "done":
+            self.moves += len(decision["moves"])
+        elif applied is not None and applied["outcome"] != "unchanged":
             lines.append(Line(at=at, who="alarm", text=applied["sentence"]))
         return lines
 
     def _new_alarms(self, status: dict[str, Any]) -> list[Line]:
         """Alarms that were not up at the last look."""
-        codes = {alarm["code"]: alarm["sentence"] for alarm in status["alarms"]}
+        up = {_shape(alarm): f"{alarm['service']}: {alarm['sentence']}" for alarm in status["alarms"]}
         at = (status["at"] or self._epoch) - self._epoch
         lines = [
             Line(at=at, who="alarm", text=sentence)
-            for code, sentence in codes.items()
-            if code not in self._alarms
+            for shape, sentence in up.items()
+            if shape not in self._alarms
         ]
-        self._alarms = set(codes)
+        self._alarms = set(up)
         return lines
+
+
+def _shape(alarm: dict[str, Any]) -> tuple[str, str]:
+    """What makes an alarm the same one with other numbers; the numbers in a region's name stay."""
+    return alarm["service"], _NUMBER.sub("#", alarm["sentence"])
 
 
 def _told(move: dict[str, Any]) -> str:
