@@ -8,6 +8,7 @@ import pytest
 from tests.control.fakes import REGIONS, FakeClock, FakeCloud, fleet
 from tests.exporter import example_report as example
 
+from spillway.control.alarms import AlarmWatch
 from spillway.control.inputs import MINUTE, MinutesSeen, snapshot_record
 from spillway.control.memory import fit, read_back
 from spillway.control.merge import with_health
@@ -119,6 +120,22 @@ def test_alarms_that_only_traffic_raises_outlive_a_health_pass() -> None:
     assert raised.alarms == (dead, shortage)
     (over,) = with_health((raised,), (quiet,))
     assert over.alarms == (shortage,), "a health pass sees for itself that the region is back"
+
+
+def test_an_alarm_is_told_when_it_comes_and_when_it_goes() -> None:
+    watch = AlarmWatch()
+
+    def seen(*sentences: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        alarms = tuple(Reason(code="any", sentence=sentence) for sentence in sentences)
+        return watch.news((example.service(alarms=alarms),))
+
+    assert seen("us-east4 has 0 of 16 healthy") == (("pool: us-east4 has 0 of 16 healthy",), ())
+    assert seen("us-east4 has 1 of 16 healthy") == ((), ()), "the same alarm in other numbers"
+    assert seen("us-east1 has 1 of 16 healthy") == (
+        ("pool: us-east1 has 1 of 16 healthy",),
+        ("pool: us-east4 has 1 of 16 healthy",),
+    )
+    assert seen() == ((), ("pool: us-east1 has 1 of 16 healthy",))
 
 
 def test_a_minute_is_written_to_the_journal_once() -> None:

@@ -91,6 +91,7 @@ def test_traffic_becomes_visible(stage: Stage, daemon: Child) -> None:
 
     rates = until("traffic in four regions", served)
     assert 150 < sum(rates.values()) < 350, rates  # the demo's quiet start is 226 requests/s
+    until("the alarm in the log", lambda: "Alarm: europe: losing europe-west4" in daemon.log.read_text())
 
 
 def test_bad_config_changes_nothing_and_good_one_is_taken(stage: Stage, daemon: Child) -> None:

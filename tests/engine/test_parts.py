@@ -1,4 +1,4 @@
-"""The small parts: choosing, rendering, verdicts, locks, repair, pruning, setup by hand, the comparison."""
+"""The small parts: choosing, rendering, verdicts, locks, repair, pruning, the comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from tests.engine.bench_config import config, document
 
-from spillway.adapters.engine import choose as choosing
 from spillway.adapters.engine.choose import choose, plugin_folder
 from spillway.adapters.engine.cloud import CloudError, CloudTimeout
 from spillway.adapters.engine.diff import Change, compare
@@ -24,7 +23,6 @@ from spillway.adapters.engine.missed import Missed
 from spillway.adapters.engine.prune import prune
 from spillway.adapters.engine.render import render_preview
 from spillway.adapters.engine.repair import repaired
-from spillway.adapters.engine.setup import setup
 from spillway.adapters.engine.verdicts import cloud_error, outcome_of
 from spillway.config.model import Config
 from spillway.errors import PermanentError
@@ -78,25 +76,6 @@ def test_google_accepts_only_the_real_engine(nothing_installed: Path) -> None:
 def test_an_engine_that_is_missing_is_refused(nothing_installed: Path) -> None:
     with pytest.raises(PermanentError, match="not installed"):
         choose(config(), "cli+plugin")
-
-
-def test_setup_without_network_says_what_to_do(
-    nothing_installed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pulumi.automation import PulumiCommand
-
-    def no_network(**_: Any) -> None:
-        raise OSError("Name or service not known")
-
-    monkeypatch.setattr(PulumiCommand, "install", no_network)
-    result = setup(nothing_installed / "home")
-    text = "\n".join(result.lines)
-    assert not result.ok
-    assert "Name or service not known" in text
-    assert f"pulumi-v{choosing.cli_version()}-linux" in text
-    assert str(plugin_folder(nothing_installed / "home")) in text
-    install(nothing_installed, plugin=True)
-    assert setup().ok
 
 
 def test_render_reads_like_a_plan() -> None:

@@ -41,7 +41,7 @@ def fetch_status(url: str) -> dict[str, Any]:
             return status
     except (OSError, ValueError) as error:
         raise TemporaryError(
-            f"no daemon answers at {url}: {error}",
+            f"no daemon answers at {url}: {getattr(error, 'reason', error)}",
             remedy="Is it running (systemctl status spillway)? Is daemon.listen the same?",
         ) from error
 

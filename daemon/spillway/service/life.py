@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from spillway.control.alarms import AlarmWatch
 from spillway.control.hand import GOOD
 from spillway.control.progress import Progress
 from spillway.control.report import TickReport
@@ -67,6 +68,7 @@ class Service:
         leave: Callable[[int], NoReturn] = os._exit,
     ) -> None:
         self._loop = loop
+        self._alarms = AlarmWatch()
         self._ticker = ticker
         self._show = show
         self._notifier = notifier
@@ -158,6 +160,11 @@ class Service:
         """To exporter, log and service manager."""
         self._show.report(report)
         self._notifier.status(f"tick {report.number}: {report.sentence}")
+        raised, over = self._alarms.news(report.assessments)
+        for text in raised:
+            _log.warning("Alarm: %s", text)
+        for text in over:
+            _log.info("Alarm over: %s", text)
         phases = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in report.durations)
         _log.info(
             "%s %d: %s [%s]",

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +21,21 @@ from spillway.adapters.engine.choose import (
     pulumi_home,
 )
 
-_PLUGIN_DEADLINE = 900.0
-"""Seconds for the download of the plugin, some 250 MB unpacked."""
+DEADLINE = 900.0
+"""Seconds for each of the two downloads; the plugin has some 250 MB unpacked."""
+INSTALLER = (
+    sys.executable,
+    "-c",
+    "import sys; from pulumi.automation import PulumiCommand; PulumiCommand.install(root=sys.argv[1])",
+)
+"""Fetches the CLI that belongs to the SDK into the folder given as argument. A process of its own, as Pulumi's
+installer runs a script that downloads and has no deadline."""
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 _PLUGIN_MACHINES = {"x64": "amd64", "arm64": "arm64"}
+
+
+_WARNING = "warning: "
+"""Begins the line of each try in which the CLI says why; its last line only counts the tries."""
 
 
 @dataclass(slots=True)
@@ -35,17 +50,25 @@ class Setup:
     plugin: str | None = None
 
 
-def setup(home: Path | None = None) -> Setup:
-    """Fetch what is missing into `home` ($PULUMI_HOME or ~/.pulumi); never raises for what the network does."""
+def setup(
+    home: Path | None = None, *, installer: Sequence[str] = INSTALLER, deadline: float = DEADLINE
+) -> Setup:
+    """Fetch what is missing into `home` ($PULUMI_HOME or ~/.pulumi); never raises for what the network does.
+
+    Args:
+        home: folder for the CLI and its plugins.
+        installer: command that puts the CLI into the folder named by its last argument, as `bin/pulumi`.
+        deadline: seconds for each download.
+    """
     folder = home or pulumi_home()
     result = Setup()
-    result.cli = find_cli(folder) or _fetch_cli(folder, result)
+    result.cli = find_cli(folder) or _fetch_cli(folder, installer, deadline, result)
     if result.cli is None:
         result.lines += _cli_by_hand(folder)
     else:
         result.lines.append(f"Pulumi CLI: {result.cli}")
     if not has_plugin(folder) and result.cli is not None:
-        _fetch_plugin(result.cli, folder, result)
+        _fetch_plugin(result.cli, folder, deadline, result)
     if has_plugin(folder):
         result.plugin = str(plugin_folder(folder))
         result.lines.append(f"gcp plugin {plugin_version()}: {result.plugin}")
@@ -61,37 +84,53 @@ def setup(home: Path | None = None) -> Setup:
     return result
 
 
-def _fetch_cli(home: Path, result: Setup) -> str | None:
-    from pulumi.automation import PulumiCommand
-
+def _fetch_cli(home: Path, installer: Sequence[str], deadline: float, result: Setup) -> str | None:
     root = home / "versions" / cli_version()
     try:
-        PulumiCommand.install(root=str(root))
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        _run([*installer, str(root)], home, deadline)
+    except (OSError, subprocess.SubprocessError) as error:
         result.lines.append(f"The Pulumi CLI could not be fetched: {_short(error)}")
         return None
-    return str(root / "bin" / "pulumi")
+    found = find_cli(home)
+    if found is None:
+        result.lines.append(f"The Pulumi CLI could not be fetched: its installer put none into {root}/bin.")
+    return found
 
 
-def _fetch_plugin(command: str, home: Path, result: Setup) -> None:
+def _fetch_plugin(command: str, home: Path, deadline: float, result: Setup) -> None:
     try:
-        subprocess.run(
+        _run(
             [command, "plugin", "install", "resource", "gcp", f"v{plugin_version()}", "--non-interactive"],
-            env={**os.environ, "PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "true"},
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_PLUGIN_DEADLINE,
+            home,
+            deadline,
         )
     except (OSError, subprocess.SubprocessError) as error:
         result.lines.append(f"The gcp plugin could not be fetched: {_short(error)}")
 
 
-def _short(error: Exception) -> str:
-    output = getattr(error, "stderr", None) or getattr(error, "output", None) or str(error)
-    text = output.decode(errors="replace") if isinstance(output, bytes) else str(output)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:200]
+def _run(command: Sequence[str], home: Path, deadline: float) -> None:
+    """Run it with all that it starts in a process group of its own, which ends with it or with the deadline."""
+    environment = {**os.environ, "PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=deadline)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, output=said)
+
+
+def _short(error: OSError | subprocess.SubprocessError) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it took longer than {error.timeout:g} s"
+    output = error.output if isinstance(error, subprocess.CalledProcessError) else str(error).encode()
+    lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
+    reasons = [line.removeprefix(_WARNING) for line in lines if line.startswith(_WARNING)]
+    return (reasons or lines or [type(error).__name__])[-1][:200]
 
 
 def _cli_by_hand(home: Path) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-_NUMBER = re.compile(r"(?<![\w-])\d[\d.]*")
+from spillway.control.alarms import shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +62,16 @@ class Decisions:
 
     def _new_alarms(self, status: dict[str, Any]) -> list[Line]:
         """Alarms that were not up at the last look."""
-        up = {_shape(alarm): f"{alarm['service']}: {alarm['sentence']}" for alarm in status["alarms"]}
+        up = {
+            (alarm["service"], shape(alarm["sentence"])): f"{alarm['service']}: {alarm['sentence']}"
+            for alarm in status["alarms"]
+        }
         at = (status["at"] or self._epoch) - self._epoch
         lines = [
-            Line(at=at, who="alarm", text=sentence)
-            for shape, sentence in up.items()
-            if shape not in self._alarms
+            Line(at=at, who="alarm", text=sentence) for key, sentence in up.items() if key not in self._alarms
         ]
         self._alarms = set(up)
         return lines
-
-
-def _shape(alarm: dict[str, Any]) -> tuple[str, str]:
-    """What makes an alarm the same one with other numbers; the numbers in a region's name stay."""
-    return alarm["service"], _NUMBER.sub("#", alarm["sentence"])
 
 
 def _told(move: dict[str, Any]) -> str:
