@@ -9,7 +9,7 @@ DEV    := $(VENV)/.dev-ready
 # as soon as an extra's newer release appeared in the index
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes
 
-.PHONY: help demo test check fix bench real-input docs lock clean
+.PHONY: help venv demo test check fix bench real-input docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands
@@ -31,6 +31,8 @@ $(DEV): requirements-dev.lock $(RUN)
 	@echo "Adding the test and lint tools from requirements-dev.lock (once) ..."
 	@$(PIP) -r requirements-dev.lock
 	@touch $@
+
+venv: $(RUN)  ## Make the virtual environment and nothing else; plain Pulumi runs in it
 
 demo: $(RUN)  ## Run the whole thing on a simulated Google Cloud, in two minutes
 	@$(BIN)/spillway demo $(ARGS)

@@ -5,16 +5,13 @@ The forms that need the Pulumi CLI or its plugin are marked `engine` and skip, s
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from tests.engine.bench_config import REGIONS, document, overlay
-from tests.sandbox.conftest import ToyPlant
+from tests.engine.bench_config import document, overlay
+from tests.engine.conftest import PROJECT
 
-from spillway.adapters.engine.choose import Kind, find_cli, has_plugin, plugin_folder, pulumi_home
+from spillway.adapters.engine.choose import Kind
 from spillway.adapters.engine.cloud import Deadline
 from spillway.adapters.engine.deployer import deployer
 from spillway.adapters.engine.embedded import Embedded
@@ -23,50 +20,7 @@ from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
 from spillway.core.overlay import Posture
 from spillway.ports import Deployer, Outcome
-from spillway.sandbox.clock import ScaledClock
-from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
-from spillway.sandbox.writes import Timing
-
-CALLERS = {name: os.environ[name] for name in ("PULUMI_HOME",) if name in os.environ}
-"""The caller's own, before the fixture that forgets it."""
-PROJECT = "demo-project"
-
-
-@pytest.fixture(
-    params=[
-        "embedded",
-        pytest.param("cli+standin", marks=pytest.mark.engine),
-        pytest.param("cli+plugin", marks=pytest.mark.engine),
-    ]
-)
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
-    wanted: Kind = request.param
-    for name, value in CALLERS.items():
-        monkeypatch.setenv(name, value)
-    if wanted != "embedded" and find_cli(pulumi_home()) is None:
-        pytest.skip("SKIPPED LOUDLY: there is no `pulumi` on PATH; `spillway setup` gets it")
-    if wanted == "cli+plugin" and not has_plugin(pulumi_home()):
-        pytest.skip(
-            f"SKIPPED LOUDLY: the gcp plugin is not in {plugin_folder(pulumi_home())}; `spillway setup` gets it"
-        )
-    return wanted
-
-
-@pytest.fixture
-def sandbox() -> Iterator[SandboxServer]:
-    plant = ToyPlant()
-    server = SandboxServer(
-        plant,
-        clock=ScaledClock(speed=60.0, epoch=plant.epoch),
-        timing=Timing(write_time=1.0, propagation=90.0),
-        groups=[
-            SeedGroup(project=PROJECT, zone=f"{region}-{zone}", name=f"api-{region}", endpoints=4)
-            for region, zone in REGIONS.items()
-        ],
-    )
-    with server:
-        yield server
 
 
 def made(config: Config, folder: Path, kind: Kind, sandbox: SandboxServer) -> Deployer:
