@@ -8,14 +8,20 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from tests.engine.bench_config import document
 from tests.sandbox.conftest import Cloud, ToyFault, ToyPlant, make_cloud
 from tests.sandbox.discovery import Discovery
 
+from spillway.config.model import Config
 from spillway.errors import PermanentError
+from spillway.resources import config_file
 from spillway.sandbox.clock import HOLD_LIMIT, ScaledClock, rfc3339
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
+from spillway.sandbox.stand import seed_groups
 from spillway.sandbox.writes import Timing
+from spillway.sim.scenario_file import load_setup
+from spillway.sim.world import World
 
 CHECK = {"name": "hc", "type": "HTTP"}
 
@@ -168,6 +174,29 @@ def test_groups_that_the_program_makes_get_their_endpoints() -> None:
         assert requests.get(f"{url}/later", timeout=5).status_code == 404
         requests.post(url, json={"name": "later"}, timeout=5).raise_for_status()
         assert requests.get(f"{url}/later", timeout=5).json()["size"] == 3
+
+
+def test_groups_without_endpoints_are_there_from_the_beginning(discovery: Discovery) -> None:
+    raw = document()
+    raw["topology"]["regions"]["us-east4"] = {"groups": [{"serverless_neg": "run"}]}
+    raw["topology"]["regions"]["europe-west4"] = {"groups": [{"internet_neg": "partner"}]}
+    world = World(load_setup(config_file("scenarios/demo.yaml")), controls=(), routes=())
+    groups = seed_groups(Config.model_validate(raw), world)
+    assert [group.endpoints for group in groups if group.kind == "neg"] == [10]
+    made = make_cloud(discovery)
+    made.project = raw["project"]
+    made.server.store.seed_groups(groups)
+    with made.server:
+        run = made.call("GET", "regions/us-east4/networkEndpointGroups/run")
+        assert (run["networkEndpointType"], run["size"]) == ("SERVERLESS", 0)
+        partner = made.call("GET", "global/networkEndpointGroups/partner")
+        assert (partner["networkEndpointType"], partner["size"]) == ("INTERNET_FQDN_PORT", 0)
+        body = {
+            "name": "s",
+            "loadBalancingScheme": "EXTERNAL_MANAGED",
+            "backends": [{"group": run["selfLink"]}],
+        }
+        made.call("POST", "global/backendServices", body)
 
 
 class Side:

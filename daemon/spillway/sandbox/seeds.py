@@ -8,7 +8,10 @@ from typing import Any, Literal
 
 from spillway.sandbox.links import Key
 
-GroupKind = Literal["neg", "hybrid_neg", "instance_group"]
+GroupKind = Literal["neg", "hybrid_neg", "instance_group", "serverless_neg", "internet_neg"]
+
+_FAMILY = {"serverless_neg": "regions", "internet_neg": "global"}
+"""Where groups live that are not zonal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +20,7 @@ class SeedGroup:
 
     project: str
     zone: str
+    """Its zone; the region of a serverless group, `global` for an internet group."""
     name: str
     kind: GroupKind = "neg"
     endpoints: int
@@ -30,19 +34,26 @@ class SeedGroup:
     def key(self) -> Key:
         """Where the group is."""
         collection = "instanceGroups" if self.kind == "instance_group" else "networkEndpointGroups"
-        return Key(self.project, f"zones/{self.zone}", collection, self.name)
+        family = _FAMILY.get(self.kind, "zones")
+        scope = family if family == "global" else f"{family}/{self.zone}"
+        return Key(self.project, scope, collection, self.name)
 
 
 def body(group: SeedGroup) -> dict[str, Any]:
     """The insert body of a group."""
     if group.kind == "instance_group":
         return {"name": group.name, "namedPorts": [{"name": group.port_name, "port": group.port}]}
+    if group.kind == "serverless_neg":
+        service = {"service": group.name}
+        return {"name": group.name, "networkEndpointType": "SERVERLESS", "cloudRun": service}
+    if group.kind == "internet_neg":
+        return {"name": group.name, "networkEndpointType": "INTERNET_FQDN_PORT", "defaultPort": 443}
     kind = "GCE_VM_IP_PORT" if group.kind == "neg" else "NON_GCP_PRIVATE_IP_PORT"
     return {"name": group.name, "networkEndpointType": kind, "defaultPort": group.port}
 
 
 def members(group: SeedGroup) -> list[dict[str, Any]]:
-    """The endpoints of a group, with addresses of its own in 10.0.0.0/8, the same in every run."""
+    """The endpoints of a zonal group, with addresses of its own in 10.0.0.0/8, the same in every run."""
     block = int.from_bytes(hashlib.sha256(group.key.path.encode()).digest()[:2], "big") % 0x3FFF
     result: list[dict[str, Any]] = []
     for at in range(group.endpoints):

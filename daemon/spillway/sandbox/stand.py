@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from spillway.config.backends import GroupKind, group_kind
+from spillway.config.backends import STEERABLE, UNPROBED, group_kind
 from spillway.config.model import Config
 from spillway.config.names import group_key
 from spillway.config.topology import GroupConfig
@@ -22,8 +22,6 @@ from spillway.sandbox.writes import Timing
 from spillway.sim.monitoring import MonitoringView
 from spillway.sim.scenario_file import load_setup
 from spillway.sim.world import World
-
-_SEEDED = {GroupKind.NEG, GroupKind.HYBRID_NEG, GroupKind.INSTANCE_GROUP}
 
 
 class _View(MonitoringView):
@@ -99,11 +97,14 @@ def seed_groups(config: Config, world: World) -> list[SeedGroup]:
         )
     found = []
     for region, settings in config.topology.regions.items():
-        zonal = [group for group in settings.groups if group_kind(group) in _SEEDED]
+        zonal = [group for group in settings.groups if group_kind(group) in STEERABLE]
         endpoints = plants[region].endpoints
         for i, group in enumerate(zonal):
             size = endpoints // len(zonal) + (i < endpoints % len(zonal))
             found.append(_seed(config, region, group, size))
+        found += [
+            _seed(config, region, group, 0) for group in settings.groups if group_kind(group) in UNPROBED
+        ]
     return found
 
 
