@@ -40,12 +40,13 @@ demo: $(RUN)  ## Run the whole thing on a simulated Google Cloud, in two minutes
 test: $(DEV)  ## Run the tests
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(DEV)  ## Format, lint, types, import contracts, duplicates
+check: $(DEV)  ## Format, lint, types, import contracts, duplicates, Dockerfile
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pylint --disable=all --enable=duplicate-code daemon/spillway
+	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; else echo "SKIPPED LOUDLY: no hadolint for this machine; the Dockerfile is not linted"; fi
 
 fix: $(DEV)  ## Format and mend what the linters can
 	@$(BIN)/ruff format .
