@@ -50,7 +50,7 @@ def engine(cloud: TinyCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def calls(tmp_path: Path) -> list[str]:
-    lines = (tmp_path / "home" / "calls").read_text().splitlines()
+    lines = (tmp_path / "engine" / "pulumi" / "home" / "calls").read_text().splitlines()
     return [next(word for word in line.split() if not word.startswith("--")) for line in lines]
 
 
@@ -70,6 +70,7 @@ def test_one_process_for_each_change(engine: Deployer, cloud: TinyCloud, tmp_pat
     assert engine.destroy().outcome is Outcome.DONE
     assert cloud.store == {}
     assert engine.outputs() == {}
+    assert list((tmp_path / "home").iterdir()) == [], "where the engine is installed may be read-only"
 
 
 def test_refusals_and_conflicts_are_told_apart(engine: Deployer, cloud: TinyCloud) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.engine.bench_config import document, overlay
 from tests.engine.conftest import PROJECT
 
-from spillway.adapters.engine.choose import Kind
+from spillway.adapters.engine.choose import Kind, pulumi_home
 from spillway.adapters.engine.cloud import Deadline
 from spillway.adapters.engine.deployer import deployer
 from spillway.adapters.engine.embedded import Embedded
@@ -81,6 +82,24 @@ def test_build_move_and_destroy(kind: Kind, sandbox: SandboxServer, tmp_path: Pa
     applied = engine.destroy()
     assert applied.outcome is Outcome.DONE, applied.sentence
     assert engine.apply(overlay()).outcome is Outcome.DONE
+    _close(engine)
+
+
+def test_the_folder_of_the_installed_engine_stays_as_it_is(
+    kind: Kind, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under systemd and in a container it is read-only."""
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    for part in ("plugins", "versions"):
+        (installed / part).symlink_to(pulumi_home() / part)
+    before = {file.name for file in installed.iterdir()}
+    monkeypatch.setenv("PULUMI_HOME", str(installed))
+    engine = made(Config.model_validate(document()), tmp_path, kind, sandbox)
+    applied = engine.apply(overlay())
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert engine.destroy().outcome is Outcome.DONE
+    assert {file.name for file in installed.iterdir()} == before
     _close(engine)
 
 

@@ -44,7 +44,7 @@ class Workspace:
     choice: Choice
     config: Config
     folder: Path
-    """Holds `work` (settings, salt) and, without a configured backend, `state`."""
+    """Holds `work` (settings, salt), `home` and, without a configured backend, `state`."""
     endpoint: str | None
     """Root of the sandbox; None is Google Cloud."""
 
@@ -52,6 +52,11 @@ class Workspace:
     def work(self) -> Path:
         """The CLI's working folder; Pulumi keeps the stack's encryption salt there, so it must last."""
         return self.folder / "work"
+
+    @property
+    def home(self) -> Path:
+        """The CLI's PULUMI_HOME: it writes logs and notes there, and where it was installed may be read-only."""
+        return self.folder / "home"
 
     @property
     def state(self) -> Path | None:
@@ -75,11 +80,24 @@ class Workspace:
     def prepare(self) -> None:
         """Make the folders and the project's settings."""
         self.work.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._lend_plugins()
         if self.state is not None:
             self.state.mkdir(parents=True, exist_ok=True)
         settings = self.work / "Pulumi.yaml"
         if not settings.exists() or settings.read_text(encoding="utf-8") != _SETTINGS:
             settings.write_text(_SETTINGS, encoding="utf-8")
+
+    def _lend_plugins(self) -> None:
+        """Let the plugins appear in our own home, which is where the CLI looks for them."""
+        plugins = self.home / "plugins"
+        installed = self.choice.home.absolute() / "plugins" if self.choice.home else None
+        if plugins.is_symlink() and installed is not None and plugins.readlink() == installed:
+            return
+        if plugins.is_symlink():
+            plugins.unlink()
+        if installed is not None and not plugins.exists():
+            plugins.symlink_to(installed)
 
     def command(self) -> Command:
         """The CLI, in the caller's environment without what must not leak."""
@@ -99,7 +117,7 @@ class Workspace:
             environment["PULUMI_DEBUG_PROVIDERS"] = f"gcp:{provider_port}"
         local = LocalWorkspace(
             work_dir=str(self.work),
-            pulumi_home=str(self.choice.home) if self.choice.home else None,
+            pulumi_home=str(self.home),
             env_vars=environment,
             pulumi_command=command,
         )
@@ -116,14 +134,13 @@ class Workspace:
             "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
             "PULUMI_LOG_ROTATION_MAX_AGE_DAYS": "2",
             "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": "50",
+            "PULUMI_HOME": str(self.home),
             "PULUMI_BACKEND_URL": settings.backend or f"file://{self.folder / 'state'}?metadata=skip",
         }
         if settings.passphrase_file is not None:
             environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = settings.passphrase_file
         else:
             environment["PULUMI_CONFIG_PASSPHRASE"] = ""
-        if self.choice.home is not None:
-            environment["PULUMI_HOME"] = str(self.choice.home)
         return environment
 
     def _google(self) -> dict[str, str]:
