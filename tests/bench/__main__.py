@@ -38,7 +38,7 @@ class Figure:
 
 def _memory() -> str:
     found = bench_service.memory_after_ticks(1000)
-    return ", ".join(f"{name} {value:.1f}" for name, value in found.items())
+    return f"{found['at_end_mib']:.0f}, {found['growth_mib']:+.1f} since tick 300"
 
 
 FIGURES = (

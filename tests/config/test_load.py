@@ -57,6 +57,14 @@ def test_a_mistake_raises_with_every_problem(tmp_path: Path) -> None:
     assert str(path) in str(caught.value)
 
 
+def test_one_mistake_in_a_list_is_one_problem(tmp_path: Path) -> None:
+    """pydantic also complains that the list has no entry left."""
+    path = written(tmp_path, SOUND.replace("neg:", "nag:", 1))
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert [p.path.rpartition(".")[2] for p in caught.value.problems] == ["nag"]
+
+
 @pytest.mark.parametrize("text", ["", "- 1\n", "cloud: [\n", "a: 1\n---\n"])
 def test_what_is_no_configuration_raises(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError) as caught:

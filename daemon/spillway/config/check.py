@@ -36,13 +36,22 @@ def check_model(model: type[M], source: Source) -> tuple[M | None, tuple[Problem
         if e["type"] == "extra_forbidden"
     }
     problems = [
-        _problem(error, model, source)
-        for error in errors
-        if not (
-            error["type"] == "missing" and locate(error, source.data) in meant
-        )  # its misspelling is named already
+        _problem(error, model, source) for error in errors if not _follows(error, errors, source, meant)
     ]
     return None, in_order((*source.problems, *problems))
+
+
+def _follows(
+    error: ErrorDetails, errors: list[ErrorDetails], source: Source, meant: set[Location | None]
+) -> bool:
+    """True for what only follows from another mistake that is named already."""
+    at = locate(error, source.data)
+    if error["type"] == "missing":  # it is there, under a misspelt key
+        return at in meant
+    if error["type"] == "too_short":  # pydantic counts only the entries without mistakes
+        inner = [locate(other, source.data) for other in errors]
+        return any(len(place) > len(at) and place[: len(at)] == at for place in inner)
+    return False
 
 
 def meant_key(model: type[BaseModel], data: Any, at: Location) -> Location | None:
