@@ -5,6 +5,7 @@ The forms that need the Pulumi CLI or its plugin are marked `engine` and skip, s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
 from spillway.core.overlay import Posture
 from spillway.ports import Deployer, Outcome
+from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
 
 
@@ -60,6 +62,77 @@ def full() -> dict[str, Any]:
         "balancing": {"mode": "IN_FLIGHT", "max_in_flight_per_endpoint": 8},
     }
     return raw
+
+
+def other(certificates: dict[str, Any]) -> dict[str, Any]:
+    """What excludes what `full` says: instance groups, groups without a scaler, the other modes and certificates."""
+    raw = document(
+        frontends={"https": {"certificates": certificates, "quic": "ENABLE"}},
+        services={
+            "pool": {
+                "health_check": "ready",
+                "regions": ["us-east4"],
+                "affinity": "CLIENT_IP",
+            },
+            "metrics": {"health_check": "ready", "regions": ["europe-west4"]},
+            "run": {"regions": ["asia-northeast1"]},
+        },
+        routes=[
+            {"paths": [{"paths": ["/run/*"], "service": "run"}, {"paths": ["/kv/*"], "service": "metrics"}]}
+        ],
+    )
+    raw["topology"]["regions"] = {
+        "us-east4": {
+            "groups": [
+                {"zone": "us-east4-b", "instance_group": "made", "create": {"named_ports": {"http": 8080}}}
+            ],
+            "balancing": {"mode": "UTILIZATION", "max_utilization": 0.7, "max_rate_per_instance": 9},
+        },
+        "europe-west4": {
+            "groups": [{"zone": "europe-west4-a", "neg": "api-europe-west4"}],
+            "balancing": {
+                "mode": "CUSTOM_METRICS",
+                "custom_metrics": [{"name": "kv", "max_utilization": 0.8}],
+            },
+            "preference": "PREFERRED",
+        },
+        "asia-northeast1": {"groups": [{"serverless_neg": "run"}]},
+    }
+    return raw
+
+
+@pytest.mark.parametrize("certificates", ["given", "map"])
+def test_what_excludes_the_rest(
+    kind: Kind, sandbox: SandboxServer, tmp_path: Path, certificates: str
+) -> None:
+    wanted: dict[str, Any] = {"map": "certs"}
+    if certificates == "given":
+        for name in ("CERTIFICATE", "PRIVATE KEY"):
+            text = f"-----BEGIN {name}-----\nMIIB\n-----END {name}-----\n"
+            (tmp_path / name.replace(" ", "-")).write_text(text)
+        files = {
+            "certificate_file": str(tmp_path / "CERTIFICATE"),
+            "private_key_file": str(tmp_path / "PRIVATE-KEY"),
+        }
+        wanted = {"given": [{"name": "own", **files}]}
+    sandbox.store.seed_groups(
+        [SeedGroup(project=PROJECT, zone="asia-northeast1", name="run", kind="serverless_neg", endpoints=0)]
+    )
+    config = Config.model_validate(other(wanted))
+    engine = made(config, tmp_path, kind, sandbox)
+    start = starting_overlay(config)
+    applied = engine.apply(start)
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert engine.apply(start).outcome is Outcome.UNCHANGED
+    _read_the_cloud(engine)
+    again = engine.apply(start)
+    assert again.outcome is Outcome.UNCHANGED, f"a refresh must not make differences: {again.sentence}"
+    moved = replace(start.service("pool").backend("us-east4"), scaler=0.4)
+    applied = engine.apply(start.with_service(start.service("pool").with_backend(moved)))
+    assert applied.changes == (("update", "lb-pool"),), applied.sentence
+    applied = engine.destroy()
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    _close(engine)
 
 
 def test_build_move_and_destroy(kind: Kind, sandbox: SandboxServer, tmp_path: Path) -> None:
