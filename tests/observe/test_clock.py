@@ -77,3 +77,4 @@ def test_nobody_lives_there() -> None:
     with pytest.raises(TemporaryError, match="does not answer") as caught:
         sandbox_clock(base)
     assert "spillway sandbox" in caught.value.remedy
+    assert str(caught.value).endswith("does not answer: Connection refused"), "no layers of a library"

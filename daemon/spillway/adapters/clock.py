@@ -6,6 +6,7 @@ import time
 
 import requests
 
+from spillway.adapters.why import why
 from spillway.errors import PermanentError, TemporaryError
 
 _TIMEOUT = 5.0
@@ -85,7 +86,7 @@ def sandbox_clock(base: str) -> SandboxClock:
             response = session.get(url, timeout=_TIMEOUT)
     except requests.RequestException as error:
         raise TemporaryError(
-            f"the sandbox's clock at {url} does not answer: {error}", remedy=remedy
+            f"the sandbox's clock at {url} does not answer: {why(error)}", remedy=remedy
         ) from error
     try:
         body = response.json()

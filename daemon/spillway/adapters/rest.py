@@ -15,6 +15,7 @@ from google.auth.transport.requests import AuthorizedSession
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from spillway.adapters.why import why
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -119,7 +120,7 @@ def fetch(session: Session, request: Request, *, ends: float) -> dict[str, Any]:
     except requests.Timeout as error:
         raise _late(request) from error
     except requests.RequestException as error:
-        raise TemporaryError(f"{request.what} could not be read: {error}") from error
+        raise TemporaryError(f"{request.what} could not be read: {why(error)}") from error
     except google.auth.exceptions.TransportError as error:
         raise TemporaryError(f"{request.what}: no token could be fetched: {error}") from error
     except google.auth.exceptions.GoogleAuthError as error:

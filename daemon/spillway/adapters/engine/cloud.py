@@ -10,6 +10,8 @@ from typing import Any
 
 import requests
 
+from spillway.adapters.why import why
+
 Body = dict[str, Any]
 
 _POLL_FIRST = 0.05
@@ -150,11 +152,11 @@ class Cloud:
                 request.method, url, json=request.body, timeout=(_CONNECT_TIMEOUT, deadline.left())
             )
         except requests.ConnectTimeout as error:
-            raise CloudError(0, f"{url.partition('?')[0]} cannot be reached: {error}") from error
+            raise CloudError(0, f"{url.partition('?')[0]} cannot be reached: {why(error)}") from error
         except requests.Timeout as error:
             raise CloudTimeout(f"{request.method} {request.path}: no answer within the deadline") from error
         except requests.RequestException as error:
-            raise CloudError(0, f"{request.method} {request.path}: {error}") from error
+            raise CloudError(0, f"{request.method} {request.path}: {why(error)}") from error
         if answer.status_code >= 400:
             raise _refusal(answer.status_code, answer.text)
         try:
