@@ -15,7 +15,8 @@ from tests.engine.bench_config import config, document
 
 from spillway.adapters.engine.choose import choose, plugin_folder
 from spillway.adapters.engine.cloud import CloudError, CloudTimeout
-from spillway.adapters.engine.diff import Change, compare
+from spillway.adapters.engine.diff import UNKNOWN, Change, compare
+from spillway.adapters.engine.introduce import introduce
 from spillway.adapters.engine.kinds_backend import BACKEND_SERVICE
 from spillway.adapters.engine.kinds_frontend import FORWARDING_RULE
 from spillway.adapters.engine.locks import locks_in, locks_told
@@ -23,7 +24,7 @@ from spillway.adapters.engine.missed import Missed
 from spillway.adapters.engine.prune import prune
 from spillway.adapters.engine.render import render_preview
 from spillway.adapters.engine.repair import repaired
-from spillway.adapters.engine.verdicts import cloud_error, outcome_of
+from spillway.adapters.engine.verdicts import cloud_error, outcome_of, sentence
 from spillway.config.model import Config
 from spillway.errors import PermanentError
 from spillway.ports import Outcome, Preview, PreviewedChange
@@ -102,6 +103,28 @@ def test_render_reads_like_a_plan() -> None:
     ]
     assert "\x1b[33m~ backend service" in render_preview(preview, colour=True)
     assert render_preview(Preview(changes=(), same=7), colour=True).startswith("Nothing to change")
+
+
+def test_a_new_resource_is_introduced_and_never_told_in_the_sentence() -> None:
+    group = "https://www.googleapis.com/compute/v1/projects/p/zones/us-east4-a/networkEndpointGroups/n"
+    backends = [
+        {"group": group, "balancingMode": "RATE", "maxRatePerEndpoint": 10.0, "capacityScaler": 1.0},
+        {"group": UNKNOWN, "balancingMode": "UTILIZATION", "maxUtilization": 0.7, "capacityScaler": 0.0, "preference": "PREFERRED"},
+        {"group": group.replace("zones/us-east4-a", "regions/us-east4")},
+    ]  # fmt: skip
+    details = introduce({"name": "lb-pool", "backends": backends, "timeoutSec": 30})
+    assert details == (
+        "us-east4: RATE, 10 requests/s per endpoint, scaler 1.0",
+        "a new group: UTILIZATION, 0.7 utilization, scaler 0, filled first",
+        "us-east4: no scaler",
+    )
+    rule = {"paths": ["/europe", "/europe/*"], "service": "projects/p/global/backendServices/lb-europe"}
+    assert introduce({"pathMatchers": [{"pathRules": [rule]}]}) == ("paths /europe, /europe/* -> lb-europe",)
+    assert introduce({"portRange": "80"}) == ("port 80",)
+    assert introduce({"grpcHealthCheck": {}, "checkIntervalSec": 5}) == ("gRPC",)
+    assert introduce({"managed": {"domains": ["api.example.com"]}}) == ("api.example.com",)
+    made = PreviewedChange(operation="create", kind="backend service", name="lb-pool", details=details)
+    assert sentence((made,)) == "created backend service lb-pool"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pulumi.automation.events import EngineEvent, OpType, StepEventMetadata
 
 from spillway.adapters.engine.describe import describe
 from spillway.adapters.engine.diff import compare
+from spillway.adapters.engine.introduce import introduce
 from spillway.adapters.engine.kind import Props
 from spillway.adapters.engine.standin import KINDS, words_for
 from spillway.ports import PreviewedChange
@@ -68,6 +69,8 @@ class Events:
 
 
 def _details(metadata: StepEventMetadata) -> tuple[str, ...]:
+    if metadata.op == OpType.CREATE and metadata.new is not None:
+        return introduce(_props(metadata.new.inputs))
     if metadata.op not in {OpType.UPDATE, OpType.REPLACE} or metadata.old is None or metadata.new is None:
         return ()
     kind = KINDS.get(metadata.type)

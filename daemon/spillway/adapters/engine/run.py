@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from spillway.adapters.engine.cloud import CloudError, Deadline
 from spillway.adapters.engine.describe import describe
 from spillway.adapters.engine.diff import UNKNOWN, Verdict
+from spillway.adapters.engine.introduce import introduce
 from spillway.adapters.engine.kind import Props
 from spillway.adapters.engine.mend import adopted
 from spillway.adapters.engine.standin import StandIn, kind_of, words_for
@@ -125,13 +126,13 @@ class Run:
     def _create(self, urn: str, declared: Declared, operation: str) -> tuple[str, Props]:
         resource_id = self._provider.resource_id(declared.token, declared.inputs)
         if self._dry:
-            self._note(operation, declared.token, declared.name)
+            self._note(operation, declared.token, declared.name, introduce(declared.inputs))
             return "", self._provider.planned(declared.token, declared.inputs)
         pending = self._state.begin("creating", _resource(urn, declared, resource_id, {}))
         with _Ending(self._state, pending):
             resource_id, outputs = self._provider.create(declared.token, declared.inputs, self._deadline)
             self._state.finish(pending, _resource(urn, declared, resource_id, outputs))
-        self._note(operation, declared.token, declared.name)
+        self._note(operation, declared.token, declared.name, introduce(declared.inputs))
         return resource_id, outputs
 
     def _update(

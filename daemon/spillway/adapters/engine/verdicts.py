@@ -86,7 +86,10 @@ def sentence(changes: tuple[PreviewedChange, ...]) -> str:
         return summary(changes)
     parts = []
     for change in changes:
-        details = f": {'; '.join(change.details)}" if change.details else ""
+        told = (
+            change.details if change.operation != "create" else ()
+        )  # what a new thing is stands in the plan
+        details = f": {'; '.join(told)}" if told else ""
         parts.append(f"{change.operation}d {change.kind} {change.name}{details}")
     return ", ".join(parts)
 
