@@ -119,6 +119,21 @@ def learn(estimate: Estimate, minutes: tuple[Minute, ...], setting: Setting) -> 
     return estimate
 
 
+def following(served: float, minutes: tuple[Minute, ...], last: float, period: float) -> float:
+    """Requests/s that one of several services on a region sends there, smoothed as `served` is.
+
+    Args:
+        served: Before.
+        minutes: Its own.
+        last: UTC end of the newest minute that is in `served` already.
+        period: Seconds of a sample.
+    """
+    for minute in minutes:
+        if minute.end > last and minute.total >= 0.0:
+            served += SMOOTH * (minute.total / period - served)
+    return served
+
+
 def _learn_minute(old: Estimate, minute: Minute, told: Judged, setting: Setting) -> Changes:
     total = told.total
     rate = total / setting.period

@@ -9,7 +9,7 @@ from math import inf
 from spillway.core.altered import altered
 from spillway.core.belief import capacity
 from spillway.core.distribution import merge
-from spillway.core.estimate import Setting, learn, settled
+from spillway.core.estimate import Setting, following, learn, settled
 from spillway.core.memory import BackendMemory, Estimate
 from spillway.core.overlay import BackendSetting
 from spillway.core.policy import Policy
@@ -104,7 +104,11 @@ def facts_of(
             cut_at=memory.moved_at if memory.moved_at is not None and memory.direction < 0 else inf,
         )
         minutes = tuple([m for m in view.traffic.value if m.end > window.start])
+        served, last = estimate.served, estimate.last_minute
         estimate = learn(estimate, pooled(minutes, others), told)
+        if others:  # machines do not care whose requests they work on; whose demand it is, is another matter
+            period = policy.timing.sample_period
+            estimate = altered(estimate, served=following(served, minutes, last, period))
     if estimate is not memory.estimate:
         memory = altered(memory, estimate=estimate)
     return Facts(

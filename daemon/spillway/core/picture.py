@@ -205,7 +205,7 @@ def _region(
         name=facts.region,
         scaler=facts.setting.scaler if facts.setting.member else 0.0,
         ceiling=prior * ceiling_factor(facts, settings, drained=drained),
-        capacity=max(0.0, low - facts.elsewhere),
+        capacity=_own(low, seen, facts.elsewhere),
         slack=policy.slo.latency - service_time,
         bad=(everywhere if abs(bad - everywhere) <= BAD_GRAIN else bad) * (1.0 - reopens),
         reopens=reopens,
@@ -216,12 +216,22 @@ def _region(
         dead=facts.dead,
         member=facts.setting.member,
         proven=proven(facts),
-        high=max(0.0, high - facts.elsewhere),
+        high=_own(high, seen, facts.elsewhere),
         hope=0.0 if believed is None else believed.hope,
         quota_hope=0.0 if estimate.quota is None else 1.0 - doubt_left(estimate.quota_at, at, hold),
         shown=window.rates[-1][1] if fresh and isinstance(window, Window) and _at_ease(estimate) else 0.0,
         backlog=backlog,
     )
+
+
+def _own(capacity: float, served: float, elsewhere: float) -> float:
+    """This service's part of a capacity that it shares: what the others leave, and no less than its part of the load.
+
+    If all are too much together, each gives way by its part: the trouble is not the smallest one's alone.
+    """
+    if elsewhere <= 0.0:
+        return capacity
+    return max(capacity - elsewhere, capacity * served / (served + elsewhere))
 
 
 def _at_ease(estimate: Estimate) -> bool:
