@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from spillway.core.altered import altered
 from spillway.core.demand import ONE_PLACE, attribute, follow
 from spillway.core.facts import Facts
-from spillway.core.memory import Flight, OriginMemory, ServiceMemory
+from spillway.core.memory import Estimate, Flight, OriginMemory, ServiceMemory
 from spillway.core.picture import Layout, auto_drained, ceiling_factor, layout_of, routes_through
 from spillway.core.policy import Evidence, PostureSet
 from spillway.core.result import Lever
@@ -54,10 +54,15 @@ def update(
         return _names(place, home, layout)
 
     found = attribute(memory.origins, seen, full, next_of)
-    if any(f.serving and f.estimate.saturated_rate is not None for f in facts):
+    if any(f.serving and _stuck(f.estimate) for f in facts):
         found = _held(found, memory.origins)
     elapsed = max(ends) - memory.origins_at if memory.origins_at else 0.0
     return altered(memory, origins=follow(memory.origins, found, elapsed), origins_at=max(ends))
+
+
+def _stuck(estimate: Estimate) -> bool:
+    """Whether requests may be waiting there that no minute has counted yet."""
+    return estimate.saturated_rate is not None or estimate.doubt is not None
 
 
 def _held(
