@@ -69,6 +69,8 @@ class Promised:
         self._slope = np.zeros(len(sources))
         self._reach = REACH if trend is None else min(REACH, CARRIED * trend)
         self._imagined: dict[int, Array] = {}
+        self._known: dict[tuple[int, int], Array] = {}
+        """What was asked before: every trial of a search asks for the same steps."""
         if trend is not None and at >= trend:
             back = np.array([at - trend, at - trend / 2, at])
             self._slope = np.array([_slope(*rate_of(s, back, epoch).tolist()) / (trend / 2) for s in sources])
@@ -89,6 +91,12 @@ class Promised:
 
     def rates(self, first: int, last: int) -> Array:
         """Requests/s in the steps first <= k < last, as steps x clients."""
+        known = self._known.get((first, last))
+        if known is None:
+            known = self._known[first, last] = self._rates(first, last)
+        return known
+
+    def _rates(self, first: int, last: int) -> Array:
         times = (np.arange(first, last) + 0.5) * self._step
         ahead = np.minimum(times - self._at, self._reach)[:, None]
         rates = np.maximum(0.0, self._rate + self._slope * ahead)
