@@ -35,7 +35,7 @@ def line(name: str) -> Line:
 
 
 @pytest.mark.parametrize("yardstick", YARDSTICKS)
-@pytest.mark.parametrize("name", ["zone-gray-failure", "flapping-endpoints", "metrics-missing", "wild-8"])
+@pytest.mark.parametrize("name", ["zone-gray-failure", "quota-429", "region-slow"])
 def test_nobody_who_sees_less_loses_less(name: str, yardstick: str) -> None:
     assert line(name).beaten(yardstick) == ()
 
@@ -44,10 +44,10 @@ def test_an_even_fleet_pays_the_least_premium_and_a_full_region_the_most() -> No
     capacity = np.array([100.0, 50.0, 50.0])
     even, uneven = np.array([50.0, 25.0, 25.0]), np.array([80.0, 10.0, 10.0])
     chance = 600.0 / EVERY / 3
-    # half of what each is asked for, as every one is half full
-    assert premium(600 * even, capacity, 600.0) == pytest.approx(chance * 600 * 50.0)
-    # 80 x 0.8 + 10 x 0.2 + 10 x 0.2
-    assert premium(600 * uneven, capacity, 600.0) == pytest.approx(chance * 600 * 68.0)
+    # half full, and a loss leaves two thirds at least
+    assert premium(600 * even, capacity, 600.0) == 0.0
+    # 80 % full: lost by losses of 20 to 33 %, so two times in five
+    assert premium(600 * uneven, capacity, 600.0) == pytest.approx(chance * 600 * 80.0 * 0.4)
     # past what a region can do all that it is asked for is lost already, no more
     assert premium(600 * np.array([200.0, 0.0, 0.0]), capacity, 600.0) == pytest.approx(chance * 600 * 200.0)
     assert premium(np.zeros(3), np.zeros(3), 600.0) == 0.0

@@ -1,10 +1,10 @@
 """What the next fault would cost: an oracle keeps room for it, where that costs next to nothing.
 
 Nobody knows where the next fault will be; that there will be one, everybody knows. Say it takes a share of a region's machines,
-any share with equal chances, behind green health checks. Where what is left cannot carry the load, a queue grows, and all that
-is asked there is late until somebody reacts. The chance of that is the region's load over what it can do, so a plan is to lose
-load x load / capacity, summed over regions: least where all are equally full. Of plans that are as good as each
-other in all that is foreseen, the one with even loads is better.
+up to one zone of three, behind green health checks. Where what is left cannot carry the load, a queue grows, and all that is
+asked there is late until somebody reacts. So a region that is less full than what the loss would leave is safe, and the fuller the
+others are, the more likely they are lost. Of plans that are as good as each other in all that is foreseen, the one that overfills
+nobody is better.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ Array = NDArray[np.float64]
 
 EVERY = 86400.0
 """Seconds after which a fleet has a new fault, in the mean: one a day. Scenarios have more, as nobody writes down quiet days."""
+
+LOST = 1 / 3
+"""Largest share of its machines that a region loses then, one zone of three; all smaller ones have equal chances. With larger
+ones, no room would be enough, and a fleet at ease would be rearranged for nothing."""
 
 
 def able(world: World) -> Array:
@@ -41,4 +45,5 @@ def premium(requests: Array, capacity: Array, seconds: float) -> float:
     used = requests > 0
     load = requests[used] / np.maximum(capacity[used] * seconds, 1e-9)
     chance = seconds / EVERY / max(1, len(requests))
-    return chance * float(requests[used] @ np.minimum(1.0, load))
+    lost = np.clip((load - (1.0 - LOST)) / LOST, 0.0, 1.0)
+    return chance * float(requests[used] @ lost)
