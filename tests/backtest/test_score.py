@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,21 @@ def test_figures_are_those_worked_out_by_hand() -> None:
     assert found.best_worst == (2.0, "near")
     assert found.behind == ("near",)
     assert (found.wrong_way, found.floors, found.reversals) == (2, 0, 4)
+
+
+def test_with_fewer_seeds_of_the_yardstick_the_same_seeds_are_compared() -> None:
+    few = replace(line("few", spillway=2900.0, oracle_delayed=1900.0, google=5900.0), beside=3900.0)
+    assert few.to_delayed == pytest.approx(2.0)
+    assert few.to_best == pytest.approx(0.5)
+    assert score([few]).delayed_sum == pytest.approx(3900.0 / 1900.0)
+    ran = run(chosen(["fast-failures-that-look-healthy"], FOLDER), ["spillway", "oracle-delayed"], 2, 1, 1)
+    assert [(r.policy, r.seed % 1000) for r in ran if r.policy != "spillway"] == [
+        ("oracle-delayed", ran[0].seed)
+    ]
+    first, second = (r.report.bad_requests for r in ran if r.policy == "spillway")
+    found = line_of(ran)
+    assert found.beside == first
+    assert found.bad["spillway"] == pytest.approx((first + second) / 2)
 
 
 def test_a_yardstick_is_beaten_by_more_than_noise_alone() -> None:

@@ -11,15 +11,14 @@ from pathlib import Path
 from statistics import fmean
 from time import perf_counter
 
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
-from tests.bench.score import BAR, HALF, LOSING, PLENTY, Line, Score, score
+from tests.bench.score import BAR, HALF, LOSING, PLENTY, YARDSTICK, Line, Score, score
 from tests.bench.sheet import console, names, sheet
+from tests.bench.watch import watched
 
 from spillway.sim.backtest.jobs import SPILLWAY, Job, contenders
-from spillway.sim.backtest.runner import Here, Processes, cores
-from spillway.sim.backtest.table import share
+from spillway.sim.backtest.runner import cores
+from spillway.sim.backtest.table import is_oracle, share
 from spillway.sim.baselines import BASELINES
 from spillway.sim.run import RunResult
 from spillway.sim.scenario_file import load_setup
@@ -40,7 +39,7 @@ def main(words: Sequence[str]) -> int:
     out = console()
     setups = chosen(asked.only, asked.scenarios)
     began = perf_counter()
-    results = run(setups, asked.policies, asked.seeds, asked.jobs)
+    results = run(setups, asked.policies, asked.seeds, asked.jobs, asked.oracle_seeds)
     lines = [line_of([r for r in results if r.scenario == s.scenario.scenario]) for s in setups]
     out.print(table(lines, asked.policies, asked.seeds))
     out.print(figures(score(lines)))
@@ -52,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench library", description=__doc__)
     everybody = [SPILLWAY, *BASELINES]
     parser.add_argument("--seeds", type=int, default=SEEDS, help="seeds of each scenario")
+    parser.add_argument(
+        "--oracle-seeds", type=int, default=SEEDS, help="seeds of the oracles, which take longest"
+    )
     parser.add_argument("--policies", type=names, default=everybody, help="names, with commas between")
     parser.add_argument("--only", type=names, default=[], help="scenarios, with commas between")
     parser.add_argument("--scenarios", type=Path, default=FOLDER, help="folder to take them from")
@@ -68,30 +70,30 @@ def chosen(only: Sequence[str], folder: Path) -> list[Setup]:
     return [load_setup(file) for name, file in files.items() if not only or name in only]
 
 
-def run(setups: Sequence[Setup], policies: Sequence[str], seeds: int, jobs: int) -> list[RunResult]:
+def run(
+    setups: Sequence[Setup], policies: Sequence[str], seeds: int, jobs: int, oracle_seeds: int = SEEDS
+) -> list[RunResult]:
     """Every scenario with every policy and seed; the longest runs first, so that no core waits for one at the end."""
     planned = [
         Job(setup=setup, seed=setup.scenario.seed + SEED_STEP * i, contender=who)
         for setup in sorted(setups, key=lambda s: -s.scenario.duration)
         for who in contenders((), policies, oracles=False)
-        for i in range(seeds)
+        for i in range(min(seeds, oracle_seeds) if is_oracle(who.name) else seeds)
     ]
-    runner = Here() if jobs == 1 else Processes(jobs)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(
-            f"{len(setups)} scenarios x {len(policies)} policies x {seeds}", total=len(planned)
-        )
-        return [done.result for done in runner.run(planned, lambda part: bar.advance(task, part))]
+    return watched(f"{len(setups)} scenarios x {len(policies)} policies x {seeds}", planned, jobs)
 
 
 def line_of(results: Sequence[RunResult]) -> Line:
     """One scenario: means over the seeds."""
     policies = dict.fromkeys(r.policy for r in results)
     mine = [r for r in results if r.policy == SPILLWAY]
+    measured = {r.seed for r in results if r.policy == YARDSTICK}
+    beside = [r.report.bad_requests for r in mine if r.seed in measured]
     return Line(
         scenario=results[0].scenario,
         requests=fmean(r.report.requests for r in results),
         bad={p: fmean(r.report.bad_requests for r in results if r.policy == p) for p in policies},
+        beside=fmean(beside) if beside else None,
         wrong_way=sum(r.wrong_way_moves for r in mine),
         floors=sum(r.floors_broken for r in mine),
         reversals=sum(r.reversals for r in mine),

@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from tests.bench.library import FOLDER, chosen
 from tests.bench.score import BAR
 from tests.bench.sheet import console, sheet
+from tests.bench.watch import watched
 
 from spillway.sim.backtest.jobs import Job, contenders
-from spillway.sim.backtest.runner import Here, Processes, cores
+from spillway.sim.backtest.runner import cores
 from spillway.sim.backtest.table import share
 from spillway.sim.faults import Fault, random_faults
 from spillway.sim.run import RunResult
@@ -90,10 +89,7 @@ def _run(setups: Sequence[Setup], seeds: Sequence[int], jobs: int) -> tuple[list
         for setup, seed in zip(setups, seeds, strict=True)
         for who in pair
     ]
-    runner = Here() if jobs == 1 else Processes(jobs)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"{len(setups)} schedules", total=len(planned))
-        found = [done.result for done in runner.run(planned, lambda part: bar.advance(task, part))]
+    found = watched(f"{len(setups)} schedules", planned, jobs)
     return found[0::2], found[1::2]
 
 

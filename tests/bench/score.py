@@ -39,6 +39,8 @@ class Line:
     floors: int
     reversals: int
     writes: int
+    beside: float | None = None
+    """Spillway's mean over the yardstick's seeds, where those are not all."""
 
     @property
     def best(self) -> str | None:
@@ -48,8 +50,13 @@ class Line:
 
     @property
     def to_delayed(self) -> float | None:
-        """Spillway over the yardstick."""
+        """Spillway over the yardstick, both with the yardstick's seeds."""
         return self.ratio(YARDSTICK)
+
+    @property
+    def mine_beside(self) -> float:
+        """Spillway's bad requests with the yardstick's seeds."""
+        return self.bad[MINE] if self.beside is None else self.beside
 
     @property
     def to_best(self) -> float | None:
@@ -61,7 +68,8 @@ class Line:
         if MINE not in self.bad or other not in self.bad:
             return None
         floor = BAR * self.requests
-        return (self.bad[MINE] + floor) / (self.bad[other] + floor)
+        mine = self.mine_beside if other == YARDSTICK else self.bad[MINE]
+        return (mine + floor) / (self.bad[other] + floor)
 
     @property
     def winnable(self) -> bool:
@@ -117,7 +125,7 @@ def score(lines: Sequence[Line]) -> Score:
     ]
     return Score(
         delayed_mean=_geometric([line.to_delayed for line in measured]),
-        delayed_sum=sum(line.bad[MINE] for line in measured) / yardstick if yardstick > 0 else None,
+        delayed_sum=sum(line.mine_beside for line in measured) / yardstick if yardstick > 0 else None,
         delayed_worst=max(((line.to_delayed or 0.0, line.scenario) for line in measured), default=None),
         best_mean=_geometric([line.to_best for line in lines if line.winnable]),
         winnable=sum(line.winnable for line in lines),

@@ -68,7 +68,7 @@ def test_what_regions_can_do_is_the_truth_under_faults() -> None:
 
 def test_an_oracle_levels_a_full_region_before_it_fails_and_leaves_a_roomy_fleet_alone() -> None:
     near = {"europe-west4": region(), "europe-west1": region(), "europe-west3": region()}
-    loss = [{"kind": "capacity-loss", "region": "europe-west4", "at": "20m", "for": "15m", "ratio": 0.4}]
+    loss = [{"kind": "capacity-loss", "region": "europe-west4", "at": "20m", "for": "15m", "ratio": 0.3}]
     uneven = setup(regions=near, clients=[client("utrecht", 95.0, 52.1, 5.1)], faults=loss, duration="40m")
     (oracle, google) = contenders((), ("oracle-delayed", "google"), oracles=False)
     levelled, left = (perform(Job(setup=uneven, seed=5, contender=who)).result for who in (oracle, google))
