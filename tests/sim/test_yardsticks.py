@@ -35,7 +35,7 @@ def line(name: str) -> Line:
 
 
 @pytest.mark.parametrize("yardstick", YARDSTICKS)
-@pytest.mark.parametrize("name", ["zone-gray-failure", "quota-429", "region-slow"])
+@pytest.mark.parametrize("name", ["zone-gray-failure", "metrics-missing", "region-slow"])
 def test_nobody_who_sees_less_loses_less(name: str, yardstick: str) -> None:
     assert line(name).beaten(yardstick) == ()
 

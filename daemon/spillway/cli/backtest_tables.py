@@ -79,7 +79,8 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _table(title: str, headings: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", **PLAIN)
+    narrow = {**PLAIN, "padding": (0, 1, 0, 0)}  # ten columns fit into eighty characters, too
+    table = Table(title=title, title_justify="left", title_style="bold", **narrow)
     table.add_column("policy", no_wrap=True)
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
