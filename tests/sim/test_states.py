@@ -48,10 +48,8 @@ def test_a_fork_counts_what_its_world_counts() -> None:
     world.advance(1200.0)
     twin.advance(1200.0)
     assert twin.bad_requests() == pytest.approx(world.bad_requests())
-    assert twin.by_region() == pytest.approx(world.by_region())
     balance = twin.balance()
     assert balance.error < 1e-9
-    assert twin.by_region().sum() == pytest.approx(balance.answered + balance.failed)
     with pytest.raises(TypeError, match="fork"):
         twin.report()
     with pytest.raises(TypeError, match="fork"):

@@ -52,7 +52,13 @@ class Belief:
 
 
 def belief(
-    estimate: Estimate, target: float | None, share: float, at: float, hold: float, ahead: float = 0.0, reopens: float = 0.0
+    estimate: Estimate,
+    target: float | None,
+    share: float,
+    at: float,
+    hold: float,
+    ahead: float = 0.0,
+    reopens: float = 0.0,
 ) -> Belief | None:
     """What is believed of a region's capacity with `share` of its endpoints healthy, or None where nothing tells.
 

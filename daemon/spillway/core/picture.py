@@ -238,7 +238,11 @@ def _at_ease(estimate: Estimate) -> bool:
     """Whether its newest minute was as fast as usual: no queue, no doubt, nothing on the rise."""
     if estimate.saturated_rate is not None or estimate.doubt is not None or not estimate.baseline:
         return False
-    return estimate.mean <= (1.0 + CALM) * estimate.baseline and estimate.crowded <= 1.0 + CALM and estimate.rising < RISING_MINUTES
+    return (
+        estimate.mean <= (1.0 + CALM) * estimate.baseline
+        and estimate.crowded <= 1.0 + CALM
+        and estimate.rising < RISING_MINUTES
+    )
 
 
 def is_fresh(facts: Facts, policy: Policy) -> bool:

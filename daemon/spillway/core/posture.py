@@ -55,7 +55,9 @@ def _harms(picture: Picture, posture: Posture) -> bool:
     for region, facts in zip(model.regions, picture.facts, strict=True):
         was = ceiling_factor(facts, old, drained=False)
         factor = ceiling_factor(facts, new, drained=facts.region in drained)
-        regions.append(altered(region, ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region)
+        regions.append(
+            altered(region, ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region
+        )
     after = altered(model, regions=tuple(regions)).base()
     return after.bad > model.base().bad + HARM * model.forecast
 

@@ -144,12 +144,6 @@ class Ledger:
         unavailable = failed > (answered + failed) * (1.0 - self._slo.availability) + 1e-9
         return bool((slow | unavailable).any())
 
-    @property
-    def by_region(self) -> Array:
-        """Requests that each region answered or failed."""
-        result: Array = self._by_code.sum(axis=0)
-        return result
-
     def balance(self, waiting: float) -> Balance:
         """Where all requests are."""
         return Balance(

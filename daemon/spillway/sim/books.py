@@ -39,8 +39,7 @@ class Books:
 
     def fork(self) -> Sums:
         """What a fork goes on with."""
-        so_far = self._all()
-        return Sums(so_far.balance(0.0), so_far.bad, so_far.by_region)
+        return Sums(self._all().balance(0.0), self._all().bad)
 
     def regroup(self, groups: Groups) -> None:
         """Make room for services that came after the others."""
@@ -91,11 +90,6 @@ class Books:
         """Requests failed or answered too late."""
         return self._all().bad
 
-    @property
-    def by_region(self) -> Array:
-        """Requests that each region answered or failed."""
-        return self._all().by_region
-
     def report(self, waiting: float, regions: RegionArrays, retries: float = 0.0) -> Report:
         """The sums so far."""
         self._latency.settle(regions)
@@ -114,17 +108,15 @@ class Sums:
 
     samples: SampleStore | None = None
 
-    def __init__(self, balance: Balance, bad: float, by_region: Array) -> None:
+    def __init__(self, balance: Balance, bad: float) -> None:
         """Go on from there; what waits is no business of the books."""
         self._arrived, self._answered, self._failed = balance.arrived, balance.answered, balance.failed
         self.bad = bad
         """Requests failed or answered too late."""
-        self.by_region = by_region
-        """Requests that each region answered or failed."""
 
     def fork(self) -> Sums:
         """An independent copy."""
-        return Sums(self.balance(0.0), self.bad, self.by_region)
+        return Sums(self.balance(0.0), self.bad)
 
     def regroup(self, groups: Groups) -> None:
         """Services are not told apart here."""
@@ -137,10 +129,8 @@ class Sums:
         del regions, groups
         result = sums.result
         nowhere = float(sums.unassigned.sum())
-        by_code = result.counts.sum(axis=(0, 2))
-        answered = float(by_code[OK].sum())
-        failed = float(by_code[OK + 1 :].sum()) + nowhere
-        self.by_region = self.by_region + by_code.sum(axis=0)
+        answered = float(result.counts[:, OK].sum())
+        failed = float(result.counts[:, OK + 1 :].sum()) + nowhere
         self._arrived += float(sums.arrived.sum())
         self._answered += answered
         self._failed += failed

@@ -212,10 +212,6 @@ class World:
         """Requests failed or answered too late so far."""
         return self._books.bad
 
-    def by_region(self) -> NDArray[np.float64]:
-        """Requests that each region answered or failed so far."""
-        return self._books.by_region
-
     def report(self) -> Report:
         """The sums so far.
 

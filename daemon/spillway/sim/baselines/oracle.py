@@ -9,7 +9,7 @@ from math import ceil
 from spillway.sim.baselines.foresight import Future, Promised, changed, futures, promised
 from spillway.sim.baselines.levers import Levers, careful
 from spillway.sim.baselines.search import best, noise
-from spillway.sim.baselines.trial import Plan, Trial
+from spillway.sim.baselines.trial import HORIZON, Plan, Trial
 from spillway.sim.control import ServiceControl
 from spillway.sim.controller import Sight
 from spillway.sim.setup import Setup
@@ -20,10 +20,6 @@ TICK = 60.0
 
 PATIENCE = 300.0
 """Seconds after which an oracle that found nothing to do searches again although nothing has changed but noise and queues."""
-
-LITTLE = 0.1
-"""Part of what is noise in one horizon that is worth a write: all plans are tried with the same noise, and what is gained is
-gained again in the horizons that follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,14 +138,17 @@ class Oracle:
         return found
 
     def _choose(self, trial: Trial) -> Plan | None:
-        """The best plan, where it is worth a write; home where that costs nothing."""
+        """The best plan, where it is better than leaving all as it is by more than noise; home where it costs nothing."""
         leave = trial.cost(trial.leave)
-        bar = LITTLE * noise(leave, trial.requests)
+        requests = float(trial.world.demand().sum()) * HORIZON
         plan = best(trial, (self._last,) if self._last is not None else ())
-        if trial.cost(plan) < leave - bar:
+        if trial.cost(plan) < leave - noise(leave, requests):
             return plan
         home = Plan(scalers=trial.levers.home, postures={})
-        if trial.controls(home) != trial.listing and trial.cost(home) <= leave + bar:
+        if (
+            trial.controls(home) != trial.listing
+            and trial.cost(home) <= leave + noise(leave, requests) / 10.0
+        ):
             return home
         return None
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from spillway.core.units import legal_scaler
-from spillway.sim.baselines.insurance import able
 from spillway.sim.baselines.levers import Key
 from spillway.sim.baselines.trial import Plan, Trial
 
 SHARES = (1.0, 0.97, 0.94, 0.9, 0.8)
 """Shares of the true capacity at which all regions are capped together."""
-
-LEVELS = (0.05, 0.15, 0.3, 0.5)
-"""Where the caps of a levelled fleet lie between its mean load and its capacity."""
 
 ILL = 0.05
 """Share of requests that fail by themselves from which a region counts as bad."""
@@ -33,8 +29,7 @@ class Truth:
         for service, rate in zip(world.service_of(), world.demand().tolist(), strict=True):
             if service is not None:
                 self.demand[service] = self.demand.get(service, 0.0) + rate
-        names = [p.name for p in world.setup.regions]
-        self.able: dict[str, float] = dict(zip(names, able(world).tolist(), strict=True))
+        self.able: dict[str, float] = {}
         """Good answers/s that a region can give for ever."""
         self.ill: dict[str, float] = {}
         """Share of requests that fail whatever the load."""
@@ -42,6 +37,8 @@ class Truth:
             state = world.state(plant.name)
             quick = min(1.0, sum(share for _, share in state.fast))
             self.ill[plant.name] = 1.0 - (1.0 - state.dead) * (1.0 - quick) * (1.0 - state.errors)
+            able = state.capacity if state.dead < 1.0 else 0.0
+            self.able[plant.name] = min(able, state.quota if state.quota is not None else able)
         self._users = _users(trial)
 
     def cap(self, key: Key, share: float) -> float:
@@ -68,7 +65,6 @@ def starts(trial: Trial) -> Iterator[Plan]:
     everywhere = dict.fromkeys(home, 1.0)
     yield Plan(scalers=home, postures={})
     opens = {k: (k in leave and leave[k] > 0) or s > 0 for k, s in home.items()}
-    yield from _levelled(trial, truth)
     for members in (opens, dict.fromkeys(home, True)):
         for share in SHARES:
             yield _capped(trial, truth, members, share)
@@ -82,15 +78,6 @@ def starts(trial: Trial) -> Iterator[Plan]:
         if all(opens.values()):
             return
         yield _plan(trial, everywhere)
-
-
-def _levelled(trial: Trial, truth: Truth) -> Iterator[Plan]:
-    """All that serve capped alike, from the fleet's mean load upwards: room everywhere, and longer ways."""
-    members = {k: scaler > 0 and truth.ill[k[1]] < ILL for k, scaler in trial.leave.scalers.items()}
-    whole = sum(truth.cap(k, 1.0) for k, open_ in members.items() if open_)
-    mean = sum(truth.demand.values()) / whole if whole > 0 else 1.0
-    if mean < 1.0:
-        yield from (_capped(trial, truth, members, mean + part * (1.0 - mean)) for part in LEVELS)
 
 
 def _capped(trial: Trial, truth: Truth, members: Mapping[Key, bool], share: float) -> Plan:
@@ -135,4 +122,4 @@ def _plan(trial: Trial, scalers: Mapping[Key, float]) -> Plan:
     return Plan(scalers=legal, postures={})
 
 
-__all__ = ["ILL", "LEVELS", "SHARES", "Truth", "starts"]
+__all__ = ["ILL", "SHARES", "Truth", "starts"]

@@ -8,7 +8,6 @@ from math import inf
 
 from spillway.core.overlay import Posture
 from spillway.sim.baselines.foresight import Future
-from spillway.sim.baselines.insurance import Array, able, premium
 from spillway.sim.baselines.levers import Key, Levers, scalers_of
 from spillway.sim.control import ServiceControl
 from spillway.sim.world import World
@@ -48,24 +47,19 @@ class Trial:
             listing: what is listed now.
         """
         self.futures, self.levers, self.listing = foreseen, levers, listing
-        self._able = [able(f.world) for f in foreseen]
+        self._before = [f.world.bad_requests() for f in foreseen]
         self._known: dict[Choice, float] = {}
         self._partly: set[Choice] = set()
         """Choices of which only a part of the cost is known."""
         told = scalers_of(listing)
         self.leave = Plan(scalers={k: told.get(k, 0.0) for k in levers.home}, postures={})
         """All as it is."""
-        self._left = [self._run(f.world, can, []) for f, can in zip(foreseen, self._able, strict=True)]
+        self._left = [self._run(f.world, b, []) for f, b in zip(foreseen, self._before, strict=True)]
 
     @property
     def world(self) -> World:
         """The future in which demand goes furthest."""
         return max((f.world for f in self.futures), key=lambda w: float(w.demand().sum()))
-
-    @property
-    def requests(self) -> float:
-        """What is asked until the horizon, where demand goes furthest."""
-        return float(self.world.demand().sum()) * HORIZON
 
     @property
     def tries(self) -> int:
@@ -75,8 +69,7 @@ class Trial:
     def cost(self, plan: Plan, below: float = inf) -> float:
         """Bad requests until the horizon, weighted mean over the futures, and what still waits then: its fate is to come.
 
-        On top comes the premium for what nobody foresees. Infinity where it shows before all futures are run
-        that it is not less than `below`.
+        Infinity where it shows before all futures are run that it is not less than `below`.
         """
         choice = plan.choice()
         if self._known.get(choice, 0.0) >= below:
@@ -95,10 +88,10 @@ class Trial:
         changed = self._changed(plan)
         weights = sum(f.weight for f in self.futures)
         total = 0.0
-        for future, can, left in zip(self.futures, self._able, self._left, strict=True):
+        for future, before, left in zip(self.futures, self._before, self._left, strict=True):
             if total >= below:
                 return total, False
-            result = self._run(future.world, can, changed)
+            result = self._run(future.world, before, changed)
             total += future.weight / weights * (result + REGRET * max(0.0, result - left))
         return total, True
 
@@ -109,11 +102,10 @@ class Trial:
     def _changed(self, plan: Plan) -> list[ServiceControl]:
         return [n for o, n in zip(self.listing, self.controls(plan), strict=True) if o != n]
 
-    def _run(self, world: World, can: Array, changed: list[ServiceControl]) -> float:
+    def _run(self, world: World, before: float, changed: list[ServiceControl]) -> float:
         twin = world.fork()
         now = twin.time
         for control in changed:
             twin.apply(control, now)
         twin.advance(now + HORIZON)
-        bad = twin.bad_requests() - world.bad_requests() + float(twin.waiting.sum())
-        return bad + premium(twin.by_region() - world.by_region(), can, HORIZON)
+        return twin.bad_requests() - before + float(twin.waiting.sum())
