@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spillway.core.condition import is_blind, looks_bad
 from spillway.core.facts import Facts
+from spillway.core.maker import maker
 from spillway.core.picture import Picture
 from spillway.core.predict import Region
 from spillway.core.reasons import reason
@@ -19,6 +20,8 @@ UNASSIGNED_RATE = 0.1
 
 BELIEVE_SECONDS = 240.0
 """A panic that lasts this long with plentiful, fresh samples is no error of measurement: people were told, the loop goes on."""
+
+_assessment = maker(BackendAssessment)
 
 
 def assess(
@@ -80,7 +83,7 @@ def _backend(
     seen = window if isinstance(window, Window) else None
     served = seen.rate if seen is not None else None
     carries = min(region.scaler * region.ceiling, region.capacity)
-    return BackendAssessment(
+    return _assessment(
         region=facts.region,
         state=facts.memory.state,
         member=facts.setting.member,

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from spillway.core.maker import maker
 from spillway.core.minutes import Made, Points, Spreads, Tally, lone, minutes_of
 from spillway.core.policy import Evidence
 from spillway.core.snapshot import Absence, Minute, Missing, Seen
@@ -31,6 +32,9 @@ class Built:
     """Points of the first row that ended after `newest`; most likely as many as of the others."""
 
 
+_built, _seen = maker(Built), maker(Seen)
+
+
 def build(tally: Tally, *, newest: float, with_latency: bool, before: Built | None) -> Built:
     """The minutes up to `newest`; those that `before` holds and whose rows say the same as then are taken over."""
     counts = tally.counts
@@ -50,7 +54,7 @@ def build(tally: Tally, *, newest: float, with_latency: bool, before: Built | No
             added = minutes_of(fresh, newest, with_latency=with_latency) if fresh is not None else None
         if added is not None:
             start = bisect_left(before.ends, lowest)
-            return Built(
+            return _built(
                 tally,
                 newest,
                 with_latency,
@@ -182,4 +186,4 @@ def seen_minutes(built: Built | None, *, at: float, evidence: Evidence) -> Seen[
                 absence=Absence.GARBAGE,
                 detail=f"{garbled} of the newest {len(judged)} minutes hold counts or latencies that cannot be true",
             )
-    return Seen(value=sound, age=max(0.0, age), evidence=round(sum(built.totals)))
+    return _seen(value=sound, age=max(0.0, age), evidence=round(sum(built.totals)))

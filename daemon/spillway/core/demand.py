@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from spillway.core.maker import maker
 from spillway.core.memory import OriginMemory
 from spillway.core.units import RegionName
 
@@ -40,6 +41,8 @@ ONE_PLACE = ""
 
 Rates = Mapping[str, Mapping[RegionName, float]]
 """Requests/s by place and serving region."""
+
+_origin = maker(OriginMemory)
 
 NextOf = Callable[[str, RegionName], tuple[RegionName, ...]]
 """The regions that clients of a place try after their home, nearest first."""
@@ -118,7 +121,7 @@ def follow(
         level = before.level + weight * (rate - before.level)
         slope = (level - before.level) / elapsed
         trend = before.trend + TREND * (slope - before.trend)
-        merged.append(OriginMemory(place=before.place, home=before.home, level=level, trend=trend))
+        merged.append(_origin(place=before.place, home=before.home, level=level, trend=trend))
     if not merged:
         return origins
     floor = CRUMB * sum(o.level for o in merged)

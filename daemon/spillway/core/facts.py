@@ -10,6 +10,7 @@ from spillway.core.altered import altered
 from spillway.core.belief import capacity
 from spillway.core.distribution import merge
 from spillway.core.estimate import Setting, following, learn, settled
+from spillway.core.maker import maker
 from spillway.core.memory import BackendMemory, Estimate
 from spillway.core.overlay import BackendSetting
 from spillway.core.policy import Policy
@@ -63,6 +64,9 @@ class Facts:
         return self.memory.estimate
 
 
+_facts, _setting = maker(Facts), maker(Setting)
+
+
 def facts_of(
     backend: Backend,
     setting: BackendSetting,
@@ -95,7 +99,7 @@ def facts_of(
             absence=Absence.GARBAGE, why=f"far more than its ceiling of {target:.0f} req/s", age=window.age
         )
     if isinstance(window, Window) and isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
-        told = Setting(
+        told = _setting(
             target=target,
             hold=hold_at(memory, policy.rhythm, at),
             slo=policy.slo,
@@ -111,7 +115,7 @@ def facts_of(
             estimate = altered(estimate, served=following(served, minutes, last, period))
     if estimate is not memory.estimate:
         memory = altered(memory, estimate=estimate)
-    return Facts(
+    return _facts(
         backend=backend,
         setting=setting,
         memory=memory,

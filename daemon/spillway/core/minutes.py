@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from spillway.core.distribution import Distribution, merge
+from spillway.core.maker import maker
 from spillway.core.snapshot import Minute
 
 _ABSURD = 6e9
@@ -24,6 +25,8 @@ _SUCCESS, _OTHER_OK, _CLIENT, _TOO_MANY, _SERVER = range(5)
 Points = tuple[tuple[float, float], ...]
 Spreads = tuple[tuple[float, Distribution | None], ...]
 P = TypeVar("P", bound=tuple[float, Any])
+
+_of_counts = maker(Minute)
 
 
 _KINDS = {
@@ -184,6 +187,6 @@ def _minute(
         return None
     if latency is not None and wild(latency.count, success):
         return None
-    return Minute(
+    return _of_counts(
         end=end, ok=ok, client_error=client, too_many=too_many, server_error=server, latency=latency
     )

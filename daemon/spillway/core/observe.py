@@ -17,6 +17,7 @@ from spillway.core.listed import (
     observed_health,
     observed_policy,
 )
+from spillway.core.maker import maker
 from spillway.core.minutes import Tally
 from spillway.core.places import seen_places
 from spillway.core.policy import Evidence
@@ -38,6 +39,7 @@ from spillway.core.unread import unread
 
 _DEFAULT = Evidence()
 _NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
+_view = maker(BackendView)
 
 NOTHING_ASKED = Readings(counts=_NOT_ASKED, latencies=_NOT_ASKED, places=_NOT_ASKED)
 """The readings of the fast pass, which asks for no traffic."""
@@ -256,7 +258,7 @@ def _backend_view(
         seen.problems.append(attached.sentence)
     if not attached.groups and isinstance(traffic, Missing) and traffic.absence is not Absence.NOT_ASKED:
         traffic = Missing(absence=Absence.NOT_MEMBER)
-    return BackendView(
+    return _view(
         region=backend.region,
         observed=observed_backend(attached, seen.shared, age=max(0.0, seen.at - listing.at)),
         health=observed_health(attached, seen.health, seen.shared, at=seen.at),

@@ -12,6 +12,7 @@ from spillway.core.belief import CALM, RISING_MINUTES, belief, doubt_left
 from spillway.core.demand import ahead
 from spillway.core.facts import Facts
 from spillway.core.geography import REGION_PLACES
+from spillway.core.maker import maker
 from spillway.core.memory import Estimate, OriginMemory, ServiceMemory
 from spillway.core.overlay import Posture
 from spillway.core.policy import Policy, PostureSet
@@ -43,6 +44,8 @@ a hundred is late swing by a quarter of a percent in either direction, and what 
 
 UNPROVEN_ROOM = 1.5
 """Capacity assumed over the load seen, where neither a target nor a saturation tells."""
+
+_model_region = maker(Region)
 
 Layout = tuple[tuple[str, bool, bool, Point | None], ...]
 """(region, preferred, standby, place) of each region of a service."""
@@ -201,7 +204,7 @@ def _region(
     backlog = 0.0
     if estimate.saturated_rate is not None:
         backlog = min(QUEUE_SECONDS, QUEUE_GROWTH * estimate.waiting)
-    return Region(
+    return _model_region(
         name=facts.region,
         scaler=facts.setting.scaler if facts.setting.member else 0.0,
         ceiling=prior * ceiling_factor(facts, settings, drained=drained),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from spillway.core.built import after
 from spillway.core.directory import region_of
+from spillway.core.maker import maker
 from spillway.core.minutes import Points, absurd, newest_first, wild
 from spillway.core.policy import Evidence
 from spillway.core.series import Answer, Lag, PlaceRow
@@ -14,6 +15,8 @@ from spillway.core.units import RegionName
 
 _APART = 4.0
 """Requests and answers may differ by retries and by what the balancer answered itself, but not by this factor."""
+
+_demand = maker(PlaceDemand)
 
 Traffic = Mapping[RegionName, Seen[tuple[Minute, ...]] | Missing]
 
@@ -56,7 +59,7 @@ def seen_places(
     seconds = len(ends) * lag.sample_period
     return Seen(
         value=tuple(
-            PlaceDemand(place=place, region=region, rate=total / seconds)
+            _demand(place=place, region=region, rate=total / seconds)
             for (place, region), total in sorted(sums.items())
         ),
         age=max(0.0, age),

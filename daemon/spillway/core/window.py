@@ -10,6 +10,7 @@ from operator import add
 from typing import NamedTuple
 
 from spillway.core.distribution import Distribution, percentile_in
+from spillway.core.maker import maker
 from spillway.core.policy import Evidence, Slo
 from spillway.core.snapshot import Absence, BackendView, Minute, Missing
 
@@ -47,6 +48,9 @@ class Window:
     """(end, requests/s) of each judged minute."""
 
 
+_window = maker(Window)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blind:
     """No window, and why."""
@@ -77,13 +81,8 @@ def judged(minute: Minute, limit: float) -> Judged:
     if known is None or known.limit != limit:
         spread = minute.latency
         samples = spread.count if spread is not None else 0.0
-        known = Judged(
-            limit=limit,
-            flaw=_flaw(minute, spread, samples),
-            total=minute.total,
-            samples=samples,
-            late=spread.share_above(limit) if spread is not None else 0.0,
-        )
+        late = spread.share_above(limit) if spread is not None else 0.0
+        known = Judged(limit, _flaw(minute, spread, samples), minute.total, samples, late)
         object.__setattr__(minute, "judged", known)
     return known
 
@@ -189,7 +188,7 @@ def _sum_up(minutes: list[Minute], judgements: list[Judged], age: float, slo: Sl
     late = slow / samples if samples else 0.0
     seconds = period * len(minutes)
     newest, total = minutes[-1], judgements[-1].total
-    return Window(
+    return _window(
         start=minutes[0].end - period,
         end=newest.end,
         age=age,

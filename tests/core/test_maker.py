@@ -1,0 +1,73 @@
+"""Values made quickly are those that their own constructors make."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, dataclass, field, fields
+
+import pytest
+
+from spillway.core.built import Built
+from spillway.core.facts import Facts
+from spillway.core.maker import maker
+from spillway.core.memory import BackendMemory, Estimate, OriginMemory
+from spillway.core.minutes import Tally
+from spillway.core.overlay import BackendSetting
+from spillway.core.predict import Region
+from spillway.core.result import BackendAssessment
+from spillway.core.snapshot import BackendView, Minute, PlaceDemand, Seen
+from spillway.core.window import Window
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [BackendAssessment, BackendView, Built, Facts, Minute, OriginMemory, PlaceDemand, Region, Seen, Window],
+)
+def test_what_is_made_equals_what_the_constructor_makes(kind: type) -> None:
+    arguments = {f.name: f"value of {f.name}" for f in fields(kind)}
+    made = maker(kind)(**arguments)
+    assert type(made) is kind
+    assert made == kind(**arguments)
+    assert repr(made) == repr(kind(**arguments))
+
+
+def test_it_is_as_frozen_as_any_other() -> None:
+    made = maker(OriginMemory)(place="Europe", home="europe-west4", level=3.0)
+    with pytest.raises(FrozenInstanceError):
+        made.level = 4.0  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        del made.level
+    assert {made, OriginMemory(place="Europe", home="europe-west4", level=3.0)} == {made}
+    assert copy.copy(made) == made == pickle.loads(pickle.dumps(made))  # noqa: S301 - just made
+
+
+def test_defaults_hold_and_what_is_missing_or_unknown_is_refused() -> None:
+    make = maker(BackendMemory)
+    assert make(region="r") == BackendMemory(region="r")
+    assert make(region="r", estimate=Estimate(served=2.0)).estimate.served == 2.0
+    with pytest.raises(TypeError, match="region"):
+        make()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="colour"):
+        make(region="r", colour=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="positional"):
+        make("r")  # type: ignore[call-arg]
+
+
+def test_checks_of_the_class_run() -> None:
+    with pytest.raises(ValueError, match="capacity scaler"):
+        maker(BackendSetting)(region="r", member=True, scaler=0.05)
+
+
+def test_what_a_list_of_arguments_cannot_express_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Loose:
+        one: int = 1
+
+    @dataclass(frozen=True, slots=True)
+    class Made:
+        one: list[int] = field(default_factory=list)
+
+    for kind in (Loose, Made, Tally):
+        with pytest.raises(TypeError, match="no dataclass of slots with plain defaults"):
+            maker(kind)
