@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.observe.fleets import AMERICA, EUROPE, FLEET, NO_POLICIES, NOW, health, listing
 
-from spillway.core.built import build
+from spillway.core.built import Builder
 from spillway.core.distribution import Distribution
 from spillway.core.minutes import Tally
 from spillway.core.observe import Past, follow, observe
@@ -107,8 +107,8 @@ def test_minutes_that_have_not_changed_are_the_same_objects() -> None:
         return made
 
     first = tally(NOW)
-    before = build(first, newest=NOW - 210.0, with_latency=True, before=None)
-    after = build(shifted(first, NOW + 60.0), newest=NOW - 150.0, with_latency=True, before=before)
+    before = Builder(NOW - 210.0, with_latency=True).build(first, None)
+    after = Builder(NOW - 150.0, with_latency=True).build(shifted(first, NOW + 60.0), before)
     assert len(after.minutes) == len(before.minutes)
     assert all(a is b for a, b in zip(after.minutes[:-1], before.minutes[1:], strict=True))
     assert after.ends[-1] == before.ends[-1] + 60.0

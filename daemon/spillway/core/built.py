@@ -23,11 +23,13 @@ class Built:
     """Ends after this one were left out."""
     with_latency: bool
     ends: tuple[float, ...]
-    """Oldest first."""
+    """Oldest first; one object for all backends that have the same, so that none of them costs a look at fifteen numbers."""
     minutes: tuple[Minute | None, ...]
     """At `ends`; None for each that cannot be true."""
-    totals: tuple[float, ...]
-    """Answers of each; 0 for None."""
+    gaps: int
+    """How many of them are None."""
+    answers: float
+    """Of all minutes together. A whole number, and so exact however often minutes came and went."""
     early: int
     """Points of the first row that ended after `newest`; most likely as many as of the others."""
 
@@ -35,35 +37,83 @@ class Built:
 _built, _seen = maker(Built), maker(Seen)
 
 
-def build(tally: Tally, *, newest: float, with_latency: bool, before: Built | None) -> Built:
-    """The minutes up to `newest`; those that `before` holds and whose rows say the same as then are taken over."""
-    counts = tally.counts
-    early = after(counts[0][1], newest, before.early if before is not None else 0) if counts else 0
-    if before is not None and before.with_latency == with_latency and newest >= before.newest:
-        lowest = min([points[-1][0] for _, points in counts], default=0.0)
-        if early == before.early and _one_more(tally, before, newest, lowest):
-            end = counts[0][1][early][0]
-            minute = lone(
-                end,
-                [(kind, points[early][1]) for kind, points in counts],
-                [points[early][1] for points in tally.latencies] if with_latency else [],
-            )
-            added: Made | None = (end,), (minute,), (0.0 if minute is None else minute.total,)
-        else:
+class Builder:
+    """Builds the minutes of all backends in one pass.
+
+    Args:
+        newest: the end of the newest minute to be trusted.
+        with_latency: False where the latencies of this pass cannot be trusted.
+    """
+
+    def __init__(self, newest: float, *, with_latency: bool) -> None:
+        self._newest = newest
+        self._with_latency = with_latency
+        self._ends: dict[tuple[int, int, float], tuple[float, ...]] = {}
+
+    def build(self, tally: Tally, before: Built | None) -> Built:
+        """The minutes up to `newest`; those that `before` holds and whose rows say the same as then are taken over."""
+        counts, newest, with_latency = tally.counts, self._newest, self._with_latency
+        early = after(counts[0][1], newest, before.early if before is not None else 0) if counts else 0
+        if before is not None and before.with_latency == with_latency and newest >= before.newest:
+            lowest = min([points[-1][0] for _, points in counts]) if counts else 0.0
+            if early == before.early and _one_more(tally, before, newest, lowest):
+                end = counts[0][1][early][0]
+                minute = lone(
+                    end,
+                    [(kind, points[early][1]) for kind, points in counts],
+                    [points[early][1] for points in tally.latencies] if with_latency else [],
+                )
+                return self._grown(tally, before, lowest, early, ((end,), (minute,)))
             fresh = _unseen(tally, before, newest, lowest, early)
-            added = minutes_of(fresh, newest, with_latency=with_latency) if fresh is not None else None
-        if added is not None:
-            start = bisect_left(before.ends, lowest)
-            return _built(
-                tally,
-                newest,
-                with_latency,
-                before.ends[start:] + added[0],
-                before.minutes[start:] + added[1],
-                before.totals[start:] + added[2],
-                early,
-            )
-    return Built(tally, newest, with_latency, *minutes_of(tally, newest, with_latency=with_latency), early)
+            if fresh is not None:
+                added = minutes_of(fresh, newest, with_latency=with_latency)
+                return self._grown(tally, before, lowest, early, added)
+        ends, minutes = minutes_of(tally, newest, with_latency=with_latency)
+        return _built(tally, newest, with_latency, ends, minutes, *_weighed(minutes), early)
+
+    def _grown(self, tally: Tally, before: Built, lowest: float, early: int, added: Made) -> Built:
+        """What `before` holds from `lowest` on, and what was `added`."""
+        start = bisect_left(before.ends, lowest)
+        ends, minutes = added
+        more_gaps, more = _weighed(minutes)
+        fewer_gaps, fewer = _weighed(before.minutes[:start])
+        return _built(
+            tally,
+            self._newest,
+            self._with_latency,
+            self._ends_after(before.ends, start, ends),
+            before.minutes[start:] + minutes,
+            before.gaps + more_gaps - fewer_gaps,
+            before.answers + more - fewer,
+            early,
+        )
+
+    def _ends_after(
+        self, before: tuple[float, ...], start: int, added: tuple[float, ...]
+    ) -> tuple[float, ...]:
+        """`before` from `start` on and what was `added`: worked out once for all backends with the same minutes."""
+        if len(added) != 1:
+            return before[start:] + added
+        key = (
+            id(before),
+            start,
+            added[0],
+        )  # `before` is kept alive by the pass before, for as long as this one lasts
+        found = self._ends.get(key)
+        if found is None:
+            found = self._ends[key] = before[start:] + added
+        return found
+
+
+def _weighed(minutes: tuple[Minute | None, ...]) -> tuple[int, float]:
+    """(how many cannot be true, answers of the others)."""
+    gaps, answers = 0, 0.0
+    for minute in minutes:
+        if minute is None:
+            gaps += 1
+        else:
+            answers += minute.total
+    return gaps, answers
 
 
 def _one_more(tally: Tally, before: Built, newest: float, lowest: float) -> bool:
@@ -176,14 +226,14 @@ def seen_minutes(built: Built | None, *, at: float, evidence: Evidence) -> Seen[
             absence=Absence.STALE,
             detail=f"the newest minute ended {age:.0f} s ago, over the {evidence.max_age:.0f} s that are trusted",
         )
-    minutes = built.minutes
-    sound = tuple([minute for minute in minutes if minute is not None])
-    if len(sound) < len(minutes):
-        judged = minutes[-max(1, evidence.minutes) :]
+    sound: Any = built.minutes
+    if built.gaps:
+        judged = sound[-max(1, evidence.minutes) :]
         garbled = judged.count(None)
         if garbled:
             return Missing(
                 absence=Absence.GARBAGE,
                 detail=f"{garbled} of the newest {len(judged)} minutes hold counts or latencies that cannot be true",
             )
-    return _seen(value=sound, age=max(0.0, age), evidence=round(sum(built.totals)))
+        sound = tuple([minute for minute in sound if minute is not None])
+    return _seen(value=sound, age=max(0.0, age), evidence=round(built.answers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ class Weighed:
     Not fields: they take no part in equality, in `repr`, in copies or in what is stored.
     """
 
-    __slots__ = ("_count", "_edges")
+    __slots__ = ("_below", "_count", "_edges")
 
+    _below: array[float]
     _count: float
     _edges: tuple[float, float]
 
@@ -70,43 +72,68 @@ class Distribution(Weighed):
             object.__setattr__(self, "_edges", (low, high))
             return low, high
 
-    def percentile(self, percent: float) -> float | None:
-        """Google's estimate of the percentile in seconds, or None where there is no sample.
+    def below(self) -> array[float]:
+        """Samples in each bucket and all buckets under it. Exact, and so are sums of it: samples are whole numbers."""
+        try:
+            return self._below
+        except AttributeError:
+            sums = array("d", accumulate(self.counts))
+            object.__setattr__(self, "_below", sums)
+            return sums
 
-        Linear inside the bucket: low + (up - low) * (p - p_low) / (p_up - p_low)
-        (docs.cloud.google.com/monitoring/api/v3/distribution-metrics). The overflow bucket has no upper
-        bound, so its lower one is given; the underflow bucket starts at 0.
-        """
-        return percentile_in(self.bounds, self.counts, percent)
+    def percentile(self, percent: float) -> float | None:
+        """Google's estimate of the percentile in seconds, or None where there is no sample; see `percentile_of`."""
+        return percentile_of((self,), percent)
 
     def share_above(self, limit: float) -> float:
         """Share of samples slower than `limit` seconds, linear inside the bucket that holds it; 0 where empty."""
-        count = self.count
+        below, bounds = self.below(), self.bounds
+        count = below[-1]
         if count <= 0:
             return 0.0
-        i = bisect_left(self.bounds, limit)
-        above = sum(self.counts[i + 1 :])
-        if i < len(self.bounds):
-            low = self.bounds[i - 1] if i else 0.0
-            above += self.counts[i] * (self.bounds[i] - limit) / (self.bounds[i] - low)
+        i = bisect_left(bounds, limit)
+        above = count - below[i]
+        if i < len(bounds):
+            low = bounds[i - 1] if i else 0.0
+            above += self.counts[i] * (bounds[i] - limit) / (bounds[i] - low)
         else:
             above += self.counts[i]
         return above / count
 
 
-def percentile_in(bounds: Sequence[float], counts: Sequence[float], percent: float) -> float | None:
-    """`Distribution.percentile` of bare buckets, for sums of distributions that need no checks of their own."""
-    seen = list(accumulate(counts))
-    if seen[-1] <= 0:
+def percentile_of(spreads: Sequence[Distribution], percent: float) -> float | None:
+    """Google's estimate of the percentile of all samples together in seconds, or None where there is none.
+
+    Linear inside the bucket: low + (up - low) * (p - p_low) / (p_up - p_low)
+    (docs.cloud.google.com/monitoring/api/v3/distribution-metrics). The overflow bucket has no upper bound, so its lower one
+    is given; the underflow bucket starts at 0.
+
+    Args:
+        spreads: with equal bounds; one at least.
+        percent: 0 to 100.
+    """
+    bounds, sums = spreads[-1].bounds, [spread.below() for spread in spreads]
+    count = sum([below[-1] for below in sums])
+    if count <= 0:
         return None
-    rank = percent / 100.0 * seen[-1]
-    i = bisect_left(seen, rank)
-    while i < len(counts) and counts[i] <= 0:
+    rank = percent / 100.0 * count
+    # the bucket of one of them by itself is a good guess: the one of all together is the same or near it
+    i = bisect_left(sums[-1], percent / 100.0 * sums[-1][-1])
+    up_to = sum([below[i] for below in sums])
+    while up_to < rank:
         i += 1
+        up_to = sum([below[i] for below in sums])
+    before = sum([below[i - 1] for below in sums]) if i else 0.0
+    while i and before >= rank:
+        i -= 1
+        up_to, before = before, sum([below[i - 1] for below in sums]) if i else 0.0
+    while i < len(bounds) and up_to <= before:
+        i += 1
+        before, up_to = up_to, sum([below[i] for below in sums])
     if i >= len(bounds):
         return bounds[-1] if bounds else 0.0
-    low, before = (bounds[i - 1], seen[i - 1]) if i else (0.0, 0.0)
-    return low + (bounds[i] - low) * max(0.0, rank - before) / counts[i]
+    low = bounds[i - 1] if i else 0.0
+    return low + (bounds[i] - low) * max(0.0, rank - before) / (up_to - before)
 
 
 @lru_cache(maxsize=256)

@@ -18,7 +18,7 @@ from spillway.core.rest import hold_at
 from spillway.core.shares import flapping
 from spillway.core.snapshot import Absence, BackendView, HealthCount, Minute, Seen
 from spillway.core.topology import Backend, BalancingMode
-from spillway.core.window import Blind, Window, judge
+from spillway.core.window import Blind, Window, judge, later
 
 AUTO_DRAIN_BELOW = 0.25
 AUTO_DRAIN_RETURN = 0.35
@@ -107,8 +107,8 @@ def facts_of(
             period=policy.timing.sample_period,
             cut_at=memory.moved_at if memory.moved_at is not None and memory.direction < 0 else inf,
         )
-        minutes = tuple([m for m in view.traffic.value if m.end > window.start])
         served, last = estimate.served, estimate.last_minute
+        minutes = later(view.traffic.value, max(window.start, last))
         estimate = learn(estimate, pooled(minutes, others), told)
         if others:  # machines do not care whose requests they work on; whose demand it is, is another matter
             period = policy.timing.sample_period

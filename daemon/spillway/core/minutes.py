@@ -120,8 +120,8 @@ def _sums(tally: Tally, impossible: set[float]) -> list[dict[float, float]]:
     return sums
 
 
-Made = tuple[tuple[float, ...], tuple[Minute | None, ...], tuple[float, ...]]
-"""Ends oldest first, the minutes at them, and how many answers each holds."""
+Made = tuple[tuple[float, ...], tuple[Minute | None, ...]]
+"""Ends oldest first, and the minutes at them."""
 
 
 def minutes_of(tally: Tally, newest: float, *, with_latency: bool) -> Made:
@@ -145,7 +145,7 @@ def minutes_of(tally: Tally, newest: float, *, with_latency: bool) -> Made:
         )
         for end in ends
     ]
-    return ends, tuple(made), tuple([0.0 if minute is None else minute.total for minute in made])
+    return ends, tuple(made)
 
 
 def lone(end: float, counts: list[tuple[int, float]], spreads: list[Distribution | None]) -> Minute | None:

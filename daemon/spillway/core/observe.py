@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
 
-from spillway.core.built import Built, build, seen_minutes
+from spillway.core.built import Builder, Built, seen_minutes
 from spillway.core.directory import Directory, Whose, directory
 from spillway.core.listed import (
     Attached,
@@ -178,11 +178,8 @@ def _built(
         return {}
     newest = counts.asked - lag.ingest_delay
     with_latency = isinstance(latencies, Answer) and not latencies.errors
-    before = past.get
-    return {
-        place: build(tally, newest=newest, with_latency=with_latency, before=before(place))
-        for place, tally in tallies.items()
-    }
+    build, before = Builder(newest, with_latency=with_latency).build, past.get
+    return {place: build(tally, before(place)) for place, tally in tallies.items()}
 
 
 def _collect(places: Directory, readings: Readings, problems: list[str]) -> dict[Place, Tally]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
-from operator import add
 from typing import NamedTuple
 
-from spillway.core.distribution import Distribution, percentile_in
+from spillway.core.distribution import Distribution, percentile_of
 from spillway.core.maker import maker
 from spillway.core.policy import Evidence, Slo
 from spillway.core.snapshot import Absence, BackendView, Minute, Missing
@@ -132,7 +130,7 @@ def judge(
     if traffic.age > evidence.max_age:
         return Blind(absence=Absence.STALE, why=f"{traffic.age:.0f} s old", age=traffic.age)
     start = newest_end - evidence.minutes * period
-    newest = _later(traffic.value, start + 0.5 * period)
+    newest = later(traffic.value, start + 0.5 * period)
     if not newest:
         return Blind(
             absence=Absence.NO_SERIES,
@@ -141,33 +139,37 @@ def judge(
         )
     judgements = [judged(m, slo.latency) for m in newest]
     flaw = None
-    for judgement in judgements:
-        flaw = judgement.flaw or flaw
+    for _, why, _, _, _ in judgements:
+        flaw = why or flaw
     if flaw:
         return Blind(absence=Absence.GARBAGE, why=flaw, age=traffic.age)
-    totals = [j.total for j in judgements]
-    most = max(totals)
-    if min(totals) * JUMP < most and most > FEW * JUMP and _jumps_about(totals):
+    if len(newest) > 1 and _jump(judgements):
         return Blind(absence=Absence.GARBAGE, why="counts jump about from minute to minute", age=traffic.age)
     return _sum_up(newest, judgements, traffic.age, slo, period)
 
 
-def _jumps_about(totals: list[float]) -> bool:
-    """Tell a real step (monotonic) from garbage (up and down)."""
+def _jump(judgements: list[Judged]) -> bool:
+    """Tell garbage (up and down, far) from a real step (monotonic) and from chance."""
+    totals = [total for _, _, total, _, _ in judgements]
+    most = max(totals)
+    if most <= FEW * JUMP or min(totals) * JUMP >= most:
+        return False
     rising = all(b >= a for a, b in pairwise(totals))
     falling = all(b <= a for a, b in pairwise(totals))
     return not (rising or falling)
 
 
-def _later(minutes: tuple[Minute, ...], start: float) -> list[Minute]:
+def later(minutes: tuple[Minute, ...], start: float) -> tuple[Minute, ...]:
     """Those of `minutes`, oldest first, that ended after `start`."""
     first = len(minutes)
     while first and minutes[first - 1].end > start:
         first -= 1
-    return list(minutes[first:])
+    return minutes[first:]
 
 
-def _sum_up(minutes: list[Minute], judgements: list[Judged], age: float, slo: Slo, period: float) -> Window:
+def _sum_up(
+    minutes: tuple[Minute, ...], judgements: list[Judged], age: float, slo: Slo, period: float
+) -> Window:
     answers = ok = errors = too_many = samples = slow = times = 0.0
     spreads: list[Distribution] = []
     lates: list[float] = []
@@ -198,7 +200,7 @@ def _sum_up(minutes: list[Minute], judgements: list[Judged], age: float, slo: Sl
         error_ratio=errors / answers if answers else 0.0,
         newest_errors=newest.server_error / total if total else 0.0,
         too_many_ratio=too_many / answers if answers else 0.0,
-        slow=min(lates[-2:], default=0.0),
+        slow=min(lates[-2:]) if lates else 0.0,
         mean=times / samples if samples else None,
         percentile=_percentile(spreads, slo.percentile),
         bad=(errors + too_many + late * ok) / answers if answers else 0.0,
@@ -207,12 +209,9 @@ def _sum_up(minutes: list[Minute], judgements: list[Judged], age: float, slo: Sl
 
 
 def _percentile(spreads: list[Distribution], percent: float) -> float | None:
-    """The percentile of the merged distributions; where bounds differ, of the newest alone."""
+    """The percentile of all together; where bounds differ, of those that are as the newest alone."""
     if not spreads:
         return None
     bounds = spreads[-1].bounds
-    merged: Sequence[float] | None = None
-    for spread in spreads:
-        if spread.bounds is bounds or spread.bounds == bounds:
-            merged = spread.counts if merged is None else list(map(add, merged, spread.counts))
-    return percentile_in(bounds, merged or (), percent)
+    alike = [spread for spread in spreads if spread.bounds is bounds or spread.bounds == bounds]
+    return percentile_of(alike, percent)
