@@ -132,6 +132,10 @@ def fit(starting: Overlay, overlay: Overlay | None) -> Overlay:
 
 
 def _fit_service(setting: ServiceSetting, old: ServiceSetting) -> ServiceSetting:
+    if [(b.region, b.preference) for b in setting.backends] == [
+        (b.region, b.preference) for b in old.backends
+    ]:
+        return old  # the usual case: the configuration is the one that it was made for
     regions = {b.region: b for b in old.backends}
     backends = tuple(
         altered(b, member=known.member, scaler=known.scaler)

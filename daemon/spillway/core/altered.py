@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="DataclassInstance")
 
 
-def altered(value: T, **changes: object) -> T:
+def altered(value: T, /, **changes: object) -> T:
     """`value` with `changes`; checks of the class run as for any new value.
 
     Args:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp2
 
+from spillway.core.maker import maker
 from spillway.core.memory import Estimate
 
 CALM = 0.15
@@ -51,6 +52,9 @@ class Belief:
     """Chance of that by now; 0 where nothing was lost."""
 
 
+_belief = maker(Belief)
+
+
 def belief(
     estimate: Estimate,
     target: float | None,
@@ -77,15 +81,15 @@ def belief(
     if estimate.share_drops > 1 and 0.0 < estimate.share_low < share:
         left = doubt_left(estimate.share_low_at, at, hold)
         if left > CERTAIN:
-            return Belief(low=low * estimate.share_low / share, high=low, hope=1.0 - left)
+            return _belief(low=low * estimate.share_low / share, high=low, hope=1.0 - left)
     if target is None or estimate.saturated_rate is not None:
-        return Belief(low=low, high=low, hope=0.0)
+        return _belief(low=low, high=low, hope=0.0)
     high = target * share / (1.0 if reopens > 0.0 else slowness(estimate, ahead))
     if high <= low:
-        return Belief(low=low, high=low, hope=0.0)
+        return _belief(low=low, high=low, hope=0.0)
     if reopens > 0.0:
-        return Belief(low=low, high=high, hope=reopens)
-    return Belief(low=low, high=high, hope=1.0 - doubt_left(estimate.low_at, at, hold * lasting(estimate)))
+        return _belief(low=low, high=high, hope=reopens)
+    return _belief(low=low, high=high, hope=1.0 - doubt_left(estimate.low_at, at, hold * lasting(estimate)))
 
 
 def lasting(estimate: Estimate) -> float:

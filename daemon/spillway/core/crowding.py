@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
 
+from spillway.core.maker import maker
 from spillway.core.memory import Estimate
 
 SCV = 0.35
@@ -84,6 +85,9 @@ class Ease:
     """What is remembered."""
 
 
+made_ease = maker(Ease)
+
+
 def ease(old: Estimate, busy: float, slots: float, ratio: float, found: float, prior: float) -> Ease:
     """Weigh a minute of a region that is not saturated.
 
@@ -96,14 +100,16 @@ def ease(old: Estimate, busy: float, slots: float, ratio: float, found: float, p
         prior: Slots by its target.
     """
     if busy < NEARLY_FULL * slots:
-        return Ease(slots=slots, new={"crowded": 0.0, "crowded_minutes": 0} if old.crowded_minutes else {})
+        return made_ease(
+            slots=slots, new={"crowded": 0.0, "crowded_minutes": 0} if old.crowded_minutes else {}
+        )
     minutes = min(EASE_MINUTES, old.crowded_minutes + 1)
     crowded = ratio if minutes == 1 else old.crowded + EASE * (ratio - old.crowded)
     new = {"crowded": crowded, "crowded_minutes": minutes}
     if busy >= FULL * slots and ratio > crowding(busy / slots, slots) + PRESSED:
-        return Ease(slots=min(slots, shown_by(busy, ratio)), pressed=True, new=new)
+        return made_ease(slots=min(slots, shown_by(busy, ratio)), pressed=True, new=new)
     if minutes >= EASE_MINUTES:
         slots = max(slots, shown_by(busy, max(1.0, crowded) + UNCROWDED))
         if slots >= RECOVERED * found > 0.0:
             slots = max(slots, prior)
-    return Ease(slots=slots, new=new)
+    return made_ease(slots=slots, new=new)

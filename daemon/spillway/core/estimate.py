@@ -15,7 +15,7 @@ from typing import Any
 
 from spillway.core.altered import altered
 from spillway.core.belief import CALM
-from spillway.core.crowding import NEARLY_FULL, Ease, crowding, ease
+from spillway.core.crowding import NEARLY_FULL, crowding, ease, made_ease
 from spillway.core.memory import Estimate
 from spillway.core.policy import Evidence, Slo
 from spillway.core.shares import share_in
@@ -145,8 +145,10 @@ def _learn_minute(old: Estimate, minute: Minute, told: Judged, setting: Setting)
     new["bad_minutes"] = old.bad_minutes + 1 if bad >= BAD_MINUTE else 0
     spread = minute.latency
     if spread is None or told.samples <= 0:
-        return new | _learn_errors(old, minute, total)
-    return new | _learn_latency(old, minute, spread.mean, told, setting)
+        new |= _learn_errors(old, minute, total)
+    else:
+        new |= _learn_latency(old, minute, spread.mean, told, setting)
+    return new
 
 
 def settled(estimate: Estimate, at: float) -> Estimate:
@@ -178,7 +180,7 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
     waited = mean / crowding(busy / (slots * share), slots * share)
     if waited >= SATURATED_LATENCY * baseline and in_work >= FULL * slots * share:
         return _learn_saturated(old, minute, told, setting, (waited, baseline, slots, share))
-    eased = Ease(slots=slots * share)
+    eased = made_ease(slots=slots * share)
     if old.saturated_rate is None and old.doubt is None:
         found, prior = old.low_rate * scale, (setting.target or 0.0) * scale
         eased = ease(old, busy, slots * share, mean / baseline, found, prior)

@@ -8,7 +8,7 @@ becomes one of the frozen class before anybody else sees it. What is made is the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from functools import cache
 from types import MemberDescriptorType
 from typing import Any, ParamSpec, TypeVar
@@ -21,27 +21,43 @@ def maker(kind: Callable[P, T]) -> Callable[P, T]:
     """A function that makes what `kind` makes, of the same arguments.
 
     Args:
-        kind: A dataclass whose fields are slots, without factories among its defaults.
+        kind: A dataclass whose fields are slots, all of them arguments of its constructor.
 
     Raises:
         TypeError: it is none.
     """
     made_of: Any = kind
     arguments = sorted(fields(made_of), key=lambda field: bool(field.kw_only))
-    if not _has_slots(made_of) or any(f.default_factory is not MISSING or not f.init for f in arguments):
-        raise TypeError(f"{made_of.__name__} is no dataclass of slots with plain defaults")
-    parameters = [f.name if f.default is MISSING else f"{f.name}=default_{f.name}" for f in arguments]
+    if not _has_slots(made_of) or not all(f.init for f in arguments):
+        raise TypeError(f"{made_of.__name__} is no dataclass of slots that its constructor takes")
+    parameters = [f.name if _needed(f) else f"{f.name}=_default_{f.name}" for f in arguments]
     named = sum(1 for f in arguments if f.kw_only)
     if named:
         parameters.insert(len(parameters) - named, "*")
     lines = [
-        *(f"made.{f.name} = {f.name}" for f in arguments),
-        "made.__class__ = Kind",
-        *(["made.__post_init__()"] if hasattr(made_of, "__post_init__") else []),
+        *(f"_made.{f.name} = {_value(f)}" for f in arguments),
+        "_made.__class__ = _Kind",
+        *(["_made.__post_init__()"] if hasattr(made_of, "__post_init__") else []),
     ]
-    defaults = {f"default_{f.name}": f.default for f in arguments}
-    made: Callable[P, T] = _compiled(", ".join(parameters), lines, made_of, defaults)
+    known = {f"_default_{f.name}": f.default for f in arguments}
+    known |= {f"_new_{f.name}": f.default_factory for f in arguments}
+    made: Callable[P, T] = _compiled(", ".join(parameters), lines, made_of, known)
     return made
+
+
+def _needed(field: Field[Any]) -> bool:
+    """Whether there is no default."""
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _value(field: Field[Any]) -> str:
+    """What a field becomes: its argument, or something new where it has none."""
+    name = field.name
+    return (
+        name
+        if field.default_factory is MISSING
+        else f"_new_{name}() if {name} is _default_{name} else {name}"
+    )
 
 
 @cache
@@ -50,8 +66,8 @@ def copier(kind: Any) -> Callable[[Any], Any] | None:
 
     Whoever takes one changes it as needed and then sets its `__class__` to `kind`.
     """
-    lines = [f"made.{field.name} = value.{field.name}" for field in fields(kind)]
-    return _compiled("value", lines, kind, {}) if _has_slots(kind) else None
+    lines = [f"_made.{field.name} = _value.{field.name}" for field in fields(kind)]
+    return _compiled("_value", lines, kind, {}) if _has_slots(kind) else None
 
 
 def _has_slots(kind: Any) -> bool:
@@ -66,9 +82,12 @@ def _opened(kind: Any) -> type[Any]:
 
 
 def _compiled(parameters: str, lines: list[str], kind: Any, known: dict[str, Any]) -> Callable[..., Any]:
-    """A function that makes an open value of `kind` and gives it back after `lines`; `dataclasses` makes its own like that."""
-    space = {"new": object.__new__, "Open": _opened(kind), "Kind": kind, **known}
-    body = "\n    ".join(["made = new(Open)", *lines, "return made"])
+    """A function that makes an open value of `kind` and gives it back after `lines`; `dataclasses` makes its own like that.
+
+    Its own names begin with an underscore, so that no field hides them.
+    """
+    space = {"_new": object.__new__, "_Open": _opened(kind), "_Kind": kind, **known}
+    body = "\n    ".join(["_made = _new(_Open)", *lines, "return _made"])
     exec(f"def function({parameters}):\n    {body}", space)  # noqa: S102 - names of fields, nothing from outside
     made: Callable[..., Any] = space["function"]
     return made

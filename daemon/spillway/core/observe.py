@@ -39,7 +39,8 @@ from spillway.core.unread import unread
 
 _DEFAULT = Evidence()
 _NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
-_view = maker(BackendView)
+_tally = maker(Tally)
+_view, _service = maker(BackendView), maker(ServiceView)
 
 NOTHING_ASKED = Readings(counts=_NOT_ASKED, latencies=_NOT_ASKED, places=_NOT_ASKED)
 """The readings of the fast pass, which asks for no traffic."""
@@ -192,7 +193,7 @@ def _collect(places: Directory, readings: Readings, problems: list[str]) -> dict
             if place is not None:
                 tally = tallies.get(place)
                 if tally is None:
-                    tally = tallies[place] = Tally()
+                    tally = tallies[place] = _tally()
                 tally.add(row.code, row.points)
     if isinstance(readings.latencies, Answer):
         for spread in readings.latencies.rows:
@@ -200,7 +201,7 @@ def _collect(places: Directory, readings: Readings, problems: list[str]) -> dict
             if place is not None:
                 tally = tallies.get(place)
                 if tally is None:
-                    tally = tallies[place] = Tally()
+                    tally = tallies[place] = _tally()
                 tally.add_latencies(spread.points)
     return tallies
 
@@ -276,7 +277,7 @@ def _service_view(
             for backend, its in zip(service.backends, attached, strict=True)
         ]
     )
-    return ServiceView(
+    return _service(
         service=service.name,
         backends=views,
         policy=observed_policy(service, seen.listing, seen.policies, at=seen.at),

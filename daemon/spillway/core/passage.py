@@ -13,6 +13,7 @@ from spillway.core.condition import remember
 from spillway.core.facts import Facts, facts_of
 from spillway.core.guards import Situation, narrow
 from spillway.core.holds import HoldKind, Holds
+from spillway.core.maker import maker
 from spillway.core.memory import Flight, ServiceMemory
 from spillway.core.outcome import Candidate
 from spillway.core.overlay import ServiceSetting
@@ -56,6 +57,9 @@ class Part:
     candidate: Candidate | None
 
 
+_part, _situation = maker(Part), maker(Situation)
+
+
 def passage(
     service: Service,
     policy: Policy,
@@ -95,11 +99,11 @@ def passage(
             picture = altered(picture, memory=review.memory)
         verdicts = review.verdicts
         picture, wanted, quiet, candidate = _wanted(picture, holds, review.undo)
-    start = Situation(picture=picture, holds=holds, panic=panic, scalers=picture.model.scalers)
+    start = _situation(picture=picture, holds=holds, panic=panic, scalers=picture.model.scalers)
     guarded = narrow(wanted, start)
     changes, after, refusals = _checked(setting, guarded.changes, picture, guarded.refusals)
     alarms = found.alarms if panic is None else (*found.alarms, altered(panic, code="panic-alarm"))
-    return Part(
+    return _part(
         assessment=assess(picture, view, found.notes, alarms),
         setting=setting,
         after=after,

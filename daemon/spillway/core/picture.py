@@ -45,7 +45,7 @@ a hundred is late swing by a quarter of a percent in either direction, and what 
 UNPROVEN_ROOM = 1.5
 """Capacity assumed over the load seen, where neither a target nor a saturation tells."""
 
-_model_region = maker(Region)
+_model, _model_region, _model_origins = maker(Model), maker(Region), maker(Origins)
 
 Layout = tuple[tuple[str, bool, bool, Point | None], ...]
 """(region, preferred, standby, place) of each region of a service."""
@@ -75,6 +75,9 @@ class Picture:
             if facts.region == region:
                 return facts
         raise KeyError(region)
+
+
+_picture = maker(Picture)
 
 
 def posture_set(policy: Policy, posture: Posture) -> PostureSet:
@@ -304,10 +307,10 @@ def build(
     ages = [f.window.age for f in facts if isinstance(f.window, Window)]
     effect = policy.timing.effect
     origins, level = _origins(memory.origins, layout, min(ages, default=0.0) + effect)
-    model = Model(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
+    model = _model(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
     newest = max([f.made_at for f in memory.flights], default=at)
     model = _with_queues(model, effect, max(0.0, at - newest - effect))
-    return Picture(
+    return _picture(
         service=service,
         policy=policy,
         posture=posture,
@@ -354,7 +357,7 @@ def _origins(origins: tuple[OriginMemory, ...], layout: Layout, seconds: float) 
     through = routes_through(layout)
     routes = [through.route(o.place, o.home) for o in kept]
     return (
-        Origins(
+        _model_origins(
             rates=tuple([ahead(o, seconds) for o in kept]),
             orders=tuple([order for order, _ in routes]),
             round_trips=tuple([trips for _, trips in routes]),

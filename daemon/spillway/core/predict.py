@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spillway.core.altered import altered
+from spillway.core.maker import maker
 from spillway.core.remembered import Remembering, remembered
 from spillway.core.units import RegionName
 from spillway.core.waterfall import Flow, Origins, pour
@@ -158,6 +159,9 @@ class Outcome:
         return self.bad / total if total > 0 else 0.0
 
 
+_outcome = maker(Outcome)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model(Remembering):
     """One service, ready to be asked what would happen."""
@@ -234,7 +238,7 @@ class Model(Remembering):
             + LOSS_PRICE * exposed
             + CLOSED_PRICE * closed
         )
-        return Outcome(scalers=tuple(scalers), flow=flow, bad=bad, score=score)
+        return _outcome(scalers=tuple(scalers), flow=flow, bad=bad, score=score)
 
 
 @remembered

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spillway.core.maker import maker
+
 _EPSILON = 1e-9
 
 
@@ -48,6 +50,9 @@ class Flow:
     overfilled: bool
 
 
+_flow = maker(Flow)
+
+
 def pour(origins: Origins, ceilings: Sequence[float]) -> Flow:
     """Distribute the demand of `origins` over regions with these ceilings in requests/s.
 
@@ -57,7 +62,7 @@ def pour(origins: Origins, ceilings: Sequence[float]) -> Flow:
     total, room_all = origins.total, sum(ceilings)
     count = len(ceilings)
     if room_all <= _EPSILON:
-        return Flow(loads=(0.0,) * count, travel=0.0, unserved=total, overfilled=total > 0)
+        return _flow(loads=(0.0,) * count, travel=0.0, unserved=total, overfilled=total > 0)
     overfilled = total > room_all
     factor = total / room_all if overfilled else 1.0
     room = [c * factor for c in ceilings]
@@ -87,7 +92,7 @@ def pour(origins: Origins, ceilings: Sequence[float]) -> Flow:
                 left.append((rate, i))
         pending = left
     _settle(pending, loads, ceilings)
-    return Flow(loads=tuple(loads), travel=travel, unserved=0.0, overfilled=overfilled)
+    return _flow(loads=tuple(loads), travel=travel, unserved=0.0, overfilled=overfilled)
 
 
 def _settle(pending: list[tuple[float, int]], loads: list[float], ceilings: Sequence[float]) -> None:

@@ -137,20 +137,19 @@ def judge(
             why="nothing in the judged minutes, unlike its neighbours",
             age=traffic.age,
         )
-    judgements = [judged(m, slo.latency) for m in newest]
+    judgements = [(minute, judged(minute, slo.latency)) for minute in newest]
     flaw = None
-    for _, why, _, _, _ in judgements:
-        flaw = why or flaw
+    for _, told in judgements:
+        flaw = told.flaw or flaw
     if flaw:
         return Blind(absence=Absence.GARBAGE, why=flaw, age=traffic.age)
-    if len(newest) > 1 and _jump(judgements):
+    if _jumps([told.total for _, told in judgements]):
         return Blind(absence=Absence.GARBAGE, why="counts jump about from minute to minute", age=traffic.age)
-    return _sum_up(newest, judgements, traffic.age, slo, period)
+    return _sum_up(judgements, traffic.age, slo, period)
 
 
-def _jump(judgements: list[Judged]) -> bool:
-    """Tell garbage (up and down, far) from a real step (monotonic) and from chance."""
-    totals = [total for _, _, total, _, _ in judgements]
+def _jumps(totals: list[float]) -> bool:
+    """Tell garbage (far up and down) from a real step (monotonic) and from chance (few)."""
     most = max(totals)
     if most <= FEW * JUMP or min(totals) * JUMP >= most:
         return False
@@ -167,14 +166,12 @@ def later(minutes: tuple[Minute, ...], start: float) -> tuple[Minute, ...]:
     return minutes[first:]
 
 
-def _sum_up(
-    minutes: tuple[Minute, ...], judgements: list[Judged], age: float, slo: Slo, period: float
-) -> Window:
+def _sum_up(judgements: list[tuple[Minute, Judged]], age: float, slo: Slo, period: float) -> Window:
     answers = ok = errors = too_many = samples = slow = times = 0.0
     spreads: list[Distribution] = []
     lates: list[float] = []
     rates: list[tuple[float, float]] = []
-    for minute, (_, _, total, count, late) in zip(minutes, judgements, strict=True):
+    for minute, (_, _, total, count, late) in judgements:
         answers += total
         ok += minute.ok
         errors += minute.server_error
@@ -188,10 +185,10 @@ def _sum_up(
             spreads.append(spread)
             lates.append(late)
     late = slow / samples if samples else 0.0
-    seconds = period * len(minutes)
-    newest, total = minutes[-1], judgements[-1].total
+    seconds = period * len(judgements)
+    newest, (_, _, total, _, _) = judgements[-1]
     return _window(
-        start=minutes[0].end - period,
+        start=rates[0][0] - period,
         end=newest.end,
         age=age,
         answers=answers,
