@@ -20,6 +20,7 @@ from spillway.core.distribution import Distribution
 from spillway.core.overlay import Posture, initial_overlay
 from spillway.core.result import BackendState, Reason
 from spillway.core.snapshot import Minute, Seen
+from spillway.core.topology import Preference
 
 STARTING = initial_overlay(fleet())
 
@@ -39,6 +40,17 @@ def test_what_is_kept_of_an_overlay_follows_the_fleet() -> None:
     assert {
         b.region for b in fit(initial_overlay(fleet(regions=REGIONS[:2])), kept).service("pool").backends
     } == set(REGIONS[:2])
+
+
+def test_what_fits_is_taken_over_as_it_is_and_a_new_preference_is_not_lost() -> None:
+    pool = STARTING.service("pool")
+    kept = STARTING.with_service(pool.with_backend(replace(pool.backend("us-east4"), scaler=0.3)))
+    assert fit(STARTING, kept).service("pool") is kept.service("pool")
+    preferring = STARTING.with_service(
+        pool.with_backend(replace(pool.backend("us-east4"), preference=Preference.PREFERRED))
+    )
+    found = fit(preferring, kept).service("pool").backend("us-east4")
+    assert (found.scaler, found.preference) == (0.3, Preference.PREFERRED)
 
 
 def test_an_overlay_is_read_back_or_nobody_knows() -> None:

@@ -112,3 +112,17 @@ def test_minutes_that_have_not_changed_are_the_same_objects() -> None:
     assert len(after.minutes) == len(before.minutes)
     assert all(a is b for a, b in zip(after.minutes[:-1], before.minutes[1:], strict=True))
     assert after.ends[-1] == before.ends[-1] + 60.0
+
+
+def test_backends_with_the_same_minutes_share_their_ends() -> None:
+    def tally(newest: float, answers: float) -> Tally:
+        made = Tally()
+        made.add(200, tuple((newest - 60.0 * back, answers) for back in range(15)))
+        return made
+
+    first = Builder(NOW - 210.0, with_latency=True).build(tally(NOW, 100.0), None)
+    later = Builder(NOW - 150.0, with_latency=True)
+    one, two = (later.build(tally(NOW + 60.0, 100.0), first) for _ in range(2))
+    assert one.ends is two.ends
+    assert one.ends == (*first.ends[1:], NOW - 180.0)
+    assert one.answers == first.answers == 100.0 * len(first.ends)

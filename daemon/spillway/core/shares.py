@@ -35,7 +35,10 @@ def fell_at(estimate: Estimate) -> float | None:
 
 def _shares_between(estimate: Estimate, start: float, end: float) -> tuple[float, float]:
     """Lowest and highest healthy share between two moments; the first one remembered holds for all time before."""
-    before = 1.0 if estimate.shares else estimate.healthy_share
+    if not estimate.shares or estimate.shares[-1][0] <= start:
+        share = estimate.shares[-1][1] if estimate.shares else estimate.healthy_share
+        return share, share  # it has not changed since: the usual case
+    before = 1.0
     low, high = 2.0, -1.0
     for at, share in estimate.shares:
         if at > start:
