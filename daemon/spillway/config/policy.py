@@ -90,14 +90,10 @@ class TriggersConfig(Model):
     """Share of answers that are bad at any load, failed or slow, at which a region may be emptied."""
     return_error_ratio: Ratio = 0.05
     """5xx share under which it may return."""
-    drain_healthy_share: Ratio = 0.25
-    """Healthy share under which it is drained, as Google's auto-drain does."""
     return_healthy_share: Ratio = 0.35
-    """Healthy share at which it may return."""
-    shed_latency_ratio: Annotated[float, Field(gt=0)] = 1.0
-    """Percentile latency over the SLO's at which load is shed."""
-    return_latency_ratio: Annotated[float, Field(gt=0)] = 0.8
-    """The same ratio under which the ceiling may rise again."""
+    """Healthy share at which it may return; Google drains under 0.25 by itself."""
+    return_latency_ratio: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Percentile latency over the SLO's under which the ceiling may rise while the region's usual latency is not known yet."""
 
 
 class PostureSetConfig(Model):

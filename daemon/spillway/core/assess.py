@@ -31,7 +31,10 @@ def assess(
     model = picture.model
     observed = {b.region: b.observed for b in view.backends}
     backends = tuple(
-        [_backend(f, r, observed[f.region], notes) for f, r in zip(picture.facts, model.regions, strict=True)]
+        [
+            _backend(f, r, observed[f.region], notes, home)
+            for f, r, home in zip(picture.facts, model.regions, model.at_home(), strict=True)
+        ]
     )
     known = model.forecast > 0.0
     potential = model.potential()
@@ -78,6 +81,7 @@ def _backend(
     region: Region,
     observed: Seen[ObservedBackend] | Missing,
     notes: tuple[tuple[str, Reason], ...],
+    home: float,
 ) -> BackendAssessment:
     window = facts.window
     seen = window if isinstance(window, Window) else None
@@ -91,7 +95,7 @@ def _backend(
         if isinstance(observed, Seen) and observed.value.member
         else None,
         scaler_wanted=facts.setting.scaler,
-        demand=region.home_demand,
+        demand=home,
         served=served,
         target=facts.target,
         capacity=facts.capacity,

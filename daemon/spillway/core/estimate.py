@@ -18,6 +18,7 @@ from spillway.core.belief import CALM
 from spillway.core.crowding import NEARLY_FULL, crowding, ease, made_ease
 from spillway.core.memory import Estimate
 from spillway.core.policy import Evidence, Slo
+from spillway.core.quota import learn_quota
 from spillway.core.shares import share_in
 from spillway.core.snapshot import Minute
 from spillway.core.window import Judged, judged
@@ -70,8 +71,6 @@ BASELINE_UP = 0.002
 """Weight of a minute in the baseline: near it, well below it (it was not low load before) and well above (half-life of
 about six hours: a region that stays slow for a day is no longer slow but so)."""
 
-QUOTA_MARGIN = 0.02
-"""Share of 429 answers from which a quota is believed; less is single clients' own doing."""
 
 BAD_MINUTE = 0.1
 """Share of bad answers that makes a minute a bad one."""
@@ -140,7 +139,7 @@ def _learn_minute(old: Estimate, minute: Minute, told: Judged, setting: Setting)
     new: Changes = {"last_minute": minute.end, "served": old.served + SMOOTH * (rate - old.served)}
     if total * setting.evidence.minutes < setting.evidence.min_requests:
         return new
-    new |= _learn_quota(old, minute, total, setting)
+    new |= learn_quota(old, minute, total, setting.target, setting.period)
     bad = (minute.server_error + minute.too_many + told.late * minute.ok) / total
     new["bad_minutes"] = old.bad_minutes + 1 if bad >= BAD_MINUTE else 0
     spread = minute.latency
@@ -289,20 +288,3 @@ def _learn_slope(old: Estimate, mean: float, usual: float, doubt: float | None, 
         "rising": old.rising + 1,
         "slope": slope if old.rising == 0 else old.slope + SLOPE * (slope - old.slope),
     }
-
-
-def _learn_quota(old: Estimate, minute: Minute, total: float, setting: Setting) -> Changes:
-    """Tell a quota (429 only above a rate) from a backend that refuses a share of whatever comes."""
-    rate = total / setting.period
-    ratio = minute.too_many / total
-    accepted = (total - minute.too_many) / setting.period
-    if ratio > QUOTA_MARGIN:
-        if old.quota is not None and rate < 0.9 * old.quota_met:
-            return {"refusing": old.refusing + SMOOTH * (ratio - old.refusing)}
-        quota = accepted if old.quota is None else min(accepted, old.quota)
-        return {"quota": quota, "quota_met": quota, "quota_at": minute.end}
-    new: Changes = {"refusing": old.refusing * (1 - SMOOTH) if old.refusing > 0.001 else 0.0}
-    if old.quota is None:
-        return new
-    quota = max(old.quota, accepted)
-    return {**new, "quota": None if setting.target is not None and quota >= setting.target else quota}

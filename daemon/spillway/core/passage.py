@@ -17,10 +17,11 @@ from spillway.core.maker import maker
 from spillway.core.memory import Flight, ServiceMemory
 from spillway.core.outcome import Candidate
 from spillway.core.overlay import ServiceSetting
-from spillway.core.picture import Picture, auto_drained, build, ceiling_factor, posture_set
+from spillway.core.picture import Picture, auto_drained, build, posture_set
 from spillway.core.plan import check_prefixes, ordered
 from spillway.core.policy import Policy
 from spillway.core.reasons import reason
+from spillway.core.regions import ceiling_factor
 from spillway.core.rest import hold_after
 from spillway.core.result import Lever, Refusal, ServiceAssessment, Verdict
 from spillway.core.snapshot import Minute, Seen, ServiceView

@@ -116,11 +116,7 @@ class Triggers:
     drain_error_ratio: float = 0.08
     """Share of answers that are bad at any load, failed or slow, at which a region may be emptied."""
     return_error_ratio: float = 0.05
-    drain_healthy_share: float = 0.25
-    """As Google's own auto-drain (reference: SLP)."""
     return_healthy_share: float = 0.35
-    shed_latency_ratio: float = 1.0
-    """Percentile latency over the SLO latency at which a region counts as slow."""
     return_latency_ratio: float = 0.8
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from spillway.core.altered import altered
 from spillway.core.memory import ServiceMemory
 from spillway.core.overlay import Posture
-from spillway.core.picture import Picture, auto_drained, ceiling_factor, posture_set
+from spillway.core.picture import Picture, auto_drained, posture_set
 from spillway.core.reasons import reason
+from spillway.core.regions import ceiling_factor
 from spillway.core.rest import hold_at
 from spillway.core.result import Lever
 from spillway.core.window import Window

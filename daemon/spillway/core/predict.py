@@ -24,9 +24,6 @@ KNEE = 0.92
 PROVEN_KNEE = 0.85
 """The same where the capacity was read off a saturated region: that reading is good to some percent."""
 
-SHOWN_KNEE = 0.98
-"""The same at most where the newest minutes show that it answers well so near to full."""
-
 KNEE_PRICE = 0.15
 """Share of bad requests at exactly full: demand swings by some percent around its mean."""
 
@@ -81,12 +78,8 @@ class Region:
     """Chance that the quota is lifted."""
     reopens: float = 0.0
     """Chance that what a closed region was closed for is over; 0 for one that is open."""
-    shown: float = 0.0
-    """Requests/s that it was seen to answer well in the newest minutes; 0 where it was not well."""
     backlog: float = 0.0
     """Seconds of waiting that lie before a new request when a write takes effect; 0 where nothing is saturated."""
-    home_demand: float = 0.0
-    """Requests/s that come here first."""
 
     @property
     def likely(self) -> float:
@@ -188,6 +181,13 @@ class Model(Remembering):
             if r.name == region:
                 return i
         raise ValueError(region)
+
+    def at_home(self) -> list[float]:
+        """Requests/s of the forecast that come to each region first, if nothing is in the way."""
+        homes = [0.0] * len(self.regions)
+        for rate, order in zip(self.origins.rates, self.origins.orders, strict=True):
+            homes[order[0]] += rate
+        return homes
 
     def potential(self) -> float:
         """Requests/s that all member regions could carry well with open ceilings; bad shares taken off."""

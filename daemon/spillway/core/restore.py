@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from spillway.core.bounds import capped, hundredths
 from spillway.core.facts import Facts
-from spillway.core.picture import Picture, shown_bad
+from spillway.core.picture import Picture
 from spillway.core.predict import Outcome, Region
 from spillway.core.reasons import reason
+from spillway.core.regions import shown_bad
 from spillway.core.rest import rested
 from spillway.core.result import Lever
 from spillway.core.units import SCALER_FLOOR

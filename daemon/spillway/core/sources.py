@@ -8,9 +8,11 @@ from spillway.core.altered import altered
 from spillway.core.demand import ONE_PLACE, attribute, follow
 from spillway.core.facts import Facts
 from spillway.core.memory import Estimate, Flight, OriginMemory, ServiceMemory
-from spillway.core.picture import Layout, auto_drained, ceiling_factor, layout_of, routes_through
+from spillway.core.picture import auto_drained
 from spillway.core.policy import Evidence, PostureSet
+from spillway.core.regions import ceiling_factor
 from spillway.core.result import Lever
+from spillway.core.routes import Layout, layout_of, routes_through
 from spillway.core.shares import lowest_share
 from spillway.core.snapshot import Missing, PlaceDemand, Seen
 from spillway.core.window import Window

@@ -7,6 +7,7 @@ from spillway.config.fields import format_duration
 from spillway.config.policy import PolicyConfig, PosturesConfig, TimingConfig, TriggersConfig, WindowConfig
 from spillway.config.suggest import did_you_mean
 from spillway.config.tree import Location
+from spillway.core.facts import AUTO_DRAIN_BELOW
 
 
 def check(draft: Draft) -> None:
@@ -95,29 +96,21 @@ def _evidence(draft: Draft, at: Location, policy: PolicyConfig) -> None:
 
 
 def _triggers(draft: Draft, at: Location, triggers: TriggersConfig) -> None:
-    pairs = (
-        ("return_error_ratio", triggers.return_error_ratio, "drain_error_ratio", triggers.drain_error_ratio),
-        (
-            "drain_healthy_share",
-            triggers.drain_healthy_share,
-            "return_healthy_share",
-            triggers.return_healthy_share,
-        ),
-        (
-            "return_latency_ratio",
-            triggers.return_latency_ratio,
-            "shed_latency_ratio",
-            triggers.shed_latency_ratio,
-        ),
-    )
-    for low, low_value, high, high_value in pairs:
-        if low_value >= high_value:
-            draft.error(
-                (*at, "triggers", low),
-                f"{low} ({low_value:g}) must be less than {high} ({high_value:g}): without a gap a region leaves and returns in turns.",
-                f"Lower {low}, or raise {high}.",
-                uses=((*at, "triggers", high),),
-            )
+    low, high = triggers.return_error_ratio, triggers.drain_error_ratio
+    if low >= high:
+        draft.error(
+            (*at, "triggers", "return_error_ratio"),
+            f"return_error_ratio ({low:g}) must be less than drain_error_ratio ({high:g}): without a gap a region leaves and returns in turns.",
+            "Lower return_error_ratio, or raise drain_error_ratio.",
+            uses=((*at, "triggers", "drain_error_ratio"),),
+        )
+    if triggers.return_healthy_share <= AUTO_DRAIN_BELOW:
+        draft.error(
+            (*at, "triggers", "return_healthy_share"),
+            f"return_healthy_share ({triggers.return_healthy_share:g}) must be more than {AUTO_DRAIN_BELOW:g}, under which Google drains a "
+            "region by itself: without a gap it leaves and returns in turns.",
+            f"Write more than {AUTO_DRAIN_BELOW:g}; Google takes a region back at 0.35.",
+        )
 
 
 def _postures(draft: Draft, at: Location, policy: PolicyConfig) -> None:
