@@ -105,7 +105,11 @@ def test_a_slow_region_is_shed_at_once_and_comes_back_in_steps() -> None:
     assert path[1:] == sorted(path[1:])
     assert all(b - a <= Rhythm().up_step + 1e-9 for a, b in pairwise(path))
     assert path[-1] == 1.0
-    assert run.scaler_path("us-east4") == []
+    receiver = run.scaler_path(
+        "us-east4"
+    )  # capped at what it surely takes while it takes more, and then let go
+    assert all(s >= 0.9 for s in receiver)
+    assert receiver[-1:] in ([], [1.0])
 
 
 def test_lost_machines_with_passing_checks_are_found_by_their_answer_rate() -> None:
