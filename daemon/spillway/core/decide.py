@@ -36,6 +36,9 @@ SHORT_MARGIN = 0.3
 UNSTEADY_SECONDS = 900.0
 """Seconds since a healthy share last changed for which the shortage may be over before a sacrifice is undone."""
 
+SHOWN_PERIODS = 3
+"""Samples after the dead time in which more room shows plainly: queues must drain first."""
+
 LEAST_STEP = 0.05
 """Smallest rise worth a write, unless it opens the ceiling fully."""
 
@@ -137,7 +140,13 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
 
 
 def _lasting(picture: Picture) -> bool:
-    """Whether what is missing is not just missing: endpoints that come and go are no reason to give up a region for hours."""
+    """Whether what is missing is not just missing: endpoints that come and go are no reason to give up a region for hours.
+
+    Nor is a shortage that more room on its way may end: who has joined or was raised is to be seen first.
+    """
+    shown = picture.dead_time + SHOWN_PERIODS * picture.policy.timing.sample_period
+    if any(f.after > f.before and picture.at - f.made_at < shown for f in picture.memory.flights):
+        return False
     changes = [
         f.estimate.shares[-1][0] for f in picture.facts if f.serving and not f.dead and f.estimate.shares[1:]
     ]

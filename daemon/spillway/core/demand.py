@@ -105,9 +105,16 @@ def _of_place(
 
 
 def follow(
-    origins: tuple[OriginMemory, ...], found: Mapping[tuple[str, RegionName], float], elapsed: float
+    origins: tuple[OriginMemory, ...],
+    found: Mapping[tuple[str, RegionName], float],
+    elapsed: float,
+    *,
+    queued: bool = False,
 ) -> tuple[OriginMemory, ...]:
-    """The remembered origins after one more window, `elapsed` seconds after the last; sorted."""
+    """The remembered origins after one more window, `elapsed` seconds after the last; sorted.
+
+    With `queued` some of the answers are of requests that had waited: a jump of answers is no jump of demand then.
+    """
     old = {(o.place, o.home): o for o in origins}
     places = {place for place, _ in found}
     merged = []
@@ -117,7 +124,8 @@ def follow(
         if before is None or elapsed <= 0.0:
             merged.append(OriginMemory(place=key[0], home=key[1], level=rate))
             continue
-        weight = 1.0 if abs(rate - before.level) > JUMP * before.level else LEVEL
+        jumped = not queued and abs(rate - before.level) > JUMP * before.level
+        weight = 1.0 if jumped else LEVEL
         level = before.level + weight * (rate - before.level)
         slope = (level - before.level) / elapsed
         trend = before.trend + TREND * (slope - before.trend)

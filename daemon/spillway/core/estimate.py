@@ -251,9 +251,10 @@ def _learn_saturated(
     answered = minute.ok / setting.period
     service = old.service_time if old.service_time is not None else baseline
     rate, known = answered / share, old.saturated_rate
+    waiting = max(0.0, mean - slots * share / max(answered, 1e-6))
     if known is not None:
-        cut = minute.end > setting.cut_at + setting.period
-        if cut and told.total / setting.period / share < OFFERED * known:
+        drains = minute.end > setting.cut_at + setting.period or waiting < old.waiting
+        if drains and told.total / setting.period / share < OFFERED * known:
             rate = known  # it works off its queue and is not asked for more: no measure of what it can
         elif mean > CUT_OFF * baseline and rate > HALVED * known:
             rate = known
@@ -265,7 +266,7 @@ def _learn_saturated(
         "low_at": minute.end,
         "low_rate": rate,
         "low_count": _again(old, rate, minute.end),
-        "waiting": max(0.0, mean - slots * share / max(answered, 1e-6)),
+        "waiting": waiting,
         "slow": old.slow if known is not None else max(old.slow, UNKNOWN_SLOW),
     }
 

@@ -56,10 +56,11 @@ def update(
         return _names(place, home, layout)
 
     found = attribute(memory.origins, seen, full, next_of)
-    if any(f.serving and _stuck(f.estimate) for f in facts):
+    queued = any(f.serving and _stuck(f.estimate) for f in facts)
+    if queued:
         found = _held(found, memory.origins)
     elapsed = max(ends) - memory.origins_at if memory.origins_at else 0.0
-    return altered(memory, origins=follow(memory.origins, found, elapsed), origins_at=max(ends))
+    return altered(memory, origins=follow(memory.origins, found, elapsed, queued=queued), origins_at=max(ends))
 
 
 def _stuck(estimate: Estimate) -> bool:
