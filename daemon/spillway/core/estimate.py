@@ -45,6 +45,9 @@ CUT_OFF = 5.0
 """Mean latency over its baseline from which a saturated region's answers are no measure: what has waited up to its time-out is
 cut off, and the slots that it had taken by then have worked in vain; of the rest the short ones are answered first."""
 
+DRAINING = 0.95
+"""Mean latency over that of the saturated minute before from which a queue is being worked off."""
+
 HALVED = 0.6
 """Share of what was found down to which that explains what is missing; below it more has been lost."""
 
@@ -253,7 +256,8 @@ def _learn_saturated(
     rate, known = answered / share, old.saturated_rate
     waiting = max(0.0, mean - slots * share / max(answered, 1e-6))
     if known is not None:
-        drains = minute.end > setting.cut_at + setting.period or waiting < old.waiting
+        before = old.waiting + slots / known  # mean latency of the minute before
+        drains = minute.end > setting.cut_at + setting.period or mean < DRAINING * before
         if drains and told.total / setting.period / share < OFFERED * known:
             rate = known  # it works off its queue and is not asked for more: no measure of what it can
         elif mean > CUT_OFF * baseline and rate > HALVED * known:

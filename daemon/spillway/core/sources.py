@@ -60,7 +60,9 @@ def update(
     if queued:
         found = _held(found, memory.origins)
     elapsed = max(ends) - memory.origins_at if memory.origins_at else 0.0
-    return altered(memory, origins=follow(memory.origins, found, elapsed, queued=queued), origins_at=max(ends))
+    return altered(
+        memory, origins=follow(memory.origins, found, elapsed, queued=queued), origins_at=max(ends)
+    )
 
 
 def _stuck(estimate: Estimate) -> bool:
