@@ -61,7 +61,6 @@ PARTS = (
     Part(name="putting sudden slowness under load down to lost slots", constants=(("estimate.HEAVY", inf),)),
     Part(name="taking small differences in the tail for noise", constants=(("regions.BAD_GRAIN", 0.0),)),
     Part(name="believing a jump of demand at once", constants=(("demand.JUMP", inf),)),
-    Part(name="opening the doubtful beside capping the full", constants=(("starts.OPENINGS", 0),)),
     Part(name="near certainty before a probe that may hurt", constants=(("restore.SURE_HOPE", 0.75),)),
     Part(
         name="joining a standby whole where it is urgent",

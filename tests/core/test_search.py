@@ -109,7 +109,6 @@ def test_the_starts_are_whole_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         "open every region": (1.0, 1.0, 1.0),
         "cap the full regions and open the others": (1.0, 0.45, 1.0),
         "relieve the full regions and open the others": (1.0, 0.1, 1.0),
-        "cap the full regions and open up to c": (1.0, 0.45, 1.0),
         "close the bad regions and cap the others": (0.0, 0.45, 0.9),
         "close the bad regions": (0.0, 1.0, 0.8),
         "cap the full regions": (1.0, 0.45, 0.8),

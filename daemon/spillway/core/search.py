@@ -11,7 +11,7 @@ from math import ceil
 
 from spillway.core.bounds import BLIND_LIMIT, KEEP, SLIVER, Bounds, capped, hundredths
 from spillway.core.predict import Model, Outcome
-from spillway.core.starts import give_up, openings, sacrifices
+from spillway.core.starts import give_up, sacrifices
 from spillway.core.units import SCALER_FLOOR
 
 EFFORT = 1100
@@ -243,8 +243,6 @@ def search(model: Model, bounds: Bounds) -> Found:
             "relieve the full regions and open the others",
             [SCALER_FLOOR if f else 1.0 for f in full],
         )
-        for name, scalers in openings(model, bounds, full, caps):
-            run.try_start(name, scalers)
     run.try_start(
         "close the bad regions and cap the others", [min(a, b) for a, b in zip(closed, caps, strict=True)]
     )

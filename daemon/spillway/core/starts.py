@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spillway.core.bounds import Bounds, hundredths
+from spillway.core.bounds import hundredths
 from spillway.core.predict import Model
 
 SPARED = 0.87
@@ -14,33 +14,8 @@ SACRIFICES = 6
 """Regions tried as the one that is given up, worst first."""
 
 
-OPENINGS = 4
-"""Doubtful regions that are opened one after the other, surest first."""
-
-
 SHRUNK = 0.35
 """Share of the wanted loads down to which ceilings are lowered to give up a region."""
-
-
-def openings(
-    model: Model, bounds: Bounds, full: list[bool], caps: list[float]
-) -> list[tuple[str, list[float]]]:
-    """Full regions capped, and the doubtful ones opened beside those that are surer, one after the other.
-
-    A doubtful region alone helps nobody while the full one keeps what it cannot take, and a cap alone has nowhere to send
-    it: only both together show what they are worth.
-    """
-    doubtful = sorted(
-        (-r.hope, r.name, i)
-        for i, (r, f, high) in enumerate(zip(model.regions, full, bounds.highest, strict=True))
-        if not f and bounds.movable[i] and r.scaler < min(high, 1.0) and not r.dead
-    )
-    scalers = [min(now, cap) if f else now for now, cap, f in zip(model.scalers, caps, full, strict=True)]
-    found = []
-    for _, name, i in doubtful[:OPENINGS]:
-        scalers[i] = 1.0
-        found.append((f"cap the full regions and open up to {name}", list(scalers)))
-    return found
 
 
 def sacrifices(model: Model) -> list[int]:
