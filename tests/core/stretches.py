@@ -10,7 +10,7 @@ from spillway.core.policy import Evidence, Slo
 from spillway.core.snapshot import Minute
 
 PERIOD = 60.0
-SETTING = Setting(target=160.0, hold=1.0, slo=Slo(), evidence=Evidence(), period=PERIOD)
+SETTING = Setting(target=160.0, slo=Slo(), evidence=Evidence(), period=PERIOD)
 CALM = (15, 75.0, 1.0)
 """A quarter of an hour below half of the target, a second for each request: a baseline of 1 s, 160 slots."""
 

@@ -9,7 +9,7 @@ from spillway.core.memory import Estimate
 from spillway.core.policy import Evidence, Slo
 from spillway.core.snapshot import Minute
 
-SETTING = Setting(target=160.0, hold=1.0, slo=Slo(), evidence=Evidence(), period=60.0)
+SETTING = Setting(target=160.0, slo=Slo(), evidence=Evidence(), period=60.0)
 
 
 def minute(number: int, rate: float, mean: float) -> Minute:

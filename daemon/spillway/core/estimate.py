@@ -97,8 +97,6 @@ class Setting:
 
     target: float | None
     """Requests/s at scaler 1 for all endpoints, the prior of the capacity."""
-    hold: float
-    """How much longer than usual to distrust, 1 or more."""
     slo: Slo
     evidence: Evidence
     period: float

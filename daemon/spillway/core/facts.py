@@ -14,7 +14,6 @@ from spillway.core.maker import maker
 from spillway.core.memory import BackendMemory, Estimate
 from spillway.core.overlay import BackendSetting
 from spillway.core.policy import Policy
-from spillway.core.rest import hold_at
 from spillway.core.shares import flapping
 from spillway.core.snapshot import Absence, BackendView, HealthCount, Minute, Seen
 from spillway.core.topology import Backend, BalancingMode
@@ -101,18 +100,13 @@ def facts_of(
     if isinstance(window, Window) and isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
         told = _setting(
             target=target,
-            hold=hold_at(memory, policy.rhythm, at),
             slo=policy.slo,
             evidence=policy.evidence,
             period=policy.timing.sample_period,
             cut_at=memory.moved_at if memory.moved_at is not None and memory.direction < 0 else inf,
         )
-        served, last = estimate.served, estimate.last_minute
-        minutes = later(view.traffic.value, max(window.start, last))
-        estimate = learn(estimate, pooled(minutes, others), told)
-        if others:  # machines do not care whose requests they work on; whose demand it is, is another matter
-            period = policy.timing.sample_period
-            estimate = altered(estimate, served=following(served, minutes, last, period))
+        minutes = later(view.traffic.value, max(window.start, estimate.last_minute))
+        estimate = _learned(estimate, minutes, others, told)
     if estimate is not memory.estimate:
         memory = altered(memory, estimate=estimate)
     return _facts(
@@ -129,6 +123,17 @@ def facts_of(
         serving=setting.member and setting.scaler > 0.0,
         dead=health is not None and health.total > 0 and health.healthy < AUTO_DRAIN_BELOW * health.total,
     )
+
+
+def _learned(
+    estimate: Estimate, minutes: tuple[Minute, ...], others: Mapping[float, Minute] | None, told: Setting
+) -> Estimate:
+    """The estimate after these minutes: machines do not care whose requests they work on, but demand is each service's own."""
+    found = learn(estimate, pooled(minutes, others), told)
+    if not others:
+        return found
+    served = following(estimate.served, minutes, estimate.last_minute, told.period)
+    return altered(found, served=served)
 
 
 def _with_health(estimate: Estimate, health: HealthCount | None, at: float) -> Estimate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spillway.core import decide, drift, edits, membership, operate, posture, sources, verify
+from spillway.core import dead, decide, drift, edits, membership, operate, posture, sources, verify
 from spillway.core.altered import altered
 from spillway.core.assess import assess, panic_of
 from spillway.core.bookkeeping import settle
@@ -17,13 +17,12 @@ from spillway.core.maker import maker
 from spillway.core.memory import Flight, ServiceMemory
 from spillway.core.outcome import Candidate
 from spillway.core.overlay import ServiceSetting
-from spillway.core.picture import Picture, auto_drained, build, posture_set
+from spillway.core.picture import Picture, build, posture_set
 from spillway.core.plan import check_prefixes, ordered
 from spillway.core.policy import Policy
 from spillway.core.reasons import reason
-from spillway.core.regions import ceiling_factor
 from spillway.core.rest import hold_after
-from spillway.core.result import Lever, Refusal, ServiceAssessment, Verdict
+from spillway.core.result import Refusal, ServiceAssessment, Verdict
 from spillway.core.snapshot import Minute, Seen, ServiceView
 from spillway.core.topology import Service
 from spillway.core.wishes import Change
@@ -31,11 +30,6 @@ from spillway.errors import UnsafePlan
 
 HOUR = 3600.0
 
-DEAD_READS = 2
-"""Health reads in a row that must agree before a region counts as dead."""
-
-DEAD_LOAD = 0.005
-"""Share of the forecast that a dead region must still be getting for a drain to be worth a write."""
 
 SharedMinutes = dict[tuple[str, str], dict[float, Minute]]
 """Minutes that other services had on the same groups, by (service, region) and end."""
@@ -87,7 +81,7 @@ def passage(
     if only_dead:
         picture = build(service, facts, memory, policy, setting.posture, at)
         panic, _ = panic_of(picture, only_dead=True)
-        wanted, quiet = _dead(picture), "no region is dead that Google's auto-drain leaves in service"
+        wanted, quiet = dead.drains(picture), "no region is dead that Google's auto-drain leaves in service"
     else:
         settings = posture_set(policy, setting.posture)
         memory = sources.update(memory, facts, view.places, settings, policy.evidence)
@@ -177,7 +171,7 @@ def _wanted(
     chosen: dict[str | None, Change] = {}
     for change in (
         *operate.wishes(picture, holds),
-        *_dead(picture),
+        *dead.drains(picture),
         *edits.wishes(picture),
         *joins,
         *undo,
@@ -217,41 +211,6 @@ def _candidate(picture: Picture, decision: decide.Decision) -> Candidate | None:
         second=decision.found.second,
         second_bad=decision.found.second_bad / total,
     )
-
-
-def _dead(picture: Picture) -> tuple[Change, ...]:
-    """Drains of dead regions that would still get traffic: Google's auto-drain is off, or holds its half already."""
-    if not any(f.dead for f in picture.facts):
-        return ()
-    settings = posture_set(picture.policy, picture.posture)
-    drained = auto_drained(picture.facts, settings)
-    alive = any(f.serving and not f.dead for f in picture.facts)
-    loads = picture.model.base().flow.loads
-    found = []
-    for facts, load in zip(picture.facts, loads, strict=True):
-        if not (facts.dead and facts.serving and alive) or facts.health is None:
-            continue
-        gets = (
-            load > DEAD_LOAD * picture.model.forecast and ceiling_factor(facts, settings, drained=False) > 0.0
-        )
-        if facts.memory.dead_seen < DEAD_READS or facts.region in drained:
-            continue
-        if gets or not settings.auto_drain:
-            why = reason(
-                "drain-dead", region=facts.region, healthy=facts.health.healthy, total=facts.health.total
-            )
-            found.append(
-                Change(
-                    service=picture.service.name,
-                    region=facts.region,
-                    lever=Lever.SCALER,
-                    before=facts.setting.scaler,
-                    after=0.0,
-                    reason=why,
-                    urgent=True,
-                )
-            )
-    return tuple(found)
 
 
 def _checked(
