@@ -47,6 +47,11 @@ def hundredths(value: float) -> float:
 
 def capped(region: Region, keep: float = KEEP) -> float:
     """The scaler at which `region` is full at `keep` of what it can take."""
+    return scaler_for(region, keep * region.takes)
+
+
+def scaler_for(region: Region, rate: float) -> float:
+    """The scaler at which `region` is full at `rate` requests/s."""
     if region.ceiling <= 0.0:
         return 1.0
-    return hundredths(keep * region.takes / region.ceiling)
+    return hundredths(rate / region.ceiling)

@@ -22,10 +22,12 @@ def hold_at(memory: BackendMemory, rhythm: Rhythm, at: float) -> float:
     return 1.0 + (memory.hold - 1.0) * exp2(-max(0.0, at - memory.hold_at) / rhythm.hold_decay)
 
 
-def rest_of(memory: BackendMemory, rhythm: Rhythm, timing: Timing, at: float, direction: int) -> float:
+def rest_of(
+    memory: BackendMemory, rhythm: Rhythm, timing: Timing, at: float, direction: int, dead_time: float
+) -> float:
     """Seconds that must pass between the last move and one in `direction` (-1 down, 1 up).
 
-    A direction of 0 is a way up that goes no further than what was proven to fit.
+    A direction of 0 is a way up that goes no further than what was proven to fit; `dead_time` is the one that was measured.
     Never less than the dead time. A way down rests only for the plain dwell, so that flapping slows the return and not
     the rescue; a way up waits for the grown one where it tests what may be too much. A raise by a trifle binds nobody's
     hands: what is seen to be bad is not its doing.
@@ -34,8 +36,8 @@ def rest_of(memory: BackendMemory, rhythm: Rhythm, timing: Timing, at: float, di
     if direction < 0.0 < memory.moved_by <= TRIM + 1e-9:
         return 0.0
     if direction <= 0:
-        return plain
-    return max(plain, min(rhythm.hold_max, plain * hold_at(memory, rhythm, at)))
+        return max(plain, dead_time)
+    return max(plain, dead_time, min(rhythm.hold_max, plain * hold_at(memory, rhythm, at)))
 
 
 def rested(
@@ -44,8 +46,7 @@ def rested(
     """Whether the backend may move in `direction` again; `dead_time` is the one that was measured."""
     if memory.moved_at is None:
         return True
-    rest = rest_of(memory, rhythm, timing, at, direction)
-    return at - memory.moved_at >= (max(dead_time, rest) if rest > 0.0 else 0.0)
+    return at - memory.moved_at >= rest_of(memory, rhythm, timing, at, direction, dead_time)
 
 
 def hold_after(memory: BackendMemory, rhythm: Rhythm, at: float, change: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spillway.core.bounds import capped, hundredths
+from spillway.core.bounds import capped, hundredths, scaler_for
 from spillway.core.facts import Facts
 from spillway.core.picture import Picture
 from spillway.core.predict import Outcome, Region
@@ -114,9 +114,8 @@ def _fits(picture: Picture, outcome: Outcome, base: Outcome, i: int) -> bool:
 
 def _gentle(region: Region) -> float:
     """The scaler that goes as far beyond what was proven as can hurt little."""
-    if region.quota is not None and region.quota * GENTLE_QUOTA < region.capacity * GENTLE:
-        return hundredths(GENTLE_QUOTA * region.quota / region.ceiling)
-    return hundredths(GENTLE * region.capacity / region.ceiling)
+    rate = GENTLE * region.capacity
+    return scaler_for(region, rate if region.quota is None else min(rate, GENTLE_QUOTA * region.quota))
 
 
 def well_rested(picture: Picture, facts: Facts) -> bool:

@@ -29,9 +29,8 @@ def resting(change: Change, now: Situation) -> Ruling | None:
         return None
     ago = picture.at - memory.moved_at
     direction = -1 if change.down else 0 if _proven(change, now) else 1
-    rest = rest_of(memory, picture.policy.rhythm, picture.policy.timing, picture.at, direction)
-    if rest > 0.0:
-        rest = max(picture.dead_time, rest)
+    rhythm, timing = picture.policy.rhythm, picture.policy.timing
+    rest = rest_of(memory, rhythm, timing, picture.at, direction, picture.dead_time)
     if change.lever is Lever.MEMBERSHIP and not change.member:
         rest = 0.0
     if ago < rest:
