@@ -12,19 +12,18 @@ from tests.core.pictures import AT, area, flight_of, picture_of
 
 from spillway.core.altered import altered
 from spillway.core.belief import RECOVERY_SECONDS, doubt_left
-from spillway.core.bounds import capped
+from spillway.core.bounds import KEEP, capped
 from spillway.core.decide import decide
 from spillway.core.memory import Estimate
 from spillway.core.picture import Picture
 from spillway.core.policy import Rhythm
 from spillway.core.restore import (
     FILLED,
-    GENTLE,
-    GENTLE_QUOTA,
     HARMLESS,
     NEEDED_HOPE,
     NEEDED_ROOM,
     PROBE_HOPE,
+    QUOTA_KEEP,
     SURE_HOPE,
     UNSEEN_BAD,
     probes,
@@ -71,14 +70,14 @@ def test_what_is_not_well_or_rests_is_left(memory: dict[str, Any]) -> None:
 
 def test_while_machines_may_be_missing_it_feels_its_way_along_what_they_proved() -> None:
     doubted = lowered(capacity=70.0, high=100.0, hope=0.9)
-    assert raised(doubted) == {"a": 0.68}
-    assert capped(doubted.model.regions[0], GENTLE) == 0.68
+    assert raised(doubted) == {"a": 0.63}
+    assert capped(doubted.model.regions[0], KEEP) == 0.63
     assert raised(lowered(0.5, capacity=50.0, high=100.0, hope=0.99)) == {}
     assert raised(lowered()) == {"a": pytest.approx(0.4 + UP_STEP)}
 
 
 def test_while_a_quota_may_hold_it_goes_little_further_than_it_allows() -> None:
-    assert raised(lowered(quota=60.0, quota_hope=0.5)) == {"a": pytest.approx(GENTLE_QUOTA * 0.6, abs=0.006)}
+    assert raised(lowered(quota=60.0, quota_hope=0.5)) == {"a": pytest.approx(QUOTA_KEEP * 0.6, abs=0.006)}
 
 
 def test_no_region_is_filled_to_the_brim_without_need() -> None:
@@ -103,7 +102,7 @@ def test_nothing_goes_past_what_was_proven_while_in_doubt(
 ) -> None:
     picture = lowered(scaler, demand=demand, capacity=low, high=100.5, hope=hope)
     for after in raised(picture).values():
-        assert scaler < after <= min(1.0, max(scaler, capped(picture.model.regions[0], GENTLE)))
+        assert scaler < after <= min(1.0, max(scaler, capped(picture.model.regions[0], KEEP)))
 
 
 def closed(

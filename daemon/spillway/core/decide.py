@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
+from spillway.core import surge
 from spillway.core.bounds import Bounds, capped
 from spillway.core.floors import effective_of, floor_of, nominal_floor, nominal_of
 from spillway.core.picture import Picture
@@ -78,18 +80,24 @@ def decide(picture: Picture) -> Decision:
         gain = base.bad - found.best.bad
         margin = _margin(picture, short)
         if gain >= max(margin * base.bad, LEAST_GAIN * model.forecast):
-            changes = _changes(picture, found, short)
-            touched = {c.region for c in changes}
-            rest = tuple(c for c in probes(picture) if c.region not in touched)
-            return Decision(changes=(*changes, *rest), base=base, found=found, short=short, stuck=stuck)
+            changes = _heard(_changes(picture, found, short), probes(picture))
+            return Decision(changes=changes, base=base, found=found, short=short, stuck=stuck)
     calm = not _cutting(picture) and base.bad <= TROUBLE * model.forecast
     return Decision(
-        changes=(*(restores(picture) if calm else ()), *probes(picture)),
+        changes=_heard(surge.raises(picture), restores(picture) if calm else (), probes(picture)),
         base=base,
         found=found,
         short=short,
         stuck=stuck,
     )
+
+
+def _heard(*wishes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """One change for each region: of several the first is heard."""
+    chosen: dict[str | None, Change] = {}
+    for change in chain.from_iterable(wishes):
+        chosen.setdefault(change.region, change)
+    return tuple(chosen.values())
 
 
 def _margin(picture: Picture, short: float) -> float:

@@ -105,8 +105,10 @@ def facts_of(
             period=policy.timing.sample_period,
             cut_at=memory.moved_at if memory.moved_at is not None and memory.direction < 0 else inf,
         )
-        minutes = later(view.traffic.value, max(window.start, estimate.last_minute))
-        estimate = _learned(estimate, minutes, others, told)
+        since = estimate.last_minute
+        if since == 0.0 or share != memory.estimate.healthy_share:
+            since = max(since, window.start)  # nobody knows when endpoints came or went in a pause
+        estimate = _learned(estimate, later(view.traffic.value, since), others, told)
     if estimate is not memory.estimate:
         memory = altered(memory, estimate=estimate)
     return _facts(

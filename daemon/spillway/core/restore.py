@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from spillway.core.bounds import capped, hundredths, scaler_for
+from spillway.core.bounds import KEEP, capped, hundredths, scaler_for
 from spillway.core.facts import Facts
+from spillway.core.membership import forecast_far
 from spillway.core.picture import Picture
-from spillway.core.predict import Outcome, Region
+from spillway.core.predict import Model, Outcome, Region
 from spillway.core.reasons import reason
 from spillway.core.regions import shown_bad
 from spillway.core.rest import rested
@@ -38,15 +39,11 @@ NEEDED_HOPE = 0.5
 NEEDED_ROOM = 0.9
 """Share of what all others can take from which they count as short."""
 
-GENTLE_QUOTA = 1.04
-"""The same of a quota that was met: what exceeds it is refused, and nothing else suffers."""
+QUOTA_KEEP = 1.04
+"""Share of a quota that was met up to which a ceiling rises without need: what exceeds it is refused, and nothing else suffers."""
 
 SWING = 1.06
 """Demand over its forecast with which a region is opened: an error in the total lands on the one region at the margin."""
-
-GENTLE = 0.98
-"""Share of what was proven up to which a ceiling rises without need. So near to full, chance alone makes requests wait if
-nothing has changed, and the estimate follows if they do not: the way up feels its way and never overshoots."""
 
 LEAST_STEP = 0.05
 """Smallest rise worth a write, unless it opens the ceiling fully."""
@@ -113,9 +110,13 @@ def _fits(picture: Picture, outcome: Outcome, base: Outcome, i: int) -> bool:
 
 
 def _gentle(region: Region) -> float:
-    """The scaler that goes as far beyond what was proven as can hurt little."""
-    rate = GENTLE * region.capacity
-    return scaler_for(region, rate if region.quota is None else min(rate, GENTLE_QUOTA * region.quota))
+    """The scaler that goes as far as can hurt little: nearly to what was proven, a little past a quota.
+
+    So near to full, requests would have to wait now and then if nothing has changed. If they do not, the estimate follows: the way
+    up feels its way and never overshoots.
+    """
+    rate = KEEP * region.capacity
+    return scaler_for(region, rate if region.quota is None else min(rate, QUOTA_KEEP * region.quota))
 
 
 def well_rested(picture: Picture, facts: Facts) -> bool:
@@ -148,6 +149,11 @@ def probes(picture: Picture) -> tuple[Change, ...]:
     return tuple(changes)
 
 
+def room_of(model: Model) -> float:
+    """Requests/s that the open regions answer well."""
+    return sum([min(r.scaler * r.ceiling, r.likely) * (1.0 - r.bad) for r in model.regions if r.scaler > 0.0])
+
+
 def may_reopen(picture: Picture, region: Region, facts: Facts) -> bool:
     """Whether a region that was closed by a scaler of 0 may be given load again: its health checks pass, and it has rested."""
     closed = region.member and region.scaler == 0.0 and region.movable and not facts.memory.leaving
@@ -159,8 +165,7 @@ def _hopeful(picture: Picture, region: Region, facts: Facts) -> bool:
     if facts.memory.empty_since is None or shown_bad(facts) < picture.policy.triggers.drain_error_ratio:
         return True
     model = picture.model
-    parts = [min(r.scaler * r.ceiling, r.likely) * (1.0 - r.bad) for r in model.regions if r.scaler > 0.0]
-    if model.forecast > NEEDED_ROOM * sum(parts):
+    if forecast_far(picture) > NEEDED_ROOM * room_of(model):
         return region.reopens >= NEEDED_HOPE
     harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(facts))
     return region.reopens >= (PROBE_HOPE if harm <= HARMLESS * model.forecast else SURE_HOPE)

@@ -42,7 +42,7 @@ APART = tuple(g for g in CHAIN if g not in {capacity.capacity, capacity.receiver
 LEAST = 0.01
 """A change smaller than this is none (reference: no-op suppression)."""
 
-ALONE = frozenset({"probe", "restore"})
+ALONE = frozenset({"probe", "restore", "foresee"})
 """Reasons of changes that are no part of a set."""
 
 HARM = 0.001

@@ -50,7 +50,7 @@ def well(change: Change, now: Situation) -> Ruling | None:
         return None
     picture = now.picture
     memory = picture.fact(change.region).memory
-    if change.reason.code in {"make-room", "share-shortage", "undo", "revert-edit"}:
+    if change.reason.code in {"make-room", "foresee", "share-shortage", "undo", "revert-edit"}:
         return None
     since = picture.at - memory.well_since if memory.well_since is not None else 0.0
     needed = picture.policy.rhythm.up_wait

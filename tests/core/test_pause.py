@@ -1,0 +1,58 @@
+"""After a pause of the daemon the minutes that it missed are learned, but for those in which endpoints came or went."""
+
+from __future__ import annotations
+
+from tests.core.stretches import CALM, PERIOD, Stretch, minutes
+
+from spillway.core.facts import Facts, facts_of
+from spillway.core.memory import BackendMemory
+from spillway.core.overlay import BackendSetting
+from spillway.core.policy import Policy
+from spillway.core.snapshot import BackendView, HealthCount, ObservedBackend, Seen
+from spillway.core.topology import Backend, BalancingMode, GroupKey, Preference, Target
+
+BACKEND = Backend(
+    service="pool",
+    region="a",
+    groups=(GroupKey(name="g", scope="a-a"),),
+    target=Target(mode=BalancingMode.RATE, per_endpoint=16.0),
+)
+SLOW: tuple[Stretch, ...] = ((4, 46.0, 20.0), (8, 16.0, 3.0), (6, 16.0, 1.0))
+"""Three times as slow: saturated behind a long queue, cut to a tenth, well again."""
+
+
+def looked(memory: BackendMemory, *stretches: Stretch, healthy: int = 10) -> Facts:
+    seen = minutes(*stretches)[-20:]  # what a query of twenty minutes shows
+    end = seen[-1].end
+    view = BackendView(
+        region="a",
+        traffic=Seen(value=seen, age=210.0, evidence=1000),
+        health=Seen(value=HealthCount(healthy=healthy, total=10), age=1.0, evidence=10),
+        observed=Seen(
+            value=ObservedBackend(member=True, scaler=0.1, mixed=False, preference=Preference.DEFAULT),
+            age=1.0,
+            evidence=1,
+        ),
+    )
+    setting = BackendSetting(region="a", member=True, scaler=0.1)
+    return facts_of(BACKEND, setting, memory, view, Policy(), end + 210.0, None, end)
+
+
+def test_a_slow_region_has_all_its_machines_though_nobody_looked_while_it_was_slow() -> None:
+    calm = looked(BackendMemory(region="a"), CALM)
+    before = looked(calm.memory, CALM, SLOW[0])
+    assert before.estimate.saturated_rate is not None
+    after = looked(before.memory, CALM, *SLOW)
+    assert after.capacity is not None
+    assert after.capacity > 0.9 * 160.0
+    assert after.estimate.last_minute == PERIOD * (15 + 4 + 8 + 6)
+
+
+def test_minutes_in_which_endpoints_went_are_not_learned() -> None:
+    calm = looked(BackendMemory(region="a"), CALM)
+    whole = looked(calm.memory, CALM, (8, 60.0, 4.0), (4, 60.0, 1.0))
+    half = looked(calm.memory, CALM, (8, 60.0, 4.0), (4, 60.0, 1.0), healthy=5)
+    assert whole.capacity is not None
+    assert half.capacity is not None
+    assert whole.capacity < 80.0, "saturated at 60/s with all its endpoints"
+    assert half.capacity > 0.9 * 80.0, "nobody knows how many there were at 60/s"

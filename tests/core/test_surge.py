@@ -1,0 +1,96 @@
+"""A surge opens what was lowered before the others are full, by whole steps, and only what is as likely well as not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.core.pictures import AT, area, picture_of
+
+from spillway.core.altered import altered
+from spillway.core.decide import decide
+from spillway.core.guards.chain import narrow
+from spillway.core.guards.situation import Situation
+from spillway.core.holds import Holds
+from spillway.core.membership import SURGING, forecast_far
+from spillway.core.memory import Estimate, OriginMemory
+from spillway.core.picture import Picture
+from spillway.core.policy import Rhythm
+from spillway.core.restore import NEEDED_ROOM
+from spillway.core.surge import raises
+
+UP_STEP = Rhythm().up_step
+
+
+def rising(
+    demand: float = 170.0, slope: float = 0.15, memory: dict[str, Any] | None = None, **changes: Any
+) -> Picture:
+    """Region a lowered or closed; b and c take 200 requests/s, and get `demand` with `slope` more every second."""
+    regions = (area("a", **{"scaler": 0.1, **changes}), area("b"), area("c"))
+    half = demand / 2
+    picture = picture_of(regions, {"b": half, "c": half}, memories={"a": memory or {}})
+    origins = tuple(OriginMemory(place="", home=home, level=half, trend=slope / 2) for home in ("b", "c"))
+    return altered(picture, memory=altered(picture.memory, origins=origins))
+
+
+def closed(hope: float, **memory: Any) -> Picture:
+    known = {"empty_since": AT - 1800.0, "estimate": Estimate(slow=0.9), **memory}
+    return rising(memory=known, scaler=0.0, bad=0.9 * (1.0 - hope), reopens=hope, fresh=False)
+
+
+def raised(picture: Picture) -> dict[str, float]:
+    return {c.region or "": c.after for c in raises(picture)}
+
+
+def test_a_lowered_region_is_raised_by_a_whole_step_before_the_others_are_full() -> None:
+    picture = rising()
+    assert picture.model.base().bad < 0.01 * picture.model.demand, "nothing is wrong yet"
+    assert raised(picture) == {"a": pytest.approx(0.1 + UP_STEP)}
+    (change,) = raises(picture)
+    assert change.reason.code == "foresee"
+    assert "towards 204" in change.reason.sentence
+
+
+@pytest.mark.parametrize(
+    ("demand", "slope"), [(170.0, 0.0), (170.0, -0.15), (60.0, 0.05)], ids=["steady", "falling", "room"]
+)
+def test_without_a_surge_or_with_room_nothing_is_raised(demand: float, slope: float) -> None:
+    picture = rising(demand, slope)
+    expected = forecast_far(picture)
+    assert expected < SURGING * demand or expected <= NEEDED_ROOM * 200.0
+    assert raised(picture) == {}
+
+
+def test_a_closed_region_is_opened_by_a_step_once_it_is_as_likely_well_as_not() -> None:
+    assert raised(closed(0.5)) == {"a": pytest.approx(UP_STEP)}
+    assert raised(closed(0.49)) == {}
+    assert raised(closed(0.8, well_since=None)) == {}, "its health checks fail"
+    assert raised(closed(0.8, leaving=True)) == {}, "it is about to leave"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"capacity": 30.0, "high": 100.0, "hope": 0.4},
+        {"fresh": False},
+        {"dead": True},
+        {"movable": False},
+        {"memory": {"moved_at": AT - 120.0, "direction": 1}},
+    ],
+    ids=["machines-missing", "not-seen", "dead", "not-movable", "resting"],
+)
+def test_what_is_probably_not_well_or_rests_is_left(changes: dict[str, Any]) -> None:
+    assert raised(rising(**changes)) == {}
+
+
+def test_machines_that_are_as_likely_back_as_not_are_tried() -> None:
+    assert raised(rising(capacity=30.0, high=100.0, hope=0.6)) == {"a": pytest.approx(0.1 + UP_STEP)}
+
+
+def test_the_guards_let_it_pass_although_nothing_is_bad_yet() -> None:
+    picture = closed(0.6)
+    wanted = decide(picture).changes
+    assert {c.region: c.after for c in wanted}["a"] == pytest.approx(UP_STEP)
+    start = Situation(picture=picture, holds=Holds(), panic=None, scalers=picture.model.scalers)
+    guarded = narrow(wanted[:1], start)
+    assert [c.after for c in guarded.changes] == [pytest.approx(UP_STEP)], guarded.refusals
