@@ -18,6 +18,7 @@ from tests.bench import (
     bench_core,
     bench_engine,
     bench_observe,
+    bench_search,
     bench_service,
     bench_world,
     delays,
@@ -52,6 +53,11 @@ FIGURES = (
         name="decision, 30 regions",
         goal="<= 5 ms",
         measure=lambda: f"{1000 * bench_core.decision_30_regions():.1f} ms",
+    ),
+    Figure(
+        name="search against every set of ceilings, 300 fleets of 3",
+        goal="-",
+        measure=bench_search.distances,
     ),
     Figure(
         name="client's messages to rows, 200 services x 10 regions",

@@ -14,11 +14,12 @@ from spillway.control.memory import fit, read_back
 from spillway.control.merge import with_health
 from spillway.control.progress import Progress
 from spillway.control.record import plain
-from spillway.control.records import assessments_record
+from spillway.control.records import assessments_record, pass_record
 from spillway.control.retry import FIRST_WAIT, LONGEST_WAIT, Retry
 from spillway.core.distribution import Distribution
+from spillway.core.outcome import Candidate
 from spillway.core.overlay import Posture, initial_overlay
-from spillway.core.result import BackendState, Reason
+from spillway.core.result import BackendState, Plan, Reason
 from spillway.core.snapshot import Minute, Seen
 from spillway.core.topology import Preference
 
@@ -206,6 +207,22 @@ def test_traffic_has_its_age_its_evidence_and_its_minutes() -> None:
     record = snapshot_record(MinutesSeen(), replace(snapshot, services=(replace(view, backends=backends),)))
     for _, _, traffic in record["services"]["pool"]["backends"].values():
         assert traffic == (240.0, 53, [(60.0, 50.0, 0.0, 1.0, 2.0)])
+
+
+def test_a_record_tells_what_was_weighed_and_what_no_ceilings_can_avoid() -> None:
+    weighed = Candidate(
+        service="pool",
+        bad_now=0.2,
+        bad_best=0.05,
+        name="close the bad regions",
+        second="none",
+        second_bad=0.2,
+        least=0.04,
+    )
+    plan = Plan(overlay=STARTING, moves=())
+    record = plain(pass_record(MinutesSeen(), example.report(candidates=(weighed,)), STARTING, plan))
+    (found,) = record["candidates"]
+    assert (found["name"], found["bad_best"], found["least"]) == ("close the bad regions", 0.05, 0.04)
 
 
 def test_a_record_names_the_columns_of_its_assessments() -> None:

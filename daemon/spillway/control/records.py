@@ -60,6 +60,7 @@ def pass_record(seen: MinutesSeen, report: TickReport, before: Overlay, plan: Pl
         "overlay": overlay_record(before),
         "assessments": assessments_record(report.assessments),
         "modes": dict(report.modes),
+        "candidates": report.candidates,
         "moves": report.moves,
         "advice": report.advice,
         "refusals": report.refusals,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from spillway.core.outcome import Candidate
 from spillway.core.policy import Mode
 from spillway.core.result import Move, Reason, Refusal, ServiceAssessment, Verdict
 from spillway.core.snapshot import Snapshot
@@ -44,6 +45,8 @@ class TickReport:
     alarms: tuple[Reason, ...]
     applied: Applied | None
     """None where nothing was written."""
+    candidates: tuple[Candidate, ...] = ()
+    """The best set of ceilings that was found for each service that had something to win, and how far below it the least lies."""
     outputs: tuple[tuple[str, str], ...] = ()
     """Outputs of the stack, `load_balancer_ip` among them."""
 

@@ -232,6 +232,7 @@ class Loop:
             verdicts=result.verdicts,
             alarms=result.alarms,
             applied=applied,
+            candidates=result.candidates,
             outputs=self._hand.kept.outputs,
         )
 

@@ -11,7 +11,7 @@ from spillway.core.result import Move, Plan, Reason, Refusal, ServiceAssessment,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """What deciding for one service looked at: for the journal and `explain`."""
+    """What deciding for one service looked at, in shares of bad requests: for the journal."""
 
     service: str
     bad_now: float
@@ -19,6 +19,8 @@ class Candidate:
     name: str
     second: str
     second_bad: float
+    least: float
+    """Share of bad requests that no set of ceilings gets below."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

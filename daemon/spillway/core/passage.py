@@ -188,8 +188,13 @@ def _quiet(picture: Picture, decision: decide.Decision) -> str:
     if model.forecast <= 0.0:
         return reason("no-data").sentence
     if decision.found is not None:
-        bad, best = decision.base.share(model.forecast), decision.found.best.share(model.forecast)
-        return reason("no-better", bad=bad, best=best).sentence
+        found, total = decision.found, model.forecast
+        numbers = {
+            "bad": found.base.share(total),
+            "best": found.best.share(total),
+            "least": found.least / total,
+        }
+        return reason("no-better", **numbers).sentence
     if picture.memory.flights:
         count = len(picture.memory.flights)
         return reason("in-flight", moves="1 move is" if count == 1 else f"{count} moves are").sentence
@@ -210,6 +215,7 @@ def _candidate(picture: Picture, decision: decide.Decision) -> Candidate | None:
         name=decision.found.name,
         second=decision.found.second,
         second_bad=decision.found.second_bad / total,
+        least=decision.found.least / total,
     )
 
 

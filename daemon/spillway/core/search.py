@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from spillway.core.bounds import BLIND_LIMIT, KEEP, SLIVER, Bounds, capped, hundredths
+from spillway.core.least import least_bad
 from spillway.core.predict import Model, Outcome
 from spillway.core.starts import give_up, sacrifices
 from spillway.core.units import SCALER_FLOOR
@@ -50,6 +51,8 @@ class Found:
     name: str
     second: str
     second_bad: float
+    least: float
+    """Bad requests/s that no set of ceilings gets below (`least_bad`): the distance to it bounds what was missed."""
 
 
 class _Search:
@@ -196,7 +199,19 @@ class _Search:
             hundredths(now + 0.06) if now else now,
             1.0,
         }
+        if region.ceiling > 0.0:
+            values.add(hundredths((self.best.flow.loads[i] - self._spare(i)) / region.ceiling))
         return sorted(v for v in values if v != now)
+
+    def _spare(self, i: int) -> float:
+        """Requests/s that all others can take besides what they have, as far as they are open."""
+        spare = 0.0
+        for j, (region, load, limit, scaler) in enumerate(
+            zip(self.model.regions, self.best.flow.loads, self.limits, self.best.scalers, strict=True)
+        ):
+            if j != i and not region.dead:
+                spare += max(0.0, min(limit, scaler * region.ceiling) - load)
+        return spare
 
     def _try_value(self, i: int, value: float) -> bool:
         scalers = list(self.best.scalers)
@@ -261,7 +276,14 @@ def search(model: Model, bounds: Bounds) -> Found:
                 run.try_start(f"give up {regions[i].name} for the others", given)
     run.refine(_interesting(model, run))
     run.settle()
-    return Found(base=run.base, best=run.best, name=run.name, second=run.second, second_bad=run.second_bad)
+    return Found(
+        base=run.base,
+        best=run.best,
+        name=run.name,
+        second=run.second,
+        second_bad=run.second_bad,
+        least=least_bad(model),
+    )
 
 
 def _interesting(model: Model, run: _Search) -> list[int]:
