@@ -66,6 +66,7 @@ PARTS = (
         name="joining a standby whole where it is urgent",
         constants=(("membership.URGENT", -1.0), ("membership.SURGING", inf)),
     ),
+    Part(name="raises ahead of a surge", constants=(("surge.SURGING", inf),)),
     Part(name="trend of demand", constants=(("demand.TREND", 0.0),)),
     Part(name="demand hidden by saturation", constants=(("sources.HIDDEN_FALL", 0.0),)),
     Part(name="expecting a flapping region to fall again", constants=(("shares.FLAP_SECONDS", 0.0),)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spillway.core.altered import altered
 from spillway.core.bounds import hundredths
-from spillway.core.demand import ahead
+from spillway.core.daytime import expected
 from spillway.core.facts import Facts
 from spillway.core.memory import ServiceMemory
 from spillway.core.picture import Picture
@@ -23,6 +23,9 @@ fits elsewhere, and a ramp would be climbed in the middle of the shortage."""
 
 SURGING = 1.15
 """Forecast demand over the present one from which it rises as fast as can be: how far is not known yet."""
+
+IDLE = 1.0
+"""Requests/s under which a region may have no series: Monitoring shows nothing of a backend without traffic."""
 
 HOME_BAD = 0.5
 """Share of bad answers at which the home of a pinned service counts as lost."""
@@ -49,7 +52,7 @@ def wishes(picture: Picture, *, stuck: bool = False) -> tuple[ServiceMemory, tup
 def forecast_far(picture: Picture) -> float:
     """Requests/s expected when a region that joins now carries load."""
     seconds = picture.dead_time + LOOK_AHEAD
-    return max(picture.model.forecast, sum([ahead(o, seconds) for o in picture.memory.origins]))
+    return max(picture.model.forecast, sum(expected(picture.memory, picture.memory.origins, seconds)))
 
 
 def _join(picture: Picture, *, stuck: bool) -> Change | None:
@@ -127,8 +130,13 @@ def _leave(picture: Picture) -> tuple[ServiceMemory, Change | None]:
 
 
 def _others_known(picture: Picture, leaving: Facts) -> bool:
+    """Whether all others are seen, or are seen to be idle: healthy, and nobody would be sent there now."""
+    loads = picture.model.base().flow.loads
     return all(
-        isinstance(f.window, Window) for f in picture.facts if f.serving and f.region != leaving.region
+        isinstance(f.window, Window)
+        or (load < IDLE and f.share >= picture.policy.triggers.return_healthy_share)
+        for f, load in zip(picture.facts, loads, strict=True)
+        if f.serving and f.region != leaving.region
     )
 
 

@@ -126,6 +126,26 @@ class OriginMemory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayMemory:
+    """The hours of the day at one place, UTC."""
+
+    place: str
+    hour: int = -1
+    """The running hour, counted since 1970."""
+    rates: float = 0.0
+    """Sum of the rates of its minutes so far, in requests/s."""
+    minutes: int = 0
+    before: float = 0.0
+    """Mean rate of the hour before; 0 where it was not seen."""
+    growth: tuple[float, ...] = ()
+    """For each hour of the day, the logarithm of its mean over that of the hour before it; empty before the first."""
+    swing: tuple[float, ...] = ()
+    """Mean deviation of that from day to day."""
+    seen: tuple[int, ...] = ()
+    """Days on which it was seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
     """A move that was written and whose effect is not verified yet."""
 
@@ -161,6 +181,8 @@ class ServiceMemory:
     origins: tuple[OriginMemory, ...] = ()
     origins_at: float = 0.0
     """UTC end of the newest minute behind `origins`."""
+    days: tuple[DayMemory, ...] = ()
+    """Sorted by place."""
     flights: tuple[Flight, ...] = ()
     proposed: tuple[Flight, ...] = ()
     """Moves of the newest plan, until `confirm` says what became of them."""

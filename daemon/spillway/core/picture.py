@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from spillway.core.altered import altered
-from spillway.core.demand import ahead
+from spillway.core.daytime import expected
 from spillway.core.facts import Facts
 from spillway.core.maker import maker
-from spillway.core.memory import OriginMemory, ServiceMemory
+from spillway.core.memory import ServiceMemory
 from spillway.core.overlay import Posture
 from spillway.core.policy import Policy, PostureSet
 from spillway.core.predict import Model
@@ -93,7 +93,7 @@ def build(
     ]
     ages = [f.window.age for f in facts if isinstance(f.window, Window)]
     effect = policy.timing.effect
-    origins, level = _origins(memory.origins, layout, min(ages, default=0.0) + effect)
+    origins, level = _origins(memory, layout, min(ages, default=0.0) + effect)
     model = _model(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
     newest = max([f.made_at for f in memory.flights], default=at)
     model = _with_queues(model, effect, max(0.0, at - newest - effect))
@@ -138,14 +138,14 @@ def dead_time(policy: Policy, memory: ServiceMemory) -> float:
     return timing.sample_period + timing.visibility_delay + settle
 
 
-def _origins(origins: tuple[OriginMemory, ...], layout: Layout, seconds: float) -> tuple[Origins, float]:
+def _origins(memory: ServiceMemory, layout: Layout, seconds: float) -> tuple[Origins, float]:
     names = {name for name, *_ in layout}
-    kept = [o for o in origins if o.home in names]
+    kept = [o for o in memory.origins if o.home in names]
     through = routes_through(layout)
     routes = [through.route(o.place, o.home) for o in kept]
     return (
         _model_origins(
-            rates=tuple([ahead(o, seconds) for o in kept]),
+            rates=tuple(expected(memory, kept, seconds)),
             orders=tuple([order for order, _ in routes]),
             round_trips=tuple([trips for _, trips in routes]),
         ),

@@ -1,0 +1,110 @@
+"""The hours of the day: how demand of a place usually grows from one to the next, learned from the days that were seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import exp, log
+
+from spillway.core.altered import altered
+from spillway.core.demand import ahead
+from spillway.core.memory import DayMemory, OriginMemory, ServiceMemory
+
+HOUR = 3600.0
+HOURS = 24
+
+FULL_HOUR = 30
+"""Minutes that an hour's mean takes at least."""
+
+STEEPEST = 4.0
+"""Largest growth in an hour that is learned, and smallest as its inverse: more is an outage or its end."""
+
+DAYS_LEAST = 2
+"""Days on which an hour must have been seen before anything is expected of it: once is no habit."""
+
+DAYS_MOST = 5
+"""Days over which the mean runs: a change of habit is learned within a week."""
+
+SURE = 2.0
+"""Mean deviations from day to day by which a growth must exceed nothing; only what goes beyond them is expected. For a normal
+distribution that leaves one in twenty to chance (1.6 standard deviations)."""
+
+MOST_PLACES = 12
+"""Places that are followed: there are fewer continents."""
+
+
+def follow_days(
+    days: tuple[DayMemory, ...], origins: Iterable[OriginMemory], end: float
+) -> tuple[DayMemory, ...]:
+    """The remembered days after one more minute of demand, which ended at UTC second `end`; sorted by place."""
+    levels: dict[str, float] = {}
+    for origin in origins:
+        levels[origin.place] = levels.get(origin.place, 0.0) + origin.level
+    known = {day.place: day for day in days}
+    for place in sorted(levels):
+        if place in known or len(known) < MOST_PLACES:
+            day = known.get(place) or DayMemory(place=place)
+            known[place] = _with_minute(day, levels[place], int((end - 1.0) // HOUR))
+    return tuple([known[place] for place in sorted(known)])
+
+
+def _with_minute(day: DayMemory, rate: float, hour: int) -> DayMemory:
+    if hour == day.hour:
+        return altered(day, rates=day.rates + rate, minutes=day.minutes + 1)
+    if day.minutes < FULL_HOUR or hour < day.hour:
+        return altered(day, hour=hour, rates=rate, minutes=1, before=0.0)
+    day, mean = _learned(day), day.rates / day.minutes
+    return altered(day, hour=hour, rates=rate, minutes=1, before=mean if hour == day.hour + 1 else 0.0)
+
+
+def _learned(day: DayMemory) -> DayMemory:
+    """With the hour that has just ended held against the one before it."""
+    mean = day.rates / day.minutes
+    if day.before <= 0.0 or mean <= 0.0:
+        return day
+    grown = log(min(STEEPEST, max(1.0 / STEEPEST, mean / day.before)))
+    k = day.hour % HOURS
+    growth, swing, seen = (
+        [*(day.growth or (0.0,) * HOURS)],
+        [*(day.swing or (0.0,) * HOURS)],
+        [*(day.seen or (0,) * HOURS)],
+    )
+    off = abs(grown - growth[k])
+    if seen[k] == 0:
+        growth[k] = grown
+    else:
+        weight = 1.0 / min(seen[k] + 1, DAYS_MOST)
+        growth[k] += weight * (grown - growth[k])
+        swing[k] = off if seen[k] == 1 else swing[k] + weight * (off - swing[k])
+    seen[k] = min(DAYS_MOST, seen[k] + 1)
+    return altered(
+        day,
+        growth=tuple(round(g, 4) for g in growth),
+        swing=tuple(round(s, 4) for s in swing),
+        seen=tuple(seen),
+    )
+
+
+def rise(day: DayMemory, at: float, seconds: float) -> float:
+    """Demand `seconds` after UTC second `at` over the demand then, by habit; never below 1.
+
+    A rise is prepared for; of a fall nothing is believed before it comes.
+    """
+    if not day.seen:
+        return 1.0
+    total, now, end = 0.0, at, at + seconds
+    while now < end:
+        # what grew from one hour to the next is the way from the middle of the one to that of the other
+        slot = int((now + HOUR / 2) // HOUR)
+        until = min(end, slot * HOUR + HOUR / 2)
+        k = slot % HOURS
+        if day.seen[k] >= DAYS_LEAST:
+            sure = max(0.0, abs(day.growth[k]) - SURE * day.swing[k])
+            total += (sure if day.growth[k] > 0.0 else -sure) * (until - now) / HOUR
+        now = until
+    return max(1.0, exp(total))
+
+
+def expected(memory: ServiceMemory, origins: Iterable[OriginMemory], seconds: float) -> list[float]:
+    """Requests/s of each origin `seconds` after the newest minute: by its trend or by the habit of its place, whichever is more."""
+    rises = {day.place: rise(day, memory.origins_at, seconds) for day in memory.days}
+    return [max(ahead(o, seconds), o.level * rises.get(o.place, 1.0)) for o in origins]
