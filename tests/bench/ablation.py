@@ -67,6 +67,7 @@ PARTS = (
         constants=(("membership.URGENT", -1.0), ("membership.SURGING", inf)),
     ),
     Part(name="raises ahead of a surge", constants=(("surge.SURGING", inf),)),
+    Part(name="a standby that joins on the first minute of a surge", constants=(("demand.LEAP", inf),)),
     Part(name="trend of demand", constants=(("demand.TREND", 0.0),)),
     Part(name="demand hidden by saturation", constants=(("sources.HIDDEN_FALL", 0.0),)),
     Part(name="expecting a flapping region to fall again", constants=(("shares.FLAP_SECONDS", 0.0),)),

@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spillway.core.demand import (
+    CHANCE,
     CRUMB,
     GROWTH_BOUND,
     JUMP,
+    LEAP,
+    LEAP_BOUND,
     LEVEL,
     ONE_PLACE,
     SHRINK_BOUND,
@@ -18,6 +21,7 @@ from spillway.core.demand import (
     ahead,
     attribute,
     follow,
+    leaping,
 )
 from spillway.core.memory import OriginMemory
 from spillway.core.waterfall import Origins, pour
@@ -155,3 +159,43 @@ def test_only_what_goes_beyond_the_noise_is_forecast_and_never_far() -> None:
 def test_a_steeper_trend_never_forecasts_less(one: float, two: float, seconds: float) -> None:
     low, high = sorted((one, two))
     assert ahead(origin(low), seconds) <= ahead(origin(high), seconds) + 1e-9
+
+
+def leapt(
+    before: float, after: float, *, seconds: float = 60.0, queued: bool = False
+) -> tuple[OriginMemory, ...]:
+    """Two equal origins, a minute later."""
+    found = {(PLACE, home): after / 2 for home in "ab"}
+    return follow(origins(a=before / 2, b=before / 2), found, seconds, queued=queued)
+
+
+def test_the_first_minute_of_a_surge_shows_where_it_may_lead() -> None:
+    grown = leapt(400.0, 460.0)
+    assert sum(o.leap for o in grown) == pytest.approx(1.0)
+    assert sum(o.level for o in grown) == pytest.approx(430.0), "half believed as a level"
+    assert leaping(grown, 300.0) == pytest.approx(430.0 + 600.0 * 300.0 / 900.0)
+    assert leaping(grown, 86_400.0) == pytest.approx(LEAP_BOUND * 430.0)
+
+
+def test_what_moves_from_place_to_place_is_no_surge() -> None:
+    moved = follow(origins(a=300.0, b=100.0), {(PLACE, "a"): 100.0, (PLACE, "b"): 300.0}, 60.0)
+    assert max(o.leap for o in moved) > 0.0
+    assert leaping(moved, 300.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(400.0, 430.0), (400.0, 300.0), (3.0, 3.6)], ids=["swing", "fall", "chance"]
+)
+def test_a_swing_a_fall_and_chance_are_no_surge(before: float, after: float) -> None:
+    assert after - before < LEAP * before + CHANCE * (before / 60.0) ** 0.5
+    assert leaping(leapt(before, after), 300.0) == 0.0
+
+
+def test_what_had_waited_and_what_took_an_hour_to_come_are_no_surge() -> None:
+    assert leaping(leapt(400.0, 600.0, queued=True), 300.0) == 0.0
+    assert leaping(leapt(400.0, 600.0, seconds=3600.0), 300.0) == 0.0
+
+
+def test_a_surge_that_goes_on_no_faster_is_left_to_the_trend() -> None:
+    flat = follow(leapt(400.0, 600.0), {(PLACE, home): 300.0 for home in "ab"}, 60.0)
+    assert leaping(flat, 300.0) == 0.0

@@ -6,7 +6,8 @@ it shows up elsewhere: the place's total is still true, and the shares remembere
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from math import sqrt
 
 from spillway.core.maker import maker
 from spillway.core.memory import OriginMemory
@@ -26,8 +27,19 @@ TREND_NOISE = 0.05
 """Share of the level that a trend must promise at least; only what goes beyond it is forecast. Demand swings by as much from
 minute to minute, and a trend that is noise moves the one region at the margin by far more."""
 
+MINUTE = 60.0
+
 DAMPING_SECONDS = 600.0
 """A trend is believed for about this long."""
+
+LEAP = 0.1
+"""Growth of all demand from one minute to the next that is the beginning of a surge, besides what chance brings."""
+
+CHANCE = 3.0
+"""Standard deviations of a minute's count, which is a Poisson number at best, that chance is granted."""
+
+LEAP_BOUND = 2.0
+"""A surge whose first minute is all that was seen is not believed to more than double the demand."""
 
 GROWTH_BOUND = 1.2
 SHRINK_BOUND = 0.8
@@ -129,7 +141,15 @@ def follow(
         level = before.level + weight * (rate - before.level)
         slope = (level - before.level) / elapsed
         trend = before.trend + TREND * (slope - before.trend)
-        merged.append(_origin(place=before.place, home=before.home, level=level, trend=trend))
+        merged.append(
+            _origin(
+                place=before.place,
+                home=before.home,
+                level=level,
+                trend=trend,
+                leap=0.0 if queued else (rate - before.level) / elapsed,
+            )
+        )
     if not merged:
         return origins
     floor = CRUMB * sum(o.level for o in merged)
@@ -143,3 +163,17 @@ def ahead(origin: OriginMemory, seconds: float) -> float:
     noise = TREND_NOISE * origin.level
     expected = origin.level + (gain - noise if gain > noise else gain + noise if gain < -noise else 0.0)
     return min(GROWTH_BOUND * origin.level, max(SHRINK_BOUND * origin.level, expected))
+
+
+def leaping(origins: Iterable[OriginMemory], seconds: float) -> float:
+    """Requests/s of all origins together `seconds` after the newest sample, if that is the first minute of a surge; otherwise 0.
+
+    What one place gains and another loses in the same minute is traffic that moves, and no surge.
+    """
+    level = leap = 0.0
+    for origin in origins:
+        level += origin.level
+        leap += origin.leap
+    if leap * MINUTE < LEAP * level + CHANCE * sqrt(level / MINUTE):
+        return 0.0
+    return min(LEAP_BOUND * level, level + leap * DAMPING_SECONDS * seconds / (DAMPING_SECONDS + seconds))

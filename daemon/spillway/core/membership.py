@@ -5,6 +5,7 @@ from __future__ import annotations
 from spillway.core.altered import altered
 from spillway.core.bounds import hundredths
 from spillway.core.daytime import expected
+from spillway.core.demand import leaping
 from spillway.core.facts import Facts
 from spillway.core.memory import ServiceMemory
 from spillway.core.picture import Picture
@@ -55,12 +56,17 @@ def forecast_far(picture: Picture) -> float:
     return max(picture.model.forecast, sum(expected(picture.memory, picture.memory.origins, seconds)))
 
 
+def _leap(picture: Picture) -> float:
+    """Requests/s to which a surge may grow that only its first minute shows: a standby that comes in vain does no harm."""
+    return leaping(picture.memory.origins, picture.dead_time + LOOK_AHEAD)
+
+
 def _join(picture: Picture, *, stuck: bool) -> Change | None:
     """The standby whose joining helps most, if headroom falls short."""
     model, policy = picture.model, picture.policy
     if model.forecast <= 0.0 or not any(isinstance(f.window, Window) for f in picture.facts):
         return None
-    expected = forecast_far(picture)
+    expected = max(forecast_far(picture), _leap(picture))
     potential = model.potential()
     home = _home_lost(picture)
     headroom = potential / expected - 1.0

@@ -123,6 +123,8 @@ class OriginMemory:
     """Requests/s, smoothed."""
     trend: float = 0.0
     """Requests/s gained in a second."""
+    leap: float = 0.0
+    """The same in the newest window alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,69 @@
+"""When a standby joins ahead of a surge, and when the others are known well enough to let it go home."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.core.pictures import AT, area, picture_of
+
+from spillway.core.altered import altered
+from spillway.core.membership import IDLE, wishes
+from spillway.core.memory import OriginMemory
+from spillway.core.picture import Picture
+from spillway.core.result import Lever
+from spillway.core.snapshot import Absence
+from spillway.core.window import Blind
+from spillway.core.wishes import Change
+
+
+def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **memory: Any) -> Picture:
+    """Regions a and b take 200 requests/s together, the standby s as much as each; all of `leap` comes in a."""
+    standby = area("s") if joined else area("s", member=False, scaler=0.0)
+    picture = picture_of((area("a"), area("b"), standby), demand, memories={"s": memory})
+    facts = tuple(
+        altered(f, backend=replace(f.backend, standby=True)) if f.region == "s" else f for f in picture.facts
+    )
+    origins = tuple(
+        OriginMemory(place="Europe", home=home, level=level, leap=leap if home == "a" else 0.0)
+        for home, level in demand.items()
+    )
+    return altered(picture, facts=facts, memory=altered(picture.memory, origins=origins))
+
+
+def joins(picture: Picture) -> list[Change]:
+    return [c for c in wishes(picture)[1] if c.lever is Lever.MEMBERSHIP and c.up]
+
+
+def leaves(picture: Picture) -> list[Change]:
+    long = altered(picture, memory=altered(picture.memory, roomy_since=(("s", AT - 86_400.0),)))
+    return [c for c in wishes(long)[1] if c.region == "s" and c.down]
+
+
+def test_a_standby_joins_on_the_first_minute_of_a_surge() -> None:
+    calm = with_standby(False, {"a": 55.0, "b": 55.0})
+    assert joins(calm) == []
+    (change,) = joins(with_standby(False, {"a": 55.0, "b": 55.0}, leap=0.35))
+    assert change.region == "s"
+    assert change.after == 1.0, "nobody knows how far it goes"
+    assert change.reason.code == "join-forecast"
+
+
+def idle(picture: Picture, *, healthy: float = 1.0) -> Picture:
+    """Region b without series."""
+    blind = Blind(absence=Absence.NO_SERIES, why="nothing in the judged minutes, unlike its neighbours")
+    facts = tuple(altered(f, window=blind, share=healthy) if f.region == "b" else f for f in picture.facts)
+    return altered(picture, facts=facts)
+
+
+def test_a_region_to_which_nobody_is_sent_does_not_hold_a_standby() -> None:
+    assert leaves(with_standby(True, {"a": 40.0, "s": 40.0}))
+    assert leaves(idle(with_standby(True, {"a": 40.0, "s": 40.0})))
+
+
+@pytest.mark.parametrize(
+    ("demand", "healthy"), [({"a": 40.0, "b": 2.0 * IDLE, "s": 20.0}, 1.0), ({"a": 40.0, "s": 40.0}, 0.2)]
+)
+def test_a_region_that_should_be_seen_or_is_ill_holds_it(demand: dict[str, float], healthy: float) -> None:
+    assert leaves(idle(with_standby(True, demand), healthy=healthy)) == []
