@@ -10,7 +10,6 @@ from typing import Any
 
 from tests.core.pictures import area, bounds, picture_of
 
-from spillway.core.altered import altered
 from spillway.core.bounds import Bounds
 from spillway.core.picture import Picture
 from spillway.core.search import search
@@ -55,8 +54,8 @@ def fleet(seed: int) -> Picture:
 
 def free(picture: Picture) -> Bounds:
     """Everything allowed: what is measured is the search and not the guards."""
-    return altered(
-        bounds(picture),
+    return bounds(
+        picture,
         movable=(True,) * 3, lowest=(0.1,) * 3, highest=(1.0,) * 3,
         floor=0.0, carries=0.0, measured=True, short=True,
     )  # fmt: skip

@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 
-from tests.bench.library import FOLDER, chosen
-from tests.bench.sheet import console, names, sheet
+from tests.bench.library import asking, chosen
+from tests.bench.sheet import console, sheet
 
-from spillway.sim.backtest.runner import cores
 from spillway.sim.backtest.table import share
 from spillway.sim.control import ServiceControl
 from spillway.sim.pilot.pilot import Pilot
@@ -69,11 +66,7 @@ class Swing:
 
 def main(words: Sequence[str]) -> int:
     """Run what the words ask for, and print it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench delays", description=__doc__)
-    parser.add_argument("--only", type=names, default=list(STORIES), help="scenarios")
-    parser.add_argument("--scenarios", type=Path, default=FOLDER, help="folder to take them from")
-    parser.add_argument("--jobs", type=int, default=cores(), help="runs at once")
-    asked = parser.parse_args(words)
+    asked = asking("delays", __doc__, only=STORIES).parse_args(words)
     setups = chosen(asked.only, asked.scenarios)
     work = [(setup, factor) for setup in setups for factor in FACTORS]
     table = sheet(

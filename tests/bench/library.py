@@ -47,17 +47,23 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
+def asking(study: str, about: str | None, *, only: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The options of a study of scenarios; without `--only` it takes those of `only`, or all."""
+    parser = argparse.ArgumentParser(prog=f"python -m tests.bench {study}", description=about)
+    parser.add_argument("--only", type=names, default=[*only], help="scenarios, with commas between")
+    parser.add_argument("--scenarios", type=Path, default=FOLDER, help="folder to take them from")
+    parser.add_argument("--jobs", type=int, default=cores(), help="runs at once")
+    return parser
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench library", description=__doc__)
+    parser = asking("library", __doc__)
     everybody = [SPILLWAY, *BASELINES]
     parser.add_argument("--seeds", type=int, default=SEEDS, help="seeds of each scenario")
     parser.add_argument(
         "--oracle-seeds", type=int, default=SEEDS, help="seeds of the oracles, which take longest"
     )
     parser.add_argument("--policies", type=names, default=everybody, help="names, with commas between")
-    parser.add_argument("--only", type=names, default=[], help="scenarios, with commas between")
-    parser.add_argument("--scenarios", type=Path, default=FOLDER, help="folder to take them from")
-    parser.add_argument("--jobs", type=int, default=cores(), help="runs at once")
     return parser
 
 

@@ -1,21 +1,20 @@
 """Ticks that come late, and pauses of minutes, as on a busy machine: no story may turn on the second of a decision.
 
 `python -m tests.bench pauses --only demo,flash-crowd`
+
+Stories longer than a day run only where they are named.
 """
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import random
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 
-from tests.bench.library import FOLDER, chosen
-from tests.bench.sheet import console, names, sheet
+from tests.bench.library import asking, chosen
+from tests.bench.sheet import console, sheet
 
-from spillway.sim.backtest.runner import cores
 from spillway.sim.backtest.table import share
 from spillway.sim.baselines.google import Google
 from spillway.sim.control import ServiceControl
@@ -74,11 +73,8 @@ def bad_share(work: tuple[Setup, int | None]) -> tuple[str, int | None, float]:
 
 def main(words: Sequence[str]) -> int:
     """Run what the words ask for, and print it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench pauses", description=__doc__)
-    parser.add_argument("--only", type=names, default=[], help="scenarios; all of a day or less by default")
-    parser.add_argument("--scenarios", type=Path, default=FOLDER, help="folder to take them from")
+    parser = asking("pauses", __doc__)
     parser.add_argument("--seeds", type=int, default=12, help="runs of each scenario")
-    parser.add_argument("--jobs", type=int, default=cores(), help="runs at once")
     asked = parser.parse_args(words)
     setups = [s for s in chosen(asked.only, asked.scenarios) if asked.only or s.scenario.duration <= LONG]
     work = [(setup, seed) for setup in setups for seed in (None, *range(asked.seeds))]

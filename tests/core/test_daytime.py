@@ -12,7 +12,6 @@ from spillway.core.daytime import (
     DAYS_LEAST,
     DAYS_MOST,
     FULL_HOUR,
-    HOUR,
     HOURS,
     MOST_PLACES,
     STEEPEST,
@@ -21,6 +20,7 @@ from spillway.core.daytime import (
     rise,
 )
 from spillway.core.memory import DayMemory, OriginMemory, ServiceMemory
+from spillway.core.units import HOUR
 
 DAY = HOURS * HOUR
 START = 20_000 * DAY

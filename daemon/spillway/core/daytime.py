@@ -8,8 +8,8 @@ from math import exp, log
 from spillway.core.altered import altered
 from spillway.core.demand import ahead
 from spillway.core.memory import DayMemory, OriginMemory, ServiceMemory
+from spillway.core.units import HOUR
 
-HOUR = 3600.0
 HOURS = 24
 
 FULL_HOUR = 30
@@ -70,18 +70,13 @@ def _learned(day: DayMemory) -> DayMemory:
     )
     off = abs(grown - growth[k])
     if seen[k] == 0:
-        growth[k] = grown
+        growth[k] = round(grown, 4)
     else:
         weight = 1.0 / min(seen[k] + 1, DAYS_MOST)
-        growth[k] += weight * (grown - growth[k])
-        swing[k] = off if seen[k] == 1 else swing[k] + weight * (off - swing[k])
+        growth[k] = round(growth[k] + weight * (grown - growth[k]), 4)
+        swing[k] = round(off if seen[k] == 1 else swing[k] + weight * (off - swing[k]), 4)
     seen[k] = min(DAYS_MOST, seen[k] + 1)
-    return altered(
-        day,
-        growth=tuple(round(g, 4) for g in growth),
-        swing=tuple(round(s, 4) for s in swing),
-        seen=tuple(seen),
-    )
+    return altered(day, growth=tuple(growth), swing=tuple(swing), seen=tuple(seen))
 
 
 def rise(day: DayMemory, at: float, seconds: float) -> float:

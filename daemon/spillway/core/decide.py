@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 
 from spillway.core import surge
 from spillway.core.bounds import Bounds, capped
@@ -17,7 +16,7 @@ from spillway.core.result import Lever, Reason
 from spillway.core.search import Found, search
 from spillway.core.units import SCALER_FLOOR
 from spillway.core.window import Window
-from spillway.core.wishes import Change
+from spillway.core.wishes import Change, heard
 
 LEAST_GAIN = 0.003
 """Share of the demand that a move must save at least; below it is noise."""
@@ -80,24 +79,16 @@ def decide(picture: Picture) -> Decision:
         gain = base.bad - found.best.bad
         margin = _margin(picture, short)
         if gain >= max(margin * base.bad, LEAST_GAIN * model.forecast):
-            changes = _heard(_changes(picture, found, short), probes(picture))
+            changes = heard(_changes(picture, found, short), probes(picture))
             return Decision(changes=changes, base=base, found=found, short=short, stuck=stuck)
     calm = not _cutting(picture) and base.bad <= TROUBLE * model.forecast
     return Decision(
-        changes=_heard(surge.raises(picture), restores(picture) if calm else (), probes(picture)),
+        changes=heard(surge.raises(picture), restores(picture) if calm else (), probes(picture)),
         base=base,
         found=found,
         short=short,
         stuck=stuck,
     )
-
-
-def _heard(*wishes: tuple[Change, ...]) -> tuple[Change, ...]:
-    """One change for each region: of several the first is heard."""
-    chosen: dict[str | None, Change] = {}
-    for change in chain.from_iterable(wishes):
-        chosen.setdefault(change.region, change)
-    return tuple(chosen.values())
 
 
 def _margin(picture: Picture, short: float) -> float:

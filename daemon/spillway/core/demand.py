@@ -27,8 +27,6 @@ TREND_NOISE = 0.05
 """Share of the level that a trend must promise at least; only what goes beyond it is forecast. Demand swings by as much from
 minute to minute, and a trend that is noise moves the one region at the margin by far more."""
 
-MINUTE = 60.0
-
 DAMPING_SECONDS = 600.0
 """A trend is believed for about this long."""
 
@@ -158,11 +156,15 @@ def follow(
 
 def ahead(origin: OriginMemory, seconds: float) -> float:
     """Requests/s expected `seconds` after the newest sample, with a damped trend, inside the bounds."""
-    reach = DAMPING_SECONDS * seconds / (DAMPING_SECONDS + seconds)
-    gain = origin.trend * reach
+    gain = origin.trend * _reach(seconds)
     noise = TREND_NOISE * origin.level
     expected = origin.level + (gain - noise if gain > noise else gain + noise if gain < -noise else 0.0)
     return min(GROWTH_BOUND * origin.level, max(SHRINK_BOUND * origin.level, expected))
+
+
+def _reach(seconds: float) -> float:
+    """Seconds of undamped growth that are worth `seconds` of a growth that is believed less and less."""
+    return DAMPING_SECONDS * seconds / (DAMPING_SECONDS + seconds)
 
 
 def leaping(origins: Iterable[OriginMemory], seconds: float) -> float:
@@ -174,6 +176,6 @@ def leaping(origins: Iterable[OriginMemory], seconds: float) -> float:
     for origin in origins:
         level += origin.level
         leap += origin.leap
-    if leap * MINUTE < LEAP * level + CHANCE * sqrt(level / MINUTE):
+    if leap * 60.0 < LEAP * level + CHANCE * sqrt(level / 60.0):  # both of a minute
         return 0.0
-    return min(LEAP_BOUND * level, level + leap * DAMPING_SECONDS * seconds / (DAMPING_SECONDS + seconds))
+    return min(LEAP_BOUND * level, level + leap * _reach(seconds))

@@ -8,7 +8,6 @@ whatever they lead to is one such pouring.
 from __future__ import annotations
 
 from spillway.core.predict import HORIZON, Model, Region
-from spillway.core.remembered import remembered
 
 Part = tuple[float, float]
 """(Good answers for each request, requests/s up to which that lasts)."""
@@ -19,11 +18,6 @@ def least_bad(model: Model) -> float:
 
     Only what the model says of the regions goes in; membership and posture stay as they are.
     """
-    return _least(model)
-
-
-@remembered
-def _least(model: Model) -> float:
     parts = [p for r in model.regions if r.member and not r.dead and r.ceiling > 0.0 for p in parts_of(r)]
     left, good = model.forecast, 0.0
     for worth, width in sorted(parts, reverse=True):

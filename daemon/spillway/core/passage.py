@@ -25,11 +25,9 @@ from spillway.core.rest import hold_after
 from spillway.core.result import Refusal, ServiceAssessment, Verdict
 from spillway.core.snapshot import Minute, Seen, ServiceView
 from spillway.core.topology import Service
-from spillway.core.wishes import Change
+from spillway.core.units import HOUR
+from spillway.core.wishes import Change, heard
 from spillway.errors import UnsafePlan
-
-HOUR = 3600.0
-
 
 SharedMinutes = dict[tuple[str, str], dict[float, Minute]]
 """Minutes that other services had on the same groups, by (service, region) and end."""
@@ -168,32 +166,25 @@ def _wanted(
     decision = decide.decide(picture)
     memory, joins = membership.wishes(picture, stuck=decision.stuck)
     picture = picture if memory is picture.memory else altered(picture, memory=memory)
-    chosen: dict[str | None, Change] = {}
-    for change in (
-        *operate.wishes(picture, holds),
-        *dead.drains(picture),
-        *edits.wishes(picture),
-        *joins,
-        *undo,
-        *decision.changes,
-    ):
-        chosen.setdefault(change.region, change)
-    if stance is not None:
-        chosen[None] = stance
-    return picture, ordered(tuple(chosen.values())), _quiet(picture, decision), _candidate(picture, decision)
+    wanted = heard(
+        () if stance is None else (stance,),
+        operate.wishes(picture, holds),
+        dead.drains(picture),
+        edits.wishes(picture),
+        joins,
+        undo,
+        decision.changes,
+    )
+    candidate = _candidate(picture, decision)
+    return picture, ordered(wanted), _quiet(picture, candidate), candidate
 
 
-def _quiet(picture: Picture, decision: decide.Decision) -> str:
+def _quiet(picture: Picture, candidate: Candidate | None) -> str:
     model = picture.model
     if model.forecast <= 0.0:
         return reason("no-data").sentence
-    if decision.found is not None:
-        found, total = decision.found, model.forecast
-        numbers = {
-            "bad": found.base.share(total),
-            "best": found.best.share(total),
-            "least": found.least / total,
-        }
+    if candidate is not None:
+        numbers = {"bad": candidate.bad_now, "best": candidate.bad_best, "least": candidate.least}
         return reason("no-better", **numbers).sentence
     if picture.memory.flights:
         count = len(picture.memory.flights)

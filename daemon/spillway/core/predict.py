@@ -193,6 +193,12 @@ class Model(Remembering):
         """Requests/s that all member regions could carry well with open ceilings; bad shares taken off."""
         return _potential(self)
 
+    def room(self) -> float:
+        """Requests/s that the regions carry well with the ceilings as they are."""
+        return sum(
+            [min(r.scaler * r.ceiling, r.likely) * (1.0 - r.bad) for r in self.regions if r.scaler > 0.0]
+        )
+
     def busier(self, factor: float) -> Model:
         """The same with every origin sending `factor` times as much."""
         return altered(

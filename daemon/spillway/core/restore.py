@@ -6,7 +6,7 @@ from spillway.core.bounds import KEEP, capped, hundredths, scaler_for
 from spillway.core.facts import Facts
 from spillway.core.membership import forecast_far
 from spillway.core.picture import Picture
-from spillway.core.predict import Model, Outcome, Region
+from spillway.core.predict import Outcome, Region
 from spillway.core.reasons import reason
 from spillway.core.regions import shown_bad
 from spillway.core.rest import rested
@@ -149,9 +149,9 @@ def probes(picture: Picture) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def room_of(model: Model) -> float:
-    """Requests/s that the open regions answer well."""
-    return sum([min(r.scaler * r.ceiling, r.likely) * (1.0 - r.bad) for r in model.regions if r.scaler > 0.0])
+def short_soon(picture: Picture) -> bool:
+    """Whether the open regions count as short by the time at which one that is opened now carries load."""
+    return forecast_far(picture) > NEEDED_ROOM * picture.model.room()
 
 
 def may_reopen(picture: Picture, region: Region, facts: Facts) -> bool:
@@ -165,7 +165,7 @@ def _hopeful(picture: Picture, region: Region, facts: Facts) -> bool:
     if facts.memory.empty_since is None or shown_bad(facts) < picture.policy.triggers.drain_error_ratio:
         return True
     model = picture.model
-    if forecast_far(picture) > NEEDED_ROOM * room_of(model):
+    if short_soon(picture):
         return region.reopens >= NEEDED_HOPE
     harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(facts))
     return region.reopens >= (PROBE_HOPE if harm <= HARMLESS * model.forecast else SURE_HOPE)

@@ -7,7 +7,7 @@ from spillway.core.membership import SURGING, forecast_far
 from spillway.core.picture import Picture
 from spillway.core.predict import Region
 from spillway.core.reasons import reason
-from spillway.core.restore import NEEDED_HOPE, NEEDED_ROOM, may_move, may_reopen, room_of
+from spillway.core.restore import NEEDED_HOPE, may_move, may_reopen, short_soon
 from spillway.core.result import Lever
 from spillway.core.wishes import Change
 
@@ -19,8 +19,15 @@ def raises(picture: Picture) -> tuple[Change, ...]:
     there until it is seen; what is opened too late costs all of what queues everywhere.
     """
     model, step = picture.model, picture.policy.rhythm.up_step
+    rising = [
+        region
+        for region, facts in zip(model.regions, picture.facts, strict=True)
+        if region.scaler < 1.0 and _may_rise(picture, region, facts)
+    ]
+    if not rising:
+        return ()  # the usual case, which should not cost a look ahead
     expected = forecast_far(picture)
-    if expected < SURGING * model.demand or expected <= NEEDED_ROOM * room_of(model):
+    if expected < SURGING * model.demand or not short_soon(picture):
         return ()
     return tuple(
         Change(
@@ -31,8 +38,7 @@ def raises(picture: Picture) -> tuple[Change, ...]:
             after=min(1.0, round(region.scaler + step, 2)),
             reason=reason("foresee", region=region.name, demand=model.demand, expected=expected),
         )
-        for region, facts in zip(model.regions, picture.facts, strict=True)
-        if region.scaler < 1.0 and _may_rise(picture, region, facts)
+        for region in rising
     )
 
 

@@ -7,6 +7,9 @@ from math import isnan
 RegionName = str
 ServiceName = str
 
+HOUR = 3600.0
+"""Seconds."""
+
 SCALER_FLOOR = 0.1
 """Smallest scaler that is not zero (google.cloud.compute_v1.types.Backend.capacity_scaler)."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from spillway.core.overlay import Posture
 from spillway.core.result import Lever, Move, Reason
@@ -60,3 +62,11 @@ class Change:
             reason=self.reason,
             urgent=self.urgent,
         )
+
+
+def heard(*wishes: Iterable[Change]) -> tuple[Change, ...]:
+    """At most one change for each region, and one of posture: of several the first is heard."""
+    chosen: dict[RegionName | None, Change] = {}
+    for change in chain.from_iterable(wishes):
+        chosen.setdefault(change.region, change)
+    return tuple(chosen.values())

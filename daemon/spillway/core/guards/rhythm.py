@@ -7,11 +7,10 @@ from spillway.core.guards.situation import Ruling, Situation, refused
 from spillway.core.reasons import reason
 from spillway.core.rest import rest_of
 from spillway.core.result import BackendState, Lever
+from spillway.core.units import HOUR
 from spillway.core.verify import PATIENCE, SHOWS, arrived
 from spillway.core.window import Window
 from spillway.core.wishes import Change
-
-HOUR = 3600.0
 
 
 def resting(change: Change, now: Situation) -> Ruling | None:
