@@ -90,6 +90,10 @@ class Daemon:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
+    def says(self, words: str) -> None:
+        """Wait for words in the log: its lines are written by a thread of their own."""
+        until(lambda: words in self.log())
+
     def get(self, path: str) -> tuple[int, str]:
         try:
             with urllib.request.urlopen(f"http://{self.listen}{path}", timeout=5) as answer:
@@ -173,7 +177,7 @@ def test_a_write_under_way_is_finished_before_the_end(make: Make, number: signal
     daemon = make(drain=EUROPE, hang=True).start()
     until((daemon.folder / "hanging").exists)
     daemon.signal(number)
-    until(lambda: "Stopping" in daemon.log())
+    daemon.says("Stopping")
     (daemon.folder / "go").touch()
     assert daemon.wait() == Exit.OK
     assert daemon.scaler() == 0.0
@@ -197,7 +201,7 @@ def test_a_write_that_cannot_be_interrupted_is_abandoned_and_looked_up_at_the_ne
     assert daemon.kept()["intent"] is not None
     daemon.behave(hang=False)
     daemon.start().ready()
-    assert "in the middle of a write" in daemon.log()
+    daemon.says("in the middle of a write")
     until(lambda: daemon.scaler() == 0.0)
     assert daemon.writes().count("change") == 1
 
@@ -206,7 +210,7 @@ def test_a_second_signal_shortens_the_wait(make: Make) -> None:
     daemon = make(drain=EUROPE, hang=True, stop=3600.0).start()
     until((daemon.folder / "hanging").exists)
     daemon.signal(signal.SIGTERM)
-    until(lambda: "Stopping" in daemon.log())
+    daemon.says("Stopping")
     daemon.signal(signal.SIGTERM)
     assert daemon.wait() == Exit.OK
 
@@ -279,13 +283,13 @@ def test_a_changed_file_is_enough_and_a_mistake_changes_nothing(make: Make) -> N
     daemon.configure(mistake="the dwell is shorter than the dead time")
     until(lambda: daemon.metric(outcome("refused")) == 1)
     assert daemon.metric("spillway_config_last_reload_successful") == 0
-    assert "config.json:3: policies.default: the dwell is shorter" in daemon.log()
-    assert "the last good one stays in force" in daemon.log()
+    daemon.says("config.json:3: policies.default: the dwell is shorter")
+    daemon.says("the last good one stays in force")
     daemon.configure(digest="one", restart=["daemon.listen"])
     until(lambda: daemon.metric(outcome("unchanged")) == 1)
     daemon.configure(digest="three", restart=["daemon.listen"])
     until(lambda: daemon.metric(outcome("restart-needed")) == 1)
-    assert "a restart is needed to change daemon.listen" in daemon.log()
+    daemon.says("a restart is needed to change daemon.listen")
     daemon.behave(outcome="refused")
     daemon.configure(digest="four")
     until(lambda: daemon.metric(outcome("failed")) == 1)

@@ -56,10 +56,11 @@ class Reloader:
             )
         finally:
             self._notifier.ready()
-        self._show.reloaded(outcome)
         self._loop.note("reload", sentence)
         good = outcome in {"accepted", "unchanged"}
         _log.log(logging.INFO if good else logging.ERROR, "Reload %s: %s.", outcome, sentence)
+        # Last: whoever is alerted by the count finds the reason in the journal.
+        self._show.reloaded(outcome)
 
     def _try(self) -> tuple[str, str]:
         """Outcome and sentence of a reload whose input has no mistakes."""
