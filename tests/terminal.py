@@ -15,12 +15,13 @@ from pathlib import Path
 CTRL_C = b"\x03"
 
 ON_TERMINAL = """\
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
+signal.signal(signal.SIGINT, getattr(signal, sys.argv[1]))
+os.execv(sys.argv[2], sys.argv[2:])
 """
-"""Makes its standard input the terminal from which Ctrl-C comes, as a shell does."""
+"""Makes its standard input the terminal from which Ctrl-C comes, and says what that does, as a shell does both."""
 
 
 def children(pid: int) -> set[int]:
@@ -69,11 +70,18 @@ def gone(processes: set[int], seconds: float) -> bool:
 
 
 @contextmanager
-def on_terminal(*command: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Run `command` on a new terminal: the process, and our end of the terminal, which the caller closes."""
+def on_terminal(*command: str, background: bool = False) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run `command` on a new terminal: the process, and our end of the terminal, which the caller closes.
+
+    In the background it ignores Ctrl-C, as what a script starts with `&` does; in the foreground it never does, not even
+    where whoever runs the tests is a background job.
+    """
     terminal, far_end = pty.openpty()
     program = subprocess.Popen(
-        (sys.executable, "-c", ON_TERMINAL, *command), stdin=far_end, stdout=far_end, stderr=far_end
+        (sys.executable, "-c", ON_TERMINAL, "SIG_IGN" if background else "SIG_DFL", *command),
+        stdin=far_end,
+        stdout=far_end,
+        stderr=far_end,
     )
     os.close(far_end)
     try:

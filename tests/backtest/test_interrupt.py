@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.bench.library import FOLDER
-from tests.terminal import CTRL_C, children, gone, on_terminal, read
+from tests.terminal import CTRL_C, alive, children, gone, on_terminal, read
 
 from spillway.exits import Exit
 
@@ -36,16 +38,38 @@ def test_interrupted_on_a_terminal(jobs: str, settle: float) -> None:
         interrupt(program, terminal, 0 if jobs == "1" else int(jobs), settle)
 
 
-def interrupt(program: subprocess.Popen[bytes], terminal: int, workers: int, settle: float) -> None:
-    """Press Ctrl-C once `workers` processes are at work, and look at what becomes of them."""
-    pid = program.pid
+def test_a_background_job_works_on_after_ctrl_c() -> None:
+    with on_terminal(*COMMAND, "--jobs", "2", background=True) as (program, terminal):
+        started(program, terminal, 2)
+        below = children(program.pid)
+        os.write(terminal, CTRL_C)
+        read(terminal, 2.0)
+        assert program.poll() is None
+        assert all(map(alive, below))
+        os.close(terminal)
+        program.terminate()
+        program.wait(AT_ONCE)
+        for left in filter(alive, below):
+            with suppress(ProcessLookupError):  # it may end by itself, as nobody reads its results any more
+                os.kill(left, signal.SIGTERM)
+        assert gone(below, AT_ONCE)
+
+
+def started(program: subprocess.Popen[bytes], terminal: int, workers: int) -> bytes:
+    """Wait until `workers` processes are at work: what was said by then."""
     said, below, until = b"", set[int](), time.monotonic() + BEGUN
     while (b"runs" not in said or len(below) < workers) and time.monotonic() < until:
         said += read(terminal, 0.2)
-        below = children(pid)
+        below = children(program.pid)
     assert b"runs" in said, said
+    return said
+
+
+def interrupt(program: subprocess.Popen[bytes], terminal: int, workers: int, settle: float) -> None:
+    """Press Ctrl-C once `workers` processes are at work, and look at what becomes of them."""
+    said = started(program, terminal, workers)
     said += read(terminal, settle)
-    below = children(pid)
+    below = children(program.pid)
     interrupted = time.monotonic()
     os.write(terminal, CTRL_C)
     answer = read(terminal, AT_ONCE)

@@ -129,8 +129,12 @@ def _submit(pool: ProcessPoolExecutor, job: Job) -> Future[Done]:
 
 
 def _end_at_once_on_interrupt() -> None:
-    """Ctrl-C reaches every process of the terminal; a worker then has nothing to say."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Ctrl-C reaches every process of the terminal; a worker then has nothing to say.
+
+    Where the backtest itself was started to ignore it, as a shell's background job is, its workers do the same.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
