@@ -15,11 +15,13 @@ from spillway.core.estimate import (
     CUT_OFF,
     HALVED,
     OFFERED,
+    REMEMBERED,
     SATURATED_SECONDS,
     SLOW_MINUTES,
     learn,
     settled,
 )
+from spillway.core.facts import IDLE
 from spillway.core.memory import Estimate
 
 
@@ -157,8 +159,15 @@ def test_saturation_that_nothing_confirms_becomes_a_doubt() -> None:
     hoped = belief(later, SETTING.target, 1.0, full.low_at + SATURATED_SECONDS + 1.0, 1.0)
     assert hoped is not None
     assert 0.0 < hoped.hope < 0.5
+
+
+def test_a_region_that_is_silent_for_long_is_believed_to_have_no_traffic() -> None:
     calm = learned(CALM)
-    assert settled(calm, 1e9) is calm
+    assert calm.served > IDLE
+    assert settled(calm, calm.last_minute + REMEMBERED) is calm
+    silent = settled(calm, calm.last_minute + REMEMBERED + 1.0)
+    assert silent.served == 0.0
+    assert settled(silent, calm.last_minute + 2.0 * REMEMBERED) is silent
 
 
 def rise(*means: float) -> Estimate:

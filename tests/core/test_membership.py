@@ -9,7 +9,8 @@ import pytest
 from tests.core.pictures import AT, area, picture_of
 
 from spillway.core.altered import altered
-from spillway.core.membership import IDLE, wishes
+from spillway.core.facts import IDLE
+from spillway.core.membership import wishes
 from spillway.core.memory import OriginMemory
 from spillway.core.picture import Picture
 from spillway.core.result import Lever

@@ -60,9 +60,7 @@ def looks_bad(facts: Facts) -> bool:
 
 def is_blind(facts: Facts) -> bool:
     """Whether a region that should have traffic shows none that can be judged."""
-    return (
-        facts.serving and not facts.dead and isinstance(facts.window, Blind) and facts.estimate.served > 1.0
-    )
+    return facts.serving and not facts.dead and isinstance(facts.window, Blind) and not facts.idle
 
 
 def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:

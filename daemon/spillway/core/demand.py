@@ -7,7 +7,7 @@ it shows up elsewhere: the place's total is still true, and the shares remembere
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from math import sqrt
+from math import exp, sqrt
 
 from spillway.core.maker import maker
 from spillway.core.memory import OriginMemory
@@ -29,6 +29,9 @@ minute to minute, and a trend that is noise moves the one region at the margin b
 
 DAMPING_SECONDS = 600.0
 """A trend is believed for about this long."""
+
+USUAL_SECONDS = 1800.0
+"""Time constant of the usual demand: longer than holes and garbage in the metrics last as a rule, shorter than a day's rise."""
 
 LEAP = 0.1
 """Growth of all demand from one minute to the next that is the beginning of a surge, besides what chance brings."""
@@ -152,6 +155,16 @@ def follow(
         return origins
     floor = CRUMB * sum(o.level for o in merged)
     return tuple(o for o in merged if o.level > floor)
+
+
+def usually(before: float, origins: Iterable[OriginMemory], elapsed: float, *, may_fall: bool) -> float:
+    """Requests/s of all origins together, smoothed, `elapsed` seconds after `before`; what is first seen is usual."""
+    level = sum([o.level for o in origins])
+    if before <= 0.0 or elapsed <= 0.0:
+        return level
+    if level < before and not may_fall:
+        return before
+    return before + (1.0 - exp(-elapsed / USUAL_SECONDS)) * (level - before)
 
 
 def ahead(origin: OriginMemory, seconds: float) -> float:

@@ -84,6 +84,10 @@ SAME_RATE = 0.2
 SATURATED_SECONDS = 1200.0
 """Age at which a finding of saturation that nothing has confirmed since is only a doubt: its queue is long gone."""
 
+REMEMBERED = 3600.0
+"""Seconds for which a region without series is believed to have the traffic that it had. A hole in the metrics is filled by then;
+a region to which nobody is sent, as a standby is nearer, stays silent."""
+
 UNPROVEN = 1.5
 """Room assumed above the load first seen, where no target in requests/s is configured."""
 
@@ -152,7 +156,12 @@ def _learn_minute(old: Estimate, minute: Minute, told: Judged, setting: Setting)
 
 
 def settled(estimate: Estimate, at: float) -> Estimate:
-    """The estimate at UTC second `at`: what was saturated and has shown nothing since is in doubt, and no longer saturated."""
+    """The estimate at UTC second `at`: what was saturated and has shown nothing since is in doubt, and no longer saturated.
+
+    Nor is a region that has been silent for long believed to have its traffic still.
+    """
+    if estimate.served > 0.0 and at - estimate.last_minute > REMEMBERED:
+        estimate = altered(estimate, served=0.0)
     if estimate.saturated_rate is None or at - estimate.low_at <= SATURATED_SECONDS:
         return estimate
     return altered(estimate, saturated_rate=None, doubt=estimate.saturated_rate, doubt_minutes=0, waiting=0.0)

@@ -24,6 +24,9 @@ AUTO_DRAIN_RETURN = 0.35
 """Healthy shares at which Google's auto-drain empties a group and takes it back (reference: SLP, gcp.md 2.3)."""
 
 
+IDLE = 1.0
+"""Requests/s up to which a region may have no series: Monitoring shows nothing of a backend without traffic."""
+
 SHARES_KEPT = 7
 """Changes of the healthy share that are remembered: a region that flaps every minute covers a dead time with them."""
 
@@ -56,6 +59,11 @@ class Facts:
     """True if the balancer may send requests here."""
     dead: bool
     """True if a fresh health read says so; a missing one says nothing."""
+
+    @property
+    def idle(self) -> bool:
+        """True if nobody was sent there lately: Monitoring shows no series of a backend without traffic."""
+        return self.estimate.served <= IDLE
 
     @property
     def estimate(self) -> Estimate:

@@ -50,8 +50,12 @@ def serving_of(picture: Picture, scalers: Sequence[float]) -> int:
 
 
 def floor_of(picture: Picture) -> float:
-    """Requests/s of effective capacity that must stay: the larger of demand and forecast, x (1 + reserve)."""
-    demand = max(picture.model.demand, picture.model.forecast)
+    """Requests/s of effective capacity that must stay: the largest of demand, forecast and usual demand, x (1 + reserve).
+
+    The last, as holes in the metrics and answers that fail to come look like less demand: clients do not leave by the half
+    within a minute, and what cannot be seen is not gone.
+    """
+    demand = max(picture.model.demand, picture.model.forecast, picture.memory.usual)
     return SWING * demand * (1.0 + picture.policy.floors.reserve)
 
 

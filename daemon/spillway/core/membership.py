@@ -6,7 +6,7 @@ from spillway.core.altered import altered
 from spillway.core.bounds import hundredths
 from spillway.core.daytime import expected
 from spillway.core.demand import leaping
-from spillway.core.facts import Facts
+from spillway.core.facts import IDLE, Facts
 from spillway.core.memory import ServiceMemory
 from spillway.core.picture import Picture
 from spillway.core.policy import Window as Span
@@ -24,9 +24,6 @@ fits elsewhere, and a ramp would be climbed in the middle of the shortage."""
 
 SURGING = 1.15
 """Forecast demand over the present one from which it rises as fast as can be: how far is not known yet."""
-
-IDLE = 1.0
-"""Requests/s under which a region may have no series: Monitoring shows nothing of a backend without traffic."""
 
 HOME_BAD = 0.5
 """Share of bad answers at which the home of a pinned service counts as lost."""

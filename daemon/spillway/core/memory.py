@@ -183,6 +183,8 @@ class ServiceMemory:
     origins: tuple[OriginMemory, ...] = ()
     origins_at: float = 0.0
     """UTC end of the newest minute behind `origins`."""
+    usual: float = 0.0
+    """Requests/s of all origins together, smoothed over the last half hour or so."""
     days: tuple[DayMemory, ...] = ()
     """Sorted by place."""
     flights: tuple[Flight, ...] = ()

@@ -68,6 +68,8 @@ class Region:
     """True if its own samples are fresh and plentiful enough to judge it."""
     dead: bool
     member: bool
+    idle: bool = False
+    """True if it has no samples because nobody was sent there, and not because they are missing."""
     proven: bool = True
     """True if the capacity was learned from the region itself; False where it is the configured target."""
     high: float = 0.0
@@ -85,6 +87,16 @@ class Region:
     def likely(self) -> float:
         """Capacity to be expected, in requests/s: between what was proven and what is hoped for."""
         return self.capacity + self.hope * (self.high - self.capacity) if self.hope > 0.0 else self.capacity
+
+    def receives(self, limit: float) -> float:
+        """Requests/s up to which it may be given more: the share `limit` of what is likely to fit, and what is accepted of that.
+
+        A quota that may be lifted by now counts by its chance, as in `bad_share`.
+        """
+        most = limit * self.likely
+        if self.quota is None or self.quota >= most:
+            return most
+        return self.quota + self.quota_hope * (most - self.quota)
 
     @property
     def takes(self) -> float:

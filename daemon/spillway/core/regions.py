@@ -93,6 +93,7 @@ def region_of(
         fresh=fresh,
         dead=facts.dead,
         member=facts.setting.member,
+        idle=facts.idle,
         proven=proven(facts),
         high=_own(high, seen, facts.elsewhere),
         hope=0.0 if believed is None else believed.hope,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from spillway.core.altered import altered
 from spillway.core.daytime import follow_days
-from spillway.core.demand import ONE_PLACE, attribute, follow
+from spillway.core.demand import ONE_PLACE, attribute, follow, usually
 from spillway.core.facts import Facts
 from spillway.core.memory import Estimate, Flight, OriginMemory, ServiceMemory
 from spillway.core.picture import auto_drained
@@ -33,11 +33,6 @@ RELIEVED_SECONDS = 900.0
 
 SATURATED_HIDES = 0.8
 """A saturated region answers less than arrives; at least this share of what it answered before is believed to arrive."""
-
-
-REMEMBERED = 3600.0
-"""Seconds for which a region without series is believed to have the traffic that it had. A hole in the metrics is filled by then;
-a region to which nobody is sent, as a standby is nearer, stays silent."""
 
 
 def update(
@@ -68,7 +63,19 @@ def update(
     elapsed = max(ends) - memory.origins_at if memory.origins_at else 0.0
     origins = follow(memory.origins, found, elapsed, queued=queued)
     return altered(
-        memory, origins=origins, origins_at=max(ends), days=follow_days(memory.days, origins, max(ends))
+        memory,
+        origins=origins,
+        origins_at=max(ends),
+        usual=usually(memory.usual, origins, elapsed, may_fall=not _unseen(facts, max(ends))),
+        days=follow_days(memory.days, origins, max(ends)),
+    )
+
+
+def _unseen(facts: Sequence[Facts], newest: float) -> bool:
+    """Whether some open region shows nothing of the newest minute: what seems to be gone may be there."""
+    return any(
+        f.serving and not (f.dead or f.idle) and not (isinstance(f.window, Window) and f.window.end >= newest)
+        for f in facts
     )
 
 
@@ -131,7 +138,7 @@ def _rates(facts: Sequence[Facts], newest: float) -> dict[str, float]:
             rate = window.rates[-1][1]
             if f.estimate.saturated_rate is not None and not _relieved(f, newest):
                 rate = max(rate, min(f.estimate.served, rate / SATURATED_HIDES))
-        elif f.serving and not f.dead and 0.0 < newest - f.estimate.last_minute <= REMEMBERED:
+        elif f.serving and not f.dead and f.estimate.last_minute < newest:
             rate = window.rate if isinstance(window, Window) else f.estimate.served
             if f.target is not None:
                 rate = min(rate, f.setting.scaler * f.target)

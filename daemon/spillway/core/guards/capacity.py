@@ -109,11 +109,7 @@ def pushes(now: Situation, scalers_before: Sequence[float], shed: Collection[str
         for load, was, region in zip(after.flow.loads, before.flow.loads, model.regions, strict=True):
             if region.name in shed or load <= was * GRAIN + 1e-6:
                 continue
-            takes = (
-                limit * region.likely if region.quota is None else min(limit * region.likely, region.quota)
-            )
-            if not region.fresh and not _joining(region.name, now):
-                takes = min(takes, BLIND_LIMIT * region.likely)
+            takes = region.receives(limit if region.fresh or region.idle else min(BLIND_LIMIT, limit))
             if load > takes * GRAIN:
                 return reason(
                     "receiver-limit", receiver=region.name, load=load, capacity=region.likely, limit=limit
@@ -121,11 +117,6 @@ def pushes(now: Situation, scalers_before: Sequence[float], shed: Collection[str
         return None
 
     return objection
-
-
-def _joining(region: str, now: Situation) -> bool:
-    """A region that has just been opened has no samples yet, and was opened to be given some."""
-    return now.picture.fact(region).estimate.served < 1.0
 
 
 def _narrowed(change: Change, now: Situation, objection: Objection) -> Ruling | None:
