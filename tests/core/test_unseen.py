@@ -1,0 +1,108 @@
+"""What cannot be seen: regions without traffic may be given some, and demand out of sight keeps the floors up."""
+
+from __future__ import annotations
+
+from math import exp
+
+import pytest
+from tests.core.pictures import AT, area, bounds, change_of, picture_of
+
+from spillway.core.altered import altered
+from spillway.core.condition import is_blind
+from spillway.core.demand import USUAL_SECONDS, usually
+from spillway.core.floors import SWING, floor_of
+from spillway.core.guards import Situation, narrow
+from spillway.core.holds import Holds
+from spillway.core.memory import Estimate, OriginMemory
+from spillway.core.picture import Picture
+from spillway.core.search import search
+from spillway.core.snapshot import Absence
+from spillway.core.window import Blind
+
+
+def with_a_silent_region(served: float, absence: Absence = Absence.NO_SERIES) -> Picture:
+    """Region a is full; b is far off, half open and without series; it served so much when it was last seen."""
+    regions = (
+        area("a", capacity=50.0),
+        area("b", scaler=0.2, ceiling=150.0, capacity=150.0, fresh=False, idle=served <= 1.0),
+    )
+    picture = picture_of(regions, {"a": 95.0}, memories={"b": {"estimate": Estimate(served=served)}})
+    first, second = picture.facts
+    blind = altered(second, window=Blind(absence=absence, why="nothing"))
+    return altered(picture, facts=(first, blind))
+
+
+def test_an_idle_region_may_be_opened_and_not_lowered() -> None:
+    picture = with_a_silent_region(0.0)
+    within = bounds(picture)
+    assert within.movable[1]
+    assert (within.lowest[1], within.highest[1]) == (0.2, pytest.approx(0.65))
+    assert not is_blind(picture.facts[1])
+    found = search(picture.model, within)
+    assert found.best.scalers[0] <= 0.45
+    assert found.best.scalers[1] > 0.2
+
+
+def test_a_region_whose_series_are_missing_may_not() -> None:
+    picture = with_a_silent_region(40.0)
+    assert not bounds(picture).movable[1]
+    assert is_blind(picture.facts[1])
+
+
+@pytest.mark.parametrize(
+    ("served", "absence", "after", "made"),
+    [
+        (0.0, Absence.NO_SERIES, 0.6, True),
+        (0.0, Absence.NO_SERIES, 0.1, False),
+        (0.0, Absence.GARBAGE, 0.6, False),
+        (40.0, Absence.NO_SERIES, 0.6, False),
+    ],
+)
+def test_the_guard_of_evidence_knows_idle_from_missing(
+    served: float, absence: Absence, after: float, *, made: bool
+) -> None:
+    picture = with_a_silent_region(served, absence)
+    start = Situation(picture=picture, holds=Holds(), panic=None, scalers=picture.model.scalers)
+    guarded = narrow((change_of("b", 0.2, after, "make-room"),), start)
+    assert bool(guarded.changes) is made
+
+
+def test_a_quota_that_may_be_gone_counts_alike_for_search_and_guard() -> None:
+    met = area("a", quota=40.0)
+    assert met.receives(0.9) == 40.0
+    assert altered(met, quota_hope=0.5).receives(0.9) == 65.0
+    assert altered(met, quota_hope=1.0).receives(0.9) == 90.0
+    assert area("b", quota=95.0).receives(0.9) == 90.0
+    assert area("c").receives(0.9) == 90.0
+
+
+def test_what_search_sends_to_a_region_with_an_old_quota_the_guard_lets_through() -> None:
+    """Once the search wanted it every minute, and the guard refused it every minute: for half an hour."""
+    regions = (area("a", capacity=50.0), area("b", ceiling=150.0, capacity=150.0, quota=30.0, quota_hope=1.0))
+    picture = picture_of(regions, {"a": 95.0, "b": 30.0})
+    found = search(picture.model, bounds(picture))
+    assert found.best.scalers[0] <= 0.45
+    start = Situation(picture=picture, holds=Holds(), panic=None, scalers=picture.model.scalers)
+    guarded = narrow((change_of("a", 1.0, found.best.scalers[0]),), start)
+    assert guarded.refusals == ()
+
+
+def origins(*levels: float) -> tuple[OriginMemory, ...]:
+    return tuple(OriginMemory(place="Europe", home=f"r{i}", level=level) for i, level in enumerate(levels))
+
+
+def test_the_usual_demand_follows_slowly_and_does_not_fall_while_something_is_unseen() -> None:
+    assert usually(0.0, origins(30.0, 70.0), 0.0, may_fall=True) == 100.0
+    weight = 1.0 - exp(-60.0 / USUAL_SECONDS)
+    assert usually(100.0, origins(40.0), 60.0, may_fall=True) == pytest.approx(100.0 - 60.0 * weight)
+    assert usually(100.0, origins(40.0), 60.0, may_fall=False) == 100.0
+    assert usually(100.0, origins(160.0), 60.0, may_fall=False) == pytest.approx(100.0 + 60.0 * weight)
+
+
+def test_a_sudden_fall_of_demand_does_not_lower_the_floor() -> None:
+    picture = picture_of((area("a"), area("b")), {"a": 40.0})
+    assert picture.at == AT
+    reserve = 1.0 + picture.policy.floors.reserve
+    assert floor_of(picture) == pytest.approx(SWING * 40.0 * reserve)
+    remembered = altered(picture, memory=altered(picture.memory, usual=90.0))
+    assert floor_of(remembered) == pytest.approx(SWING * 90.0 * reserve)
