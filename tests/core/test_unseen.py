@@ -36,7 +36,8 @@ def test_an_idle_region_may_be_opened_and_not_lowered() -> None:
     picture = with_a_silent_region(0.0)
     within = bounds(picture)
     assert within.movable[1]
-    assert (within.lowest[1], within.highest[1]) == (0.2, pytest.approx(0.65))
+    assert within.lowest[1] == 0.2
+    assert within.highest[1] == pytest.approx(0.65)
     assert not is_blind(picture.facts[1])
     found = search(picture.model, within)
     assert found.best.scalers[0] <= 0.45

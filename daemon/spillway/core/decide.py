@@ -116,13 +116,13 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
     members = sum(1 for r in regions if r.member)
     movable, lowest, highest = [], [], []
     for region, facts in zip(regions, picture.facts, strict=True):
-        silent = region.idle and not region.fresh and facts.health is not None
-        seen = region.fresh or silent if region.scaler > 0.0 else may_reopen(picture, region, facts)
+        known = region.fresh or facts.silent
+        seen = known if region.scaler > 0.0 else may_reopen(picture, region, facts)
         movable.append(region.movable and seen and not region.dead and members > 1)
         low = 0.0 if _may_close(region, picture) else SCALER_FLOOR
         low = max(low, round(region.scaler - policy.rhythm.down_step, 2))
         high = min(1.0, round(region.scaler + policy.rhythm.up_step, 2))
-        lowest.append(low if may_move(picture, facts, -1) and not silent else region.scaler)
+        lowest.append(low if may_move(picture, facts, -1) and not facts.silent else region.scaler)
         if not may_move(picture, facts, 1):
             high = min(high, capped(region)) if may_move(picture, facts, 0) else region.scaler
         highest.append(max(high, region.scaler))

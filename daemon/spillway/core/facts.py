@@ -66,6 +66,13 @@ class Facts:
         return self.estimate.served <= IDLE
 
     @property
+    def silent(self) -> bool:
+        """True if it shows nothing because it is idle: its series are absent and not broken, and its health is known."""
+        window = self.window
+        absent = isinstance(window, Blind) and window.absence is Absence.NO_SERIES
+        return absent and self.idle and self.health is not None
+
+    @property
     def estimate(self) -> Estimate:
         """What has been learned of it."""
         return self.memory.estimate

@@ -12,7 +12,7 @@ from math import ceil
 from spillway.core.bounds import BLIND_LIMIT, KEEP, SLIVER, Bounds, capped, hundredths
 from spillway.core.least import least_bad
 from spillway.core.predict import Model, Outcome
-from spillway.core.starts import exchange, give_up, sacrifices
+from spillway.core.starts import give_up, sacrifices
 from spillway.core.units import SCALER_FLOOR
 
 EFFORT = 1100
@@ -260,9 +260,6 @@ def search(model: Model, bounds: Bounds) -> Found:
             "relieve the full regions and open the others",
             [SCALER_FLOOR if f else 1.0 for f in full],
         )
-        exchanged = exchange(model, bounds, full)
-        if exchanged is not None:
-            run.try_start("cap the full regions and open as much elsewhere", exchanged)
     run.try_start(
         "close the bad regions and cap the others", [min(a, b) for a, b in zip(closed, caps, strict=True)]
     )

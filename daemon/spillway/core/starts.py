@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import ceil
-
-from spillway.core.bounds import Bounds, capped, hundredths
+from spillway.core.bounds import hundredths
 from spillway.core.predict import Model
 
 SPARED = 0.87
@@ -48,33 +45,3 @@ def give_up(model: Model, lost: int) -> list[float] | None:
         hundredths(w * shrink / r.ceiling) if w > 0.0 and r.ceiling > 0.0 else s
         for w, r, s in zip(wanted, model.regions, model.scalers, strict=True)
     ]
-
-
-def exchange(model: Model, bounds: Bounds, full: Sequence[bool]) -> list[float] | None:
-    """Full regions capped, and in exchange as much ceiling opened elsewhere as the floor wants, the least doubted first.
-
-    Where the ceilings are near their floor, neither half of that is any good without the other. None where no exchange is
-    needed, or none is enough.
-    """
-    scalers = [
-        min(now, max(low, capped(region))) if over and can else now
-        for now, over, can, low, region in zip(
-            model.scalers, full, bounds.movable, bounds.lowest, model.regions, strict=True
-        )
-    ]
-    lacking = bounds.floor - sum([s * n for s, n in zip(scalers, bounds.nominal, strict=True)])
-    if lacking <= 0.0:
-        return None
-    room = [
-        (1.0 - region.hope if region.doubted else 0.0, i, nominal)
-        for i, (region, nominal) in enumerate(zip(model.regions, bounds.nominal, strict=True))
-        if bounds.movable[i] and not full[i] and nominal > 0.0
-    ]
-    for _, i, nominal in sorted(room):
-        raised = min(bounds.highest[i], ceil((scalers[i] + lacking / nominal) * 100.0 - 1e-6) / 100.0)
-        if raised > scalers[i]:
-            lacking -= nominal * (raised - scalers[i])
-            scalers[i] = raised
-        if lacking <= 1e-9:
-            return scalers
-    return None

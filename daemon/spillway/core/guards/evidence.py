@@ -59,13 +59,8 @@ def fresh(change: Change, now: Situation) -> Ruling | None:
         return refused(reason("stale-data", region=change.region, age="missing (health)"))
     window = facts.window
     if isinstance(window, Blind):
-        if (
-            facts.idle
-            and not change.down
-            and window.absence is Absence.NO_SERIES
-            and facts.health is not None
-        ):
-            return None  # nobody was sent there, so there is nothing to be seen
+        if facts.silent and not change.down:
+            return None  # nobody is sent there, so there is nothing to be seen
         if window.absence is Absence.GARBAGE:
             return refused(reason("garbage-data", region=change.region, why=window.why))
         age = f"{window.age:.0f} s old" if window.age is not None else f"missing ({window.why})"
