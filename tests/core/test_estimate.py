@@ -104,6 +104,19 @@ def test_the_minute_in_which_a_cut_was_made_still_measures() -> None:
     assert learned(CALM, (4, 80.0, 4.0), (1, 40.0, 4.0), setting=cut).saturated_rate == pytest.approx(80.0)
 
 
+def test_slowness_that_does_not_explain_what_was_found_leaves_the_rest_lost() -> None:
+    """Half of the machines gone, and the others a quarter slower: 60 of 160 requests/s, and no return to 128 of them."""
+    found = learned(CALM, (3, 60.0, 4.0), (SLOW_MINUTES + 1, 20.0, 1.25))
+    assert found.doubt is None
+    assert slowness(found) == pytest.approx(1.25, rel=0.02)
+    assert takes(found) == pytest.approx(60.0, rel=0.05)
+    slow = learned(CALM, (3, 60.0, 4.0), (SLOW_MINUTES + 1, 20.0, 2.4))
+    assert takes(slow) == pytest.approx(160.0 / 2.4, rel=0.05)
+    assert slow.slots == pytest.approx(160.0, rel=0.02), (
+        "all of them are there, and will be as fast as before"
+    )
+
+
 SLOW = (CALM, (5, 53.0, 20.0))
 """Three times as slow, behind a long queue that began to grow within its first minute."""
 

@@ -17,6 +17,7 @@ from spillway.core.altered import altered
 from spillway.core.belief import CALM
 from spillway.core.crowding import NEARLY_FULL, crowding, ease, made_ease
 from spillway.core.memory import Estimate
+from spillway.core.pace import learn_slope, sudden, usual_pace
 from spillway.core.policy import Evidence, Slo
 from spillway.core.quota import learn_quota
 from spillway.core.shares import share_in
@@ -35,9 +36,6 @@ OFFERED = 0.95
 STEADY = 0.1
 """Share by which the mean latency of a slow region changes from minute to minute at most; that of a queue falls faster."""
 
-SUDDEN = 1.3
-"""Mean latency over its baseline, reached within a minute, that may be want of slots."""
-
 HEAVY = 0.65
 """Share of the slots in work, by the target, from which it may be: targets flatter by no more than a third."""
 
@@ -51,6 +49,10 @@ DRAINING = 0.95
 HALVED = 0.6
 """Share of what was found down to which that explains what is missing; below it more has been lost."""
 
+EXPLAINED = 0.6
+"""Share of its slots in work, at its pace now, from which a region's slowness explains that it was saturated; readings are
+good to no more, as what is cut off has worked in vain."""
+
 SLOW_MINUTES = 3
 """Minutes after saturation in which a region answers as slowly with room to spare: then it is slow, and its machines are
 all there. A queue that only has to drain is gone by then, and with it the long latency: then machines are missing."""
@@ -61,19 +63,6 @@ SMOOTH = 0.6
 PLAIN = 500.0
 PLAIN_STEP = 0.2
 """A jump by this much (of the ratio, or of the baseline) over this many answers is no noise: it is believed at once."""
-
-RISE = 0.005
-"""Least gain of the mean latency in a minute, over the baseline, that counts as rising."""
-
-SLOPE = 0.5
-"""Weight of the newest minute in the slope."""
-
-BASELINE_CALM = 0.05
-BASELINE_DOWN = 0.3
-BASELINE_UP = 0.002
-"""Weight of a minute in the baseline: near it, well below it (it was not low load before) and well above (half-life of
-about six hours: a region that stays slow for a day is no longer slow but so)."""
-
 
 BAD_MINUTE = 0.1
 """Share of bad answers that makes a minute a bad one."""
@@ -197,14 +186,15 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
     mean = baseline if eased.pressed else mean / crowding(busy / (slots * share), slots * share)
     doubt = old.doubt if old.saturated_rate is None else old.saturated_rate
     minutes = 0 if old.saturated_rate is not None else old.doubt_minutes
-    if doubt is None and _sudden(old, mean, baseline) and busy >= HEAVY * slots * share:
+    if doubt is None and sudden(old, mean, baseline) and busy >= HEAVY * slots * share:
         doubt, minutes = answered / share, 0
     near = abs(mean - baseline) <= CALM * baseline
     if doubt is not None and mean <= (1.0 + CALM) * baseline:
         slots, doubt = min(slots, doubt * baseline), None
     elif doubt is not None:
         minutes = minutes + 1 if abs(mean - old.mean) <= STEADY * mean else 0
-        doubt = doubt if minutes < SLOW_MINUTES else None
+        if minutes >= SLOW_MINUTES:
+            slots, doubt = _unexplained(slots, doubt * mean), None
     first = old.service_time is None
     plain = told.total >= PLAIN and abs(mean - (old.service_time or mean)) > PLAIN_STEP * baseline
     resolved = old.doubt is not None and doubt is None  # what was smoothed until now was a queue that drained
@@ -214,7 +204,7 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
         if fresh_view or old.service_time is None
         else old.service_time + SMOOTH * (mean - old.service_time)
     )
-    usual = _usual(baseline, mean, crowded=busy >= NEARLY_FULL * slots * share)
+    usual = usual_pace(baseline, mean, crowded=busy >= NEARLY_FULL * slots * share)
     # what is counted in slots is answers at the usual pace: a pace that is known better now does not change their rate
     if near and doubt is None:  # otherwise part of the latency may be a queue, and proves nothing
         slots = max(slots, answered * baseline / share)
@@ -229,24 +219,18 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
         "waiting": 0.0,
         **eased.new,
         **({"low_at": minute.end} if eased.pressed else {}),
-        **_learn_slope(old, mean, usual, doubt, setting),
+        **learn_slope(old, mean, usual, setting.period, queued=doubt is not None),
         "slow": told.late if fresh_view else old.slow + SMOOTH * (told.late - old.slow),
         **_learn_errors(old, minute, told.total),
     }
 
 
-def _sudden(old: Estimate, mean: float, baseline: float) -> bool:
-    """Whether it became slow from one minute to the next: for want of slots, or because each request takes longer."""
-    return 0.0 < old.mean <= (1.0 + CALM) * baseline and mean >= SUDDEN * baseline
+def _unexplained(slots: float, found: float) -> float:
+    """The slots of a region that is slow, which was saturated with `found` of them in work, by Little's law at its pace now.
 
-
-def _usual(baseline: float, mean: float, *, crowded: bool) -> float:
-    """The baseline after a minute; what had to wait for a slot tells nothing of the usual pace."""
-    if crowded:
-        return baseline
-    near = abs(mean - baseline) <= CALM * baseline
-    step = BASELINE_CALM if near else BASELINE_DOWN if mean < baseline else BASELINE_UP
-    return baseline + step * (mean - baseline)
+    Slowness explains what was found where that is about all of them; far fewer are not slow but lost, whatever else is slow.
+    """
+    return slots if found >= EXPLAINED * slots else found
 
 
 def _learn_saturated(
@@ -287,16 +271,3 @@ def _again(old: Estimate, rate: float, at: float) -> int:
     if old.low_at and at - old.low_at <= SATURATED_SECONDS:
         return max(1, old.low_count)  # the same finding still
     return old.low_count + 1 if abs(rate - old.low_rate) <= SAME_RATE * rate else 1
-
-
-def _learn_slope(old: Estimate, mean: float, usual: float, doubt: float | None, setting: Setting) -> Changes:
-    """A service time that rises from minute to minute; a queue that fills or drains is none."""
-    gained = mean - old.mean
-    if not old.mean or doubt is not None or gained < RISE * usual or gained > CALM * usual:
-        return {"mean": mean, "rising": 0, "slope": 0.0}
-    slope = gained / setting.period
-    return {
-        "mean": mean,
-        "rising": old.rising + 1,
-        "slope": slope if old.rising == 0 else old.slope + SLOPE * (slope - old.slope),
-    }
