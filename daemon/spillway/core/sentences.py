@@ -165,7 +165,7 @@ QUIETS = rows(
     ("all-well", "{regions} well, headroom {headroom}", "Nothing to do."),
     (
         "no-better",
-        "no set of ceilings would save enough requests (bad now {bad:.2%}, best found {best:.2%}, none gets below {least:.2%})",
+        "no set of ceilings would save enough requests (bad now {bad:.2%}, best found {best:.2%}, none gets below {least:.2%}, guards aside)",
         "`rhythm.margin`. The last number is a proof: it holds for all ceilings that there are, by what is known of the regions.",
     ),
     ("no-data", "there is no data to judge by", "Missing data never causes a move."),
