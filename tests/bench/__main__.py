@@ -1,7 +1,7 @@
 """`make bench`: every figure that the docs name, measured on the machine at hand, beside its goal.
 
 Nothing here passes or fails: machines differ. Compare within one run. Without words everything runs, the library of
-scenarios last. A first word `library`, `random`, `wild`, `delays`, `pauses` or `ablation` runs that alone and takes options
+scenarios last. A first word `library`, `random`, `wild`, `delays`, `eyes`, `pauses` or `ablation` runs that alone and takes options
 (`--help` lists them); other words choose figures by what their names hold.
 """
 
@@ -22,6 +22,7 @@ from tests.bench import (
     bench_service,
     bench_world,
     delays,
+    eyes,
     library,
     pauses,
     schedules,
@@ -112,6 +113,7 @@ STUDIES = {
     "random": schedules.main,
     "wild": wild.main,
     "delays": delays.main,
+    "eyes": eyes.main,
     "pauses": pauses.main,
     "ablation": ablation.main,
 }

@@ -57,7 +57,6 @@ class Oracle:
 
     name = "oracle"
     interval: float | None = TICK
-    delayed = False
 
     def __init__(self) -> None:
         self._world: World | None = None
@@ -78,6 +77,11 @@ class Oracle:
     def attach(self, world: World) -> None:
         """Be shown the world."""
         self._world = world
+
+    def age(self, world: World) -> float:
+        """Seconds by which the truth that it knows is older than now."""
+        del world
+        return 0.0
 
     def tick(self, sight: Sight, /) -> tuple[ServiceControl, ...] | None:
         """Search, and write what gains more than noise."""
@@ -113,10 +117,8 @@ class Oracle:
                 self._changes.append(_Change(seen=now, effective=effective, control=control))
         self._listing = sight.listing
         self._records.append(_Record(at=now, world=world.fork()))
-        eyes = (
-            scenario.monitoring.sample_period + scenario.monitoring.visibility_delay if self.delayed else 0.0
-        )
-        while len(self._records) > 1 and self._records[1].at <= now - eyes:
+        known = now - self.age(world)
+        while len(self._records) > 1 and self._records[1].at <= known:
             self._records.popleft()
         while self._changes and self._changes[0].seen <= self._records[0].at:
             self._changes.popleft()
@@ -161,7 +163,11 @@ class DelayedOracle(Oracle):
     """
 
     name = "oracle-delayed"
-    delayed = True
+
+    def age(self, world: World) -> float:
+        """One sample period and one visibility delay."""
+        monitoring = world.setup.scenario.monitoring
+        return monitoring.sample_period + monitoring.visibility_delay
 
 
 __all__ = ["DelayedOracle", "Oracle"]
