@@ -28,9 +28,11 @@ COMMAND = (
 )
 
 
-@pytest.mark.skipif(
+pytestmark = pytest.mark.skipif(
     not Path("/proc/self/task").is_dir(), reason="children of a process are read from /proc, which is Linux"
 )
+
+
 @pytest.mark.parametrize(("jobs", "settle"), [("1", 1.0), ("2", 0.0), ("2", 2.0)])
 def test_interrupted_on_a_terminal(jobs: str, settle: float) -> None:
     """`settle`: seconds that the workers have; with none of them they are hit while they still import."""

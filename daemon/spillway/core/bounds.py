@@ -14,9 +14,6 @@ SLIVER = 0.85
 KEEP = 0.9
 """Share of its capacity that a capped region keeps."""
 
-BLIND_LIMIT = 0.7
-"""Share of its learned capacity up to which a region is given more while its samples are missing or thin."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:

@@ -45,6 +45,9 @@ LOSS_PRICE = 0.02
 CLOSED_PRICE = 0.0002
 """Bad requests/s that one request/s of closed ceiling is worth: open is where ceilings rest."""
 
+BLIND_LIMIT = 0.7
+"""Share of its learned capacity up to which a region is given more while its samples are missing or thin."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
@@ -91,9 +94,10 @@ class Region:
     def receives(self, limit: float) -> float:
         """Requests/s up to which it may be given more: the share `limit` of what is likely to fit, and what is accepted of that.
 
-        A quota that may be lifted by now counts by its chance, as in `bad_share`.
+        Less where it cannot be judged by its samples, unless it has none because it is idle. A quota that may be lifted by
+        now counts by its chance, as in `bad_share`.
         """
-        most = limit * self.likely
+        most = self.likely * (limit if self.fresh or self.idle else min(BLIND_LIMIT, limit))
         if self.quota is None or self.quota >= most:
             return most
         return self.quota + self.quota_hope * (most - self.quota)

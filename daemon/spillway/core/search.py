@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from spillway.core.bounds import BLIND_LIMIT, KEEP, SLIVER, Bounds, capped, hundredths
+from spillway.core.bounds import KEEP, SLIVER, Bounds, capped, hundredths
 from spillway.core.least import least_bad
 from spillway.core.predict import Model, Outcome
 from spillway.core.starts import give_up, sacrifices
@@ -61,12 +61,7 @@ class _Search:
     def __init__(self, model: Model, bounds: Bounds) -> None:
         self.model, self.bounds = model, bounds
         self.base = model.base()
-        self.limits = [
-            r.receives(
-                bounds.receiver_limit if r.fresh or r.idle else min(BLIND_LIMIT, bounds.receiver_limit)
-            )
-            for r in model.regions
-        ]
+        self.limits = [r.receives(bounds.receiver_limit) for r in model.regions]
         """Load of each region beyond which it counts as pushed."""
         self.rows = [
             (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from spillway.core.bounds import BLIND_LIMIT
 from spillway.core.floors import effective_of, floor_of, nominal_floor, nominal_of, serving_of
 from spillway.core.guards.situation import Ruling, Situation, refused
 from spillway.core.picture import Picture
@@ -109,7 +108,7 @@ def pushes(now: Situation, scalers_before: Sequence[float], shed: Collection[str
         for load, was, region in zip(after.flow.loads, before.flow.loads, model.regions, strict=True):
             if region.name in shed or load <= was * GRAIN + 1e-6:
                 continue
-            takes = region.receives(limit if region.fresh or region.idle else min(BLIND_LIMIT, limit))
+            takes = region.receives(limit)
             if load > takes * GRAIN:
                 return reason(
                     "receiver-limit", receiver=region.name, load=load, capacity=region.likely, limit=limit
