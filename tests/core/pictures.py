@@ -98,6 +98,7 @@ def facts_of(region: Region, memory: BackendMemory, age: float) -> Facts:
         memory=memory,
         window=window(50.0, age),
         health=HealthCount(healthy=0 if region.dead else 10, total=10),
+        health_at=AT - age,
         share=0.0 if region.dead else 1.0,
         target=region.ceiling,
         capacity=region.capacity,

@@ -79,11 +79,13 @@ def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
     fell = fell_at(estimate)
     if since is not None and fell is not None and fell > since:
         since = fell
-    dead = memory.dead_seen
-    if facts.health is not None:
-        dead = min(99, dead + 1) if facts.dead else 0
+    dead, read_at = memory.dead_seen, memory.dead_read_at
+    if facts.health is not None and not facts.dead:
+        dead = 0
+    elif facts.dead and facts.health_at > read_at:
+        dead, read_at = min(99, dead + 1), facts.health_at
     closed = not facts.setting.member or facts.setting.scaler == 0.0
     empty = (memory.empty_since if memory.empty_since is not None else at) if closed else None
     if (since, dead, empty) == (memory.well_since, memory.dead_seen, memory.empty_since):
         return memory
-    return altered(memory, well_since=since, dead_seen=dead, empty_since=empty)
+    return altered(memory, well_since=since, dead_seen=dead, dead_read_at=read_at, empty_since=empty)

@@ -45,6 +45,8 @@ class Facts:
     window: Window | Blind
     health: HealthCount | None
     """None where the health read is missing or stale."""
+    health_at: float
+    """UTC seconds of that read; 0 where there is none."""
     share: float
     """Healthy share; the last one known where the read is missing."""
     target: float | None
@@ -132,6 +134,7 @@ def facts_of(
         memory=memory,
         window=window,
         health=health,
+        health_at=at - view.health.age if health is not None and isinstance(view.health, Seen) else 0.0,
         share=share,
         target=target,
         capacity=capacity(estimate, target, share),

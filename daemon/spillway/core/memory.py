@@ -96,6 +96,8 @@ class BackendMemory:
     """UTC seconds since which all signals look well."""
     dead_seen: int = 0
     """Health reads in a row that showed it dead."""
+    dead_read_at: float = 0.0
+    """UTC seconds of the newest of them: one read is counted once, however often it is looked at."""
     moved_at: float | None = None
     direction: int = 0
     """-1 the last move lowered its ceiling, 1 raised it."""
