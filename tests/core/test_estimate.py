@@ -17,6 +17,7 @@ from spillway.core.estimate import (
     OFFERED,
     REMEMBERED,
     SATURATED_SECONDS,
+    SETTLING,
     SLOW_MINUTES,
     learn,
     settled,
@@ -63,21 +64,45 @@ def test_a_saturated_minute_that_is_not_past_the_cut_off_is_taken_as_it_is() -> 
     assert found.saturated_rate == pytest.approx(55.0)
 
 
+def overrun(
+    rate: float, mean: float, *, failing: float, number: int = 17, start: Estimate | None = None
+) -> float:
+    """What a region is found to take after one more minute in which its queue runs into the time-out."""
+    before = start or learned(CALM, (1, 80.0, CUT_OFF - 1.0))
+    found = learn(before, (minute(number, rate, mean, errors=failing),), SETTING)
+    assert found.saturated_rate is not None
+    return found.saturated_rate
+
+
 def test_past_the_cut_off_answers_measure_nothing_unless_much_more_is_lost() -> None:
     below, past = CUT_OFF - 1.0, CUT_OFF + 1.0
-    assert learned(CALM, (1, 80.0, below), (1, 90.0, below)).saturated_rate == pytest.approx(90.0)
-    assert learned(CALM, (1, 80.0, below), (1, 90.0, past)).saturated_rate == pytest.approx(80.0)
-    assert learned(CALM, (1, 80.0, below), (1, 60.0, past)).saturated_rate == pytest.approx(80.0)
+    assert overrun(90.0, below, failing=30.0) == pytest.approx(90.0)
+    assert overrun(90.0, past, failing=30.0) == pytest.approx(80.0)
+    assert overrun(60.0, past, failing=30.0) == pytest.approx(80.0)
     halved = (HALVED - 0.01) * 80.0
-    assert learned(CALM, (1, 80.0, below), (1, halved, past)).saturated_rate == pytest.approx(halved)
+    assert overrun(halved, past, failing=30.0) == pytest.approx(halved)
+
+
+def test_a_long_queue_that_fails_nothing_is_the_best_measure() -> None:
+    assert overrun(65.0, CUT_OFF + 1.0, failing=0.0) == pytest.approx(65.0)
+    assert overrun(90.0, CUT_OFF + 1.0, failing=0.0) == pytest.approx(90.0)
+
+
+def test_a_queue_that_stays_where_less_comes_than_was_found_proves_less() -> None:
+    """The first saturated minute was half a healthy one, and every cut that followed from it was too small."""
+    assert overrun(60.0, CUT_OFF + 1.0, failing=10.0) == pytest.approx(70.0)
+    falling = learned(CALM, (1, 80.0, CUT_OFF + 3.0))
+    assert overrun(60.0, CUT_OFF + 1.0, failing=10.0, start=falling) == pytest.approx(80.0), (
+        "it is worked off"
+    )
 
 
 @given(st.lists(st.floats(20.0, 200.0), min_size=2, max_size=8))
 def test_a_queue_past_its_time_out_never_raises_what_was_found(rates: list[float]) -> None:
-    estimate = learned(CALM)
+    estimate = learned(CALM, (1, 220.0, 20.0))
     found = []
     for i, rate in enumerate(rates):
-        estimate = learn(estimate, (minute(16 + i, rate, 20.0),), SETTING)
+        estimate = learn(estimate, (minute(17 + i, rate, 20.0, errors=0.1 * rate),), SETTING)
         assert estimate.saturated_rate is not None
         found.append(estimate.saturated_rate)
     assert found == sorted(found, reverse=True)
@@ -88,6 +113,10 @@ def test_after_a_cut_a_minute_that_offers_little_is_no_measure() -> None:
     cut = replace(SETTING, cut_at=17 * PERIOD)
     assert learned(*stretches, setting=cut).saturated_rate == pytest.approx(80.0)
     assert learned(*stretches).saturated_rate == pytest.approx(40.0)
+    later = replace(SETTING, cut_at=18 * PERIOD - SETTLING)
+    assert learned(*stretches, setting=later).saturated_rate == pytest.approx(40.0), (
+        "by then it would be seen"
+    )
 
 
 def test_after_a_cut_a_minute_that_offers_enough_still_measures() -> None:

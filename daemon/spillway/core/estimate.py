@@ -40,8 +40,14 @@ HEAVY = 0.65
 """Share of the slots in work, by the target, from which it may be: targets flatter by no more than a third."""
 
 CUT_OFF = 5.0
-"""Mean latency over its baseline from which a saturated region's answers are no measure: what has waited up to its time-out is
-cut off, and the slots that it had taken by then have worked in vain; of the rest the short ones are answered first."""
+"""Mean latency over its baseline from which a saturated region that fails requests is not measured by its answers: what has waited
+up to its time-out is cut off, and the slots that it had taken by then have worked in vain; of the rest the short ones are answered first."""
+
+WASTED = 0.02
+"""Share of failures from which time-outs cut something off. As long as nothing fails, the answers of a long queue measure best."""
+
+SETTLING = 300.0
+"""Seconds after a cut in which less arrives already, while what is answered has still waited as long as before."""
 
 DRAINING = 0.95
 """Mean latency over that of the saturated minute before from which a queue is being worked off."""
@@ -243,25 +249,28 @@ def _learn_saturated(
     """A minute in which all slots were taken; `seen` is (mean latency, baseline, slots, healthy share)."""
     mean, baseline, slots, share = seen
     answered = minute.ok / setting.period
-    service = old.service_time if old.service_time is not None else baseline
-    rate, known = answered / share, old.saturated_rate
-    waiting = max(0.0, mean - slots * share / max(answered, 1e-6))
+    rate = answered / share
+    known = old.saturated_rate
     if known is not None:
-        before = old.waiting + slots / known  # mean latency of the minute before
-        drains = minute.end > setting.cut_at + setting.period or mean < DRAINING * before
-        if drains and told.total / setting.period / share < OFFERED * known:
+        arriving = told.total / setting.period / share
+        falls = mean < DRAINING * (old.waiting + slots / known)  # against the minute before
+        cut_off = mean > CUT_OFF * baseline and minute.server_error > WASTED * told.total
+        unsettled = setting.period < minute.end - setting.cut_at <= SETTLING
+        if (falls or unsettled) and arriving < OFFERED * known:
             rate = known  # it works off its queue and is not asked for more: no measure of what it can
-        elif mean > CUT_OFF * baseline and rate > HALVED * known:
-            rate = known
+        elif cut_off and rate > HALVED * known:
+            rate = (
+                known if falls else min(known, arriving)
+            )  # a queue stays where as much comes as is taken, or more
     return {
         "baseline": baseline,
         "slots": slots,
-        "service_time": service,
+        "service_time": old.service_time if old.service_time is not None else baseline,
         "saturated_rate": rate,
         "low_at": minute.end,
         "low_rate": rate,
         "low_count": _again(old, rate, minute.end),
-        "waiting": waiting,
+        "waiting": max(0.0, mean - slots * share / max(answered, 1e-6)),
         "slow": old.slow if known is not None else max(old.slow, UNKNOWN_SLOW),
     }
 
