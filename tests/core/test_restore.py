@@ -157,6 +157,15 @@ def test_it_is_probed_sooner_where_the_others_are_short() -> None:
     assert probes(closed(soon + 1.0, demand=roomy)) == ()
 
 
+def test_others_that_are_only_capped_are_no_shortage() -> None:
+    short = NEEDED_ROOM * 100.0 + 1.0
+    picture = closed(waiting_for(NEEDED_HOPE) + 1.0, demand=short)
+    b = altered(picture.model.regions[1], ceiling=200.0, capacity=200.0, scaler=0.5)
+    capped = altered(picture, model=altered(picture.model, regions=(picture.model.regions[0], b)))
+    assert len(probes(picture)) == 1
+    assert probes(capped) == (), "they can be raised, which tests nobody's patience"
+
+
 def test_a_grown_hold_makes_it_wait_longer() -> None:
     held = {"hold": 3.0, "hold_at": AT}
     assert probes(closed(2 * RECOVERY_SECONDS + 1.0, memory=held, size=SMALL)) == ()

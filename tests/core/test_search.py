@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.core.pictures import area, bounds, picture_of
 
 from spillway.core.bounds import Bounds
+from spillway.core.floors import sure_of
 from spillway.core.picture import Picture
 from spillway.core.predict import Region
 from spillway.core.search import _Search, search
@@ -63,7 +64,7 @@ def test_a_receiver_without_fresh_samples_is_filled_less() -> None:
     regions = (area("a", capacity=50.0), area("b", fresh=False), area("c", ceiling=300.0, capacity=300.0))
     picture = picture_of(regions, {"a": 90.0, "b": 55.0})
     run = _Search(picture.model, bounds(picture))
-    assert run.limits == pytest.approx([45.0, 70.0, 270.0])
+    assert run.guards.limits == pytest.approx([45.0, 70.0, 270.0])
 
 
 def test_the_whole_search_relieves_without_pushing_anyone() -> None:
@@ -81,9 +82,9 @@ def test_a_floor_is_kept_by_taking_back_the_deepest_cut() -> None:
     picture = picture_of(regions, {"a": 50.0, "b": 90.0})
     free = bounds(picture, floor=0.0, carries=0.0)
     assert tried(picture, [0.2, 0.3, 1.0], free).best.scalers == (0.2, 0.3, 1.0)
-    one = bounds(picture, floor=400.0, carries=0.0)
+    one = bounds(picture, floor=400.0, sure=500.0, carries=0.0)
     assert tried(picture, [0.2, 0.3, 1.0], one).best.scalers == (0.7, 0.3, 1.0)
-    both = bounds(picture, floor=480.0, carries=0.0)
+    both = bounds(picture, floor=480.0, sure=500.0, carries=0.0)
     assert tried(picture, [0.2, 0.3, 1.0], both).best.scalers == (1.0, 0.8, 1.0)
 
 
@@ -187,7 +188,8 @@ def test_no_search_leaves_its_bounds_or_does_worse_than_nothing(
         assert is_legal_scaler(scaler)
         assert low - 1e-9 <= scaler <= high + 1e-9 if can else scaler == now
     ceilings = sum(s * n for s, n in zip(found.best.scalers, within.nominal, strict=True))
-    assert ceilings >= within.floor - 1e-6
+    sure = sure_of(picture, found.best.scalers)
+    assert ceilings >= within.floor - 1e-6 or sure >= within.sure - 1e-6
     run = _Search(picture.model, within)
     allowance = 0.0005 * picture.model.forecast * (len(regions) + 1)
-    assert run.price(found.best) <= run.price(found.base) + allowance
+    assert run.guards.price(found.best) <= run.guards.price(found.base) + allowance

@@ -92,3 +92,18 @@ def test_machines_of_a_dead_region_take_nothing() -> None:
     dead = [{"kind": "outage", "region": "us-east4", "at": "1m", "for": "20m"}]
     assert broken(105.0, {"europe-west4": 0.5}, faults=dead, at=300.0) == 0
     assert broken(80.0, {"europe-west4": 0.5}, faults=dead, at=300.0) == 1
+
+
+def test_lowering_a_ceiling_that_could_not_be_used_takes_nothing_away() -> None:
+    lost = [{"kind": "capacity-loss", "region": "us-east4", "at": "1m", "for": "20m", "ratio": 0.5}]
+    three = {**TWO, "us-west1": region()}  # machines for 275, ceilings of 300
+    assert broken(248.0, {"us-east4": 0.55}, regions=three, faults=lost, at=300.0) == 0
+    assert broken(248.0, {"us-east4": 0.4}, regions=three, faults=lost, at=300.0) == 1
+    assert broken(248.0, {"us-east4": 0.55}, regions=three) == 1
+
+
+def test_what_answers_with_errors_is_no_capacity() -> None:
+    failing = [{"kind": "errors", "region": "us-east4", "at": "1m", "for": "20m", "ratio": 1.0}]
+    three = {**TWO, "us-west1": region()}
+    assert broken(205.0, {"us-east4": 0.0}, regions=three, faults=failing, at=300.0) == 0
+    assert broken(205.0, {"us-east4": 0.0}, regions=three) == 1

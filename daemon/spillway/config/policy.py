@@ -62,7 +62,7 @@ class FloorsConfig(Model):
 
     min_serving_regions: Annotated[int, Field(ge=1)] = 1
     """Regions that must stay open with healthy members."""
-    reserve: Annotated[float, Field(ge=0, le=2)] = 0.1
+    reserve: Annotated[float, Field(ge=0, le=2)] = 0.05
     """Share of demand that effective capacity must exceed demand by."""
     receiver_limit: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of its sustainable capacity past which no region may be pushed."""

@@ -29,10 +29,14 @@ class Bounds:
     """Target x healthy share of each region, requests/s: what a floor counts for an open ceiling."""
     floor: float
     """Sum of nominal x scaler that must stay, requests/s."""
+    sure: float
+    """Requests/s that must be known to be carried well where that sum is less."""
     carries: float
     """Requests/s that all open regions together must be able to carry well."""
     measured: bool
     """True if some region is seen to be saturated: a shortage of targets alone is no shortage of machines."""
+    tight: bool
+    """True if all regions together cannot carry what a floor demands: then receivers are filled past their limit if need be."""
     short: bool
     """True if all regions together cannot carry the forecast."""
 
@@ -52,3 +56,12 @@ def scaler_for(region: Region, rate: float) -> float:
     if region.ceiling <= 0.0:
         return 1.0
     return hundredths(rate / region.ceiling)
+
+
+def edge_of(region: Region) -> float:
+    """Requests/s of ceiling from which all that `region` can take is known to be open.
+
+    A ceiling beyond what a region was found to take is no capacity, and lowering it takes none away, nor does the sliver
+    below. Where nothing was found, its target counts to the last request.
+    """
+    return SLIVER * region.likely if region.proven else region.likely

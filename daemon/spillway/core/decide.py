@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from spillway.core import surge
 from spillway.core.bounds import Bounds, capped
-from spillway.core.floors import effective_of, floor_of, nominal_floor, nominal_of
+from spillway.core.floors import effective_of, floor_of, nominal_floor, nominal_of, sure_of, tight
 from spillway.core.picture import Picture
 from spillway.core.policy import Shortage
 from spillway.core.predict import Outcome, Region
@@ -95,7 +95,7 @@ def _margin(picture: Picture, short: float) -> float:
     """Share of the bad requests that a set must save to be worth writing."""
     if short > 0.0 and _cutting(picture):
         return SHORT_MARGIN
-    return TIGHT_MARGIN if picture.model.potential() < floor_of(picture) else picture.policy.rhythm.margin
+    return TIGHT_MARGIN if tight(picture) else picture.policy.rhythm.margin
 
 
 def _cutting(picture: Picture) -> bool:
@@ -124,7 +124,8 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
         high = min(1.0, round(region.scaler + policy.rhythm.up_step, 2))
         lowest.append(low if may_move(picture, facts, -1) and not facts.silent else region.scaler)
         if not may_move(picture, facts, 1):
-            high = min(high, capped(region)) if may_move(picture, facts, 0) else region.scaler
+            proven = min(high, capped(region)) if may_move(picture, facts, 0) else region.scaler
+            high = proven if proven >= region.scaler + LEAST_STEP else region.scaler
         highest.append(max(high, region.scaler))
     return Bounds(
         movable=tuple(movable),
@@ -133,8 +134,10 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
         receiver_limit=policy.floors.receiver_limit,
         nominal=tuple((f.target or 0.0) * f.share for f in picture.facts),
         floor=min(nominal_floor(picture), nominal_of(picture, picture.model.scalers)),
+        sure=min(floor_of(picture), sure_of(picture, picture.model.scalers)),
         carries=min(floor_of(picture), effective_of(picture, picture.model.scalers)),
         measured=any(f.estimate.saturated_rate is not None for f in picture.facts) and _lasting(picture),
+        tight=short > 0.0 or tight(picture),
         short=short > 0.0,
     )
 

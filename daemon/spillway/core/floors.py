@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spillway.core.bounds import SLIVER
+from spillway.core.bounds import SLIVER, edge_of
 from spillway.core.overlay import ServiceSetting
 from spillway.core.picture import Picture
 from spillway.core.waterfall import pour
@@ -12,7 +12,7 @@ from spillway.core.waterfall import pour
 UNPROVEN_ROOM = 1.1
 """Capacity that a region may have over its target: operators choose it with room to spare."""
 
-SWING = 1.06
+SWING = 1.03
 """Demand now over its smoothed, minutes-old estimate: a floor must hold for what is really there at the write."""
 
 
@@ -31,6 +31,16 @@ def effective_of(picture: Picture, scalers: Sequence[float]) -> float:
         for r, o in zip(model.regions, opened, strict=True)
         if not r.dead
     )
+
+
+def sure_of(picture: Picture, scalers: Sequence[float]) -> float:
+    """Requests/s that all open regions together are known to carry well under `scalers` (`edge_of`)."""
+    total = 0.0
+    for region, scaler in zip(picture.model.regions, scalers, strict=True):
+        if not region.dead:
+            opened = scaler * region.ceiling
+            total += (region.likely if opened >= edge_of(region) else opened) * (1.0 - region.bad)
+    return total
 
 
 def nominal_of(picture: Picture, scalers: Sequence[float]) -> float:
@@ -57,6 +67,11 @@ def floor_of(picture: Picture) -> float:
     """
     demand = max(picture.model.demand, picture.model.forecast, picture.memory.usual)
     return SWING * demand * (1.0 + picture.policy.floors.reserve)
+
+
+def tight(picture: Picture) -> bool:
+    """Whether all member regions together cannot carry what a floor demands, ceilings opened and all."""
+    return picture.model.potential() < floor_of(picture)
 
 
 def nominal_floor(picture: Picture) -> float:

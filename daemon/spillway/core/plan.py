@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spillway.core.floors import effective_of, floor_of, nominal_floor, nominal_of, scalers_of, serving_of
+from spillway.core.floors import (
+    effective_of,
+    floor_of,
+    nominal_floor,
+    nominal_of,
+    scalers_of,
+    serving_of,
+    sure_of,
+)
 from spillway.core.overlay import BackendSetting, ServiceSetting
 from spillway.core.picture import Picture
 from spillway.core.result import Lever
@@ -63,8 +71,10 @@ def check_prefixes(setting: ServiceSetting, changes: Sequence[Change], picture: 
     scalers = scalers_of(picture, setting)
     open_least = min(max(1, picture.policy.floors.min_serving_regions), serving_of(picture, scalers))
     floor = floor_of(picture)
+    grain = GRAIN * floor
     carries_least = min(floor, effective_of(picture, scalers))
     nominal_least = min(nominal_floor(picture), nominal_of(picture, scalers))
+    sure_least = min(floor, sure_of(picture, scalers))
     last = max((i for i, c in enumerate(changes) if c.lever is Lever.SCALER), default=-1)
     for i, change in enumerate(changes):
         setting = after(setting, change)
@@ -79,12 +89,12 @@ def check_prefixes(setting: ServiceSetting, changes: Sequence[Change], picture: 
         )
         if opened < open_least or not any(scalers):
             raise UnsafePlan(f"{where} would serve from {opened} regions", remedy=REMEDY)
-        if nominal < nominal_least - GRAIN * floor:
+        if nominal < nominal_least - grain and sure_of(picture, scalers) < sure_least - grain:
             raise UnsafePlan(
                 f"{where} would have {nominal:.0f} req/s of ceilings; the floor is {nominal_least:.0f}",
                 remedy=REMEDY,
             )
-        if carries < carries_least - GRAIN * floor and not change.urgent:
+        if carries < carries_least - grain and not change.urgent:
             raise UnsafePlan(
                 f"{where} could carry {carries:.0f} req/s; the floor is {carries_least:.0f}", remedy=REMEDY
             )

@@ -87,7 +87,7 @@ class Floors:
 
     min_serving_regions: int = 1
     """Regions with a scaler above 0 and healthy members."""
-    reserve: float = 0.1
+    reserve: float = 0.05
     """Effective capacity stays at least demand x (1 + reserve), unless it was less before."""
     receiver_limit: float = 0.9
     """No move may push a receiver past this share of its sustainable capacity, by prediction."""

@@ -209,10 +209,14 @@ class Model(Remembering):
         """Requests/s that all member regions could carry well with open ceilings; bad shares taken off."""
         return _potential(self)
 
-    def room(self) -> float:
-        """Requests/s that the regions carry well with the ceilings as they are."""
+    def room(self, *, raised: bool = False) -> float:
+        """Requests/s that the open regions carry well with the ceilings as they are, or once they are `raised`."""
         return sum(
-            [min(r.scaler * r.ceiling, r.likely) * (1.0 - r.bad) for r in self.regions if r.scaler > 0.0]
+            [
+                min(r.ceiling if raised else r.scaler * r.ceiling, r.likely) * (1.0 - r.bad)
+                for r in self.regions
+                if r.scaler > 0.0
+            ]
         )
 
     def busier(self, factor: float) -> Model:

@@ -149,9 +149,12 @@ def probes(picture: Picture) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def short_soon(picture: Picture) -> bool:
-    """Whether the open regions count as short by the time at which one that is opened now carries load."""
-    return forecast_far(picture) > NEEDED_ROOM * picture.model.room()
+def short_soon(picture: Picture, *, raised: bool = False) -> bool:
+    """Whether the open regions count as short by the time at which one that is opened now carries load.
+
+    With their ceilings as they are, or even once they are all `raised`.
+    """
+    return forecast_far(picture) > NEEDED_ROOM * picture.model.room(raised=raised)
 
 
 def may_reopen(picture: Picture, region: Region, facts: Facts) -> bool:
@@ -165,7 +168,7 @@ def _hopeful(picture: Picture, region: Region, facts: Facts) -> bool:
     if facts.memory.empty_since is None or shown_bad(facts) < picture.policy.triggers.drain_error_ratio:
         return True
     model = picture.model
-    if short_soon(picture):
+    if short_soon(picture, raised=True):
         return region.reopens >= NEEDED_HOPE
     harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(facts))
     return region.reopens >= (PROBE_HOPE if harm <= HARMLESS * model.forecast else SURE_HOPE)

@@ -7,9 +7,9 @@ as every region capped at a share of its capacity, bad regions closed, and each 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 
-from spillway.core.bounds import KEEP, SLIVER, Bounds, capped, hundredths
+from spillway.core.bounds import KEEP, Bounds, capped, hundredths
+from spillway.core.foresight import Foresight
 from spillway.core.least import least_bad
 from spillway.core.predict import Model, Outcome
 from spillway.core.starts import give_up, sacrifices
@@ -24,12 +24,6 @@ TRIES_LEAST, TRIES_MOST = 30, 240
 
 HOPELESS = 0.05
 """Expected bad share of the plain answers from which giving up a region is looked at."""
-
-PUSHED_PRICE = 5.0
-"""Bad requests/s that one request/s past a receiver's limit is worth in the search: the guard would refuse it."""
-
-FLOOR_PRICE = 1000.0
-"""Bad requests/s that one request/s below the capacity floor is worth in the search: the guard would refuse it."""
 
 REPAIRS = 3
 """Rounds in which receivers that a plan pushes past their limit are capped, each of which may fill the next."""
@@ -61,45 +55,14 @@ class _Search:
     def __init__(self, model: Model, bounds: Bounds) -> None:
         self.model, self.bounds = model, bounds
         self.base = model.base()
-        self.limits = [r.receives(bounds.receiver_limit) for r in model.regions]
-        """Load of each region beyond which it counts as pushed."""
-        self.rows = [
-            (
-                r.ceiling,
-                r.likely,
-                SLIVER * r.likely,
-                0.0 if r.dead else 1.0 - r.bad,
-                nominal,
-                limit,
-                load * 1.005,
-            )
-            for r, nominal, limit, load in zip(
-                model.regions, bounds.nominal, self.limits, self.base.flow.loads, strict=True
-            )
-        ]
-        """What `price` asks of each region, looked up once; a dead one carries nothing."""
+        self.guards = Foresight(model, bounds, self.base)
         self.left = max(TRIES_LEAST, min(TRIES_MOST, EFFORT // max(1, len(model.regions))))
-        self.best, self.best_score, self.name = self.base, self.price(self.base), "leave everything as it is"
+        self.best, self.best_score, self.name = (
+            self.base,
+            self.guards.price(self.base),
+            "leave everything as it is",
+        )
         self.second, self.second_bad = "none", self.base.bad
-
-    def price(self, outcome: Outcome) -> float:
-        """The score, with what pushes receivers past their limit."""
-        below, short, pushed = self.bounds.floor, self.bounds.carries, 0.0
-        overfilled = outcome.flow.overfilled
-        for scaler, load, (ceiling, likely, sliver, well, nominal, limit, before) in zip(
-            outcome.scalers, outcome.flow.loads, self.rows, strict=True
-        ):
-            below -= scaler * nominal
-            opened = load if overfilled else scaler * ceiling
-            short -= (likely if opened >= sliver else opened) * well
-            if load > limit and load > before:
-                pushed += load - limit
-        score = outcome.score
-        if below > 0.0:
-            score += FLOOR_PRICE * below
-        if short > 0.0:  # what is carried, as `floors.effective_of` has it
-            score += FLOOR_PRICE * short
-        return score if self.bounds.short else score + PUSHED_PRICE * pushed
 
     def allowed(self, scalers: list[float]) -> list[float]:
         """These scalers inside the bounds; what may not move stays."""
@@ -125,53 +88,19 @@ class _Search:
 
         One cut fills the next region, whose cap fills the one after it: this takes all those moves at once.
         """
-        outcome = self.model.outcome(self._floored(scalers))
+        outcome = self.model.outcome(self.guards.floored(scalers))
         self.left -= 1
-        best, least = outcome, self.price(outcome)
+        best, least = outcome, self.guards.price(outcome)
         for _ in range(REPAIRS):
-            repaired = self._repaired(outcome)
+            repaired = self.guards.capped(outcome)
             if repaired is None or self.left <= 0:
                 break
             outcome = self.model.outcome(repaired)
             self.left -= 1
-            score = self.price(outcome)
+            score = self.guards.price(outcome)
             if score < least:
                 best, least = outcome, score
         return best, least
-
-    def _floored(self, scalers: list[float]) -> list[float]:
-        """The scalers with as much of the cuts taken back as the floor of ceilings wants, the deepest cut first."""
-        bounds = self.bounds
-        lacking = bounds.floor - sum([s * n for s, n in zip(scalers, bounds.nominal, strict=True)])
-        if lacking <= 0.0:
-            return scalers
-        scalers = list(scalers)
-        cuts = [
-            ((now - s) * n, i)
-            for i, (now, s, n) in enumerate(zip(self.model.scalers, scalers, bounds.nominal, strict=True))
-            if now > s and n > 0.0
-        ]
-        for cut, i in sorted(cuts, reverse=True):
-            back = min(cut, lacking)
-            scalers[i] = min(1.0, ceil((scalers[i] + back / bounds.nominal[i]) * 100.0 - 1e-6) / 100.0)
-            lacking -= back
-            if lacking <= 0.0:
-                break
-        return scalers
-
-    def _repaired(self, outcome: Outcome) -> list[float] | None:
-        """The scalers with a cap on each receiver that is pushed past its limit; None where none is."""
-        scalers = list(outcome.scalers)
-        changed = False
-        regions, bounds = self.model.regions, self.bounds
-        for i, (load, before, limit) in enumerate(
-            zip(outcome.flow.loads, self.base.flow.loads, self.limits, strict=True)
-        ):
-            if load > limit and load > before * 1.005 and bounds.movable[i] and regions[i].ceiling > 0.0:
-                cap = max(bounds.lowest[i], hundredths(limit / regions[i].ceiling))
-                if cap < scalers[i]:
-                    scalers[i], changed = cap, True
-        return scalers if changed else None
 
     def refine(self, interesting: list[int]) -> None:
         """Move one region at a time while that helps and tries are left."""
@@ -204,7 +133,7 @@ class _Search:
         """Requests/s that all others can take besides what they have, as far as they are open."""
         spare = 0.0
         for j, (region, load, limit, scaler) in enumerate(
-            zip(self.model.regions, self.best.flow.loads, self.limits, self.best.scalers, strict=True)
+            zip(self.model.regions, self.best.flow.loads, self.guards.limits, self.best.scalers, strict=True)
         ):
             if j != i and not region.dead:
                 spare += max(0.0, min(limit, scaler * region.ceiling) - load)
@@ -232,7 +161,7 @@ class _Search:
             scalers = list(self.best.scalers)
             scalers[i] = now
             outcome = self.model.outcome(scalers)
-            score = self.price(outcome)
+            score = self.guards.price(outcome)
             if score <= self.best_score + allowance:
                 self.best, self.best_score = outcome, min(score, self.best_score)
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from math import floor, inf
+from typing import NamedTuple
 
 from spillway.core.policy import Floors
 from spillway.sim.control import ServiceControl
@@ -14,6 +15,9 @@ from spillway.sim.writes import Written
 
 WRONG_WAY = 0.01
 """Share of one dead time's requests by which a write must add bad ones to count as wrong way (design.md section 7)."""
+
+NOTHING = 0.01
+"""Share of the demand up to which what a write takes away is nothing: capacities are not known any better."""
 
 REVERSAL_WITHIN = 1800.0
 """Seconds within which a change of direction of a region's scaler is a reversal (design.md section 7)."""
@@ -24,6 +28,17 @@ def dead_time(world: World) -> float:
     scenario = world.setup.scenario
     eyes = scenario.monitoring.sample_period + scenario.monitoring.visibility_delay
     return eyes + scenario.actuation.write_time + scenario.actuation.propagation
+
+
+class _Standing(NamedTuple):
+    """What a service stands on, by the truth."""
+
+    serving: int
+    """Regions that are open and not all dead."""
+    ceilings: float
+    """Target x scaler x healthy share of all, requests/s."""
+    takes: float
+    """Requests/s under these ceilings that the regions can answer well."""
 
 
 class Judge:
@@ -80,15 +95,14 @@ class Judge:
         return sum(_reversals(moves) for moves in self._moves.values())
 
     def _breaks_floor(self, before: ServiceControl, after: ServiceControl) -> bool:
-        """True where the write leaves less than a floor demands, and less than there was."""
-        serving, capacity = self._effective(after)
-        serving_before, capacity_before = self._effective(before)
+        """True where the write leaves less than a floor demands, and takes away what could be used."""
+        left, was = self._standing(after), self._standing(before)
         asks = self._world.service_of()
         rates = self._world.demand().tolist()
         demand = sum(r for r, s in zip(rates, asks, strict=True) if s == after.service)
-        few = serving < max(1, self._floors.min_serving_regions) and serving < serving_before
+        few = left.serving < max(1, self._floors.min_serving_regions) and left.serving < was.serving
         floor = demand * (1.0 + self._floors.reserve)
-        scarce = capacity < floor and capacity < capacity_before - 1e-9
+        scarce = left.ceilings < floor and was.takes - left.takes > NOTHING * demand
         return few or (scarce and self._able() >= floor)
 
     def _able(self) -> float:
@@ -99,20 +113,22 @@ class Judge:
         states = [self._world.state(p.name) for p in self._world.setup.regions]
         return sum(s.capacity for s in states if s.dead < 1.0)
 
-    def _effective(self, control: ServiceControl) -> tuple[int, float]:
-        """Regions that serve, and target x scaler x healthy share in requests/s."""
+    def _standing(self, control: ServiceControl) -> _Standing:
         plants = {p.name: p for p in self._world.setup.regions}
-        serving, capacity = 0, 0.0
+        serving, ceilings, takes = 0, 0.0, 0.0
         for backend in control.backends:
             health = self._world.health(backend.region)
             share = sum(passing for passing, _ in health) / sum(total for _, total in health)
-            plant = plants[backend.region]
+            plant, state = plants[backend.region], self._world.state(backend.region)
             target = plant.target if backend.target_rate is None else backend.target_rate
             if backend.target_in_flight is not None:
                 target = backend.target_in_flight / plant.service_time.mean
             serving += backend.scaler > 0 and share > 0
-            capacity += target * backend.scaler * share
-        return serving, capacity
+            ceiling = target * backend.scaler * share
+            ceilings += ceiling
+            well = (1.0 - state.errors) * (1.0 - sum(part for _, part in state.fast))
+            takes += well * min(ceiling, state.capacity, inf if state.quota is None else state.quota)
+        return _Standing(serving, ceilings, takes)
 
 
 def _scalers(control: ServiceControl) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from spillway.core.floors import effective_of, floor_of, nominal_floor, nominal_of, serving_of
+from spillway.core.floors import effective_of, floor_of, nominal_floor, nominal_of, serving_of, sure_of, tight
 from spillway.core.guards.situation import Ruling, Situation, refused
 from spillway.core.picture import Picture
 from spillway.core.reasons import reason
@@ -17,9 +17,6 @@ GRAIN = 1.005
 
 ROUNDING = 1e-7
 """Rounding allowed to a floor, as a share of it: less than the plan's own check allows."""
-
-TRIES = 8
-"""Values between the wanted and the present scaler that are tried before a cut is refused."""
 
 WORTH = 0.4
 """Share of a cut's gain that must be left for it to be made at all: a trifle would use up the region's rest."""
@@ -68,19 +65,22 @@ def capacity(change: Change, now: Situation) -> Ruling | None:
 def floors(picture: Picture, before: Sequence[float], *, urgent: bool = False) -> Objection:
     """What the capacity floors object to in scalers that follow `before`.
 
-    Both as Google's terms have it (target x scaler x healthy share) and as it was learned; a dead region's drain need
-    only keep the first, because nothing was learned that it could still give.
+    Both as Google's terms have it (target x scaler x healthy share) and as it was learned. Less of the first is no loss where
+    a region was found to take no more. A dead region's drain need only keep the first, because nothing was learned that
+    it could still give.
     """
     floor = floor_of(picture)
     nominal, carries = nominal_of(picture, before), effective_of(picture, before)
     nominal_least = min(nominal_floor(picture), nominal)
+    rounding = ROUNDING * floor
+    sure_least = min(floor, sure_of(picture, before)) - rounding
 
     def objection(scalers: Sequence[float]) -> Reason | None:
         left = nominal_of(picture, scalers)
-        if left < nominal_least - ROUNDING * floor:
+        if left < nominal_least - rounding and sure_of(picture, scalers) < sure_least:
             return reason("floor-capacity", after=left, before=nominal, floor=floor)
         left = effective_of(picture, scalers)
-        if left < min(floor, carries) - ROUNDING * floor and not urgent:
+        if left < min(floor, carries) - rounding and not urgent:
             return reason("floor-capacity", after=left, before=carries, floor=floor)
         return None
 
@@ -99,7 +99,7 @@ def pushes(now: Situation, scalers_before: Sequence[float], shed: Collection[str
     picture, model = now.picture, now.picture.model
     limit = picture.policy.floors.receiver_limit
     before = model.outcome(scalers_before)
-    short = model.forecast > limit * model.potential()
+    short = model.forecast > limit * model.potential() or tight(picture)
 
     def objection(scalers: Sequence[float]) -> Reason | None:
         after = model.outcome(scalers)
@@ -125,14 +125,22 @@ def _narrowed(change: Change, now: Situation, objection: Objection) -> Ruling | 
         return None
     if change.lever is not Lever.SCALER or change.before - change.after < 0.02:
         return refused(first)
+    value = _nearest(change, lambda v: objection(now.with_scaler(change, v)) is None)
+    if value is None:
+        return refused(first)
     model = now.picture.model
     before, wanted = model.outcome(now.scalers).bad, model.outcome(now.with_scaler(change, change.after)).bad
-    for k in range(1, TRIES):
-        value = legal_scaler(change.after + (change.before - change.after) * k / TRIES)
-        scalers = now.with_scaler(change, value)
-        if not change.after < value < change.before or objection(scalers) is not None:
-            continue
-        if not change.ordered and before - model.outcome(scalers).bad < WORTH * (before - wanted):
-            break
-        return Ruling(left=value, why=first)
-    return refused(first)
+    gain = before - model.outcome(now.with_scaler(change, value)).bad
+    if not change.ordered and gain < WORTH * (before - wanted):
+        return refused(first)
+    return Ruling(left=value, why=first)
+
+
+def _nearest(change: Change, holds: Callable[[float], bool]) -> float | None:
+    """The legal scaler nearest to the wanted one that `holds`, to a hundredth; deeper cuts never hold where shallower do not."""
+    low, high = round(100.0 * change.after), round(100.0 * change.before)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(legal_scaler(middle / 100.0)) else (middle, high)
+    value = legal_scaler(high / 100.0)
+    return value if change.after < value < change.before else None

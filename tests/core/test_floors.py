@@ -1,0 +1,97 @@
+"""What a floor counts: ceilings as Google has them, and no capacity where a region was found to have none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from tests.core.pictures import AT, area, change_of, facts_of, picture_of
+
+from spillway.core.condition import remember
+from spillway.core.floors import floor_of, sure_of, tight
+from spillway.core.guards import Situation, narrow
+from spillway.core.holds import Holds
+from spillway.core.memory import BackendMemory
+from spillway.core.picture import Picture
+from spillway.core.policy import Floors, Policy
+from spillway.core.predict import Region
+from spillway.core.wishes import Change
+
+DEMAND = {"a": 75.0, "b": 110.0, "c": 50.0}
+"""235 requests/s, where the ceilings add up to 320, and a floor asks for 266."""
+
+
+def fleet(**a: object) -> Picture:
+    regions = (
+        area("a", **a),
+        area("b", ceiling=150.0, capacity=150.0, proven=False),
+        area("c", ceiling=70.0, capacity=70.0, proven=False),
+    )
+    return picture_of(regions, DEMAND, policy=Policy(floors=Floors(reserve=0.1, receiver_limit=1.0)))
+
+
+def narrowed(picture: Picture, *changes: Change) -> Mapping[str, float]:
+    start = Situation(picture=picture, holds=Holds(), panic=None, scalers=picture.model.scalers)
+    return {c.region or "": c.after for c in narrow(changes, start).changes}
+
+
+def test_a_ceiling_that_a_region_was_found_unable_to_use_may_go_below_the_floor() -> None:
+    slow = fleet(capacity=40.0, proven=True)
+    assert narrowed(slow, change_of("a", 1.0, 0.37)) == {"a": 0.37}
+
+
+def test_what_was_only_configured_counts_to_the_last_request() -> None:
+    well = fleet(capacity=100.0, proven=False)
+    assert narrowed(well, change_of("a", 1.0, 0.37)) == {"a": 0.47}
+
+
+def test_nor_may_a_cut_take_what_the_region_does_carry() -> None:
+    slow = fleet(capacity=40.0, proven=True)
+    left = narrowed(slow, change_of("a", 1.0, 0.1)).get("a", 1.0)
+    assert left == pytest.approx(0.34), "to a hundredth the sliver below which its capacity goes"
+
+
+@pytest.mark.parametrize(
+    ("region", "scaler", "known"),
+    [
+        (area("a", capacity=40.0, proven=True), 1.0, 40.0),
+        (area("a", capacity=40.0, proven=True), 0.35, 40.0),
+        (area("a", capacity=40.0, proven=True), 0.2, 20.0),
+        (area("a", proven=False), 0.95, 95.0),
+        (area("a", proven=False, bad=0.5), 0.9, 45.0),
+        (area("a", dead=True), 1.0, 0.0),
+        (area("a", capacity=40.0, high=100.0, hope=0.5, proven=True), 1.0, 70.0),
+    ],
+)
+def test_what_is_known_to_be_carried(region: Region, scaler: float, known: float) -> None:
+    assert sure_of(picture_of((region,), {"a": 10.0}), (scaler,)) == pytest.approx(known)
+
+
+def test_receivers_are_filled_past_their_limit_where_all_together_are_about_short() -> None:
+    """Two thirds of one region's machines are gone: 215 requests/s for places for 220. Refusing the cut would keep the trouble."""
+    regions = (
+        area("a", capacity=30.0, backlog=30.0),
+        area("b", ceiling=120.0, capacity=120.0),
+        area("c", ceiling=80.0, capacity=80.0),
+    )
+    demand = {"a": 90.0, "b": 80.0, "c": 45.0}
+    short = picture_of(regions, demand, policy=Policy(floors=Floors(reserve=0.05, receiver_limit=0.9)))
+    assert tight(short)
+    assert short.model.forecast < 0.99 * short.model.potential() < floor_of(short)
+    cut = change_of("a", 1.0, 0.27)
+    assert narrowed(short, cut) == {"a": 0.27}
+    loads = short.model.outcome((0.27, 1.0, 1.0)).flow.loads
+    assert loads[1] > 0.9 * 120.0
+
+
+def test_one_read_of_a_dead_region_is_counted_once() -> None:
+    policy = Policy()
+    facts = facts_of(area("a", dead=True), BackendMemory(region="a"), 60.0)
+    first = remember(facts, policy, AT)
+    again = remember(replace(facts, memory=first), policy, AT)
+    assert (first.dead_seen, again.dead_seen) == (1, 1)
+    later = remember(replace(facts, memory=first, health_at=facts.health_at + 15.0), policy, AT + 15.0)
+    assert later.dead_seen == 2
+    alive = replace(facts_of(area("a"), later, 0.0), health_at=AT + 30.0)
+    assert remember(alive, policy, AT + 30.0).dead_seen == 0
