@@ -34,6 +34,9 @@ CERTAIN_WAITS = 160
 CHANCE_WAITS = 48
 """Grid points of the mean of an exponential wait, which smooths by itself."""
 
+SETTLING = 12
+"""Halvings by which a wait is found: to a four-thousandth of what it may be."""
+
 _FIRST_WAIT = 0.001
 _ATOMS = 16
 
@@ -67,7 +70,7 @@ class LatencyTable:
     def __init__(self, mixture: Mixture, timeout: float) -> None:
         self.timeout = timeout
         self._mixture = mixture
-        self._certain_waits = _wait_grid(timeout, CERTAIN_WAITS)
+        self._certain_waits = _far_and_near(timeout, CERTAIN_WAITS)
         self._certain = self._rows(self._certain_waits)
         self._chance_waits = _wait_grid(timeout, CHANCE_WAITS)
         atoms = self._rows((self._chance_waits[:, None] * _exponential_atoms()[None, :]).ravel())
@@ -108,6 +111,26 @@ class LatencyTable:
         below = min(int(position), len(self._work) - 2)
         return self._work[below] + (self._work[below + 1] - self._work[below]) * (position - below)
 
+    def wait_after(self, waited: float, each: float) -> float:
+        """Seconds that a group has waited once all of it has begun, where its first waited `waited` seconds.
+
+        Args:
+            waited: Seconds.
+            each: Requests of the group for each slot. Those before hold the slots for what their wait leaves of the time-out:
+                w = waited + each x work(w), whose right side falls as w rises.
+        """
+        low, high = waited, waited + each * self.work(waited)
+        for _ in range(SETTLING):
+            middle = (low + high) / 2.0
+            low, high = (middle, high) if waited + each * self.work(middle) > middle else (low, middle)
+        return (low + high) / 2.0
+
+
+def _far_and_near(timeout: float, points: int) -> Array:
+    """Waits as in `_wait_grid`, and some close below the time-out, where a little decides who is answered."""
+    near = timeout - np.geomspace(_FIRST_WAIT, timeout / 8.0, points // 4)
+    return np.unique(np.concatenate((_wait_grid(timeout, points), near)))
+
 
 def _wait_grid(timeout: float, points: int) -> Array:
     """Zero, then `points` - 1 waits from a millisecond to the time-out, evenly by logarithm."""
@@ -116,10 +139,8 @@ def _wait_grid(timeout: float, points: int) -> Array:
 
 def _between(table: Array, grid: Array, waits: Array) -> Array:
     """Rows of `table` at `waits`, linear between those of the grid's waits; past the last one, the last."""
-    step = float(np.log(grid[-1] / grid[1])) / (len(grid) - 2)
-    logs = np.log(np.maximum(waits, 1e-12) / grid[1]) / step + 1.0
-    position = np.where(waits < grid[1], waits / grid[1], logs)
-    below = np.maximum(np.minimum(position, len(grid) - 2), 0).astype(np.int64)
+    below = np.minimum(np.maximum(np.searchsorted(grid, waits, side="right") - 1, 0), len(grid) - 2)
+    position = below + (waits - grid[below]) / (grid[below + 1] - grid[below])
     part = np.maximum(np.minimum(position - below, 1.0), 0.0)[:, None]
     low = table[below]
     result: Array = low + (table[below + 1] - low) * part

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,16 @@ def waiting_share(load: Array, slots: Array) -> Array:
 def waiting_chance(load: float, slots: float) -> float:
     """`waiting_share` of one region."""
     return float(load ** (sqrt(2.0 * (slots + 1.0)) - 1.0))
+
+
+WHOLE = 0.999
+"""Share of the mean service time that a request must have left of its time-out to be served as if there were none."""
+
+PIECE = 1.0 / 60.0
+"""Share of the time-out within which arrivals are treated as one where it is near."""
+
+ALIKE = 0.02
+"""Seconds by which waits differ that are booked as one."""
 
 
 @dataclass(slots=True)
@@ -109,6 +119,17 @@ def solve_load(available: float, capacity: float, power: float, factor: float) -
     return max(u, 0.0)
 
 
+def _note(result: StepResult, step: int, share: float, wait: float) -> None:
+    """Add to what started; pieces of one step's arrivals that waited about as long are one."""
+    if result.started and result.started[-1][0] == step:
+        _, known, waited = result.started[-1]
+        if abs(waited - wait) <= ALIKE:
+            together = known + share
+            result.started[-1] = (step, together, (known * waited + share * wait) / together)
+            return
+    result.started.append((step, share, wait))
+
+
 class RegionQueue:
     """The waiting requests of one region, oldest first."""
 
@@ -165,35 +186,46 @@ class RegionQueue:
         available = self.waiting
         if available <= 0 or service.slots <= 0:
             return
-        head = self.cohorts[0]
-        age = max(0.0, k * dt - (head.step + 1 - head.left) * dt)
-        busy = max(1e-6, service.table.work(age))
-        capacity = min(service.slots / min(busy, service.mean) * dt, self._most(k, service, dt))
+        capacity = service.slots / service.mean * dt
         factor, power = (1.0 + service.scv) / 2.0, sqrt(2.0 * (service.slots + 1.0))
         load = solve_load(available, capacity, power, factor)
         starting = min(available, capacity * load)
+        head = self.cohorts[0]
+        oldest = (k - head.step + head.left) * dt  # at the end of the step
+        if service.table.work(oldest) >= WHOLE * service.mean:
+            self._take(k, starting, dt, result)
+        else:
+            self._rush(k, service, dt, result)
         calm = min(CALM_LOAD, arrived * service.mean / (service.slots * dt))
         chance = factor * calm**power / (1.0 - calm)
         left_over = available - starting
         result.load = load
         result.certain = max(0.0, 1.0 - chance / left_over) if left_over > chance else 0.0
-        self._take(k, starting, dt, result)
 
-    def _most(self, k: int, service: Service, dt: float) -> float:
-        """Requests that can start in step `k` at most, each holding its slot for what its own wait leaves of the time-out.
+    def _rush(self, k: int, service: Service, dt: float, result: StepResult) -> None:
+        """Start what the slots' time is enough for where some have waited so long that the time-out will cut them off.
 
-        The wait is that of each cohort's middle, halfway through the step. The head's alone would not do: where it is about
-        to time out, the whole queue would seem to need no time.
+        Each holds its slot for what its own wait leaves it, and the next begins when a slot is free: so the wait settles where
+        what is held is as much as the slots can give, just below the time-out, and most that start are cut off.
         """
-        work, count = service.slots * dt, 0.0
-        for cohort in self.cohorts:
-            age = max(0.0, (k - cohort.step - 0.5 + cohort.left / 2.0) * dt)
-            busy = min(service.mean, max(1e-6, service.table.work(age)))
-            amount = cohort.amount * cohort.left
-            if amount * busy >= work:
-                return count + work / busy
-            count, work = count + amount, work - amount * busy
-        return count + work / service.mean
+        slots, table = service.slots, service.table
+        given, used = slots * dt, 0.0
+        while self.cohorts:
+            cohort = self.cohorts[0]
+            pieces = max(1, ceil(cohort.left * dt / (table.timeout * PIECE)))
+            share = cohort.left / pieces
+            amount = cohort.amount * share
+            for _ in range(pieces):
+                arrived_at = (cohort.step + 1.0 - cohort.left + share / 2.0) * dt
+                wait = table.wait_after(k * dt + used / slots - arrived_at, amount / slots)
+                holds = amount * min(service.mean, table.work(wait))
+                part = 1.0 if used + holds <= given else (given - used) / holds
+                _note(result, cohort.step, share * part, wait)
+                cohort.left -= share * part
+                used += holds
+                if part < 1.0:
+                    return
+            self.cohorts.popleft()
 
     def _take(self, k: int, starting: float, dt: float, result: StepResult) -> None:
         """Let the oldest `starting` requests begin, evenly over the step."""
