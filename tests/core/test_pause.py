@@ -35,7 +35,7 @@ def looked(memory: BackendMemory, *stretches: Stretch, healthy: int = 10) -> Fac
         ),
     )
     setting = BackendSetting(region="a", member=True, scaler=0.1)
-    return facts_of(BACKEND, setting, memory, view, Policy(), end + 210.0, None, end)
+    return facts_of(BACKEND, setting, memory, view, Policy(), end + 210.0, None, 0.0, end)
 
 
 def test_a_slow_region_has_all_its_machines_though_nobody_looked_while_it_was_slow() -> None:

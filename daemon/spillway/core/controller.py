@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from spillway.core.bookkeeping import account
-from spillway.core.facts import add
 from spillway.core.holds import Holds
 from spillway.core.memory import ControllerMemory, Flight, ServiceMemory, fresh
+from spillway.core.neighbours import Neighbours
 from spillway.core.outcome import StepResult, tell
 from spillway.core.overlay import Overlay
-from spillway.core.passage import Part, SharedMinutes, passage
+from spillway.core.passage import Part, passage
 from spillway.core.plan import ordered
 from spillway.core.policy import Mode, Policy
-from spillway.core.remembered import remembered
 from spillway.core.result import Lever, Move, Plan
-from spillway.core.snapshot import Minute, Seen, Snapshot
+from spillway.core.snapshot import Snapshot
 from spillway.core.topology import Fleet
 from spillway.core.wishes import Change
 
@@ -75,7 +74,7 @@ def _run(
     *,
     only_dead: bool,
 ) -> StepResult:
-    shared = {} if only_dead else _shared(fleet, snapshot)
+    neighbours = Neighbours(fleet, None if only_dead else snapshot, memory)
     views = {v.service: v for v in snapshot.services}
     settings = {s.service: s for s in overlay.services}
     memories = {s.service: s for s in memory.services}
@@ -93,9 +92,10 @@ def _run(
             memories.get(service.name) or ServiceMemory(service=service.name),
             snapshot.at,
             holds,
-            shared,
+            neighbours,
             only_dead=only_dead,
         )
+        neighbours.expect(part.memory)
         parts.append((part, policy))
     return _assemble(parts, overlay, memory)
 
@@ -138,42 +138,6 @@ def _assemble(parts: list[tuple[Part, Policy]], overlay: Overlay, memory: Contro
         ),
         candidates=tuple(p.candidate for p, _ in parts if p.candidate is not None),
     )
-
-
-def _shared(fleet: Fleet, snapshot: Snapshot) -> SharedMinutes:
-    """For each backend whose groups also serve other services: those services' minutes."""
-    crowded = _crowded(fleet)
-    if not crowded:
-        return {}
-    minutes = {
-        (view.service, b.region): b.traffic.value
-        for view in snapshot.services
-        for b in view.backends
-        if isinstance(b.traffic, Seen)
-    }
-    shared: SharedMinutes = {}
-    for pairs in crowded:
-        for pair in pairs:
-            sums: dict[float, Minute] = {}
-            for other in pairs:
-                if other != pair:
-                    for minute in minutes.get(other, ()):
-                        sums[minute.end] = add(sums[minute.end], minute) if minute.end in sums else minute
-            if sums:
-                shared[pair] = sums
-    return shared
-
-
-@remembered
-def _crowded(fleet: Fleet) -> list[list[tuple[str, str]]]:
-    """(service, region) of backends that stand on the same groups."""
-    users: dict[frozenset[str], list[tuple[str, str]]] = {}
-    for service in fleet.services:
-        for backend in service.backends:
-            key = frozenset(f"{g.scope}/{g.name}" for g in backend.groups)
-            if key:
-                users.setdefault(key, []).append((service.name, backend.region))
-    return [pairs for pairs in users.values() if len(pairs) > 1]
 
 
 def confirm(memory: ControllerMemory, plan: Plan, outcome_done: bool, at: float) -> ControllerMemory:  # noqa: FBT001 - the contract with the loop

@@ -91,6 +91,7 @@ def facts_of(
     policy: Policy,
     at: float,
     others: Mapping[float, Minute] | None,
+    elsewhere: float,
     newest_end: float,
 ) -> Facts:
     """Put the view of one backend beside what is remembered of it, and learn from it.
@@ -103,6 +104,7 @@ def facts_of(
         policy: How its service is steered.
         at: UTC seconds of the snapshot.
         others: Minutes of other services on the same groups, by their end; None where there are none.
+        elsewhere: Requests/s that those services will have there.
         newest_end: End of the newest minute of the whole service.
     """
     health = _health(view, policy)
@@ -138,7 +140,7 @@ def facts_of(
         share=share,
         target=target,
         capacity=capacity(estimate, target, share),
-        elsewhere=_elsewhere(others, policy.timing.sample_period),
+        elsewhere=elsewhere,
         region=backend.region,
         serving=setting.member and setting.scaler > 0.0,
         dead=health is not None and health.total > 0 and health.healthy < AUTO_DRAIN_BELOW * health.total,
@@ -224,10 +226,3 @@ def add(a: Minute, b: Minute) -> Minute:
         server_error=a.server_error + b.server_error,
         latency=spread,
     )
-
-
-def _elsewhere(others: Mapping[float, Minute] | None, period: float) -> float:
-    """Requests/s of the other services in the newest minute."""
-    if not others:
-        return 0.0
-    return others[max(others)].total / period

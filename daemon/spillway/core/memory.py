@@ -190,6 +190,8 @@ class ServiceMemory:
     days: tuple[DayMemory, ...] = ()
     """Sorted by place."""
     flights: tuple[Flight, ...] = ()
+    ahead: tuple[tuple[RegionName, float], ...] = ()
+    """Requests/s expected in each region once the moves in flight are seen; empty where there are none."""
     proposed: tuple[Flight, ...] = ()
     """Moves of the newest plan, until `confirm` says what became of them."""
     unknown: tuple[Flight, ...] = ()

@@ -16,11 +16,11 @@ RISE = 0.005
 SLOPE = 0.5
 """Weight of the newest minute in the slope."""
 
-BASELINE_CALM = 0.05
-BASELINE_DOWN = 0.3
-BASELINE_UP = 0.002
-"""Weight of a minute in the baseline: near it, well below it (it was not low load before) and well above (half-life of
-about six hours: a region that stays slow for a day is no longer slow but so)."""
+BASELINE_CALM, BASELINE_CALM_UP = 0.05, 0.02
+BASELINE_DOWN, BASELINE_UP = 0.3, 0.002
+"""Weight of a minute in the baseline: near it, below and above; well below it (it was not low load before) and well above
+(half-life of about six hours: a region that stays slow for a day is no longer slow but so). Up is slower, as a service time that
+leaks upward by a percent a minute must not take the baseline along."""
 
 
 def sudden(old: Estimate, mean: float, baseline: float) -> bool:
@@ -33,7 +33,10 @@ def usual_pace(baseline: float, mean: float, *, crowded: bool) -> float:
     if crowded:
         return baseline
     near = abs(mean - baseline) <= CALM * baseline
-    step = BASELINE_CALM if near else BASELINE_DOWN if mean < baseline else BASELINE_UP
+    if mean < baseline:
+        step = BASELINE_CALM if near else BASELINE_DOWN
+    else:
+        step = BASELINE_CALM_UP if near else BASELINE_UP
     return baseline + step * (mean - baseline)
 
 

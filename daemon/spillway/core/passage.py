@@ -15,22 +15,20 @@ from spillway.core.guards import Situation, narrow
 from spillway.core.holds import HoldKind, Holds
 from spillway.core.maker import maker
 from spillway.core.memory import Flight, ServiceMemory
+from spillway.core.neighbours import Neighbours
 from spillway.core.outcome import Candidate
 from spillway.core.overlay import ServiceSetting
 from spillway.core.picture import Picture, build, posture_set
 from spillway.core.plan import check_prefixes, ordered
-from spillway.core.policy import Policy
+from spillway.core.policy import Mode, Policy
 from spillway.core.reasons import reason
 from spillway.core.rest import hold_after
 from spillway.core.result import Refusal, ServiceAssessment, Verdict
-from spillway.core.snapshot import Minute, Seen, ServiceView
+from spillway.core.snapshot import Seen, ServiceView
 from spillway.core.topology import Service
-from spillway.core.units import HOUR
+from spillway.core.units import HOUR, RegionName
 from spillway.core.wishes import Change, heard
 from spillway.errors import UnsafePlan
-
-SharedMinutes = dict[tuple[str, str], dict[float, Minute]]
-"""Minutes that other services had on the same groups, by (service, region) and end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +59,7 @@ def passage(
     memory: ServiceMemory,
     at: float,
     holds: Holds,
-    shared: SharedMinutes,
+    neighbours: Neighbours,
     *,
     only_dead: bool,
 ) -> Part:
@@ -72,7 +70,7 @@ def passage(
         memory = altered(memory, flights=flights)
     found = drift.resolve(setting, memory, view, policy, at)
     setting, memory = found.setting, found.memory
-    facts = _facts(service, policy, view, setting, memory, at, holds, shared)
+    facts = _facts(service, policy, view, setting, memory, at, holds, neighbours)
     memory = altered(memory, backends=tuple(f.memory for f in facts), proposed=())
     verdicts: tuple[Verdict, ...] = ()
     candidate = None
@@ -114,9 +112,24 @@ def _left(picture: Picture, changes: Sequence[Change]) -> ServiceMemory:
     """The memory that the next step starts from: moves proposed, and the writes of the last hour."""
     memory = picture.memory
     writes = tuple([w for w in memory.writes if picture.at - w < HOUR])
-    if not changes and not memory.proposed and writes == memory.writes:
+    ahead = _ahead(changes, picture)
+    if not changes and not memory.proposed and writes == memory.writes and ahead == memory.ahead:
         return memory
-    return altered(memory, proposed=_proposed(changes, picture), writes=writes)
+    return altered(memory, proposed=_proposed(changes, picture), writes=writes, ahead=ahead)
+
+
+def _ahead(changes: Sequence[Change], picture: Picture) -> tuple[tuple[RegionName, float], ...]:
+    """Requests/s expected in each region once the moves in flight are seen, those of this step included."""
+    made = changes if picture.policy.mode is Mode.ACT else ()
+    if not made and not picture.memory.flights:
+        return ()
+    model = picture.model
+    scalers = list(model.scalers)
+    for change in made:
+        if change.region is not None:
+            scalers[model.index(change.region)] = change.after
+    loads = model.outcome(scalers).flow.loads
+    return tuple((r.name, round(load, 3)) for r, load in zip(model.regions, loads, strict=True))
 
 
 def _facts(
@@ -127,7 +140,7 @@ def _facts(
     memory: ServiceMemory,
     at: float,
     holds: Holds,
-    shared: SharedMinutes,
+    neighbours: Neighbours,
 ) -> tuple[Facts, ...]:
     settings = {b.region: b for b in setting.backends}
     views = {b.region: b for b in view.backends}
@@ -145,7 +158,8 @@ def _facts(
             views[name],
             policy,
             at,
-            shared.get((service.name, name)),
+            neighbours.minutes(service.name, name),
+            neighbours.load(service.name, name, policy.timing.sample_period),
             newest_end,
         )
         held = at < ours.held_until or (

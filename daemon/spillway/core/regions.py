@@ -85,7 +85,7 @@ def region_of(
         ceiling=prior * ceiling_factor(facts, settings, drained=drained),
         capacity=_own(low, seen, facts.elsewhere),
         slack=policy.slo.latency - service_time,
-        bad=(everywhere if abs(bad - everywhere) <= BAD_GRAIN else bad) * (1.0 - reopens),
+        bad=_expected_bad(bad, everywhere, fresh=fresh) * (1.0 - reopens),
         reopens=reopens,
         quota=estimate.quota,
         cost=facts.backend.cost,
@@ -100,6 +100,12 @@ def region_of(
         quota_hope=0.0 if estimate.quota is None else 1.0 - doubt_left(estimate.quota_at, at, hold),
         backlog=backlog,
     )
+
+
+def _expected_bad(bad: float, everywhere: float, *, fresh: bool) -> float:
+    """Share that is to be expected, where `bad` was shown: a region that was not seen lately is no better than a typical one."""
+    usual = abs(bad - everywhere) <= BAD_GRAIN or (bad < everywhere and not fresh)
+    return everywhere if usual else bad
 
 
 def _own(capacity: float, served: float, elsewhere: float) -> float:

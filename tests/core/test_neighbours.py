@@ -1,0 +1,81 @@
+"""Services on the same groups: each sees what the others send there, their moves in flight included."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.core.stretches import PERIOD, minute
+
+from spillway.core.memory import ControllerMemory, ServiceMemory
+from spillway.core.neighbours import Neighbours
+from spillway.core.snapshot import Absence, BackendView, Missing, Seen, ServiceView, Snapshot
+from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
+
+REGION = "europe-west4"
+
+
+def service(name: str, group: str = "g") -> Service:
+    backend = Backend(
+        service=name,
+        region=REGION,
+        groups=(GroupKey(name=group, scope=f"{REGION}-a"),),
+        target=Target(mode=BalancingMode.RATE, per_endpoint=10.0),
+    )
+    return Service(name=name, resource=name, policy="p", backends=(backend,))
+
+
+def view(name: str, *rates: float) -> ServiceView:
+    nothing = Missing(absence=Absence.NO_SERIES, detail="")
+    minutes = tuple(minute(i + 1, rate, 1.0) for i, rate in enumerate(rates))
+    traffic = Seen(value=minutes, age=210.0, evidence=1000) if rates else nothing
+    backend = BackendView(region=REGION, observed=nothing, health=nothing, traffic=traffic)
+    return ServiceView(service=name, backends=(backend,), policy=nothing, places=nothing, unassigned=nothing)
+
+
+FLEET = Fleet(services=(service("eu"), service("pool"), service("apart", "other")))
+SNAPSHOT = Snapshot(
+    at=1000.0, lag=0.0, services=(view("eu", 50.0, 60.0), view("pool", 30.0, 20.0), view("apart", 9.0, 9.0))
+)
+
+
+def test_each_sees_what_the_others_send_to_its_groups() -> None:
+    seen = Neighbours(FLEET, SNAPSHOT, ControllerMemory())
+    assert seen.load("eu", REGION, PERIOD) == pytest.approx(20.0)
+    assert seen.load("pool", REGION, PERIOD) == pytest.approx(60.0)
+    minutes = seen.minutes("pool", REGION)
+    assert minutes is not None
+    assert [m.total / PERIOD for _, m in sorted(minutes.items())] == pytest.approx([50.0, 60.0])
+
+
+def test_who_stands_alone_has_no_neighbours() -> None:
+    seen = Neighbours(FLEET, SNAPSHOT, ControllerMemory())
+    assert seen.minutes("apart", REGION) is None
+    assert seen.load("apart", REGION, PERIOD) == 0.0
+
+
+def test_moves_in_flight_count_as_made() -> None:
+    shedding = ServiceMemory(service="eu", ahead=((REGION, 12.0),))
+    seen = Neighbours(FLEET, SNAPSHOT, ControllerMemory(services=(shedding,)))
+    assert seen.load("pool", REGION, PERIOD) == pytest.approx(12.0)
+    assert seen.load("eu", REGION, PERIOD) == pytest.approx(20.0), "its own are no neighbour's"
+
+
+def test_who_is_steered_later_in_a_step_sees_what_was_decided_before() -> None:
+    seen = Neighbours(FLEET, SNAPSHOT, ControllerMemory())
+    seen.expect(ServiceMemory(service="eu", ahead=((REGION, 5.0),)))
+    assert seen.load("pool", REGION, PERIOD) == pytest.approx(5.0)
+
+
+def test_without_a_snapshot_nothing_is_seen() -> None:
+    seen = Neighbours(FLEET, None, ControllerMemory())
+    assert seen.minutes("eu", REGION) is None
+    assert seen.load("eu", REGION, PERIOD) == 0.0
+
+
+def test_three_services_see_the_sum_of_the_other_two() -> None:
+    fleet = replace(FLEET, services=(*FLEET.services, service("third")))
+    snapshot = replace(SNAPSHOT, services=(*SNAPSHOT.services, view("third", 1.0, 7.0)))
+    seen = Neighbours(fleet, snapshot, ControllerMemory())
+    assert seen.load("eu", REGION, PERIOD) == pytest.approx(27.0)
+    assert seen.load("third", REGION, PERIOD) == pytest.approx(80.0)
