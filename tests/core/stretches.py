@@ -18,10 +18,14 @@ Stretch = tuple[int, float, float]
 """(minutes, answers/s, mean seconds)."""
 
 
-def minute(number: int, rate: float, mean: float, *, errors: float = 0.0, refused: float = 0.0) -> Minute:
-    """A minute of `rate` good answers/s, and so many errors and refusals besides."""
+def minute(
+    number: int, rate: float, mean: float, *, errors: float = 0.0, refused: float = 0.0, quick: float = 0.0
+) -> Minute:
+    """A minute of `rate` good answers/s, and so many errors and refusals besides; the share `quick` of them had not to wait."""
     spread = Distribution(
-        bounds=(mean * 0.9, mean * 1.1), counts=(0.0, PERIOD * rate, 0.0), mean=mean if rate else 0.0
+        bounds=(mean * 0.1, mean * 0.9, mean * 1.1),
+        counts=(PERIOD * rate * quick, 0.0, PERIOD * rate * (1.0 - quick), 0.0),
+        mean=mean * (1.0 - quick) if rate else 0.0,
     )
     return Minute(
         end=PERIOD * number,

@@ -108,29 +108,36 @@ def test_a_queue_past_its_time_out_never_raises_what_was_found(rates: list[float
     assert found == sorted(found, reverse=True)
 
 
-def test_after_a_cut_a_minute_that_offers_little_is_no_measure() -> None:
-    stretches = CALM, (3, 80.0, 4.0), (4, 40.0, 4.0)
-    cut = replace(SETTING, cut_at=17 * PERIOD)
-    assert learned(*stretches, setting=cut).saturated_rate == pytest.approx(80.0)
-    assert learned(*stretches).saturated_rate == pytest.approx(40.0)
-    later = replace(SETTING, cut_at=18 * PERIOD - SETTLING)
-    assert learned(*stretches, setting=later).saturated_rate == pytest.approx(40.0), (
-        "by then it would be seen"
-    )
+def after_a_cut(rate: float, *, minutes_since: int, quick: float) -> float:
+    """What a region of 80 requests/s is found to take after a minute in which the share `quick` of the answers did not wait."""
+    start = learned(CALM, (3, 80.0, 4.0))
+    end = 19
+    cut = replace(SETTING, cut_at=(end - minutes_since) * PERIOD)
+    found = learn(start, (minute(end, rate, 4.0 / (1.0 - quick), quick=quick),), cut)
+    assert found.saturated_rate is not None
+    return found.saturated_rate
 
 
-def test_after_a_cut_a_minute_that_offers_enough_still_measures() -> None:
-    cut = replace(SETTING, cut_at=17 * PERIOD)
+def test_a_minute_in_which_the_queue_came_to_its_end_is_no_measure() -> None:
+    assert after_a_cut(40.0, minutes_since=2, quick=0.3) == pytest.approx(80.0)
+    later = int(SETTLING / PERIOD) + 1
+    assert after_a_cut(40.0, minutes_since=later, quick=0.3) == pytest.approx(40.0), "by then it is its own"
+
+
+def test_a_queue_that_stands_all_the_minute_measures_even_while_it_is_worked_off() -> None:
+    assert after_a_cut(60.0, minutes_since=2, quick=0.0) == pytest.approx(60.0)
+    falling = learned(CALM, (3, 80.0, 6.0), (1, 60.0, 4.0), setting=replace(SETTING, cut_at=17 * PERIOD))
+    assert falling.saturated_rate == pytest.approx(60.0)
+
+
+def test_after_a_cut_a_minute_that_offers_enough_measures_in_any_case() -> None:
     enough = (OFFERED + 0.01) * 80.0
-    assert learned(CALM, (3, 80.0, 4.0), (4, enough, 4.0), setting=cut).saturated_rate == pytest.approx(
-        enough
-    )
+    assert after_a_cut(enough, minutes_since=2, quick=0.3) == pytest.approx(enough)
 
 
 def test_the_minute_in_which_a_cut_was_made_still_measures() -> None:
-    cut = replace(SETTING, cut_at=18 * PERIOD)
-    assert learned(CALM, (3, 80.0, 4.0), (1, 40.0, 4.0), setting=cut).saturated_rate == pytest.approx(40.0)
-    assert learned(CALM, (4, 80.0, 4.0), (1, 40.0, 4.0), setting=cut).saturated_rate == pytest.approx(80.0)
+    assert after_a_cut(40.0, minutes_since=1, quick=0.3) == pytest.approx(40.0)
+    assert after_a_cut(40.0, minutes_since=2, quick=0.3) == pytest.approx(80.0)
 
 
 def test_slowness_that_does_not_explain_what_was_found_leaves_the_rest_lost() -> None:

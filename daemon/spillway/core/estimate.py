@@ -43,6 +43,9 @@ CUT_OFF = 5.0
 """Mean latency over its baseline from which a saturated region that fails requests is not measured by its answers: what has waited
 up to its time-out is cut off, and the slots that it had taken by then have worked in vain; of the rest the short ones are answered first."""
 
+QUEUED = 0.97
+"""Share of a minute's answers that took longer than the usual mean, from which all of them had to wait."""
+
 WASTED = 0.02
 """Share of failures from which time-outs cut something off. As long as nothing fails, the answers of a long queue measure best."""
 
@@ -251,14 +254,13 @@ def _learn_saturated(
     answered = minute.ok / setting.period
     rate = answered / share
     known = old.saturated_rate
-    if known is not None:
+    if known is not None and not _is_measure(minute, told, baseline):
         arriving = told.total / setting.period / share
         falls = mean < DRAINING * (old.waiting + slots / known)  # against the minute before
-        cut_off = mean > CUT_OFF * baseline and minute.server_error > WASTED * told.total
         unsettled = setting.period < minute.end - setting.cut_at <= SETTLING
         if (falls or unsettled) and arriving < OFFERED * known:
-            rate = known  # it works off its queue and is not asked for more: no measure of what it can
-        elif cut_off and rate > HALVED * known:
+            rate = known  # it works off its queue and is not asked for more
+        elif mean > CUT_OFF * baseline and rate > HALVED * known:
             rate = (
                 known if falls else min(known, arriving)
             )  # a queue stays where as much comes as is taken, or more
@@ -273,6 +275,12 @@ def _learn_saturated(
         "waiting": max(0.0, mean - slots * share / max(answered, 1e-6)),
         "slow": old.slow if known is not None else max(old.slow, UNKNOWN_SLOW),
     }
+
+
+def _is_measure(minute: Minute, told: Judged, baseline: float) -> bool:
+    """Whether the answers of a saturated minute are what all slots gave: a queue stood all the while, and none was given up."""
+    waited = minute.latency is not None and minute.latency.share_above(baseline) >= QUEUED
+    return waited and minute.server_error <= WASTED * told.total
 
 
 def _again(old: Estimate, rate: float, at: float) -> int:

@@ -211,13 +211,8 @@ class Model(Remembering):
 
     def room(self, *, raised: bool = False) -> float:
         """Requests/s that the open regions carry well with the ceilings as they are, or once they are `raised`."""
-        return sum(
-            [
-                min(r.ceiling if raised else r.scaler * r.ceiling, r.likely) * (1.0 - r.bad)
-                for r in self.regions
-                if r.scaler > 0.0
-            ]
-        )
+        opened = [(r, r.ceiling if raised else r.scaler * r.ceiling) for r in self.regions if r.scaler > 0.0]
+        return sum([min(ceiling, r.likely) * (1.0 - r.bad) for r, ceiling in opened])
 
     def busier(self, factor: float) -> Model:
         """The same with every origin sending `factor` times as much."""
