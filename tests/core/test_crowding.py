@@ -13,6 +13,7 @@ from spillway.core.crowding import (
     NEARLY_FULL,
     UNCROWDED,
     crowding,
+    gives,
     shown_by,
 )
 
@@ -75,3 +76,24 @@ def test_a_full_region_whose_requests_wait_is_short_of_slots_and_not_slow() -> N
     found = learned(*FOUND, (1, 0.97 * 80.0, waits))
     assert found.service_time == pytest.approx(found.baseline, rel=0.02)
     assert takes(found) <= 80.5
+
+
+@pytest.mark.parametrize(
+    ("answered", "failed", "capacity"),
+    [(20.8, 99.5, 59.2), (49.4, 21.1, 59.2), (56.9, 5.0, 59.2)],
+    ids=["twice its capacity", "a sixth more", "a twentieth more"],
+)
+def test_capacity_shows_through_time_outs(answered: float, failed: float, capacity: float) -> None:
+    """Rates of an exact simulation: 39 slots, log-normal service of 0.57 s (p50) and 1.38 s (p95), a time-out of 30 s."""
+    assert gives(answered, failed) == pytest.approx(capacity, rel=0.02)
+
+
+@given(st.floats(0.1, 500.0), st.floats(0.0, 500.0))
+def test_what_slots_give_lies_between_what_is_answered_and_what_comes(answered: float, failed: float) -> None:
+    found = gives(answered, failed)
+    assert answered - 1e-9 <= found <= answered + failed + 1e-9
+
+
+def test_who_fails_nothing_gives_what_it_answers() -> None:
+    assert gives(50.0, 0.0) == 50.0
+    assert gives(0.0, 0.0) == 0.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import sqrt
+from math import exp, log, sqrt
+from statistics import NormalDist
 from typing import Any
 
 from spillway.core.maker import maker
@@ -11,6 +12,11 @@ from spillway.core.memory import Estimate
 
 SCV = 0.35
 """Squared coefficient of variation of service times: log-normal with a p95 of two and a half times the median."""
+
+TRACE = 1e-4
+"""Share of the answers, or of the failures, below which it is none."""
+
+_NORMAL, _SIGMA = NormalDist(), sqrt(log(1.0 + SCV))
 
 CROWDED = 0.97
 """Share of the slots in use up to which waiting is put down to chance."""
@@ -71,6 +77,22 @@ def shown_by(busy: float, crowded: float) -> float:
         waits = _waiting(busy / middle, middle) > crowded - 1.0
         low, high = (middle, high) if waits else (low, middle)
     return low
+
+
+def gives(answered: float, failed: float) -> float:
+    """Requests/s that all slots together could answer, where a standing queue fails `failed` of them by their time-out.
+
+    What has waited nearly up to its time-out holds a slot for what is left of it, y, and is answered if its service S is shorter:
+    a share p = P(S <= y) of them. The work of all, (answered + failed) x E[min(S, y)], is what the slots give, so they could answer
+    (answered + failed) x E[min(S, y)] / E[S]. With log-normal S of `SCV`, z = the normal quantile of p and s^2 = ln(1 + SCV) that
+    is the sum times Phi(z - s) + (1 - p) exp(z s - s^2 / 2).
+    """
+    total = answered + failed
+    if failed <= TRACE * total:
+        return answered
+    p = max(TRACE, answered / total)
+    z = _NORMAL.inv_cdf(p)
+    return total * (_NORMAL.cdf(z - _SIGMA) + (1.0 - p) * exp(z * _SIGMA - _SIGMA**2 / 2.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

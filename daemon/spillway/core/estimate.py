@@ -15,7 +15,7 @@ from typing import Any
 
 from spillway.core.altered import altered
 from spillway.core.belief import CALM
-from spillway.core.crowding import NEARLY_FULL, crowding, ease, made_ease
+from spillway.core.crowding import NEARLY_FULL, crowding, ease, gives, made_ease
 from spillway.core.memory import Estimate
 from spillway.core.pace import learn_slope, sudden, usual_pace
 from spillway.core.policy import Evidence, Slo
@@ -39,24 +39,14 @@ STEADY = 0.1
 HEAVY = 0.65
 """Share of the slots in work, by the target, from which it may be: targets flatter by no more than a third."""
 
-CUT_OFF = 5.0
-"""Mean latency over its baseline from which a saturated region that fails requests is not measured by its answers: what has waited
-up to its time-out is cut off, and the slots that it had taken by then have worked in vain; of the rest the short ones are answered first."""
-
 QUEUED = 0.97
 """Share of a minute's answers that took longer than the usual mean, from which all of them had to wait."""
-
-WASTED = 0.02
-"""Share of failures from which time-outs cut something off. As long as nothing fails, the answers of a long queue measure best."""
 
 SETTLING = 300.0
 """Seconds after a cut in which less arrives already, while what is answered has still waited as long as before."""
 
 DRAINING = 0.95
 """Mean latency over that of the saturated minute before from which a queue is being worked off."""
-
-HALVED = 0.6
-"""Share of what was found down to which that explains what is missing; below it more has been lost."""
 
 EXPLAINED = 0.6
 """Share of its slots in work, at its pace now, from which a region's slowness explains that it was saturated; readings are
@@ -252,18 +242,14 @@ def _learn_saturated(
     """A minute in which all slots were taken; `seen` is (mean latency, baseline, slots, healthy share)."""
     mean, baseline, slots, share = seen
     answered = minute.ok / setting.period
-    rate = answered / share
-    known = old.saturated_rate
-    if known is not None and not _is_measure(minute, told, baseline):
-        arriving = told.total / setting.period / share
+    known, spread = old.saturated_rate, minute.latency
+    rate = gives(answered, minute.server_error / setting.period) / share
+    stood = spread is not None and spread.share_above(baseline) >= QUEUED
+    if known is not None and not stood:
         falls = mean < DRAINING * (old.waiting + slots / known)  # against the minute before
         unsettled = setting.period < minute.end - setting.cut_at <= SETTLING
-        if (falls or unsettled) and arriving < OFFERED * known:
-            rate = known  # it works off its queue and is not asked for more
-        elif mean > CUT_OFF * baseline and rate > HALVED * known:
-            rate = (
-                known if falls else min(known, arriving)
-            )  # a queue stays where as much comes as is taken, or more
+        if (falls or unsettled) and told.total / setting.period / share < OFFERED * known:
+            rate = known  # it has worked off its queue and is not asked for more: no measure of what it can
     return {
         "baseline": baseline,
         "slots": slots,
@@ -275,12 +261,6 @@ def _learn_saturated(
         "waiting": max(0.0, mean - slots * share / max(answered, 1e-6)),
         "slow": old.slow if known is not None else max(old.slow, UNKNOWN_SLOW),
     }
-
-
-def _is_measure(minute: Minute, told: Judged, baseline: float) -> bool:
-    """Whether the answers of a saturated minute are what all slots gave: a queue stood all the while, and none was given up."""
-    waited = minute.latency is not None and minute.latency.share_above(baseline) >= QUEUED
-    return waited and minute.server_error <= WASTED * told.total
 
 
 def _again(old: Estimate, rate: float, at: float) -> int:
