@@ -11,7 +11,7 @@ from spillway.core.picture import Picture
 from spillway.core.policy import Shortage
 from spillway.core.predict import Outcome, Region
 from spillway.core.reasons import reason
-from spillway.core.restore import may_move, may_reopen, probes, restores
+from spillway.core.restore import LEAST_STEP, may_move, may_reopen, probes, restores
 from spillway.core.result import Lever, Reason
 from spillway.core.search import Found, search
 from spillway.core.units import SCALER_FLOOR
@@ -39,9 +39,6 @@ UNSTEADY_SECONDS = 900.0
 
 SHOWN_PERIODS = 3
 """Samples after the dead time in which more room shows plainly: queues must drain first."""
-
-LEAST_STEP = 0.05
-"""Smallest rise worth a write, unless it opens the ceiling fully."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from spillway.core.floors import effective_of, floor_of, nominal_floor, nominal_of, serving_of, sure_of, tight
+from spillway.core.foresight import GRAIN
 from spillway.core.guards.situation import Ruling, Situation, refused
 from spillway.core.picture import Picture
 from spillway.core.reasons import reason
 from spillway.core.result import Lever, Reason
 from spillway.core.units import SCALER_FLOOR, is_legal_scaler, legal_scaler
 from spillway.core.wishes import Change
-
-GRAIN = 1.005
-"""Loads that grow by less than this factor do not grow."""
 
 ROUNDING = 1e-7
 """Rounding allowed to a floor, as a share of it: less than the plan's own check allows."""
