@@ -97,6 +97,7 @@ def _run(to: float) -> tuple[World, View, Sight]:
     now = world.epoch + world.time
     sight = Sight(
         now=now,
+        date=now,
         monitoring=view.shown(now),
         listing=tuple(world.controls.values()),
         health={p.name: world.health(p.name) for p in world.setup.regions},

@@ -32,6 +32,8 @@ class FakeCompute:
     """Seconds between single bytes of an answer."""
     delay: float = 0.0
     """Seconds before an answer."""
+    date: str = ""
+    """The Date of each answer, in place of the machine's."""
     port: int = 0
     seen: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
@@ -88,6 +90,9 @@ def serving(fake: FakeCompute) -> Iterator[FakeCompute]:
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return fake.date or super().date_time_string(timestamp)
 
         def do_GET(self) -> None:
             self._answer("GET", {})

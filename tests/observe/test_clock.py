@@ -1,24 +1,106 @@
-"""The world's time as the daemon computes it."""
+"""The time that the daemon goes by: Google's, or the sandbox world's."""
 
 from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
+from email.utils import formatdate
 
 import pytest
+import requests
 from tests.observe.fake_compute import FakeCompute, serving
 
-from spillway.adapters.clock import SandboxClock, SystemClock, sandbox_clock
+from spillway.adapters.clock import CloudClock, SandboxClock, sandbox_clock
+from spillway.adapters.rest import sandbox_session
 from spillway.errors import PermanentError, TemporaryError
 
 
-def test_system_clock_is_the_machines() -> None:
-    clock = SystemClock()
-    before = time.time(), time.monotonic()
-    now, monotonic = clock.now(), clock.monotonic()
-    after = time.time(), time.monotonic()
-    assert before[0] <= now <= after[0]
-    assert before[1] <= monotonic <= after[1]
+class Machine:
+    """The machine's two clocks, moved by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.wall, self.ticks = 1_800_000_000.0, 50.0
+        monkeypatch.setattr(time, "time", lambda: self.wall)
+        monkeypatch.setattr(time, "monotonic", lambda: self.ticks)
+
+    def wait(self, seconds: float) -> None:
+        self.wall += seconds
+        self.ticks += seconds
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(monkeypatch)
+
+
+def answer(session: requests.Session, *, date: str | None, took: float = 0.2) -> None:
+    """Let `session` get an answer with this Date, `took` seconds after it was asked."""
+    response = requests.Response()
+    response.elapsed = timedelta(seconds=took)
+    if date is not None:
+        response.headers["Date"] = date
+    for hook in session.hooks["response"]:
+        hook(response)
+
+
+def test_nobody_who_sets_the_machines_clock_moves_the_clouds(machine: Machine) -> None:
+    clock = CloudClock()
+    assert clock.now() == machine.wall
+    machine.wait(60.0)
+    machine.wall -= 2400.0
+    assert clock.now() == 1_800_000_060.0
+    assert clock.monotonic() == 110.0
+
+
+@pytest.mark.parametrize(
+    ("date", "now"),
+    [
+        (1_800_000_000, 1_800_000_000.0),  # asked at -0.2, dated 0 to 1, answered at 0: nothing contradicts
+        (1_799_999_999, 1_800_000_000.0),
+        (1_799_999_998, 1_799_999_999.2),  # dated before -1, asked 0.2 before now
+        (1_800_000_003, 1_800_000_003.0),
+        (1_800_002_400, 1_800_002_400.0),
+    ],
+)
+def test_an_answers_date_bounds_the_clock_from_both_sides(machine: Machine, date: int, now: float) -> None:
+    clock, session = CloudClock(), requests.Session()
+    clock.heed(session)
+    answer(session, date=formatdate(date, usegmt=True))
+    assert clock.now() == pytest.approx(now)
+
+
+def test_a_wrong_machine_is_told_of_once(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    clock, session = CloudClock(), requests.Session()
+    clock.heed(session)
+    caplog.set_level("INFO")
+    right = machine.wall
+    for ahead in (0.0, -2400.0, -2400.0, 3600.0, 1.0):
+        machine.wall = right + ahead
+        answer(session, date=formatdate(right, usegmt=True))
+        assert clock.now() == pytest.approx(right)
+    assert [record.message.partition(".")[0] for record in caplog.records] == [
+        "This machine's clock is 2400 s behind Google's",
+        "This machine's clock agrees with Google's again",
+    ]
+
+
+@pytest.mark.parametrize("date", [None, "yesterday", ""])
+def test_an_answer_without_a_date_says_nothing(machine: Machine, date: str | None) -> None:
+    clock, session = CloudClock(), requests.Session()
+    clock.heed(session)
+    answer(session, date=date)
+    assert clock.now() == machine.wall
+
+
+def test_dates_are_heard_over_the_wire() -> None:
+    ahead = time.time() + 86_400.0
+    with serving(FakeCompute(date=formatdate(ahead, usegmt=True))) as fake:
+        clock, session = CloudClock(), sandbox_session(1)
+        clock.heed(session)
+        session.request("GET", f"{fake.base}/compute/v1/projects/p/global/backendServices").close()
+        assert clock.now() == pytest.approx(ahead, abs=2.0)
+        session.close()
 
 
 def test_sandbox_time_runs_faster(monkeypatch: pytest.MonkeyPatch) -> None:

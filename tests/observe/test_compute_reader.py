@@ -298,6 +298,9 @@ def test_strange_answers(
 )
 def test_credentials_that_fail(raised: Exception, kind: type[SpillwayError]) -> None:
     class Failing:
+        def __init__(self) -> None:
+            self.hooks: Any = {}
+
         def request(self, method: str, url: str, **kwargs: Any) -> Any:
             raise raised
 

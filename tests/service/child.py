@@ -17,7 +17,7 @@ from tests.control.fakes import FakeCloud, fleet
 
 from spillway.adapters import logs
 from spillway.adapters.board import About
-from spillway.adapters.clock import SystemClock
+from spillway.adapters.clock import CloudClock
 from spillway.adapters.exporter import Exporter
 from spillway.adapters.journal import FileJournal
 from spillway.adapters.lease import FileLease
@@ -59,7 +59,7 @@ class FileCloud(FakeCloud):
     """A cloud that outlives the daemon, and hangs where the settings say so."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(SystemClock(), initial_overlay(FLEET))
+        super().__init__(CloudClock(), initial_overlay(FLEET))
         self.folder = folder
         self.interrupted = threading.Event()
         saved = folder / "cloud.json"
@@ -147,7 +147,7 @@ def daemon(folder: Path) -> Service:
     rhythm = Rhythm(tick=0.05, health=0.05, stop=settings.get("stop", 20.0), write=60.0)
     progress = Progress(time.monotonic, tick=rhythm.tick, write_limit=rhythm.write)
     journal = FileJournal(folder / "state" / "journal", max_bytes=10_000_000, keep=2)
-    loop = Loop(parts, journal=journal, keeper=Keeper(store), clock=SystemClock(), progress=progress)
+    loop = Loop(parts, journal=journal, keeper=Keeper(store), clock=CloudClock(), progress=progress)
     ticker = Ticker()
     show = Exporter(
         settings["listen"],

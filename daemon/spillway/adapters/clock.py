@@ -1,28 +1,89 @@
-"""Time: the machine's own, or the sandbox world's, which runs `speed` times faster."""
+"""Time: Google's, as its answers are dated, or the sandbox world's, which runs `speed` times faster."""
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
 
 import requests
 
 from spillway.adapters.why import why
 from spillway.errors import PermanentError, TemporaryError
 
+_log = logging.getLogger(__name__)
+
 _TIMEOUT = 5.0
 """Seconds for one question to the sandbox on this machine."""
 
+_GRAIN = 1.0
+"""Seconds that the Date of an answer leaves open: it is cut to whole ones (RFC 9110, 6.6.1)."""
 
-class SystemClock:
-    """The machine's clock, for real clouds."""
+CLOCK_LIMIT = 5.0
+"""Seconds of clock error past which people should hear of it: a twelfth of the sample period."""
+
+
+class Hooked(Protocol):
+    """What is used of a session."""
+
+    @property
+    def hooks(self) -> Any:
+        """Under `response`: what is called with each answer."""
+        ...
+
+
+class CloudClock:
+    """Google's clock, which dates all that is read: it is what ages and windows must be counted by.
+
+    It begins as the machine's and then runs on by the machine's monotonic seconds, so that nobody who sets the clock moves
+    it. Each answer's Date bounds it from both sides (Cristian 1989, with the whole round trip as doubt): it is moved as far
+    as the nearer bound where it lies outside, and left alone where it does not.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._start = time.time() - time.monotonic()
+        self._warned = False
 
     def now(self) -> float:
         """UTC seconds since 1970."""
-        return time.time()
+        return self._start + time.monotonic()
 
     def monotonic(self) -> float:
         """Seconds that never run backwards."""
         return time.monotonic()
+
+    def heed(self, session: Hooked) -> None:
+        """From now on, go by the answers that `session` gets."""
+        session.hooks["response"].append(self._hear)
+
+    def _hear(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        """One answer has come in; one without a Date, or with one that nobody can read, says nothing."""
+        answered = time.monotonic()
+        asked = answered - response.elapsed.total_seconds()
+        try:
+            date = parsedate_to_datetime(response.headers["Date"]).timestamp()
+        except (KeyError, ValueError):
+            return
+        with self._lock:
+            self._start = min(max(self._start, date - answered), date + _GRAIN - asked)
+        self._tell(time.time() - self.now())
+
+    def _tell(self, ahead: float) -> None:
+        """Say once that the machine's own clock is wrong, and once that it is right again."""
+        wrong = abs(ahead) > CLOCK_LIMIT
+        if wrong and not self._warned:
+            _log.warning(
+                "This machine's clock is %.0f s %s Google's. Spillway goes by Google's; the dates of its log do not. "
+                "Turn on time synchronisation (timedatectl set-ntp true).",
+                abs(ahead),
+                "ahead of" if ahead > 0 else "behind",
+            )
+        elif self._warned and not wrong:
+            _log.info("This machine's clock agrees with Google's again.")
+        self._warned = wrong
 
 
 class SandboxClock:

@@ -13,13 +13,11 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from spillway.adapters.clock import CLOCK_LIMIT
 from spillway.config.model import Config
 
 _DEADLINE = 5.0
 """Wall seconds that one look may take."""
-
-_CLOCK_LIMIT = 5.0
-"""Seconds of clock error past which sample ages cannot be trusted: a twelfth of the sample period."""
 
 READING = (
     "compute.backendServices.get",
@@ -217,11 +215,11 @@ def _compute(session: Any, project: str) -> list[Finding]:
         error = abs(parsedate_to_datetime(stamp).timestamp() - time.time())
         findings.append(
             Finding(verdict="ok", subject="clock", detail=f"within {error:.0f} s of Google's")
-            if error <= _CLOCK_LIMIT
+            if error <= CLOCK_LIMIT
             else Finding(
                 verdict="warn",
                 subject="clock",
-                detail=f"{error:.0f} s off Google's; the ages of samples will be wrong by as much",
+                detail=f"{error:.0f} s off Google's; the daemon goes by Google's, the dates of its log do not",
                 remedy="Turn on time synchronisation (timedatectl set-ntp true).",
             )
         )

@@ -34,6 +34,9 @@ _RATE_WINDOW = 60.0
 class Session(Protocol):
     """What is used of `requests.Session` and `AuthorizedSession`."""
 
+    hooks: Any
+    """Under `response`: what is called with each answer."""
+
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:
         """Send one request."""
         ...

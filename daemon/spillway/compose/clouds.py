@@ -29,10 +29,10 @@ def clock_of(config: Config) -> tuple[Clock, float]:
     Raises:
         TemporaryError: the sandbox does not answer.
     """
-    from spillway.adapters.clock import SystemClock, sandbox_clock
+    from spillway.adapters.clock import CloudClock, sandbox_clock
 
     if config.cloud == "gcp" or config.sandbox is None:
-        return SystemClock(), 1.0
+        return CloudClock(), 1.0
     clock = sandbox_clock(f"http://{config.sandbox.http}")
     return clock, clock.speed
 
@@ -65,6 +65,7 @@ def observer_of(config: Config, clock: Clock) -> CloudObserver:
         PermanentError: there are no credentials for Google.
     """
     from spillway.adapters import monitoring, rest
+    from spillway.adapters.clock import CloudClock
     from spillway.adapters.compute import ComputeReader
     from spillway.adapters.observer import CloudObserver
 
@@ -75,7 +76,10 @@ def observer_of(config: Config, clock: Clock) -> CloudObserver:
         if sandbox is None
         else {"compute": f"http://{sandbox.http}/compute/v1", "network_services": f"http://{sandbox.http}/v1"}
     )
-    session = rest.google_session if sandbox is None else rest.sandbox_session
+    parallel = settings.health_parallel + 4
+    session = rest.google_session(parallel) if sandbox is None else rest.sandbox_session(parallel)
+    if isinstance(clock, CloudClock):
+        clock.heed(session)
     return CloudObserver(
         fleet,
         monitoring=monitoring.MonitoringReader(
@@ -86,7 +90,7 @@ def observer_of(config: Config, clock: Clock) -> CloudObserver:
             deadline=settings.deadline,
         ),
         compute=ComputeReader(
-            session(settings.health_parallel + 4),
+            session,
             project=config.project,
             deadline=settings.health_deadline,
             parallel=settings.health_parallel,

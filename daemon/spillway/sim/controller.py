@@ -22,6 +22,8 @@ class Sight:
 
     now: float
     """UTC seconds by the controller's clock, which a clock step may have moved."""
+    date: float
+    """UTC seconds by the cloud's clock: the Date of its answers."""
     monitoring: Shown
     listing: tuple[ServiceControl, ...]
     """What Compute lists: the last finished write or outside edit, in traffic or not yet."""

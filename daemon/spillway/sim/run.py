@@ -142,6 +142,7 @@ class Run:
         now = self.world.epoch + self.world.time
         sight = Sight(
             now=now + Schedule(self.world.faults).clock(self.world.time),
+            date=now,
             monitoring=self._monitoring.shown(now),
             listing=self._path.listing,
             health={p.name: self.world.health(p.name) for p in self._setup.regions},

@@ -26,7 +26,7 @@ WINDOW = 1200.0
 
 
 class Eyes:
-    """Builds the Snapshot that the daemon would build at this moment.
+    """Builds the Snapshot that the daemon would build at this moment, by the cloud's clock as the daemon does.
 
     Args:
         fleet: what should be there.
@@ -42,8 +42,8 @@ class Eyes:
         """Everything, as the tick reads it."""
         return observe(
             self._fleet,
-            at=sight.now,
-            readings=self._readings(sight.monitoring, sight.now),
+            at=sight.date,
+            readings=self._readings(sight.monitoring, sight.date),
             listing=self._listing(sight),
             policies=self._policies(sight),
             health=self._health(sight),
@@ -60,7 +60,7 @@ class Eyes:
 
     def _listing(self, sight: Sight) -> Listing:
         return Listing(
-            at=sight.now,
+            at=sight.date,
             services={
                 control.service: ListedService(
                     resource=control.service,
@@ -83,7 +83,7 @@ class Eyes:
     @staticmethod
     def _policies(sight: Sight) -> Policies | Missing:
         return Policies(
-            at=sight.now,
+            at=sight.date,
             policies={
                 c.service: ObservedPolicy(
                     failover_threshold=round(100 * c.failover_threshold), auto_drain=c.auto_drain
@@ -95,7 +95,7 @@ class Eyes:
     @staticmethod
     def _health(sight: Sight) -> HealthReads:
         return HealthReads(
-            at=sight.now,
+            at=sight.date,
             groups={
                 (control.service, GroupKey(name=GROUP, scope=zone_name(b.region, zone))): GroupHealth(
                     healthy=ok, total=total

@@ -86,8 +86,8 @@ class Pilot:
         self._memory, self._overlay = result.memory, result.overlay
         if result.plan.empty:
             return None
-        self.sentences.append((sight.now, result.sentence))
-        self._writing = (result.plan, sight.now)
+        self.sentences.append((sight.date, result.sentence))
+        self._writing = (result.plan, sight.date)
         return controls_of(result.plan.overlay, self._policy)
 
     def _settle(self, sight: Sight) -> None:
