@@ -161,12 +161,10 @@ def test_a_steeper_trend_never_forecasts_less(one: float, two: float, seconds: f
     assert ahead(origin(low), seconds) <= ahead(origin(high), seconds) + 1e-9
 
 
-def leapt(
-    before: float, after: float, *, seconds: float = 60.0, queued: bool = False
-) -> tuple[OriginMemory, ...]:
+def leapt(before: float, after: float, *, seconds: float = 60.0) -> tuple[OriginMemory, ...]:
     """Two equal origins, a minute later."""
     found = {(PLACE, home): after / 2 for home in "ab"}
-    return follow(origins(a=before / 2, b=before / 2), found, seconds, queued=queued)
+    return follow(origins(a=before / 2, b=before / 2), found, seconds)
 
 
 def test_the_first_minute_of_a_surge_shows_where_it_may_lead() -> None:
@@ -191,8 +189,7 @@ def test_a_swing_a_fall_and_chance_are_no_surge(before: float, after: float) -> 
     assert leaping(leapt(before, after), 300.0) == 0.0
 
 
-def test_what_had_waited_and_what_took_an_hour_to_come_are_no_surge() -> None:
-    assert leaping(leapt(400.0, 600.0, queued=True), 300.0) == 0.0
+def test_what_took_an_hour_to_come_is_no_surge() -> None:
     assert leaping(leapt(400.0, 600.0, seconds=3600.0), 300.0) == 0.0
 
 

@@ -121,13 +121,8 @@ def follow(
     origins: tuple[OriginMemory, ...],
     found: Mapping[tuple[str, RegionName], float],
     elapsed: float,
-    *,
-    queued: bool = False,
 ) -> tuple[OriginMemory, ...]:
-    """The remembered origins after one more window, `elapsed` seconds after the last; sorted.
-
-    With `queued` some of the answers are of requests that had waited: a jump of answers is no jump of demand then.
-    """
+    """The remembered origins after one more window, `elapsed` seconds after the last; sorted."""
     old = {(o.place, o.home): o for o in origins}
     places = {place for place, _ in found}
     merged = []
@@ -137,7 +132,7 @@ def follow(
         if before is None or elapsed <= 0.0:
             merged.append(OriginMemory(place=key[0], home=key[1], level=rate))
             continue
-        jumped = not queued and abs(rate - before.level) > JUMP * before.level
+        jumped = abs(rate - before.level) > JUMP * before.level
         weight = 1.0 if jumped else LEVEL
         level = before.level + weight * (rate - before.level)
         slope = (level - before.level) / elapsed
@@ -148,7 +143,7 @@ def follow(
                 home=before.home,
                 level=level,
                 trend=trend,
-                leap=0.0 if queued else (rate - before.level) / elapsed,
+                leap=(rate - before.level) / elapsed,
             )
         )
     if not merged:

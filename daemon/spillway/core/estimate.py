@@ -72,6 +72,9 @@ SAME_RATE = 0.2
 SATURATED_SECONDS = 1200.0
 """Age at which a finding of saturation that nothing has confirmed since is only a doubt: its queue is long gone."""
 
+CONNECTED = 180.0
+"""Seconds between two minutes up to which what became more inside tells what came in between."""
+
 REMEMBERED = 3600.0
 """Seconds for which a region without series is believed to have the traffic that it had. A hole in the metrics is filled by then;
 a region to which nobody is sent, as a standby is nearer, stays silent."""
@@ -130,6 +133,7 @@ def _learn_minute(old: Estimate, minute: Minute, told: Judged, setting: Setting)
     total = told.total
     rate = total / setting.period
     new: Changes = {"last_minute": minute.end, "served": old.served + SMOOTH * (rate - old.served)}
+    new |= {"in_work": None, "filling": 0.0}
     if total * setting.evidence.minutes < setting.evidence.min_requests:
         return new
     new |= learn_quota(old, minute, total, setting.target, setting.period)
@@ -140,7 +144,22 @@ def _learn_minute(old: Estimate, minute: Minute, told: Judged, setting: Setting)
         new |= _learn_errors(old, minute, total)
     else:
         new |= _learn_latency(old, minute, spread.mean, told, setting)
+        inside = (minute.ok + minute.server_error) / setting.period * spread.mean
+        new["in_work"] = inside
+        new["filling"] = _filling(old, minute, inside, rate)
     return new
+
+
+def _filling(old: Estimate, minute: Minute, inside: float, rate: float) -> float:
+    """Arrivals of a minute that are not answered in it, less answers to earlier ones, as a share of its answers.
+
+    What comes in is what goes out and what has become more inside; what is inside is what goes out at the latency that it has
+    (Little's law). More than as much again as goes out, in either direction, cannot be true.
+    """
+    elapsed = minute.end - old.last_minute
+    if old.in_work is None or elapsed > CONNECTED or rate <= 0.0:
+        return 0.0
+    return min(1.0, max(-1.0, (inside - old.in_work) / elapsed / rate))
 
 
 def settled(estimate: Estimate, at: float) -> Estimate:
@@ -203,7 +222,8 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
         if fresh_view or old.service_time is None
         else old.service_time + SMOOTH * (mean - old.service_time)
     )
-    usual = usual_pace(baseline, mean, crowded=busy >= NEARLY_FULL * slots * share)
+    crowded = busy >= NEARLY_FULL * slots * share
+    usual = usual_pace(baseline, mean, crowded=crowded)
     # what is counted in slots is answers at the usual pace: a pace that is known better now does not change their rate
     if near and doubt is None:  # otherwise part of the latency may be a queue, and proves nothing
         slots = max(slots, answered * baseline / share)
@@ -218,7 +238,7 @@ def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, set
         "waiting": 0.0,
         **eased.new,
         **({"low_at": minute.end} if eased.pressed else {}),
-        **learn_slope(old, mean, usual, setting.period, queued=doubt is not None),
+        **learn_slope(old, mean, usual, setting.period, queued=doubt is not None, crowded=crowded),
         "slow": told.late if fresh_view else old.slow + SMOOTH * (told.late - old.slow),
         **_learn_errors(old, minute, told.total),
     }

@@ -64,6 +64,11 @@ class Estimate:
     """Minutes behind that, counted up to what is needed."""
     waiting: float = 0.0
     """Seconds that requests wait before their service while saturated."""
+    in_work: float | None = None
+    """Requests that were inside, waiting ones included, in the newest minute; None before the first."""
+    filling: float = 0.0
+    """By how much they became more from the minute before to the newest, as a share of what was answered in it: arrivals that
+    nothing has counted yet, or answers to what had arrived before."""
     slow: float = 0.0
     """Share of answers beyond the SLO latency that does not come from load."""
     errors: float = 0.0

@@ -13,6 +13,9 @@ SUDDEN = 1.3
 RISE = 0.005
 """Least gain of the mean latency in a minute, over the baseline, that counts as rising."""
 
+STEEPER = 3.0
+"""Gain of a nearly full region's mean latency over its gains before from which it begins to queue: a leak is no faster than it was."""
+
 SLOPE = 0.5
 """Weight of the newest minute in the slope."""
 
@@ -40,9 +43,12 @@ def usual_pace(baseline: float, mean: float, *, crowded: bool) -> float:
     return baseline + step * (mean - baseline)
 
 
-def learn_slope(old: Estimate, mean: float, usual: float, period: float, *, queued: bool) -> dict[str, Any]:
+def learn_slope(
+    old: Estimate, mean: float, usual: float, period: float, *, queued: bool, crowded: bool
+) -> dict[str, Any]:
     """A service time that rises from minute to minute; a queue that fills or drains is none."""
     gained = mean - old.mean
+    queued = queued or (crowded and old.rising > 0 and gained > STEEPER * old.slope * period)
     if not old.mean or queued or gained < RISE * usual or gained > CALM * usual:
         return {"mean": mean, "rising": 0, "slope": 0.0}
     slope = gained / period

@@ -8,7 +8,7 @@ from spillway.core.altered import altered
 from spillway.core.daytime import follow_days
 from spillway.core.demand import ONE_PLACE, attribute, follow, usually
 from spillway.core.facts import Facts
-from spillway.core.memory import Estimate, Flight, OriginMemory, ServiceMemory
+from spillway.core.memory import Flight, OriginMemory, ServiceMemory
 from spillway.core.picture import auto_drained
 from spillway.core.policy import Evidence, PostureSet
 from spillway.core.regions import ceiling_factor
@@ -26,13 +26,7 @@ READ_LATE = 60.0
 """Seconds by which health is read late at most: one tick."""
 
 HIDDEN_FALL = 0.99
-"""Share of the demand of a minute before that is believed to be there still while some region is saturated."""
-
-RELIEVED_SECONDS = 900.0
-"""Seconds after a cut in which fewer answers of a saturated region are its doing, and hide no demand."""
-
-SATURATED_HIDES = 0.8
-"""A saturated region answers less than arrives; at least this share of what it answered before is believed to arrive."""
+"""Share of the demand of a minute before that is believed to be there still while some region cannot be seen."""
 
 
 def update(
@@ -57,16 +51,16 @@ def update(
         return _names(place, home, layout)
 
     found = attribute(memory.origins, seen, full, next_of)
-    queued = any(f.serving and _stuck(f.estimate) for f in facts)
-    if queued:
+    hidden = _unseen(facts, max(ends))
+    if hidden:
         found = _held(found, memory.origins)
     elapsed = max(ends) - memory.origins_at if memory.origins_at else 0.0
-    origins = follow(memory.origins, found, elapsed, queued=queued)
+    origins = follow(memory.origins, found, elapsed)
     return altered(
         memory,
         origins=origins,
         origins_at=max(ends),
-        usual=usually(memory.usual, origins, elapsed, may_fall=not _unseen(facts, max(ends))),
+        usual=usually(memory.usual, origins, elapsed, may_fall=not hidden),
         days=follow_days(memory.days, origins, max(ends)),
     )
 
@@ -79,15 +73,10 @@ def _unseen(facts: Sequence[Facts], newest: float) -> bool:
     )
 
 
-def _stuck(estimate: Estimate) -> bool:
-    """Whether requests may be waiting there that no minute has counted yet."""
-    return estimate.saturated_rate is not None or estimate.doubt is not None
-
-
 def _held(
     found: dict[tuple[str, str], float], origins: Sequence[OriginMemory]
 ) -> dict[tuple[str, str], float]:
-    """The demand found, but not much less than before: what waits in a saturated region is answered later or never."""
+    """The demand found, but not much less than before: it may be where nobody sees it."""
     total, before = sum(found.values()), sum(o.level for o in origins)
     least = HIDDEN_FALL * before
     if not 0.0 < total < least:
@@ -126,7 +115,7 @@ def _full(facts: Sequence[Facts], settings: PostureSet, flights: tuple[Flight, .
 
 
 def _rates(facts: Sequence[Facts], newest: float) -> dict[str, float]:
-    """Requests/s that reached each region in the newest minute of all.
+    """Requests/s that reached each region in the newest minute of all: what it answered, and what became more inside.
 
     One and the same minute for all of them: traffic that has moved on must not be counted twice. A region that should
     have had traffic then and shows none counts with what was remembered of it.
@@ -135,9 +124,7 @@ def _rates(facts: Sequence[Facts], newest: float) -> dict[str, float]:
     for f in facts:
         window = f.window
         if isinstance(window, Window) and window.rates and window.rates[-1][0] >= newest:
-            rate = window.rates[-1][1]
-            if f.estimate.saturated_rate is not None and not _relieved(f, newest):
-                rate = max(rate, min(f.estimate.served, rate / SATURATED_HIDES))
+            rate = window.rates[-1][1] * (1.0 + f.estimate.filling)
         elif f.serving and not f.dead and f.estimate.last_minute < newest:
             rate = window.rate if isinstance(window, Window) else f.estimate.served
             if f.target is not None:
@@ -147,12 +134,6 @@ def _rates(facts: Sequence[Facts], newest: float) -> dict[str, float]:
         if rate > 0.0:
             rates[f.region] = rate
     return rates
-
-
-def _relieved(facts: Facts, newest: float) -> bool:
-    """Whether its ceiling was lowered so lately that less arrives for that reason."""
-    moved = facts.memory.moved_at
-    return moved is not None and facts.memory.direction < 0 and newest - moved < RELIEVED_SECONDS
 
 
 def _by_place(

@@ -1,0 +1,75 @@
+"""What becomes more inside a region is demand that no answer shows yet, and what becomes less was demand before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.bench.library import FOLDER, chosen
+from tests.core.stretches import CALM, PERIOD, SETTING, learned, minute
+
+from spillway.core.estimate import CONNECTED, learn
+from spillway.core.memory import Estimate
+from spillway.sim.pilot.pilot import Pilot
+from spillway.sim.run import Run
+
+
+@given(arriving=st.floats(165.0, 300.0), count=st.integers(2, 6))
+def test_arrivals_are_answers_and_what_became_more_inside(arriving: float, count: int) -> None:
+    """A queue without time-outs, minute by minute: 160 of so many requests/s are answered, the others wait."""
+    waits = [1.0 + (k + 0.5) * PERIOD * (arriving - 160.0) / 160.0 for k in range(count)]
+    found = learned(CALM, *((1, 160.0, wait) for wait in waits))
+    assert 160.0 * (1.0 + found.filling) == pytest.approx(min(320.0, arriving))
+
+
+def test_a_queue_that_is_worked_off_was_demand_before() -> None:
+    found = learned(CALM, (1, 160.0, 11.0), (1, 160.0, 5.0))
+    assert found.filling == pytest.approx((5.0 - 11.0) / PERIOD)
+
+
+def test_a_calm_region_hides_nothing() -> None:
+    assert learned(CALM).filling == 0.0
+    assert learned(CALM, (1, 80.0, 1.02)).filling == pytest.approx(0.0, abs=2e-3)
+
+
+def test_never_more_than_as_much_again() -> None:
+    assert learned(CALM, (1, 60.0, 200.0)).filling == 1.0
+    assert learned((1, 60.0, 200.0), (1, 60.0, 1.0)).filling == -1.0
+
+
+def test_after_a_hole_and_without_latencies_nothing_is_known() -> None:
+    full = learned(CALM, (1, 160.0, 11.0))
+    late = learn(full, (minute(16 + int(CONNECTED / PERIOD) + 1, 160.0, 21.0),), SETTING)
+    assert late.filling == 0.0
+    blind = learn(full, (replace(minute(17, 160.0, 21.0), latency=None),), SETTING)
+    assert (blind.filling, blind.in_work) == (0.0, None)
+    assert learn(blind, (minute(18, 160.0, 31.0),), SETTING).filling == 0.0
+    assert learn(Estimate(), (minute(1, 160.0, 31.0),), SETTING).filling == 0.0
+
+
+def test_demand_is_told_while_every_region_is_over_its_head() -> None:
+    """All regions of the library's shortage queue for an hour, fill, are relieved and drain; time-outs included."""
+    (short,) = chosen(["all-regions-short"], FOLDER)
+    pilot = Pilot()
+    arrived: dict[int, float] = {0: 0.0}
+    errors: list[float] = []
+    run = Run(short, pilot)
+
+    def watch(moment: object) -> None:
+        world = run.world
+        arrived[round(world.time)] = world.balance().arrived
+        services = pilot._memory.services
+        if not services:
+            return
+        (service,) = services
+        end = round(service.origins_at - world.epoch)
+        if end - 60 in arrived and end in arrived and any(b.estimate.low_at for b in service.backends):
+            truth = (arrived[end] - arrived[end - 60]) / PERIOD
+            errors.append(sum(o.level for o in service.origins) / truth - 1.0)
+
+    run.go(watch, stride=60.0)
+    assert len(errors) > 60
+    assert (sum(e * e for e in errors) / len(errors)) ** 0.5 < 0.08
+    assert abs(sum(errors)) / len(errors) < 0.02
