@@ -49,27 +49,37 @@ def test_after_a_hole_and_without_latencies_nothing_is_known() -> None:
     assert learn(Estimate(), (minute(1, 160.0, 31.0),), SETTING).filling == 0.0
 
 
-def test_demand_is_told_while_every_region_is_over_its_head() -> None:
-    """All regions of the library's shortage queue for an hour, fill, are relieved and drain; time-outs included."""
-    (short,) = chosen(["all-regions-short"], FOLDER)
+def told(scenario: str, *, after: float = 0.0) -> list[float]:
+    """How far the demand of the newest minute is off, minute by minute, once trouble has shown itself."""
+    (setup,) = chosen([scenario], FOLDER)
     pilot = Pilot()
     arrived: dict[int, float] = {0: 0.0}
     errors: list[float] = []
-    run = Run(short, pilot)
+    run = Run(setup, pilot)
 
-    def watch(moment: object) -> None:
+    def watch(_: object) -> None:
         world = run.world
         arrived[round(world.time)] = world.balance().arrived
-        services = pilot._memory.services
-        if not services:
+        if not pilot._memory.services or world.time < after:
             return
-        (service,) = services
+        (service,) = pilot._memory.services
         end = round(service.origins_at - world.epoch)
-        if end - 60 in arrived and end in arrived and any(b.estimate.low_at for b in service.backends):
+        if end - 60 in arrived and end in arrived:
             truth = (arrived[end] - arrived[end - 60]) / PERIOD
             errors.append(sum(o.level for o in service.origins) / truth - 1.0)
 
     run.go(watch, stride=60.0)
+    return errors
+
+
+def test_demand_is_told_while_every_region_is_over_its_head() -> None:
+    """All regions of the library's shortage queue for an hour, fill, are relieved and drain; time-outs included."""
+    errors = told("all-regions-short", after=2400.0)
     assert len(errors) > 60
     assert (sum(e * e for e in errors) / len(errors)) ** 0.5 < 0.08
     assert abs(sum(errors)) / len(errors) < 0.02
+
+
+def test_a_region_that_was_dead_in_a_minute_had_no_demand_then() -> None:
+    """When its health checks pass again, its minutes are those of the outage for five minutes more."""
+    assert max(told("region-dead", after=600.0)) < 0.1

@@ -68,3 +68,15 @@ def test_a_region_to_which_nobody_is_sent_does_not_hold_a_standby() -> None:
 )
 def test_a_region_that_should_be_seen_or_is_ill_holds_it(demand: dict[str, float], healthy: float) -> None:
     assert leaves(idle(with_standby(True, demand), healthy=healthy)) == []
+
+
+def test_a_standby_does_not_wait_for_what_a_closed_region_may_be_again() -> None:
+    """Region b was closed for being bad and is as likely well as not; a standby that is well needs no luck."""
+    picture = with_standby(False, {"a": 85.0})
+    assert joins(picture) == []
+    shut = altered(picture.model.regions[1], scaler=0.0, capacity=30.0, high=100.0, hope=0.6, reopens=0.6)
+    regions = (picture.model.regions[0], shut, picture.model.regions[2])
+    closed = altered(picture, model=altered(picture.model, regions=regions))
+    assert closed.model.potential() > 1.5 * closed.model.forecast
+    (change,) = joins(closed)
+    assert change.region == "s"

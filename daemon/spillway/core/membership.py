@@ -64,7 +64,7 @@ def _join(picture: Picture, *, stuck: bool) -> Change | None:
     if model.forecast <= 0.0 or not any(isinstance(f.window, Window) for f in picture.facts):
         return None
     expected = max(forecast_far(picture), _leap(picture))
-    potential = model.potential()
+    potential = model.room(raised=True)
     home = _home_lost(picture)
     headroom = potential / expected - 1.0
     if headroom >= policy.membership.join_below and home is None and not stuck:
@@ -121,7 +121,7 @@ def _leave(picture: Picture) -> tuple[ServiceMemory, Change | None]:
             if region.name in timers:
                 kept[region.name] = timers[region.name]
             continue
-        without = model.potential() - min(region.capacity, region.ceiling) * (1.0 - region.bad)
+        without = model.room(raised=True) - min(region.capacity, region.ceiling) * (1.0 - region.bad)
         if without / expected - 1.0 < policy.leave_above or not _home_well(picture):
             continue
         since = kept[region.name] = timers.get(region.name, at)

@@ -80,7 +80,7 @@ def passage(
         wanted, quiet = dead.drains(picture), "no region is dead that Google's auto-drain leaves in service"
     else:
         settings = posture_set(policy, setting.posture)
-        memory = sources.update(memory, facts, view.places, settings, policy.evidence)
+        memory = sources.update(memory, facts, view.places, settings, policy)
         picture = build(service, facts, memory, policy, setting.posture, at)
         panic, since = panic_of(picture, only_dead=False)
         if since != memory.panic_since:

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from spillway.core.altered import altered
 from spillway.core.daytime import follow_days
 from spillway.core.demand import ONE_PLACE, attribute, follow, usually
-from spillway.core.facts import Facts
+from spillway.core.facts import AUTO_DRAIN_BELOW, Facts
 from spillway.core.memory import Flight, OriginMemory, ServiceMemory
 from spillway.core.picture import auto_drained
-from spillway.core.policy import Evidence, PostureSet
+from spillway.core.policy import Evidence, Policy, PostureSet, Timing
 from spillway.core.regions import ceiling_factor
 from spillway.core.result import Lever
 from spillway.core.routes import Layout, layout_of, routes_through
 from spillway.core.shares import lowest_share
 from spillway.core.snapshot import Missing, PlaceDemand, Seen
+from spillway.core.units import SCALER_STEP
 from spillway.core.window import Window
 
 BINDING = 0.93
@@ -34,7 +35,7 @@ def update(
     facts: tuple[Facts, ...],
     places: Seen[tuple[PlaceDemand, ...]] | Missing,
     settings: PostureSet,
-    evidence: Evidence,
+    policy: Policy,
 ) -> ServiceMemory:
     """The memory with the origins of demand as this snapshot shows them; unchanged where there is no newer minute."""
     ends = [f.window.end for f in facts if isinstance(f.window, Window)]
@@ -42,16 +43,16 @@ def update(
         return memory
     layout = layout_of(facts)
     full = _full(facts, settings, memory.flights)
-    rates = _rates(facts, max(ends))
+    rates = _rates(facts, max(ends), policy.timing)
     if not rates:
         return memory
-    seen = _by_place(rates, memory.origins, places, evidence)
+    seen = _by_place(rates, memory.origins, places, policy.evidence)
 
     def next_of(place: str, home: str) -> tuple[str, ...]:
         return _names(place, home, layout)
 
     found = attribute(memory.origins, seen, full, next_of)
-    hidden = _unseen(facts, max(ends))
+    hidden = _unseen(facts, max(ends), policy.timing)
     if hidden:
         found = _held(found, memory.origins)
     elapsed = max(ends) - memory.origins_at if memory.origins_at else 0.0
@@ -65,12 +66,22 @@ def update(
     )
 
 
-def _unseen(facts: Sequence[Facts], newest: float) -> bool:
+def _unseen(facts: Sequence[Facts], newest: float, timing: Timing) -> bool:
     """Whether some open region shows nothing of the newest minute: what seems to be gone may be there."""
     return any(
-        f.serving and not (f.dead or f.idle) and not (isinstance(f.window, Window) and f.window.end >= newest)
+        f.serving
+        and not (f.dead or f.idle or _empty(f, newest, timing))
+        and not (isinstance(f.window, Window) and f.window.end >= newest)
         for f in facts
     )
+
+
+def _empty(facts: Facts, newest: float, timing: Timing) -> bool:
+    """Whether nobody was sent there in the newest minute: it was drained then, or closed, and is back since."""
+    if lowest_share(facts.estimate, newest - timing.sample_period, newest + READ_LATE) < AUTO_DRAIN_BELOW:
+        return True
+    moved, before = facts.memory.moved_at, facts.setting.scaler - facts.memory.moved_by
+    return moved is not None and before < SCALER_STEP / 2 and newest <= moved + timing.effect
 
 
 def _held(
@@ -114,7 +125,7 @@ def _full(facts: Sequence[Facts], settings: PostureSet, flights: tuple[Flight, .
     return frozenset(full)
 
 
-def _rates(facts: Sequence[Facts], newest: float) -> dict[str, float]:
+def _rates(facts: Sequence[Facts], newest: float, timing: Timing) -> dict[str, float]:
     """Requests/s that reached each region in the newest minute of all: what it answered, and what became more inside.
 
     One and the same minute for all of them: traffic that has moved on must not be counted twice. A region that should
@@ -125,7 +136,7 @@ def _rates(facts: Sequence[Facts], newest: float) -> dict[str, float]:
         window = f.window
         if isinstance(window, Window) and window.rates and window.rates[-1][0] >= newest:
             rate = window.rates[-1][1] * (1.0 + f.estimate.filling)
-        elif f.serving and not f.dead and f.estimate.last_minute < newest:
+        elif f.serving and not (f.dead or _empty(f, newest, timing)) and f.estimate.last_minute < newest:
             rate = window.rate if isinstance(window, Window) else f.estimate.served
             if f.target is not None:
                 rate = min(rate, f.setting.scaler * f.target)
