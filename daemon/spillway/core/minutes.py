@@ -148,26 +148,17 @@ def minutes_of(tally: Tally, newest: float, *, with_latency: bool) -> Made:
     return ends, tuple(made)
 
 
-def lone(end: float, counts: list[tuple[int, float]], spreads: list[Distribution | None]) -> Minute | None:
-    """The minute at `end` from the only point of each row; None where it cannot be true. What `minutes_of` does for many.
+def lone(end: float, sums: list[float], spreads: list[Distribution]) -> Minute | None:
+    """The minute at `end`, or None where it cannot be true. What `minutes_of` does for many.
 
     Args:
         end: UTC seconds.
-        counts: (kind of answer, how many) of each row.
+        sums: answers of each kind; none of their parts negative.
         spreads: the latencies of each row.
     """
-    sums = [0.0, 0.0, 0.0, 0.0, 0.0]
-    for kind, value in counts:
-        if value < 0:
-            return None
-        sums[kind] += value
-    latency: Distribution | None = None
-    if spreads:
-        if None in spreads:
-            return None
-        latency = spreads[0]
-        if len(spreads) > 1:
-            latency = _latencies([((end, spread),) for spread in spreads], set()).get(end)
+    latency = spreads[0] if len(spreads) == 1 else None
+    if len(spreads) > 1:
+        latency = _latencies([((end, spread),) for spread in spreads], set()).get(end)
     success, other, client, too_many, server = sums
     return _minute(end, success, other, client, too_many, server, latency)
 
