@@ -92,7 +92,6 @@ class Builder:
                 or points[early][1] < 0
                 or points[early - 1][0] <= newest
                 or points[-1][0] != lowest
-                or earlier[-1][0] >= lowest
                 or points[late:] != earlier[early:-1]
             ):
                 return None
@@ -107,7 +106,6 @@ class Builder:
                     or some[early][0] != end
                     or some[early - 1][0] <= newest
                     or some[-1][0] != lowest
-                    or earlier_ones[-1][0] >= lowest
                     or some[late:] != earlier_ones[early:-1]
                 ):
                     return None
