@@ -6,13 +6,13 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from spillway.core.distribution import Distribution
 from spillway.core.maker import maker
 from spillway.core.minutes import Made, Points, Spreads, Tally, lone, minutes_of
 from spillway.core.policy import Evidence
 from spillway.core.snapshot import Absence, Minute, Missing, Seen
 
 P = TypeVar("P", bound=tuple[float, Any])
+Row = tuple[tuple[float, Any], ...]
 
 
 @dataclass(slots=True)
@@ -58,9 +58,9 @@ class Builder:
         if before is not None and before.with_latency == with_latency and newest >= before.newest:
             minute = self._one_more(tally, before)
             if minute is not None:
-                lowest = tally.counts[0][1][-1][0]
+                lowest = tally.counts[0][-1][0]
                 return self._grown(tally, before, lowest, before.early, ((minute.end,), (minute,)))
-            lowest = min([points[-1][0] for _, points in tally.counts], default=0.0)
+            lowest = min([points[-1][0] for points in tally.counts], default=0.0)
             fresh = _unseen(tally, before, newest, lowest)
             if fresh is not None:
                 added = minutes_of(fresh, newest, with_latency=with_latency)
@@ -76,50 +76,40 @@ class Builder:
         `before` the first `early` points had ended too late to be built. `_unseen` sorts out all others.
         """
         then, early, newest = before.tally, before.early, self._newest
-        first = tally.counts[0][1] if tally.counts else ()
+        first = tally.counts[0] if tally.counts else ()
         late, length = early + 1, len(first)
-        if not early or length <= late or len(tally.counts) != len(then.counts):
+        if not early or length <= late or tally.kinds != then.kinds:
             return None
         end, lowest = first[early][0], first[-1][0]
         if not before.newest < end <= newest:
             return None
-        sums = [0.0, 0.0, 0.0, 0.0, 0.0]
-        for (kind, points), (was, earlier) in zip(tally.counts, then.counts, strict=True):
+        rows, rows_then = self._rows(tally), self._rows(then)
+        if len(rows) != len(rows_then):
+            return None
+        for points, earlier in zip(rows, rows_then, strict=True):
             if (
-                kind != was
-                or len(points) != length
+                len(points) != length
                 or points[early][0] != end
-                or points[early][1] < 0
                 or points[early - 1][0] <= newest
                 or points[-1][0] != lowest
                 or points[late:] != earlier[early:-1]
             ):
                 return None
-            sums[kind] += points[early][1]
-        spreads: list[Distribution] = []
-        if self._with_latency:
-            if len(tally.latencies) != len(then.latencies):
+        sums = [0.0, 0.0, 0.0, 0.0, 0.0]
+        for kind, points in zip(tally.kinds, tally.counts, strict=True):
+            count = points[early][1]
+            if count < 0:
                 return None
-            for some, earlier_ones in zip(tally.latencies, then.latencies, strict=True):
-                if (
-                    len(some) != length
-                    or some[early][0] != end
-                    or some[early - 1][0] <= newest
-                    or some[-1][0] != lowest
-                    or some[late:] != earlier_ones[early:-1]
-                ):
-                    return None
-                spread = some[early][1]
-                if spread is None:
-                    return None
-                spreads.append(spread)
-        return lone(end, sums, spreads)
+            sums[kind] += count
+        return lone(end, sums, [spreads[early][1] for spreads in rows[len(tally.counts) :]])
+
+    def _rows(self, tally: Tally) -> list[Row]:
+        """All rows that minutes are made of."""
+        return [*tally.counts, *tally.latencies] if self._with_latency else [*tally.counts]
 
     def _early(self, tally: Tally) -> int:
         """Points of each row that came too early to count; 0 where they differ in that."""
-        rows: list[tuple[tuple[float, Any], ...]] = [points for _, points in tally.counts]
-        if self._with_latency:
-            rows += tally.latencies
+        rows = self._rows(tally)
         early = after(rows[0], self._newest) if rows else 0
         return early if all(after(row, self._newest, early) == early for row in rows) else 0
 
@@ -174,17 +164,17 @@ def after(points: tuple[tuple[float, Any], ...], limit: float, guess: int = 0) -
 def _unseen(tally: Tally, before: Built, newest: float, lowest: float) -> Tally | None:
     """The points between `before` and `newest`, or None if anything else differs but the oldest points' going."""
     old = before.tally
-    if not tally.counts or len(tally.counts) != len(old.counts):
+    if not tally.counts or tally.kinds != old.kinds:
         return None
     then, guess = before.newest, before.early
-    counts: list[tuple[int, Points]] = []
-    for (kind, points), (was, earlier) in zip(tally.counts, old.counts, strict=True):
+    counts: list[Points] = []
+    for points, earlier in zip(tally.counts, old.counts, strict=True):
         known = _known(points, earlier, then, lowest, guess)
-        if kind != was or known < 0:
+        if known < 0:
             return None
-        counts.append((kind, points[after(points, newest, guess) : known]))
+        counts.append(points[after(points, newest, guess) : known])
     if not before.with_latency:
-        return Tally(counts, [])
+        return Tally(tally.kinds, counts)
     if len(tally.latencies) != len(old.latencies):
         return None
     latencies: list[Spreads] = []
@@ -193,7 +183,7 @@ def _unseen(tally: Tally, before: Built, newest: float, lowest: float) -> Tally 
         if known < 0:
             return None
         latencies.append(spreads[after(spreads, newest, guess) : known])
-    return Tally(counts, latencies)
+    return Tally(tally.kinds, counts, latencies)
 
 
 def _known(points: tuple[P, ...], earlier: tuple[P, ...], then: float, lowest: float, guess: int) -> int:
