@@ -101,7 +101,7 @@ def test_minutes_that_have_not_changed_are_the_same_objects() -> None:
         return made
 
     def shifted(before: Tally, newest: float) -> Tally:
-        ((_, points),) = before.counts
+        (points,) = before.counts
         made = Tally()
         made.add(200, ((newest, 1.0), *points[:-1]))
         return made

@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import to_json
+import msgspec
 
 from spillway.errors import TemporaryError
 
@@ -29,9 +29,9 @@ def encode(record: dict[str, Any]) -> bytes:
     """One line of the journal, schema first. Dataclasses become objects, what is not finite becomes null.
 
     Raises:
-        PydanticSerializationError: a value that has no JSON.
+        TypeError: a value that has no JSON.
     """
-    return to_json({"schema": SCHEMA, **record}, inf_nan_mode="null") + b"\n"
+    return msgspec.json.encode({"schema": SCHEMA, **record}) + b"\n"
 
 
 class FileJournal:

@@ -23,7 +23,7 @@ class MinutesSeen:
     """Remembers which minutes are in the journal already; bounded by the windows of the newest snapshot."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], tuple[Minute, ...]] = {}
+        self._known: dict[str, dict[str, tuple[Minute, ...]]] = {}
         self._bounds: dict[tuple[float, ...], int] = {}
         self._bounds_by_id: dict[int, int] = {}
 
@@ -38,10 +38,13 @@ class MinutesSeen:
 
     def fresh(self, service: str, region: str, minutes: tuple[Minute, ...]) -> list[tuple[Any, ...]]:
         """Those of `minutes` that no record has yet, as `MINUTE` says."""
-        key = (service, region)
-        known = self._known.get(key, ())
-        self._known[key] = minutes
-        return [self._minute(minute) for minute in _new(minutes, known)]
+        regions = self._known.setdefault(service, {})
+        known = regions.get(region, ())
+        regions[region] = minutes
+        if len(known) == len(minutes) > 1 and known[1:] == minutes[:-1] and known[-1].end < minutes[-1].end:
+            return [self._minute(minutes[-1])]  # as in nearly every tick
+        ends = {minute.end for minute in known}
+        return [self._minute(minute) for minute in minutes if minute.end not in ends]
 
     def _minute(self, m: Minute) -> tuple[Any, ...]:
         latency = m.latency
@@ -61,20 +64,8 @@ class MinutesSeen:
             latency.mean,
             place,
             list(compress(count(), counts)),
-            list(compress(counts, counts)),
+            list(filter(None, counts)),
         )
-
-
-def _new(minutes: tuple[Minute, ...], known: tuple[Minute, ...]) -> tuple[Minute, ...]:
-    """Those of `minutes`, oldest first, at whose end `known` has none."""
-    if known:
-        newest, old = known[-1].end, len(minutes)
-        while old and minutes[old - 1].end > newest:
-            old -= 1
-        if minutes[:old] == known[len(known) - old :]:
-            return minutes[old:]  # nothing else has changed: the usual case
-    ends = {minute.end for minute in known}
-    return tuple([minute for minute in minutes if minute.end not in ends])
 
 
 class _Signals:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
+import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from spillway.core.altered import altered
@@ -76,7 +77,7 @@ _ADAPTER = TypeAdapter(Kept)
 
 def dump(kept: Kept) -> bytes:
     """The file's content."""
-    return _ADAPTER.dump_json(kept)
+    return msgspec.json.encode(kept)
 
 
 class Keeper:

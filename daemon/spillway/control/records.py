@@ -1,6 +1,6 @@
 """The journal's records: one for each pass, one for each intent, one for each start and reload.
 
-Values stay values here; the journal's adapter turns dataclasses into JSON.
+Values stay values here; the journal's adapter turns dataclasses and enumerations into JSON.
 A tick's record holds what the core was given and what it gave back, so that `explain` and `replay` need nothing else;
 docs/operations.md describes it.
 """
@@ -16,10 +16,9 @@ from spillway.control.report import TickReport
 from spillway.core.overlay import Overlay
 from spillway.core.result import BackendAssessment, Plan, ServiceAssessment
 
-_OTHERS = tuple(field.name for field in fields(BackendAssessment) if field.name != "state")
-_others = attrgetter(*_OTHERS)
-BACKEND = ("state", *_OTHERS)
+BACKEND = tuple(field.name for field in fields(BackendAssessment))
 """What the values of a backend's assessment are, in their order."""
+_backend = attrgetter(*BACKEND)
 _SERVICE = tuple(field.name for field in fields(ServiceAssessment) if field.name != "backends")
 
 
@@ -27,8 +26,8 @@ def overlay_record(overlay: Overlay) -> dict[str, Any]:
     """What is wanted, by service and region: [member, scaler, preference]."""
     return {
         s.service: {
-            "posture": s.posture.value,
-            "backends": {b.region: [b.member, b.scaler, b.preference.value] for b in s.backends},
+            "posture": s.posture,
+            "backends": {b.region: (b.member, b.scaler, b.preference) for b in s.backends},
         }
         for s in overlay.services
     }
@@ -41,7 +40,7 @@ def assessments_record(assessments: tuple[ServiceAssessment, ...]) -> dict[str, 
         "services": [
             {
                 **{name: getattr(a, name) for name in _SERVICE},
-                "backends": [(b.state.value, *_others(b)) for b in a.backends],
+                "backends": [_backend(b) for b in a.backends],
             }
             for a in assessments
         ],

@@ -12,6 +12,7 @@ from spillway.core.policy import Evidence
 from spillway.core.snapshot import Absence, Minute, Missing, Seen
 
 P = TypeVar("P", bound=tuple[float, Any])
+Row = tuple[tuple[float, Any], ...]
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Built:
     answers: float
     """Of all minutes together. A whole number, and so exact however often minutes came and went."""
     early: int
-    """Points of the first row that ended after `newest`; most likely as many as of the others."""
+    """Points of each row that ended after `newest`; 0 where its rows do not all have as many."""
 
 
 _built, _seen = maker(Built), maker(Seen)
@@ -48,61 +49,93 @@ class Builder:
     def __init__(self, newest: float, *, with_latency: bool) -> None:
         self._newest = newest
         self._with_latency = with_latency
-        self._ends: dict[tuple[int, int, float], tuple[float, ...]] = {}
+        self._ends: dict[tuple[int, float, tuple[float, ...]], tuple[int, tuple[float, ...]]] = {}
+        """By the ends before, the lowest that stays and those that are added: how many go, and what is left."""
 
     def build(self, tally: Tally, before: Built | None) -> Built:
         """The minutes up to `newest`; those that `before` holds and whose rows say the same as then are taken over."""
-        counts, newest, with_latency = tally.counts, self._newest, self._with_latency
-        early = after(counts[0][1], newest, before.early if before is not None else 0) if counts else 0
+        newest, with_latency = self._newest, self._with_latency
         if before is not None and before.with_latency == with_latency and newest >= before.newest:
-            lowest = min([points[-1][0] for _, points in counts]) if counts else 0.0
-            if early == before.early and _one_more(tally, before, newest, lowest):
-                end = counts[0][1][early][0]
-                minute = lone(
-                    end,
-                    [(kind, points[early][1]) for kind, points in counts],
-                    [points[early][1] for points in tally.latencies] if with_latency else [],
-                )
-                return self._grown(tally, before, lowest, early, ((end,), (minute,)))
-            fresh = _unseen(tally, before, newest, lowest, early)
+            minute = self._one_more(tally, before)
+            if minute is not None:
+                lowest = tally.counts[0][-1][0]
+                return self._grown(tally, before, lowest, before.early, ((minute.end,), (minute,)))
+            lowest = min([points[-1][0] for points in tally.counts], default=0.0)
+            fresh = _unseen(tally, before, newest, lowest)
             if fresh is not None:
                 added = minutes_of(fresh, newest, with_latency=with_latency)
-                return self._grown(tally, before, lowest, early, added)
+                return self._grown(tally, before, lowest, self._early(tally), added)
         ends, minutes = minutes_of(tally, newest, with_latency=with_latency)
+        early = self._early(tally)
         return _built(tally, newest, with_latency, ends, minutes, *_weighed(minutes), early)
+
+    def _one_more(self, tally: Tally, before: Built) -> Minute | None:
+        """The minute by which all rows of `tally` go on where those of `before` ended, if that is all that they tell anew.
+
+        That is what nearly every tick brings to nearly every backend, so no look is taken that is not needed: of all rows of
+        `before` the first `early` points had ended too late to be built. `_unseen` sorts out all others.
+        """
+        then, early, newest = before.tally, before.early, self._newest
+        first = tally.counts[0] if tally.counts else ()
+        late, length = early + 1, len(first)
+        if not early or length <= late or tally.kinds != then.kinds:
+            return None
+        end, lowest = first[early][0], first[-1][0]
+        if not before.newest < end <= newest:
+            return None
+        rows, rows_then = self._rows(tally), self._rows(then)
+        if len(rows) != len(rows_then):
+            return None
+        for points, earlier in zip(rows, rows_then, strict=True):
+            if (
+                len(points) != length
+                or points[early][0] != end
+                or points[early - 1][0] <= newest
+                or points[-1][0] != lowest
+                or points[late:] != earlier[early:-1]
+            ):
+                return None
+        sums = [0.0, 0.0, 0.0, 0.0, 0.0]
+        for kind, points in zip(tally.kinds, tally.counts, strict=True):
+            count = points[early][1]
+            if count < 0:
+                return None
+            sums[kind] += count
+        return lone(end, sums, [spreads[early][1] for spreads in rows[len(tally.counts) :]])
+
+    def _rows(self, tally: Tally) -> list[Row]:
+        """All rows that minutes are made of."""
+        return [*tally.counts, *tally.latencies] if self._with_latency else [*tally.counts]
+
+    def _early(self, tally: Tally) -> int:
+        """Points of each row that came too early to count; 0 where they differ in that."""
+        rows = self._rows(tally)
+        early = after(rows[0], self._newest) if rows else 0
+        return early if all(after(row, self._newest, early) == early for row in rows) else 0
 
     def _grown(self, tally: Tally, before: Built, lowest: float, early: int, added: Made) -> Built:
         """What `before` holds from `lowest` on, and what was `added`."""
-        start = bisect_left(before.ends, lowest)
-        ends, minutes = added
-        more_gaps, more = _weighed(minutes)
-        fewer_gaps, fewer = _weighed(before.minutes[:start])
-        return _built(
-            tally,
-            self._newest,
-            self._with_latency,
-            self._ends_after(before.ends, start, ends),
-            before.minutes[start:] + minutes,
-            before.gaps + more_gaps - fewer_gaps,
-            before.answers + more - fewer,
-            early,
-        )
-
-    def _ends_after(
-        self, before: tuple[float, ...], start: int, added: tuple[float, ...]
-    ) -> tuple[float, ...]:
-        """`before` from `start` on and what was `added`: worked out once for all backends with the same minutes."""
-        if len(added) != 1:
-            return before[start:] + added
-        key = (
-            id(before),
-            start,
-            added[0],
-        )  # `before` is kept alive by the pass before, for as long as this one lasts
+        new_ends, new = added
+        # the pass before keeps `before.ends` alive, so that its identity stands for it as long as this pass lasts
+        key = (id(before.ends), lowest, new_ends)
         found = self._ends.get(key)
         if found is None:
-            found = self._ends[key] = before[start:] + added
-        return found
+            start = bisect_left(before.ends, lowest)
+            found = self._ends[key] = (start, before.ends[start:] + new_ends)
+        start, ends = found
+        gaps, answers = before.gaps, before.answers
+        for minute in new:
+            if minute is None:
+                gaps += 1
+            else:
+                answers += minute.total
+        for minute in before.minutes[:start]:
+            if minute is None:
+                gaps -= 1
+            else:
+                answers -= minute.total
+        minutes = before.minutes[start:] + new
+        return _built(tally, self._newest, self._with_latency, ends, minutes, gaps, answers, early)
 
 
 def _weighed(minutes: tuple[Minute | None, ...]) -> tuple[int, float]:
@@ -114,52 +147,6 @@ def _weighed(minutes: tuple[Minute | None, ...]) -> tuple[int, float]:
         else:
             answers += minute.total
     return gaps, answers
-
-
-def _one_more(tally: Tally, before: Built, newest: float, lowest: float) -> bool:
-    """Tell if every row has exactly one minute more that counts, the same one, and nothing else has changed.
-
-    That is what nearly every tick brings to nearly every backend; `_unseen` sorts out all others.
-    """
-    now, then, early = tally.counts, before.tally.counts, before.early
-    late = early + 1
-    if not early or len(now) != len(then) or len(now[0][1]) <= late:
-        return False
-    end = now[0][1][early][0]
-    if not before.newest < end <= newest:
-        return False
-    for (kind, points), (was, earlier) in zip(now, then, strict=True):
-        if kind != was or not _shifted(points, earlier, early, end, before.newest, newest, lowest):
-            return False
-    if not before.with_latency:
-        return True
-    spreads, spreads_then = tally.latencies, before.tally.latencies
-    if len(spreads) != len(spreads_then):
-        return False
-    for some, earlier_ones in zip(spreads, spreads_then, strict=True):
-        if not _shifted(some, earlier_ones, early, end, before.newest, newest, lowest):
-            return False
-    return True
-
-
-def _shifted(
-    points: tuple[P, ...],
-    earlier: tuple[P, ...],
-    early: int,
-    end: float,
-    then: float,
-    newest: float,
-    lowest: float,
-) -> bool:
-    """Tell if `points` are those of `earlier` after one at `end`, which is the only one of them between `then` and `newest`."""
-    return (
-        len(points) > early + 1
-        and points[early][0] == end
-        and points[early - 1][0] > newest
-        and points[early + 1][0] <= then < earlier[early - 1][0]
-        and earlier[-1][0] < lowest
-        and points[early + 1 :] == earlier[early:-1]
-    )
 
 
 def after(points: tuple[tuple[float, Any], ...], limit: float, guess: int = 0) -> int:
@@ -174,20 +161,20 @@ def after(points: tuple[tuple[float, Any], ...], limit: float, guess: int = 0) -
     return count
 
 
-def _unseen(tally: Tally, before: Built, newest: float, lowest: float, early: int) -> Tally | None:
+def _unseen(tally: Tally, before: Built, newest: float, lowest: float) -> Tally | None:
     """The points between `before` and `newest`, or None if anything else differs but the oldest points' going."""
     old = before.tally
-    if not tally.counts or len(tally.counts) != len(old.counts):
+    if not tally.counts or tally.kinds != old.kinds:
         return None
     then, guess = before.newest, before.early
-    counts: list[tuple[int, Points]] = []
-    for (kind, points), (was, earlier) in zip(tally.counts, old.counts, strict=True):
+    counts: list[Points] = []
+    for points, earlier in zip(tally.counts, old.counts, strict=True):
         known = _known(points, earlier, then, lowest, guess)
-        if kind != was or known < 0:
+        if known < 0:
             return None
-        counts.append((kind, points[after(points, newest, early) : known]))
+        counts.append(points[after(points, newest, guess) : known])
     if not before.with_latency:
-        return Tally(counts, [])
+        return Tally(tally.kinds, counts)
     if len(tally.latencies) != len(old.latencies):
         return None
     latencies: list[Spreads] = []
@@ -195,8 +182,8 @@ def _unseen(tally: Tally, before: Built, newest: float, lowest: float, early: in
         known = _known(spreads, before_them, then, lowest, guess)
         if known < 0:
             return None
-        latencies.append(spreads[after(spreads, newest, early) : known])
-    return Tally(counts, latencies)
+        latencies.append(spreads[after(spreads, newest, guess) : known])
+    return Tally(tally.kinds, counts, latencies)
 
 
 def _known(points: tuple[P, ...], earlier: tuple[P, ...], then: float, lowest: float, guess: int) -> int:

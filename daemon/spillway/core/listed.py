@@ -20,7 +20,9 @@ class Attached:
     groups: tuple[tuple[str, GroupKey], ...]
     """(resource, group) of each attached group, in the order of the backend's groups."""
     value: ObservedBackend
-    sentence: str | None
+    says: tuple[bool, float, bool, bool, int]
+    """All of `value` in plain parts, and how many groups are attached: quick to compare."""
+    sentence: str | None = None
     """What is wrong with it, if it is attached in part only."""
 
 
@@ -38,6 +40,10 @@ class Listed:
 class Shared:
     """Signals of one pass by what they say: thousands of backends say one of a few things, and equal ones are one object."""
 
+    listing_age: float
+    """Seconds since the listing was read; 0 where it could not be."""
+    health_age: float
+    """The same of the health reads."""
     observed: dict[tuple[bool, float, bool, bool, int], Seen[ObservedBackend]] = field(default_factory=dict)
     health: dict[tuple[tuple[int, int], ...], Seen[HealthCount] | Missing] = field(default_factory=dict)
 
@@ -61,10 +67,9 @@ def listed_service(service: Service, listing: Listing, before: Listed | None) ->
 
 def _attached(backend: Backend, groups: tuple[ListedGroup, ...], resource: str) -> Attached:
     """Membership, scaler and preference of one backend, and a sentence if only part of it is attached."""
-    keys = tuple((resource, group.key) for group in groups)
     if not groups:
         absent = ObservedBackend(member=False, scaler=0.0, mixed=False, preference=backend.preference)
-        return Attached(keys, absent, None)
+        return _attachment(resource, groups, absent)
     scalers = [group.scaler for group in groups]
     part = len(groups) < len(backend.groups)
     seen = ObservedBackend(
@@ -74,15 +79,24 @@ def _attached(backend: Backend, groups: tuple[ListedGroup, ...], resource: str) 
         preference=_preference(groups),
     )
     if not part:
-        return Attached(keys, seen, None)
+        return _attachment(resource, groups, seen)
     attached = {group.key for group in groups}
     gone = ", ".join(f"{key.name} in {key.scope}" for key in backend.groups if key not in attached)
-    return Attached(
-        keys,
+    return _attachment(
+        resource,
+        groups,
         seen,
         f"{backend.service} in {backend.region} is attached in part only: {gone} is missing; "
         "somebody edited it, and the next write puts it right",
     )
+
+
+def _attachment(
+    resource: str, groups: tuple[ListedGroup, ...], value: ObservedBackend, sentence: str | None = None
+) -> Attached:
+    keys = tuple((resource, group.key) for group in groups)
+    preferred = value.preference is Preference.PREFERRED
+    return Attached(keys, value, (value.member, value.scaler, value.mixed, preferred, len(groups)), sentence)
 
 
 def _preference(groups: tuple[ListedGroup, ...]) -> Preference:
@@ -91,18 +105,18 @@ def _preference(groups: tuple[ListedGroup, ...]) -> Preference:
     return Preference.PREFERRED if preferred else Preference.DEFAULT
 
 
-def observed_backend(attached: Attached, shared: Shared, *, age: float) -> Seen[ObservedBackend]:
-    """Membership, scaler and preference, `age` seconds old; as many groups as are attached stand behind it."""
-    value, evidence = attached.value, len(attached.groups)
-    says = (value.member, value.scaler, value.mixed, value.preference is Preference.PREFERRED, evidence)
-    seen = shared.observed.get(says)
+def observed_backend(attached: Attached, shared: Shared) -> Seen[ObservedBackend]:
+    """Membership, scaler and preference; as many groups as are attached stand behind it."""
+    seen = shared.observed.get(attached.says)
     if seen is None:
-        seen = shared.observed[says] = Seen(value=value, age=age, evidence=evidence)
+        seen = shared.observed[attached.says] = Seen(
+            value=attached.value, age=shared.listing_age, evidence=len(attached.groups)
+        )
     return seen
 
 
 def observed_health(
-    attached: Attached, health: HealthReads | Missing, shared: Shared, *, at: float
+    attached: Attached, health: HealthReads | Missing, shared: Shared
 ) -> Seen[HealthCount] | Missing:
     """Healthy and all members of the attached groups together.
 
@@ -129,7 +143,7 @@ def observed_health(
     by_group = tuple(counts)
     seen = shared.health.get(by_group)
     if seen is None:
-        seen = shared.health[by_group] = _health(by_group, max(0.0, at - health.at))
+        seen = shared.health[by_group] = _health(by_group, shared.health_age)
     return seen
 
 

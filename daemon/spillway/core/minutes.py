@@ -42,8 +42,10 @@ _KINDS = {
 class Tally:
     """All rows of one backend, while they are collected; points newest first, as Cloud Monitoring sends them."""
 
-    counts: list[tuple[int, Points]] = field(default_factory=list)
-    """(kind of answer, points) of each row; rows of several groups or pages add up."""
+    kinds: list[int] = field(default_factory=list)
+    """Which kind of answer each row of `counts` counts."""
+    counts: list[Points] = field(default_factory=list)
+    """Rows of several groups or pages add up."""
     latencies: list[Spreads] = field(default_factory=list)
 
     def add(self, code: int, points: Points) -> None:
@@ -51,7 +53,8 @@ class Tally:
         if points:
             if points[0][0] < points[-1][0]:
                 points = points[::-1]
-            self.counts.append((_KINDS.get(code, _SERVER), points))
+            self.kinds.append(_KINDS.get(code, _SERVER))
+            self.counts.append(points)
 
     def add_latencies(self, points: Spreads) -> None:
         """Take a row of latencies."""
@@ -107,7 +110,7 @@ def _latencies(rows: list[Spreads], impossible: set[float]) -> dict[float, Distr
 def _sums(tally: Tally, impossible: set[float]) -> list[dict[float, float]]:
     """Answers by kind and end of the minute; ends with a count that cannot be true join `impossible`."""
     sums: list[dict[float, float]] = [{}, {}, {}, {}, {}]
-    for kind, points in tally.counts:
+    for kind, points in zip(tally.kinds, tally.counts, strict=True):
         row = dict(points)
         if row and min(row.values()) < 0:
             impossible.update(end for end, value in points if value < 0)
@@ -126,7 +129,7 @@ Made = tuple[tuple[float, ...], tuple[Minute | None, ...]]
 
 def minutes_of(tally: Tally, newest: float, *, with_latency: bool) -> Made:
     """The minutes up to `newest`, None for each that cannot be true; what is not reported while others are is 0."""
-    ends = tuple(sorted({end for _, points in tally.counts for end, _ in points if end <= newest}))
+    ends = tuple(sorted({end for points in tally.counts for end, _ in points if end <= newest}))
     spreads = tally.latencies if with_latency else []
     impossible: set[float] = set()
     success, other, client, too_many, server = (row.get for row in _sums(tally, impossible))
@@ -148,26 +151,19 @@ def minutes_of(tally: Tally, newest: float, *, with_latency: bool) -> Made:
     return ends, tuple(made)
 
 
-def lone(end: float, counts: list[tuple[int, float]], spreads: list[Distribution | None]) -> Minute | None:
-    """The minute at `end` from the only point of each row; None where it cannot be true. What `minutes_of` does for many.
+def lone(end: float, sums: list[float], spreads: list[Distribution | None]) -> Minute | None:
+    """The minute at `end`, or None where it cannot be true. What `minutes_of` does for many.
 
     Args:
         end: UTC seconds.
-        counts: (kind of answer, how many) of each row.
+        sums: answers of each kind, of counts none of which is negative.
         spreads: the latencies of each row.
     """
-    sums = [0.0, 0.0, 0.0, 0.0, 0.0]
-    for kind, value in counts:
-        if value < 0:
-            return None
-        sums[kind] += value
-    latency: Distribution | None = None
-    if spreads:
-        if None in spreads:
-            return None
-        latency = spreads[0]
-        if len(spreads) > 1:
-            latency = _latencies([((end, spread),) for spread in spreads], set()).get(end)
+    if not all(spreads):
+        return None
+    latency = spreads[0] if len(spreads) == 1 else None
+    if len(spreads) > 1:
+        latency = _latencies([((end, spread),) for spread in spreads], set()).get(end)
     success, other, client, too_many, server = sums
     return _minute(end, success, other, client, too_many, server, latency)
 

@@ -48,6 +48,7 @@ NOTHING_ASKED = Readings(counts=_NOT_ASKED, latencies=_NOT_ASKED, places=_NOT_AS
 Rows = tuple[PlaceRow, ...]
 Place = tuple[int, RegionName]
 """Index of the service and region; region '' collects what no backend answered."""
+Traffic = Seen[tuple[Minute, ...]] | Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def follow(
         problems=found,
         built=built,
         untold=_untold(readings.counts),
-        shared=Shared(),
+        shared=Shared(_age(listing, at), _age(health, at)),
     )
     listed = _listed(fleet, listing, past.listed)
     trusted = evidence or {}
@@ -160,6 +161,11 @@ def follow(
     )
     snapshot = Snapshot(at=at, lag=lag.total, services=services, problems=tuple(dict.fromkeys(found)))
     return snapshot, Past(built, listed)
+
+
+def _age(read: Listing | HealthReads | Missing, at: float) -> float:
+    """Seconds since something was read; 0 where it could not be."""
+    return 0.0 if isinstance(read, Missing) else max(0.0, at - read.at)
 
 
 def _listed(fleet: Fleet, listing: Listing | Missing, before: tuple[Listed, ...]) -> tuple[Listed, ...]:
@@ -237,19 +243,10 @@ def _untold(counts: Answer[CountRow] | Missing) -> Missing | None:
     return Missing(absence=Absence.PARTIAL, detail="; ".join(counts.errors)) if counts.errors else None
 
 
-def _minutes(seen: _Pass, place: Place, evidence: Evidence) -> Seen[tuple[Minute, ...]] | Missing:
-    """The trusted minutes of one place, unless the query as a whole cannot be trusted."""
-    return seen.untold or seen_minutes(seen.built.get(place), at=seen.at, evidence=evidence)
-
-
-def _backend_view(
-    seen: _Pass, backend: Backend, attached: Attached | None, index: int, evidence: Evidence
-) -> BackendView:
+def _backend_view(seen: _Pass, backend: Backend, attached: Attached | None, traffic: Traffic) -> BackendView:
     """One backend, and what the listing says of it; None where that could not be read."""
-    traffic = _minutes(seen, (index, backend.region), evidence)
-    listing = seen.listing
-    if isinstance(listing, Missing) or attached is None:
-        unlisted = listing if isinstance(listing, Missing) else _NOT_ASKED
+    if attached is None:
+        unlisted = seen.listing if isinstance(seen.listing, Missing) else _NOT_ASKED
         unknown = seen.health if isinstance(seen.health, Missing) else unlisted
         return BackendView(region=backend.region, observed=unlisted, health=unknown, traffic=traffic)
     if attached.sentence:
@@ -258,8 +255,8 @@ def _backend_view(
         traffic = Missing(absence=Absence.NOT_MEMBER)
     return _view(
         region=backend.region,
-        observed=observed_backend(attached, seen.shared, age=max(0.0, seen.at - listing.at)),
-        health=observed_health(attached, seen.health, seen.shared, at=seen.at),
+        observed=observed_backend(attached, seen.shared),
+        health=observed_health(attached, seen.health, seen.shared),
         traffic=traffic,
     )
 
@@ -270,10 +267,16 @@ def _service_view(
     """One service with all its backends."""
     if listed is not None and listed.listed is None:
         seen.problems.append(f"backend service {service.resource} does not exist; `spillway up` makes it")
+    built, untold, at = seen.built.get, seen.untold, seen.at
+
+    def traffic(region: RegionName) -> Traffic:
+        """The trusted minutes, unless the query as a whole cannot be trusted."""
+        return untold or seen_minutes(built((index, region)), at=at, evidence=evidence)
+
     attached = listed.backends if listed is not None else (None,) * len(service.backends)
     views = tuple(
         [
-            _backend_view(seen, backend, its, index, evidence)
+            _backend_view(seen, backend, its, traffic(backend.region))
             for backend, its in zip(service.backends, attached, strict=True)
         ]
     )
@@ -289,5 +292,5 @@ def _service_view(
             lag=seen.lag,
             evidence=evidence,
         ),
-        unassigned=_minutes(seen, (index, ""), evidence),
+        unassigned=traffic(""),
     )
