@@ -40,14 +40,13 @@ def usual_pace(baseline: float, mean: float, *, crowded: bool) -> float:
     return baseline + step * (mean - baseline)
 
 
-def learn_slope(old: Estimate, mean: float, usual: float, period: float, *, queued: bool) -> dict[str, Any]:
-    """A service time that rises from minute to minute; a queue that fills or drains is none."""
+def learn_slope(old: Estimate, new: Any, mean: float, usual: float, period: float, *, queued: bool) -> None:
+    """A service time that rises from minute to minute; a queue that fills or drains is none. `new` is the draft."""
     gained = mean - old.mean
+    new.mean = mean
     if not old.mean or queued or gained < RISE * usual or gained > CALM * usual:
-        return {"mean": mean, "rising": 0, "slope": 0.0}
+        new.rising, new.slope = 0, 0.0
+        return
     slope = gained / period
-    return {
-        "mean": mean,
-        "rising": old.rising + 1,
-        "slope": slope if old.rising == 0 else old.slope + SLOPE * (slope - old.slope),
-    }
+    new.rising = old.rising + 1
+    new.slope = slope if old.rising == 0 else old.slope + SLOPE * (slope - old.slope)
