@@ -186,7 +186,7 @@ def _with_health(estimate: Estimate, health: HealthCount | None, at: float) -> E
 
 
 def _absurd(window: Window, target: float) -> bool:
-    return max([rate for _, rate in window.rates]) > ABSURD_LOAD * target
+    return window.peak > ABSURD_LOAD * target
 
 
 def _target(backend: Backend, estimate: Estimate) -> float | None:

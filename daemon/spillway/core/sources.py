@@ -134,8 +134,8 @@ def _rates(facts: Sequence[Facts], newest: float) -> dict[str, float]:
     rates = {}
     for f in facts:
         window = f.window
-        if isinstance(window, Window) and window.rates and window.rates[-1][0] >= newest:
-            rate = window.rates[-1][1]
+        if isinstance(window, Window) and window.end >= newest:
+            rate = window.newest
             if f.estimate.saturated_rate is not None and not _relieved(f, newest):
                 rate = max(rate, min(f.estimate.served, rate / SATURATED_HIDES))
         elif f.serving and not f.dead and f.estimate.last_minute < newest:
