@@ -17,10 +17,9 @@ class Weighed:
     Not fields: they take no part in equality, in `repr`, in copies or in what is stored.
     """
 
-    __slots__ = ("_below", "_count", "_edges")
+    __slots__ = ("_below", "_edges")
 
     _below: array[float]
-    _count: float
     _edges: tuple[float, float]
 
 
@@ -49,15 +48,13 @@ class Distribution(Weighed):
             raise ValueError("bucket bounds must rise")
         if min(self.counts) < 0:
             raise ValueError("bucket counts cannot be negative")
-        object.__setattr__(self, "_count", sum(self.counts))
+        # here, where the counts are at hand: once a whole fleet is judged, those of each must be fetched from memory again
+        object.__setattr__(self, "_below", _summed(self.counts))
 
     @property
     def count(self) -> float:
         """All samples."""
-        try:
-            return self._count
-        except AttributeError:  # a copy, or one that was pickled
-            return sum(self.counts)
+        return self.below()[-1]
 
     def edges(self) -> tuple[float, float]:
         """Seconds of all samples together, each at the lower and each at the upper bound of its bucket.
@@ -74,11 +71,11 @@ class Distribution(Weighed):
 
     def below(self) -> array[float]:
         """Samples in each bucket and all buckets under it. Exact, and so are sums of it: samples are whole numbers."""
-        known: array[float] | None = getattr(self, "_below", None)
-        if known is None:
-            known = _summed(self.counts)
-            object.__setattr__(self, "_below", known)
-        return known
+        try:
+            return self._below
+        except AttributeError:  # a copy, or one that was pickled
+            object.__setattr__(self, "_below", _summed(self.counts))
+            return self._below
 
     def percentile(self, percent: float) -> float | None:
         """Google's estimate of the percentile in seconds, or None where there is no sample; see `percentile_of`."""
