@@ -11,7 +11,7 @@ import pytest
 from spillway.core.altered import altered
 from spillway.core.built import Built
 from spillway.core.facts import Facts
-from spillway.core.maker import maker
+from spillway.core.maker import closed, drafter, maker
 from spillway.core.memory import BackendMemory, Estimate, OriginMemory
 from spillway.core.minutes import Tally
 from spillway.core.overlay import BackendSetting
@@ -93,3 +93,24 @@ def test_what_no_argument_can_express_is_refused() -> None:
     for kind in (Loose, Made):
         with pytest.raises(TypeError, match="no dataclass of slots that its constructor takes"):
             maker(kind)
+
+
+def test_a_draft_is_changed_field_by_field_and_frozen_once_it_is_closed() -> None:
+    before = Estimate(served=3.0, errors=0.1)
+    draft = drafter(Estimate)(before)
+    draft.served = 4.0
+    after = closed(draft, Estimate)
+    assert after == Estimate(served=4.0, errors=0.1)
+    assert type(after) is Estimate
+    assert before == Estimate(served=3.0, errors=0.1)
+    with pytest.raises(FrozenInstanceError):
+        after.served = 5.0  # type: ignore[misc]
+
+
+def test_there_is_no_draft_of_a_value_without_slots() -> None:
+    @dataclass(frozen=True)
+    class Open:
+        size: int = 1
+
+    with pytest.raises(TypeError, match="Open is no dataclass of slots"):
+        drafter(Open)

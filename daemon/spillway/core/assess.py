@@ -84,6 +84,7 @@ def _backend(
     home: float,
 ) -> BackendAssessment:
     window = facts.window
+    own = [note for name, note in notes if name == facts.region] if notes else ()
     seen = window if isinstance(window, Window) else None
     served = seen.rate if seen is not None else None
     carries = min(region.scaler * region.ceiling, region.capacity)
@@ -106,7 +107,7 @@ def _backend(
         healthy_share=facts.share if facts.health is not None else None,
         confidence=confidence(facts),
         age=window.age,
-        notes=(*[note for name, note in notes if name == facts.region], *_notes(facts, region)),
+        notes=(*own, *_notes(facts, region)),
     )
 
 
@@ -121,10 +122,9 @@ def confidence(facts: Facts) -> float:
 
 def _notes(facts: Facts, region: Region) -> list[Reason]:
     notes = []
-    if facts.estimate.saturated_rate is not None:
-        notes.append(
-            reason("saturated", region=facts.region, rate=facts.estimate.saturated_rate * facts.share)
-        )
+    saturated = facts.memory.estimate.saturated_rate
+    if saturated is not None:
+        notes.append(reason("saturated", region=facts.region, rate=saturated * facts.share))
     if isinstance(facts.window, Blind) and facts.serving:
         notes.append(reason("missing", signal="traffic", region=facts.region, why=facts.window.why))
     if facts.health is None and facts.setting.member:

@@ -105,6 +105,8 @@ def settle(memory: BackendMemory, *, held: bool, empty_for: float, at: float) ->
         at: UTC seconds.
     """
     states = BackendState
+    if not held and memory.state is states.SERVING:
+        return memory  # the usual case
     if held and memory.state not in {states.HELD, states.STANDBY}:
         return happened(memory, Event.HOLD, at)
     if not held and memory.state is states.HELD:

@@ -33,7 +33,7 @@ def looks_well(facts: Facts, policy: Policy) -> bool | None:
     return (
         window.error_ratio <= policy.triggers.return_error_ratio
         and window.too_many_ratio <= REFUSES_LITTLE
-        and facts.estimate.saturated_rate is None
+        and facts.memory.estimate.saturated_rate is None
         and _fast_enough(facts, window, policy)
     )
 
@@ -41,8 +41,9 @@ def looks_well(facts: Facts, policy: Policy) -> bool | None:
 def _fast_enough(facts: Facts, window: Window, policy: Policy) -> bool:
     if window.percentile is None or window.mean is None:
         return True
-    if facts.estimate.baseline is not None:
-        return window.mean <= AS_USUAL * facts.estimate.baseline
+    baseline = facts.memory.estimate.baseline
+    if baseline is not None:
+        return window.mean <= AS_USUAL * baseline
     return window.percentile <= policy.triggers.return_latency_ratio * policy.slo.latency
 
 
@@ -55,12 +56,12 @@ def looks_bad(facts: Facts) -> bool:
     window = facts.window
     if not isinstance(window, Window) or facts.estimate.saturated_rate is not None:
         return False
-    return max(window.slow, window.error_ratio) >= LOOKS_BAD
+    return window.slow >= LOOKS_BAD or window.error_ratio >= LOOKS_BAD
 
 
 def is_blind(facts: Facts) -> bool:
     """Whether a region that should have traffic shows none that can be judged."""
-    return facts.serving and not facts.dead and isinstance(facts.window, Blind) and not facts.idle
+    return isinstance(facts.window, Blind) and facts.serving and not facts.dead and not facts.idle
 
 
 def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
@@ -75,10 +76,10 @@ def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
         since = at
     elif well is False:
         since = None
-    estimate = memory.estimate
-    fell = fell_at(estimate)
-    if since is not None and fell is not None and fell > since:
-        since = fell
+    if since is not None:
+        fell = fell_at(memory.estimate)
+        if fell is not None and fell > since:
+            since = fell
     dead, read_at = memory.dead_seen, memory.dead_read_at
     if facts.health is not None and not facts.dead:
         dead = 0
@@ -86,6 +87,6 @@ def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
         dead, read_at = min(99, dead + 1), facts.health_at
     closed = not facts.setting.member or facts.setting.scaler == 0.0
     empty = (memory.empty_since if memory.empty_since is not None else at) if closed else None
-    if (since, dead, empty) == (memory.well_since, memory.dead_seen, memory.empty_since):
+    if since == memory.well_since and dead == memory.dead_seen and empty == memory.empty_since:
         return memory
     return altered(memory, well_since=since, dead_seen=dead, dead_read_at=read_at, empty_since=empty)

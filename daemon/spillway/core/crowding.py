@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import exp, log, sqrt
 from statistics import NormalDist
 from typing import Any
 
-from spillway.core.maker import maker
 from spillway.core.memory import Estimate
 
 SCV = 0.35
@@ -95,43 +93,35 @@ def gives(answered: float, failed: float) -> float:
     return total * (_NORMAL.cdf(z - _SIGMA) + (1.0 - p) * exp(z * _SIGMA - _SIGMA**2 / 2.0))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ease:
-    """What a minute says of a region that is nearly full."""
-
-    slots: float
-    """Slots that there are, by how long requests had to wait."""
-    pressed: bool = False
-    """True if they had to wait for want of slots: the latency is no service time."""
-    new: dict[str, Any] = field(default_factory=dict)
-    """What is remembered."""
-
-
-made_ease = maker(Ease)
-
-
-def ease(old: Estimate, busy: float, slots: float, ratio: float, found: float, prior: float) -> Ease:
+def ease(
+    old: Estimate, new: Any, busy: float, slots: float, ratio: float, found: float, prior: float
+) -> tuple[float, bool]:
     """Weigh a minute of a region that is not saturated.
 
     Args:
         old: What is known of it.
+        new: The draft of what is known after this minute.
         busy: Slots in use, by Little's law at the usual pace.
         slots: That are known.
         ratio: Mean latency over the baseline.
         found: Slots when it was saturated last; 0 where it never was.
         prior: Slots by its target.
+
+    Returns:
+        Slots that there are, by how long requests had to wait; and whether they had to wait for want of slots, so that the
+        latency is no service time.
     """
     if busy < NEARLY_FULL * slots:
-        return made_ease(
-            slots=slots, new={"crowded": 0.0, "crowded_minutes": 0} if old.crowded_minutes else {}
-        )
+        if old.crowded_minutes:
+            new.crowded, new.crowded_minutes = 0.0, 0
+        return slots, False
     minutes = min(EASE_MINUTES, old.crowded_minutes + 1)
     crowded = ratio if minutes == 1 else old.crowded + EASE * (ratio - old.crowded)
-    new = {"crowded": crowded, "crowded_minutes": minutes}
+    new.crowded, new.crowded_minutes = crowded, minutes
     if busy >= FULL * slots and ratio > crowding(busy / slots, slots) + PRESSED:
-        return made_ease(slots=min(slots, shown_by(busy, ratio)), pressed=True, new=new)
+        return min(slots, shown_by(busy, ratio)), True
     if minutes >= EASE_MINUTES:
         slots = max(slots, shown_by(busy, max(1.0, crowded) + UNCROWDED))
         if slots >= RECOVERED * found > 0.0:
             slots = max(slots, prior)
-    return made_ease(slots=slots, new=new)
+    return slots, False

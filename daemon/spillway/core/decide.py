@@ -76,11 +76,14 @@ def decide(picture: Picture) -> Decision:
         gain = base.bad - found.best.bad
         margin = _margin(picture, short)
         if gain >= max(margin * base.bad, LEAST_GAIN * model.forecast):
-            changes = heard(_changes(picture, found, short), probes(picture))
-            return Decision(changes=changes, base=base, found=found, short=short, stuck=stuck)
-    calm = not _cutting(picture) and base.bad <= TROUBLE * model.forecast
+            moves = heard(_changes(picture, found, short), probes(picture))
+            return Decision(changes=moves, base=base, found=found, short=short, stuck=stuck)
+    changes: tuple[Change, ...] = ()
+    if min(model.scalers) < 1.0:  # otherwise, as usual, there is nothing to be raised
+        calm = not _cutting(picture) and base.bad <= TROUBLE * model.forecast
+        changes = heard(surge.raises(picture), restores(picture) if calm else (), probes(picture))
     return Decision(
-        changes=heard(surge.raises(picture), restores(picture) if calm else (), probes(picture)),
+        changes=changes,
         base=base,
         found=found,
         short=short,

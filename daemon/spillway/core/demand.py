@@ -72,6 +72,10 @@ def attribute(
         full: Regions at their ceiling, closed or lost: part of their demand went elsewhere.
         next_of: Spill order.
     """
+    if not full:
+        return _without_crumbs(
+            {(place, home): rate for place, row in seen.items() for home, rate in row.items()}
+        )
     found: dict[tuple[str, RegionName], float] = {}
     known = {o.place for o in origins}
     for place, row in seen.items():
@@ -80,6 +84,12 @@ def attribute(
             prior = {o.home: o.level for o in origins if o.place == ONE_PLACE}
         for home, rate in _of_place(place, row, prior, full, next_of).items():
             found[place, home] = rate
+    return _without_crumbs(found)
+
+
+def _without_crumbs(
+    found: dict[tuple[str, RegionName], float],
+) -> dict[tuple[str, RegionName], float]:
     floor = CRUMB * sum(found.values())
     return {key: rate for key, rate in found.items() if rate > floor}
 
@@ -92,7 +102,7 @@ def _of_place(
     next_of: NextOf,
 ) -> dict[RegionName, float]:
     total, before = sum(row.values()), sum(prior.values())
-    if not full or before <= 0.0 or total <= 0.0 or not any(home in full for home in prior):
+    if before <= 0.0 or total <= 0.0 or not any(home in full for home in prior):
         return dict(row)
     scaled = {home: rate * total / before for home, rate in prior.items()}
     inflow: dict[RegionName, float] = {}
@@ -164,10 +174,12 @@ def usually(before: float, origins: Iterable[OriginMemory], elapsed: float, *, m
 
 def ahead(origin: OriginMemory, seconds: float) -> float:
     """Requests/s expected `seconds` after the newest sample, with a damped trend, inside the bounds."""
-    gain = origin.trend * _reach(seconds)
-    noise = TREND_NOISE * origin.level
-    expected = origin.level + (gain - noise if gain > noise else gain + noise if gain < -noise else 0.0)
-    return min(GROWTH_BOUND * origin.level, max(SHRINK_BOUND * origin.level, expected))
+    level, gain = origin.level, origin.trend * _reach(seconds)
+    noise = TREND_NOISE * level
+    if -noise <= gain <= noise:
+        return level
+    expected = level + (gain - noise if gain > noise else gain + noise)
+    return min(GROWTH_BOUND * level, max(SHRINK_BOUND * level, expected))
 
 
 def _reach(seconds: float) -> float:

@@ -17,10 +17,9 @@ class Weighed:
     Not fields: they take no part in equality, in `repr`, in copies or in what is stored.
     """
 
-    __slots__ = ("_below", "_count", "_edges")
+    __slots__ = ("_below", "_edges")
 
     _below: array[float]
-    _count: float
     _edges: tuple[float, float]
 
 
@@ -49,37 +48,34 @@ class Distribution(Weighed):
             raise ValueError("bucket bounds must rise")
         if min(self.counts) < 0:
             raise ValueError("bucket counts cannot be negative")
-        object.__setattr__(self, "_count", sum(self.counts))
+        # here, where the counts are at hand: once a whole fleet is judged, those of each must be fetched from memory again
+        object.__setattr__(self, "_below", _summed(self.counts))
 
     @property
     def count(self) -> float:
         """All samples."""
-        try:
-            return self._count
-        except AttributeError:  # a copy, or one that was pickled
-            return sum(self.counts)
+        return self.below()[-1]
 
     def edges(self) -> tuple[float, float]:
         """Seconds of all samples together, each at the lower and each at the upper bound of its bucket.
 
         The overflow bucket has no upper bound and is left out of the second.
         """
-        try:
-            return self._edges
-        except AttributeError:
-            low: float = sum(map(mul, self.bounds, self.counts[1:]))
-            high: float = sum(map(mul, self.bounds, self.counts))
-            object.__setattr__(self, "_edges", (low, high))
-            return low, high
+        # asked for so: to raise where there is none would cost more
+        known: tuple[float, float] | None = getattr(self, "_edges", None)
+        if known is None:
+            bounds, counts = self.bounds, self.counts
+            known = sum(map(mul, bounds, counts[1:])), sum(map(mul, bounds, counts))
+            object.__setattr__(self, "_edges", known)
+        return known
 
     def below(self) -> array[float]:
         """Samples in each bucket and all buckets under it. Exact, and so are sums of it: samples are whole numbers."""
         try:
             return self._below
-        except AttributeError:
-            sums = array("d", accumulate(self.counts))
-            object.__setattr__(self, "_below", sums)
-            return sums
+        except AttributeError:  # a copy, or one that was pickled
+            object.__setattr__(self, "_below", _summed(self.counts))
+            return self._below
 
     def percentile(self, percent: float) -> float | None:
         """Google's estimate of the percentile in seconds, or None where there is no sample; see `percentile_of`."""
@@ -119,14 +115,13 @@ def percentile_of(spreads: Sequence[Distribution], percent: float) -> float | No
     rank = percent / 100.0 * count
     # the bucket of one of them by itself is a good guess: the one of all together is the same or near it
     i = bisect_left(sums[-1], percent / 100.0 * sums[-1][-1])
-    up_to = sum([below[i] for below in sums])
+    before, up_to = _around(sums, i)
     while up_to < rank:
         i += 1
-        up_to = sum([below[i] for below in sums])
-    before = sum([below[i - 1] for below in sums]) if i else 0.0
+        before, up_to = _around(sums, i)
     while i and before >= rank:
         i -= 1
-        up_to, before = before, sum([below[i - 1] for below in sums]) if i else 0.0
+        before, up_to = _around(sums, i)
     while i < len(bounds) and up_to <= before:
         i += 1
         before, up_to = up_to, sum([below[i] for below in sums])
@@ -134,6 +129,20 @@ def percentile_of(spreads: Sequence[Distribution], percent: float) -> float | No
         return bounds[-1] if bounds else 0.0
     low = bounds[i - 1] if i else 0.0
     return low + (bounds[i] - low) * max(0.0, rank - before) / (up_to - before)
+
+
+def _summed(counts: tuple[float, ...]) -> array[float]:
+    return array("d", list(accumulate(counts)))  # of a list: an iterator would make it grow by and by
+
+
+def _around(sums: Sequence[array[float]], i: int) -> tuple[float, float]:
+    """Samples of all together under bucket `i`, and with it."""
+    before = up_to = 0.0
+    for below in sums:
+        up_to += below[i]
+        if i:
+            before += below[i - 1]
+    return before, up_to
 
 
 @lru_cache(maxsize=256)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from spillway.core.altered import altered
 from spillway.core.bookkeeping import account
-from spillway.core.memory import Flight, ServiceMemory
+from spillway.core.memory import BackendMemory, Flight, ServiceMemory
 from spillway.core.overlay import BackendSetting, ServiceSetting
 from spillway.core.policy import Policy
 from spillway.core.reasons import reason
@@ -44,9 +44,10 @@ def resolve(
         left = tuple(f for f in memory.unknown if f.region is not None and f.region not in listed)
         memory = altered(memory, unknown=left, flights=(*memory.flights, *carried_out))
     done = {f.region: f for f in carried_out}
+    memories = {m.region: m for m in memory.backends}
     for backend in setting.backends:
         seen = listed.get(backend.region)
-        ours = memory.backend(backend.region)
+        ours = memories.get(backend.region) or BackendMemory(region=backend.region)
         if ours.member is None:
             ours = account(ours, member=backend.member, scaler=backend.scaler, at=at, hold=None)
             memory = memory.with_backend(ours)

@@ -15,7 +15,8 @@ from typing import Any
 
 from spillway.core.altered import altered
 from spillway.core.belief import CALM
-from spillway.core.crowding import NEARLY_FULL, crowding, ease, gives, made_ease
+from spillway.core.crowding import NEARLY_FULL, crowding, ease, gives
+from spillway.core.maker import closed, drafter
 from spillway.core.memory import Estimate
 from spillway.core.pace import learn_slope, sudden, usual_pace
 from spillway.core.policy import Evidence, Slo
@@ -100,8 +101,7 @@ class Setting:
     """UTC seconds at which its ceiling was lowered last; infinite where it was raised since, or never moved."""
 
 
-Changes = dict[str, Any]
-"""New values of an estimate by field."""
+_draft = drafter(Estimate)
 
 
 def learn(estimate: Estimate, minutes: tuple[Minute, ...], setting: Setting) -> Estimate:
@@ -110,7 +110,9 @@ def learn(estimate: Estimate, minutes: tuple[Minute, ...], setting: Setting) -> 
         if minute.end > estimate.last_minute:
             told = judged(minute, setting.slo.latency)
             if told.flaw is None:
-                estimate = altered(estimate, **_learn_minute(estimate, minute, told, setting))
+                new = _draft(estimate)
+                _learn_minute(estimate, new, minute, told, setting)
+                estimate = closed(new, Estimate)
     return estimate
 
 
@@ -129,25 +131,25 @@ def following(served: float, minutes: tuple[Minute, ...], last: float, period: f
     return served
 
 
-def _learn_minute(old: Estimate, minute: Minute, told: Judged, setting: Setting) -> Changes:
+def _learn_minute(old: Estimate, new: Any, minute: Minute, told: Judged, setting: Setting) -> None:
+    """Fill the draft `new` with what this minute adds to `old`."""
     total = told.total
     rate = total / setting.period
-    new: Changes = {"last_minute": minute.end, "served": old.served + SMOOTH * (rate - old.served)}
-    new |= {"in_work": None, "filling": 0.0}
+    new.last_minute = minute.end
+    new.served = old.served + SMOOTH * (rate - old.served)
+    new.in_work, new.filling = None, 0.0
     if total * setting.evidence.minutes < setting.evidence.min_requests:
-        return new
-    new |= learn_quota(old, minute, total, setting.target, setting.period)
+        return
+    learn_quota(old, new, minute, total, setting.target, setting.period)
     bad = (minute.server_error + minute.too_many + told.late * minute.ok) / total
-    new["bad_minutes"] = old.bad_minutes + 1 if bad >= BAD_MINUTE else 0
+    new.bad_minutes = old.bad_minutes + 1 if bad >= BAD_MINUTE else 0
     spread = minute.latency
     if spread is None or told.samples <= 0:
-        new |= _learn_errors(old, minute, total)
+        new.errors = _errors(old, minute, total)
     else:
-        new |= _learn_latency(old, minute, spread.mean, told, setting)
-        inside = (minute.ok + minute.server_error) / setting.period * spread.mean
-        new["in_work"] = inside
-        new["filling"] = _filling(old, minute, inside, rate)
-    return new
+        _learn_latency(old, new, minute, spread.mean, told, setting)
+        new.in_work = (minute.ok + minute.server_error) / setting.period * spread.mean
+        new.filling = _filling(old, minute, new.in_work, rate)
 
 
 def _filling(old: Estimate, minute: Minute, inside: float, rate: float) -> float:
@@ -174,74 +176,85 @@ def settled(estimate: Estimate, at: float) -> Estimate:
     return altered(estimate, saturated_rate=None, doubt=estimate.saturated_rate, doubt_minutes=0, waiting=0.0)
 
 
-def _learn_errors(old: Estimate, minute: Minute, total: float) -> Changes:
+def _errors(old: Estimate, minute: Minute, total: float) -> float:
+    """5xx share that does not come from load, after this minute."""
     ratio = minute.server_error / total
     plain = total >= PLAIN and abs(ratio - old.errors) > PLAIN_STEP
-    return {"errors": ratio if plain else old.errors + SMOOTH * (ratio - old.errors)}
+    return ratio if plain else old.errors + SMOOTH * (ratio - old.errors)
 
 
-def _learn_latency(old: Estimate, minute: Minute, mean: float, told: Judged, setting: Setting) -> Changes:
+def _learn_latency(
+    old: Estimate, new: Any, minute: Minute, mean: float, told: Judged, setting: Setting
+) -> None:
     baseline = mean if old.baseline is None else old.baseline
     slots = old.slots
     if slots is None and setting.target is not None:
         slots = setting.target * baseline
     share = share_in(old, minute.end, setting.period)
     if share is None or share <= 0.0:
-        return {}
+        return
     answered = minute.ok / setting.period
     in_work = answered * mean
     if slots is None:
         slots = UNPROVEN * in_work / share
-    busy, scale = answered * baseline, baseline * share
-    waited = mean / crowding(busy / (slots * share), slots * share)
-    if waited >= SATURATED_LATENCY * baseline and in_work >= FULL * slots * share:
-        return _learn_saturated(old, minute, told, setting, (waited, baseline, slots, share))
-    eased = made_ease(slots=slots * share)
+    busy, scale, healthy = answered * baseline, baseline * share, slots * share
+    waited = mean / crowding(busy / healthy, healthy)
+    if waited >= SATURATED_LATENCY * baseline and in_work >= FULL * healthy:
+        _learn_saturated(old, new, minute, told, setting, (waited, baseline, slots, share))
+        return
+    pressed = False
     if old.saturated_rate is None and old.doubt is None:
         found, prior = old.low_rate * scale, (setting.target or 0.0) * scale
-        eased = ease(old, busy, slots * share, mean / baseline, found, prior)
-        slots = eased.slots / share
-    mean = baseline if eased.pressed else mean / crowding(busy / (slots * share), slots * share)
+        eased, pressed = ease(old, new, busy, healthy, mean / baseline, found, prior)
+        slots = eased / share
+        if slots * share != healthy:
+            healthy = slots * share
+            waited = mean / crowding(busy / healthy, healthy)
+    mean = baseline if pressed else waited
     doubt = old.doubt if old.saturated_rate is None else old.saturated_rate
     minutes = 0 if old.saturated_rate is not None else old.doubt_minutes
-    if doubt is None and sudden(old, mean, baseline) and busy >= HEAVY * slots * share:
+    if doubt is None and busy >= HEAVY * healthy and sudden(old, mean, baseline):
         doubt, minutes = answered / share, 0
     near = abs(mean - baseline) <= CALM * baseline
-    if doubt is not None and mean <= (1.0 + CALM) * baseline:
-        slots, doubt = min(slots, doubt * baseline), None
-    elif doubt is not None:
-        minutes = minutes + 1 if abs(mean - old.mean) <= STEADY * mean else 0
-        if minutes >= SLOW_MINUTES:
-            slots, doubt = _unexplained(slots, doubt * mean), None
-    first = old.service_time is None
-    plain = told.total >= PLAIN and abs(mean - (old.service_time or mean)) > PLAIN_STEP * baseline
-    resolved = old.doubt is not None and doubt is None  # what was smoothed until now was a queue that drained
-    fresh_view = first or plain or resolved or old.saturated_rate is not None
-    service = (
-        mean
-        if fresh_view or old.service_time is None
-        else old.service_time + SMOOTH * (mean - old.service_time)
-    )
+    if doubt is not None:
+        slots, doubt, minutes = _doubted(old, slots, doubt, minutes, mean, baseline)
     crowded = busy >= NEARLY_FULL * slots * share
     usual = usual_pace(baseline, mean, crowded=crowded)
     # what is counted in slots is answers at the usual pace: a pace that is known better now does not change their rate
     if near and doubt is None:  # otherwise part of the latency may be a queue, and proves nothing
         slots = max(slots, answered * baseline / share)
-    slots *= usual / baseline
-    return {
-        "baseline": usual,
-        "slots": slots,
-        "service_time": service,
-        "saturated_rate": None,
-        "doubt": doubt,
-        "doubt_minutes": minutes,
-        "waiting": 0.0,
-        **eased.new,
-        **({"low_at": minute.end} if eased.pressed else {}),
-        **learn_slope(old, mean, usual, setting.period, queued=doubt is not None, crowded=crowded),
-        "slow": told.late if fresh_view else old.slow + SMOOTH * (told.late - old.slow),
-        **_learn_errors(old, minute, told.total),
-    }
+    new.baseline, new.slots = usual, slots * (usual / baseline)
+    new.saturated_rate, new.waiting = None, 0.0
+    new.doubt, new.doubt_minutes = doubt, minutes
+    if pressed:
+        new.low_at = minute.end
+    learn_slope(old, new, mean, usual, setting.period, queued=doubt is not None, crowded=crowded)
+    _smooth(old, new, mean, told, leap=PLAIN_STEP * baseline)
+    new.errors = _errors(old, minute, told.total)
+
+
+def _smooth(old: Estimate, new: Any, mean: float, told: Judged, *, leap: float) -> None:
+    """Service time and slow share after a minute of this mean latency; a change by `leap` seconds is believed at once."""
+    known = old.service_time
+    # what was smoothed until its doubt was over was a queue that drained
+    resolved = old.saturated_rate is not None or (old.doubt is not None and new.doubt is None)
+    if known is None or resolved or (told.total >= PLAIN and abs(mean - (known or mean)) > leap):
+        new.service_time, new.slow = mean, told.late
+    else:
+        new.service_time = known + SMOOTH * (mean - known)
+        new.slow = old.slow + SMOOTH * (told.late - old.slow)
+
+
+def _doubted(
+    old: Estimate, slots: float, doubt: float, minutes: int, mean: float, baseline: float
+) -> tuple[float, float | None, int]:
+    """(slots, doubt, minutes of doubt) after an unsaturated minute: as fast as usual, or steadily slow, it shows what was lost."""
+    if mean <= (1.0 + CALM) * baseline:
+        return min(slots, doubt * baseline), None, minutes
+    minutes = minutes + 1 if abs(mean - old.mean) <= STEADY * mean else 0
+    if minutes < SLOW_MINUTES:
+        return slots, doubt, minutes
+    return _unexplained(slots, doubt * mean), None, minutes
 
 
 def _unexplained(slots: float, found: float) -> float:
@@ -254,11 +267,12 @@ def _unexplained(slots: float, found: float) -> float:
 
 def _learn_saturated(
     old: Estimate,
+    new: Any,
     minute: Minute,
     told: Judged,
     setting: Setting,
     seen: tuple[float, float, float, float],
-) -> Changes:
+) -> None:
     """A minute in which all slots were taken; `seen` is (mean latency, baseline, slots, healthy share)."""
     mean, baseline, slots, share = seen
     answered = minute.ok / setting.period
@@ -270,17 +284,12 @@ def _learn_saturated(
         unsettled = setting.period < minute.end - setting.cut_at <= SETTLING
         if (falls or unsettled) and told.total / setting.period / share < OFFERED * known:
             rate = known  # it has worked off its queue and is not asked for more: no measure of what it can
-    return {
-        "baseline": baseline,
-        "slots": slots,
-        "service_time": old.service_time if old.service_time is not None else baseline,
-        "saturated_rate": rate,
-        "low_at": minute.end,
-        "low_rate": rate,
-        "low_count": _again(old, rate, minute.end),
-        "waiting": max(0.0, mean - slots * share / max(answered, 1e-6)),
-        "slow": old.slow if known is not None else max(old.slow, UNKNOWN_SLOW),
-    }
+    new.baseline, new.slots = baseline, slots
+    new.service_time = old.service_time if old.service_time is not None else baseline
+    new.saturated_rate = new.low_rate = rate
+    new.low_at, new.low_count = minute.end, _again(old, rate, minute.end)
+    new.waiting = max(0.0, mean - slots * share / max(answered, 1e-6))
+    new.slow = old.slow if known is not None else max(old.slow, UNKNOWN_SLOW)
 
 
 def _again(old: Estimate, rate: float, at: float) -> int:

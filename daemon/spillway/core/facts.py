@@ -10,12 +10,12 @@ from spillway.core.altered import altered
 from spillway.core.belief import capacity
 from spillway.core.distribution import merge
 from spillway.core.estimate import Setting, following, learn, settled
-from spillway.core.maker import maker
+from spillway.core.maker import closed, drafter, maker
 from spillway.core.memory import BackendMemory, Estimate
 from spillway.core.overlay import BackendSetting
 from spillway.core.policy import Policy
 from spillway.core.shares import flapping
-from spillway.core.snapshot import Absence, BackendView, HealthCount, Minute, Seen
+from spillway.core.snapshot import Absence, BackendView, HealthCount, Minute, Missing, Seen
 from spillway.core.topology import Backend, BalancingMode
 from spillway.core.window import Blind, Window, judge, later
 
@@ -65,7 +65,7 @@ class Facts:
     @property
     def idle(self) -> bool:
         """True if nobody was sent there lately: Monitoring shows no series of a backend without traffic."""
-        return self.estimate.served <= IDLE
+        return self.memory.estimate.served <= IDLE
 
     @property
     def silent(self) -> bool:
@@ -80,7 +80,7 @@ class Facts:
         return self.memory.estimate
 
 
-_facts, _setting = maker(Facts), maker(Setting)
+_facts, _setting, _draft = maker(Facts), maker(Setting), drafter(BackendMemory)
 
 
 def facts_of(
@@ -107,36 +107,36 @@ def facts_of(
         elsewhere: Requests/s that those services will have there.
         newest_end: End of the newest minute of the whole service.
     """
-    health = _health(view, policy)
+    read = view.health
+    if isinstance(read, Missing) or read.age > policy.evidence.health_max_age:
+        health, health_at = None, 0.0
+    else:
+        health, health_at = read.value, at - read.age
     estimate = _with_health(settled(memory.estimate, at), health, at)
     share = estimate.healthy_share
     target = _target(backend, estimate)
     window = judge(view, policy.evidence, policy.slo, policy.timing.sample_period, newest_end)
-    if isinstance(window, Window) and target is not None and _absurd(window, target):
-        window = Blind(
-            absence=Absence.GARBAGE, why=f"far more than its ceiling of {target:.0f} req/s", age=window.age
-        )
-    if isinstance(window, Window) and isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
-        told = _setting(
-            target=target,
-            slo=policy.slo,
-            evidence=policy.evidence,
-            period=policy.timing.sample_period,
-            cut_at=memory.moved_at if memory.moved_at is not None and memory.direction < 0 else inf,
-        )
-        since = estimate.last_minute
-        if since == 0.0 or share != memory.estimate.healthy_share:
-            since = max(since, window.start)  # nobody knows when endpoints came or went in a pause
-        estimate = _learned(estimate, later(view.traffic.value, since), others, told)
+    if isinstance(window, Window):
+        if target is not None and _absurd(window, target):
+            why = f"far more than its ceiling of {target:.0f} req/s"
+            window = Blind(absence=Absence.GARBAGE, why=why, age=window.age)
+        elif isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
+            since = estimate.last_minute
+            if since == 0.0 or share != memory.estimate.healthy_share:
+                since = max(since, window.start)  # nobody knows when endpoints came or went in a pause
+            minutes = later(view.traffic.value, since)
+            estimate = _learned(estimate, minutes, others, _known(memory, target, policy))
     if estimate is not memory.estimate:
-        memory = altered(memory, estimate=estimate)
+        learned = _draft(memory)
+        learned.estimate = estimate
+        memory = closed(learned, BackendMemory)
     return _facts(
         backend=backend,
         setting=setting,
         memory=memory,
         window=window,
         health=health,
-        health_at=at - view.health.age if health is not None and isinstance(view.health, Seen) else 0.0,
+        health_at=health_at,
         share=share,
         target=target,
         capacity=capacity(estimate, target, share),
@@ -147,14 +147,25 @@ def facts_of(
     )
 
 
+def _known(memory: BackendMemory, target: float | None, policy: Policy) -> Setting:
+    """What is known besides the minutes."""
+    return _setting(
+        target=target,
+        slo=policy.slo,
+        evidence=policy.evidence,
+        period=policy.timing.sample_period,
+        cut_at=memory.moved_at if memory.moved_at is not None and memory.direction < 0 else inf,
+    )
+
+
 def _learned(
-    estimate: Estimate, minutes: tuple[Minute, ...], others: Mapping[float, Minute] | None, told: Setting
+    estimate: Estimate, minutes: tuple[Minute, ...], others: Mapping[float, Minute] | None, known: Setting
 ) -> Estimate:
     """The estimate after these minutes: machines do not care whose requests they work on, but demand is each service's own."""
-    found = learn(estimate, pooled(minutes, others), told)
     if not others:
-        return found
-    served = following(estimate.served, minutes, estimate.last_minute, told.period)
+        return learn(estimate, minutes, known)
+    found = learn(estimate, pooled(minutes, others), known)
+    served = following(estimate.served, minutes, estimate.last_minute, known.period)
     return altered(found, served=served)
 
 
@@ -175,13 +186,7 @@ def _with_health(estimate: Estimate, health: HealthCount | None, at: float) -> E
 
 
 def _absurd(window: Window, target: float) -> bool:
-    return max([rate for _, rate in window.rates]) > ABSURD_LOAD * target
-
-
-def _health(view: BackendView, policy: Policy) -> HealthCount | None:
-    if isinstance(view.health, Seen) and view.health.age <= policy.evidence.health_max_age:
-        return view.health.value
-    return None
+    return window.peak > ABSURD_LOAD * target
 
 
 def _target(backend: Backend, estimate: Estimate) -> float | None:

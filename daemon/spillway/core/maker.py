@@ -60,6 +60,28 @@ def _value(field: Field[Any]) -> str:
     )
 
 
+def drafter(kind: Any) -> Callable[[Any], Any]:
+    """A function that makes an open copy of a value of `kind`: to be changed field by field, and then `closed`.
+
+    Args:
+        kind: A dataclass whose fields are slots.
+
+    Raises:
+        TypeError: it is none.
+    """
+    copy = copier(kind)
+    if copy is None:
+        raise TypeError(f"{kind.__name__} is no dataclass of slots")
+    return copy
+
+
+def closed(draft: Any, kind: type[T]) -> T:
+    """The draft as the value of `kind` that it has become: frozen. Checks of the class are not run."""
+    draft.__class__ = kind
+    made: T = draft
+    return made
+
+
 @cache
 def copier(kind: Any) -> Callable[[Any], Any] | None:
     """A function that makes an open copy of a value of the dataclass `kind`, or None where its fields are no slots.

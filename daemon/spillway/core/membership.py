@@ -61,6 +61,8 @@ def _leap(picture: Picture) -> float:
 def _join(picture: Picture, *, stuck: bool) -> Change | None:
     """The standby whose joining helps most, if headroom falls short."""
     model, policy = picture.model, picture.policy
+    if not any(f.backend.standby for f in picture.facts):
+        return None  # the usual case, which should not cost a look ahead
     if model.forecast <= 0.0 or not any(isinstance(f.window, Window) for f in picture.facts):
         return None
     expected = max(forecast_far(picture), _leap(picture))

@@ -44,16 +44,15 @@ def usual_pace(baseline: float, mean: float, *, crowded: bool) -> float:
 
 
 def learn_slope(
-    old: Estimate, mean: float, usual: float, period: float, *, queued: bool, crowded: bool
-) -> dict[str, Any]:
-    """A service time that rises from minute to minute; a queue that fills or drains is none."""
+    old: Estimate, new: Any, mean: float, usual: float, period: float, *, queued: bool, crowded: bool
+) -> None:
+    """A service time that rises from minute to minute; a queue that fills or drains is none. `new` is the draft."""
     gained = mean - old.mean
     queued = queued or (crowded and old.rising > 0 and gained > STEEPER * old.slope * period)
+    new.mean = mean
     if not old.mean or queued or gained < RISE * usual or gained > CALM * usual:
-        return {"mean": mean, "rising": 0, "slope": 0.0}
+        new.rising, new.slope = 0, 0.0
+        return
     slope = gained / period
-    return {
-        "mean": mean,
-        "rising": old.rising + 1,
-        "slope": slope if old.rising == 0 else old.slope + SLOPE * (slope - old.slope),
-    }
+    new.rising = old.rising + 1
+    new.slope = slope if old.rising == 0 else old.slope + SLOPE * (slope - old.slope)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from spillway.core import dead, decide, drift, edits, membership, operate, posture, sources, verify
 from spillway.core.altered import altered
@@ -64,8 +65,8 @@ def passage(
     only_dead: bool,
 ) -> Part:
     """Take one service through a full pass, or with `only_dead` through the fast one."""
-    names = {b.region for b in service.backends}
     if memory.flights:
+        names = {b.region for b in service.backends}
         flights = tuple(f for f in memory.flights if f.region is None or f.region in names)
         memory = altered(memory, flights=flights)
     found = drift.resolve(setting, memory, view, policy, at)
@@ -147,8 +148,8 @@ def _facts(
     memories = {b.region: b for b in memory.backends}
     seen = [b.traffic.value[-1].end for b in view.backends if isinstance(b.traffic, Seen) and b.traffic.value]
     newest_end = max(seen, default=0.0)
-    found = []
-    for backend in sorted(service.backends, key=lambda b: b.region):
+    found, shared = [], neighbours.beside(service.name)
+    for backend in sorted(service.backends, key=attrgetter("region")):
         name = backend.region
         ours = memories[name]
         facts = facts_of(
@@ -158,8 +159,8 @@ def _facts(
             views[name],
             policy,
             at,
-            neighbours.minutes(service.name, name),
-            neighbours.load(service.name, name, policy.timing.sample_period),
+            neighbours.minutes(service.name, name) if shared else None,
+            neighbours.load(service.name, name, policy.timing.sample_period) if shared else 0.0,
             newest_end,
         )
         held = at < ours.held_until or (

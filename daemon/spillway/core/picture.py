@@ -14,7 +14,7 @@ from spillway.core.memory import ServiceMemory
 from spillway.core.overlay import Posture
 from spillway.core.policy import Policy, PostureSet
 from spillway.core.predict import Model
-from spillway.core.regions import QUEUE_SECONDS, region_of, usual_bad
+from spillway.core.regions import QUEUE_SECONDS, region_of, shown_by, usual_bad
 from spillway.core.routes import Layout, layout_of, routes_through
 from spillway.core.topology import Service
 from spillway.core.waterfall import Origins
@@ -87,9 +87,11 @@ def build(
     known = [f.target for f in facts if f.target is not None]
     typical = median(known) if known else None
     layout = layout_of(facts)
-    usual = usual_bad(facts, policy)
+    shown = [shown_by(f, policy.evidence.min_requests) for f in facts]
+    usual = typical, usual_bad(facts, shown)
     regions = [
-        region_of(f, policy, settings, (typical, usual), at, drained=f.region in drained) for f in facts
+        region_of(f, s, policy, settings, usual, at, drained=f.region in drained)
+        for f, s in zip(facts, shown, strict=True)
     ]
     ages = [f.window.age for f in facts if isinstance(f.window, Window)]
     effect = policy.timing.effect
@@ -122,6 +124,9 @@ def _with_queues(model: Model, seconds: float, since: float) -> Model:
     grown = []
     for region, load in zip(model.regions, model.base().flow.loads, strict=True):
         over = load / region.capacity - 1.0 if region.capacity > 0.0 else 0.0
+        if region.backlog <= 0.0 and over <= OVER_GRAIN:
+            grown.append(region)
+            continue
         queue = min(QUEUE_SECONDS, max(0.0, over - OVER_GRAIN) * seconds)
         queue = max(queue, region.backlog - max(0.0, -over) * (seconds + since))
         grown.append(

@@ -42,8 +42,11 @@ def called_for(picture: Picture) -> tuple[Posture, float] | None:
         eased = 2 if headroom < policy.scarce_below + RETURN_BAND else 1
         eased = eased if headroom < policy.guarded_below + RETURN_BAND else 0
         rank = min(now, eased)
-    holds = [hold_at(f.memory, picture.policy.rhythm, picture.at) for f in picture.facts]
-    if rank == 0 and max(holds, default=1.0) > FLAPPING:
+    if rank == 0 and any(
+        hold_at(f.memory, picture.policy.rhythm, picture.at) > FLAPPING
+        for f in picture.facts
+        if f.memory.hold > FLAPPING
+    ):
         rank = 1
     return _ORDER[rank], headroom
 

@@ -15,30 +15,29 @@ REFUSAL = 0.6
 
 
 def learn_quota(
-    old: Estimate, minute: Minute, total: float, target: float | None, period: float
-) -> dict[str, Any]:
+    old: Estimate, new: Any, minute: Minute, total: float, target: float | None, period: float
+) -> None:
     """Tell a quota (429 only above a rate) from a backend that refuses a share of whatever comes.
 
     Args:
         old: What is known of the backend.
+        new: The draft of what is known after this minute.
         minute: What was seen.
         total: Its answers.
         target: Requests/s at scaler 1; a quota that is not under it is none.
         period: Seconds of a sample.
-
-    Returns:
-        New values of the estimate by field.
     """
-    rate = total / period
-    ratio = minute.too_many / total
-    accepted = (total - minute.too_many) / period
+    refused = minute.too_many
+    ratio = refused / total
     if ratio > QUOTA_MARGIN:
-        if old.quota is not None and rate < 0.9 * old.quota_met:
-            return {"refusing": old.refusing + REFUSAL * (ratio - old.refusing)}
-        quota = accepted if old.quota is None else min(accepted, old.quota)
-        return {"quota": quota, "quota_met": quota, "quota_at": minute.end}
-    new: dict[str, Any] = {"refusing": old.refusing * (1 - REFUSAL) if old.refusing > 0.001 else 0.0}
-    if old.quota is None:
-        return new
-    quota = max(old.quota, accepted)
-    return {**new, "quota": None if target is not None and quota >= target else quota}
+        if old.quota is not None and total / period < 0.9 * old.quota_met:
+            new.refusing = old.refusing + REFUSAL * (ratio - old.refusing)
+            return
+        accepted = (total - refused) / period
+        new.quota = new.quota_met = accepted if old.quota is None else min(accepted, old.quota)
+        new.quota_at = minute.end
+        return
+    new.refusing = old.refusing * (1 - REFUSAL) if old.refusing > 0.001 else 0.0
+    if old.quota is not None:
+        quota = max(old.quota, (total - refused) / period)
+        new.quota = None if target is not None and quota >= target else quota

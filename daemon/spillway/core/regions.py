@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from spillway.core.belief import belief, doubt_left
-from spillway.core.facts import Facts
+from spillway.core.facts import IDLE, Facts
 from spillway.core.maker import maker
 from spillway.core.policy import Policy, PostureSet
 from spillway.core.predict import Region
@@ -55,6 +55,7 @@ def ceiling_factor(facts: Facts, settings: PostureSet, *, drained: bool, share: 
 
 def region_of(
     facts: Facts,
+    shown: Shown,
     policy: Policy,
     settings: PostureSet,
     usual: tuple[float | None, float],
@@ -63,10 +64,10 @@ def region_of(
     drained: bool,
 ) -> Region:
     """One region of the model; `usual` is (target of a typical region, share that is bad everywhere)."""
-    estimate, window = facts.estimate, facts.window
+    estimate, window, setting = facts.memory.estimate, facts.window, facts.setting
     typical, everywhere = usual
-    fresh = is_fresh(facts, policy)
-    bad = shown_bad(facts)
+    bad, fresh = shown
+    scaler = setting.scaler if setting.member else 0.0
     seen = window.rate if isinstance(window, Window) else estimate.served
     target = facts.target if facts.target is not None else typical
     prior = target if target is not None else UNPROVEN_ROOM * seen
@@ -75,27 +76,29 @@ def region_of(
     reopens = _reopens(facts, at, hold)
     believed = belief(estimate, facts.target, facts.share, at, hold, ahead, reopens)
     low, high = (prior, prior) if believed is None else (believed.low, believed.high)
+    if facts.elsewhere > 0.0:
+        low, high = _own(low, seen, facts.elsewhere), _own(high, seen, facts.elsewhere)
     service_time = estimate.service_time if estimate.service_time is not None else 0.0
     backlog = 0.0
     if estimate.saturated_rate is not None:
         backlog = min(QUEUE_SECONDS, QUEUE_GROWTH * estimate.waiting)
     return _make(
         name=facts.region,
-        scaler=facts.setting.scaler if facts.setting.member else 0.0,
+        scaler=scaler,
         ceiling=prior * ceiling_factor(facts, settings, drained=drained),
-        capacity=_own(low, seen, facts.elsewhere),
+        capacity=low,
         slack=policy.slo.latency - service_time,
         bad=_expected_bad(bad, everywhere, fresh=fresh) * (1.0 - reopens),
         reopens=reopens,
         quota=estimate.quota,
         cost=facts.backend.cost,
-        movable=facts.backend.movable and facts.setting.member and target is not None,
+        movable=facts.backend.movable and setting.member and target is not None,
         fresh=fresh,
         dead=facts.dead,
-        member=facts.setting.member,
-        idle=facts.idle,
+        member=setting.member,
+        idle=estimate.served <= IDLE,
         proven=proven(facts),
-        high=_own(high, seen, facts.elsewhere),
+        high=high,
         hope=0.0 if believed is None else believed.hope,
         quota_hope=0.0 if estimate.quota is None else 1.0 - doubt_left(estimate.quota_at, at, hold),
         backlog=backlog,
@@ -113,20 +116,25 @@ def _own(capacity: float, served: float, elsewhere: float) -> float:
 
     If all are too much together, each gives way by its part: the trouble is not the smallest one's alone.
     """
-    if elsewhere <= 0.0:
-        return capacity
     return max(capacity - elsewhere, capacity * served / (served + elsewhere))
 
 
-def is_fresh(facts: Facts, policy: Policy) -> bool:
-    """Whether its own samples are fresh and plentiful enough to judge it."""
+Shown = tuple[float, bool]
+"""(share that is bad at any load, whether its own samples are fresh and plentiful enough to judge a region)."""
+
+
+def shown_by(facts: Facts, least: int) -> Shown:
+    """What the minutes of a region show of it; `least` is the number of answers to judge it by."""
     window = facts.window
-    return isinstance(window, Window) and window.answers >= policy.evidence.min_requests
+    return shown_bad(facts), isinstance(window, Window) and window.answers >= least
 
 
-def usual_bad(facts: Sequence[Facts], policy: Policy) -> float:
+def usual_bad(facts: Sequence[Facts], shown: Sequence[Shown]) -> float:
     """Share that is bad in a typical region: the tail of a service that no region can help."""
-    return median([shown_bad(f) for f in facts if f.serving and not f.dead and is_fresh(f, policy)] or [0.0])
+    open_ones = [
+        bad for f, (bad, fresh) in zip(facts, shown, strict=True) if fresh and f.serving and not f.dead
+    ]
+    return median(open_ones or [0.0])
 
 
 def _reopens(facts: Facts, at: float, hold: float) -> float:
@@ -139,7 +147,7 @@ def _reopens(facts: Facts, at: float, hold: float) -> float:
 
 def proven(facts: Facts) -> bool:
     """Whether the capacity was learned from the region itself and lies below its target, or endpoints are missing."""
-    if facts.estimate.saturated_rate is not None or facts.share < PROVEN_BELOW:
+    if facts.memory.estimate.saturated_rate is not None or facts.share < PROVEN_BELOW:
         return True
     return facts.capacity is not None and (
         facts.target is None or facts.capacity < PROVEN_BELOW * facts.target * facts.share
@@ -148,7 +156,7 @@ def proven(facts: Facts) -> bool:
 
 def shown_bad(facts: Facts) -> float:
     """Share that is bad at any load: what was learned, as far as the newest minutes still show it."""
-    estimate, window = facts.estimate, facts.window
+    estimate, window = facts.memory.estimate, facts.window
     slow, errors, refusing = estimate.slow, estimate.errors, estimate.refusing
     if isinstance(window, Window) and window.answers > 0 and estimate.saturated_rate is None:
         slow, errors = min(slow, window.slow), min(errors, window.newest_errors)

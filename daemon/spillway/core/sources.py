@@ -38,12 +38,12 @@ def update(
     policy: Policy,
 ) -> ServiceMemory:
     """The memory with the origins of demand as this snapshot shows them; unchanged where there is no newer minute."""
-    ends = [f.window.end for f in facts if isinstance(f.window, Window)]
-    if not ends or max(ends) <= memory.origins_at:
+    newest = max([f.window.end for f in facts if isinstance(f.window, Window)], default=0.0)
+    if newest <= memory.origins_at:
         return memory
-    layout = layout_of(facts)
     full = _full(facts, settings, memory.flights)
-    rates = _rates(facts, max(ends), policy.timing)
+    layout = layout_of(facts) if full else ()
+    rates = _rates(facts, newest, policy.timing)
     if not rates:
         return memory
     seen = _by_place(rates, memory.origins, places, policy.evidence)
@@ -52,26 +52,26 @@ def update(
         return _names(place, home, layout)
 
     found = attribute(memory.origins, seen, full, next_of)
-    hidden = _unseen(facts, max(ends), policy.timing)
+    hidden = _unseen(facts, newest, policy.timing)
     if hidden:
         found = _held(found, memory.origins)
-    elapsed = max(ends) - memory.origins_at if memory.origins_at else 0.0
+    elapsed = newest - memory.origins_at if memory.origins_at else 0.0
     origins = follow(memory.origins, found, elapsed)
     return altered(
         memory,
         origins=origins,
-        origins_at=max(ends),
+        origins_at=newest,
         usual=usually(memory.usual, origins, elapsed, may_fall=not hidden),
-        days=follow_days(memory.days, origins, max(ends)),
+        days=follow_days(memory.days, origins, newest),
     )
 
 
 def _unseen(facts: Sequence[Facts], newest: float, timing: Timing) -> bool:
     """Whether some open region shows nothing of the newest minute: what seems to be gone may be there."""
     return any(
-        f.serving
+        not (isinstance(f.window, Window) and f.window.end >= newest)
+        and f.serving
         and not (f.dead or f.idle or _empty(f, newest, timing))
-        and not (isinstance(f.window, Window) and f.window.end >= newest)
         for f in facts
     )
 
@@ -105,11 +105,13 @@ def _full(facts: Sequence[Facts], settings: PostureSet, flights: tuple[Flight, .
     drained = auto_drained(facts, settings)
     full = set()
     for f in facts:
-        scaler = min(f.setting.scaler, capped.get(f.region, 1.0)) if f.setting.member else 0.0
+        scaler = f.setting.scaler if f.setting.member else 0.0
+        if f.region in capped:
+            scaler = min(scaler, capped[f.region])
         window = f.window
         lowest = f.share
         if isinstance(window, Window):  # Google sees a fall up to a tick before it is read
-            lowest = lowest_share(f.estimate, window.start, window.end + READ_LATE)
+            lowest = lowest_share(f.memory.estimate, window.start, window.end + READ_LATE)
         factor = ceiling_factor(f, settings, drained=f.region in drained, share=lowest)
         if (
             scaler == 0.0
@@ -134,8 +136,8 @@ def _rates(facts: Sequence[Facts], newest: float, timing: Timing) -> dict[str, f
     rates = {}
     for f in facts:
         window = f.window
-        if isinstance(window, Window) and window.rates and window.rates[-1][0] >= newest:
-            rate = window.rates[-1][1] * (1.0 + f.estimate.filling)
+        if isinstance(window, Window) and window.end >= newest:
+            rate = window.newest * (1.0 + f.memory.estimate.filling)
         elif f.serving and not (f.dead or _empty(f, newest, timing)) and f.estimate.last_minute < newest:
             rate = window.rate if isinstance(window, Window) else f.estimate.served
             if f.target is not None:

@@ -59,8 +59,7 @@ def arrived(flight: Flight, picture: Picture) -> bool:
     if facts.target is None or not isinstance(facts.window, Window):
         return True
     overfill = max(1.0, picture.model.demand / max(1e-6, _open_ceilings(picture)))
-    newest = facts.window.rates[-1][1] if facts.window.rates else facts.window.rate
-    return newest <= SHOWS * overfill * flight.after * facts.target + 1.0
+    return facts.window.newest <= SHOWS * overfill * flight.after * facts.target + 1.0
 
 
 def _open_ceilings(picture: Picture) -> float:
@@ -77,12 +76,11 @@ def measure(picture: Picture) -> ServiceMemory:
             continue
         facts = picture.fact(flight.region)
         window = facts.window
-        if facts.target is None or not isinstance(window, Window) or len(window.rates) < 2:
+        if facts.target is None or not isinstance(window, Window) or window.before is None:
             continue
         limit = SHOWS * flight.after * facts.target
-        (_, before), (end, now) = window.rates[-2:]
-        if before > limit >= now and end > flight.made_at:
-            found = min(PATIENCE * configured, max(0.5 * configured, end - flight.made_at))
+        if window.before > limit >= window.newest and window.end > flight.made_at:
+            found = min(PATIENCE * configured, max(0.5 * configured, window.end - flight.made_at))
             settle = found if settle is None else settle + 0.5 * (found - settle)
     return memory if settle == memory.settle else altered(memory, settle=settle)
 

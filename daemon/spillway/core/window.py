@@ -31,7 +31,12 @@ class Window:
     age: float
     answers: float
     rate: float
-    ok_rate: float
+    newest: float
+    """Requests/s of the newest minute."""
+    before: float | None
+    """Requests/s of the minute before that; None where one minute alone is judged."""
+    peak: float
+    """Requests/s of the busiest minute."""
     error_ratio: float
     newest_errors: float
     """5xx over all answers in the newest minute."""
@@ -42,8 +47,6 @@ class Window:
     percentile: float | None
     bad: float
     """Share of all answers that failed, were refused or were slow."""
-    rates: tuple[tuple[float, float], ...] = ()
-    """(end, requests/s) of each judged minute."""
 
 
 _window = maker(Window)
@@ -77,9 +80,9 @@ def judged(minute: Minute, limit: float) -> Judged:
     """The judgement of one minute; worked out once for each minute, as windows overlap and services share a policy."""
     known: Judged | None = getattr(minute, "judged", None)
     if known is None or known.limit != limit:
-        spread = minute.latency
-        samples = spread.count if spread is not None else 0.0
-        late = spread.share_above(limit) if spread is not None else 0.0
+        spread, samples, late = minute.latency, 0.0, 0.0
+        if spread is not None:
+            samples, late = spread.count, spread.share_above(limit)
         known = Judged(limit, _flaw(minute, spread, samples), minute.total, samples, late)
         object.__setattr__(minute, "judged", known)
     return known
@@ -137,20 +140,11 @@ def judge(
             why="nothing in the judged minutes, unlike its neighbours",
             age=traffic.age,
         )
-    judgements = [(minute, judged(minute, slo.latency)) for minute in newest]
-    flaw = None
-    for _, told in judgements:
-        flaw = told.flaw or flaw
-    if flaw:
-        return Blind(absence=Absence.GARBAGE, why=flaw, age=traffic.age)
-    if _jumps([told.total for _, told in judgements]):
-        return Blind(absence=Absence.GARBAGE, why="counts jump about from minute to minute", age=traffic.age)
-    return _sum_up(judgements, traffic.age, slo, period)
+    return _sum_up(newest, traffic.age, slo, period)
 
 
-def _jumps(totals: list[float]) -> bool:
-    """Tell garbage (far up and down) from a real step (monotonic) and from chance (few)."""
-    most = max(totals)
+def _jumps(totals: list[float], most: float) -> bool:
+    """Tell garbage (far up and down) from a real step (monotonic) and from chance (few); `most` is the largest of them."""
     if most <= FEW * JUMP or min(totals) * JUMP >= most:
         return False
     rising = all(b >= a for a, b in pairwise(totals))
@@ -166,17 +160,21 @@ def later(minutes: tuple[Minute, ...], start: float) -> tuple[Minute, ...]:
     return minutes[first:]
 
 
-def _sum_up(judgements: list[tuple[Minute, Judged]], age: float, slo: Slo, period: float) -> Window:
-    answers = ok = errors = too_many = samples = slow = times = 0.0
+def _sum_up(minutes: tuple[Minute, ...], age: float, slo: Slo, period: float) -> Window | Blind:
+    answers = ok = errors = too_many = samples = slow = times = total = 0.0
+    flaw: str | None = None
+    totals: list[float] = []
     spreads: list[Distribution] = []
     lates: list[float] = []
-    rates: list[tuple[float, float]] = []
-    for minute, (_, _, total, count, late) in judgements:
+    for minute in minutes:
+        _, wrong, total, count, late = judged(minute, slo.latency)
+        if wrong is not None:
+            flaw = wrong
+        totals.append(total)
         answers += total
         ok += minute.ok
         errors += minute.server_error
         too_many += minute.too_many
-        rates.append((minute.end, total / period))
         spread = minute.latency
         if spread is not None and count > 0:
             samples += count
@@ -184,16 +182,23 @@ def _sum_up(judgements: list[tuple[Minute, Judged]], age: float, slo: Slo, perio
             times += spread.mean * count
             spreads.append(spread)
             lates.append(late)
+    peak = max(totals)
+    if flaw is None and _jumps(totals, peak):
+        flaw = "counts jump about from minute to minute"
+    if flaw is not None:
+        return Blind(absence=Absence.GARBAGE, why=flaw, age=age)
     late = slow / samples if samples else 0.0
-    seconds = period * len(judgements)
-    newest, (_, _, total, _, _) = judgements[-1]
+    seconds = period * len(minutes)
+    newest = minutes[-1]
     return _window(
-        start=rates[0][0] - period,
+        start=minutes[0].end - period,
         end=newest.end,
         age=age,
         answers=answers,
         rate=answers / seconds,
-        ok_rate=ok / seconds,
+        newest=total / period,
+        before=totals[-2] / period if len(totals) > 1 else None,
+        peak=peak / period,
         error_ratio=errors / answers if answers else 0.0,
         newest_errors=newest.server_error / total if total else 0.0,
         too_many_ratio=too_many / answers if answers else 0.0,
@@ -201,7 +206,6 @@ def _sum_up(judgements: list[tuple[Minute, Judged]], age: float, slo: Slo, perio
         mean=times / samples if samples else None,
         percentile=_percentile(spreads, slo.percentile),
         bad=(errors + too_many + late * ok) / answers if answers else 0.0,
-        rates=tuple(rates),
     )
 
 
@@ -210,5 +214,8 @@ def _percentile(spreads: list[Distribution], percent: float) -> float | None:
     if not spreads:
         return None
     bounds = spreads[-1].bounds
-    alike = [spread for spread in spreads if spread.bounds is bounds or spread.bounds == bounds]
-    return percentile_of(alike, percent)
+    for spread in spreads:
+        if spread.bounds is not bounds and spread.bounds != bounds:
+            spreads = [spread for spread in spreads if spread.bounds == bounds]
+            break
+    return percentile_of(spreads, percent)
