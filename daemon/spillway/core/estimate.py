@@ -14,6 +14,7 @@ from math import inf
 from typing import Any
 
 from spillway.core.altered import altered
+from spillway.core.arrivals import learn_arrivals
 from spillway.core.belief import CALM
 from spillway.core.crowding import NEARLY_FULL, crowding, ease, gives
 from spillway.core.maker import closed, drafter
@@ -72,9 +73,6 @@ SAME_RATE = 0.2
 
 SATURATED_SECONDS = 1200.0
 """Age at which a finding of saturation that nothing has confirmed since is only a doubt: its queue is long gone."""
-
-CONNECTED = 180.0
-"""Seconds between two minutes up to which what became more inside tells what came in between."""
 
 REMEMBERED = 3600.0
 """Seconds for which a region without series is believed to have the traffic that it had. A hole in the metrics is filled by then;
@@ -137,7 +135,7 @@ def _learn_minute(old: Estimate, new: Any, minute: Minute, told: Judged, setting
     rate = total / setting.period
     new.last_minute = minute.end
     new.served = old.served + SMOOTH * (rate - old.served)
-    new.in_work, new.filling = None, 0.0
+    new.in_work, new.filling, new.arrived = None, 0.0, 0.0
     if total * setting.evidence.minutes < setting.evidence.min_requests:
         return
     learn_quota(old, new, minute, total, setting.target, setting.period)
@@ -148,20 +146,7 @@ def _learn_minute(old: Estimate, new: Any, minute: Minute, told: Judged, setting
         new.errors = _errors(old, minute, total)
     else:
         _learn_latency(old, new, minute, spread.mean, told, setting)
-        new.in_work = (minute.ok + minute.server_error) / setting.period * spread.mean
-        new.filling = _filling(old, minute, new.in_work, rate)
-
-
-def _filling(old: Estimate, minute: Minute, inside: float, rate: float) -> float:
-    """Arrivals of a minute that are not answered in it, less answers to earlier ones, as a share of its answers.
-
-    What comes in is what goes out and what has become more inside; what is inside is what goes out at the latency that it has
-    (Little's law). More than as much again as goes out, in either direction, cannot be true.
-    """
-    elapsed = minute.end - old.last_minute
-    if old.in_work is None or elapsed > CONNECTED or rate <= 0.0:
-        return 0.0
-    return min(1.0, max(-1.0, (inside - old.in_work) / elapsed / rate))
+        learn_arrivals(old, new, minute, rate, spread.mean)
 
 
 def settled(estimate: Estimate, at: float) -> Estimate:

@@ -65,7 +65,9 @@ class Estimate:
     waiting: float = 0.0
     """Seconds that requests wait before their service while saturated."""
     in_work: float | None = None
-    """Requests that were inside, waiting ones included, in the newest minute; None before the first."""
+    """Requests that were inside, waiting ones included, in the newest minute; None where that is not known."""
+    arrived: float = 0.0
+    """Requests/s that came in, smoothed over some minutes; 0 before the first."""
     filling: float = 0.0
     """By how much they became more from the minute before to the newest, as a share of what was answered in it: arrivals that
     nothing has counted yet, or answers to what had arrived before."""

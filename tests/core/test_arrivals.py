@@ -10,23 +10,38 @@ from hypothesis import strategies as st
 from tests.bench.library import FOLDER, chosen
 from tests.core.stretches import CALM, PERIOD, SETTING, learned, minute
 
-from spillway.core.estimate import CONNECTED, learn
+from spillway.core.arrivals import CONNECTED
+from spillway.core.estimate import learn
 from spillway.core.memory import Estimate
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
 
 
-@given(arriving=st.floats(165.0, 300.0), count=st.integers(2, 6))
+@given(arriving=st.floats(165.0, 240.0), count=st.integers(3, 5))
 def test_arrivals_are_answers_and_what_became_more_inside(arriving: float, count: int) -> None:
-    """A queue without time-outs, minute by minute: 160 of so many requests/s are answered, the others wait."""
-    waits = [1.0 + (k + 0.5) * PERIOD * (arriving - 160.0) / 160.0 for k in range(count)]
+    """A queue without time-outs, minute by minute: 160 of so many requests/s are answered, first come, first served.
+
+    In a second the queue gets on by 160 requests, which came in 160 / `arriving` seconds: those answered have waited the rest longer.
+    """
+    waits = [1.0 + (k + 0.5) * PERIOD * (1.0 - 160.0 / arriving) for k in range(count)]
     found = learned(CALM, *((1, 160.0, wait) for wait in waits))
-    assert 160.0 * (1.0 + found.filling) == pytest.approx(min(320.0, arriving))
+    assert 160.0 * (1.0 + found.filling) == pytest.approx(arriving, rel=0.15)
+
+
+def test_demand_that_does_not_change_while_a_region_fills_is_told() -> None:
+    """Of 160 requests/s as before, 60 are answered while the others wait, and after half a minute the rest fails by its time-out."""
+    full = learned((15, 160.0, 1.0), start=Estimate())
+    for number, row in enumerate([(60.0, 16.0, 0.0), (60.0, 28.0, 70.0), (60.0, 29.0, 100.0)]):
+        rate, mean, failed = row
+        full = learn(full, (minute(16 + number, rate, mean, errors=failed),), SETTING)
+        if number:
+            assert (rate + failed) * (1.0 + full.filling) == pytest.approx(160.0, rel=0.1)
 
 
 def test_a_queue_that_is_worked_off_was_demand_before() -> None:
-    found = learned(CALM, (1, 160.0, 11.0), (1, 160.0, 5.0))
-    assert found.filling == pytest.approx((5.0 - 11.0) / PERIOD)
+    full = learned(CALM, (3, 160.0, 11.0))
+    found = learn(full, (minute(19, 160.0, 5.0),), SETTING)
+    assert -0.12 < found.filling < -0.05
 
 
 def test_a_calm_region_hides_nothing() -> None:

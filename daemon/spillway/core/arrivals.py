@@ -1,0 +1,31 @@
+"""What came into a region in a minute: what went out, and what has become more inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spillway.core.memory import Estimate
+from spillway.core.snapshot import Minute
+
+CONNECTED = 180.0
+"""Seconds between two minutes up to which what became more inside tells what came in between."""
+
+SETTLES = 0.5
+"""Weight of the newest minute in the arrivals behind what is inside. The two feed on each other, which is stable for latencies under a
+minute over this weight; time-outs are shorter."""
+
+
+def learn_arrivals(old: Estimate, new: Any, minute: Minute, rate: float, mean: float) -> None:
+    """Fill the draft `new` with what this minute tells of the arrivals: `rate` requests/s went out, with `mean` seconds of latency.
+
+    Inside is what came in while the one that is answered now had to wait (first come, first served): arrivals times latency. Those
+    of the minutes before stand for them, as what is answered in an overload came before its minute. More than as much again as
+    went out, in either direction, cannot be true.
+    """
+    elapsed = minute.end - old.last_minute
+    known = old.in_work is not None and elapsed <= CONNECTED and rate > 0.0
+    usual = old.arrived if known else rate
+    new.in_work = usual * mean
+    if known and old.in_work is not None:
+        new.filling = min(1.0, max(-1.0, (new.in_work - old.in_work) / elapsed / rate))
+    new.arrived = usual + SETTLES * (rate * (1.0 + new.filling) - usual)
