@@ -10,9 +10,9 @@ from spillway.core.snapshot import Minute
 CONNECTED = 180.0
 """Seconds between two minutes up to which what became more inside tells what came in between."""
 
-SETTLES = 0.5
-"""Weight of the newest minute in the arrivals behind what is inside. The two feed on each other, which is stable for latencies under a
-minute over this weight; time-outs are shorter."""
+SETTLES = 45.0
+"""Seconds of latency from which the newest minute counts for less in the arrivals behind what is inside. The two feed on each other,
+which swings up where its weight is more than a minute over the latency."""
 
 
 def learn_arrivals(old: Estimate, new: Any, minute: Minute, rate: float, mean: float) -> None:
@@ -28,4 +28,4 @@ def learn_arrivals(old: Estimate, new: Any, minute: Minute, rate: float, mean: f
     new.in_work = usual * mean
     if known and old.in_work is not None:
         new.filling = min(1.0, max(-1.0, (new.in_work - old.in_work) / elapsed / rate))
-    new.arrived = usual + SETTLES * (rate * (1.0 + new.filling) - usual)
+    new.arrived = usual + min(1.0, SETTLES / mean) * (rate * (1.0 + new.filling) - usual)

@@ -11,7 +11,7 @@ from spillway.core.picture import Picture
 from spillway.core.policy import Shortage
 from spillway.core.predict import Outcome, Region
 from spillway.core.reasons import reason
-from spillway.core.restore import LEAST_STEP, may_move, may_reopen, probes, restores
+from spillway.core.restore import LEAST_STEP, may_move, may_reopen, may_sink, probes, restores
 from spillway.core.result import Lever, Reason
 from spillway.core.search import Found, search
 from spillway.core.units import SCALER_FLOOR
@@ -122,7 +122,8 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
         low = 0.0 if _may_close(region, picture) else SCALER_FLOOR
         low = max(low, round(region.scaler - policy.rhythm.down_step, 2))
         high = min(1.0, round(region.scaler + policy.rhythm.up_step, 2))
-        lowest.append(low if may_move(picture, facts, -1) and not facts.silent else region.scaler)
+        lower = may_move(picture, facts, -1) or may_sink(picture, facts)
+        lowest.append(low if lower and not facts.silent else region.scaler)
         if not may_move(picture, facts, 1):
             proven = min(high, capped(region)) if may_move(picture, facts, 0) else region.scaler
             high = proven if proven >= region.scaler + LEAST_STEP else region.scaler

@@ -67,7 +67,7 @@ class Estimate:
     in_work: float | None = None
     """Requests that were inside, waiting ones included, in the newest minute; None where that is not known."""
     arrived: float = 0.0
-    """Requests/s that came in, smoothed over some minutes; 0 before the first."""
+    """Requests/s that came in; smoothed where requests wait long, and 0 before the first."""
     filling: float = 0.0
     """By how much they became more from the minute before to the newest, as a share of what was answered in it: arrivals that
     nothing has counted yet, or answers to what had arrived before."""
@@ -175,6 +175,8 @@ class Flight:
     """Share of bad requests that was observed when it was decided."""
     demand: float
     """Requests/s at that time."""
+    takes: float = 0.0
+    """Requests/s that its region was believed to take then; 0 where there is none."""
     undoes: bool = False
     hold: float = 1.0
     """Multiplier on the region's rest once it is made."""

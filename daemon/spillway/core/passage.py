@@ -255,8 +255,9 @@ def _proposed(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]
     seen = verify.bad_share(picture.facts)
     found = []
     for change in changes:
-        hold = 1.0
+        hold, takes = 1.0, 0.0
         if change.region is not None:
+            takes = model.regions[model.index(change.region)].takes
             ours = picture.memory.backend(change.region)
             hold = hold_after(ours, picture.policy.rhythm, picture.at, change.after - change.before)
         found.append(
@@ -271,6 +272,7 @@ def _proposed(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]
                 otherwise=before.share(total),
                 seen=seen if seen is not None else 0.0,
                 demand=model.demand,
+                takes=takes,
                 undoes=change.reason.code == "undo",
                 hold=hold,
                 member=change.member,

@@ -12,6 +12,7 @@ from spillway.core.regions import shown_bad
 from spillway.core.rest import rested
 from spillway.core.result import Lever
 from spillway.core.units import SCALER_FLOOR
+from spillway.core.window import Window
 from spillway.core.wishes import Change
 
 FILLED = 0.95
@@ -45,6 +46,9 @@ QUOTA_KEEP = 1.04
 SWING = 1.06
 """Demand over its forecast with which a region is opened: an error in the total lands on the one region at the margin."""
 
+SINKS = 0.85
+"""Requests/s that a region takes over those that it was cut for from which the cut is far from enough: readings are good to a tenth."""
+
 LEAST_STEP = 0.05
 """Smallest rise worth a write, unless it opens the ceiling fully."""
 
@@ -55,6 +59,20 @@ def may_move(picture: Picture, facts: Facts, direction: int) -> bool:
     return picture.at >= facts.memory.held_until and rested(
         facts.memory, policy.rhythm, policy.timing, picture.at, direction, picture.dead_time
     )
+
+
+def may_sink(picture: Picture, facts: Facts) -> bool:
+    """Whether a region may be cut again at once: it takes far less than its only cut in flight was made for.
+
+    The first minute of trouble is a healthy one in part, and promises too much. Only minutes count that are older than the
+    effect of that cut.
+    """
+    cuts = [f for f in picture.memory.flights if f.region == facts.region and f.after < f.before]
+    if len(cuts) != 1 or not isinstance(facts.window, Window):
+        return False
+    region = picture.model.regions[picture.model.index(facts.region)]
+    old = facts.window.end <= cuts[0].made_at + picture.policy.timing.effect
+    return old and region.proven and region.takes < SINKS * cuts[0].takes
 
 
 def restores(picture: Picture) -> tuple[Change, ...]:

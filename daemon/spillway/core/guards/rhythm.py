@@ -6,6 +6,7 @@ from spillway.core.bounds import capped
 from spillway.core.guards.situation import Ruling, Situation, refused
 from spillway.core.reasons import reason
 from spillway.core.rest import rest_of
+from spillway.core.restore import may_sink
 from spillway.core.result import BackendState, Lever
 from spillway.core.units import HOUR
 from spillway.core.verify import PATIENCE, SHOWS, arrived
@@ -32,7 +33,7 @@ def resting(change: Change, now: Situation) -> Ruling | None:
     rest = rest_of(memory, rhythm, timing, picture.at, direction, picture.dead_time)
     if change.lever is Lever.MEMBERSHIP and not change.member:
         rest = 0.0
-    if ago < rest:
+    if ago < rest and not (change.down and may_sink(picture, picture.fact(change.region))):
         return refused(reason("resting", region=change.region, ago=ago, rest=rest))
     return None
 
