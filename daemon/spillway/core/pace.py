@@ -13,7 +13,7 @@ SUDDEN = 1.3
 RISE = 0.005
 """Least gain of the mean latency in a minute, over the baseline, that counts as rising."""
 
-STEEPER = 3.0
+STEEPER = 5.0
 """Gain of a nearly full region's mean latency over its gains before from which it begins to queue: a leak is no faster than it was."""
 
 SLOPE = 0.5
