@@ -10,6 +10,9 @@ from spillway.core.snapshot import Minute
 CONNECTED = 180.0
 """Seconds between two minutes up to which what became more inside tells what came in between."""
 
+MOST = 1.0
+"""Arrivals of a minute over its answers, or answers over arrivals, beyond which a latency cannot be true: as much again."""
+
 SETTLES = 45.0
 """Seconds of latency from which the newest minute counts for less in the arrivals behind what is inside. The two feed on each other,
 which swings up where its weight is more than a minute over the latency."""
@@ -19,13 +22,13 @@ def learn_arrivals(old: Estimate, new: Any, minute: Minute, rate: float, mean: f
     """Fill the draft `new` with what this minute tells of the arrivals: `rate` requests/s went out, with `mean` seconds of latency.
 
     Inside is what came in while the one that is answered now had to wait (first come, first served): arrivals times latency. Those
-    of the minutes before stand for them, as what is answered in an overload came before its minute. More than as much again as
-    went out, in either direction, cannot be true.
+    of the minutes before stand for them, as what is answered in an overload came before its minute.
     """
     elapsed = minute.end - old.last_minute
     known = old.in_work is not None and elapsed <= CONNECTED and rate > 0.0
     usual = old.arrived if known else rate
     new.in_work = usual * mean
     if known and old.in_work is not None:
-        new.filling = min(1.0, max(-1.0, (new.in_work - old.in_work) / elapsed / rate))
-    new.arrived = usual + min(1.0, SETTLES / mean) * (rate * (1.0 + new.filling) - usual)
+        new.filling = min(MOST, max(-MOST, (new.in_work - old.in_work) / elapsed / rate))
+    weight = SETTLES / mean if mean > SETTLES else 1.0
+    new.arrived = usual + weight * (rate * (1.0 + new.filling) - usual)

@@ -1,0 +1,69 @@
+"""A region that was cut for what it seemed to take, and turns out to take far less before that cut can be seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from tests.bench.ablation import Part, without
+from tests.bench.library import FOLDER
+from tests.bench.varied import varied
+from tests.core.pictures import AT, area, bounds, change_of, flight_of, picture_of
+
+from spillway.core.altered import altered
+from spillway.core.guards import Situation, narrow
+from spillway.core.holds import Holds
+from spillway.core.picture import Picture
+from spillway.core.restore import SINKS, may_sink
+from spillway.sim.pilot.pilot import Pilot
+from spillway.sim.run import Run
+from spillway.sim.scenario import Scenario
+from spillway.sim.setup import build
+
+
+def cut(takes: float, *, ago: float = 60.0, more: int = 0, **changes: Any) -> Picture:
+    """Region a, which was cut to 0.7 for 100 requests/s that it would take and now takes so many; b and c have room."""
+    sunk = altered(area("a", scaler=0.7, capacity=takes), **changes)
+    flights = tuple(
+        altered(flight_of("a", 1.0, 0.7, AT - ago - 60.0 * number), takes=100.0) for number in range(1 + more)
+    )
+    memories = {"a": {"moved_at": AT - ago, "direction": -1, "moved_by": -0.3, "scaler": 0.7}}
+    return picture_of((sunk, area("b"), area("c")), {"a": 100.0}, memories=memories, flights=flights)
+
+
+def lowered(picture: Picture) -> tuple[bool, bool]:
+    """Whether search and guards let a be lowered."""
+    start = Situation(picture=picture, holds=Holds(), panic=None, scalers=picture.model.scalers)
+    made = narrow((change_of("a", 0.7, 0.4),), start).changes
+    return bounds(picture).lowest[0] < 0.7, bool(made)
+
+
+def test_what_takes_far_less_than_it_was_cut_for_is_cut_again_at_once() -> None:
+    assert lowered(cut(50.0)) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [cut(100.0 * SINKS), cut(50.0, proven=False), cut(50.0, more=1), cut(50.0, ago=400.0)],
+    ids=["about what was found", "by its target", "cut twice", "after its effect"],
+)
+def test_anything_else_rests(picture: Picture) -> None:
+    assert not may_sink(picture, picture.facts[0])
+
+
+def test_a_rest_is_for_raises_too() -> None:
+    start = cut(50.0)
+    now = Situation(picture=start, holds=Holds(), panic=None, scalers=start.model.scalers)
+    assert narrow((change_of("a", 0.7, 0.9, "make-room"),), now).changes == ()
+
+
+def test_half_an_hours_harm_is_spared_where_the_first_minute_promised_too_much() -> None:
+    """A region is lost while its neighbour's metrics are missing; its first minute of trouble promises nearly twice what it takes."""
+    drawn = varied(yaml.safe_load((FOLDER / "metrics-missing.yaml").read_text(encoding="utf-8")), 0)
+    lost = build(Scenario.model_validate(drawn), FOLDER)
+    quick = Run(lost, Pilot()).go()
+    with without(Part(name="cutting again", constants=(("restore.SINKS", 0.0),))):
+        slow = Run(lost, Pilot()).go()
+    assert quick.report.bad_requests < 0.75 * slow.report.bad_requests
+    assert quick.wrong_way_moves == quick.floors_broken == 0
