@@ -159,7 +159,7 @@ def _confirm(memory: ServiceMemory, made: set[Move], done: bool, at: float) -> S
     if not flights:
         return memory
     if not done:
-        return replace(memory, unknown=(*memory.unknown, *(f for f in flights if f.region is not None)))
+        return replace(memory, unknown=(*memory.unknown, *flights))
     for flight in flights:
         memory = _make(memory, flight, at)
     counted = (at,) if any(not f.move.urgent for f in flights) else ()

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from spillway.core.altered import altered
 from spillway.core.bookkeeping import account
 from spillway.core.memory import BackendMemory, Flight, ServiceMemory
-from spillway.core.overlay import BackendSetting, ServiceSetting
+from spillway.core.overlay import BackendSetting, Posture, ServiceSetting
+from spillway.core.picture import posture_set
 from spillway.core.policy import Policy
 from spillway.core.reasons import reason
 from spillway.core.result import Lever, Reason
-from spillway.core.snapshot import ObservedBackend, Seen, ServiceView
+from spillway.core.snapshot import Missing, ObservedBackend, ObservedPolicy, Seen, ServiceView
 from spillway.core.units import SCALER_STEP, legal_scaler
 
 SAME = SCALER_STEP / 2
@@ -39,10 +40,15 @@ def resolve(
     alarms: list[Reason] = []
     notes: list[tuple[str, Reason]] = []
     listed = {b.region: b.observed.value for b in view.backends if isinstance(b.observed, Seen)}
-    carried_out = tuple(f for f in memory.unknown if _matches(f, listed))
+    carried_out: tuple[Flight, ...] = ()
     if memory.unknown:
-        left = tuple(f for f in memory.unknown if f.region is not None and f.region not in listed)
+        carried_out = tuple(f for f in memory.unknown if _matches(f, listed, view.policy, policy))
+        left = tuple(f for f in memory.unknown if _unseen(f, listed, view.policy))
         memory = altered(memory, unknown=left, flights=(*memory.flights, *carried_out))
+    for flight in carried_out:
+        if flight.lever is Lever.POSTURE:
+            setting = altered(setting, posture=Posture(flight.move.after))
+            memory = altered(memory, posture_at=flight.made_at, posture_wanted=None)
     done = {f.region: f for f in carried_out}
     memories = {m.region: m for m in memory.backends}
     for backend in setting.backends:
@@ -98,16 +104,34 @@ def _words(setting: BackendSetting) -> str:
     return f"{setting.scaler:.2f}" if setting.member else "detached"
 
 
-def _matches(flight: Flight, listed: dict[str, ObservedBackend]) -> bool:
-    """Whether the listing shows what a write of unknown outcome was to do."""
-    if flight.lever is Lever.POSTURE or flight.region is None:
-        return False
+def _matches(
+    flight: Flight,
+    listed: dict[str, ObservedBackend],
+    observed: Seen[ObservedPolicy] | Missing,
+    policy: Policy,
+) -> bool:
+    """Whether what is observed is what a write of unknown outcome was to do."""
+    if flight.region is None:
+        if isinstance(observed, Missing):
+            return False
+        meant = posture_set(policy, Posture(flight.move.after))
+        return (observed.value.failover_threshold, observed.value.auto_drain) == (
+            meant.failover_threshold,
+            meant.auto_drain,
+        )
     seen = listed.get(flight.region)
     if seen is None:
         return False
     if flight.move.after == "detached":
         return not seen.member
     return seen.member and abs(seen.scaler - flight.after) <= SAME
+
+
+def _unseen(
+    flight: Flight, listed: dict[str, ObservedBackend], observed: Seen[ObservedPolicy] | Missing
+) -> bool:
+    """Whether nothing tells yet what became of a write."""
+    return isinstance(observed, Missing) if flight.region is None else flight.region not in listed
 
 
 def _in_write(memory: ServiceMemory, region: str, policy: Policy, at: float) -> bool:

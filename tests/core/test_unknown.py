@@ -1,0 +1,91 @@
+"""Writes whose outcome nobody told: what is observed says what became of them, before anything else is decided."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import yaml
+from tests.bench.library import FOLDER
+from tests.bench.varied import varied
+from tests.core.pictures import AT
+
+from spillway.core.drift import Drift, resolve
+from spillway.core.memory import Flight, ServiceMemory
+from spillway.core.overlay import Posture, ServiceSetting
+from spillway.core.policy import Policy
+from spillway.core.result import Lever, Move, Reason
+from spillway.core.snapshot import Absence, Missing, ObservedPolicy, Seen, ServiceView
+from spillway.sim.pilot.pilot import Pilot
+from spillway.sim.run import Run
+from spillway.sim.scenario import Scenario
+from spillway.sim.setup import build
+
+
+def resolved(observed: Seen[ObservedPolicy] | Missing) -> Drift:
+    """A change from normal to guarded was written a minute ago, and nobody answered."""
+    move = Move(
+        service="pool",
+        region=None,
+        lever=Lever.POSTURE,
+        before="normal",
+        after="guarded",
+        reason=Reason(code="posture", sentence="a test wanted it"),
+    )
+    flight = Flight(
+        move=move,
+        lever=Lever.POSTURE,
+        region=None,
+        before=0.0,
+        after=0.0,
+        made_at=AT - 60.0,
+        predicted=0.0,
+        otherwise=0.0,
+        seen=0.0,
+        demand=100.0,
+    )
+    memory = ServiceMemory(service="pool", unknown=(flight,), posture_wanted=Posture.GUARDED)
+    setting = ServiceSetting(service="pool", posture=Posture.NORMAL, backends=())
+    view = ServiceView(
+        service="pool",
+        backends=(),
+        policy=observed,
+        places=Missing(absence=Absence.NOT_ASKED),
+        unassigned=Missing(absence=Absence.NOT_ASKED),
+    )
+    return resolve(setting, memory, view, Policy(), AT)
+
+
+def stands(failover_threshold: int) -> Seen[ObservedPolicy]:
+    return Seen(
+        value=ObservedPolicy(failover_threshold=failover_threshold, auto_drain=True), age=1.0, evidence=1
+    )
+
+
+def test_a_posture_that_was_written_after_all_is_in_force() -> None:
+    found = resolved(stands(Policy().postures.guarded.failover_threshold))
+    assert found.setting.posture is Posture.GUARDED
+    assert (found.memory.posture_at, found.memory.posture_wanted) == (AT - 60.0, None)
+    assert (found.memory.unknown, len(found.memory.flights)) == ((), 1)
+
+
+def test_a_posture_that_was_not_written_is_forgotten() -> None:
+    found = resolved(stands(Policy().postures.normal.failover_threshold))
+    assert found.setting.posture is Posture.NORMAL
+    assert found.memory.unknown == found.memory.flights == ()
+
+
+def test_what_cannot_be_read_stays_unknown() -> None:
+    found = resolved(Missing(absence=Absence.QUERY_FAILED))
+    assert found.setting.posture is Posture.NORMAL
+    assert len(found.memory.unknown) == 1
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_nothing_is_written_again_and_again_while_nobody_answers(number: int) -> None:
+    drawn = varied(yaml.safe_load((FOLDER / "write-unknown.yaml").read_text(encoding="utf-8")), number)
+    pilot = Pilot()
+    Run(build(Scenario.model_validate(drawn), FOLDER), pilot).go()
+    assert pilot.sentences
+    changes = [at for at, sentence in pilot.sentences if "posture normal" in sentence]
+    assert all(later - at > 600.0 for at, later in pairwise(changes))
