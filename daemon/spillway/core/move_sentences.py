@@ -78,7 +78,7 @@ MOVES = rows(
     ),
     (
         "join-forecast",
-        "forecast headroom is {headroom:.0%} ({forecast:.0f} req/s expected, {capacity:.0f} can be carried): standby {region} joins",
+        "forecast headroom is {headroom:.0%} ({forecast:.0f} req/s expected, the open regions carry {capacity:.0f}): standby {region} joins",
         "A standby region comes in before the shortage.",
     ),
     (
