@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 import requests
@@ -23,6 +24,24 @@ _GRAIN = 1.0
 
 CLOCK_LIMIT = 5.0
 """Seconds of clock error past which people should hear of it: a twelfth of the sample period."""
+
+
+SYNCHRONISE = "Turn on time synchronisation (timedatectl set-ntp true)."
+"""What to do about it."""
+
+
+@lru_cache(maxsize=8)
+def date_of(stamp: str | None) -> float | None:
+    """UTC seconds of an answer's Date; None where it has none, or one that nobody can read.
+
+    Remembered, because the health reads of a large fleet bring thousands of answers with the same few dates.
+    """
+    if stamp is None:
+        return None
+    try:
+        return parsedate_to_datetime(stamp).timestamp()
+    except ValueError:
+        return None
 
 
 class Hooked(Protocol):
@@ -63,23 +82,22 @@ class CloudClock:
         """One answer has come in; one without a Date, or with one that nobody can read, says nothing."""
         answered = time.monotonic()
         asked = answered - response.elapsed.total_seconds()
-        try:
-            date = parsedate_to_datetime(response.headers["Date"]).timestamp()
-        except (KeyError, ValueError):
+        date = date_of(response.headers.get("Date"))
+        if date is None:
             return
         with self._lock:
             self._start = min(max(self._start, date - answered), date + _GRAIN - asked)
-        self._tell(time.time() - self.now())
+            self._tell(time.time() - self.now())
 
     def _tell(self, ahead: float) -> None:
         """Say once that the machine's own clock is wrong, and once that it is right again."""
         wrong = abs(ahead) > CLOCK_LIMIT
         if wrong and not self._warned:
             _log.warning(
-                "This machine's clock is %.0f s %s Google's. Spillway goes by Google's; the dates of its log do not. "
-                "Turn on time synchronisation (timedatectl set-ntp true).",
+                "This machine's clock is %.0f s %s Google's. Spillway goes by Google's; the dates of its log do not. %s",
                 abs(ahead),
                 "ahead of" if ahead > 0 else "behind",
+                SYNCHRONISE,
             )
         elif self._warned and not wrong:
             _log.info("This machine's clock agrees with Google's again.")

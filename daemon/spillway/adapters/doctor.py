@@ -9,11 +9,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from spillway.adapters.clock import CLOCK_LIMIT
+from spillway.adapters.clock import CLOCK_LIMIT, SYNCHRONISE, date_of
 from spillway.config.model import Config
 
 _DEADLINE = 5.0
@@ -211,8 +210,8 @@ def _compute(session: Any, project: str) -> list[Finding]:
                 remedy=f"Is the Compute API enabled in {project}, and does the daemon's role hold compute.backendServices.list?",
             )
         )
-    if stamp := answer.headers.get("Date"):
-        error = abs(parsedate_to_datetime(stamp).timestamp() - time.time())
+    if (date := date_of(answer.headers.get("Date"))) is not None:
+        error = abs(date - time.time())
         findings.append(
             Finding(verdict="ok", subject="clock", detail=f"within {error:.0f} s of Google's")
             if error <= CLOCK_LIMIT
@@ -220,7 +219,7 @@ def _compute(session: Any, project: str) -> list[Finding]:
                 verdict="warn",
                 subject="clock",
                 detail=f"{error:.0f} s off Google's; the daemon goes by Google's, the dates of its log do not",
-                remedy="Turn on time synchronisation (timedatectl set-ntp true).",
+                remedy=SYNCHRONISE,
             )
         )
     return findings

@@ -15,6 +15,7 @@ from google.auth.transport.requests import AuthorizedSession
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from spillway.adapters.clock import Hooked
 from spillway.adapters.why import why
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 
@@ -31,11 +32,8 @@ _RATE_WINDOW = 60.0
 """Seconds; rate quotas are counted in fixed windows of this length (reference: CQ)."""
 
 
-class Session(Protocol):
+class Session(Hooked, Protocol):
     """What is used of `requests.Session` and `AuthorizedSession`."""
-
-    hooks: Any
-    """Under `response`: what is called with each answer."""
 
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:
         """Send one request."""
