@@ -25,10 +25,10 @@ def learn_arrivals(old: Estimate, new: Any, minute: Minute, rate: float, mean: f
     of the minutes before stand for them, as what is answered in an overload came before its minute.
     """
     elapsed = minute.end - old.last_minute
-    known = old.in_work is not None and elapsed <= CONNECTED and rate > 0.0
-    usual = old.arrived if known else rate
+    before = old.in_work if elapsed <= CONNECTED and rate > 0.0 else None
+    usual = rate if before is None else old.arrived
     new.in_work = usual * mean
-    if known and old.in_work is not None:
-        new.filling = min(MOST, max(-MOST, (new.in_work - old.in_work) / elapsed / rate))
+    if before is not None:
+        new.filling = min(MOST, max(-MOST, (new.in_work - before) / elapsed / rate))
     weight = SETTLES / mean if mean > SETTLES else 1.0
     new.arrived = usual + weight * (rate * (1.0 + new.filling) - usual)

@@ -123,19 +123,18 @@ class Builder:
             start = bisect_left(before.ends, lowest)
             found = self._ends[key] = (start, before.ends[start:] + new_ends)
         start, ends = found
-        gaps, answers = before.gaps, before.answers
-        for minute in new:
-            if minute is None:
-                gaps += 1
-            else:
-                answers += minute.total
-        for minute in before.minutes[:start]:
-            if minute is None:
-                gaps -= 1
-            else:
-                answers -= minute.total
-        minutes = before.minutes[start:] + new
-        return _built(tally, self._newest, self._with_latency, ends, minutes, gaps, answers, early)
+        more_gaps, more = _weighed(new)
+        fewer_gaps, fewer = _weighed(before.minutes[:start])
+        return _built(
+            tally,
+            self._newest,
+            self._with_latency,
+            ends,
+            before.minutes[start:] + new,
+            before.gaps + more_gaps - fewer_gaps,
+            before.answers + more - fewer,
+            early,
+        )
 
 
 def _weighed(minutes: tuple[Minute | None, ...]) -> tuple[int, float]:

@@ -10,7 +10,7 @@ from spillway.core.altered import altered
 from spillway.core.belief import capacity
 from spillway.core.distribution import merge
 from spillway.core.estimate import Setting, following, learn, settled
-from spillway.core.maker import closed, drafter, maker
+from spillway.core.maker import maker
 from spillway.core.memory import BackendMemory, Estimate
 from spillway.core.overlay import BackendSetting
 from spillway.core.policy import Policy
@@ -80,7 +80,7 @@ class Facts:
         return self.memory.estimate
 
 
-_facts, _setting, _draft = maker(Facts), maker(Setting), drafter(BackendMemory)
+_facts, _setting = maker(Facts), maker(Setting)
 
 
 def facts_of(
@@ -127,9 +127,7 @@ def facts_of(
             minutes = later(view.traffic.value, since)
             estimate = _learned(estimate, minutes, others, _known(memory, target, policy))
     if estimate is not memory.estimate:
-        learned = _draft(memory)
-        learned.estimate = estimate
-        memory = closed(learned, BackendMemory)
+        memory = altered(memory, estimate=estimate)
     return _facts(
         backend=backend,
         setting=setting,

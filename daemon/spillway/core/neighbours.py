@@ -26,14 +26,12 @@ class Neighbours:
         self._others: dict[Pair, list[Pair]] = {}
         self._minutes: dict[Pair, dict[float, Minute]] = {}
         self._expected: dict[Pair, float] = {}
-        self._sharing: set[str] = set()
         crowded = [] if snapshot is None else _crowded(fleet)
         if snapshot is None or not crowded:
             return
         for pairs in crowded:
             for pair in pairs:
                 self._others[pair] = [other for other in pairs if other != pair]
-                self._sharing.add(pair[0])
         for view in snapshot.services:
             for backend in view.backends:
                 pair = view.service, backend.region
@@ -47,14 +45,13 @@ class Neighbours:
         for region, rate in memory.ahead:
             self._expected[memory.service, region] = rate
 
-    def beside(self, service: str) -> bool:
-        """Whether there are others on any group of this service: most services have none, and need not be asked further."""
-        return service in self._sharing
-
     def minutes(self, service: str, region: str) -> Mapping[float, Minute] | None:
         """What all others together had there, by the end of each minute; None where there are no others."""
+        others = self._others.get((service, region))
+        if others is None:
+            return None  # the usual case
         sums: dict[float, Minute] = {}
-        for other in self._others.get((service, region), ()):
+        for other in others:
             for end, minute in self._minutes.get(other, {}).items():
                 sums[end] = add(sums[end], minute) if end in sums else minute
         return sums or None

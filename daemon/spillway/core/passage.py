@@ -148,7 +148,7 @@ def _facts(
     memories = {b.region: b for b in memory.backends}
     seen = [b.traffic.value[-1].end for b in view.backends if isinstance(b.traffic, Seen) and b.traffic.value]
     newest_end = max(seen, default=0.0)
-    found, shared = [], neighbours.beside(service.name)
+    found = []
     for backend in sorted(service.backends, key=attrgetter("region")):
         name = backend.region
         ours = memories[name]
@@ -159,8 +159,8 @@ def _facts(
             views[name],
             policy,
             at,
-            neighbours.minutes(service.name, name) if shared else None,
-            neighbours.load(service.name, name, policy.timing.sample_period) if shared else 0.0,
+            neighbours.minutes(service.name, name),
+            neighbours.load(service.name, name, policy.timing.sample_period),
             newest_end,
         )
         held = at < ours.held_until or (

@@ -14,7 +14,7 @@ from spillway.core.memory import ServiceMemory
 from spillway.core.overlay import Posture
 from spillway.core.policy import Policy, PostureSet
 from spillway.core.predict import Model
-from spillway.core.regions import QUEUE_SECONDS, region_of, shown_by, usual_bad
+from spillway.core.regions import QUEUE_SECONDS, region_of, shown_of, usual_bad
 from spillway.core.routes import Layout, layout_of, routes_through
 from spillway.core.topology import Service
 from spillway.core.waterfall import Origins
@@ -87,7 +87,7 @@ def build(
     known = [f.target for f in facts if f.target is not None]
     typical = median(known) if known else None
     layout = layout_of(facts)
-    shown = [shown_by(f, policy.evidence.min_requests) for f in facts]
+    shown = [shown_of(f, policy.evidence.min_requests) for f in facts]
     usual = typical, usual_bad(facts, shown)
     regions = [
         region_of(f, s, policy, settings, usual, at, drained=f.region in drained)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from spillway.core.belief import belief, doubt_left
-from spillway.core.facts import IDLE, Facts
+from spillway.core.facts import Facts
 from spillway.core.maker import maker
 from spillway.core.policy import Policy, PostureSet
 from spillway.core.predict import Region
@@ -96,7 +96,7 @@ def region_of(
         fresh=fresh,
         dead=facts.dead,
         member=setting.member,
-        idle=estimate.served <= IDLE,
+        idle=facts.idle,
         proven=proven(facts),
         high=high,
         hope=0.0 if believed is None else believed.hope,
@@ -123,7 +123,7 @@ Shown = tuple[float, bool]
 """(share that is bad at any load, whether its own samples are fresh and plentiful enough to judge a region)."""
 
 
-def shown_by(facts: Facts, least: int) -> Shown:
+def shown_of(facts: Facts, least: int) -> Shown:
     """What the minutes of a region show of it; `least` is the number of answers to judge it by."""
     window = facts.window
     return shown_bad(facts), isinstance(window, Window) and window.answers >= least

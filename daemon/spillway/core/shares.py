@@ -15,19 +15,13 @@ FLAP_SECONDS = 1800.0
 
 def share_in(estimate: Estimate, end: float, period: float) -> float | None:
     """Healthy share during the minute that ended at `end`, or None where it changed meanwhile (or about then)."""
-    shares = estimate.shares
-    if not shares or shares[-1][0] <= end - period:
-        return shares[-1][1] if shares else estimate.healthy_share  # it has not changed since: the usual case
-    low, high = _shares_between(shares, end - period, end + period)
+    low, high = _shares_between(estimate, end - period, end + period)
     return low if low == high else None
 
 
 def lowest_share(estimate: Estimate, start: float, end: float) -> float:
     """Lowest healthy share between `start` and `end`, UTC seconds."""
-    shares = estimate.shares
-    if not shares or shares[-1][0] <= start:
-        return shares[-1][1] if shares else estimate.healthy_share
-    return _shares_between(shares, start, end)[0]
+    return _shares_between(estimate, start, end)[0]
 
 
 def fell_at(estimate: Estimate) -> float | None:
@@ -39,8 +33,12 @@ def fell_at(estimate: Estimate) -> float | None:
     return shares[-1][0] if shares[-1][1] < before else None
 
 
-def _shares_between(shares: tuple[tuple[float, float], ...], start: float, end: float) -> tuple[float, float]:
+def _shares_between(estimate: Estimate, start: float, end: float) -> tuple[float, float]:
     """Lowest and highest healthy share between two moments; the first one remembered holds for all time before."""
+    shares = estimate.shares
+    if not shares or shares[-1][0] <= start:
+        share = shares[-1][1] if shares else estimate.healthy_share
+        return share, share  # it has not changed since: the usual case
     before = 1.0
     low, high = 2.0, -1.0
     for at, share in shares:
