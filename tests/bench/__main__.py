@@ -126,21 +126,26 @@ def main(words: list[str]) -> int:
     """One study, or all figures, or those whose name holds one of the words."""
     if words and words[0] in STUDIES:
         return STUDIES[words[0]](words[1:])
-    _measure(words)
+    chosen = [f for f in FIGURES if not words or any(word in f.name for word in words)]
+    if not chosen:
+        print(f"No figure's name holds {' or '.join(repr(word) for word in words)}. Figures:", file=sys.stderr)
+        print(*(f"  {figure.name}" for figure in FIGURES), sep="\n", file=sys.stderr)
+        print(f"Studies, each a first word of its own: {', '.join(STUDIES)}.", file=sys.stderr)
+        return 2
+    _measure(chosen)
     return 0 if words else library.main([])
 
 
-def _measure(words: list[str]) -> None:
+def _measure(chosen: list[Figure]) -> None:
     console = Console()
     table = Table(
         title="Spillway, measured here and now", title_justify="left", box=None, padding=(0, 3, 0, 0)
     )
     for heading, width in (("figure", 52), ("goal", 20), ("measured", 40)):
         table.add_column(heading, width=width)
-    for figure in FIGURES:
-        if not words or any(word in figure.name for word in words):
-            console.print(f"[dim]measuring: {figure.name} ...[/]")
-            table.add_row(figure.name, figure.goal, figure.measure())
+    for figure in chosen:
+        console.print(f"[dim]measuring: {figure.name} ...[/]")
+        table.add_row(figure.name, figure.goal, figure.measure())
     console.print(table)
 
 
