@@ -128,7 +128,9 @@ def main(words: list[str]) -> int:
         return STUDIES[words[0]](words[1:])
     chosen = [f for f in FIGURES if not words or any(word in f.name for word in words)]
     if not chosen:
-        print(f"No figure's name holds {' or '.join(repr(word) for word in words)}. Figures:", file=sys.stderr)
+        print(
+            f"No figure's name holds {' or '.join(repr(word) for word in words)}. Figures:", file=sys.stderr
+        )
         print(*(f"  {figure.name}" for figure in FIGURES), sep="\n", file=sys.stderr)
         print(f"Studies, each a first word of its own: {', '.join(STUDIES)}.", file=sys.stderr)
         return 2
