@@ -109,7 +109,7 @@ def _contradicts(sums: Mapping[tuple[str, RegionName], float], traffic: Traffic,
             if [minute.end for minute in minutes] != ends:
                 minutes = tuple([minute for minute in seen.value if minute.end in ends])
             if len(minutes) == len(ends):
-                answered = sum([m.ok + m.client_error + m.too_many + m.server_error for m in minutes])
+                answered = sum([minute.total for minute in minutes])
                 if wild(total, answered, _APART):
                     return True
     return False

@@ -69,7 +69,9 @@ class Judgeable:
     Not a field: it takes no part in equality, in `repr`, in copies or in what is stored.
     """
 
-    __slots__ = ("judged",)
+    __slots__ = ("_total", "judged")
+
+    _total: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +91,18 @@ class Minute(Judgeable):
     latency: Distribution | None
     """Seconds from first byte sent to last byte received of class-200 answers; None where none was reported."""
 
+    def __post_init__(self) -> None:
+        """Add up while the counts are at hand: what a minute is asked for most is all of them, in one tick after another."""
+        object.__setattr__(self, "_total", self.ok + self.client_error + self.too_many + self.server_error)
+
     @property
     def total(self) -> float:
         """All answers of this minute."""
-        return self.ok + self.client_error + self.too_many + self.server_error
+        try:
+            return self._total
+        except AttributeError:  # a copy, or one that was pickled
+            self.__post_init__()
+            return self._total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
