@@ -17,7 +17,9 @@ from spillway.core.memory import Estimate, OriginMemory
 from spillway.core.picture import Picture
 from spillway.core.policy import Rhythm
 from spillway.core.restore import NEEDED_ROOM
+from spillway.core.snapshot import Absence
 from spillway.core.surge import raises
+from spillway.core.window import Blind
 
 UP_STEP = Rhythm().up_step
 
@@ -35,7 +37,10 @@ def rising(
 
 def closed(hope: float, **memory: Any) -> Picture:
     known = {"empty_since": AT - 1800.0, "estimate": Estimate(slow=0.9), **memory}
-    return rising(memory=known, scaler=0.0, bad=0.9 * (1.0 - hope), reopens=hope, fresh=False)
+    picture = rising(memory=known, scaler=0.0, bad=0.9 * (1.0 - hope), reopens=hope, fresh=False)
+    first, *others = picture.facts
+    silent = altered(first, window=Blind(absence=Absence.NO_SERIES, why="closed"))
+    return altered(picture, facts=(silent, *others))
 
 
 def raised(picture: Picture) -> dict[str, float]:
@@ -66,6 +71,11 @@ def test_a_closed_region_is_opened_by_a_step_once_it_is_as_likely_well_as_not() 
     assert raised(closed(0.49)) == {}
     assert raised(closed(0.8, well_since=None)) == {}, "its health checks fail"
     assert raised(closed(0.8, leaving=True)) == {}, "it is about to leave"
+
+
+def test_a_closed_region_that_is_seen_to_be_well_is_opened_whatever_time_has_passed() -> None:
+    """Other services on its groups show it, or it was not closed for being bad."""
+    assert raised(closed(0.1, estimate=Estimate(slow=0.0))) == {"a": pytest.approx(UP_STEP)}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from math import inf
 from spillway.core.altered import altered
 from spillway.core.belief import capacity
 from spillway.core.distribution import merge
-from spillway.core.estimate import Setting, following, learn, settled
+from spillway.core.estimate import SMOOTH, Setting, following, learn, settled
 from spillway.core.maker import maker
 from spillway.core.memory import BackendMemory, Estimate
 from spillway.core.overlay import BackendSetting
@@ -126,6 +126,8 @@ def facts_of(
                 since = max(since, window.start)  # nobody knows when endpoints came or went in a pause
             minutes = later(view.traffic.value, since)
             estimate = _learned(estimate, minutes, others, _known(memory, target, policy))
+    elif others and window.absence is Absence.NO_SERIES and not (setting.member and setting.scaler > 0.0):
+        estimate = _overheard(estimate, others, _known(memory, target, policy))
     if estimate is not memory.estimate:
         memory = altered(memory, estimate=estimate)
     return _facts(
@@ -165,6 +167,16 @@ def _learned(
     found = learn(estimate, pooled(minutes, others), known)
     served = following(estimate.served, minutes, estimate.last_minute, known.period)
     return altered(found, served=served)
+
+
+def _overheard(estimate: Estimate, others: Mapping[float, Minute], known: Setting) -> Estimate:
+    """The estimate of a region that is closed here, after what other services on the same groups show of it.
+
+    Without them, nothing would tell that it is well again but a probe.
+    """
+    minutes = tuple([others[end] for end in sorted(others) if end > estimate.last_minute])
+    served = estimate.served * (1.0 - SMOOTH) ** len(minutes)
+    return altered(learn(estimate, minutes, known), served=served) if minutes else estimate
 
 
 def _with_health(estimate: Estimate, health: HealthCount | None, at: float) -> Estimate:

@@ -181,12 +181,20 @@ def may_reopen(picture: Picture, region: Region, facts: Facts) -> bool:
     return closed and well_rested(picture, facts)
 
 
+def likely_well(picture: Picture, region: Region, facts: Facts, chance: float) -> bool:
+    """Whether a closed region was not closed for being bad, is seen to be well by what others send there, or is so by `chance`."""
+    return (
+        region.reopens >= chance
+        or facts.memory.empty_since is None
+        or shown_bad(facts) < picture.policy.triggers.drain_error_ratio
+    )
+
+
 def _hopeful(picture: Picture, region: Region, facts: Facts) -> bool:
     """Whether a closed region is likely enough to be well: what health checks cannot show is only seen with load."""
-    if facts.memory.empty_since is None or shown_bad(facts) < picture.policy.triggers.drain_error_ratio:
-        return True
     model = picture.model
     if short_soon(picture, raised=True):
-        return region.reopens >= NEEDED_HOPE
+        return likely_well(picture, region, facts, NEEDED_HOPE)
     harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(facts))
-    return region.reopens >= (PROBE_HOPE if harm <= HARMLESS * model.forecast else SURE_HOPE)
+    harmless = harm <= HARMLESS * model.forecast
+    return likely_well(picture, region, facts, PROBE_HOPE if harmless else SURE_HOPE)

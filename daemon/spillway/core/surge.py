@@ -7,7 +7,7 @@ from spillway.core.membership import SURGING, forecast_far
 from spillway.core.picture import Picture
 from spillway.core.predict import Region
 from spillway.core.reasons import reason
-from spillway.core.restore import NEEDED_HOPE, may_move, may_reopen, short_soon
+from spillway.core.restore import NEEDED_HOPE, likely_well, may_move, may_reopen, short_soon
 from spillway.core.result import Lever
 from spillway.core.wishes import Change
 
@@ -45,6 +45,6 @@ def raises(picture: Picture) -> tuple[Change, ...]:
 def _may_rise(picture: Picture, region: Region, facts: Facts) -> bool:
     """Whether a region has rested, and is as likely well as not."""
     if region.scaler == 0.0:
-        return region.reopens >= NEEDED_HOPE and may_reopen(picture, region, facts)
+        return may_reopen(picture, region, facts) and likely_well(picture, region, facts, NEEDED_HOPE)
     well = not region.doubted or region.hope >= NEEDED_HOPE
     return well and region.movable and region.fresh and not region.dead and may_move(picture, facts, 1)
