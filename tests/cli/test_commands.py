@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from spillway.adapters.store import FileStore
 from spillway.cli.main import exit_code, main
+from spillway.cli.status import render_status
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit
 
@@ -56,6 +58,40 @@ def test_a_missing_file_is_wrong_input(capsys: pytest.CaptureFixture[str], tmp_p
     code, _, err = run(capsys, "check", "--config", str(tmp_path / "none.yaml"))
     assert code == Exit.CONFIG
     assert "none.yaml" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", "--url", "127.0.0.1:9464"),
+        ("sandbox", "--http", "0.0.0.0:0"),
+        ("sandbox", "--grpc", "192.0.2.1:8481"),
+    ],
+)
+def test_an_address_that_will_not_do_is_wrong_input(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    code, _, err = run(capsys, *arguments)
+    assert code == Exit.CONFIG
+    assert arguments[1] in err
+
+
+def test_status_tells_what_the_daemon_could_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    render_status(
+        {"services": [], "problems": ["latencies could not be read: 503"], "sentence": "Nothing done."}
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "Problem: latencies could not be read: 503",
+        "Nothing done.",
+    ]
+
+
+def test_a_state_folder_that_cannot_be_made_is_no_defect(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(TemporaryError, match="cannot be made") as told:
+        FileStore(blocked / "state" / "state.json")
+    assert "daemon.state_dir" in told.value.remedy
 
 
 def test_status_without_a_daemon_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from tests.control.fakes import Crash, Rig, drain
@@ -183,6 +184,25 @@ def test_a_health_pass_keeps_what_the_tick_knew_about_traffic() -> None:
     assert report.assessments[0].backends[0].served == served
     assert rig.scaler("us-east4") == 0.0
     assert rig.journal.kinds()[-2:] == ["intent", "health"]
+
+
+def test_an_edit_that_a_health_pass_finds_is_told_and_recorded() -> None:
+    """Four of five looks are health passes: what they took over without a word nobody ever heard of."""
+    rig = Rig().started()
+    rig.loop.tick()
+    pool = rig.cloud.overlay.service("pool")
+    rig.cloud.overlay = rig.cloud.overlay.with_service(
+        pool.with_backend(replace(pool.backend(EUROPE), scaler=0.7))
+    )
+    rig.later(15.0)
+    report = rig.loop.health_pass()
+    assert report is not None
+    assert "outside-edit-alarm" in [alarm.code for alarm in report.assessments[0].alarms]
+    assert report.moves == ()
+    assert rig.scaler(EUROPE) == 0.7
+    assert rig.journal.kinds()[-1] == "health"
+    rig.later(15.0)
+    assert rig.loop.health_pass() is None, "once is enough"
 
 
 # crashes

@@ -20,7 +20,7 @@ from spillway.core.distribution import Distribution
 from spillway.core.outcome import Candidate
 from spillway.core.overlay import Posture, initial_overlay
 from spillway.core.result import BackendState, Plan, Reason
-from spillway.core.snapshot import Minute, Seen
+from spillway.core.snapshot import Absence, Minute, Missing, Seen
 from spillway.core.topology import Preference
 
 STARTING = initial_overlay(fleet())
@@ -68,6 +68,17 @@ def test_an_overlay_is_read_back_or_nobody_knows() -> None:
     assert found == STARTING, "what is not attached is as the configuration says"
     cloud.readable = False
     assert read_back(STARTING, cloud.observe_health()) is None
+
+
+def test_what_is_not_built_yet_is_as_the_configuration_says() -> None:
+    cloud = FakeCloud(FakeClock(), STARTING)
+    not_built = Missing(absence=Absence.NOT_BUILT)
+    seen = cloud.observe_health()
+    services = tuple(
+        replace(view, backends=tuple(replace(b, observed=not_built) for b in view.backends))
+        for view in seen.services
+    )
+    assert read_back(STARTING, replace(seen, services=services)) == STARTING
 
 
 def test_patience_doubles_up_to_a_bound_and_urgent_moves_wait_least() -> None:

@@ -257,9 +257,12 @@ def test_a_region_attached_in_part_is_mixed_and_said() -> None:
     assert "pool in europe-west4-b is missing" in snapshot.problems[0]
 
 
-def test_a_service_that_does_not_exist_has_no_members() -> None:
+def test_a_service_that_does_not_exist_says_nothing_of_its_backends() -> None:
+    """Somebody deleted a load balancer under a running daemon, which took over that all its regions were detached, for good."""
     snapshot = _observe(readings(), listing=Listing(at=NOW, services={}))
-    assert [_absence(view.traffic) for view in snapshot.services[0].backends] == [Absence.NOT_MEMBER] * 2
+    backends = snapshot.services[0].backends
+    assert [_absence(view.observed) for view in backends] == [Absence.NOT_BUILT] * 2
+    assert [_absence(view.health) for view in backends] == [Absence.NOT_BUILT] * 2
     assert _absence(snapshot.services[0].policy) is Absence.NO_SERIES
     assert "spillway up" in snapshot.problems[0]
 

@@ -13,7 +13,7 @@ from tests.sandbox.conftest import Cloud, ToyFault, ToyPlant, make_cloud
 from tests.sandbox.discovery import Discovery
 
 from spillway.config.model import Config
-from spillway.errors import PermanentError
+from spillway.errors import PermanentError, TemporaryError
 from spillway.resources import config_file
 from spillway.sandbox.clock import HOLD_LIMIT, ScaledClock, rfc3339
 from spillway.sandbox.seeds import SeedGroup
@@ -224,7 +224,7 @@ def test_start_and_stop() -> None:
         taken = SandboxServer(
             ToyPlant(), clock=ScaledClock(speed=1.0, epoch=0.0), timing=Timing(), http=server.address
         )
-        with pytest.raises(PermanentError, match="cannot listen"):
+        with pytest.raises(TemporaryError, match="cannot listen"):
             taken.start()
     finally:
         began = time.monotonic()

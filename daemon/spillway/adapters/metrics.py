@@ -136,7 +136,7 @@ METRICS = (
         ("writes_total", _C, ("outcome",), "Engine calls by outcome."),
         ("engine_seconds", _H, (), "Wall seconds of one engine call."),
         ("engine_processes_total", _C, (), "Engine processes started; one for each adjustment is normal."),
-        ("foreign_edits_total", _C, (), "Writes that found an edit by somebody else."),
+        ("foreign_edits_total", _C, (), "Writes of ours that an edit by somebody else got ahead of."),
     ),
     *_metrics(
         "Reads",
@@ -157,7 +157,12 @@ METRICS = (
     ),
     *_metrics(
         "The daemon",
-        ("passes_total", _C, ("kind",), "Finished passes of the loop: tick or health."),
+        (
+            "passes_total",
+            _C,
+            ("kind",),
+            "Passes on record: every tick, and health passes that wrote or found an edit.",
+        ),
         ("passes_failed_total", _C, ("kind",), "Passes that ended in a defect; the log has the trace."),
         (
             "passes_missed_total",

@@ -14,7 +14,13 @@ class FileStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        except OSError as error:
+            raise TemporaryError(
+                f"{path.parent} cannot be made: {error}",
+                remedy="Set daemon.state_dir to a folder that this user may write.",
+            ) from error
 
     def load(self) -> bytes | None:
         """What was saved last, or None where nothing was.

@@ -21,6 +21,17 @@ _LOOK = 0.5
 """Wall seconds between two looks at the parent's pipe and the pump."""
 
 
+def _on_loopback(_context: click.Context, _option: click.Parameter, address: str | None) -> str | None:
+    """The address, unless others could reach it."""
+    from spillway.config.rules.daemon import is_loopback
+
+    if address is not None and not is_loopback(address):
+        raise click.BadParameter(
+            f"{address} can be reached from outside this machine; the sandbox believes whoever asks it."
+        )
+    return address
+
+
 @click.command(short_help="Serve the simulated Google Cloud alone.")
 @click.option(
     "-c",
@@ -44,11 +55,15 @@ _LOOK = 0.5
 )
 @click.option(
     "--http",
+    callback=_on_loopback,
     default=None,
     help="Address of Compute and Network Services.  [default: the config's, or 127.0.0.1:8480]",
 )
 @click.option(
-    "--grpc", default=None, help="Address of Cloud Monitoring.  [default: the config's, or 127.0.0.1:8481]"
+    "--grpc",
+    callback=_on_loopback,
+    default=None,
+    help="Address of Cloud Monitoring.  [default: the config's, or 127.0.0.1:8481]",
 )
 @click.option(
     "--hold", is_flag=True, help="Keep the world at its start until POST /sandbox/v1/clock/release."

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from spillway.cli.console import out, print_json
 from spillway.cli.options import config_option, json_option
-from spillway.errors import SpillwayError, TemporaryError
+from spillway.errors import TemporaryError
 from spillway.exits import Exit
 
 PLAIN: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False, "header_style": "dim"}
@@ -61,7 +61,9 @@ def status(config_path: Path, url: str | None, as_json: bool) -> int:
 
         url = f"http://{load.load(config_path).config.daemon.listen}"
     if not url.startswith(("http://", "https://")):
-        raise SpillwayError(f"{url!r} is no address.", remedy="Write it as http://127.0.0.1:9464.")
+        raise click.BadParameter(
+            f"{url!r} is no address. Write it as http://127.0.0.1:9464.", param_hint="--url"
+        )
     found = fetch_status(url.rstrip("/"))
     if as_json:
         print_json(found)
@@ -109,4 +111,6 @@ def render_status(found: dict[str, Any]) -> None:
     """Print /status for a person."""
     for service in found["services"]:
         out.print(service_table(service))
+    for problem in found["problems"]:
+        out.print(f"Problem: {problem}", markup=False, style="yellow", highlight=False)
     out.print(found["sentence"], markup=False)

@@ -16,7 +16,7 @@ from spillway.core.holds import Holds
 from spillway.core.memory import ControllerMemory, fresh
 from spillway.core.overlay import Overlay, ServiceSetting
 from spillway.core.result import Plan
-from spillway.core.snapshot import Missing, Snapshot
+from spillway.core.snapshot import Absence, Missing, Snapshot
 from spillway.core.units import legal_scaler
 
 VERSION = 1
@@ -161,6 +161,8 @@ def read_back(starting: Overlay, snapshot: Snapshot) -> Overlay | None:
         setting = overlay.service(view.service)
         for backend in view.backends:
             if isinstance(backend.observed, Missing):
+                if backend.observed.absence is Absence.NOT_BUILT:
+                    continue
                 return None
             seen = backend.observed.value
             if seen.member:

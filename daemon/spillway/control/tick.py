@@ -18,6 +18,7 @@ from spillway.control.progress import Progress
 from spillway.control.records import pass_record
 from spillway.control.report import Pass, TickReport
 from spillway.core import controller
+from spillway.core.drift import EDITED
 from spillway.core.outcome import StepResult
 from spillway.core.overlay import Overlay
 from spillway.core.policy import Mode, Policy
@@ -164,9 +165,10 @@ class Loop:
         return report
 
     def health_pass(self) -> TickReport | None:
-        """The fast pass, which may only drain; None where it changed nothing."""
+        """The fast pass, which may only drain; None where it changed nothing and found no edit by somebody else."""
         snapshot, before, result = self._think(self.parts.observer.observe_health, controller.health_step)
-        if result.plan.empty:
+        edited = any(alarm.code == EDITED for alarm in result.alarms)
+        if result.plan.empty and not edited:
             self._hand.kept = replace(self._hand.kept, memory=result.memory, overlay=result.overlay)
             return None
         self._assessments = with_health(self._assessments, result.assessment)

@@ -22,6 +22,10 @@ SAME = SCALER_STEP / 2
 """Scalers nearer than this are equal."""
 
 
+EDITED = "outside-edit-alarm"
+"""Code of the alarm about an edit by somebody else."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """The setting that the loop goes on with, and what was found."""
@@ -80,7 +84,7 @@ def resolve(
             ours = altered(ours, held_until=at + policy.rhythm.dwell, before_edit=was)
             alarms.append(
                 reason(
-                    "outside-edit-alarm",
+                    EDITED,
                     region=backend.region,
                     observed=_words(taken),
                     wanted=_words(backend),

@@ -39,6 +39,7 @@ from spillway.core.unread import unread
 
 _DEFAULT = Evidence()
 _NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
+_NOT_BUILT = Missing(absence=Absence.NOT_BUILT, detail="its backend service does not exist")
 _tally = maker(Tally)
 _view, _service = maker(BackendView), maker(ServiceView)
 
@@ -244,9 +245,12 @@ def _untold(counts: Answer[CountRow] | Missing) -> Missing | None:
 
 
 def _backend_view(seen: _Pass, backend: Backend, attached: Attached | None, traffic: Traffic) -> BackendView:
-    """One backend, and what the listing says of it; None where that could not be read."""
+    """One backend, and what the listing says of it; None where that could not be read, or there is no such service.
+
+    A service that is gone says nothing of its backends: to take each for detached would be to take over an edit.
+    """
     if attached is None:
-        unlisted = seen.listing if isinstance(seen.listing, Missing) else _NOT_ASKED
+        unlisted = seen.listing if isinstance(seen.listing, Missing) else _NOT_BUILT
         unknown = seen.health if isinstance(seen.health, Missing) else unlisted
         return BackendView(region=backend.region, observed=unlisted, health=unknown, traffic=traffic)
     if attached.sentence:
@@ -266,14 +270,18 @@ def _service_view(
 ) -> ServiceView:
     """One service with all its backends."""
     if listed is not None and listed.listed is None:
-        seen.problems.append(f"backend service {service.resource} does not exist; `spillway up` makes it")
+        seen.problems.append(
+            f"backend service {service.resource} does not exist; `spillway up` makes it, "
+            "or, if somebody deleted it, `spillway destroy` and then `spillway up`"
+        )
     built, untold, at = seen.built.get, seen.untold, seen.at
 
     def traffic(region: RegionName) -> Traffic:
         """The trusted minutes, unless the query as a whole cannot be trusted."""
         return untold or seen_minutes(built((index, region)), at=at, evidence=evidence)
 
-    attached = listed.backends if listed is not None else (None,) * len(service.backends)
+    there = listed is not None and listed.listed is not None
+    attached = listed.backends if listed is not None and there else (None,) * len(service.backends)
     views = tuple(
         [
             _backend_view(seen, backend, its, traffic(backend.region))

@@ -10,7 +10,7 @@ from spillway.core import dead, decide, drift, edits, membership, operate, postu
 from spillway.core.altered import altered
 from spillway.core.assess import assess, panic_of
 from spillway.core.bookkeeping import settle
-from spillway.core.condition import remember
+from spillway.core.condition import is_blind, remember
 from spillway.core.facts import Facts, facts_of
 from spillway.core.guards import Situation, narrow
 from spillway.core.holds import HoldKind, Holds
@@ -206,7 +206,11 @@ def _quiet(picture: Picture, candidate: Candidate | None) -> str:
         return reason("in-flight", moves="1 move is" if count == 1 else f"{count} moves are").sentence
     headroom = f"{model.potential() / model.forecast - 1.0:.0%}"
     members = sum(r.member for r in model.regions)
-    who = "its one region is" if members == 1 else f"all {members} regions are"
+    well = sum(f.serving and not f.dead and not is_blind(f) for f in picture.facts)
+    if not well:
+        return reason("no-data").sentence
+    which = f"all {members}" if well == members else f"{well} of {members}"
+    who = "its one region is" if members == 1 else f"{which} regions are"
     return reason("all-well", regions=who, headroom=headroom).sentence
 
 

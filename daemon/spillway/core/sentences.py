@@ -89,7 +89,12 @@ GUARDS = rows(
     (
         "not-movable",
         "{region} has no scaler",
-        "Serverless and internet groups, or the only backend of its service.",
+        "Serverless and internet groups.",
+    ),
+    (
+        "alone",
+        "{region} is the only backend of its service",
+        "Nothing can be shed to anybody, so its ceiling rests.",
     ),
     (
         "no-gain",

@@ -26,6 +26,8 @@ class Absence(StrEnum):
     """There are points, all older than the policy trusts."""
     NOT_MEMBER = "not-member"
     """The backend is not attached, so nobody measures it."""
+    NOT_BUILT = "not-built"
+    """Its backend service does not exist: not built yet, or deleted by somebody."""
     NOT_PROBED = "not-probed"
     """getHealth answered with an empty list: no members, or not yet probed."""
     NOT_ASKED = "not-asked"

@@ -125,7 +125,7 @@ class SandboxServer:
         """Listen, serve, and let the world run.
 
         Raises:
-            PermanentError: the address cannot be used.
+            TemporaryError: the address cannot be used.
             TemporaryError: HTTP did not come up in time.
         """
         self._socket = _listen(*self._http)
@@ -228,7 +228,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(MOST_REQUESTS)
     except OSError as error:
         listener.close()
-        raise PermanentError(
+        raise TemporaryError(
             f"cannot listen on {host}:{port}: {error.strerror}",
             remedy="Choose another address, or port 0 for a free one.",
         ) from error

@@ -15,7 +15,7 @@ from typing import NoReturn
 from spillway.control.alarms import AlarmWatch
 from spillway.control.hand import GOOD
 from spillway.control.progress import Progress
-from spillway.control.report import TickReport
+from spillway.control.report import Pass, TickReport
 from spillway.control.tick import Loop
 from spillway.errors import OutcomeUnknown, PermanentError, SpillwayError
 from spillway.exits import Exit
@@ -69,6 +69,8 @@ class Service:
     ) -> None:
         self._loop = loop
         self._alarms = AlarmWatch()
+        self._problems: frozenset[str] = frozenset()
+        """What the last tick could not read or did not find; told once."""
         self._ticker = ticker
         self._show = show
         self._notifier = notifier
@@ -160,6 +162,11 @@ class Service:
         """To exporter, log and service manager."""
         self._show.report(report)
         self._notifier.status(f"tick {report.number}: {report.sentence}")
+        if report.kind is Pass.TICK:
+            problems = frozenset(report.snapshot.problems)
+            for text in sorted(problems - self._problems):
+                _log.warning("Problem: %s", text)
+            self._problems = problems
         raised, over = self._alarms.news(report.assessments)
         for text in raised:
             _log.warning("Alarm: %s", text)

@@ -18,14 +18,16 @@ def panic(change: Change, now: Situation) -> Ruling | None:
 
 
 def movable(change: Change, now: Situation) -> Ruling | None:
-    """Some backends have no scaler, and a single one has none that may move."""
+    """Some backends have no scaler, and that of a single one may not move."""
     if change.region is None:
         return None
     facts = now.picture.fact(change.region)
     members = sum(1 for r in now.picture.model.regions if r.member)
     alone = change.lever is Lever.SCALER and members < 2
-    if not facts.backend.movable or alone:
+    if not facts.backend.movable:
         return refused(reason("not-movable", region=change.region))
+    if alone:
+        return refused(reason("alone", region=change.region))
     return None
 
 
