@@ -192,6 +192,9 @@ def _why(picture: Picture, found: Found, i: int, short: float) -> Reason:
     }
     if found.best.scalers[i] > region.scaler:
         return reason("make-room", **numbers)
+    room = found.best.scalers[i] * region.ceiling
+    if found.base.flow.loads[i] <= room:
+        return reason("cap-receiver", room=room, capacity=region.capacity, **numbers)
     if short > 0.0 and found.name.startswith("give up"):
         lost = found.name.removeprefix("give up ").removesuffix(" for the others")
         return reason("sacrifice", short=short, sacrificed=lost, **numbers)

@@ -12,6 +12,11 @@ MOVES = rows(
         "More arrives than the region can answer within the SLO. Add capacity there if it happens daily.",
     ),
     (
+        "cap-receiver",
+        "{region} can take {capacity:.0f} req/s and gets what others shed: its ceiling lets {room:.0f} in; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+        "One cut fills the next region, so the ceilings of those that receive are lowered in the same write.",
+    ),
+    (
         "shed-slow",
         "{region} is slow ({slow:.1%} of its answers take longer than {slo:.1f} s): move load to faster regions; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
         "The region answers slowly at a load it used to carry. Look at its backends.",
