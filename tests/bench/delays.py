@@ -124,13 +124,17 @@ def swing_of(work: tuple[Setup, float]) -> Swing:
 
     result = Run(scaled(setup, factor), Misled(setup.scenario)).go(watch)
     turns = [sum(a * b < 0 for a, b in pairwise(found)) for found in moves.values()]
-    hours = setup.scenario.duration / 3600.0
     return Swing(
         factor=factor,
         result=result,
         turns=max(turns, default=0),
-        hourly=result.reversals / (len(setup.regions) * hours),
+        hourly=hourly(result, setup),
     )
+
+
+def hourly(result: RunResult, setup: Setup) -> float:
+    """Reversals a region and hour."""
+    return result.reversals / (len(setup.regions) * setup.scenario.duration / 3600.0)
 
 
 def scaled(setup: Setup, factor: float) -> Setup:

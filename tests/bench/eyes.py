@@ -49,6 +49,13 @@ def late_run(work: tuple[Setup, int]) -> RunResult:
     return Run(setup, LateOracle(), seed=seed).go()
 
 
+def late_runs(setups: Sequence[Setup], seeds: int, jobs: int) -> list[RunResult]:
+    """Runs of the late oracle in these scenarios."""
+    work = [(setup, setup.scenario.seed + SEED_STEP * i) for setup in setups for i in range(seeds)]
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        return pool.map(late_run, work, chunksize=1)
+
+
 def main(words: Sequence[str]) -> int:
     """Run what the words ask for, and print it."""
     parser = asking("eyes", __doc__, only=MISSED)
@@ -56,9 +63,7 @@ def main(words: Sequence[str]) -> int:
     asked = parser.parse_args(words)
     setups = chosen(asked.only, asked.scenarios)
     results = run(setups, (SPILLWAY, YARDSTICK, *OPPONENTS), asked.seeds, asked.jobs, asked.seeds)
-    work = [(setup, setup.scenario.seed + SEED_STEP * i) for setup in setups for i in range(asked.seeds)]
-    with multiprocessing.get_context("spawn").Pool(asked.jobs) as pool:
-        results += pool.map(late_run, work, chunksize=1)
+    results += late_runs(setups, asked.seeds, asked.jobs)
     headings = ("scenario", SPILLWAY, YARDSTICK, TRUTHFUL, "best opponent", "Spillway over the third")
     table = sheet("Bad requests", headings)
     for setup in setups:

@@ -14,16 +14,15 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from rich.table import Table
-from tests.bench.delays import FACTORS, HOURLY, STORIES, swing_of
-from tests.bench.eyes import TRUTHFUL, late_run
-from tests.bench.library import FOLDER, SEED_STEP, SEEDS, asking, chosen, line_of, run
+from tests.bench.delays import FACTORS, HOURLY, STORIES, hourly, swing_of
+from tests.bench.eyes import TRUTHFUL, late_runs
+from tests.bench.library import FOLDER, SEEDS, asking, chosen, line_of, run
 from tests.bench.schedules import FAULTS, HOURS, QUIET, schedule
 from tests.bench.score import MINE, OPPONENTS, YARDSTICK, Line, Score, score
 from tests.bench.sheet import console, sheet
 from tests.bench.watch import watched
 
 from spillway.sim.backtest.jobs import SPILLWAY, Job, contenders
-from spillway.sim.run import RunResult
 from spillway.sim.setup import Setup
 
 LATE = "metrics-late"
@@ -82,9 +81,7 @@ def lines_of(setups: Sequence[Setup], seeds: int, jobs: int) -> tuple[list[Line]
     """Each scenario with Spillway in it, and with the late oracle in Spillway's place."""
     results = run(setups, (SPILLWAY, YARDSTICK, *OPPONENTS), seeds, jobs, seeds)
     late = [s for s in setups if any(f.kind == LATE for f in s.faults)]
-    work = [(setup, setup.scenario.seed + SEED_STEP * i) for setup in late for i in range(seeds)]
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        results += pool.map(late_run, work, chunksize=1)
+    results += late_runs(late, seeds, jobs)
     lines = [line_of([r for r in results if r.scenario == s.scenario.scenario]) for s in setups]
     return lines, [in_place(line) for line in lines]
 
@@ -148,13 +145,9 @@ def steady_row(setups: Sequence[Setup], jobs: int) -> Row:
     (who,) = contenders((), (SPILLWAY,), oracles=False)
     planned = [Job(setup=setup, seed=setup.scenario.seed, contender=who) for setup in setups]
     results = watched("steady load", planned, jobs) if planned else []
-    hourly = [_hourly(r, s) for r, s in zip(results, setups, strict=True)]
+    found = [hourly(r, s) for r, s in zip(results, setups, strict=True)]
     measure = "reversals per region and hour on noisy steady load"
-    return Row(measure=measure, goal=1.0, mine=max(hourly, default=None), oracle=None)
-
-
-def _hourly(result: RunResult, setup: Setup) -> float:
-    return result.reversals / (len(setup.regions) * setup.scenario.duration / 3600.0)
+    return Row(measure=measure, goal=1.0, mine=max(found, default=None), oracle=None)
 
 
 def delay_row(jobs: int) -> Row:

@@ -23,12 +23,10 @@ _LOOK = 0.5
 
 def _on_loopback(_context: click.Context, _option: click.Parameter, address: str | None) -> str | None:
     """The address, unless others could reach it."""
-    from spillway.config.rules.daemon import is_loopback
+    from spillway.config.rules.daemon import exposed, is_loopback
 
     if address is not None and not is_loopback(address):
-        raise click.BadParameter(
-            f"{address} can be reached from outside this machine; the sandbox believes whoever asks it."
-        )
+        raise click.BadParameter(exposed(address))
     return address
 
 

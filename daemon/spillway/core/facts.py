@@ -107,13 +107,9 @@ def facts_of(
         elsewhere: Requests/s that those services will have there.
         newest_end: End of the newest minute of the whole service.
     """
-    read = view.health
-    if isinstance(read, Missing) or read.age > policy.evidence.health_max_age:
-        health, health_at = None, 0.0
-    else:
-        health, health_at = read.value, at - read.age
+    health, health_at = _health_of(view, policy, at)
     estimate = _with_health(settled(memory.estimate, at), health, at)
-    share = estimate.healthy_share
+    share, serving = estimate.healthy_share, setting.member and setting.scaler > 0.0
     target = _target(backend, estimate)
     window = judge(view, policy.evidence, policy.slo, policy.timing.sample_period, newest_end)
     if isinstance(window, Window):
@@ -126,7 +122,7 @@ def facts_of(
                 since = max(since, window.start)  # nobody knows when endpoints came or went in a pause
             minutes = later(view.traffic.value, since)
             estimate = _learned(estimate, minutes, others, _known(memory, target, policy))
-    elif others and window.absence is Absence.NO_SERIES and not (setting.member and setting.scaler > 0.0):
+    elif others and window.absence is Absence.NO_SERIES and not serving:
         estimate = _overheard(estimate, others, _known(memory, target, policy))
     if estimate is not memory.estimate:
         memory = altered(memory, estimate=estimate)
@@ -142,9 +138,17 @@ def facts_of(
         capacity=capacity(estimate, target, share),
         elsewhere=elsewhere,
         region=backend.region,
-        serving=setting.member and setting.scaler > 0.0,
+        serving=serving,
         dead=health is not None and health.total > 0 and health.healthy < AUTO_DRAIN_BELOW * health.total,
     )
+
+
+def _health_of(view: BackendView, policy: Policy, at: float) -> tuple[HealthCount | None, float]:
+    """What was read of its health and when, UTC seconds; (None, 0) where that is missing or stale."""
+    read = view.health
+    if isinstance(read, Missing) or read.age > policy.evidence.health_max_age:
+        return None, 0.0
+    return read.value, at - read.age
 
 
 def _known(memory: BackendMemory, target: float | None, policy: Policy) -> Setting:

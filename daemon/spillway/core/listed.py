@@ -32,8 +32,8 @@ class Listed:
 
     listed: ListedService | None
     """None where the service does not exist."""
-    backends: tuple[Attached, ...]
-    """In the order of the service's backends."""
+    backends: tuple[Attached | None, ...]
+    """In the order of the service's backends; None for each where the service does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,9 @@ def listed_service(service: Service, listing: Listing, before: Listed | None) ->
     listed = listing.services.get(service.resource)
     if before is not None and (listed is before.listed or listed == before.listed):
         return before
-    by_key = {group.key: group for group in listed.groups} if listed is not None else {}
+    if listed is None:  # that says nothing of its backends: to call them detached would be to tell of an edit
+        return Listed(listed, (None,) * len(service.backends))
+    by_key = {group.key: group for group in listed.groups}
     return Listed(
         listed,
         tuple(

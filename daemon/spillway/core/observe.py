@@ -245,10 +245,7 @@ def _untold(counts: Answer[CountRow] | Missing) -> Missing | None:
 
 
 def _backend_view(seen: _Pass, backend: Backend, attached: Attached | None, traffic: Traffic) -> BackendView:
-    """One backend, and what the listing says of it; None where that could not be read, or there is no such service.
-
-    A service that is gone says nothing of its backends: to take each for detached would be to take over an edit.
-    """
+    """One backend, and what the listing says of it; None where that could not be read, or there is no such service."""
     if attached is None:
         unlisted = seen.listing if isinstance(seen.listing, Missing) else _NOT_BUILT
         unknown = seen.health if isinstance(seen.health, Missing) else unlisted
@@ -280,8 +277,7 @@ def _service_view(
         """The trusted minutes, unless the query as a whole cannot be trusted."""
         return untold or seen_minutes(built((index, region)), at=at, evidence=evidence)
 
-    there = listed is not None and listed.listed is not None
-    attached = listed.backends if listed is not None and there else (None,) * len(service.backends)
+    attached = listed.backends if listed is not None else (None,) * len(service.backends)
     views = tuple(
         [
             _backend_view(seen, backend, its, traffic(backend.region))

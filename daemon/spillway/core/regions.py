@@ -142,9 +142,8 @@ def _reopens(facts: Facts, at: float, hold: float) -> float:
     since = facts.memory.empty_since
     if since is None or not facts.setting.member or facts.setting.scaler > 0.0:
         return 0.0
-    if (
-        facts.elsewhere > 0.0
-    ):  # what was closed for shows in what the other services send there, as long as it lasts
+    if facts.elsewhere > 0.0:
+        # what it was closed for shows in what the other services send there, as long as it lasts
         since = max(since, facts.estimate.last_minute)
     return 1.0 - doubt_left(since, at, hold)
 

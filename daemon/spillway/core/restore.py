@@ -193,8 +193,8 @@ def likely_well(picture: Picture, region: Region, facts: Facts, chance: float) -
 def _hopeful(picture: Picture, region: Region, facts: Facts) -> bool:
     """Whether a closed region is likely enough to be well: what health checks cannot show is only seen with load."""
     model = picture.model
-    if short_soon(picture, raised=True):
-        return likely_well(picture, region, facts, NEEDED_HOPE)
     harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(facts))
-    harmless = harm <= HARMLESS * model.forecast
-    return likely_well(picture, region, facts, PROBE_HOPE if harmless else SURE_HOPE)
+    chance = PROBE_HOPE if harm <= HARMLESS * model.forecast else SURE_HOPE
+    if short_soon(picture, raised=True):
+        chance = NEEDED_HOPE
+    return likely_well(picture, region, facts, chance)

@@ -125,8 +125,7 @@ class SandboxServer:
         """Listen, serve, and let the world run.
 
         Raises:
-            TemporaryError: the address cannot be used.
-            TemporaryError: HTTP did not come up in time.
+            TemporaryError: the address cannot be used, or HTTP did not come up in time.
         """
         self._socket = _listen(*self._http)
         config = uvicorn.Config(

@@ -117,13 +117,18 @@ def _production(draft: Draft) -> None:
         )
 
 
+def exposed(address: str) -> str:
+    """What is wrong with a sandbox at this address."""
+    return f"{address} can be reached from outside this machine; the sandbox believes whoever asks it."
+
+
 def _sandbox(draft: Draft, sandbox: SandboxConfig) -> None:
     addresses = [((*_SANDBOX, key), getattr(sandbox, key)) for key in ("http", "grpc")]
     for at, address in addresses:
         if not is_loopback(address):
             draft.error(
                 at,
-                f"{address} can be reached from outside this machine; the sandbox believes whoever asks it.",
+                exposed(address),
                 "Write 127.0.0.1 and a port.",
             )
     if draft.daemon is not None:
