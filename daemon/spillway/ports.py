@@ -96,15 +96,22 @@ class Deployer(Protocol):
     """Which engine: `cli+plugin`, `cli+standin` or `embedded`."""
 
     def preview(self, overlay: Overlay) -> Preview:
-        """What `apply` would change.
+        """What `build` would change; the cloud is read first, and nothing is touched.
 
         Raises:
             SpillwayError: the engine cannot tell.
         """
         ...
 
+    def build(self, overlay: Overlay) -> Applied:
+        """Make the load balancer what (config, overlay) say, after reading what stands: somebody may have deleted or edited parts."""
+        ...
+
     def apply(self, overlay: Overlay) -> Applied:
-        """Make the load balancer what (config, overlay) say."""
+        """The same by what the engine remembers, for the quick adjustments of a daemon that watches the cloud itself.
+
+        An edit by somebody else is met by its fingerprint.
+        """
         ...
 
     def destroy(self) -> Applied:

@@ -144,6 +144,9 @@ class Synthetic:
     def preview(self, overlay: Overlay) -> Preview:
         return Preview(changes=(), same=0)
 
+    def build(self, overlay: Overlay) -> Applied:
+        return self.apply(overlay)
+
     def apply(self, overlay: Overlay) -> Applied:
         self.overlay = overlay
         return Applied(outcome=Outcome.DONE, sentence="done", engine_processes=1, engine_seconds=0.4)

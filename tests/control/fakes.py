@@ -97,6 +97,9 @@ class FakeCloud:
     def preview(self, overlay: Overlay) -> Preview:
         return Preview(changes=(), same=1)
 
+    def build(self, overlay: Overlay) -> Applied:
+        return self.apply(overlay)
+
     def apply(self, overlay: Overlay) -> Applied:
         self.before_write()
         self.applied.append(overlay)

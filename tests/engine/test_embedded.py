@@ -12,6 +12,7 @@ from tests.engine.tinycloud import Refuse, TinyCloud, serving
 from spillway.adapters.engine.embedded import Embedded
 from spillway.adapters.program.build import build
 from spillway.core.overlay import Posture
+from spillway.errors import PermanentError
 from spillway.ports import Outcome
 
 POOL = "projects/demo-project/global/backendServices/lb-pool"
@@ -144,11 +145,30 @@ def test_preview_tells_and_touches_nothing(engine: Embedded, cloud: TinyCloud) -
     engine.apply(overlay())
     cloud.requests.clear()
     preview = engine.preview(overlay({"europe-west4": 0.4}))
-    assert cloud.requests == []
+    assert {method for method, _, _ in cloud.requests} == {"GET"}
     (change,) = preview.changes
     assert (change.operation, change.kind, change.name) == ("update", "backend service", "lb-pool")
     assert change.details == ("scaler 1.0 -> 0.4 (europe-west4)",)
     assert preview.same == 6
+
+
+def test_a_cloud_that_does_not_answer_is_told_before_anything_is_begun(
+    engine: Embedded, cloud: TinyCloud
+) -> None:
+    engine.build(overlay())
+
+    def before(method: str, path: str) -> None:
+        raise Refuse(403, "Required permission is missing", "forbidden")
+
+    cloud.before = before
+    applied = engine.build(overlay({"europe-west4": 0.4}))
+    assert applied.outcome is Outcome.REFUSED
+    assert applied.sentence.startswith("what stands cannot be read: ")
+    assert applied.sentence.endswith("; nothing was changed")
+    with pytest.raises(PermanentError, match="what stands cannot be read"):
+        engine.preview(overlay())
+    cloud.before = lambda _method, _path: None
+    assert engine.build(overlay({"europe-west4": 0.4})).outcome is Outcome.DONE
 
 
 def test_destroy_removes_everything_in_order(engine: Embedded, cloud: TinyCloud) -> None:

@@ -14,10 +14,7 @@ from tests.engine.bench_config import document, overlay
 from tests.engine.conftest import PROJECT
 
 from spillway.adapters.engine.choose import Kind, pulumi_home
-from spillway.adapters.engine.cloud import Deadline
 from spillway.adapters.engine.deployer import deployer
-from spillway.adapters.engine.embedded import Embedded
-from spillway.adapters.engine.mend import refresh
 from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
 from spillway.core.overlay import Posture
@@ -124,8 +121,7 @@ def test_what_excludes_the_rest(
     applied = engine.apply(start)
     assert applied.outcome is Outcome.DONE, applied.sentence
     assert engine.apply(start).outcome is Outcome.UNCHANGED
-    _read_the_cloud(engine)
-    again = engine.apply(start)
+    again = engine.build(start)
     assert again.outcome is Outcome.UNCHANGED, f"a refresh must not make differences: {again.sentence}"
     moved = replace(start.service("pool").backend("us-east4"), scaler=0.4)
     applied = engine.apply(start.with_service(start.service("pool").with_backend(moved)))
@@ -185,8 +181,7 @@ def test_everything_a_configuration_can_say(kind: Kind, sandbox: SandboxServer, 
     assert {operation for operation, _ in applied.changes} == {"create"}
     again = engine.apply(wanted)
     assert again.outcome is Outcome.UNCHANGED, again.sentence
-    _read_the_cloud(engine)
-    again = engine.apply(wanted)
+    again = engine.build(wanted)
     assert again.outcome is Outcome.UNCHANGED, f"a refresh must not make differences: {again.sentence}"
     setting = wanted.service("pool").with_backend(wanted.service("pool").backend("us-east4"))
     assert engine.preview(wanted.with_service(setting)).changes == ()
@@ -215,12 +210,42 @@ def test_an_outside_edit_is_noticed_and_taken_back(
     _close(engine)
 
 
-def _read_the_cloud(engine: Deployer) -> None:
-    """Let the next change begin with a refresh of everything."""
-    if isinstance(engine, Embedded):
-        refresh(engine._state(), engine._provider, Deadline(30))
-    else:
-        engine._stale = True  # type: ignore[attr-defined]
+def test_a_build_looks_first_and_makes_anew_what_somebody_deleted(
+    kind: Kind, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    import requests
+
+    engine = made(Config.model_validate(document()), tmp_path, kind, sandbox)
+    wanted = overlay({"europe-west4": 0.5})
+    assert engine.build(wanted).outcome is Outcome.DONE
+    root = f"{sandbox.url}/compute/v1/projects/{PROJECT}/global"
+    for gone in (
+        "forwardingRules/lb-http",
+        "targetHttpProxies/lb-http",
+        "urlMaps/lb",
+        "backendServices/lb-pool",
+    ):
+        answer = requests.delete(f"{root}/{gone}", timeout=5)
+        assert answer.status_code == 200, answer.text
+    edit = requests.patch(f"{root}/healthChecks/lb-ready", json={"checkIntervalSec": 9}, timeout=5)
+    assert edit.status_code == 200, edit.text
+    preview = engine.preview(wanted)
+    told = sorted((change.operation, change.name) for change in preview.changes)
+    assert told == [
+        ("create", "lb"), ("create", "lb-http"), ("create", "lb-http"), ("create", "lb-pool"), ("update", "lb-ready"),
+    ]  # fmt: skip
+    assert preview.same == 2
+    (edited,) = [change.details for change in preview.changes if change.operation == "update"]
+    assert edited == ("checkIntervalSec 9 -> 5",)
+    applied = engine.build(wanted)
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert sorted(applied.changes) == told
+    live = requests.get(f"{root}/backendServices/lb-pool", timeout=5).json()
+    assert sorted(backend["capacityScaler"] for backend in live["backends"]) == [0.5, 1, 1]
+    assert engine.build(wanted).outcome is Outcome.UNCHANGED
+    assert engine.preview(wanted).changes == ()
+    assert engine.destroy().outcome is Outcome.DONE
+    _close(engine)
 
 
 def _close(engine: Deployer) -> None:

@@ -37,8 +37,13 @@ class HaltingDeployer:
         self.kind = inner.kind
 
     def preview(self, overlay: Overlay) -> Preview:
-        """What `apply` would change; see `ports.Deployer`."""
+        """What `build` would change; see `ports.Deployer`."""
         return self._inner.preview(overlay)
+
+    def build(self, overlay: Overlay) -> Applied:
+        """Build it while the world waits; see `ports.Deployer`."""
+        with self._halted():
+            return self._inner.build(overlay)
 
     def apply(self, overlay: Overlay) -> Applied:
         """Make it so while the world waits; see `ports.Deployer`."""

@@ -28,7 +28,7 @@ _CODES = {
 @config_option
 @json_option
 def plan(config_path: Path, as_json: bool) -> int:
-    """Show what `spillway run` would build or change. Touches nothing."""
+    """Show what `spillway run` would build or change, beside what stands now: what somebody deleted or edited shows. Touches nothing."""
     from spillway import compose
     from spillway.adapters.engine.render import render_preview
     from spillway.config import load
@@ -49,6 +49,7 @@ def plan(config_path: Path, as_json: bool) -> int:
 def up(config_path: Path, as_json: bool) -> int:
     """Build the load balancer, or bring it to what the configuration says, and print its address.
 
+    What stands is read first, and what somebody deleted is made anew.
     Scalers, posture and membership that a daemon has chosen are kept. Refuses while a daemon runs on the same state.
     """
     from spillway import compose
@@ -58,7 +59,7 @@ def up(config_path: Path, as_json: bool) -> int:
         recovered = hands.deployer.recover()
         if recovered:
             err.print(recovered, markup=False)
-        applied = hands.deployer.apply(hands.overlay)
+        applied = hands.deployer.build(hands.overlay)
     return _finish(applied, hands.deployer.kind, as_json=as_json)
 
 

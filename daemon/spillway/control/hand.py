@@ -15,6 +15,7 @@ from spillway.control.progress import Progress
 from spillway.control.records import event_record, intent_record
 from spillway.control.retry import Retry
 from spillway.core import controller
+from spillway.core.overlay import Overlay
 from spillway.core.result import Plan
 from spillway.errors import SpillwayError
 from spillway.ports import Applied, Deployer, Journal, Outcome
@@ -72,7 +73,7 @@ class Hand:
         if self._retry.waiting(at, urgent=any(move.urgent for move in plan.moves)) > 0:
             self._settle(plan, at, done=False)
             return None
-        applied = self._apply(deployer, plan, at)
+        applied = self._carry_out(deployer, deployer.apply, plan, at)
         done = applied.outcome in GOOD
         if done:
             self._retry.done()
@@ -85,7 +86,7 @@ class Hand:
     def build(self, deployer: Deployer, plan: Plan, at: float, digest: str) -> Applied:
         """Build all that (config, overlay) say; `digest` names the configuration."""
         self.kept = replace(self.kept, provisioned="")
-        applied = self._apply(deployer, plan, at)
+        applied = self._carry_out(deployer, deployer.build, plan, at)
         self.kept = replace(self.kept, intent=None)
         if applied.outcome in GOOD:
             self.kept = replace(self.kept, overlay=plan.overlay, outputs=applied.outputs, provisioned=digest)
@@ -119,7 +120,9 @@ class Hand:
         except SpillwayError as error:
             _log.error("%s %s", error, error.remedy)
 
-    def _apply(self, deployer: Deployer, plan: Plan, at: float) -> Applied:
+    def _carry_out(
+        self, deployer: Deployer, act: Callable[[Overlay], Applied], plan: Plan, at: float
+    ) -> Applied:
         """Intent, repair where the call before ended badly, write."""
         intended = replace(self.kept, intent=Intent(plan=plan, at=at), saved_at=at)
         try:
@@ -136,7 +139,7 @@ class Hand:
             if self._repair:
                 self.note("recover", at, deployer.recover() or "nothing was left to repair")
                 self._repair = False
-            applied = deployer.apply(plan.overlay)
+            applied = act(plan.overlay)
         finally:
             self._progress.writing(under_way=False)
         self._repair = applied.outcome in {Outcome.UNKNOWN, Outcome.FAILED}

@@ -268,8 +268,7 @@ def _service_view(
     """One service with all its backends."""
     if listed is not None and listed.listed is None:
         seen.problems.append(
-            f"backend service {service.resource} does not exist; `spillway up` makes it, "
-            "or, if somebody deleted it, `spillway destroy` and then `spillway up`"
+            f"backend service {service.resource} does not exist; `spillway up` makes it, also if somebody deleted it"
         )
     built, untold, at = seen.built.get, seen.untold, seen.at
 

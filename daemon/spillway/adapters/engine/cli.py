@@ -67,7 +67,7 @@ class Cli:
             ready[0].interrupt()
 
     def preview(self, overlay: Overlay) -> Preview:
-        """What `apply` would change; reads the state, not the cloud.
+        """What `build` would change; reads the cloud, and leaves both it and the state as they are.
 
         Raises:
             SpillwayError: the engine cannot tell.
@@ -77,21 +77,32 @@ class Cli:
             events = Events()
             problem = self._call(
                 events,
-                lambda program: stack.preview(program=program, on_event=events.on_event, **self._options()),
+                lambda program: stack.preview(
+                    program=program, on_event=events.on_event, refresh=True, **self._options()
+                ),
                 self._program(overlay),
             )
             if problem is not None:
                 raise TemporaryError(f"the preview stopped: {shorten(str(problem))}")
             return Preview(changes=tuple(events.changes), same=events.same)
 
-    def apply(self, overlay: Overlay) -> Applied:
-        """Make the load balancer what (config, overlay) say."""
+    def build(self, overlay: Overlay) -> Applied:
+        """Make the load balancer what (config, overlay) say, after reading what stands."""
+        return self._up(overlay, look=True)
 
+    def apply(self, overlay: Overlay) -> Applied:
+        """The same by what is remembered."""
+        return self._up(overlay, look=False)
+
+    def _up(self, overlay: Overlay, *, look: bool) -> Applied:
         def up(stack: LeanStack, events: Events, *, refresh: bool) -> Problem | None:
             return self._call(
                 events,
                 lambda program: stack.up(
-                    program=program, on_event=events.on_event, refresh=refresh or None, **self._options()
+                    program=program,
+                    on_event=events.on_event,
+                    refresh=refresh or look or None,
+                    **self._options(),
                 ),
                 self._program(overlay),
             )

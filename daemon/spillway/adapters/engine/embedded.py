@@ -14,7 +14,15 @@ from spillway.adapters.engine.monitor import evaluate
 from spillway.adapters.engine.run import Run
 from spillway.adapters.engine.standin import StandIn
 from spillway.adapters.engine.state import State
-from spillway.adapters.engine.verdicts import applied, flatten, is_conflict, not_begun, shorten
+from spillway.adapters.engine.verdicts import (
+    applied,
+    flatten,
+    is_conflict,
+    not_begun,
+    shorten,
+    unread,
+    unseen,
+)
 from spillway.core.overlay import Overlay
 from spillway.errors import SpillwayError, TemporaryError
 from spillway.ports import Applied, Preview
@@ -55,21 +63,30 @@ class Embedded:
             self._running.stop.set()
 
     def preview(self, overlay: Overlay) -> Preview:
-        """What `apply` would change; reads the state, not the cloud.
+        """What `build` would change; reads the cloud, and leaves both it and the state as they are.
 
         Raises:
             SpillwayError: the engine cannot tell.
         """
         with self._alone() as deadline:
-            run = Run(self._state(), self._provider, deadline, stack=self._stack, dry=True)
+            state = self._state()
+            try:
+                refresh(state, self._provider, deadline)
+            except CloudError as error:
+                raise unread(error) from error
+            run = Run(state, self._provider, deadline, stack=self._stack, dry=True)
             problem = self._evaluate(run, overlay)
             if problem is not None:
                 raise TemporaryError(f"the preview stopped: {shorten(str(problem))}")
             return Preview(changes=tuple(run.changes), same=run.same)
 
+    def build(self, overlay: Overlay) -> Applied:
+        """Make the load balancer what (config, overlay) say, after reading what stands."""
+        return self._mutate(lambda *what: self._apply(overlay, *what, look=True))
+
     def apply(self, overlay: Overlay) -> Applied:
-        """Make the load balancer what (config, overlay) say."""
-        return self._mutate(lambda state, deadline, begun: self._apply(state, overlay, deadline, begun))
+        """The same by what is remembered."""
+        return self._mutate(lambda *what: self._apply(overlay, *what, look=False))
 
     def destroy(self) -> Applied:
         """Remove all that this stack has made."""
@@ -102,14 +119,23 @@ class Embedded:
         except SpillwayError:
             return {}
 
-    def _apply(self, state: State, overlay: Overlay, deadline: Deadline, begun: float) -> Applied:
+    def _apply(
+        self, overlay: Overlay, state: State, deadline: Deadline, begun: float, *, look: bool
+    ) -> Applied:
         refreshed = mend(state, self._provider, deadline) is not None
+        if look:
+            try:
+                refresh(state, self._provider, deadline)
+            except CloudError as error:
+                return unseen(error, begun)
+            state.save()
         run, problem = self._up(state, overlay, deadline)
         foreign = is_conflict(problem)
         done = list(run.changes)
         if foreign:
             # Somebody else wrote: take what is there as the new truth and try once more.
             refresh(state, self._provider, deadline)
+            state.save()
             run, problem = self._up(state, overlay, deadline)
             run.changes[:0] = done
         return self._result(run, problem, begun, refreshed=refreshed or foreign, foreign=foreign, state=state)

@@ -59,7 +59,7 @@ def adopted(state: State, provider: StandIn, resource_id: str, deadline: Deadlin
 
 
 def refresh(state: State, provider: StandIn, deadline: Deadline) -> None:
-    """Read every resource, as `pulumi refresh` does: what is gone is forgotten, the rest is as the cloud has it.
+    """Read every resource, as `pulumi refresh` does: what is gone is forgotten, the rest is as the cloud has it. `save` keeps it.
 
     Raises:
         CloudError: the cloud did not answer.
@@ -72,7 +72,6 @@ def refresh(state: State, provider: StandIn, deadline: Deadline) -> None:
             del state.resources[resource.urn]
         else:
             state.put(there)
-    state.save()
 
 
 def _read(provider: StandIn, resource: Resource, deadline: Deadline) -> Resource | None:

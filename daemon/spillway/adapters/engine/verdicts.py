@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spillway.adapters.engine.cloud import CloudError, CloudTimeout
+from spillway.errors import PermanentError, SpillwayError, TemporaryError
 from spillway.ports import Applied, Outcome, PreviewedChange
 
 _STATUS = re.compile(r"googleapi: (?:got HTTP response code|Error) (\d{3})\b:?\s*(.*)", re.DOTALL)
@@ -73,6 +74,15 @@ def outcome_of(error: object, *, anything_done: bool) -> tuple[Outcome, str]:
     )
 
 
+def unread(error: CloudError) -> SpillwayError:
+    """Why a preview cannot tell anything: what stands could not be read."""
+    kind = PermanentError if 400 <= error.status < 500 else TemporaryError
+    return kind(
+        f"what stands cannot be read, so nobody knows what would change: {shorten(str(error))}",
+        remedy="`spillway doctor` looks at what is reachable and permitted.",
+    )
+
+
 def summary(changes: tuple[PreviewedChange, ...]) -> str:
     """Such as `1 created, 2 updated`."""
     words = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
@@ -134,6 +144,13 @@ def applied(
         refreshed=refreshed,
         foreign_edit=foreign,
     )
+
+
+def unseen(error: CloudError, begun: float) -> Applied:
+    """The result of a build that could not read what stands."""
+    words = f"what stands cannot be read: {shorten(str(error))}; nothing was changed"
+    outcome = Outcome.REFUSED if 400 <= error.status < 500 else Outcome.FAILED
+    return Applied(outcome=outcome, sentence=words, engine_seconds=time.monotonic() - begun)
 
 
 def not_begun(error: object, begun: float) -> Applied:
