@@ -15,6 +15,7 @@ from spillway.adapters.engine.standin import KINDS, words_for
 from spillway.ports import PreviewedChange
 
 _STACK = "pulumi:pulumi:Stack"
+_NOTES = "__defaults"
 _OPERATIONS = {
     OpType.CREATE: "create",
     OpType.UPDATE: "update",
@@ -83,8 +84,11 @@ def _details(metadata: StepEventMetadata) -> tuple[str, ...]:
 
 
 def _props(value: Any) -> Props:
-    return (
-        {name: part for name, part in value.items() if name != "__defaults"}
-        if isinstance(value, Mapping)
-        else {}
-    )
+    return _plain(value) if isinstance(value, Mapping) else {}
+
+
+def _plain(value: Any) -> Any:
+    """`value` without the plugin's notes, at any depth, about which of its parts are defaults."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items() if name != _NOTES}
+    return [_plain(part) for part in value] if isinstance(value, list) else value
