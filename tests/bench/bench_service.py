@@ -39,6 +39,7 @@ from spillway.core.series import (
     PlaceRow,
     Policies,
     Readings,
+    histogram,
 )
 from spillway.core.snapshot import Snapshot
 from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
@@ -216,7 +217,10 @@ def _continent(region: str) -> str:
 def _spread(end: float, number: int) -> Distribution:
     """Latencies of a minute of backend `number`: some 60 requests/s, answered in half a second to two and a half."""
     swing = 1.0 + 0.05 * ((end / 60.0 + number) % 7 - 3) / 3
-    return Distribution(bounds=_BOUNDS, counts=tuple([count * swing for count in _COUNTS]), mean=_MEAN)
+    counts = tuple([count * swing for count in _COUNTS])
+    spread = histogram(_BOUNDS, counts, count=sum(counts), mean=_MEAN)  # with the reader's own checks, as from `decode.Points`
+    assert spread is not None
+    return spread
 
 
 def daemon_of(fleet: Fleet, folder: Path) -> tuple[Loop, Synthetic, Exporter]:
