@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from spillway.adapters.store import FileStore
 from spillway.cli.main import exit_code, main
-from spillway.cli.status import render_status
+from spillway.cli.status import fetch_status, render_status
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit
 
@@ -76,14 +80,60 @@ def test_an_address_that_will_not_do_is_wrong_input(
     assert arguments[1] in err
 
 
-def test_status_tells_what_the_daemon_could_not_read(capsys: pytest.CaptureFixture[str]) -> None:
-    render_status(
-        {"services": [], "problems": ["latencies could not be read: 503"], "sentence": "Nothing done."}
-    )
+def test_status_tells_what_is_wrong_and_how_old_its_picture_is(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {
+        "services": [],
+        "alarms": [{"service": "pool", "code": "blind", "sentence": "no fresh traffic data"}],
+        "problems": ["latencies could not be read: 503"],
+        "tick": 7,
+        "at": 1_700_000_000.0,
+        "now": 1_700_000_030.0,
+        "healthy": True,
+        "sentence": "nothing done, because.",
+    }
+    render_status(found)
     assert capsys.readouterr().out.splitlines() == [
+        "Alarm: pool: no fresh traffic data",
         "Problem: latencies could not be read: 503",
-        "Nothing done.",
+        "Tick 7 at 22:13:20 UTC, 30 s ago: nothing done, because.",
     ]
+    render_status({**found, "now": 1_700_000_900.0, "healthy": False})
+    assert "900 s ago, and the daemon is stuck" in capsys.readouterr().out
+    render_status({**found, "at": None, "sentence": "Starting."})
+    assert capsys.readouterr().out.endswith("No tick yet. Starting.\n")
+
+
+@contextmanager
+def answering(body: bytes) -> Iterator[str]:
+    """An address that gives this answer once."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Silence."""
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
+@pytest.mark.parametrize("body", [b"[1, 2]", b"{}", b"hello"])
+def test_status_of_something_else_is_no_defect(body: bytes) -> None:
+    with answering(body) as url, pytest.raises(TemporaryError):
+        fetch_status(url)
+    with pytest.raises(TemporaryError, match=r"no daemon answers at http://127\.0\.0\.1:notaport"):
+        fetch_status("http://127.0.0.1:notaport")
+
+
+def test_status_asks_past_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with answering(b'{"schema": 1, "services": [], "sentence": "ok"}') as url:
+        assert fetch_status(url)["sentence"] == "ok"
 
 
 def test_a_state_folder_that_cannot_be_made_is_no_defect(tmp_path: Path) -> None:

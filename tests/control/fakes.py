@@ -85,6 +85,8 @@ class FakeCloud:
         self.healthy = dict.fromkeys(REGIONS, 10)
         self.rate = 20.0
         self.readable = True
+        self.built = True
+        """False where the backend services do not exist."""
         self.auto_drain = True
         self.applied: list[Overlay] = []
         self.recovered = 0
@@ -138,7 +140,9 @@ class FakeCloud:
             views = tuple(
                 BackendView(
                     region=b.region,
-                    observed=Seen(
+                    observed=Missing(absence=Absence.NOT_BUILT)
+                    if not self.built
+                    else Seen(
                         value=ObservedBackend(
                             member=b.member, scaler=b.scaler, mixed=False, preference=b.preference
                         ),
@@ -156,8 +160,10 @@ class FakeCloud:
                     )
                     if self.readable
                     else failed,
-                    traffic=Seen(value=self._minutes(), age=230.0, evidence=int(self.rate * 180))
-                    if traffic and self.readable
+                    traffic=Missing(absence=Absence.NOT_ASKED)
+                    if not traffic
+                    else Seen(value=self._minutes(), age=230.0, evidence=int(self.rate * 180))
+                    if self.readable
                     else failed,
                 )
                 for b in setting.backends

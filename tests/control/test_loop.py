@@ -197,7 +197,10 @@ def test_an_edit_that_a_health_pass_finds_is_told_and_recorded() -> None:
     rig.later(15.0)
     report = rig.loop.health_pass()
     assert report is not None
-    assert "outside-edit-alarm" in [alarm.code for alarm in report.assessments[0].alarms]
+    assert [alarm.code for alarm in report.assessments[0].alarms] == ["outside-edit-alarm"], (
+        "a health pass asks for no traffic, and so misses none"
+    )
+    assert not any(note.code == "missing" for b in report.assessments[0].backends for note in b.notes)
     assert report.moves == ()
     assert rig.scaler(EUROPE) == 0.7
     assert rig.journal.kinds()[-1] == "health"
@@ -348,15 +351,60 @@ def test_a_swap_builds_the_new_parts_and_closes_the_old() -> None:
     assert closed == ["old"]
 
 
-def test_a_swap_that_the_cloud_refuses_changes_nothing() -> None:
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.FAILED])
+def test_a_swap_that_does_not_work_goes_back_to_what_stood_before(outcome: Outcome) -> None:
     rig = Rig().started()
-    rig.cloud.outcomes = [Outcome.REFUSED]
+    before = rig.cloud.overlay
+    rig.cloud.outcomes = [outcome]
     applied = rig.loop.swap(rig.parts(digest="two"))
     assert applied is not None
-    assert applied.outcome is Outcome.REFUSED
-    assert rig.loop.parts.digest == "one"
-    assert rig.loop.kept.provisioned == "", "the next start must build, as the file on the disk differs"
+    assert applied.outcome is outcome
+    assert applied.sentence.endswith("; what stood before is in place")
+    assert rig.loop.parts.digest == rig.loop.kept.provisioned == "one"
+    assert rig.cloud.applied[-1] == before
+    assert rig.loop.mend() is None
     assert rig.loop.tick().number == 1
+
+
+def test_a_failed_swap_that_cannot_be_taken_back_is_mended_later() -> None:
+    rig = Rig().started()
+    rig.cloud.outcomes = [Outcome.FAILED, Outcome.FAILED]
+    applied = rig.loop.swap(rig.parts(digest="two"))
+    assert applied is not None
+    assert "did not work either" in applied.sentence
+    assert rig.loop.kept.provisioned == ""
+    mended = rig.loop.mend()
+    assert mended is not None
+    assert mended.outcome is Outcome.DONE
+    assert rig.loop.kept.provisioned == "one"
+    assert rig.loop.mend() is None
+
+
+def test_a_start_builds_what_somebody_has_deleted_meanwhile() -> None:
+    rig = Rig().started()
+    rig.restart()
+    rig.cloud.built = False
+    rig.started()
+    assert len(rig.cloud.applied) == 2
+    rig.restart()
+    rig.cloud.built = True
+    rig.started()
+    assert len(rig.cloud.applied) == 2, "what stands is not built again"
+
+
+def test_a_write_whose_intent_cannot_be_kept_is_tried_again_at_the_next_tick() -> None:
+    """The cloud was not asked, so there is nothing to back off from."""
+    rig = Rig().started(drain(EUROPE))
+    rig.journal.full = True
+    report = rig.loop.tick()
+    assert report.applied is not None
+    assert report.applied.outcome is Outcome.REFUSED
+    rig.journal.full = False
+    rig.later()
+    report = rig.loop.tick()
+    assert report.applied is not None
+    assert report.applied.outcome is Outcome.DONE
+    assert rig.scaler(EUROPE) == 0.0
 
 
 def test_a_swap_for_the_same_digest_is_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -14,7 +15,7 @@ from tests.engine.tinycloud import TinyCloud, serving
 
 from spillway.adapters.engine.command import Command, EngineDeadline
 from spillway.adapters.engine.embedded import Embedded
-from spillway.adapters.engine.hold import Turn
+from spillway.adapters.engine.hold import Hold, Turn
 from spillway.adapters.program.build import build
 from spillway.errors import TemporaryError
 from spillway.ports import Applied, Outcome
@@ -136,3 +137,20 @@ def test_an_interrupted_cli_ends_and_none_is_started_after_it(tmp_path: Path) ->
     with pytest.raises(EngineDeadline, match="closing"):
         command.run(["up"], str(tmp_path), {})
     assert command.processes == 2
+
+
+def test_a_folder_that_somebody_else_owns_is_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `sudo spillway plan` on the daemon's state folder."""
+
+    def refused(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refused)
+    with (
+        pytest.raises(TemporaryError, match=r"cannot be used: .*Permission denied") as told,
+        Hold(tmp_path / "lock", 1.0),
+    ):
+        pass
+    assert "daemon's user" in told.value.remedy

@@ -26,7 +26,7 @@ from spillway.adapters.engine.render import render_preview
 from spillway.adapters.engine.repair import repaired
 from spillway.adapters.engine.verdicts import cloud_error, outcome_of, sentence
 from spillway.config.model import Config
-from spillway.errors import PermanentError
+from spillway.errors import PermanentError, TemporaryError
 from spillway.ports import Outcome, Preview, PreviewedChange
 
 
@@ -65,17 +65,17 @@ def test_choice_follows_what_is_installed(nothing_installed: Path) -> None:
 
 def test_google_accepts_only_the_real_engine(nothing_installed: Path) -> None:
     production = Config.model_validate({**document(), "cloud": "gcp"})
-    with pytest.raises(PermanentError, match="no `pulumi` on PATH") as refused:
+    with pytest.raises(TemporaryError, match="no `pulumi` on PATH") as refused:
         choose(production)
     assert "spillway setup" in refused.value.remedy
     install(nothing_installed, plugin=True)
     assert choose(production).kind == "cli+plugin"
-    with pytest.raises(PermanentError):
+    with pytest.raises(TemporaryError):
         choose(production, "embedded")
 
 
 def test_an_engine_that_is_missing_is_refused(nothing_installed: Path) -> None:
-    with pytest.raises(PermanentError, match="not installed"):
+    with pytest.raises(TemporaryError, match="not installed"):
         choose(config(), "cli+plugin")
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from tests.control.fakes import FakeClock, FakeCloud, fleet
 
-from spillway.compose.changes import digest_of, restart_needed, signature
+from spillway.compose.changes import Watch, digest_of, restart_needed, session_of
 from spillway.compose.clouds import clock_of, closer
-from spillway.compose.running import rhythm_of, session_of
+from spillway.compose.running import rhythm_of
 from spillway.compose.tools import Hands, keeper_of
 from spillway.config import load
 from spillway.config.load import Loaded
 from spillway.control.memory import Kept
 from spillway.core.overlay import initial_overlay
-from spillway.errors import TemporaryError
+from spillway.errors import PermanentError, TemporaryError
+from spillway.ports import Outcome
 from spillway.service.watch import ClockWatch
 
 DEMO = Path(__file__).resolve().parents[2] / "config" / "demo.yaml"
@@ -71,15 +72,29 @@ def test_a_build_is_due_for_other_files_another_engine_or_another_sandbox(tmp_pa
 def test_a_file_that_changes_comes_or_goes_is_noticed(tmp_path: Path) -> None:
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     first.write_text("x")
-    seen = [signature(tmp_path, (first,))]
+    watch = Watch(tmp_path, (first,))
+    assert watch() == watch() == 0
     second.write_text("y")
-    seen.append(signature(tmp_path, (first,)))
+    assert watch() == 1
     os.utime(second, ns=(1, 1))
-    seen.append(signature(tmp_path, (first,)))
+    assert watch() == 2
     first.unlink()
-    seen.append(signature(tmp_path, (first,)))
-    assert len(set(seen)) == 4
-    assert signature(second, ()) == signature(second, ())
+    assert watch() == watch() == 3
+
+
+def test_a_file_that_a_reload_refers_to_is_watched_from_then_on(tmp_path: Path) -> None:
+    """A certificate that nobody watches is renewed in vain, until the old one expires."""
+    config, certificate = tmp_path / "a.yaml", tmp_path / "api.pem"
+    config.write_text("x")
+    certificate.write_text("old")
+    watch = Watch(config, (config,))
+    watch.follow((config, certificate))
+    assert watch() == 0, "what was just read is no change"
+    os.utime(certificate, ns=(1, 1))
+    assert watch() == 1
+    watch.follow((config,))
+    certificate.unlink()
+    assert watch() == 1
 
 
 def test_commands_work_with_what_a_daemon_has_chosen(tmp_path: Path) -> None:
@@ -92,6 +107,40 @@ def test_commands_work_with_what_a_daemon_has_chosen(tmp_path: Path) -> None:
     keeper_of(tmp_path / "state").save(Kept(overlay=chosen))
     cloud = FakeCloud(FakeClock(), initial_overlay(fleet()))
     assert Hands(loaded=found, deployer=cloud).overlay == chosen
+
+
+def test_a_daemon_learns_what_up_and_destroy_have_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would skip its first build after a `destroy`, or after an `up` of another configuration."""
+    monkeypatch.setattr("spillway.compose.tools.session_of", lambda _config: "")  # as on Google Cloud
+    found = loaded(tmp_path)
+    keeper = keeper_of(tmp_path / "state")
+    cloud = FakeCloud(FakeClock(), initial_overlay(fleet()))
+    assert Hands(loaded=found, deployer=cloud).build().outcome is Outcome.DONE
+    assert keeper.look() == (None, ""), "where no daemon has run, there is nothing to be kept"
+    keeper.save(Kept(overlay=load.starting_overlay(found.config), provisioned="older"))
+    Hands(loaded=found, deployer=cloud).build()
+    kept, _ = keeper.look()
+    assert kept is not None
+    assert kept.provisioned == digest_of(found, cloud.kind, "")
+    cloud.outcomes = [Outcome.FAILED]
+    Hands(loaded=found, deployer=cloud).build()
+    assert (keeper.look()[0] or Kept()).provisioned == ""
+    keeper.save(kept)
+    Hands(loaded=found, deployer=cloud).destroy()
+    assert (keeper.look()[0] or Kept()).provisioned == ""
+
+
+def test_a_state_file_that_makes_no_sense_is_left_where_it_is(tmp_path: Path) -> None:
+    found = loaded(tmp_path)
+    state = tmp_path / "state" / "state.json"
+    state.parent.mkdir()
+    state.write_text("garbage")
+    cloud = FakeCloud(FakeClock(), initial_overlay(fleet()))
+    with pytest.raises(PermanentError, match=r"state\.json is unreadable"):
+        _ = Hands(loaded=found, deployer=cloud).overlay
+    assert state.read_text() == "garbage"
 
 
 def test_without_daemon_and_without_cloud_the_configured_start_is_taken(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -86,3 +87,17 @@ def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TemporaryError, match="cannot be written"):
         FileLease(tmp_path / "file" / "state").acquire()
+
+
+def test_a_disk_without_room_for_the_lease_is_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(TemporaryError, match=r"takes nothing: .*No space left"):
+        FileLease(tmp_path).acquire()
+    monkeypatch.undo()
+    with FileLease(tmp_path):
+        pass

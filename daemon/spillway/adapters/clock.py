@@ -181,7 +181,7 @@ def sandbox_clock(base: str) -> SandboxClock:
         ) from error
     if apart > _TIMEOUT:
         raise TemporaryError(
-            f"the sandbox at {base} holds its world at the start",
-            remedy=f"let it begin: curl -X POST {base.rstrip('/')}/sandbox/v1/clock/release",
+            f"the sandbox at {base} holds its world: at the start, or for a daemon that died in a write",
+            remedy=f"let it go on, as it does by itself after five minutes: curl -X POST {base.rstrip('/')}/sandbox/v1/clock/release",
         )
     return clock

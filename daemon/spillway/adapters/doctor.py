@@ -7,16 +7,20 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from spillway.adapters.clock import CLOCK_LIMIT, SYNCHRONISE, date_of
+from spillway.adapters.web import split_address
 from spillway.config.model import Config
 
 _DEADLINE = 5.0
 """Wall seconds that one look may take."""
+
+_FULL = 16 << 20
+"""Bytes left on a disk below which a journal record or the state of a large fleet may not fit."""
 
 READING = (
     "compute.backendServices.get",
@@ -95,7 +99,22 @@ def _state_folder(folder: Path) -> Finding:
             detail=f"{folder} cannot be written by this user",
             remedy="Run as the daemon's user, or set daemon.state_dir to a folder of yours.",
         )
+    foreign = next((entry for entry in _entries(folder) if not os.access(entry, os.W_OK)), None)
+    if foreign is not None:
+        return Finding(
+            verdict="fail",
+            subject=subject,
+            detail=f"{foreign} cannot be written by this user; another one has worked here",
+            remedy=f"Run every command as the daemon's user: chown -R it {folder}.",
+        )
     free = shutil.disk_usage(existing).free
+    if free < _FULL:
+        return Finding(
+            verdict="fail",
+            subject=subject,
+            detail=f"{folder} has {free >> 20} MiB left: intents cannot be kept, so nothing can be moved",
+            remedy="Free room on the disk of daemon.state_dir.",
+        )
     if free < 1 << 30:
         return Finding(
             verdict="warn",
@@ -106,11 +125,16 @@ def _state_folder(folder: Path) -> Finding:
     return Finding(verdict="ok", subject=subject, detail=f"{folder}, {free >> 30} GiB free")
 
 
+def _entries(folder: Path) -> Iterator[Path]:
+    """Files and folders that a daemon writes in its state folder; the engine's installed plugins are not among them."""
+    for pattern in ("*", "journal/*", "engine/*", "engine/*/*"):
+        yield from (entry for entry in folder.glob(pattern) if not entry.is_symlink())
+
+
 def _listen(address: str) -> Finding:
     """Is the daemon's address free, or does something answer there?"""
-    host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), _DEADLINE):
+        with socket.create_connection(split_address(address), _DEADLINE):
             return Finding(
                 verdict="warn",
                 subject="listen address",

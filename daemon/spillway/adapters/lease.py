@@ -41,8 +41,15 @@ class FileLease:
                 f"another spillway (process {holder}) is running on {self._path.parent}; two writers would undo each other's moves",
                 remedy="Stop it first (systemctl stop spillway), or give this one its own daemon.state_dir.",
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise TemporaryError(
+                f"the state folder {self._path.parent} takes nothing: {error}",
+                remedy="Free space on the disk of daemon.state_dir.",
+            ) from error
         self._descriptor = descriptor
 
     def release(self) -> None:

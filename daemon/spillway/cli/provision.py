@@ -59,7 +59,7 @@ def up(config_path: Path, as_json: bool) -> int:
         recovered = hands.deployer.recover()
         if recovered:
             err.print(recovered, markup=False)
-        applied = hands.deployer.build(hands.overlay)
+        applied = hands.build()
     return _finish(applied, hands.deployer.kind, as_json=as_json)
 
 
@@ -85,7 +85,7 @@ def destroy(config_path: Path, yes: bool, as_json: bool) -> int:
         )
     with compose.exclusive(loaded) as hands:
         hands.deployer.recover()
-        applied = hands.deployer.destroy()
+        applied = hands.destroy()
     return _finish(applied, hands.deployer.kind, as_json=as_json)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ PLAIN: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False
 """Tables without rules: eight columns fit into eighty characters."""
 
 _DEADLINE = 5.0
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""The daemon's page is near by as a rule: a proxy of the environment could not reach it."""
 _STYLES = {
     "serving": "green",
     "degraded": "yellow",
@@ -36,14 +40,18 @@ def fetch_status(url: str) -> dict[str, Any]:
         TemporaryError: nobody answers there within five seconds.
     """
     try:
-        with urllib.request.urlopen(f"{url}/status", timeout=_DEADLINE) as answer:  # noqa: S310 the scheme is checked by the caller
-            status: dict[str, Any] = json.load(answer)
-            return status
-    except (OSError, ValueError) as error:
+        with _DIRECT.open(f"{url}/status", timeout=_DEADLINE) as answer:
+            status = json.load(answer)
+    except (OSError, ValueError, HTTPException) as error:
         raise TemporaryError(
             f"no daemon answers at {url}: {getattr(error, 'reason', error)}",
             remedy="Is it running (systemctl status spillway)? Is daemon.listen the same?",
         ) from error
+    if not isinstance(status, dict) or not {"schema", "services", "sentence"} <= status.keys():
+        raise TemporaryError(
+            f"what answers at {url} is no Spillway", remedy="Is it the address of daemon.listen?"
+        )
+    return status
 
 
 @click.command(short_help="Show what the running daemon sees and did.")
@@ -84,9 +92,7 @@ def percent(value: float | None, digits: int = 0) -> str:
 
 def service_table(service: dict[str, Any]) -> Table:
     """One service of /status as a table with a row for each region."""
-    title = (
-        f"{service['service']} · posture {service['posture']} · demand {number(service['demand'])} requests/s"
-    )
+    title = f"{service['service']} · {service['mode']} · posture {service['posture']} · demand {number(service['demand'])} requests/s"
     table = Table(title=title, title_justify="left", title_style="bold", **PLAIN)
     table.add_column("region", no_wrap=True)
     for heading in ("state", "served", "ceiling", "latency", "errors", "healthy", "scaler"):
@@ -111,6 +117,20 @@ def render_status(found: dict[str, Any]) -> None:
     """Print /status for a person."""
     for service in found["services"]:
         out.print(service_table(service))
+    for alarm in found["alarms"]:
+        out.print(
+            f"Alarm: {alarm['service']}: {alarm['sentence']}", markup=False, style="red", highlight=False
+        )
     for problem in found["problems"]:
         out.print(f"Problem: {problem}", markup=False, style="yellow", highlight=False)
-    out.print(found["sentence"], markup=False)
+    out.print(f"{age_line(found)} {found['sentence']}", markup=False, highlight=False)
+
+
+def age_line(found: dict[str, Any]) -> str:
+    """Which tick is shown and how old it is, and whether the daemon still makes progress."""
+    if found["at"] is None:
+        return "No tick yet."
+    when = datetime.fromtimestamp(found["at"], tz=UTC)
+    age = max(0.0, found["now"] - found["at"])
+    stuck = "" if found["healthy"] else ", and the daemon is stuck (see /healthz)"
+    return f"Tick {found['tick']} at {when:%H:%M:%S} UTC, {age:.0f} s ago{stuck}:"

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spillway.compose.changes import digest_of, restart_needed, signature
+from spillway.compose.changes import Watch, digest_of, restart_needed, session_of
 from spillway.compose.clouds import clock_of, closer, deployer_of, observer_of
 from spillway.compose.tools import keeper_of
 from spillway.config import load
@@ -54,9 +54,11 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         progress=progress,
     )
     ticker = Ticker()
+    watch = Watch(config_path, loaded.files)
 
     def candidate() -> Candidate:
         fresh = load.load(config_path)
+        watch.follow(fresh.files)
         return Candidate(
             digest=digest_of(fresh, loop.parts.deployer.kind, session),
             restart=restart_needed(config, fresh.config),
@@ -77,7 +79,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         rhythm=rhythm,
         progress=progress,
         candidate=candidate,
-        signature=lambda: signature(config_path, loaded.files),
+        signature=watch,
         settled=give_back,
         closing=closing,
     )
@@ -117,11 +119,6 @@ def exporter_of(
         reads=ReadTotals(lambda: loop.parts.observer).total,
         lost=lambda: log.lost,
     )
-
-
-def session_of(config: Config) -> str:
-    """Part of the digest of what was built: a sandbox forgets all when it ends, so a daemon builds at every start there."""
-    return "" if config.cloud == "gcp" else str(time.time_ns())
 
 
 def rhythm_of(config: Config, speed: float) -> Rhythm:

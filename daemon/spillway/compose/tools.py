@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from spillway.compose.changes import digest_of, session_of
 from spillway.compose.clouds import clock_of, closer, deployer_of, observer_of
 from spillway.config import load
 from spillway.config.load import Loaded
+from spillway.control.hand import GOOD
 from spillway.control.memory import Keeper, fit, read_back
 from spillway.core.overlay import Overlay
-from spillway.errors import TemporaryError
-from spillway.ports import Deployer
+from spillway.errors import PermanentError, TemporaryError
+from spillway.ports import Applied, Deployer
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,13 @@ class Hands:
         """What a daemon has chosen; what the cloud has where none has run; the configured start where it cannot be read."""
         config = self.loaded.config
         starting = load.starting_overlay(config)
-        kept, _ = keeper_of(Path(config.daemon.state_dir)).restore()
-        if kept.overlay is not None:
+        kept, flaw = self._keeper.look()
+        if flaw:
+            raise PermanentError(
+                f"{config.daemon.state_dir}/state.json is {flaw}, so nobody knows what a daemon has chosen.",
+                remedy="Move it away: what the cloud has counts then. A daemon that starts does so by itself.",
+            )
+        if kept is not None and kept.overlay is not None:
             return fit(starting, kept.overlay)
         try:
             observer = observer_of(config, clock_of(config)[0])
@@ -40,6 +47,31 @@ class Hands:
             return read_back(starting, observer.observe_health()) or starting
         finally:
             observer.close()
+
+    def build(self) -> Applied:
+        """Build, and keep in mind what was built: a daemon does not build the same again."""
+        overlay = self.overlay
+        self._built("")
+        applied = self.deployer.build(overlay)
+        if applied.outcome in GOOD:
+            config = self.loaded.config
+            self._built(digest_of(self.loaded, self.deployer.kind, session_of(config)))
+        return applied
+
+    def destroy(self) -> Applied:
+        """Remove all, and keep in mind that nothing stands."""
+        self._built("")
+        return self.deployer.destroy()
+
+    @property
+    def _keeper(self) -> Keeper:
+        return keeper_of(Path(self.loaded.config.daemon.state_dir))
+
+    def _built(self, digest: str) -> None:
+        """What a daemon that has run here takes for the last build."""
+        kept, _ = self._keeper.look()
+        if kept is not None and kept.overlay is not None and kept.provisioned != digest:
+            self._keeper.save(replace(kept, provisioned=digest))
 
 
 def hands(loaded: Loaded) -> Hands:

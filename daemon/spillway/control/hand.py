@@ -73,6 +73,10 @@ class Hand:
         if self._retry.waiting(at, urgent=any(move.urgent for move in plan.moves)) > 0:
             self._settle(plan, at, done=False)
             return None
+        lost = self._intend(plan, at)
+        if lost is not None:
+            self._settle(plan, at, done=False)  # the cloud was not asked, so the next tick may try again
+            return lost
         applied = self._carry_out(deployer, deployer.apply, plan, at)
         done = applied.outcome in GOOD
         if done:
@@ -86,7 +90,7 @@ class Hand:
     def build(self, deployer: Deployer, plan: Plan, at: float, digest: str) -> Applied:
         """Build all that (config, overlay) say; `digest` names the configuration."""
         self.kept = replace(self.kept, provisioned="")
-        applied = self._carry_out(deployer, deployer.build, plan, at)
+        applied = self._intend(plan, at) or self._carry_out(deployer, deployer.build, plan, at)
         self.kept = replace(self.kept, intent=None)
         if applied.outcome in GOOD:
             self.kept = replace(self.kept, overlay=plan.overlay, outputs=applied.outputs, provisioned=digest)
@@ -123,17 +127,7 @@ class Hand:
     def _carry_out(
         self, deployer: Deployer, act: Callable[[Overlay], Applied], plan: Plan, at: float
     ) -> Applied:
-        """Intent, repair where the call before ended badly, write."""
-        intended = replace(self.kept, intent=Intent(plan=plan, at=at), saved_at=at)
-        try:
-            self._journal.append(intent_record(self.kept.tick, at, plan))
-            self._keeper.save(intended)
-        except SpillwayError as error:
-            return Applied(
-                outcome=Outcome.REFUSED,
-                sentence=f"not written, because the intent could not be kept: {error}",
-            )
-        self.kept = intended
+        """Repair where the call before ended badly, write. The intent is on the disk."""
         self._progress.writing(under_way=True)
         try:
             if self._repair:
@@ -144,6 +138,20 @@ class Hand:
             self._progress.writing(under_way=False)
         self._repair = applied.outcome in {Outcome.UNKNOWN, Outcome.FAILED}
         return applied
+
+    def _intend(self, plan: Plan, at: float) -> Applied | None:
+        """Put the intent on the disk; why nothing may be written, where that does not work."""
+        intended = replace(self.kept, intent=Intent(plan=plan, at=at), saved_at=at)
+        try:
+            self._journal.append(intent_record(self.kept.tick, at, plan))
+            self._keeper.save(intended)
+        except SpillwayError as error:
+            return Applied(
+                outcome=Outcome.REFUSED,
+                sentence=f"not written, because the intent could not be kept: {error}",
+            )
+        self.kept = intended
+        return None
 
     def _settle(self, plan: Plan, at: float, *, done: bool) -> None:
         """Tell the core what became of its plan. Where it is not surely done, the next listing tells the rest."""

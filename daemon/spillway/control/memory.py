@@ -96,19 +96,28 @@ class Keeper:
         Raises:
             SpillwayError: the file is there and the disk does not give it.
         """
+        kept, flaw = self.look()
+        if flaw:
+            return Kept(), f"Cold start: what was kept is {flaw} and now lies in {self._store.set_aside()}."
+        if kept is None:
+            return Kept(), "Cold start: nothing was kept."
+        return kept, f"Warm start: going on after tick {kept.tick}."
+
+    def look(self) -> tuple[Kept | None, str]:
+        """What is kept, or None where nothing is; and what is wrong with it, empty where it makes sense. Touches nothing.
+
+        Raises:
+            SpillwayError: the file is there and the disk does not give it.
+        """
         content = self._store.load()
         if content is None:
-            return Kept(), "Cold start: nothing was kept."
+            return None, ""
         try:
-            kept = _ADAPTER.validate_json(content)
+            return _ADAPTER.validate_json(content), ""
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole file"
-            return (
-                Kept(),
-                f"Cold start: what was kept is unreadable at {place} ({first['msg']}) and now lies in {self._store.set_aside()}.",
-            )
-        return kept, f"Warm start: going on after tick {kept.tick}."
+            return None, f"unreadable at {place} ({first['msg']})"
 
     def save(self, kept: Kept) -> None:
         """Keep it.

@@ -23,7 +23,7 @@ from spillway.core.outcome import StepResult
 from spillway.core.overlay import Overlay
 from spillway.core.policy import Mode, Policy
 from spillway.core.result import Plan, ServiceAssessment
-from spillway.core.snapshot import Snapshot
+from spillway.core.snapshot import Absence, Missing, Snapshot
 from spillway.core.topology import Fleet
 from spillway.core.units import ServiceName
 from spillway.errors import TemporaryError
@@ -119,13 +119,13 @@ class Loop:
         self.parts.close()
 
     def provision(self) -> Applied | None:
-        """Build what the configuration says, unless exactly that was built before; None then.
+        """Build what the configuration says, unless exactly that was built before and still stands; None then.
 
         Raises:
             SpillwayError: the cloud cannot be read, so nobody knows what stands.
         """
         kept = self._hand.kept
-        if kept.overlay is not None and kept.provisioned == self.parts.digest:
+        if kept.overlay is not None and kept.provisioned == self.parts.digest and not self._gone():
             self._hand.kept = replace(kept, overlay=fit(self.parts.starting, kept.overlay))
             return None
         repaired = self.parts.deployer.recover()
@@ -140,10 +140,11 @@ class Loop:
         return applied
 
     def swap(self, parts: Parts) -> Applied | None:
-        """Take over a new configuration: build what it says, keep the old one if that does not work.
+        """Take over a new configuration: build what it says, or go back to the old one if that does not work.
 
         Returns:
-            What became of the build; None where nothing differs. The swap has happened if it is done or unchanged.
+            What became of the build; None where nothing differs. The swap has happened if it is done or unchanged; otherwise its
+            sentence also says what became of going back.
         """
         if parts.digest == self.parts.digest:
             return None
@@ -153,7 +154,20 @@ class Loop:
             self.parts = parts
             self._seen = MinutesSeen()
             self._assessments = ()
-        return applied
+            return applied
+        back = self._build(self.parts, self._overlay())
+        told = (
+            "what stood before is in place"
+            if back.outcome in GOOD
+            else f"going back to what stood before did not work either ({back.sentence}); the next reload or start tries it again"
+        )
+        return replace(applied, sentence=f"{applied.sentence}; {told}")
+
+    def mend(self) -> Applied | None:
+        """Build what the configuration in force says, where the last build did not; None where that is not needed."""
+        if self._hand.kept.provisioned == self.parts.digest:
+            return None
+        return self._build(self.parts, self._overlay())
 
     def tick(self) -> TickReport:
         """One full pass."""
@@ -245,6 +259,15 @@ class Loop:
             "build", self._clock.now(), applied.sentence, outcome=applied.outcome, changes=applied.changes
         )
         return applied
+
+    def _gone(self) -> bool:
+        """Whether the listing shows that a backend service does not exist; what cannot be read says nothing."""
+        views = self.parts.observer.observe_health().services
+        return any(
+            isinstance(backend.observed, Missing) and backend.observed.absence is Absence.NOT_BUILT
+            for view in views
+            for backend in view.backends
+        )
 
     def _overlay(self) -> Overlay:
         """What is wanted now."""

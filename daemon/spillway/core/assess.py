@@ -9,7 +9,7 @@ from spillway.core.picture import Picture
 from spillway.core.predict import Region
 from spillway.core.reasons import reason
 from spillway.core.result import BackendAssessment, Reason, ServiceAssessment
-from spillway.core.snapshot import Missing, ObservedBackend, Seen, ServiceView
+from spillway.core.snapshot import Absence, Missing, ObservedBackend, Seen, ServiceView
 from spillway.core.window import Blind, Window
 
 PLENTY = 10.0
@@ -125,7 +125,7 @@ def _notes(facts: Facts, region: Region) -> list[Reason]:
     saturated = facts.memory.estimate.saturated_rate
     if saturated is not None:
         notes.append(reason("saturated", region=facts.region, rate=saturated * facts.share))
-    if isinstance(facts.window, Blind) and facts.serving:
+    if isinstance(facts.window, Blind) and _unseen(facts) and facts.serving:
         notes.append(reason("missing", signal="traffic", region=facts.region, why=facts.window.why))
     if facts.health is None and facts.setting.member:
         notes.append(reason("missing", signal="health", region=facts.region, why="not read or stale"))
@@ -141,10 +141,15 @@ def _notes(facts: Facts, region: Region) -> list[Reason]:
     return notes
 
 
+def _unseen(facts: Facts) -> bool:
+    """Whether its traffic was asked for, which a health pass does not do, and cannot be judged."""
+    return isinstance(facts.window, Blind) and facts.window.absence is not Absence.NOT_ASKED
+
+
 def _alarms(picture: Picture, view: ServiceView) -> list[Reason]:
     alarms = []
     serving = [f for f in picture.facts if f.serving]
-    if serving and all(isinstance(f.window, Blind) for f in serving) and picture.memory.origins:
+    if serving and all(_unseen(f) for f in serving) and picture.memory.origins:
         alarms.append(reason("blind", service=picture.service.name))
     alarms.extend(
         reason("region-dead", region=f.region, healthy=f.health.healthy, total=f.health.total)

@@ -54,14 +54,14 @@ def tell(plan: Plan, advice: tuple[Move, ...], refusals: tuple[Refusal, ...], qu
     if gone:
         more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
         first = gone[0]
-        where = first.move.region or first.move.service
-        return (
-            f"nothing done, because {first.sentence}{more}; wanted: {first.move.lever} of {where} "
-            f"{first.move.before} -> {first.move.after}"
-        )
+        move = first.move
+        return f"nothing done, because {first.sentence}{more}; wanted: {_where(move)} {move.lever} {move.before} -> {move.after}"
     return f"nothing done, because {quiet}"
 
 
 def _line(move: Move) -> str:
-    where = f"{move.service}/{move.region}" if move.region else move.service
-    return f"{where} {move.lever} {move.before} -> {move.after}: {move.reason.sentence}"
+    return f"{_where(move)} {move.lever} {move.before} -> {move.after}: {move.reason.sentence}"
+
+
+def _where(move: Move) -> str:
+    return f"{move.service}/{move.region}" if move.region else move.service

@@ -62,11 +62,24 @@ class Reloader:
         # Last: whoever is alerted by the count finds the reason in the journal.
         self._show.reloaded(outcome)
 
+    def _mend(self) -> tuple[str, str]:
+        """Outcome and sentence where nothing is new: what a failed reload has left in the cloud is put right."""
+        same = "the configuration says the same as before"
+        applied = self._loop.mend()
+        if applied is None:
+            return "unchanged", same
+        if applied.outcome in GOOD:
+            return "accepted", f"{same}, and what a failed build had left is put right ({applied.sentence})"
+        return (
+            "failed",
+            f"{same}, but what a failed build has left could not be put right: {applied.sentence}",
+        )
+
     def _try(self) -> tuple[str, str]:
         """Outcome and sentence of a reload whose input has no mistakes."""
         candidate = self._candidate()
         if candidate.digest == self._loop.parts.digest:
-            return "unchanged", "the configuration says the same as before"
+            return self._mend()
         if candidate.restart:
             changed = ", ".join(candidate.restart)
             return (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from spillway.config.model import Config
-from spillway.errors import PermanentError
+from spillway.errors import TemporaryError
 
 Kind = Literal["cli+plugin", "cli+standin", "embedded"]
 
@@ -64,7 +64,7 @@ def choose(config: Config, kind: Kind | None = None) -> Choice:
     """The engine for this configuration; `kind` overrides what it says.
 
     Raises:
-        PermanentError: what is demanded is not installed, or not allowed for this cloud.
+        TemporaryError: what is demanded is not installed, or not allowed for this cloud.
     """
     wanted = kind or config.daemon.engine.kind
     home = pulumi_home()
@@ -76,12 +76,12 @@ def choose(config: Config, kind: Kind | None = None) -> Choice:
     else:
         why = "the configuration asks for it" if kind is None else "it was asked for"
     if config.cloud == "gcp" and wanted != "cli+plugin":
-        raise PermanentError(
+        raise TemporaryError(
             f"cloud: gcp needs the Pulumi CLI and the gcp plugin {plugin_version()}; {_missing(command, home)}",
             remedy="Run `spillway setup`, or set `cloud: sandbox` to rehearse without them.",
         )
     if _RANK[wanted] > _RANK[best]:
-        raise PermanentError(
+        raise TemporaryError(
             f"the engine {wanted} is not installed: {_missing(command, home)}",
             remedy="Run `spillway setup`, or set `daemon.engine.kind: auto`.",
         )

@@ -16,7 +16,7 @@ from spillway.adapters.engine.choose import plugin_version
 from spillway.adapters.engine.cloud import Cloud, CloudError, CloudTimeout, Deadline
 from spillway.adapters.engine.command import Command, EngineDeadline
 from spillway.adapters.engine.events import Events
-from spillway.adapters.engine.hold import Hold, Turn
+from spillway.adapters.engine.hold import Hold, Turn, unusable
 from spillway.adapters.engine.locks import locks_told
 from spillway.adapters.engine.noise import quiet
 from spillway.adapters.engine.prune import prune
@@ -248,7 +248,10 @@ class Cli:
         """One call at a time, in this process and among all that share the folder."""
         deadline = self._workspace.deadline
         with self._turn.taken(deadline):
-            self._workspace.prepare()
+            try:
+                self._workspace.prepare()
+            except OSError as error:
+                raise unusable(self._workspace.folder, error) from error
             with Hold(self._workspace.folder / "lock", deadline):
                 if self._ready is None:
                     self._ready = self._start()

@@ -17,6 +17,14 @@ _PAUSE = 0.05
 """Seconds between two tries."""
 
 
+def unusable(folder: Path, error: OSError) -> TemporaryError:
+    """Why the engine cannot work in its folder."""
+    return TemporaryError(
+        f"the engine's folder {folder} cannot be used: {error}",
+        remedy="Run every command as the daemon's user, and let daemon.state_dir with all in it belong to that user.",
+    )
+
+
 class Turn:
     """One call at a time, and none after `end`; what the calls share is freed once, by whoever comes last."""
 
@@ -61,7 +69,7 @@ class Hold:
     """Holds the file `path` for the time of a `with` block; the lock dies with its process, a crash leaves nothing.
 
     Raises:
-        TemporaryError: somebody else has held it for all of `deadline` seconds.
+        TemporaryError: somebody else has held it for all of `deadline` seconds, or it cannot be written.
     """
 
     def __init__(self, path: Path, deadline: float) -> None:
@@ -70,8 +78,11 @@ class Hold:
         self._file = -1
 
     def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise unusable(self._path.parent, error) from error
         end = time.monotonic() + self._deadline
         while True:
             try:

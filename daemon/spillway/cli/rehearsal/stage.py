@@ -159,7 +159,12 @@ class Stage:
     def _write_config(self) -> None:
         """The demo's config with our addresses, state folder and speed in it."""
         document = yaml.safe_load(self._source.read_text(encoding="utf-8"))
-        sandbox = document["sandbox"]
+        sandbox = document.get("sandbox")
+        if not isinstance(sandbox, dict) or "scenario" not in sandbox:
+            raise SpillwayError(
+                f"{self._source} has no sandbox.scenario, so there is no world to show it in.",
+                remedy="Set `cloud: sandbox` and sandbox.scenario, as config/demo.yaml does.",
+            )
         sandbox["scenario"] = str((self._source.parent / sandbox["scenario"]).resolve())
         sandbox["http"], sandbox["grpc"] = self.addresses.sandbox, self.addresses.grpc
         if self._speed is not None:
