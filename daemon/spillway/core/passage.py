@@ -16,6 +16,7 @@ from spillway.core.guards import Situation, narrow
 from spillway.core.holds import HoldKind, Holds
 from spillway.core.maker import maker
 from spillway.core.memory import Flight, ServiceMemory
+from spillway.core.moved import without_moved
 from spillway.core.neighbours import Neighbours
 from spillway.core.outcome import Candidate
 from spillway.core.overlay import ServiceSetting
@@ -169,7 +170,7 @@ def _facts(
         )
         after = settle(remember(facts, policy, at), held=held, empty_for=policy.membership.drain_wait, at=at)
         found.append(facts if after is facts.memory else altered(facts, memory=after))
-    return tuple(found)
+    return tuple(without_moved(found, memory.origins, newest_end))
 
 
 def _wanted(
