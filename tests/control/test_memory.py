@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.control.fakes import REGIONS, FakeClock, FakeCloud, fleet
+from tests.control.fakes import REGIONS, FakeClock, FakeCloud, Rig, drain, fleet
 from tests.exporter import example_report as example
 
+from spillway.control.advice import AdviceWatch
 from spillway.control.alarms import AlarmWatch
 from spillway.control.inputs import MINUTE, MinutesSeen, snapshot_record
 from spillway.control.memory import fit, read_back
@@ -19,6 +20,7 @@ from spillway.control.retry import FIRST_WAIT, LONGEST_WAIT, Retry
 from spillway.core.distribution import Distribution
 from spillway.core.outcome import Candidate
 from spillway.core.overlay import Posture, initial_overlay
+from spillway.core.policy import Mode, Policy, Window
 from spillway.core.result import BackendState, Plan, Reason
 from spillway.core.snapshot import Absence, Minute, Missing, Seen
 from spillway.core.topology import Preference
@@ -58,16 +60,29 @@ def test_an_overlay_is_read_back_or_nobody_knows() -> None:
     cloud = FakeCloud(FakeClock(), STARTING)
     pool = STARTING.service("pool")
     cloud.overlay = STARTING.with_service(pool.with_backend(replace(pool.backend("us-east4"), scaler=0.4)))
-    found = read_back(STARTING, cloud.observe_health())
+    found = read_back(STARTING, cloud.observe_health(), {})
     assert found is not None
     assert found.service("pool").backend("us-east4").scaler == 0.4
     cloud.overlay = STARTING.with_service(
         pool.with_backend(replace(pool.backend("us-east4"), member=False, scaler=0.0))
     )
-    found = read_back(STARTING, cloud.observe_health())
+    found = read_back(STARTING, cloud.observe_health(), {})
     assert found == STARTING, "what is not attached is as the configuration says"
     cloud.readable = False
-    assert read_back(STARTING, cloud.observe_health()) is None
+    assert read_back(STARTING, cloud.observe_health(), {}) is None
+
+
+def test_a_region_that_is_out_for_planned_work_stays_out_without_a_memory() -> None:
+    """Its groups are not attached, as with a region that is new in the configuration; only the policy tells them apart."""
+    clock = FakeClock()
+    out = replace(STARTING.service("pool").backend("us-east4"), member=False, scaler=0.0)
+    cloud = FakeCloud(clock, STARTING.with_service(STARTING.service("pool").with_backend(out)))
+    span = Window(start=clock.at - 60.0, end=clock.at + 60.0, reason="new kernel", region="us-east4")
+    policy = Policy(planned=(span,))
+    found = read_back(STARTING, cloud.observe_health(), {"pool": policy.away(clock.at)})
+    assert found is not None
+    assert found.service("pool").backend("us-east4") == out
+    assert read_back(STARTING, cloud.observe_health(), {"pool": policy.away(clock.at + 60.0)}) == STARTING
 
 
 def test_what_is_not_built_yet_is_as_the_configuration_says() -> None:
@@ -78,7 +93,7 @@ def test_what_is_not_built_yet_is_as_the_configuration_says() -> None:
         replace(view, backends=tuple(replace(b, observed=not_built) for b in view.backends))
         for view in seen.services
     )
-    assert read_back(STARTING, replace(seen, services=services)) == STARTING
+    assert read_back(STARTING, replace(seen, services=services), {}) == STARTING
 
 
 def test_patience_doubles_up_to_a_bound_and_urgent_moves_wait_least() -> None:
@@ -160,6 +175,17 @@ def test_an_alarm_is_told_when_it_comes_and_when_it_goes() -> None:
         ("pool: us-east4 has 1 of 16 healthy",),
     )
     assert seen() == ((), ("pool: us-east1 has 1 of 16 healthy",))
+
+
+def test_advice_is_given_once_by_those_who_recommend() -> None:
+    given = {}
+    for mode in (Mode.OBSERVE, Mode.RECOMMEND):
+        rig, watch = Rig(mode=mode).started(drain("europe-west4")), AdviceWatch()
+        given[mode] = [watch.news(rig.loop.tick()) for _ in range(2)]
+    assert given[Mode.OBSERVE] == [(), ()]
+    (text,), again = given[Mode.RECOMMEND]
+    assert text.startswith("pool/europe-west4 scaler 1.00 -> 0.00: ")
+    assert again == ()
 
 
 def test_a_minute_is_written_to_the_journal_once() -> None:

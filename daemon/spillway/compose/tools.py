@@ -44,7 +44,10 @@ class Hands:
         except TemporaryError:
             return starting
         try:
-            return read_back(starting, observer.observe_health()) or starting
+            snapshot = observer.observe_health()
+            policies = load.policies(config)
+            away = {s.name: policies[s.policy].away(snapshot.at) for s in load.fleet(config).services}
+            return read_back(starting, snapshot, away) or starting
         finally:
             observer.close()
 

@@ -153,7 +153,7 @@ class PolicyConfig(Model):
     """How a service is steered."""
 
     mode: Literal["observe", "recommend", "act"] = "observe"
-    """`observe` decides and journals, `recommend` also says what to do, `act` writes."""
+    """`observe` decides and journals, `recommend` also logs each advice as a warning when it is new, `act` writes."""
     slo: SloConfig = SloConfig()
     timing: TimingConfig = TimingConfig()
     rhythm: RhythmConfig = RhythmConfig()

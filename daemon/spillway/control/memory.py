@@ -5,6 +5,7 @@ Losing it is safe. The overlay is then read back from the cloud, and the estimat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
@@ -17,7 +18,7 @@ from spillway.core.memory import ControllerMemory, fresh
 from spillway.core.overlay import Overlay, ServiceSetting
 from spillway.core.result import Plan
 from spillway.core.snapshot import Absence, Missing, Snapshot
-from spillway.core.units import legal_scaler
+from spillway.core.units import RegionName, ServiceName, legal_scaler
 
 VERSION = 1
 """Version of the file; one that is newer than this program is set aside, not guessed at."""
@@ -157,10 +158,13 @@ def _fit_service(setting: ServiceSetting, old: ServiceSetting) -> ServiceSetting
     return replace(setting, posture=old.posture, backends=backends)
 
 
-def read_back(starting: Overlay, snapshot: Snapshot) -> Overlay | None:
+def read_back(
+    starting: Overlay, snapshot: Snapshot, away: Mapping[ServiceName, frozenset[RegionName]]
+) -> Overlay | None:
     """The overlay as the cloud has it, for a start without memory.
 
-    What does not exist yet, or is not attached, is as in `starting`: the configuration says that it belongs there.
+    What does not exist yet, or is not attached, is as in `starting`: the configuration says that it belongs there, unless it is
+    `away`: out for planned work, which nobody may undo.
 
     Returns:
         None where the listing could not be read: nobody knows then what stands.
@@ -174,7 +178,10 @@ def read_back(starting: Overlay, snapshot: Snapshot) -> Overlay | None:
                     continue
                 return None
             seen = backend.observed.value
-            if seen.member:
+            if not seen.member and backend.region in away.get(view.service, ()):
+                out = replace(setting.backend(backend.region), member=False, scaler=0.0)
+                setting = setting.with_backend(out)
+            elif seen.member:
                 found = replace(
                     setting.backend(backend.region), member=True, scaler=legal_scaler(seen.scaler)
                 )

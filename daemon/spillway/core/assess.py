@@ -7,6 +7,7 @@ from spillway.core.facts import Facts
 from spillway.core.maker import maker
 from spillway.core.picture import Picture
 from spillway.core.predict import Region
+from spillway.core.promise import broken
 from spillway.core.reasons import reason
 from spillway.core.result import BackendAssessment, Reason, ServiceAssessment
 from spillway.core.snapshot import Absence, Missing, ObservedBackend, Seen, ServiceView
@@ -151,6 +152,9 @@ def _alarms(picture: Picture, view: ServiceView) -> list[Reason]:
     serving = [f for f in picture.facts if f.serving]
     if serving and all(_unseen(f) for f in serving) and picture.memory.origins:
         alarms.append(reason("blind", service=picture.service.name))
+    missed = broken(picture.facts, picture.policy)
+    if missed is not None:
+        alarms.append(missed)
     alarms.extend(
         reason("region-dead", region=f.region, healthy=f.health.healthy, total=f.health.total)
         for f in picture.facts

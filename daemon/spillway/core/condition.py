@@ -64,6 +64,11 @@ def is_blind(facts: Facts) -> bool:
     return isinstance(facts.window, Blind) and facts.serving and not facts.dead and not facts.idle
 
 
+def is_known(facts: Facts) -> bool:
+    """Whether it is seen how it is: by its traffic, or by its health where nobody is sent there."""
+    return isinstance(facts.window, Window) or (facts.idle and facts.health is not None)
+
+
 def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
     """The memory with `well_since`, `dead_seen` and `empty_since` brought up to date.
 

@@ -47,9 +47,9 @@ class StepResult:
 def tell(plan: Plan, advice: tuple[Move, ...], refusals: tuple[Refusal, ...], quiet: str, mode: str) -> str:
     """One sentence: what is done and why, or why nothing is."""
     if plan.moves:
-        return "; ".join(_line(m) for m in plan.moves)
+        return "; ".join(line(m) for m in plan.moves)
     if advice:
-        return f"nothing done, because the mode is {mode}; advice: " + "; ".join(_line(m) for m in advice)
+        return f"nothing done, because the mode is {mode}; advice: " + "; ".join(line(m) for m in advice)
     gone = [r for r in refusals if r.narrowed_to is None]
     if gone:
         more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
@@ -59,7 +59,8 @@ def tell(plan: Plan, advice: tuple[Move, ...], refusals: tuple[Refusal, ...], qu
     return f"nothing done, because {quiet}"
 
 
-def _line(move: Move) -> str:
+def line(move: Move) -> str:
+    """One move and its reason."""
     return f"{_where(move)} {move.lever} {move.before} -> {move.after}: {move.reason.sentence}"
 
 

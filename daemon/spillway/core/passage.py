@@ -10,7 +10,7 @@ from spillway.core import dead, decide, drift, edits, membership, operate, postu
 from spillway.core.altered import altered
 from spillway.core.assess import assess, panic_of
 from spillway.core.bookkeeping import settle
-from spillway.core.condition import is_blind, remember
+from spillway.core.condition import is_known, remember
 from spillway.core.facts import Facts, facts_of
 from spillway.core.guards import Situation, narrow
 from spillway.core.holds import HoldKind, Holds
@@ -23,6 +23,7 @@ from spillway.core.overlay import ServiceSetting
 from spillway.core.picture import Picture, build, posture_set
 from spillway.core.plan import check_prefixes, ordered
 from spillway.core.policy import Mode, Policy
+from spillway.core.promise import failing
 from spillway.core.reasons import reason
 from spillway.core.rest import hold_after
 from spillway.core.result import Refusal, ServiceAssessment, Verdict
@@ -207,7 +208,10 @@ def _quiet(picture: Picture, candidate: Candidate | None) -> str:
         return reason("in-flight", moves="1 move is" if count == 1 else f"{count} moves are").sentence
     headroom = f"{model.potential() / model.forecast - 1.0:.0%}"
     members = sum(r.member for r in model.regions)
-    well = sum(f.serving and not f.dead and not is_blind(f) for f in picture.facts)
+    sick = failing(picture.facts, picture.policy.slo)
+    if sick is not None:
+        return sick.sentence
+    well = sum(is_known(f) and f.serving and not f.dead for f in picture.facts)
     if not well:
         return reason("no-data").sentence
     which = f"all {members}" if well == members else f"{well} of {members}"

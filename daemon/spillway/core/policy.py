@@ -191,3 +191,7 @@ class Policy:
     shortage: Shortage = Shortage.LEAST_BAD
     planned: tuple[Window, ...] = ()
     freezes: tuple[Window, ...] = ()
+
+    def away(self, at: float) -> frozenset[RegionName]:
+        """Regions that planned work wants empty at UTC second `at`."""
+        return frozenset(w.region for w in self.planned if w.region is not None and w.start <= at < w.end)

@@ -141,6 +141,11 @@ ALARMS = rows(
         "{rate:.1f} req/s reach no backend at all",
         "INVALID_BACKEND and its like: no healthy backend.",
     ),
+    (
+        "slo-missed",
+        "{late:.1%} of the answers took longer than {latency:g} s and {failed:.1%} failed in the last minutes: more than the SLO allows",
+        "`slo`. Late by more than the percentile allows, or failed 14.4 times as often as the availability allows.",
+    ),
     ("blind", "no fresh traffic data for {service}", "Nothing moves until data return."),
     (
         "outside-edit-alarm",
@@ -168,6 +173,11 @@ VERDICTS = rows(
 QUIETS = rows(
     Kind.QUIET,
     ("all-well", "{regions} well, headroom {headroom}", "Nothing to do."),
+    (
+        "no-relief",
+        "{region} answers {late:.1%} late and fails {failed:.1%}, and moving its requests would save too few",
+        "The SLO is missed there, and no lever helps: no other region has room, or none is better. Look at the region.",
+    ),
     (
         "no-better",
         "no set of ceilings would save enough requests (bad now {bad:.2%}, best found {best:.2%}, none gets below {least:.2%}, guards aside)",

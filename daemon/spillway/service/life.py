@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from spillway.control.advice import AdviceWatch
 from spillway.control.alarms import AlarmWatch
 from spillway.control.hand import GOOD
 from spillway.control.progress import Progress
@@ -69,6 +70,7 @@ class Service:
     ) -> None:
         self._loop = loop
         self._alarms = AlarmWatch()
+        self._advice = AdviceWatch()
         self._problems: frozenset[str] = frozenset()
         """What the last tick could not read or did not find; told once."""
         self._ticker = ticker
@@ -167,6 +169,8 @@ class Service:
             for text in sorted(problems - self._problems):
                 _log.warning("Problem: %s", text)
             self._problems = problems
+        for text in self._advice.news(report):
+            _log.warning("Advice: %s", text)
         raised, over = self._alarms.news(report.assessments)
         for text in raised:
             _log.warning("Alarm: %s", text)
