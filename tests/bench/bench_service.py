@@ -218,7 +218,9 @@ def _spread(end: float, number: int) -> Distribution:
     """Latencies of a minute of backend `number`: some 60 requests/s, answered in half a second to two and a half."""
     swing = 1.0 + 0.05 * ((end / 60.0 + number) % 7 - 3) / 3
     counts = tuple([count * swing for count in _COUNTS])
-    spread = histogram(_BOUNDS, counts, count=sum(counts), mean=_MEAN)  # with the reader's own checks, as from `decode.Points`
+    spread = histogram(
+        _BOUNDS, counts, count=sum(counts), mean=_MEAN
+    )  # with the reader's own checks, as from `decode.Points`
     assert spread is not None
     return spread
 

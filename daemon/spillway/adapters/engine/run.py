@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from spillway.adapters.engine.cloud import CloudError, Deadline
-from spillway.adapters.engine.describe import describe
+from spillway.adapters.engine.describe import describe, hidden
 from spillway.adapters.engine.diff import UNKNOWN, Verdict
 from spillway.adapters.engine.introduce import introduce
 from spillway.adapters.engine.kind import Props
@@ -36,6 +36,14 @@ class Declared:
     ignore: tuple[str, ...] = ()
     delete_before: bool | None = None
     """None leaves it to the provider."""
+
+    def introduced(self) -> tuple[str, ...]:
+        """What people are told of it when it is new."""
+        return introduce(hidden(self.inputs, self.secret))
+
+    def described(self, verdict: Verdict, olds: Props) -> tuple[str, ...]:
+        """What people are told of its changes; that a secret changed, and never to what."""
+        return describe(verdict.differences, hidden(olds, self.secret), hidden(self.inputs, self.secret))
 
 
 class StoppedError(Exception):
@@ -126,19 +134,19 @@ class Run:
     def _create(self, urn: str, declared: Declared, operation: str) -> tuple[str, Props]:
         resource_id = self._provider.resource_id(declared.token, declared.inputs)
         if self._dry:
-            self._note(operation, declared.token, declared.name, introduce(declared.inputs))
+            self._note(operation, declared.token, declared.name, declared.introduced())
             return "", self._provider.planned(declared.token, declared.inputs)
         pending = self._state.begin("creating", _resource(urn, declared, resource_id, {}))
         with _Ending(self._state, pending):
             resource_id, outputs = self._provider.create(declared.token, declared.inputs, self._deadline)
             self._state.finish(pending, _resource(urn, declared, resource_id, outputs))
-        self._note(operation, declared.token, declared.name, introduce(declared.inputs))
+        self._note(operation, declared.token, declared.name, declared.introduced())
         return resource_id, outputs
 
     def _update(
         self, old: Resource, declared: Declared, verdict: Verdict, old_inputs: Props, outputs: Props
     ) -> tuple[str, Props]:
-        details = describe(verdict.differences, outputs, declared.inputs)
+        details = declared.described(verdict, outputs)
         if self._dry:
             self._note("update", declared.token, declared.name, details)
             planned = {name: UNKNOWN for name in kind_of(declared.token).computed if name == "fingerprint"}
@@ -160,12 +168,7 @@ class Run:
         if before is None:
             before = old.id == self._provider.resource_id(declared.token, declared.inputs)
         if self._dry:
-            self._note(
-                "replace",
-                declared.token,
-                declared.name,
-                describe(verdict.differences, outputs, declared.inputs),
-            )
+            self._note("replace", declared.token, declared.name, declared.described(verdict, outputs))
             return "", self._provider.planned(declared.token, declared.inputs)
         if before:
             self._clear_dependents(old)

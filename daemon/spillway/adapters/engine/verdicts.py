@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spillway.adapters.engine.cloud import CloudError, CloudTimeout
+from spillway.adapters.engine.describe import SECRET
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 from spillway.ports import Applied, Outcome, PreviewedChange
 
 _STATUS = re.compile(r"googleapi: (?:got HTTP response code|Error) (\d{3})\b:?\s*(.*)", re.DOTALL)
 _TAKEN = re.compile(r"already[ _]?exists", re.IGNORECASE)
+_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL)
 _ROUND = re.compile(r"\s+")
 _LONGEST = 300
 """Characters of an API's message that a sentence quotes."""
@@ -32,8 +34,8 @@ def cloud_error(text: str) -> CloudError | None:
 
 
 def shorten(text: str) -> str:
-    """One line, not too long."""
-    line = _ROUND.sub(" ", text).strip()
+    """One line, not too long, and without a private key: the API quotes the value that it refuses."""
+    line = _ROUND.sub(" ", _KEY.sub(SECRET, text)).strip()
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 
