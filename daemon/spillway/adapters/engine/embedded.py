@@ -78,6 +78,7 @@ class Embedded:
             problem = self._evaluate(run, overlay)
             if problem is not None:
                 raise TemporaryError(f"the preview stopped: {shorten(str(problem))}")
+            run.remove_rest()
             return Preview(changes=tuple(run.changes), same=run.same)
 
     def build(self, overlay: Overlay) -> Applied:
