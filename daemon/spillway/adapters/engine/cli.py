@@ -174,7 +174,7 @@ class Cli:
                     refreshed = foreign = True
                     events.errors.clear()
                     problem = act(stack, events, refresh=True)
-                self._doubtful = isinstance(problem, CloudTimeout)
+                self._doubtful = isinstance(problem, CloudError) and problem.doubtful
                 self._stale = self._stale and problem is not None
                 if problem is None:
                     self._keep_outputs(events.outputs)

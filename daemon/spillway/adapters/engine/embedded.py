@@ -99,9 +99,7 @@ class Embedded:
             if not run.errors:
                 state.outputs = {}
                 state.save()
-            return self._result(
-                run, run.errors[0] if run.errors else None, begun, refreshed=bool(mended), state=state
-            )
+            return self._result(run, run.problem, begun, refreshed=bool(mended), state=state)
 
         return self._mutate(act)
 
@@ -146,7 +144,7 @@ class Embedded:
         problem = self._evaluate(run, overlay, state)
         if problem is None:
             run.remove_rest()
-            problem = run.errors[0] if run.errors else None
+            problem = run.problem
         state.save()
         return run, problem
 
@@ -155,7 +153,7 @@ class Embedded:
             self._program(overlay), run, stack=self._stack, parallel=self._parallel, dry=state is None
         )
         if run.errors:
-            return run.errors[0]
+            return run.problem
         if failure is not None:
             return TemporaryError(f"the program failed: {failure}")
         if state is not None:

@@ -87,6 +87,12 @@ class Run:
                 self.errors.append(error)
             raise
 
+    @property
+    def problem(self) -> CloudError | SpillwayError | None:
+        """What went wrong: of several errors the one that leaves most in doubt."""
+        doubtful = (error for error in self.errors if isinstance(error, CloudError) and error.doubtful)
+        return next(doubtful, next(iter(self.errors), None))
+
     def remove_rest(self) -> None:
         """Delete what the program no longer declares, and what was replaced; dependents first."""
         rest = [resource for urn, resource in self._state.resources.items() if urn not in self._seen]
