@@ -81,6 +81,7 @@ def engine_at(url: str, folder: Path) -> Embedded:
         endpoint=url,
         folder=folder,
         stack="main",
+        name="lb",
         deadline=20.0,
         parallel=8,
     )

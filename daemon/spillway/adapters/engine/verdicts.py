@@ -9,6 +9,7 @@ from typing import Any
 
 from spillway.adapters.engine.cloud import IN_DOUBT, CloudError, CloudTimeout
 from spillway.adapters.engine.describe import SECRET
+from spillway.adapters.engine.owner import OtherNameError
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 from spillway.ports import Applied, Outcome, PreviewedChange
 
@@ -111,6 +112,8 @@ def outcome_of(error: object, *, anything_done: bool) -> tuple[Outcome, str]:
         return Outcome.UNKNOWN, f"no answer within the deadline; {_DOUBT}"
     if isinstance(error, CloudError) and error.doubtful:
         return Outcome.UNKNOWN, f"{shorten(str(error))}; {_DOUBT}"
+    if isinstance(error, OtherNameError):
+        return Outcome.REFUSED, f"{error}; nothing was changed. {error.remedy}"
     if is_conflict(error):
         return (
             Outcome.CONFLICT,
