@@ -49,3 +49,30 @@ def test_what_was_planned_is_what_is_built(
     assert sorted(applied.changes) == planned
     assert engine.preview(wanted).changes == ()
     getattr(engine, "close")()  # noqa: B009 not part of the port
+
+
+def test_a_destroy_removes_all_at_once_where_dependencies_were_lost(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    """A group that Spillway made and that is then given stays in use by a service that no longer depends on it."""
+
+    def with_group(**create: Any) -> Config:
+        raw = document(services={"pool": {"health_check": "ready", "regions": ["europe-west1"]}})
+        raw["topology"]["regions"] = {
+            "europe-west1": {
+                "groups": [{"zone": "europe-west1-b", "neg": "new", **create}],
+                "balancing": {"mode": "RATE", "max_rate_per_endpoint": 10},
+            }
+        }
+        return Config.model_validate(raw)
+
+    wanted = overlay(regions=("europe-west1",))
+    for config in (with_group(create={"port": 8080}), with_group()):
+        engine = deployer(config, tmp_path, kind="embedded", endpoint=sandbox.url)
+        applied = engine.build(wanted)
+    assert "already being used" in applied.sentence
+    applied = engine.destroy()
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert [name for _, name in applied.changes][-1] == "new-europe-west1-b"
+    assert engine.destroy().outcome is Outcome.UNCHANGED
+    getattr(engine, "close")()  # noqa: B009 not part of the port

@@ -15,7 +15,7 @@ from spillway.adapters.engine.kind import Props
 from spillway.adapters.engine.mend import adopted
 from spillway.adapters.engine.standin import StandIn, kind_of, words_for
 from spillway.adapters.engine.state import Pending, Resource, State
-from spillway.adapters.engine.verdicts import is_taken
+from spillway.adapters.engine.verdicts import is_in_use, is_taken
 from spillway.errors import SpillwayError
 from spillway.ports import PreviewedChange
 
@@ -195,21 +195,39 @@ class Run:
                     self._cleared.add(dependent.urn)
 
     def _delete_in_order(self, rest: list[Resource]) -> None:
-        """Level by level: all that nothing else needs any more, at the same time."""
+        """Level by level: all that nothing else needs any more, at the same time.
+
+        Dependencies do not tell everything: nothing refers any more to a group that was taken out of the program, and
+        yet the cloud has it in use until the service is gone. Such a one comes last, and of several the youngest first.
+        """
         left = {resource.urn: resource for resource in rest}
+        held: set[str] = set()
         with ThreadPoolExecutor(max_workers=8, thread_name_prefix="spillway-delete") as pool:
             while left and not self.errors:
                 needed = {urn for resource in left.values() for urn in resource.dependencies}
                 level = [resource for urn, resource in left.items() if urn not in needed] or list(
                     left.values()
                 )
-                list(pool.map(lambda resource: self._guarded(self._delete_and_note, resource), level))
+                list(
+                    pool.map(lambda resource: self._guarded(self._delete_unless_held, resource, held), level)
+                )
                 for resource in level:
                     del left[resource.urn]
+        for resource in reversed(rest):
+            if resource.urn in held and not self.errors:
+                self._guarded(self._delete_and_note, resource)
 
-    def _guarded(self, act: Callable[[Resource], None], resource: Resource) -> None:
+    def _delete_unless_held(self, resource: Resource, held: set[str]) -> None:
         try:
-            act(resource)
+            self._delete_and_note(resource)
+        except CloudError as error:
+            if not is_in_use(error):
+                raise
+            held.add(resource.urn)
+
+    def _guarded(self, act: Callable[..., None], *what: object) -> None:
+        try:
+            act(*what)
         except (CloudError, SpillwayError) as error:
             with self._lock:
                 self.errors.append(error)

@@ -96,6 +96,11 @@ def is_taken(error: object) -> bool:
     return isinstance(error, CloudError) and error.status == 409 and _TAKEN.search(str(error)) is not None
 
 
+def is_in_use(error: object) -> bool:
+    """True for a delete that was refused because something else holds on to the resource."""
+    return isinstance(error, CloudError) and _IN_USE.search(str(error)) is not None
+
+
 def is_passing(error: CloudError) -> bool:
     """True for a refusal that the same request need not meet a minute later."""
     return error.status == 429 or (error.status < 500 and error.reason.lower() in _PASSING)
@@ -130,7 +135,7 @@ def outcome_of(error: object, *, anything_done: bool) -> tuple[Outcome, str]:
 def _refused(error: CloudError, *, anything_done: bool) -> tuple[Outcome, str]:
     """The verdict where the failing request itself surely changed nothing."""
     what = shorten(str(error)) if error.unsent else f"refused with {error.status}: {shorten(str(error))}"
-    remedy = _NOT_OURS if is_taken(error) else _HELD if _IN_USE.search(str(error)) else ""
+    remedy = _NOT_OURS if is_taken(error) else _HELD if is_in_use(error) else ""
     if not is_final(error):
         remedy = ". That may pass: it is tried again with the next change, or by the same command"
     if anything_done:
