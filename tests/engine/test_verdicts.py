@@ -37,6 +37,21 @@ SAID = [
     (UPDATING + "googleapi: got HTTP response code 502 with body: <html>", Outcome.UNKNOWN),
     (CREATING + "googleapi: Error 503: The service is unavailable., backendError", Outcome.UNKNOWN),
     (REFRESHING + "googleapi: Error 503: The service is unavailable., backendError", Outcome.FAILED),
+    (
+        "googleapi: Error 504: no, backendError\n ~  gcp:compute:URLMap lb **refreshing failed** error: update failed",
+        Outcome.FAILED,
+    ),
+    (
+        "googleapi: Error 504: no, backendError\n ~  gcp:compute:URLMap lb **updating failed** error: update failed",
+        Outcome.UNKNOWN,
+    ),
+    (
+        UPDATING
+        + "googleapi: Error 400: no, invalid\n"
+        + UPDATING
+        + "googleapi: Error 504: no, backendError",
+        Outcome.UNKNOWN,
+    ),
     (UPDATING + 'Put "http://h/x": context deadline exceeded', Outcome.UNKNOWN),
     (REFRESHING + 'Get "http://h/x": context deadline exceeded', Outcome.FAILED),
     (CREATING + 'Post "http://h/x": dial tcp 127.0.0.1:1: connect: connection refused', Outcome.FAILED),

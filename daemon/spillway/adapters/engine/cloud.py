@@ -35,7 +35,7 @@ class CloudError(Exception):
         self.partial = False
         """True if an earlier call of the same step had been carried out."""
         self.unsent = False
-        """True if there was no connection to send the request over."""
+        """True if no change was sent: there was no connection, or the engine was only reading."""
         self.doubtful = False
         """True if a change was sent and nobody knows whether it was or will be carried out."""
 

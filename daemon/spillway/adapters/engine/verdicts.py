@@ -25,8 +25,12 @@ _LOST = re.compile(
     r"|connection reset by peer|server closed idle connection"
 )
 """How the provider and the stand-in word an end that they did not see."""
-_CHANGING = re.compile(r"\b(?:creating|updating|deleting) urn:|Error (?:creating|updating|deleting|waiting)")
-_READING = re.compile(r"\brefreshing urn:|Error when reading or editing")
+_CHANGING = re.compile(
+    r"\b(?:creating|updating|deleting) urn:|Error (?:creating|updating|deleting|waiting)"
+    r"|\*\*(?:creating|updating|deleting|replacing)"
+)
+_READING = re.compile(r"\brefreshing urn:|Error when reading or editing|\*\*refreshing failed")
+"""How plugin and CLI tell in which step something failed; the stand-in's words alone do not."""
 _PASSING = frozenset(
     {
         "ratelimitexceeded",
@@ -56,28 +60,34 @@ _DOUBT = "it may have been carried out, so the cloud is read first"
 
 
 def cloud_error(text: str) -> CloudError | None:
-    """The API's refusal, or the lost connection, inside an engine's diagnostic; None if there is neither."""
+    """The API's refusal, or the lost connection, inside an engine's diagnostic; None if there is neither.
+
+    Of several refusals it is the one that leaves most in doubt.
+    """
     reading = _READING.search(text) is not None and _CHANGING.search(text) is None
-    match = _STATUS.search(text)
-    if match is None:
+    matches = list(_STATUS.finditer(text))
+    if not matches:
         return _unanswered(text, reading=reading)
+    match = next((found for found in matches if int(found[1]) in IN_DOUBT), matches[0])
     status, message, reason = match.groups()
     if reason is None and (later := _REASON.search(text, match.end())):
         reason = later[1]
     error = CloudError(int(status), shorten(message), reason=reason or "")
     error.doubtful = error.status in IN_DOUBT and not reading
+    error.unsent = reading
     return error
 
 
 def _unanswered(text: str, *, reading: bool) -> CloudError | None:
     """No answer at all: before anything was sent, or after."""
-    if _LOST.search(text):
-        return CloudError(0, shorten(text)) if reading else CloudTimeout(shorten(text))
-    if _UNCONNECTED.search(text):
-        error = CloudError(0, shorten(text))
-        error.unsent = True
-        return error
-    return None
+    lost = _LOST.search(text) is not None
+    if lost and not reading:
+        return CloudTimeout(shorten(text))
+    if not lost and _UNCONNECTED.search(text) is None:
+        return None
+    error = CloudError(0, shorten(text))
+    error.unsent = True
+    return error
 
 
 def shorten(text: str) -> str:
