@@ -78,7 +78,7 @@ def test_refusals_and_conflicts_are_told_apart(engine: Deployer, cloud: TinyClou
 
     def refuse(method: str, _path: str) -> None:
         if method == "PUT":
-            raise Refuse(status, "no")
+            raise Refuse(status, "no" if status == 400 else "Invalid fingerprint.")
 
     cloud.before = refuse
     status = 400

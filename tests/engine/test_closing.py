@@ -37,6 +37,7 @@ def engine(cloud: TinyCloud, tmp_path: Path) -> Embedded:
         endpoint=cloud.url,
         folder=tmp_path,
         stack="main",
+        name="lb",
         deadline=60.0,
         parallel=4,
     )

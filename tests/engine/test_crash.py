@@ -29,6 +29,7 @@ def engine(cloud: TinyCloud, folder: Path, deadline: float = 20.0) -> Embedded:
         endpoint=cloud.url,
         folder=folder,
         stack="main",
+        name="lb",
         deadline=deadline,
         parallel=4,
     )
@@ -181,6 +182,7 @@ def test_the_state_file_has_no_secret_in_clear(cloud: TinyCloud, tmp_path: Path)
         endpoint=cloud.url,
         folder=tmp_path,
         stack="main",
+        name="lb",
         deadline=20,
         parallel=4,
     )

@@ -31,6 +31,7 @@ def engine(cloud: TinyCloud, tmp_path: Path) -> Iterator[Embedded]:
         endpoint=cloud.url,
         folder=tmp_path,
         stack="main",
+        name="lb",
         deadline=20.0,
         parallel=8,
     )

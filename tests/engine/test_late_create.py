@@ -30,6 +30,7 @@ def engine(cloud: TinyCloud, folder: Path) -> Embedded:
         endpoint=cloud.url,
         folder=folder,
         stack="main",
+        name="lb",
         deadline=30.0,
         parallel=4,
     )

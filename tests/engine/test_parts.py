@@ -24,7 +24,7 @@ from spillway.adapters.engine.missed import Missed
 from spillway.adapters.engine.prune import prune
 from spillway.adapters.engine.render import render_preview
 from spillway.adapters.engine.repair import repaired
-from spillway.adapters.engine.verdicts import cloud_error, outcome_of, sentence
+from spillway.adapters.engine.verdicts import outcome_of, sentence
 from spillway.config.model import Config
 from spillway.errors import PermanentError, TemporaryError
 from spillway.ports import Outcome, Preview, PreviewedChange
@@ -140,14 +140,6 @@ def test_a_new_resource_is_introduced_and_never_told_in_the_sentence() -> None:
 )
 def test_verdicts(error: Exception, done: bool, outcome: Outcome) -> None:
     assert outcome_of(error, anything_done=done)[0] is outcome
-
-
-def test_the_provider_s_words_are_understood() -> None:
-    text = 'Error updating BackendService "projects/p/...": googleapi: Error 412: Invalid fingerprint., conditionNotMet'
-    error = cloud_error(f"updating failed\n{text}\n")
-    assert error is not None
-    assert error.status == 412
-    assert cloud_error("no language plugin found") is None
 
 
 def lock_file(state: Path, pid: int, host: str, when: datetime) -> None:

@@ -73,6 +73,7 @@ class Cli:
             SpillwayError: the engine cannot tell.
         """
         with self._alone() as (command, stack):
+            self._workspace.owner.check()
             command.allow(self._workspace.deadline)
             events = Events()
             problem = self._call(
@@ -95,7 +96,10 @@ class Cli:
         return self._up(overlay, look=False)
 
     def _up(self, overlay: Overlay, *, look: bool) -> Applied:
+        owner = self._workspace.owner
+
         def up(stack: LeanStack, events: Events, *, refresh: bool) -> Problem | None:
+            owner.claim()
             return self._call(
                 events,
                 lambda program: stack.up(
@@ -107,7 +111,7 @@ class Cli:
                 self._program(overlay),
             )
 
-        done = self._mutate(up)
+        done = owner.settle(self._mutate(up))
         if done.outcome in {Outcome.DONE, Outcome.UNCHANGED}:
             # All that is declared is in the state by now: nothing can be missed any more.
             self._workspace.missed.keep([])
@@ -128,6 +132,7 @@ class Cli:
         done = self._mutate(down)
         if done.outcome in {Outcome.DONE, Outcome.UNCHANGED}:
             self._keep_outputs({})
+            self._workspace.owner.free()
         return done
 
     def recover(self) -> str | None:
@@ -174,7 +179,7 @@ class Cli:
                     refreshed = foreign = True
                     events.errors.clear()
                     problem = act(stack, events, refresh=True)
-                self._doubtful = isinstance(problem, CloudTimeout)
+                self._doubtful = isinstance(problem, CloudError) and problem.doubtful
                 self._stale = self._stale and problem is not None
                 if problem is None:
                     self._keep_outputs(events.outputs)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from spillway.adapters.why import why
 
@@ -18,6 +19,8 @@ _POLL_FIRST = 0.05
 """Seconds before the first look at an operation that was not done at once."""
 _POLL_LAST = 1.0
 """Longest pause between two looks."""
+IN_DOUBT = frozenset({500, 502, 503, 504})
+"""Answers to a change after which it may be carried out all the same: some come from a gateway that lost sight of it."""
 _CONNECT_TIMEOUT = 5.0
 """Seconds to connect: the server is on this machine."""
 
@@ -31,16 +34,22 @@ class CloudError(Exception):
         self.reason = reason
         self.partial = False
         """True if an earlier call of the same step had been carried out."""
+        self.unsent = False
+        """True if no change was sent: there was no connection, or the engine was only reading."""
+        self.doubtful = False
+        """True if a change was sent and nobody knows whether it was or will be carried out."""
 
     @property
     def refused(self) -> bool:
         """True if it is certain that nothing was done."""
-        return 400 <= self.status < 500 and self.status not in {404, 408} and not self.partial
+        no = self.unsent or (400 <= self.status < 500 and self.status not in {404, 408})
+        return no and not self.partial
 
     def __str__(self) -> str:
         """As the real provider words it, so that one classifier reads both."""
         text = super().__str__()
-        return f"googleapi: Error {self.status}: {text}, {self.reason}" if self.status else text
+        reason = f", {self.reason}" if self.reason else ""
+        return f"googleapi: Error {self.status}: {text}{reason}" if self.status else text
 
 
 class CloudTimeout(CloudError):
@@ -48,6 +57,7 @@ class CloudTimeout(CloudError):
 
     def __init__(self, message: str) -> None:
         super().__init__(0, message, reason="deadline")
+        self.doubtful = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,15 +144,28 @@ class Cloud:
 
         Raises:
             CloudTimeout: no answer within the deadline.
-            CloudError: the change or its operation was refused.
+            CloudError: the change or its operation was refused, or (`doubtful`) its end was not seen.
         """
-        operation = self._send(request, deadline)
+        try:
+            operation = self._send(request, deadline)
+        except CloudError as error:
+            error.doubtful = error.doubtful or error.status in IN_DOUBT or not (error.status or error.unsent)
+            raise
+        _raise_failed(self._ended(request, operation, deadline))
+
+    def _ended(self, request: Request, operation: Body, deadline: Deadline) -> Body:
+        """The operation when it is done; an error on the way there leaves open what became of it."""
         pause = _POLL_FIRST
-        while not _is_done(operation):
-            deadline.stop.wait(min(pause, deadline.left()))
-            pause = min(2 * pause, _POLL_LAST)
-            operation = self._send(Request(method="GET", path=_operation_path(request, operation)), deadline)
-        _raise_failed(operation)
+        try:
+            while not _is_done(operation):
+                deadline.stop.wait(min(pause, deadline.left()))
+                pause = min(2 * pause, _POLL_LAST)
+                look = Request(method="GET", path=_operation_path(request, operation))
+                operation = self._send(look, deadline)
+        except CloudError as error:
+            error.doubtful, error.unsent = True, False
+            raise
+        return operation
 
     def _send(self, request: Request, deadline: Deadline) -> Body:
         # Network Services has locations in its paths, Compute has not.
@@ -151,8 +174,12 @@ class Cloud:
             answer = self._session.request(
                 request.method, url, json=request.body, timeout=(_CONNECT_TIMEOUT, deadline.left())
             )
-        except requests.ConnectTimeout as error:
-            raise CloudError(0, f"{url.partition('?')[0]} cannot be reached: {why(error)}") from error
+        except requests.ConnectionError as error:
+            if not (isinstance(error, requests.ConnectTimeout) or _is_unconnected(error)):
+                raise CloudError(0, f"{request.method} {request.path}: {why(error)}") from error
+            unsent = CloudError(0, f"{url.partition('?')[0]} cannot be reached: {why(error)}")
+            unsent.unsent = True
+            raise unsent from error
         except requests.Timeout as error:
             raise CloudTimeout(f"{request.method} {request.path}: no answer within the deadline") from error
         except requests.RequestException as error:
@@ -166,6 +193,12 @@ class Cloud:
                 answer.status_code, f"{request.method} {request.path}: the answer is no JSON"
             ) from error
         return body if isinstance(body, dict) else {}
+
+
+def _is_unconnected(error: requests.ConnectionError) -> bool:
+    """True if there never was a connection, as when it is refused; else the request may have been read."""
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), NewConnectionError)
 
 
 def _is_done(operation: Body) -> bool:

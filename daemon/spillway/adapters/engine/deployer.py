@@ -46,6 +46,7 @@ def _make(choice: Choice, config: Config, folder: Path, endpoint: str | None) ->
             endpoint=endpoint or "",
             folder=folder / "embedded",
             stack=settings.stack,
+            name=config.name,
             deadline=settings.deadline,
             parallel=settings.parallel,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from spillway.adapters.engine.diff import UNKNOWN, Difference
@@ -25,12 +25,20 @@ _WORDS = {
     "timeoutSec": "timeout seconds",
     "portRange": "port",
 }
+SECRET = "[secret]"  # noqa: S105 the mark of a secret, none itself
+"""What stands for a secret value wherever people read; Pulumi's own events have the same."""
 _PLACE = re.compile(r"/(zones|regions)/([^/]+)/")
 
 
 def describe(differences: tuple[Difference, ...], olds: Props, news: Props) -> tuple[str, ...]:
     """One phrase for each difference between the old and the new inputs of a resource."""
     return tuple(_phrases(differences, olds, news))
+
+
+def hidden(props: Props, secret: Iterable[str]) -> Props:
+    """`props` with a mark instead of each secret, so that no phrase made of them can tell it."""
+    names = frozenset(secret)
+    return {name: SECRET if name in names else value for name, value in props.items()}
 
 
 def _phrases(differences: tuple[Difference, ...], olds: Props, news: Props) -> Iterator[str]:
@@ -43,6 +51,9 @@ def _phrases(differences: tuple[Difference, ...], olds: Props, news: Props) -> I
 
 
 def _phrase(path: str, olds: Props, news: Props) -> str:
+    top = path.partition(".")[0].partition("[")[0]
+    if SECRET in (olds.get(top), news.get(top)):
+        return f"{_WORDS.get(top, top)} changes (secret)"
     place = re.match(r"backends\[(\d+)\](?:\.(\w+))?", path)
     if place is None:
         word = re.sub(r"\[\d+\]", "", path)
@@ -83,6 +94,8 @@ def text(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, int | float):
         return f"{value:g}" if value != 1 else "1.0"
+    if isinstance(value, str) and "\n" in value:
+        return f"({len(value.splitlines())} lines)"
     if isinstance(value, str):
         return last_part(value) if "projects/" in value else value
     return f"{len(value)} parts" if isinstance(value, list | dict) else str(value)

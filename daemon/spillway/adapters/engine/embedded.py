@@ -11,6 +11,7 @@ from spillway.adapters.engine.cloud import Cloud, CloudError, Deadline
 from spillway.adapters.engine.hold import Hold, Turn
 from spillway.adapters.engine.mend import mend, refresh
 from spillway.adapters.engine.monitor import evaluate
+from spillway.adapters.engine.owner import Owner
 from spillway.adapters.engine.run import Run
 from spillway.adapters.engine.standin import StandIn
 from spillway.adapters.engine.state import State
@@ -42,15 +43,17 @@ class Embedded:
         endpoint: str,
         folder: Path,
         stack: str,
+        name: str,
         deadline: float,
         parallel: int,
     ) -> None:
-        """`program` makes the Pulumi program of an overlay; `deadline` is in wall seconds, for one call."""
+        """`program` makes the Pulumi program of an overlay, all for one load balancer `name`; `deadline` is in wall seconds, for one call."""
         self._program = program
         self._cloud = Cloud.sandbox(endpoint)
         self._provider = StandIn(self._cloud)
         self._folder = folder
         self._stack = stack
+        self._name = name
         self._deadline = deadline
         self._parallel = parallel
         self._turn = Turn(self._cloud.close)
@@ -69,6 +72,7 @@ class Embedded:
             SpillwayError: the engine cannot tell.
         """
         with self._alone() as deadline:
+            self._owner().check()
             state = self._state()
             try:
                 refresh(state, self._provider, deadline)
@@ -78,15 +82,16 @@ class Embedded:
             problem = self._evaluate(run, overlay)
             if problem is not None:
                 raise TemporaryError(f"the preview stopped: {shorten(str(problem))}")
+            run.remove_rest()
             return Preview(changes=tuple(run.changes), same=run.same)
 
     def build(self, overlay: Overlay) -> Applied:
         """Make the load balancer what (config, overlay) say, after reading what stands."""
-        return self._mutate(lambda *what: self._apply(overlay, *what, look=True))
+        return self._up(overlay, look=True)
 
     def apply(self, overlay: Overlay) -> Applied:
         """The same by what is remembered."""
-        return self._mutate(lambda *what: self._apply(overlay, *what, look=False))
+        return self._up(overlay, look=False)
 
     def destroy(self) -> Applied:
         """Remove all that this stack has made."""
@@ -98,9 +103,8 @@ class Embedded:
             if not run.errors:
                 state.outputs = {}
                 state.save()
-            return self._result(
-                run, run.errors[0] if run.errors else None, begun, refreshed=bool(mended), state=state
-            )
+                self._owner().free()
+            return self._result(run, run.problem, begun, refreshed=bool(mended), state=state)
 
         return self._mutate(act)
 
@@ -119,6 +123,15 @@ class Embedded:
         except SpillwayError:
             return {}
 
+    def _up(self, overlay: Overlay, *, look: bool) -> Applied:
+        owner = self._owner()
+
+        def act(state: State, deadline: Deadline, begun: float) -> Applied:
+            owner.claim()
+            return self._apply(overlay, state, deadline, begun, look=look)
+
+        return owner.settle(self._mutate(act))
+
     def _apply(
         self, overlay: Overlay, state: State, deadline: Deadline, begun: float, *, look: bool
     ) -> Applied:
@@ -129,23 +142,23 @@ class Embedded:
             except CloudError as error:
                 return unseen(error, begun)
             state.save()
-        run, problem = self._up(state, overlay, deadline)
+        run, problem = self._once(state, overlay, deadline)
         foreign = is_conflict(problem)
         done = list(run.changes)
         if foreign:
             # Somebody else wrote: take what is there as the new truth and try once more.
             refresh(state, self._provider, deadline)
             state.save()
-            run, problem = self._up(state, overlay, deadline)
+            run, problem = self._once(state, overlay, deadline)
             run.changes[:0] = done
         return self._result(run, problem, begun, refreshed=refreshed or foreign, foreign=foreign, state=state)
 
-    def _up(self, state: State, overlay: Overlay, deadline: Deadline) -> tuple[Run, Exception | None]:
+    def _once(self, state: State, overlay: Overlay, deadline: Deadline) -> tuple[Run, Exception | None]:
         run = Run(state, self._provider, deadline, stack=self._stack, dry=False)
         problem = self._evaluate(run, overlay, state)
         if problem is None:
             run.remove_rest()
-            problem = run.errors[0] if run.errors else None
+            problem = run.problem
         state.save()
         return run, problem
 
@@ -154,7 +167,7 @@ class Embedded:
             self._program(overlay), run, stack=self._stack, parallel=self._parallel, dry=state is None
         )
         if run.errors:
-            return run.errors[0]
+            return run.problem
         if failure is not None:
             return TemporaryError(f"the program failed: {failure}")
         if state is not None:
@@ -181,6 +194,9 @@ class Embedded:
                 return act(self._state(), deadline, begun)
         except (CloudError, SpillwayError, OSError) as error:
             return not_begun(error, begun)
+
+    def _owner(self) -> Owner:
+        return Owner(self._folder / f"{self._stack}.name", self._name)
 
     def _state(self) -> State:
         return State(self._folder / f"{self._stack}.json")

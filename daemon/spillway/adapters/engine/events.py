@@ -7,11 +7,12 @@ from typing import Any
 
 from pulumi.automation.events import EngineEvent, OpType, StepEventMetadata
 
-from spillway.adapters.engine.describe import describe
-from spillway.adapters.engine.diff import compare
+from spillway.adapters.engine.describe import SECRET, describe
+from spillway.adapters.engine.diff import Change, Difference, compare
 from spillway.adapters.engine.introduce import introduce
 from spillway.adapters.engine.kind import Props
 from spillway.adapters.engine.standin import KINDS, words_for
+from spillway.adapters.engine.wire import is_secret
 from spillway.ports import PreviewedChange
 
 _STACK = "pulumi:pulumi:Stack"
@@ -80,7 +81,11 @@ def _details(metadata: StepEventMetadata) -> tuple[str, ...]:
     old_inputs, old, new = (
         _props(part) for part in (metadata.old.inputs, metadata.old.outputs, metadata.new.inputs)
     )
-    return describe(compare(kind, old_inputs, old, new).differences, old, new)
+    # Two secrets look alike here; which of them changed, the engine alone knows.
+    unlike = tuple(
+        Difference(name, Change.UPDATE) for name in metadata.diffs or () if new.get(name) == SECRET
+    )
+    return describe((*compare(kind, old_inputs, old, new).differences, *unlike), old, new)
 
 
 def _props(value: Any) -> Props:
@@ -88,7 +93,9 @@ def _props(value: Any) -> Props:
 
 
 def _plain(value: Any) -> Any:
-    """`value` without the plugin's notes, at any depth, about which of its parts are defaults."""
+    """`value` without secrets and without the plugin's notes, at any depth, about which of its parts are defaults."""
+    if is_secret(value):
+        return SECRET
     if isinstance(value, Mapping):
         return {name: _plain(part) for name, part in value.items() if name != _NOTES}
     return [_plain(part) for part in value] if isinstance(value, list) else value

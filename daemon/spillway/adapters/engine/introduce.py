@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from spillway.adapters.engine.describe import text, where
+from spillway.adapters.engine.describe import SECRET, text, where
 from spillway.adapters.engine.diff import UNKNOWN
 from spillway.adapters.engine.kind import Props
 
@@ -29,8 +29,8 @@ _PROBES = {
 
 
 def introduce(news: Props) -> tuple[str, ...]:
-    """One phrase for each thing that a person wants to know of a resource with these inputs."""
-    return tuple(_phrases(news))
+    """One phrase for each thing that a person wants to know of a resource with these inputs; nothing of a secret."""
+    return tuple(_phrases({name: value for name, value in news.items() if value != SECRET}))
 
 
 def _phrases(news: Props) -> Iterator[str]:

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from spillway.adapters.engine.cloud import CloudError, Deadline
-from spillway.adapters.engine.describe import describe
+from spillway.adapters.engine.describe import describe, hidden
 from spillway.adapters.engine.diff import UNKNOWN, Verdict
 from spillway.adapters.engine.introduce import introduce
 from spillway.adapters.engine.kind import Props
 from spillway.adapters.engine.mend import adopted
 from spillway.adapters.engine.standin import StandIn, kind_of, words_for
 from spillway.adapters.engine.state import Pending, Resource, State
-from spillway.adapters.engine.verdicts import is_taken
+from spillway.adapters.engine.verdicts import is_in_use, is_taken
 from spillway.errors import SpillwayError
 from spillway.ports import PreviewedChange
 
@@ -36,6 +36,14 @@ class Declared:
     ignore: tuple[str, ...] = ()
     delete_before: bool | None = None
     """None leaves it to the provider."""
+
+    def introduced(self) -> tuple[str, ...]:
+        """What people are told of it when it is new."""
+        return introduce(hidden(self.inputs, self.secret))
+
+    def described(self, verdict: Verdict, olds: Props) -> tuple[str, ...]:
+        """What people are told of its changes; that a secret changed, and never to what."""
+        return describe(verdict.differences, hidden(olds, self.secret), hidden(self.inputs, self.secret))
 
 
 class StoppedError(Exception):
@@ -78,6 +86,12 @@ class Run:
             with self._lock:
                 self.errors.append(error)
             raise
+
+    @property
+    def problem(self) -> CloudError | SpillwayError | None:
+        """What went wrong: of several errors the one that leaves most in doubt."""
+        doubtful = (error for error in self.errors if isinstance(error, CloudError) and error.doubtful)
+        return next(doubtful, next(iter(self.errors), None))
 
     def remove_rest(self) -> None:
         """Delete what the program no longer declares, and what was replaced; dependents first."""
@@ -126,19 +140,19 @@ class Run:
     def _create(self, urn: str, declared: Declared, operation: str) -> tuple[str, Props]:
         resource_id = self._provider.resource_id(declared.token, declared.inputs)
         if self._dry:
-            self._note(operation, declared.token, declared.name, introduce(declared.inputs))
+            self._note(operation, declared.token, declared.name, declared.introduced())
             return "", self._provider.planned(declared.token, declared.inputs)
         pending = self._state.begin("creating", _resource(urn, declared, resource_id, {}))
         with _Ending(self._state, pending):
             resource_id, outputs = self._provider.create(declared.token, declared.inputs, self._deadline)
             self._state.finish(pending, _resource(urn, declared, resource_id, outputs))
-        self._note(operation, declared.token, declared.name, introduce(declared.inputs))
+        self._note(operation, declared.token, declared.name, declared.introduced())
         return resource_id, outputs
 
     def _update(
         self, old: Resource, declared: Declared, verdict: Verdict, old_inputs: Props, outputs: Props
     ) -> tuple[str, Props]:
-        details = describe(verdict.differences, outputs, declared.inputs)
+        details = declared.described(verdict, outputs)
         if self._dry:
             self._note("update", declared.token, declared.name, details)
             planned = {name: UNKNOWN for name in kind_of(declared.token).computed if name == "fingerprint"}
@@ -160,12 +174,7 @@ class Run:
         if before is None:
             before = old.id == self._provider.resource_id(declared.token, declared.inputs)
         if self._dry:
-            self._note(
-                "replace",
-                declared.token,
-                declared.name,
-                describe(verdict.differences, outputs, declared.inputs),
-            )
+            self._note("replace", declared.token, declared.name, declared.described(verdict, outputs))
             return "", self._provider.planned(declared.token, declared.inputs)
         if before:
             self._clear_dependents(old)
@@ -186,21 +195,39 @@ class Run:
                     self._cleared.add(dependent.urn)
 
     def _delete_in_order(self, rest: list[Resource]) -> None:
-        """Level by level: all that nothing else needs any more, at the same time."""
+        """Level by level: all that nothing else needs any more, at the same time.
+
+        Dependencies do not tell everything: nothing refers any more to a group that was taken out of the program, and
+        yet the cloud has it in use until the service is gone. Such a one comes last, and of several the youngest first.
+        """
         left = {resource.urn: resource for resource in rest}
+        held: set[str] = set()
         with ThreadPoolExecutor(max_workers=8, thread_name_prefix="spillway-delete") as pool:
             while left and not self.errors:
                 needed = {urn for resource in left.values() for urn in resource.dependencies}
                 level = [resource for urn, resource in left.items() if urn not in needed] or list(
                     left.values()
                 )
-                list(pool.map(lambda resource: self._guarded(self._delete_and_note, resource), level))
+                list(
+                    pool.map(lambda resource: self._guarded(self._delete_unless_held, resource, held), level)
+                )
                 for resource in level:
                     del left[resource.urn]
+        for resource in reversed(rest):
+            if resource.urn in held and not self.errors:
+                self._guarded(self._delete_and_note, resource)
 
-    def _guarded(self, act: Callable[[Resource], None], resource: Resource) -> None:
+    def _delete_unless_held(self, resource: Resource, held: set[str]) -> None:
         try:
-            act(resource)
+            self._delete_and_note(resource)
+        except CloudError as error:
+            if not is_in_use(error):
+                raise
+            held.add(resource.urn)
+
+    def _guarded(self, act: Callable[..., None], *what: object) -> None:
+        try:
+            act(*what)
         except (CloudError, SpillwayError) as error:
             with self._lock:
                 self.errors.append(error)

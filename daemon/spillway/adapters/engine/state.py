@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from spillway.adapters.engine.describe import SECRET
 from spillway.adapters.engine.kind import Props
 from spillway.errors import PermanentError
 
@@ -121,7 +122,7 @@ class State:
     def opened(self, known: Props, news: Props) -> Props:
         """`known` with each sealed value replaced by the new one if that has not changed, else by a mark."""
         return {
-            name: (news.get(name) if self._seal(news.get(name)) == value else "[secret]")
+            name: (news.get(name) if self._seal(news.get(name)) == value else SECRET)
             if _is_seal(value)
             else value
             for name, value in known.items()

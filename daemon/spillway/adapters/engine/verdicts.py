@@ -7,12 +7,43 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spillway.adapters.engine.cloud import CloudError, CloudTimeout
+from spillway.adapters.engine.cloud import IN_DOUBT, CloudError, CloudTimeout
+from spillway.adapters.engine.describe import SECRET
+from spillway.adapters.engine.owner import OtherNameError
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 from spillway.ports import Applied, Outcome, PreviewedChange
 
-_STATUS = re.compile(r"googleapi: (?:got HTTP response code|Error) (\d{3})\b:?\s*(.*)", re.DOTALL)
+_STATUS = re.compile(
+    r"googleapi: (?:got HTTP response code|Error) (\d{3})\b:? *([^\n]*?)(?:, (\w+))?(?=\n|$|: provider=)"
+)
+"""How the provider words a refusal: status, message, mostly the reason; more of its own words may follow."""
+_REASON = re.compile(r"(?:^, |Reason: |\"reason\": ?\")(\w+)", re.MULTILINE)
+"""Where the reason stands if the refusal has details."""
+_UNCONNECTED = re.compile(r"dial tcp [^\n]*: connect: |cannot be reached: ")
+_LOST = re.compile(
+    r"no answer within the deadline|context deadline exceeded|timeout while waiting for state|unexpected EOF"
+    r"|connection reset by peer|server closed idle connection"
+)
+"""How the provider and the stand-in word an end that they did not see."""
+_CHANGING = re.compile(
+    r"\b(?:creating|updating|deleting) urn:|Error (?:creating|updating|deleting|waiting)"
+    r"|\*\*(?:creating|updating|deleting|replacing)"
+)
+_READING = re.compile(r"\brefreshing urn:|Error when reading or editing|\*\*refreshing failed")
+"""How plugin and CLI tell in which step something failed; the stand-in's words alone do not."""
+_PASSING = frozenset(
+    {
+        "ratelimitexceeded",
+        "userratelimitexceeded",
+        "rate_limit_exceeded",
+        "operationinprogress",
+        "resourcenotready",
+    }
+)
+"""Reasons, in small letters, that are gone after a while (gcp.md 5.4)."""
+_IN_USE = re.compile(r"resource_?in_?use_?by_?another_?resource|already being used by", re.IGNORECASE)
 _TAKEN = re.compile(r"already[ _]?exists", re.IGNORECASE)
+_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL)
 _ROUND = re.compile(r"\s+")
 _LONGEST = 300
 """Characters of an API's message that a sentence quotes."""
@@ -21,25 +52,53 @@ _NOT_OURS = (
     " state_dir/engine (or of daemon.engine.backend); else delete what is in the way, or set another `name`"
 )
 """A name alone does not show whose it is: a second daemon with the same configuration must not take over the first's."""
+_HELD = (
+    ". What is in use can be neither removed nor replaced under its own name: give the new one another name in the"
+    " configuration, and the old one goes once nothing uses it"
+)
+_DOUBT = "it may have been carried out, so the cloud is read first"
 
 
 def cloud_error(text: str) -> CloudError | None:
-    """The API's refusal inside an engine's diagnostic, or None if there is none."""
-    match = _STATUS.search(text)
-    if match is None:
+    """The API's refusal, or the lost connection, inside an engine's diagnostic; None if there is neither.
+
+    Of several refusals it is the one that leaves most in doubt.
+    """
+    reading = _READING.search(text) is not None and _CHANGING.search(text) is None
+    matches = list(_STATUS.finditer(text))
+    if not matches:
+        return _unanswered(text, reading=reading)
+    match = next((found for found in matches if int(found[1]) in IN_DOUBT), matches[0])
+    status, message, reason = match.groups()
+    if reason is None and (later := _REASON.search(text, match.end())):
+        reason = later[1]
+    error = CloudError(int(status), shorten(message), reason=reason or "")
+    error.doubtful = error.status in IN_DOUBT and not reading
+    error.unsent = reading
+    return error
+
+
+def _unanswered(text: str, *, reading: bool) -> CloudError | None:
+    """No answer at all: before anything was sent, or after."""
+    lost = _LOST.search(text) is not None
+    if lost and not reading:
+        return CloudTimeout(shorten(text))
+    if not lost and _UNCONNECTED.search(text) is None:
         return None
-    return CloudError(int(match[1]), shorten(match[2]))
+    error = CloudError(0, shorten(text))
+    error.unsent = True
+    return error
 
 
 def shorten(text: str) -> str:
-    """One line, not too long."""
-    line = _ROUND.sub(" ", text).strip()
+    """One line, not too long, and without a private key: the API quotes the value that it refuses."""
+    line = _ROUND.sub(" ", _KEY.sub(SECRET, text)).strip()
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 
 def is_conflict(error: object) -> bool:
-    """True for 412: somebody else changed the resource since the state was written."""
-    return isinstance(error, CloudError) and error.status == 412
+    """True where somebody else changed the resource since the state was written; 412 alone says less than that."""
+    return isinstance(error, CloudError) and error.status == 412 and "fingerprint" in str(error).lower()
 
 
 def is_taken(error: object) -> bool:
@@ -47,36 +106,57 @@ def is_taken(error: object) -> bool:
     return isinstance(error, CloudError) and error.status == 409 and _TAKEN.search(str(error)) is not None
 
 
+def is_in_use(error: object) -> bool:
+    """True for a delete that was refused because something else holds on to the resource."""
+    return isinstance(error, CloudError) and _IN_USE.search(str(error)) is not None
+
+
+def is_passing(error: CloudError) -> bool:
+    """True for a refusal that the same request need not meet a minute later."""
+    return error.status == 429 or (error.status < 500 and error.reason.lower() in _PASSING)
+
+
+def is_final(error: CloudError) -> bool:
+    """True for a refusal that stays one until somebody changes something."""
+    return 400 <= error.status < 500 and not is_passing(error)
+
+
 def outcome_of(error: object, *, anything_done: bool) -> tuple[Outcome, str]:
     """What became of an update that ended with `error`, and what happens next."""
     if isinstance(error, CloudTimeout):
-        return (
-            Outcome.UNKNOWN,
-            "no answer within the deadline; it may have been carried out, so the cloud is read first",
-        )
+        return Outcome.UNKNOWN, f"no answer within the deadline; {_DOUBT}"
+    if isinstance(error, CloudError) and error.doubtful:
+        return Outcome.UNKNOWN, f"{shorten(str(error))}; {_DOUBT}"
+    if isinstance(error, OtherNameError):
+        return Outcome.REFUSED, f"{error}; nothing was changed. {error.remedy}"
     if is_conflict(error):
         return (
             Outcome.CONFLICT,
             "somebody else keeps changing the same resource; nothing of theirs was overwritten",
         )
-    if isinstance(error, CloudError) and 400 <= error.status < 500:
-        what = f"refused with {error.status}: {shorten(str(error))}"
-        remedy = _NOT_OURS if is_taken(error) else ""
-        if anything_done or error.partial:
-            return (
-                Outcome.FAILED,
-                f"{what}; what was done before it stays, and the cloud is read before the next move{remedy}",
-            )
-        return Outcome.REFUSED, f"{what}; nothing was changed{remedy}"
+    if isinstance(error, CloudError) and (400 <= error.status < 500 or error.unsent):
+        return _refused(error, anything_done=anything_done or error.partial)
     return (
         Outcome.FAILED,
         f"{shorten(str(error))}; part of it may be done, so the cloud is read before the next move",
     )
 
 
+def _refused(error: CloudError, *, anything_done: bool) -> tuple[Outcome, str]:
+    """The verdict where the failing request itself surely changed nothing."""
+    what = shorten(str(error)) if error.unsent else f"refused with {error.status}: {shorten(str(error))}"
+    remedy = _NOT_OURS if is_taken(error) else _HELD if is_in_use(error) else ""
+    if not is_final(error):
+        remedy = ". That may pass: it is tried again with the next change, or by the same command"
+    if anything_done:
+        words = f"{what}; what was done before it stays, and the cloud is read before the next move{remedy}"
+        return Outcome.FAILED, words
+    return Outcome.REFUSED if is_final(error) else Outcome.FAILED, f"{what}; nothing was changed{remedy}"
+
+
 def unread(error: CloudError) -> SpillwayError:
     """Why a preview cannot tell anything: what stands could not be read."""
-    kind = PermanentError if 400 <= error.status < 500 else TemporaryError
+    kind = PermanentError if is_final(error) else TemporaryError
     return kind(
         f"what stands cannot be read, so nobody knows what would change: {shorten(str(error))}",
         remedy="`spillway doctor` looks at what is reachable and permitted.",
@@ -149,7 +229,7 @@ def applied(
 def unseen(error: CloudError, begun: float) -> Applied:
     """The result of a build that could not read what stands."""
     words = f"what stands cannot be read: {shorten(str(error))}; nothing was changed"
-    outcome = Outcome.REFUSED if 400 <= error.status < 500 else Outcome.FAILED
+    outcome = Outcome.REFUSED if is_final(error) else Outcome.FAILED
     return Applied(outcome=outcome, sentence=words, engine_seconds=time.monotonic() - begun)
 
 

@@ -32,9 +32,14 @@ def struct(props: Props, secret: Iterable[str] = ()) -> struct_pb2.Struct:
     return result
 
 
+def is_secret(value: Any) -> bool:
+    """True for the wrapper of a secret, whether what it holds is in clear or encrypted."""
+    return isinstance(value, Mapping) and value.get(_SIGNATURE) == _SECRET
+
+
 def _holds_secret(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return value.get(_SIGNATURE) == _SECRET or any(_holds_secret(part) for part in value.values())
+        return is_secret(value) or any(_holds_secret(part) for part in value.values())
     return isinstance(value, list) and any(_holds_secret(part) for part in value)
 
 

@@ -16,6 +16,7 @@ from spillway.adapters.engine.choose import Choice
 from spillway.adapters.engine.command import Command
 from spillway.adapters.engine.language import take_place
 from spillway.adapters.engine.missed import Missed
+from spillway.adapters.engine.owner import Owner
 from spillway.adapters.engine.run import PROJECT
 from spillway.config.model import Config
 
@@ -66,6 +67,11 @@ class Workspace:
             return self.folder / "state"
         url = urlsplit(backend)
         return Path(url.path) if url.scheme == "file" else None
+
+    @property
+    def owner(self) -> Owner:
+        """For which `name` the stack was built."""
+        return Owner(self.folder / f"{self.config.daemon.engine.stack}.name", self.config.name)
 
     @property
     def missed(self) -> Missed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spillway.sandbox.kinds.base import CRUD, Action, Draft, Kind, Resource
 from spillway.sandbox.refusals import invalid, required
-from spillway.sandbox.schema import BYTES, STRING, Link, ListOf, Obj, Scalar, choice, whole, words
+from spillway.sandbox.schema import BYTES, STRING, Link, ListOf, Obj, Scalar, Shape, choice, whole, words
 
 _URL_MAP = Link(("urlMaps",))
 _CERTIFICATES = ListOf(Link(("sslCertificates",)), most=15)
@@ -87,6 +87,12 @@ TARGET_HTTP_PROXIES = Kind(
     ),
 )
 
+
+def _https_body(**field: Shape) -> Obj:
+    """The one field of a call; the gcp provider adds `"serverTlsPolicy": null` to each, and Google takes that."""
+    return Obj(field, unmodelled=words("serverTlsPolicy"))
+
+
 TARGET_HTTPS_PROXIES = Kind(
     collection="targetHttpsProxies",
     singular="targetHttpsProxy",
@@ -112,15 +118,15 @@ TARGET_HTTPS_PROXIES = Kind(
     defaults={"quicOverride": "NONE"},
     check=check_https,
     actions=(
-        Action(name="setUrlMap", body=Obj({"urlMap": _URL_MAP}), change=set_url_map, without_scope=True),
+        Action(name="setUrlMap", body=_https_body(urlMap=_URL_MAP), change=set_url_map, without_scope=True),
         Action(
             name="setSslCertificates",
-            body=Obj({"sslCertificates": _CERTIFICATES}),
+            body=_https_body(sslCertificates=_CERTIFICATES),
             change=set_certificates,
             without_scope=True,
         ),
-        Action(name="setSslPolicy", body=Obj({"sslPolicy": Link(("sslPolicies",))}), change=set_policy),
-        Action(name="setCertificateMap", body=Obj({"certificateMap": STRING}), change=set_map),
-        Action(name="setQuicOverride", body=Obj({"quicOverride": _QUIC}), change=set_quic),
+        Action(name="setSslPolicy", body=_https_body(sslPolicy=Link(("sslPolicies",))), change=set_policy),
+        Action(name="setCertificateMap", body=_https_body(certificateMap=STRING), change=set_map),
+        Action(name="setQuicOverride", body=_https_body(quicOverride=_QUIC), change=set_quic),
     ),
 )
