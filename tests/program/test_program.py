@@ -90,10 +90,11 @@ def test_outlier_detection_is_off_where_the_posture_ejects_nothing() -> None:
         ({"mode": "UTILIZATION", "max_utilization": 0.7, "max_rate_per_instance": 9}, {"instance_group": "g"},
          {"maxUtilization": 0.7, "maxRatePerInstance": 9}),
         ({"mode": "IN_FLIGHT", "max_in_flight_per_endpoint": 8}, {"neg": "n"},
-         {"maxInFlightRequestsPerEndpoint": 8, "trafficDuration": "LONG"}),
-        ({"mode": "IN_FLIGHT", "max_in_flight": 80}, {"hybrid_neg": "n"}, {"maxInFlightRequests": 80, "trafficDuration": "LONG"}),
+         {"maxInFlightRequestsPerEndpoint": 8, "trafficDuration": "LONG", "description": "8 in flight per endpoint"}),
+        ({"mode": "IN_FLIGHT", "max_in_flight": 80}, {"hybrid_neg": "n"},
+         {"maxInFlightRequests": 80, "trafficDuration": "LONG", "description": "80 in flight"}),
         ({"mode": "CUSTOM_METRICS", "custom_metrics": [{"name": "kv", "max_utilization": 0.8}]}, {"neg": "n"},
-         {"customMetrics": [{"name": "kv", "maxUtilization": 0.8, "dryRun": False}]}),
+         {"customMetrics": [{"name": "kv", "maxUtilization": 0.8, "dryRun": False}], "description": "custom metric kv up to 0.8"}),
     ],
 )  # fmt: skip
 def test_balancing_modes(balancing: dict[str, Any], group: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -103,6 +104,40 @@ def test_balancing_modes(balancing: dict[str, Any], group: dict[str, Any], expec
         key: value for key, value in backend.items() if key not in {"group", "preference", "capacityScaler"}
     }
     assert rest == {"balancingMode": balancing["mode"], **expected}
+
+
+def test_what_the_provider_s_hash_leaves_out_stands_in_the_description() -> None:
+    """A change of preference, metrics or duration alone would otherwise be planned as nothing."""
+    raw = document()
+    raw["topology"]["regions"]["us-east4"]["preference"] = "PREFERRED"
+    metrics = [{"name": "kv", "dry_run": True}, {"name": "queue", "max_utilization": 0.5}]
+    balancing = {"mode": "CUSTOM_METRICS", "custom_metrics": metrics, "traffic_duration": "SHORT"}
+    raw["topology"]["regions"]["europe-west4"]["balancing"] = balancing
+    backends = sketch(Config.model_validate(raw)).one("BackendService")["backends"]
+    assert [backend.get("description") for backend in backends] == [
+        None,
+        "SHORT requests, custom metric kv up to 0.8 in dry run, custom metric queue up to 0.5",
+        "PREFERRED",
+    ]
+
+
+def test_what_is_off_is_said_to_be_off() -> None:
+    """To the provider a missing block or name means that what stands is kept."""
+    made = sketch(config())
+    assert made.one("BackendService")["logConfig"] == {"enable": False}
+    assert made.one("HealthCheck")["logConfig"] == {"enable": False}
+    assert "portName" not in made.one("BackendService")
+    group = {"zone": "europe-west4-a", "instance_group": "vms"}
+    made = sketch(with_region({"mode": "UTILIZATION", "max_utilization": 0.8}, group))
+    assert made.one("BackendService")["portName"] == "http"
+
+
+def test_auto_drain_that_is_off_is_left_out() -> None:
+    """The API leaves out what is false: a block with `enable: false` would be a difference in every plan."""
+    raw = document()
+    raw["policies"] = {"default": {"postures": {"scarce": {"failover_threshold": 30, "auto_drain": False}}}}
+    made = sketch(Config.model_validate(raw), overlay(posture=Posture.SCARCE))
+    assert "autoCapacityDrain" not in made.one("ServiceLbPolicies")
 
 
 def test_serverless_groups_have_neither_target_nor_policy() -> None:

@@ -29,6 +29,9 @@ STEERABLE = frozenset({GroupKind.NEG, GroupKind.HYBRID_NEG, GroupKind.INSTANCE_G
 UNPROBED = frozenset({GroupKind.SERVERLESS_NEG, GroupKind.INTERNET_NEG})
 """Kinds whose services must not have a health check (py:BackendService.health_checks)."""
 
+GOOGLES_PORT_NAME = "http"
+"""The named port of instance groups that Google takes where a service names none."""
+
 
 def group_kind(group: GroupConfig) -> GroupKind | None:
     """The kind of a group, or None where the configuration does not say one; a zonal NEG's URL counts as NEG."""

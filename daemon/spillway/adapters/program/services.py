@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from spillway.adapters.program.backends import backends, is_steerable
 from spillway.adapters.program.checks import whole_seconds
 from spillway.config import names
+from spillway.config.backends import GOOGLES_PORT_NAME, GroupKind, members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,14 +27,19 @@ SCHEME = "EXTERNAL_MANAGED"
 def service(
     config: Config, groups: Groups, checks: Mapping[str, pulumi.Output[str]], setting: ServiceSetting
 ) -> pulumi.Output[str]:
-    """Declare one backend service with its policy; its id."""
+    """Declare one backend service with its policy; its id.
+
+    The port name of instance groups is given in so many words: to the provider a missing one means that what stands
+    is kept, and a name taken out of the configuration would stay.
+    """
     import pulumi
 
     from spillway.adapters.program.sdk import compute
 
     given = config.topology.services[setting.service]
     posture: PostureSetConfig = getattr(config.policies[given.policy].postures, setting.posture.value)
-    members, made = backends(config, groups, setting)
+    attached, made = backends(config, groups, setting)
+    kinds = {kind for member in members(given, config.topology.regions) for kind in member.kinds}
     name = names.backend_service(config.name, setting.service)
     resource = compute.BackendService(
         name,
@@ -41,13 +47,13 @@ def service(
         project=config.project,
         load_balancing_scheme=SCHEME,
         protocol=given.protocol,
-        port_name=given.port_name,
+        port_name=given.port_name or (GOOGLES_PORT_NAME if GroupKind.INSTANCE_GROUP in kinds else None),
         timeout_sec=whole_seconds(given.timeout),
         connection_draining_timeout_sec=round(given.draining),
         session_affinity=given.affinity,
         locality_lb_policy=given.locality,
         health_checks=None if given.health_check is None else checks[given.health_check],
-        backends=members,
+        backends=attached,
         log_config=_log(given),
         outlier_detection=_outlier_detection(given.outlier_detection, posture),
         service_lb_policy=_policy(config, given, setting, posture),
@@ -67,6 +73,7 @@ def _policy(
 
     if not any(is_steerable(config.topology.regions[backend.region]) for backend in setting.backends):
         return None
+    drain = networkservices.ServiceLbPoliciesAutoCapacityDrainArgs(enable=True)
     name = names.service_lb_policy(config.name, setting.service)
     resource = networkservices.ServiceLbPolicies(
         name,
@@ -74,7 +81,8 @@ def _policy(
         project=config.project,
         location="global",
         load_balancing_algorithm=given.algorithm,
-        auto_capacity_drain=networkservices.ServiceLbPoliciesAutoCapacityDrainArgs(enable=posture.auto_drain),
+        # Not with `enable=False`: the API leaves out what is false, and every plan would want to add it again.
+        auto_capacity_drain=drain if posture.auto_drain else None,
         failover_config=networkservices.ServiceLbPoliciesFailoverConfigArgs(
             failover_health_threshold=posture.failover_threshold
         ),
@@ -83,10 +91,11 @@ def _policy(
 
 
 def _log(given: ServiceConfig) -> Any:
+    """Logging, on or off in so many words: to the provider a missing block means that what stands is kept."""
     from spillway.adapters.program.sdk import compute
 
     if given.log_sample_rate <= 0:
-        return None
+        return compute.BackendServiceLogConfigArgs(enable=False)
     return compute.BackendServiceLogConfigArgs(enable=True, sample_rate=given.log_sample_rate)
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from spillway.config.backends import UNPROBED, GroupKind, Member, region_names
+from spillway.config.backends import (
+    GOOGLES_PORT_NAME,
+    UNPROBED,
+    GroupKind,
+    Member,
+    region_names,
+)
 from spillway.config.draft import HEALTH_CHECKS, POLICIES, REGIONS, SERVICES, Draft
 from spillway.config.suggest import did_you_mean, listing
 from spillway.config.topology import ServiceConfig
@@ -19,8 +25,6 @@ _FAMILIES = {
     GroupKind.INTERNET_NEG: "internet groups",
 }
 """Kinds that may stand together behind one service (BS)."""
-_DEFAULT_PORT_NAME = "http"
-"""What Google takes where a service names no port."""
 
 
 def check(draft: Draft) -> None:
@@ -175,7 +179,7 @@ def _ports(draft: Draft, at: Location, service: ServiceConfig, members: tuple[Me
                 "Remove `port_name`: endpoints of a NEG carry their port themselves.",
                 uses=((*REGIONS, others[0].region, "groups"),),
             )
-    name = service.port_name or _DEFAULT_PORT_NAME
+    name = service.port_name or GOOGLES_PORT_NAME
     for member in members:
         for place, group in draft.items((*REGIONS, member.region, "groups"), member.groups):
             if group.instance_group is None or group.create is None or name in group.create.named_ports:

@@ -62,10 +62,21 @@ def _check_scheme(service: Resource) -> None:
             scheme,
             "Outlier detection needs EXTERNAL_MANAGED or INTERNAL_SELF_MANAGED.",
         )
-    if "sampleRate" in service.get("logConfig", {}) and not service["logConfig"].get("enable"):
+    _check_logging(service.get("logConfig", {}))
+
+
+def _check_logging(logs: Resource) -> None:
+    """A sample rate belongs to logging that is enabled; beside an explicit `false` it is taken and forgotten.
+
+    The provider sends the last rate along when it turns logging off, and its acceptance tests do so with global
+    services (tf: TestAccComputeBackendService_withLogConfig).
+    """
+    if logs.get("enable") is False:
+        logs.pop("sampleRate", None)
+    elif "sampleRate" in logs and not logs.get("enable"):
         raise invalid(
             "resource.logConfig.sampleRate",
-            service["logConfig"]["sampleRate"],
+            logs["sampleRate"],
             "A sample rate may only be given when logging is enabled.",
         )
 
