@@ -128,6 +128,8 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("serverless as standby", {**SERVERLESS, f"{R}us-east4/standby": True}, "topology.regions.us-east4.standby", "cannot wait as a standby", "Remove"),
     ("serverless preferred", {**SERVERLESS, f"{R}us-east4/preference": "PREFERRED"}, "topology.regions.us-east4.preference", "preference needs one", "Remove"),
     ("serverless with a health check", {**SERVERLESS, f"{S}pool/health_check": "ready"}, "topology.services.pool.health_check", "refuses a health check", "Remove `health_check`"),
+    ("serverless with a timeout", {**SERVERLESS, f"{S}pool/timeout": "2m"}, "topology.services.pool.timeout", "refuses a timeout of 2m", "Cloud Run"),
+    ("two serverless groups in a region", {**SERVERLESS, f"{R}us-east4/groups": [{"serverless_neg": "one"}, {"serverless_neg": "two"}]}, "topology.regions.us-east4.groups[1]", "one for each region", "Keep one"),
     ("serverless home with failover", {**SERVERLESS, f"{S}europe/failover": ["us-east4"]}, "topology.services.europe.failover", "no balancing mode", "zonal groups"),
     ("no health check", {f"{S}pool/health_check": REMOVE}, "topology.services.pool", "no health check", "topology.health_checks"),
     ("unknown health check", {f"{S}pool/health_check": "redy"}, "topology.services.pool.health_check", "no health check called 'redy'", "Did you mean ready?"),

@@ -20,6 +20,7 @@ from spillway.adapters.engine.deployer import deployer
 from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
 from spillway.ports import Outcome
+from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
 
 Raw = dict[str, Any]
@@ -153,3 +154,20 @@ def test_auto_drain_goes_off_and_on(builder: Builder) -> None:
     assert not (builder.policy().get("autoCapacityDrain") or {}).get("enable")
     assert ("update", "lb-pool") in builder.build(on)
     assert builder.policy()["autoCapacityDrain"] == {"enable": True}
+
+
+def test_groups_that_become_serverless(builder: Builder, sandbox: SandboxServer) -> None:
+    """Their timeout is Google's own, and so is what is left of outlier detection; neither is a difference afterwards."""
+    sandbox.store.seed_groups(
+        [SeedGroup(project=PROJECT, zone="us-east4", name="run", kind="serverless_neg", endpoints=0)]
+    )
+    raw = document()
+    raw["topology"]["regions"] = {"us-east4": raw["topology"]["regions"]["us-east4"]}
+    builder.build(raw)
+    assert builder.read("backendServices/lb-pool")["timeoutSec"] == 300
+    raw["topology"]["regions"] = {"us-east4": {"groups": [{"serverless_neg": "run"}]}}
+    del raw["topology"]["services"]["pool"]["health_check"]
+    assert ("update", "lb-pool") in builder.build(raw)
+    live = builder.read("backendServices/lb-pool")
+    assert (live["timeoutSec"], live["outlierDetection"]["consecutiveErrors"]) == (30, 5)
+    assert not [name for name in live["outlierDetection"] if "uccessRate" in name]

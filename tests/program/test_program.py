@@ -141,7 +141,7 @@ def test_auto_drain_that_is_off_is_left_out() -> None:
 
 
 def test_serverless_groups_have_neither_target_nor_policy() -> None:
-    made = sketch(with_region(None, {"serverless_neg": "run"}, health_check=None))
+    made = sketch(with_region(None, {"serverless_neg": "run"}, health_check=None, outlier_detection={}))
     service = made.one("BackendService")
     assert service["backends"] == [
         {
@@ -150,6 +150,9 @@ def test_serverless_groups_have_neither_target_nor_policy() -> None:
     ]
     assert "healthChecks" not in service
     assert made.of("ServiceLbPolicies") == {}
+    assert service["timeoutSec"] == 30, "Google's own, and the only one that it takes here"
+    assert not [name for name in service["outlierDetection"] if "uccessRate" in name]
+    assert service["outlierDetection"]["consecutiveErrors"] == 5
 
 
 @pytest.mark.parametrize("kind", ["http", "https", "http2", "tcp", "grpc"])

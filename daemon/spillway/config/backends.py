@@ -31,6 +31,10 @@ UNPROBED = frozenset({GroupKind.SERVERLESS_NEG, GroupKind.INTERNET_NEG})
 
 GOOGLES_PORT_NAME = "http"
 """The named port of instance groups that Google takes where a service names none."""
+GOOGLES_TIMEOUT = 30
+"""Seconds of a service for which nobody gives a timeout, and all that Google takes for serverless groups: what they
+run has a timeout of its own. (`Timeout sec is not supported for a backend service with Serverless network endpoint
+groups`, terraform-google-modules/terraform-google-lb-http#358)"""
 
 
 def group_kind(group: GroupConfig) -> GroupKind | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from spillway.adapters.program.backends import backends, is_steerable
 from spillway.adapters.program.checks import whole_seconds
 from spillway.config import names
-from spillway.config.backends import GOOGLES_PORT_NAME, GroupKind, members
+from spillway.config.backends import GOOGLES_PORT_NAME, GOOGLES_TIMEOUT, GroupKind, members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,8 @@ def service(
     """Declare one backend service with its policy; its id.
 
     The port name of instance groups is given in so many words: to the provider a missing one means that what stands
-    is kept, and a name taken out of the configuration would stay.
+    is kept, and a name taken out of the configuration would stay. So is the timeout of serverless groups, for which
+    Google takes no other than its own.
     """
     import pulumi
 
@@ -40,6 +41,7 @@ def service(
     posture: PostureSetConfig = getattr(config.policies[given.policy].postures, setting.posture.value)
     attached, made = backends(config, groups, setting)
     kinds = {kind for member in members(given, config.topology.regions) for kind in member.kinds}
+    serverless = GroupKind.SERVERLESS_NEG in kinds
     name = names.backend_service(config.name, setting.service)
     resource = compute.BackendService(
         name,
@@ -48,14 +50,14 @@ def service(
         load_balancing_scheme=SCHEME,
         protocol=given.protocol,
         port_name=given.port_name or (GOOGLES_PORT_NAME if GroupKind.INSTANCE_GROUP in kinds else None),
-        timeout_sec=whole_seconds(given.timeout),
+        timeout_sec=GOOGLES_TIMEOUT if serverless else whole_seconds(given.timeout),
         connection_draining_timeout_sec=round(given.draining),
         session_affinity=given.affinity,
         locality_lb_policy=given.locality,
         health_checks=None if given.health_check is None else checks[given.health_check],
         backends=attached,
         log_config=_log(given),
-        outlier_detection=_outlier_detection(given.outlier_detection, posture),
+        outlier_detection=_outlier_detection(given.outlier_detection, posture, serverless=serverless),
         service_lb_policy=_policy(config, given, setting, posture),
         opts=pulumi.ResourceOptions(depends_on=made),
     )
@@ -99,16 +101,25 @@ def _log(given: ServiceConfig) -> Any:
     return compute.BackendServiceLogConfigArgs(enable=True, sample_rate=given.log_sample_rate)
 
 
-def _outlier_detection(given: OutlierDetectionConfig | None, posture: PostureSetConfig) -> Any:
+def _outlier_detection(
+    given: OutlierDetectionConfig | None, posture: PostureSetConfig, *, serverless: bool
+) -> Any:
     """Ejection of single endpoints, at most the posture's share of them; nothing where either turns it off.
 
     Every field is set: the provider's documented defaults are older than the API's (py:OutlierDetection), and
-    what is left out would show as a difference after the next refresh. The last four are the API's defaults.
+    what is left out would show as a difference after the next refresh. Those of the success rate are the API's
+    defaults; serverless groups have no success rate, and Google refuses its settings there (gcp.md 2.4).
     """
     from spillway.adapters.program.sdk import compute
 
     if given is None or posture.outlier_ejection == 0:
         return None
+    success_rate = {
+        "enforcing_success_rate": 100,
+        "success_rate_minimum_hosts": 5,
+        "success_rate_request_volume": 100,
+        "success_rate_stdev_factor": 1900,
+    }
     return compute.BackendServiceOutlierDetectionArgs(
         consecutive_errors=given.consecutive_errors,
         consecutive_gateway_failure=given.consecutive_gateway_failures,
@@ -119,10 +130,7 @@ def _outlier_detection(given: OutlierDetectionConfig | None, posture: PostureSet
         base_ejection_time=compute.BackendServiceOutlierDetectionBaseEjectionTimeArgs(
             **_span(given.base_ejection)
         ),
-        enforcing_success_rate=100,
-        success_rate_minimum_hosts=5,
-        success_rate_request_volume=100,
-        success_rate_stdev_factor=1900,
+        **({} if serverless else success_rate),
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from spillway.config.backends import (
     GOOGLES_PORT_NAME,
+    GOOGLES_TIMEOUT,
     UNPROBED,
     GroupKind,
     Member,
     region_names,
 )
 from spillway.config.draft import HEALTH_CHECKS, POLICIES, REGIONS, SERVICES, Draft
+from spillway.config.fields import format_duration
 from spillway.config.suggest import did_you_mean, listing
 from spillway.config.topology import ServiceConfig
 from spillway.config.tree import Location
@@ -38,6 +40,7 @@ def check(draft: Draft) -> None:
         _families(draft, at, members)
         _health(draft, at, service, members)
         _ports(draft, at, service, members)
+        _timeout(draft, at, service, members)
     _unused(draft)
 
 
@@ -191,6 +194,19 @@ def _ports(draft: Draft, at: Location, service: ServiceConfig, members: tuple[Me
                 did_you_mean(name, ports, f"Add `named_ports: {{{name}: 8080}}` to its `create`."),
                 uses=((*place, "create"),),
             )
+
+
+def _timeout(draft: Draft, at: Location, service: ServiceConfig, members: tuple[Member, ...]) -> None:
+    where = (*at, "timeout")
+    kinds = frozenset().union(*(member.kinds for member in members))
+    if GroupKind.SERVERLESS_NEG in kinds and draft.given(where) and service.timeout != GOOGLES_TIMEOUT:
+        draft.error(
+            where,
+            f"Google refuses a timeout of {format_duration(service.timeout)} for a {GroupKind.SERVERLESS_NEG}: "
+            "what it runs has a timeout of its own.",
+            "Remove `timeout`, and set the request timeout of the Cloud Run service.",
+            uses=[(*REGIONS, member.region, "groups") for member in members],
+        )
 
 
 def _unused(draft: Draft) -> None:
