@@ -171,7 +171,11 @@ def test_health_checks_of_five_kinds(kind: str) -> None:
 
 
 def test_groups_that_are_made_come_before_the_service_and_once() -> None:
-    neg = {"zone": "europe-west4-a", "neg": "api", "create": {"network": "models", "port": 8080}}
+    neg = {
+        "zone": "europe-west4-a",
+        "neg": "api",
+        "create": {"network": "models", "port": 8080},
+    }
     hybrid = {"zone": "europe-west4-b", "hybrid_neg": "onprem", "create": {}}
     made = sketch(
         config(
@@ -236,14 +240,28 @@ def test_given_certificates_are_named_by_content_and_keys_are_secret(tmp_path: P
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     key.write_text("KEY")
     names = []
-    for content in ("ONE", "TWO"):
+    for content, secret in (("ONE", "KEY"), ("TWO", "KEY"), ("TWO", "NEW KEY")):
         certificate.write_text(content)
+        key.write_text(secret)
         given = {"name": "own", "certificate_file": str(certificate), "private_key_file": str(key)}
         made = sketch(config(frontends={"https": {"certificates": {"given": [given]}}}))
         (name,) = made.of("SSLCertificate")
         names.append(name)
-    assert names[0] != names[1]
+    assert len(set(names)) == 3, "a new key for the same certificate is a new resource too"
     assert all(name.startswith("lb-own-") for name in names)
+
+
+def test_the_order_of_domains_makes_no_new_certificate() -> None:
+    """Google would issue it anew, and HTTPS would fail meanwhile."""
+    found = [
+        sketch(config(frontends={"https": {"certificates": {"managed": domains}}})).of(
+            "ManagedSslCertificate"
+        )
+        for domains in (["b.example.com", "a.example.com"], ["a.example.com", "b.example.com"])
+    ]
+    assert found[0] == found[1]
+    other = sketch(config(frontends={"https": {"certificates": {"managed": ["a.example.com"]}}}))
+    assert other.of("ManagedSslCertificate").keys() != found[0].keys()
 
 
 def test_a_certificate_that_cannot_be_read_says_so(tmp_path: Path) -> None:
@@ -285,6 +303,14 @@ def test_routes_pool_and_pinned_service_side_by_side() -> None:
     preferences = {backend["group"].rsplit("api-", 1)[-1]: backend["preference"] for backend in members}
     assert preferences["europe-west4"] == "PREFERRED"
     assert made.outputs["urls"]["/europe/*"] == "http://203.0.113.7/europe/"
+
+
+def test_the_url_of_a_wildcard_host_keeps_its_pattern() -> None:
+    """The address alone would be another host's URL."""
+    rule = [{"paths": ["/us/*"], "service": "pool"}]
+    made = sketch(config(routes=[{"hosts": ["*.acme.io"], "paths": rule}, {"paths": rule}]))
+    assert made.outputs["urls"]["*.acme.io/us/*"] == "http://*.acme.io/us/"
+    assert made.outputs["urls"]["/us/*"] == "http://203.0.113.7/us/"
 
 
 def test_service_settings_reach_the_backend_service() -> None:
