@@ -174,7 +174,7 @@ def test_groups_that_are_made_come_before_the_service_and_once() -> None:
     neg = {
         "zone": "europe-west4-a",
         "neg": "api",
-        "create": {"network": "models", "port": 8080},
+        "create": {"network": "models", "subnetwork": "inner", "port": 8080},
     }
     hybrid = {"zone": "europe-west4-b", "hybrid_neg": "onprem", "create": {}}
     made = sketch(
@@ -195,6 +195,7 @@ def test_groups_that_are_made_come_before_the_service_and_once() -> None:
     assert groups["api-europe-west4-a"] == {
         "name": "api", "project": "demo-project", "zone": "europe-west4-a", "defaultPort": 8080,
         "network": "projects/demo-project/global/networks/models", "networkEndpointType": "GCE_VM_IP_PORT",
+        "subnetwork": "projects/demo-project/regions/europe-west4/subnetworks/inner",
     }  # fmt: skip
     assert groups["onprem-europe-west4-b"]["networkEndpointType"] == "NON_GCP_PRIVATE_IP_PORT"
     assert len(groups) == 2
