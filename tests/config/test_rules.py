@@ -253,6 +253,9 @@ WARNINGS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("listening to everybody", {"daemon/listen": ":9464"}, "daemon.listen", "ask for no password", "firewall"),
     ("passphrase not there", {"daemon/engine/passphrase_file": "/nowhere/pass"}, "daemon.engine.passphrase_file", "no file", "where the daemon runs"),
     ("draining shorter than requests", {f"{S}pool/draining": "10s"}, "topology.services.pool.draining", "cut after 10s", "5m"),
+    ("draining where requests outlast the longest", {f"{S}pool/timeout": "1d"}, "topology.services.pool.draining", "cut after 5m", "Write 1h, which is the most there is, and give the service a `timeout` of 1h or less"),
+    ("longest draining", {f"{S}pool/timeout": "1d", f"{S}pool/draining": "1h"}, "topology.services.pool.draining", "cut after 1h", "There is no longer one than 1h"),
+    ("removal where requests outlast the longest", {f"{S}pool/timeout": "1d"}, "policies.default.membership.drain_wait", "a request to pool may take 1d", "Write 2h, which is the most there is, and give the service a `timeout` of 2h or less"),
     ("removal before the last answer", {f"{P}membership": {"drain_wait": "1m"}, f"{S}europe": REMOVE, "topology/routes": REMOVE}, "policies.default.membership.drain_wait", "removal can cut it", "5m or more"),
 ]  # fmt: skip
 
