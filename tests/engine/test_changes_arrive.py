@@ -171,3 +171,20 @@ def test_groups_that_become_serverless(builder: Builder, sandbox: SandboxServer)
     live = builder.read("backendServices/lb-pool")
     assert (live["timeoutSec"], live["outlierDetection"]["consecutiveErrors"]) == (30, 5)
     assert not [name for name in live["outlierDetection"] if "uccessRate" in name]
+
+
+def test_settings_that_are_taken_out(builder: Builder) -> None:
+    raw = document(health_checks={"ready": {"host": "api.internal", "port": 8080}})
+    pool = raw["topology"]["services"]["pool"]
+    pool.update(locality="LEAST_REQUEST", draining="10s", outlier_detection={})
+    builder.build(raw)
+    assert builder.read("healthChecks/lb-ready")["httpHealthCheck"]["port"] == 8080
+    plain = document()
+    plain["topology"]["services"]["pool"] = {"health_check": "ready", "regions": "all", "draining": "0s"}
+    assert sorted(builder.build(plain)) == [("update", "lb-pool"), ("update", "lb-ready")]
+    service, probe = builder.read("backendServices/lb-pool"), builder.read("healthChecks/lb-ready")
+    assert "outlierDetection" not in service
+    assert service.get("localityLbPolicy", "ROUND_ROBIN") == "ROUND_ROBIN"
+    assert not service.get("connectionDraining", {}).get("drainingTimeoutSec")
+    assert probe["httpHealthCheck"]["portSpecification"] == "USE_SERVING_PORT"
+    assert not {"host", "port"} & probe["httpHealthCheck"].keys()
