@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from tests.config.sample_config import REMOVE, SOUND, Change, Verdict
 
 R = "topology/regions/"
@@ -128,6 +134,13 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("serverless as standby", {**SERVERLESS, f"{R}us-east4/standby": True}, "topology.regions.us-east4.standby", "cannot wait as a standby", "Remove"),
     ("serverless preferred", {**SERVERLESS, f"{R}us-east4/preference": "PREFERRED"}, "topology.regions.us-east4.preference", "preference needs one", "Remove"),
     ("serverless with a health check", {**SERVERLESS, f"{S}pool/health_check": "ready"}, "topology.services.pool.health_check", "refuses a health check", "Remove `health_check`"),
+    ("serverless with a timeout", {**SERVERLESS, f"{S}pool/timeout": "2m"}, "topology.services.pool.timeout", "refuses a timeout of 2m", "Cloud Run"),
+    ("two serverless groups in a region", {**SERVERLESS, f"{R}us-east4/groups": [{"serverless_neg": "one"}, {"serverless_neg": "two"}]}, "topology.regions.us-east4.groups[1]", "one for each region", "Keep one"),
+    ("network with an underscore", {f"{EU}/create": {"network": "my_net"}}, "topology.regions.europe-west4.groups[0].create.network", "not the name of a network", "projects/P/global/networks/N"),
+    ("subnetwork of no region", {f"{EU}/create": {"subnetwork": "projects/p/subnetworks/s"}}, "topology.regions.europe-west4.groups[0].create.subnetwork", "not the name of a subnetwork", "regions/us-east4/subnetworks"),
+    ("port name with capitals", {**IG, f"{S}pool/port_name": "Web"}, "topology.services.pool.port_name", "not the name of a port", "http"),
+    ("named port with a space", {**IG, f"{EU}/create": {"named_ports": {"ht tp": 80}}}, "topology.regions.europe-west4.groups[0].create.named_ports.ht tp", "not the name of a port", "http"),
+    ("metric twice", {f"{R}us-east4/balancing": {"mode": "CUSTOM_METRICS", "custom_metrics": [{"name": "kv"}, {"name": "kv", "max_utilization": 0.5}]}}, "topology.regions.us-east4.balancing.custom_metrics[1].name", "listed twice", "Keep one"),
     ("serverless home with failover", {**SERVERLESS, f"{S}europe/failover": ["us-east4"]}, "topology.services.europe.failover", "no balancing mode", "zonal groups"),
     ("no health check", {f"{S}pool/health_check": REMOVE}, "topology.services.pool", "no health check", "topology.health_checks"),
     ("unknown health check", {f"{S}pool/health_check": "redy"}, "topology.services.pool.health_check", "no health check called 'redy'", "Did you mean ready?"),
@@ -168,6 +181,10 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("address that is none", {"topology/address": {"existing": "1.2.3"}}, "topology.address.existing", "not an IP address", "203.0.113.7"),
     ("regional address", {"topology/address": {"existing": "projects/p/regions/r/addresses/a"}}, "topology.address.existing", "not the URL of a global address", "global/addresses"),
     ("address of the other version", {"topology/address": {"existing": "2001:db8::1"}}, "topology.address.existing", "IPv6", "Set ip_version to IPV6"),
+    ("private address", {"topology/address": {"existing": "10.0.0.5"}}, "topology.address.existing", "no address that clients on the internet can reach", "reserved in this project"),
+    ("local IPv6 address", {"topology/address": {"existing": "fd00::5", "ip_version": "IPV6"}}, "topology.address.existing", "no address that clients", "remove the key"),
+    ("address of another project", {"topology/address": {"existing": "projects/other/global/addresses/a"}}, "topology.address.existing", "in the project other", "projects/my-project/global/addresses/NAME"),
+    ("address with a bad name", {"topology/address": {"existing": "global/addresses/A_B"}}, "topology.address.existing", "not the URL of a global address", "global/addresses"),
     ("name for an existing address", {"topology/address": {"existing": "203.0.113.7", "name": "x"}}, "topology.address.name", "one already", "Remove one"),
     ("unknown default service", {"topology/default_service": "poool"}, "topology.default_service", "no service called 'poool'", "Did you mean pool?"),
     ("route to an unknown service", {"topology/routes/0/service": "euro"}, "topology.routes[0].service", "no service called 'euro'", "Did you mean europe?"),
@@ -175,6 +192,9 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("host twice", {"topology/routes": [{"hosts": ["a.example.com"], "service": "europe"}, {"hosts": ["a.example.com"]}]}, "topology.routes[1].hosts[0]", "has a route already", "into one route"),
     ("host with a scheme", {"topology/routes/0/hosts": ["https://a.example.com"]}, "topology.routes[0].hosts[0]", "more than a host name", "without scheme"),
     ("host with capitals", {"topology/routes/0/hosts": ["A.example.com"]}, "topology.routes[0].hosts[0]", "not a host name", "small letters"),
+    ("host with an empty label", {"topology/routes/0/hosts": ["api..example.com"]}, "topology.routes[0].hosts[0]", "not a host name", "between dots 1 to 63"),
+    ("host with a hyphen at an edge", {"topology/routes/0/hosts": ["api-.example.com"]}, "topology.routes[0].hosts[0]", "not a host name", "no hyphen first or last"),
+    ("host with a long label", {"topology/routes/0/hosts": ["a" * 64 + ".example.com"]}, "topology.routes[0].hosts[0]", "not a host name", "1 to 63"),
     ("path twice", {"topology/routes/0/paths": [{"paths": ["/a"], "service": "europe"}, {"paths": ["/a"], "service": "pool"}]}, "topology.routes[0].paths[1].paths[0]", "listed twice", "one of the services"),
     ("star in the middle", {"topology/routes/0/paths/0/paths": ["/europe*"]}, "topology.routes[0].paths[0].paths[0]", "not a path", "/europe/*"),
     ("path without a slash", {"topology/routes/0/paths/0/paths": ["europe/*"]}, "topology.routes[0].paths[0].paths[0]", "not a path", "/europe/*"),
@@ -183,6 +203,9 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("probe longer than its interval", {H: {"interval": "5s", "timeout": "10s"}}, "topology.health_checks.ready.timeout", "may take 10s", "at most 5s"),
     ("path of a TCP probe", {H: {"type": "tcp", "path": "/x"}}, "topology.health_checks.ready.path", "a tcp check has no path", "type http"),
     ("probe path without a slash", {H: {"path": "healthz"}}, "topology.health_checks.ready.path", "not a path", "/healthz"),
+    ("probe path with a space", {H: {"path": "/health z"}}, "topology.health_checks.ready.path", "no request line can carry", "%20"),
+    ("probe path with a fragment", {H: {"path": "/healthz#now"}}, "topology.health_checks.ready.path", "no request line can carry", "/healthz"),
+    ("probe host with a line end", {H: {"host": "api\nX-Evil: 1"}}, "topology.health_checks.ready.host", "no value for a Host header", "without spaces"),
     ("gRPC service of an HTTP probe", {H: {"grpc_service": "x"}}, "topology.health_checks.ready.grpc_service", "names no gRPC service", "type grpc"),
     ("service name too long", {"name": "a" * 30, f"{S}{LONG}": {"health_check": "ready", "regions": "all"}}, f"topology.services.{LONG}", "73 characters, and Google takes 63", "by 10"),
     ("health check name too long", {"name": "a" * 30, f"topology/health_checks/{LONG}": {}}, f"topology.health_checks.{LONG}", "73 characters", "by 10"),
@@ -230,6 +253,9 @@ WARNINGS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("listening to everybody", {"daemon/listen": ":9464"}, "daemon.listen", "ask for no password", "firewall"),
     ("passphrase not there", {"daemon/engine/passphrase_file": "/nowhere/pass"}, "daemon.engine.passphrase_file", "no file", "where the daemon runs"),
     ("draining shorter than requests", {f"{S}pool/draining": "10s"}, "topology.services.pool.draining", "cut after 10s", "5m"),
+    ("draining where requests outlast the longest", {f"{S}pool/timeout": "1d"}, "topology.services.pool.draining", "cut after 5m", "Write 1h, which is the most there is, and give the service a `timeout` of 1h or less"),
+    ("longest draining", {f"{S}pool/timeout": "1d", f"{S}pool/draining": "1h"}, "topology.services.pool.draining", "cut after 1h", "There is no longer one than 1h"),
+    ("removal where requests outlast the longest", {f"{S}pool/timeout": "1d"}, "policies.default.membership.drain_wait", "a request to pool may take 1d", "Write 2h, which is the most there is, and give the service a `timeout` of 2h or less"),
     ("removal before the last answer", {f"{P}membership": {"drain_wait": "1m"}, f"{S}europe": REMOVE, "topology/routes": REMOVE}, "policies.default.membership.drain_wait", "removal can cut it", "5m or more"),
 ]  # fmt: skip
 
@@ -277,6 +303,47 @@ def test_one_mistake_is_reported_once(
     """No mistake drags a crowd of others behind it: a second and third only where two services share it."""
     verdict = change(entry[1])
     assert len(verdict.problems) <= 3, _said(verdict, entry[2])
+
+
+def test_what_google_takes_is_taken(change: Change) -> None:
+    """The neighbours of what the rules refuse."""
+    lawful: dict[str, Any] = {
+        EU: {"zone": "europe-west4-a", "neg": "eu", "create": {"network": "projects/p/global/networks/n", "subnetwork": "s"}},
+        "topology/address": {"existing": "https://www.googleapis.com/compute/v1/projects/my-project/global/addresses/a"},
+        "topology/routes/0/hosts": ["*.example.com", "*-b.example.com", "xn--a.example.com", "localhost"],
+        H: {"path": "/healthz?full=1", "host": "api.internal:8080"},
+    }  # fmt: skip
+    verdict = change(lawful)
+    assert verdict.problems == (), _said(verdict, "")
+    verdict = change({**SERVERLESS, f"{S}pool/timeout": "30s", f"{S}pool/draining": "30s"})
+    assert verdict.problems == (), _said(verdict, "")
+
+
+def test_a_key_that_belongs_to_another_certificate_is_refused(change: Change, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_pair(tmp_path / name)
+    given = {"name": "own", "certificate_file": "one.crt", "private_key_file": "one.key"}
+    at = f"{F}https"
+    assert change({at: {"certificates": {"given": [given]}}}).problems == ()
+    verdict = change({at: {"certificates": {"given": [{**given, "private_key_file": "two.key"}]}}})
+    found = verdict.at("topology.frontends.https.certificates.given[0].private_key_file")
+    assert "does not belong to the certificate" in found.message
+    assert "for which this certificate was issued" in found.remedy
+
+
+def write_pair(stem: Path) -> None:
+    """A key and a certificate for it, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "api.example.com")])
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+    stem.with_suffix(".crt").write_bytes(certificate)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    stem.with_suffix(".key").write_bytes(key.private_bytes(*form))
 
 
 def test_all_mistakes_are_reported_at_once(change: Change) -> None:

@@ -90,10 +90,11 @@ def test_outlier_detection_is_off_where_the_posture_ejects_nothing() -> None:
         ({"mode": "UTILIZATION", "max_utilization": 0.7, "max_rate_per_instance": 9}, {"instance_group": "g"},
          {"maxUtilization": 0.7, "maxRatePerInstance": 9}),
         ({"mode": "IN_FLIGHT", "max_in_flight_per_endpoint": 8}, {"neg": "n"},
-         {"maxInFlightRequestsPerEndpoint": 8, "trafficDuration": "LONG"}),
-        ({"mode": "IN_FLIGHT", "max_in_flight": 80}, {"hybrid_neg": "n"}, {"maxInFlightRequests": 80, "trafficDuration": "LONG"}),
+         {"maxInFlightRequestsPerEndpoint": 8, "trafficDuration": "LONG", "description": "8 in flight per endpoint"}),
+        ({"mode": "IN_FLIGHT", "max_in_flight": 80}, {"hybrid_neg": "n"},
+         {"maxInFlightRequests": 80, "trafficDuration": "LONG", "description": "80 in flight"}),
         ({"mode": "CUSTOM_METRICS", "custom_metrics": [{"name": "kv", "max_utilization": 0.8}]}, {"neg": "n"},
-         {"customMetrics": [{"name": "kv", "maxUtilization": 0.8, "dryRun": False}]}),
+         {"customMetrics": [{"name": "kv", "maxUtilization": 0.8, "dryRun": False}], "description": "custom metric kv up to 0.8"}),
     ],
 )  # fmt: skip
 def test_balancing_modes(balancing: dict[str, Any], group: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -105,8 +106,42 @@ def test_balancing_modes(balancing: dict[str, Any], group: dict[str, Any], expec
     assert rest == {"balancingMode": balancing["mode"], **expected}
 
 
+def test_what_the_provider_s_hash_leaves_out_stands_in_the_description() -> None:
+    """A change of preference, metrics or duration alone would otherwise be planned as nothing."""
+    raw = document()
+    raw["topology"]["regions"]["us-east4"]["preference"] = "PREFERRED"
+    metrics = [{"name": "kv", "dry_run": True}, {"name": "queue", "max_utilization": 0.5}]
+    balancing = {"mode": "CUSTOM_METRICS", "custom_metrics": metrics, "traffic_duration": "SHORT"}
+    raw["topology"]["regions"]["europe-west4"]["balancing"] = balancing
+    backends = sketch(Config.model_validate(raw)).one("BackendService")["backends"]
+    assert [backend.get("description") for backend in backends] == [
+        None,
+        "SHORT requests, custom metric kv up to 0.8 in dry run, custom metric queue up to 0.5",
+        "PREFERRED",
+    ]
+
+
+def test_what_is_off_is_said_to_be_off() -> None:
+    """To the provider a missing block or name means that what stands is kept."""
+    made = sketch(config())
+    assert made.one("BackendService")["logConfig"] == {"enable": False}
+    assert made.one("HealthCheck")["logConfig"] == {"enable": False}
+    assert "portName" not in made.one("BackendService")
+    group = {"zone": "europe-west4-a", "instance_group": "vms"}
+    made = sketch(with_region({"mode": "UTILIZATION", "max_utilization": 0.8}, group))
+    assert made.one("BackendService")["portName"] == "http"
+
+
+def test_auto_drain_that_is_off_is_left_out() -> None:
+    """The API leaves out what is false: a block with `enable: false` would be a difference in every plan."""
+    raw = document()
+    raw["policies"] = {"default": {"postures": {"scarce": {"failover_threshold": 30, "auto_drain": False}}}}
+    made = sketch(Config.model_validate(raw), overlay(posture=Posture.SCARCE))
+    assert "autoCapacityDrain" not in made.one("ServiceLbPolicies")
+
+
 def test_serverless_groups_have_neither_target_nor_policy() -> None:
-    made = sketch(with_region(None, {"serverless_neg": "run"}, health_check=None))
+    made = sketch(with_region(None, {"serverless_neg": "run"}, health_check=None, outlier_detection={}))
     service = made.one("BackendService")
     assert service["backends"] == [
         {
@@ -115,6 +150,9 @@ def test_serverless_groups_have_neither_target_nor_policy() -> None:
     ]
     assert "healthChecks" not in service
     assert made.of("ServiceLbPolicies") == {}
+    assert service["timeoutSec"] == 30, "Google's own, and the only one that it takes here"
+    assert not [name for name in service["outlierDetection"] if "uccessRate" in name]
+    assert service["outlierDetection"]["consecutiveErrors"] == 5
 
 
 @pytest.mark.parametrize("kind", ["http", "https", "http2", "tcp", "grpc"])
@@ -133,7 +171,11 @@ def test_health_checks_of_five_kinds(kind: str) -> None:
 
 
 def test_groups_that_are_made_come_before_the_service_and_once() -> None:
-    neg = {"zone": "europe-west4-a", "neg": "api", "create": {"network": "models", "port": 8080}}
+    neg = {
+        "zone": "europe-west4-a",
+        "neg": "api",
+        "create": {"network": "models", "subnetwork": "inner", "port": 8080},
+    }
     hybrid = {"zone": "europe-west4-b", "hybrid_neg": "onprem", "create": {}}
     made = sketch(
         config(
@@ -153,6 +195,7 @@ def test_groups_that_are_made_come_before_the_service_and_once() -> None:
     assert groups["api-europe-west4-a"] == {
         "name": "api", "project": "demo-project", "zone": "europe-west4-a", "defaultPort": 8080,
         "network": "projects/demo-project/global/networks/models", "networkEndpointType": "GCE_VM_IP_PORT",
+        "subnetwork": "projects/demo-project/regions/europe-west4/subnetworks/inner",
     }  # fmt: skip
     assert groups["onprem-europe-west4-b"]["networkEndpointType"] == "NON_GCP_PRIVATE_IP_PORT"
     assert len(groups) == 2
@@ -198,14 +241,28 @@ def test_given_certificates_are_named_by_content_and_keys_are_secret(tmp_path: P
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     key.write_text("KEY")
     names = []
-    for content in ("ONE", "TWO"):
+    for content, secret in (("ONE", "KEY"), ("TWO", "KEY"), ("TWO", "NEW KEY")):
         certificate.write_text(content)
+        key.write_text(secret)
         given = {"name": "own", "certificate_file": str(certificate), "private_key_file": str(key)}
         made = sketch(config(frontends={"https": {"certificates": {"given": [given]}}}))
         (name,) = made.of("SSLCertificate")
         names.append(name)
-    assert names[0] != names[1]
+    assert len(set(names)) == 3, "a new key for the same certificate is a new resource too"
     assert all(name.startswith("lb-own-") for name in names)
+
+
+def test_the_order_of_domains_makes_no_new_certificate() -> None:
+    """Google would issue it anew, and HTTPS would fail meanwhile."""
+    found = [
+        sketch(config(frontends={"https": {"certificates": {"managed": domains}}})).of(
+            "ManagedSslCertificate"
+        )
+        for domains in (["b.example.com", "a.example.com"], ["a.example.com", "b.example.com"])
+    ]
+    assert found[0] == found[1]
+    other = sketch(config(frontends={"https": {"certificates": {"managed": ["a.example.com"]}}}))
+    assert other.of("ManagedSslCertificate").keys() != found[0].keys()
 
 
 def test_a_certificate_that_cannot_be_read_says_so(tmp_path: Path) -> None:
@@ -247,6 +304,14 @@ def test_routes_pool_and_pinned_service_side_by_side() -> None:
     preferences = {backend["group"].rsplit("api-", 1)[-1]: backend["preference"] for backend in members}
     assert preferences["europe-west4"] == "PREFERRED"
     assert made.outputs["urls"]["/europe/*"] == "http://203.0.113.7/europe/"
+
+
+def test_the_url_of_a_wildcard_host_keeps_its_pattern() -> None:
+    """The address alone would be another host's URL."""
+    rule = [{"paths": ["/us/*"], "service": "pool"}]
+    made = sketch(config(routes=[{"hosts": ["*.acme.io"], "paths": rule}, {"paths": rule}]))
+    assert made.outputs["urls"]["*.acme.io/us/*"] == "http://*.acme.io/us/"
+    assert made.outputs["urls"]["/us/*"] == "http://203.0.113.7/us/"
 
 
 def test_service_settings_reach_the_backend_service() -> None:

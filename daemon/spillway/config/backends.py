@@ -29,6 +29,13 @@ STEERABLE = frozenset({GroupKind.NEG, GroupKind.HYBRID_NEG, GroupKind.INSTANCE_G
 UNPROBED = frozenset({GroupKind.SERVERLESS_NEG, GroupKind.INTERNET_NEG})
 """Kinds whose services must not have a health check (py:BackendService.health_checks)."""
 
+GOOGLES_PORT_NAME = "http"
+"""The named port of instance groups that Google takes where a service names none."""
+GOOGLES_TIMEOUT = 30
+"""Seconds of a service for which nobody gives a timeout, and all that Google takes for serverless groups: what they
+run has a timeout of its own. (`Timeout sec is not supported for a backend service with Serverless network endpoint
+groups`, terraform-google-modules/terraform-google-lb-http#358)"""
+
 
 def group_kind(group: GroupConfig) -> GroupKind | None:
     """The kind of a group, or None where the configuration does not say one; a zonal NEG's URL counts as NEG."""

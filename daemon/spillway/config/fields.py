@@ -217,6 +217,30 @@ GroupName = Annotated[
         "a small letter first, then small letters, digits and hyphens, 63 at most",
     ),
 ]
+_LABEL = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+_ROOT = r"(https://(www|compute)\.googleapis\.com/compute/(v1|beta)/)?projects/[^/\s]+"
+NetworkName = Annotated[
+    str,
+    Shape(
+        "the name of a network",
+        rf"{_LABEL}|{_ROOT}/global/networks/{_LABEL}",
+        "default",
+        "or projects/P/global/networks/N; a small letter first, then small letters, digits and hyphens, 63 at most",
+    ),
+]
+SubnetworkName = Annotated[
+    str,
+    Shape(
+        "the name of a subnetwork",
+        rf"{_LABEL}|{_ROOT}/regions/[a-z0-9-]+/subnetworks/{_LABEL}",
+        "projects/my-project/regions/us-east4/subnetworks/llm",
+        "or its name alone, if it is in the group's region: 63 small letters, digits and hyphens at most",
+    ),
+]
+PortName = Annotated[
+    str,
+    Shape("the name of a port", r"[a-z0-9-]{1,63}", "http", "small letters, digits and hyphens, 63 at most"),
+]
 RegionName = Annotated[
     str,
     Shape(

@@ -31,7 +31,7 @@ class GivenCertificateConfig(Model):
     """A certificate of your own, in PEM files on this machine."""
 
     name: Name
-    """Part of the resource's name; a hash of the content follows, because a new certificate is a new resource."""
+    """Part of the resource's name; a hash of certificate and key follows, because a new certificate is a new resource."""
     certificate_file: str
     """PEM file with the certificate and the chain behind it, relative to this configuration file."""
     private_key_file: str
@@ -42,7 +42,7 @@ class CertificatesConfig(Model):
     """Exactly one of the three."""
 
     managed: tuple[str, ...] | None = None
-    """Domains for which Google obtains and renews a certificate; their DNS must point at the address."""
+    """Domains for which Google obtains and renews a certificate; their DNS must point at the address. Another set of domains is another certificate, and HTTPS fails with it until Google has issued it; a certificate map or given certificates change without that gap."""
     given: tuple[GivenCertificateConfig, ...] | None = None
     """Certificates of your own, 15 at most; the first is shown to clients that name no host."""
     map: str | None = None

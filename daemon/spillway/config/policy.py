@@ -9,6 +9,9 @@ from pydantic import Field
 from spillway.config.fields import Between, Duration, Model, Percent, Ratio, RegionName, Time
 from spillway.core import policy as core
 
+LONGEST_DRAIN_WAIT = "2h"
+"""Longest time for which a drained region is kept before it is removed."""
+
 
 class SloConfig(Model):
     """What users were promised."""
@@ -132,7 +135,7 @@ class MembershipConfig(Model):
     """How long that must hold."""
     join_scaler: Annotated[float, Field(ge=0.1, le=1)] = 0.5
     """Scaler at which a standby region starts."""
-    drain_wait: Annotated[Duration, Between("0s", "2h")] = 300.0
+    drain_wait: Annotated[Duration, Between("0s", LONGEST_DRAIN_WAIT)] = 300.0
     """Time between scaler 0 and the removal of the groups. Not shorter than the service's longest request."""
 
 

@@ -12,11 +12,14 @@ from spillway.config.fields import (
     GroupName,
     Model,
     Name,
+    NetworkName,
     Port,
+    PortName,
     Ratio,
     RegionName,
     Scaler,
     Shape,
+    SubnetworkName,
     ZoneName,
 )
 from spillway.config.frontends import (
@@ -45,6 +48,10 @@ __all__ = [
     "TopologyConfig",
     "ZoneName",
 ]
+
+
+LONGEST_DRAINING = "1h"
+"""Longest connection draining that Google takes."""
 
 
 class PathRuleConfig(Model):
@@ -95,13 +102,13 @@ class HealthCheckConfig(Model):
 class CreateConfig(Model):
     """Settings of a group that Spillway makes; it starts empty and whoever runs the endpoints fills it."""
 
-    network: str = "default"
+    network: NetworkName = "default"
     """Network of the endpoints: a name in the project, or `projects/P/global/networks/N`."""
-    subnetwork: str | None = None
-    """Subnetwork of a zonal NEG, as `projects/P/regions/R/subnetworks/N`; the network's own where none is given."""
+    subnetwork: SubnetworkName | None = None
+    """Subnetwork of a zonal NEG: a name in the project and the group's region, or `projects/P/regions/R/subnetworks/N`; the network's own where none is given."""
     port: Port | None = None
     """Default port of a zonal NEG."""
-    named_ports: dict[str, Port] = Field(default_factory=dict)
+    named_ports: dict[PortName, Port] = Field(default_factory=dict)
     """Named ports of an instance group; the service's `port_name` must be among them."""
 
 
@@ -119,7 +126,7 @@ class GroupConfig(Model):
     instance_group: GroupName | None = None
     """Zonal instance group, managed or not; regional ones cannot be steered."""
     serverless_neg: GroupName | None = None
-    """Regional serverless NEG (Cloud Run); has no scaler, so Spillway cannot steer it."""
+    """Regional serverless NEG (Cloud Run), one for each region; has no scaler, so Spillway cannot steer it."""
     internet_neg: GroupName | None = None
     """Global internet NEG; has no scaler either."""
     create: CreateConfig | None = None
@@ -234,11 +241,11 @@ class ServiceConfig(Model):
 
     protocol: Literal["HTTP", "HTTPS", "HTTP2", "H2C"] = "HTTP"
     """How the balancer talks to endpoints. gRPC goes over HTTP2 (with TLS) or H2C (without)."""
-    port_name: str | None = None
+    port_name: PortName | None = None
     """Named port of instance groups; not for NEGs."""
     timeout: Annotated[Duration, Between("1s", "1d", whole=True)] = 300.0
-    """Longest request, answer included. Long model answers need minutes."""
-    draining: Annotated[Duration, Between("0s", "1h", whole=True)] = 300.0
+    """Longest request, answer included. Long model answers need minutes. Serverless groups have a timeout of their own, and Google takes none here."""
+    draining: Annotated[Duration, Between("0s", LONGEST_DRAINING, whole=True)] = 300.0
     """Time that requests in flight get when an endpoint leaves; 0s to 1h."""
     affinity: Literal["NONE", "CLIENT_IP", "GENERATED_COOKIE"] = "NONE"
     """What ties a client to an endpoint: nothing, its IP, or a cookie that the balancer makes. Tied clients are slower to move."""

@@ -166,10 +166,8 @@ def _check_body(inputs: Props) -> Body:
 
 def _check_live(live: Body) -> Props:
     settings = ("checkIntervalSec", "timeoutSec", "healthyThreshold", "unhealthyThreshold", "type", *_PROBES)
-    props = {**common(live), **pick(live, *settings)}
-    if (live.get("logConfig") or {}).get("enable"):
-        props["logConfig"] = {"enable": True}
-    return props
+    logs = bool((live.get("logConfig") or {}).get("enable"))
+    return {**common(live), **pick(live, *settings), "logConfig": {"enable": logs}}
 
 
 HEALTH_CHECK = Kind(

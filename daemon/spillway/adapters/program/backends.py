@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spillway.core.topology import Preference
+
 if TYPE_CHECKING:
     import pulumi
 
@@ -52,8 +54,35 @@ def _backend(url: str, group: GroupConfig, balancing: BalancingConfig | None, se
         balancing_mode=balancing.mode,
         capacity_scaler=setting.scaler,
         preference=setting.preference.value,
+        description=_unhashed(balancing, setting),
         **_target(balancing),
     )
+
+
+def _unhashed(balancing: BalancingConfig, setting: BackendSetting) -> str | None:
+    """What the provider does not see change, in words; None where it sees all.
+
+    It keeps backends as a set and finds changes by a hash that leaves out preference, limits in flight, custom
+    metrics and traffic duration (gcp.md 3.1): a change of these alone would be planned as nothing and never sent.
+    The description is in the hash, and so it carries them; people read it in the console besides.
+    """
+    parts = [
+        f"{limit} in flight{of}"
+        for limit, of in (
+            (balancing.max_in_flight, ""),
+            (balancing.max_in_flight_per_instance, " per instance"),
+            (balancing.max_in_flight_per_endpoint, " per endpoint"),
+        )
+        if limit is not None
+    ]
+    if not parts and balancing.traffic_duration is not None:
+        parts.append(f"{balancing.traffic_duration} requests")
+    for metric in balancing.custom_metrics:
+        trial = " in dry run" if metric.dry_run else ""
+        parts.append(f"custom metric {metric.name} up to {metric.max_utilization:g}{trial}")
+    if setting.preference is not Preference.DEFAULT:
+        parts.append(setting.preference.value)
+    return ", ".join(parts) or None
 
 
 def _target(balancing: BalancingConfig) -> dict[str, Any]:

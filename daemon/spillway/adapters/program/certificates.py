@@ -44,34 +44,45 @@ def ssl_policy(config: Config, https: HttpsConfig) -> pulumi.Output[str] | None:
     return result
 
 
-def _managed(config: Config, domains: tuple[str, ...]) -> pulumi.Output[str]:
+def _managed(config: Config, given: tuple[str, ...]) -> pulumi.Output[str]:
+    """A managed certificate for these domains, in an order that is always the same.
+
+    Another order would be another certificate, and Google issues each anew: HTTPS would fail for minutes to hours
+    because somebody sorted a list.
+    """
     from spillway.adapters.program.sdk import compute
 
+    domains = sorted(given)
     name = hashed(names.certificate(config.name, "managed"), *domains)
     resource = compute.ManagedSslCertificate(
         name,
         name=name,
         project=config.project,
-        managed=compute.ManagedSslCertificateManagedArgs(domains=list(domains)),
+        managed=compute.ManagedSslCertificateManagedArgs(domains=domains),
     )
     result: pulumi.Output[str] = resource.id
     return result
 
 
 def _given(config: Config, given: GivenCertificateConfig) -> pulumi.Output[str]:
-    """A certificate from PEM files. Only the key is secret, and it is marked so: the state never holds it in clear."""
+    """A certificate from PEM files. Only the key is secret, and it is marked so: the state never holds it in clear.
+
+    The name follows both: a new key for the same certificate needs a new name too, as the old one is in use. Eight
+    digits of a hash over the two tell nobody anything of a key.
+    """
     import pulumi
 
     from spillway.adapters.program.sdk import compute
 
     certificate = _pem(given.name, given.certificate_file)
-    name = hashed(names.certificate(config.name, given.name), certificate)
+    key = _pem(given.name, given.private_key_file)
+    name = hashed(names.certificate(config.name, given.name), certificate, key)
     resource = compute.SSLCertificate(
         name,
         name=name,
         project=config.project,
         certificate=certificate,
-        private_key=pulumi.Output.secret(_pem(given.name, given.private_key_file)),
+        private_key=pulumi.Output.secret(key),
     )
     result: pulumi.Output[str] = resource.id
     return result

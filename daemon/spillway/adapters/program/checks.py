@@ -38,7 +38,8 @@ def _declare(config: Config, name: str, check: HealthCheckConfig) -> pulumi.Outp
         timeout_sec=whole_seconds(check.timeout),
         healthy_threshold=check.healthy,
         unhealthy_threshold=check.unhealthy,
-        log_config=compute.HealthCheckLogConfigArgs(enable=True) if check.log else None,
+        # Also where it is off: to the provider a missing block means that what stands is kept.
+        log_config=compute.HealthCheckLogConfigArgs(enable=check.log),
         **{f"{check.type}_health_check": _probe(check)},
     )
     result: pulumi.Output[str] = resource.id

@@ -73,7 +73,7 @@ def _make(project: str, group: GroupConfig, create: CreateConfig) -> pulumi.Reso
         project=project,
         zone=group.zone,
         network=network,
-        subnetwork=None if hybrid else create.subnetwork,
+        subnetwork=None if hybrid else _subnetwork(project, group.zone, create.subnetwork),
         default_port=create.port,
         network_endpoint_type="NON_GCP_PRIVATE_IP_PORT" if hybrid else "GCE_VM_IP_PORT",
     )
@@ -82,3 +82,9 @@ def _make(project: str, group: GroupConfig, create: CreateConfig) -> pulumi.Reso
 
 def _network(project: str, network: str) -> str:
     return network if "/" in network else f"projects/{project}/global/networks/{network}"
+
+
+def _subnetwork(project: str, zone: str, subnetwork: str | None) -> str | None:
+    if subnetwork is None or "/" in subnetwork:
+        return subnetwork
+    return f"projects/{project}/regions/{zone.rpartition('-')[0]}/subnetworks/{subnetwork}"

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def urls(config: Config, address: str) -> dict[str, str]:
-    """URLs by what they are for, given the address: one for each frontend, route and, on Google, the console."""
+    """URLs by what they are for, given the address: one for each frontend, route and, on Google, the console.
+
+    A wildcard host stays in its URL as it is, for the reader to fill in: the address alone would match no such host.
+    """
     given = config.topology.frontends
     result: dict[str, str] = {}
     if given.http is not None and not given.http.redirect_to_https:
@@ -24,7 +27,7 @@ def urls(config: Config, address: str) -> dict[str, str]:
     for route in config.topology.routes:
         for host in route.hosts:
             for path in (path for rule in route.paths for path in rule.paths):
-                root = base if "*" in host else _on_host(config, host)
+                root = base if host == "*" else _on_host(config, host)
                 result[f"{'' if host == '*' else host}{path}"] = root.rstrip("/") + path.removesuffix("*")
     if config.cloud == "gcp":
         result["console"] = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from spillway.adapters.program.backends import backends, is_steerable
 from spillway.adapters.program.checks import whole_seconds
 from spillway.config import names
+from spillway.config.backends import GOOGLES_PORT_NAME, GOOGLES_TIMEOUT, GroupKind, members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,14 +27,21 @@ SCHEME = "EXTERNAL_MANAGED"
 def service(
     config: Config, groups: Groups, checks: Mapping[str, pulumi.Output[str]], setting: ServiceSetting
 ) -> pulumi.Output[str]:
-    """Declare one backend service with its policy; its id."""
+    """Declare one backend service with its policy; its id.
+
+    The port name of instance groups is given in so many words: to the provider a missing one means that what stands
+    is kept, and a name taken out of the configuration would stay. So is the timeout of serverless groups, for which
+    Google takes no other than its own.
+    """
     import pulumi
 
     from spillway.adapters.program.sdk import compute
 
     given = config.topology.services[setting.service]
     posture: PostureSetConfig = getattr(config.policies[given.policy].postures, setting.posture.value)
-    members, made = backends(config, groups, setting)
+    attached, made = backends(config, groups, setting)
+    kinds = {kind for member in members(given, config.topology.regions) for kind in member.kinds}
+    serverless = GroupKind.SERVERLESS_NEG in kinds
     name = names.backend_service(config.name, setting.service)
     resource = compute.BackendService(
         name,
@@ -41,15 +49,15 @@ def service(
         project=config.project,
         load_balancing_scheme=SCHEME,
         protocol=given.protocol,
-        port_name=given.port_name,
-        timeout_sec=whole_seconds(given.timeout),
+        port_name=given.port_name or (GOOGLES_PORT_NAME if GroupKind.INSTANCE_GROUP in kinds else None),
+        timeout_sec=GOOGLES_TIMEOUT if serverless else whole_seconds(given.timeout),
         connection_draining_timeout_sec=round(given.draining),
         session_affinity=given.affinity,
         locality_lb_policy=given.locality,
         health_checks=None if given.health_check is None else checks[given.health_check],
-        backends=members,
+        backends=attached,
         log_config=_log(given),
-        outlier_detection=_outlier_detection(given.outlier_detection, posture),
+        outlier_detection=_outlier_detection(given.outlier_detection, posture, serverless=serverless),
         service_lb_policy=_policy(config, given, setting, posture),
         opts=pulumi.ResourceOptions(depends_on=made),
     )
@@ -67,6 +75,7 @@ def _policy(
 
     if not any(is_steerable(config.topology.regions[backend.region]) for backend in setting.backends):
         return None
+    drain = networkservices.ServiceLbPoliciesAutoCapacityDrainArgs(enable=True)
     name = names.service_lb_policy(config.name, setting.service)
     resource = networkservices.ServiceLbPolicies(
         name,
@@ -74,7 +83,8 @@ def _policy(
         project=config.project,
         location="global",
         load_balancing_algorithm=given.algorithm,
-        auto_capacity_drain=networkservices.ServiceLbPoliciesAutoCapacityDrainArgs(enable=posture.auto_drain),
+        # Not with `enable=False`: the API leaves out what is false, and every plan would want to add it again.
+        auto_capacity_drain=drain if posture.auto_drain else None,
         failover_config=networkservices.ServiceLbPoliciesFailoverConfigArgs(
             failover_health_threshold=posture.failover_threshold
         ),
@@ -83,23 +93,33 @@ def _policy(
 
 
 def _log(given: ServiceConfig) -> Any:
+    """Logging, on or off in so many words: to the provider a missing block means that what stands is kept."""
     from spillway.adapters.program.sdk import compute
 
     if given.log_sample_rate <= 0:
-        return None
+        return compute.BackendServiceLogConfigArgs(enable=False)
     return compute.BackendServiceLogConfigArgs(enable=True, sample_rate=given.log_sample_rate)
 
 
-def _outlier_detection(given: OutlierDetectionConfig | None, posture: PostureSetConfig) -> Any:
+def _outlier_detection(
+    given: OutlierDetectionConfig | None, posture: PostureSetConfig, *, serverless: bool
+) -> Any:
     """Ejection of single endpoints, at most the posture's share of them; nothing where either turns it off.
 
     Every field is set: the provider's documented defaults are older than the API's (py:OutlierDetection), and
-    what is left out would show as a difference after the next refresh. The last four are the API's defaults.
+    what is left out would show as a difference after the next refresh. Those of the success rate are the API's
+    defaults; serverless groups have no success rate, and Google refuses its settings there (gcp.md 2.4).
     """
     from spillway.adapters.program.sdk import compute
 
     if given is None or posture.outlier_ejection == 0:
         return None
+    success_rate = {
+        "enforcing_success_rate": 100,
+        "success_rate_minimum_hosts": 5,
+        "success_rate_request_volume": 100,
+        "success_rate_stdev_factor": 1900,
+    }
     return compute.BackendServiceOutlierDetectionArgs(
         consecutive_errors=given.consecutive_errors,
         consecutive_gateway_failure=given.consecutive_gateway_failures,
@@ -110,10 +130,7 @@ def _outlier_detection(given: OutlierDetectionConfig | None, posture: PostureSet
         base_ejection_time=compute.BackendServiceOutlierDetectionBaseEjectionTimeArgs(
             **_span(given.base_ejection)
         ),
-        enforcing_success_rate=100,
-        success_rate_minimum_hosts=5,
-        success_rate_request_volume=100,
-        success_rate_stdev_factor=1900,
+        **({} if serverless else success_rate),
     )
 
 

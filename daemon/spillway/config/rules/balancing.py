@@ -44,6 +44,7 @@ def _target(
     if kinds & UNPROBED:
         return  # `_unsteerable` refuses it as a whole
     _figures(draft, at, balancing)
+    _metrics(draft, at, balancing)
     _per_member(draft, at, balancing, kinds, region_at)
     _duration(draft, at, balancing)
     if balancing.mode == "UTILIZATION" and kinds - {
@@ -122,6 +123,18 @@ def _figures(draft: Draft, at: Location, balancing: BalancingConfig) -> None:
             f"mode {mode} takes no custom metrics.",
             "Use mode CUSTOM_METRICS, or remove them.",
         )
+
+
+def _metrics(draft: Draft, at: Location, balancing: BalancingConfig) -> None:
+    seen: set[str] = set()
+    for where, metric in draft.items((*at, "custom_metrics"), balancing.custom_metrics):
+        if metric.name in seen:
+            draft.error(
+                (*where, "name"),
+                f"the metric {metric.name} is listed twice.",
+                "Keep one: a metric has one limit in a group.",
+            )
+        seen.add(metric.name)
 
 
 def _per_member(

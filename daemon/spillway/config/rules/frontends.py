@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+import ssl
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from spillway.config.draft import FRONTENDS, Draft
@@ -22,6 +23,20 @@ _MAP = re.compile(
     r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
     r"|//certificatemanager\.googleapis\.com/projects/[^/]+/locations/global/certificateMaps/[^/]+"
 )
+_ADDRESS_URL = re.compile(
+    r"(https://(www|compute)\.googleapis\.com/compute/(v1|beta)/)?(projects/(?P<project>[^/]+)/)?"
+    r"global/addresses/[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+)
+_NOT_ON_THE_INTERNET = tuple(
+    map(
+        ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.168.0.0/16", "224.0.0.0/3", "::/127", "fc00::/7", "fe80::/10", "ff00::/8"),
+        ),
+    )
+)
+"""Private, local and multicast addresses. Those of documentation are let through: they stand in examples."""
 _ADDRESS: Location = ("topology", "address")
 
 
@@ -70,15 +85,10 @@ def _address(draft: Draft) -> None:
             uses=(at,),
         )
     if "/" in address.existing:
-        if not re.search(r"(^|/)global/addresses/[^/]+$", address.existing):
-            draft.error(
-                at,
-                f"{address.existing!r} is not the URL of a global address.",
-                "Write an IP, or projects/PROJECT/global/addresses/NAME; a regional address does not fit a global load balancer.",
-            )
+        _address_url(draft, at, address.existing)
         return
     try:
-        version = ip_address(address.existing).version
+        given = ip_address(address.existing)
     except ValueError:
         draft.error(
             at,
@@ -86,12 +96,35 @@ def _address(draft: Draft) -> None:
             "Write one such as 203.0.113.7, or projects/PROJECT/global/addresses/NAME.",
         )
         return
-    if f"IPV{version}" != address.ip_version:
+    if any(given in network for network in _NOT_ON_THE_INTERNET):
         draft.error(
             at,
-            f"this is an IPv{version} address, and ip_version is {address.ip_version}.",
-            f"Set ip_version to IPV{version}.",
+            f"{given} is no address that clients on the internet can reach.",
+            "Write a global external address that is reserved in this project, or remove the key: then one is reserved.",
+        )
+    elif f"IPV{given.version}" != address.ip_version:
+        draft.error(
+            at,
+            f"this is an IPv{given.version} address, and ip_version is {address.ip_version}.",
+            f"Set ip_version to IPV{given.version}.",
             uses=((*_ADDRESS, "ip_version"),),
+        )
+
+
+def _address_url(draft: Draft, at: Location, url: str) -> None:
+    parts = _ADDRESS_URL.fullmatch(url)
+    if parts is None:
+        draft.error(
+            at,
+            f"{url!r} is not the URL of a global address.",
+            "Write an IP, or projects/PROJECT/global/addresses/NAME; a regional address does not fit a global load balancer.",
+        )
+    elif draft.project is not None and parts["project"] not in {None, draft.project}:
+        draft.error(
+            at,
+            f"the address is in the project {parts['project']}, and a forwarding rule takes one of its own project, {draft.project}.",
+            f"Reserve one there and write projects/{draft.project}/global/addresses/NAME.",
+            uses=(("project",),),
         )
 
 
@@ -182,6 +215,7 @@ def _given(draft: Draft, certificates: CertificatesConfig, at: Location) -> None
 
 
 def _files(draft: Draft, certificate: GivenCertificateConfig, at: Location) -> None:
+    sound: list[Path] = []
     wanted = (
         ("certificate_file", certificate.certificate_file, r"-----BEGIN CERTIFICATE-----", "a certificate"),
         (
@@ -212,6 +246,23 @@ def _files(draft: Draft, certificate: GivenCertificateConfig, at: Location) -> N
                 + ("CERTIFICATE" if key == "certificate_file" else "PRIVATE KEY")
                 + "-----`.",
             )
+            continue
+        sound.append(path)
+    if len(sound) == len(wanted) and not _belong_together(*sound):
+        draft.error(
+            (*at, "private_key_file"),
+            f"the private key in {sound[1]} does not belong to the certificate in {sound[0]}.",
+            "Give the key for which this certificate was issued; the file must begin with that certificate, its chain after it.",
+        )
+
+
+def _belong_together(certificate: Path, key: Path) -> bool:
+    """False where the two are known not to be a pair. What else is wrong with them Google will say."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except ssl.SSLError as error:
+        return error.reason not in {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"}
+    return True
 
 
 def _head(path: Path) -> str:

@@ -6,7 +6,7 @@ from spillway.config.backends import UNPROBED, GroupKind, group_kind
 from spillway.config.draft import REGIONS, Draft
 from spillway.config.names import group_key, parse_group_url
 from spillway.config.suggest import listing
-from spillway.config.topology import GroupConfig
+from spillway.config.topology import GroupConfig, RegionConfig
 from spillway.config.tree import Location
 from spillway.core.topology import GroupKey
 
@@ -30,6 +30,7 @@ def check(draft: Draft) -> None:
             _place(draft, where, name, group)
             _creation(draft, where, group)
             _once(draft, where, name, group, seen)
+        _one_serverless(draft, (*at, "groups"), name, region)
 
 
 def _identity(draft: Draft, at: Location, group: GroupConfig) -> None:
@@ -144,6 +145,22 @@ def _creation(draft: Draft, at: Location, group: GroupConfig) -> None:
             f"a {kind} belongs to a network, not to a subnetwork.",
             "Remove `subnetwork`.",
         )
+
+
+def _one_serverless(draft: Draft, at: Location, name: str, region: RegionConfig) -> None:
+    """All groups of a region stand behind one service, and there Google takes one serverless group for each region."""
+    first: Location | None = None
+    for where, group in draft.items(at, region.groups):
+        if group_kind(group) is not GroupKind.SERVERLESS_NEG:
+            continue
+        if first is not None:
+            draft.error(
+                where,
+                f"{name} has a {GroupKind.SERVERLESS_NEG} already, and Google takes one for each region of a service.",
+                "Keep one; to split its traffic, split it between revisions of the Cloud Run service.",
+                uses=(first,),
+            )
+        first = first or where
 
 
 def _once(

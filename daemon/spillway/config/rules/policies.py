@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from spillway.config.draft import POLICIES, REGIONS, SERVICES, Draft
-from spillway.config.fields import format_duration
-from spillway.config.policy import PolicyConfig, PosturesConfig, TimingConfig, TriggersConfig, WindowConfig
+from spillway.config.fields import format_duration, parse_duration
+from spillway.config.policy import (
+    LONGEST_DRAIN_WAIT,
+    PolicyConfig,
+    PosturesConfig,
+    TimingConfig,
+    TriggersConfig,
+    WindowConfig,
+)
 from spillway.config.suggest import did_you_mean
+from spillway.config.topology import LONGEST_DRAINING
 from spillway.config.tree import Location
 from spillway.core.facts import AUTO_DRAIN_BELOW
 
@@ -184,6 +192,16 @@ def _span(draft: Draft, at: Location, window: WindowConfig) -> None:
         )
 
 
+def _at_least(timeout: float, given: float, most: str) -> str:
+    """What to do about a wait that is shorter than the longest request, where no wait may be longer than `most`."""
+    if timeout <= parse_duration(most):
+        return f"Write {format_duration(timeout)} or more, unless long requests may be cut."
+    shorten = f"give the service a `timeout` of {most} or less, unless longer requests may be cut"
+    if given < parse_duration(most):
+        return f"Write {most}, which is the most there is, and {shorten}."
+    return f"There is no longer one than {most}: {shorten}."
+
+
 def _requests(draft: Draft) -> None:
     """How the longest request of each service fits its draining, its policy's waits and its objective."""
     for name, service in draft.services.items():
@@ -194,7 +212,7 @@ def _requests(draft: Draft) -> None:
             draft.warn(
                 (*at, "draining"),
                 f"requests may take {longest}, and one that is under way when its endpoint leaves is cut after {format_duration(service.draining)}.",
-                f"Write {longest} (1h at most), unless long requests may be cut.",
+                _at_least(service.timeout, service.draining, LONGEST_DRAINING),
                 uses=timeout,
             )
         policy = draft.policies.get(service.policy)
@@ -205,7 +223,7 @@ def _requests(draft: Draft) -> None:
                 (*POLICIES, service.policy, "membership", "drain_wait"),
                 f"a region is removed {format_duration(policy.membership.drain_wait)} after it was drained, "
                 f"and a request to {name} may take {longest}: removal can cut it.",
-                f"Write {longest} or more.",
+                _at_least(service.timeout, policy.membership.drain_wait, LONGEST_DRAIN_WAIT),
                 uses=timeout,
             )
         if policy.slo.latency >= service.timeout:

@@ -9,7 +9,8 @@ from spillway.config.suggest import did_you_mean
 from spillway.config.topology import RouteConfig
 from spillway.config.tree import Location
 
-_HOST = re.compile(r"\*|(\*[.-])?[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"\*|(\*[.-])?{_LABEL}(\.{_LABEL})*")
 _PATH = re.compile(r"/[^*?#\s]*|(/[^*?#\s/]+)*/\*")
 _DEFAULT: Location = ("topology", "default_service")
 
@@ -56,7 +57,8 @@ def _hosts(draft: Draft, at: Location, route: RouteConfig, seen: dict[str, Locat
             draft.error(
                 where,
                 f"{host!r} is not a host name.",
-                "Write api.example.com, *.example.com or *, in small letters.",
+                "Write api.example.com, *.example.com or *, in small letters: between dots 1 to 63 letters, digits and "
+                "hyphens, no hyphen first or last.",
             )
 
 

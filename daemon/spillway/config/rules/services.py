@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from spillway.config.backends import UNPROBED, GroupKind, Member, region_names
+from spillway.config.backends import (
+    GOOGLES_PORT_NAME,
+    GOOGLES_TIMEOUT,
+    UNPROBED,
+    GroupKind,
+    Member,
+    region_names,
+)
 from spillway.config.draft import HEALTH_CHECKS, POLICIES, REGIONS, SERVICES, Draft
+from spillway.config.fields import format_duration
 from spillway.config.suggest import did_you_mean, listing
 from spillway.config.topology import ServiceConfig
 from spillway.config.tree import Location
@@ -19,8 +27,6 @@ _FAMILIES = {
     GroupKind.INTERNET_NEG: "internet groups",
 }
 """Kinds that may stand together behind one service (BS)."""
-_DEFAULT_PORT_NAME = "http"
-"""What Google takes where a service names no port."""
 
 
 def check(draft: Draft) -> None:
@@ -34,6 +40,7 @@ def check(draft: Draft) -> None:
         _families(draft, at, members)
         _health(draft, at, service, members)
         _ports(draft, at, service, members)
+        _timeout(draft, at, service, members)
     _unused(draft)
 
 
@@ -175,7 +182,7 @@ def _ports(draft: Draft, at: Location, service: ServiceConfig, members: tuple[Me
                 "Remove `port_name`: endpoints of a NEG carry their port themselves.",
                 uses=((*REGIONS, others[0].region, "groups"),),
             )
-    name = service.port_name or _DEFAULT_PORT_NAME
+    name = service.port_name or GOOGLES_PORT_NAME
     for member in members:
         for place, group in draft.items((*REGIONS, member.region, "groups"), member.groups):
             if group.instance_group is None or group.create is None or name in group.create.named_ports:
@@ -187,6 +194,19 @@ def _ports(draft: Draft, at: Location, service: ServiceConfig, members: tuple[Me
                 did_you_mean(name, ports, f"Add `named_ports: {{{name}: 8080}}` to its `create`."),
                 uses=((*place, "create"),),
             )
+
+
+def _timeout(draft: Draft, at: Location, service: ServiceConfig, members: tuple[Member, ...]) -> None:
+    where = (*at, "timeout")
+    kinds = frozenset().union(*(member.kinds for member in members))
+    if GroupKind.SERVERLESS_NEG in kinds and draft.given(where) and service.timeout != GOOGLES_TIMEOUT:
+        draft.error(
+            where,
+            f"Google refuses a timeout of {format_duration(service.timeout)} for a {GroupKind.SERVERLESS_NEG}: "
+            "what it runs has a timeout of its own.",
+            "Remove `timeout`, and set the request timeout of the Cloud Run service.",
+            uses=[(*REGIONS, member.region, "groups") for member in members],
+        )
 
 
 def _unused(draft: Draft) -> None:

@@ -17,6 +17,13 @@ _IN_FLIGHT = ("maxInFlightRequests", "maxInFlightRequestsPerInstance", "maxInFli
 _TARGETS = (*_RATES, *_IN_FLIGHT, "maxUtilization", "customMetrics")
 _NOT_CLASSIC = ("outlierDetection", "serviceLbPolicy", "localityLbPolicy", "customMetrics")
 _OUTLIER_SCHEMES = frozenset({"EXTERNAL_MANAGED", "INTERNAL_SELF_MANAGED"})
+_SUCCESS_RATE = (
+    "enforcingSuccessRate",
+    "successRateMinimumHosts",
+    "successRateRequestVolume",
+    "successRateStdevFactor",
+)
+_OWN_TIMEOUT = 30
 LEAST_SCALER = 0.1
 
 
@@ -44,6 +51,8 @@ def check(draft: Draft) -> None:
         if service["loadBalancingScheme"] == "EXTERNAL":
             _check_classic(backend, place)
     _check_mixture(service, groups)
+    if "SERVERLESS" in groups:
+        _check_serverless(service, backends)
 
 
 def _check_scheme(service: Resource) -> None:
@@ -62,10 +71,21 @@ def _check_scheme(service: Resource) -> None:
             scheme,
             "Outlier detection needs EXTERNAL_MANAGED or INTERNAL_SELF_MANAGED.",
         )
-    if "sampleRate" in service.get("logConfig", {}) and not service["logConfig"].get("enable"):
+    _check_logging(service.get("logConfig", {}))
+
+
+def _check_logging(logs: Resource) -> None:
+    """A sample rate belongs to logging that is enabled; beside an explicit `false` it is taken and forgotten.
+
+    The provider sends the last rate along when it turns logging off, and its acceptance tests do so with global
+    services (tf: TestAccComputeBackendService_withLogConfig).
+    """
+    if logs.get("enable") is False:
+        logs.pop("sampleRate", None)
+    elif "sampleRate" in logs and not logs.get("enable"):
         raise invalid(
             "resource.logConfig.sampleRate",
-            service["logConfig"]["sampleRate"],
+            logs["sampleRate"],
             "A sample rate may only be given when logging is enabled.",
         )
 
@@ -146,6 +166,36 @@ def _check_other_group(backend: Resource, kind: str, place: str) -> None:
                 backend[name],
                 f"The field cannot be set for a network endpoint group of type {kind}.",
             )
+
+
+def _check_serverless(service: Resource, backends: list[Resource]) -> None:
+    """What runs behind a serverless group has its own timeout and no success rate, and each region has one (gcp.md 2.4).
+
+    Clients that write out the API's own timeout, as gcloud does, are let through.
+    """
+    if service["timeoutSec"] != _OWN_TIMEOUT:
+        raise invalid(
+            "resource.timeoutSec",
+            service["timeoutSec"],
+            "Timeout sec is not supported for a backend service with Serverless network endpoint groups.",
+        )
+    for name in _SUCCESS_RATE:
+        if name in service.get("outlierDetection", {}):
+            raise invalid(
+                f"resource.outlierDetection.{name}",
+                service["outlierDetection"][name],
+                "The field is not supported for a backend service with Serverless network endpoint groups.",
+            )
+    regions: set[str] = set()
+    for at, backend in enumerate(backends):
+        region = backend["group"].partition("/regions/")[2].partition("/")[0]
+        if region in regions:
+            raise invalid(
+                f"resource.backends[{at}].group",
+                backend["group"],
+                f"There is a Serverless network endpoint group of {region} in this backend service already.",
+            )
+        regions.add(region)
 
 
 def _check_node_group(backend: Resource, kind: str, place: str) -> None:
