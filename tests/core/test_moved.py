@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
 from tests.bench.library import FOLDER
@@ -26,7 +28,7 @@ def after_silence(
     *, served: float, others: float, joined: bool, absence: Absence = Absence.NO_SERIES
 ) -> tuple[Facts, Facts]:
     """Region b has fallen silent after it served so much; a serves `others` now. Together they had 100 requests/s."""
-    memories = {
+    memories: dict[str, dict[str, Any]] = {
         "a": {"joined_at": AT - 600.0 if joined else None},
         "b": {"estimate": Estimate(served=served)},
     }

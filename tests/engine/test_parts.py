@@ -15,7 +15,8 @@ from tests.engine.bench_config import config, document
 
 from spillway.adapters.engine.choose import choose, plugin_folder
 from spillway.adapters.engine.cloud import CloudError, CloudTimeout
-from spillway.adapters.engine.diff import UNKNOWN, Change, compare
+from spillway.adapters.engine.describe import describe
+from spillway.adapters.engine.diff import UNKNOWN, Change, Difference, compare
 from spillway.adapters.engine.introduce import introduce
 from spillway.adapters.engine.kinds_backend import BACKEND_SERVICE
 from spillway.adapters.engine.kinds_frontend import FORWARDING_RULE
@@ -268,3 +269,13 @@ def test_comparison_sees_what_counts_and_nothing_else() -> None:
         {"portRange": "80-80", "target": "https://h/compute/v1/projects/p/global/targetHttpProxies/x"}
     )
     assert compare(FORWARDING_RULE, rule, live, rule).differences == ()
+
+
+def test_what_only_repeats_a_change_for_the_provider_is_not_told_twice() -> None:
+    group = "projects/p/zones/us-east4-a/networkEndpointGroups/g"
+    olds = {"backends": [{"group": group, "preference": "DEFAULT"}]}
+    news = {"backends": [{"group": group, "preference": "PREFERRED", "description": "PREFERRED"}]}
+    moved = Difference("backends[0].preference", Change.UPDATE)
+    repeated = Difference("backends[0].description", Change.UPDATE)
+    assert describe((moved, repeated), olds, news) == ("preference DEFAULT -> PREFERRED (us-east4)",)
+    assert describe((repeated,), olds, news) == ("description nothing -> PREFERRED (us-east4)",)

@@ -27,6 +27,8 @@ _WORDS = {
 }
 SECRET = "[secret]"  # noqa: S105 the mark of a secret, none itself
 """What stands for a secret value wherever people read; Pulumi's own events have the same."""
+_REPEATS = re.compile(r"backends\[\d+\]\.description")
+"""Says again, for the provider's sake, what has changed in the same backend."""
 _PLACE = re.compile(r"/(zones|regions)/([^/]+)/")
 
 
@@ -43,7 +45,8 @@ def hidden(props: Props, secret: Iterable[str]) -> Props:
 
 def _phrases(differences: tuple[Difference, ...], olds: Props, news: Props) -> Iterator[str]:
     said: set[str] = set()
-    for difference in differences:
+    telling = [d for d in differences if not _REPEATS.fullmatch(d.path)]
+    for difference in telling or differences:
         phrase = _phrase(difference.path, olds, news)
         if phrase and phrase not in said:
             said.add(phrase)
