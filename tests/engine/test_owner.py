@@ -39,8 +39,7 @@ def test_another_name_is_refused_until_the_first_is_destroyed(named: Named, tmp_
     with pytest.raises(OtherNameError, match="built for name lb, and the configuration says shop") as told:
         second.preview(overlay())
     assert "`spillway destroy`" in told.value.remedy
-    for change in (second.build, second.apply):
-        refused = change(overlay())
+    for refused in (second.build(overlay()), second.apply(overlay()), second.destroy()):
         assert refused.outcome is Outcome.REFUSED
         assert "built for name lb, and the configuration says shop" in refused.sentence
         assert "daemon.state_dir" in refused.sentence

@@ -121,6 +121,7 @@ class Cli:
         """Remove all that this stack has made."""
 
         def down(stack: LeanStack, events: Events, *, refresh: bool) -> Problem | None:
+            self._workspace.owner.check()
             return self._call(
                 events,
                 lambda program: stack.destroy(

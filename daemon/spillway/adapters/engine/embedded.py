@@ -97,6 +97,7 @@ class Embedded:
         """Remove all that this stack has made."""
 
         def act(state: State, deadline: Deadline, begun: float) -> Applied:
+            self._owner().check()
             mended = mend(state, self._provider, deadline)
             run = Run(state, self._provider, deadline, stack=self._stack, dry=False)
             run.remove_rest()

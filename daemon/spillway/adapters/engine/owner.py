@@ -15,7 +15,7 @@ class OtherNameError(PermanentError):
     def __init__(self, there: str, wanted: str) -> None:
         super().__init__(
             f"what stands was built for name {there}, and the configuration says {wanted}:"
-            f" to build {wanted} here would delete {there}, its address too",
+            f" to build or destroy {wanted} here would delete {there}, its address too",
             remedy=f"Run `spillway destroy` with the configuration of {there} first, or give each load balancer its"
             " own daemon.state_dir and daemon.engine.stack.",
         )
