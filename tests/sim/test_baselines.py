@@ -33,9 +33,9 @@ STORIES: dict[str, dict[str, Any]] = {
         "faults": [{"kind": "quota", "region": "us-east4", "at": "10m", "for": "40m", "rps": 20}],
     },
     "blind": {"duration": "1h", "faults": [*SLOW, {"kind": "metrics-missing", "at": "5m", "for": "50m"}]},
-    "refused": {"duration": "1h", "faults": [*SLOW, {"kind": "write-refused", "at": "5m", "for": "55m"}]},
+    "refused": {"duration": "40m", "faults": [*SLOW, {"kind": "write-refused", "at": "5m", "for": "35m"}]},
     "short": {
-        "duration": "80m",
+        "duration": "50m",
         "clients": [
             client("paris", 135.0, 48.9, 2.4),
             client("ohio", 125.0, 40.0, -83.0),

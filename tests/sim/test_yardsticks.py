@@ -31,6 +31,6 @@ def line(name: str) -> Line:
 
 
 @pytest.mark.parametrize("yardstick", YARDSTICKS)
-@pytest.mark.parametrize("name", ["metrics-missing", "region-slow", "quota-429"])
+@pytest.mark.parametrize("name", ["region-slow", "quota-429"])
 def test_nobody_who_sees_less_loses_less(name: str, yardstick: str) -> None:
     assert line(name).beaten(yardstick) == ()
