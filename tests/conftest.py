@@ -20,6 +20,18 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("SPILLWAY_HYPOTHESIS", "fast"))
 
+LONGEST = (
+    "e2e/test_demo.py", "e2e/test_daemon.py", "sim/test_baselines.py", "service/test_life.py", "sim/test_yardsticks.py",
+    "backtest/test_habit.py", "sim/test_world.py", "engine/test_crash.py", "backtest/test_pauses.py",
+)  # fmt: skip
+"""Files with few tests that take long: begun last, one of them keeps a worker busy for a minute while the other has nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest begin first."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
+
+
 _LOOPBACK = ("127.", "::1", "localhost")
 _connect = socket.socket.connect
 
