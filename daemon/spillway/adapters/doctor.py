@@ -147,9 +147,8 @@ def _listen(address: str) -> Finding:
 
 def _reachable(subject: str, address: str) -> Finding:
     """Does anything answer at a loopback address?"""
-    host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), _DEADLINE):
+        with socket.create_connection(split_address(address), _DEADLINE):
             return Finding(verdict="ok", subject=subject, detail=f"answers on {address}")
     except OSError as error:
         return Finding(

@@ -44,10 +44,9 @@ class Hands:
         except TemporaryError:
             return starting
         try:
-            snapshot = observer.observe_health()
             policies = load.policies(config)
-            away = {s.name: policies[s.policy].away(snapshot.at) for s in load.fleet(config).services}
-            return read_back(starting, snapshot, away) or starting
+            in_force = {s.name: policies[s.policy] for s in load.fleet(config).services}
+            return read_back(starting, observer.observe_health(), in_force) or starting
         finally:
             observer.close()
 
@@ -57,8 +56,7 @@ class Hands:
         self._built("")
         applied = self.deployer.build(overlay)
         if applied.outcome in GOOD:
-            config = self.loaded.config
-            self._built(digest_of(self.loaded, self.deployer.kind, session_of(config)))
+            self._built(digest_of(self.loaded, self.deployer.kind, session_of(self.loaded.config)))
         return applied
 
     def destroy(self) -> Applied:

@@ -208,22 +208,27 @@ Name = Annotated[
         "a small letter first, then small letters, digits and hyphens, 42 at most",
     ),
 ]
+RESOURCE = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+"""Pattern of a resource's name in Compute (RFC 1035)."""
+HOST_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+"""Pattern of what stands between the dots of a host name (RFC 1123), in small letters."""
+API = r"(https://(www|compute)\.googleapis\.com/compute/(v1|beta)/)?"
+"""Pattern of what a resource's URL may begin with."""
 GroupName = Annotated[
     str,
     Shape(
         "the name of a group",
-        r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        RESOURCE,
         "llm-eu-b",
         "a small letter first, then small letters, digits and hyphens, 63 at most",
     ),
 ]
-_LABEL = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
-_ROOT = r"(https://(www|compute)\.googleapis\.com/compute/(v1|beta)/)?projects/[^/\s]+"
+_ROOT = rf"{API}projects/[^/\s]+"
 NetworkName = Annotated[
     str,
     Shape(
         "the name of a network",
-        rf"{_LABEL}|{_ROOT}/global/networks/{_LABEL}",
+        rf"{RESOURCE}|{_ROOT}/global/networks/{RESOURCE}",
         "default",
         "or projects/P/global/networks/N; a small letter first, then small letters, digits and hyphens, 63 at most",
     ),
@@ -232,7 +237,7 @@ SubnetworkName = Annotated[
     str,
     Shape(
         "the name of a subnetwork",
-        rf"{_LABEL}|{_ROOT}/regions/[a-z0-9-]+/subnetworks/{_LABEL}",
+        rf"{RESOURCE}|{_ROOT}/regions/[a-z0-9-]+/subnetworks/{RESOURCE}",
         "projects/my-project/regions/us-east4/subnetworks/llm",
         "or its name alone, if it is in the group's region: 63 small letters, digits and hyphens at most",
     ),

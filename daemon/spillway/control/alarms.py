@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from spillway.control.news import News
 from spillway.core.result import ServiceAssessment
 
 _NUMBER = re.compile(r"(?<![\w-])\d[\d.]*")
@@ -18,16 +19,14 @@ class AlarmWatch:
     """Remembers the alarms of the last pass, so that each is told when it comes and when it goes, and not between."""
 
     def __init__(self) -> None:
-        self._up: dict[tuple[str, str], str] = {}
+        self._news = News[tuple[str, str]]()
 
     def news(self, assessments: tuple[ServiceAssessment, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """(those that have come up, those that are over) as `service: sentence`."""
-        up = {
-            (service.service, shape(alarm.sentence)): f"{service.service}: {alarm.sentence}"
-            for service in assessments
-            for alarm in service.alarms
-        }
-        raised = tuple(text for key, text in up.items() if key not in self._up)
-        over = tuple(text for key, text in self._up.items() if key not in up)
-        self._up = up
-        return raised, over
+        return self._news.of(
+            {
+                (service.service, shape(alarm.sentence)): f"{service.service}: {alarm.sentence}"
+                for service in assessments
+                for alarm in service.alarms
+            }
+        )

@@ -16,9 +16,10 @@ from spillway.core.altered import altered
 from spillway.core.holds import Holds
 from spillway.core.memory import ControllerMemory, fresh
 from spillway.core.overlay import Overlay, ServiceSetting
+from spillway.core.policy import Policy
 from spillway.core.result import Plan
 from spillway.core.snapshot import Absence, Missing, Snapshot
-from spillway.core.units import RegionName, ServiceName, legal_scaler
+from spillway.core.units import ServiceName, legal_scaler
 
 VERSION = 1
 """Version of the file; one that is newer than this program is set aside, not guessed at."""
@@ -159,18 +160,20 @@ def _fit_service(setting: ServiceSetting, old: ServiceSetting) -> ServiceSetting
 
 
 def read_back(
-    starting: Overlay, snapshot: Snapshot, away: Mapping[ServiceName, frozenset[RegionName]]
+    starting: Overlay, snapshot: Snapshot, policies: Mapping[ServiceName, Policy]
 ) -> Overlay | None:
     """The overlay as the cloud has it, for a start without memory.
 
-    What does not exist yet, or is not attached, is as in `starting`: the configuration says that it belongs there, unless it is
-    `away`: out for planned work, which nobody may undo.
+    What does not exist yet, or is not attached, is as in `starting`: the configuration says that it belongs there, unless its
+    service's policy has it out for planned work, which nobody may undo.
 
     Returns:
         None where the listing could not be read: nobody knows then what stands.
     """
     overlay = starting
     for view in snapshot.services:
+        policy = policies.get(view.service)
+        away = policy.away(snapshot.at) if policy is not None else frozenset()
         setting = overlay.service(view.service)
         for backend in view.backends:
             if isinstance(backend.observed, Missing):
@@ -178,7 +181,7 @@ def read_back(
                     continue
                 return None
             seen = backend.observed.value
-            if not seen.member and backend.region in away.get(view.service, ()):
+            if not seen.member and backend.region in away:
                 out = replace(setting.backend(backend.region), member=False, scaler=0.0)
                 setting = setting.with_backend(out)
             elif seen.member:

@@ -25,7 +25,7 @@ from spillway.core.policy import Mode, Policy
 from spillway.core.result import Plan, ServiceAssessment
 from spillway.core.snapshot import Absence, Missing, Snapshot
 from spillway.core.topology import Fleet
-from spillway.core.units import RegionName, ServiceName
+from spillway.core.units import ServiceName
 from spillway.errors import TemporaryError
 from spillway.ports import Applied, Clock, Deployer, Journal, Observer, Outcome
 
@@ -58,10 +58,6 @@ class Parts:
     def policies_by_service(self) -> dict[ServiceName, Policy]:
         """The policy in force for each service."""
         return {service.name: self.policies[service.policy] for service in self.fleet.services}
-
-    def away(self, at: float) -> dict[ServiceName, frozenset[RegionName]]:
-        """Regions of each service that planned work wants empty at UTC second `at`."""
-        return {name: policy.away(at) for name, policy in self.policies_by_service().items()}
 
 
 class Loop:
@@ -286,7 +282,7 @@ class Loop:
         if self._hand.kept.overlay is not None:
             return self._overlay()
         snapshot = self.parts.observer.observe_health()
-        overlay = read_back(self.parts.starting, snapshot, self.parts.away(snapshot.at))
+        overlay = read_back(self.parts.starting, snapshot, self.policies())
         if overlay is None:
             reasons = "; ".join(snapshot.problems) or "the listing of backend services failed"
             raise TemporaryError(

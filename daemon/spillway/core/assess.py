@@ -126,8 +126,9 @@ def _notes(facts: Facts, region: Region) -> list[Reason]:
     saturated = facts.memory.estimate.saturated_rate
     if saturated is not None:
         notes.append(reason("saturated", region=facts.region, rate=saturated * facts.share))
-    if isinstance(facts.window, Blind) and _unseen(facts) and facts.serving:
-        notes.append(reason("missing", signal="traffic", region=facts.region, why=facts.window.why))
+    unseen = _unseen(facts)
+    if unseen is not None and facts.serving:
+        notes.append(reason("missing", signal="traffic", region=facts.region, why=unseen.why))
     if facts.health is None and facts.setting.member:
         notes.append(reason("missing", signal="health", region=facts.region, why="not read or stale"))
     if facts.dead and region.ceiling == 0.0 and facts.serving and facts.health is not None:
@@ -142,15 +143,16 @@ def _notes(facts: Facts, region: Region) -> list[Reason]:
     return notes
 
 
-def _unseen(facts: Facts) -> bool:
-    """Whether its traffic was asked for, which a health pass does not do, and cannot be judged."""
-    return isinstance(facts.window, Blind) and facts.window.absence is not Absence.NOT_ASKED
+def _unseen(facts: Facts) -> Blind | None:
+    """Why its traffic cannot be judged; None where it can, or where nobody asked for it, as in a health pass."""
+    window = facts.window
+    return window if isinstance(window, Blind) and window.absence is not Absence.NOT_ASKED else None
 
 
 def _alarms(picture: Picture, view: ServiceView) -> list[Reason]:
     alarms = []
     serving = [f for f in picture.facts if f.serving]
-    if serving and all(_unseen(f) for f in serving) and picture.memory.origins:
+    if serving and all(_unseen(f) is not None for f in serving) and picture.memory.origins:
         alarms.append(reason("blind", service=picture.service.name))
     missed = broken(picture.facts, picture.policy)
     if missed is not None:

@@ -26,7 +26,7 @@ OPENED_SECONDS = 3600.0
 """Age of a join or a raise up to which it may be what has drawn the requests away."""
 
 
-def without_moved(facts: Sequence[Facts], origins: Iterable[OriginMemory], newest: float) -> list[Facts]:
+def without_moved(facts: Sequence[Facts], origins: Iterable[OriginMemory], newest: float) -> Sequence[Facts]:
     """The facts, with no traffic left in regions whose requests have gone to others.
 
     Args:
@@ -34,14 +34,16 @@ def without_moved(facts: Sequence[Facts], origins: Iterable[OriginMemory], newes
         origins: Its demand as remembered.
         newest: UTC end of the newest minute that any of them shows.
     """
-    silent = [f for f in facts if _silent(f)]
+    silent = {f.region for f in facts if _silent(f)}
     if not silent:
-        return list(facts)
+        return facts
     seen = sum([f.window.newest for f in facts if isinstance(f.window, Window) and f.window.end >= newest])
-    opened = any(_opened(f, newest) for f in facts if f not in silent)
+    opened = any(_opened(f, newest) for f in facts if f.region not in silent)
     complete = opened and seen >= COMPLETE * sum([o.level for o in origins])
-    gone = {f.region for f in silent if complete or f.memory.estimate.served <= TRICKLE * seen}
-    return [_left(f) if f.region in gone else f for f in facts]
+    return [
+        _left(f) if f.region in silent and (complete or f.estimate.served <= TRICKLE * seen) else f
+        for f in facts
+    ]
 
 
 def _silent(facts: Facts) -> bool:

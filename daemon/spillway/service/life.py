@@ -15,6 +15,7 @@ from typing import NoReturn
 from spillway.control.advice import AdviceWatch
 from spillway.control.alarms import AlarmWatch
 from spillway.control.hand import GOOD
+from spillway.control.news import News
 from spillway.control.progress import Progress
 from spillway.control.report import Pass, TickReport
 from spillway.control.tick import Loop
@@ -71,8 +72,8 @@ class Service:
         self._loop = loop
         self._alarms = AlarmWatch()
         self._advice = AdviceWatch()
-        self._problems: frozenset[str] = frozenset()
-        """What the last tick could not read or did not find; told once."""
+        self._problems = News[str]()
+        """Of what a tick could not read or did not find."""
         self._ticker = ticker
         self._show = show
         self._notifier = notifier
@@ -165,10 +166,9 @@ class Service:
         self._show.report(report)
         self._notifier.status(f"tick {report.number}: {report.sentence}")
         if report.kind is Pass.TICK:
-            problems = frozenset(report.snapshot.problems)
-            for text in sorted(problems - self._problems):
+            problems, _ = self._problems.of({text: text for text in sorted(set(report.snapshot.problems))})
+            for text in problems:
                 _log.warning("Problem: %s", text)
-            self._problems = problems
         for text in self._advice.news(report):
             _log.warning("Advice: %s", text)
         raised, over = self._alarms.news(report.assessments)

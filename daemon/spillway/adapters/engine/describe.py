@@ -47,14 +47,14 @@ def _phrases(differences: tuple[Difference, ...], olds: Props, news: Props) -> I
     said: set[str] = set()
     telling = [d for d in differences if not _REPEATS.fullmatch(d.path)]
     for difference in telling or differences:
-        phrase = _phrase(difference.path, olds, news)
+        phrase = _phrase(difference, olds, news)
         if phrase and phrase not in said:
             said.add(phrase)
             yield phrase
 
 
-def _phrase(path: str, olds: Props, news: Props) -> str:
-    top = path.partition(".")[0].partition("[")[0]
+def _phrase(difference: Difference, olds: Props, news: Props) -> str:
+    path, top = difference.path, difference.top
     if SECRET in (olds.get(top), news.get(top)):
         return f"{_WORDS.get(top, top)} changes (secret)"
     place = re.match(r"backends\[(\d+)\](?:\.(\w+))?", path)

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from spillway.config.draft import FRONTENDS, Draft
+from spillway.config.fields import API, HOST_LABEL, RESOURCE
 from spillway.config.frontends import CertificatesConfig, GivenCertificateConfig, HttpsConfig
 from spillway.config.suggest import listing
 from spillway.config.tree import Location
@@ -18,15 +19,11 @@ MAX_DOMAINS = 100
 """Domains of one managed certificate (pu:ManagedSslCertificate)."""
 MAX_PEM_BYTES = 1024 * 1024
 
-_DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_DOMAIN = re.compile(rf"({HOST_LABEL}\.)+{RESOURCE}")
 _MAP = re.compile(
-    r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
-    r"|//certificatemanager\.googleapis\.com/projects/[^/]+/locations/global/certificateMaps/[^/]+"
+    RESOURCE + r"|//certificatemanager\.googleapis\.com/projects/[^/]+/locations/global/certificateMaps/[^/]+"
 )
-_ADDRESS_URL = re.compile(
-    r"(https://(www|compute)\.googleapis\.com/compute/(v1|beta)/)?(projects/(?P<project>[^/]+)/)?"
-    r"global/addresses/[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
-)
+_ADDRESS_URL = re.compile(rf"{API}(projects/(?P<project>[^/]+)/)?global/addresses/{RESOURCE}")
 _NOT_ON_THE_INTERNET = tuple(
     map(
         ip_network,

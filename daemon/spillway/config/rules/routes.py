@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from spillway.config.draft import ROUTES, SERVICES, Draft
+from spillway.config.fields import HOST_LABEL
 from spillway.config.suggest import did_you_mean
 from spillway.config.topology import RouteConfig
 from spillway.config.tree import Location
 
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"\*|(\*[.-])?{_LABEL}(\.{_LABEL})*")
+_HOST = re.compile(rf"\*|(\*[.-])?{HOST_LABEL}(\.{HOST_LABEL})*")
 _PATH = re.compile(r"/[^*?#\s]*|(/[^*?#\s/]+)*/\*")
 _DEFAULT: Location = ("topology", "default_service")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
+from spillway.sandbox.kinds import serverless_rules
 from spillway.sandbox.kinds.base import Draft, Resource, View
 from spillway.sandbox.refusals import invalid, required
 
@@ -17,13 +18,6 @@ _IN_FLIGHT = ("maxInFlightRequests", "maxInFlightRequestsPerInstance", "maxInFli
 _TARGETS = (*_RATES, *_IN_FLIGHT, "maxUtilization", "customMetrics")
 _NOT_CLASSIC = ("outlierDetection", "serviceLbPolicy", "localityLbPolicy", "customMetrics")
 _OUTLIER_SCHEMES = frozenset({"EXTERNAL_MANAGED", "INTERNAL_SELF_MANAGED"})
-_SUCCESS_RATE = (
-    "enforcingSuccessRate",
-    "successRateMinimumHosts",
-    "successRateRequestVolume",
-    "successRateStdevFactor",
-)
-_OWN_TIMEOUT = 30
 LEAST_SCALER = 0.1
 
 
@@ -52,7 +46,7 @@ def check(draft: Draft) -> None:
             _check_classic(backend, place)
     _check_mixture(service, groups)
     if "SERVERLESS" in groups:
-        _check_serverless(service, backends)
+        serverless_rules.check(service, backends)
 
 
 def _check_scheme(service: Resource) -> None:
@@ -166,36 +160,6 @@ def _check_other_group(backend: Resource, kind: str, place: str) -> None:
                 backend[name],
                 f"The field cannot be set for a network endpoint group of type {kind}.",
             )
-
-
-def _check_serverless(service: Resource, backends: list[Resource]) -> None:
-    """What runs behind a serverless group has its own timeout and no success rate, and each region has one (gcp.md 2.4).
-
-    Clients that write out the API's own timeout, as gcloud does, are let through.
-    """
-    if service["timeoutSec"] != _OWN_TIMEOUT:
-        raise invalid(
-            "resource.timeoutSec",
-            service["timeoutSec"],
-            "Timeout sec is not supported for a backend service with Serverless network endpoint groups.",
-        )
-    for name in _SUCCESS_RATE:
-        if name in service.get("outlierDetection", {}):
-            raise invalid(
-                f"resource.outlierDetection.{name}",
-                service["outlierDetection"][name],
-                "The field is not supported for a backend service with Serverless network endpoint groups.",
-            )
-    regions: set[str] = set()
-    for at, backend in enumerate(backends):
-        region = backend["group"].partition("/regions/")[2].partition("/")[0]
-        if region in regions:
-            raise invalid(
-                f"resource.backends[{at}].group",
-                backend["group"],
-                f"There is a Serverless network endpoint group of {region} in this backend service already.",
-            )
-        regions.add(region)
 
 
 def _check_node_group(backend: Resource, kind: str, place: str) -> None:
