@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from spillway.core.overlay import Overlay
-from spillway.core.snapshot import Snapshot
+from spillway.core.values.overlay import Overlay
+from spillway.core.values.snapshot import Snapshot
 
 
 class Clock(Protocol):

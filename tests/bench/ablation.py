@@ -46,42 +46,56 @@ WHOLE = Part(name="the whole core", constants=())
 PARTS = (
     Part(
         name="doubt: lost capacity is thought to be back at once",
-        constants=(("belief.RECOVERY_SECONDS", 1.0),),
+        constants=(("estimate.queueing.RECOVERY_SECONDS", 1.0),),
     ),
-    Part(name="doubt never ends", constants=(("belief.RECOVERY_SECONDS", 1e9),)),
+    Part(name="doubt never ends", constants=(("estimate.queueing.RECOVERY_SECONDS", 1e9),)),
     Part(
         name="queues that a cut must first work off",
-        constants=(("regions.QUEUE_SECONDS", 0.0), ("picture.QUEUE_SECONDS", 0.0)),
+        constants=(("model.service.QUEUE_SECONDS", 0.0), ("model.service.QUEUE_SECONDS", 0.0)),
     ),
-    Part(name="capping pushed receivers in the same answer", constants=(("search.REPAIRS", 0),)),
-    Part(name="room for the loss of the largest region", constants=(("predict.LOSS_PRICE", 0.0),)),
-    Part(name="carrying a rising service time ahead", constants=(("belief.RISING_MINUTES", 1e9),)),
-    Part(name="telling waiting by chance from slowness", constants=(("crowding.CROWDED", 0.0),)),
-    Part(name="reading from who does not wait that there is more", constants=(("crowding.UNCROWDED", 1e9),)),
-    Part(name="putting sudden slowness under load down to lost slots", constants=(("estimate.HEAVY", inf),)),
-    Part(name="taking small differences in the tail for noise", constants=(("regions.BAD_GRAIN", 0.0),)),
-    Part(name="believing a jump of demand at once", constants=(("demand.JUMP", inf),)),
-    Part(name="near certainty before a probe that may hurt", constants=(("restore.SURE_HOPE", 0.75),)),
+    Part(name="capping pushed receivers in the same answer", constants=(("decide.optimise.REPAIRS", 0),)),
+    Part(name="room for the loss of the largest region", constants=(("model.predict.LOSS_PRICE", 0.0),)),
+    Part(name="carrying a rising service time ahead", constants=(("estimate.queueing.RISING_MINUTES", 1e9),)),
+    Part(name="telling waiting by chance from slowness", constants=(("estimate.queueing.CROWDED", 0.0),)),
+    Part(
+        name="reading from who does not wait that there is more",
+        constants=(("estimate.queueing.UNCROWDED", 1e9),),
+    ),
+    Part(
+        name="putting sudden slowness under load down to lost slots",
+        constants=(("estimate.capacity.HEAVY", inf),),
+    ),
+    Part(
+        name="taking small differences in the tail for noise", constants=(("model.service.BAD_GRAIN", 0.0),)
+    ),
+    Part(name="believing a jump of demand at once", constants=(("estimate.demand.JUMP", inf),)),
+    Part(name="near certainty before a probe that may hurt", constants=(("decide.reopen.SURE_HOPE", 0.75),)),
     Part(
         name="joining a standby whole where it is urgent",
-        constants=(("membership.URGENT", -1.0), ("membership.SURGING", inf)),
+        constants=(("decide.membership.URGENT", -1.0), ("decide.membership.SURGING", inf)),
     ),
-    Part(name="raises ahead of a surge", constants=(("surge.SURGING", inf),)),
-    Part(name="a standby that joins on the first minute of a surge", constants=(("demand.LEAP", inf),)),
-    Part(name="trend of demand", constants=(("demand.TREND", 0.0),)),
-    Part(name="counting what became more inside as demand", constants=(("arrivals.MOST", 0.0),)),
-    Part(name="demand that is out of sight", constants=(("sources.HIDDEN_FALL", 0.0),)),
-    Part(name="cutting again at once what sank", constants=(("restore.SINKS", 0.0),)),
-    Part(name="telling a leak from the onset of a queue", constants=(("pace.STEEPER", inf),)),
-    Part(name="floors that hold for the usual demand", constants=(("demand.USUAL_SECONDS", 1e-9),)),
-    Part(name="opening regions to which nobody is sent yet", constants=(("facts.IDLE", -1.0),)),
-    Part(name="loss of machines behind slowness", constants=(("estimate.EXPLAINED", 0.0),)),
-    Part(name="expecting a flapping region to fall again", constants=(("shares.FLAP_SECONDS", 0.0),)),
-    Part(name="sacrifice of one region in a shortage", constants=(("starts.SACRIFICES", 0),)),
-    Part(name="calling a standby when ceilings alone do not help", constants=(("decide.STUCK", inf),)),
-    Part(name="putting back outside edits that hurt", constants=(("edits.HURTS", inf),)),
-    Part(name="acting on late pictures of lasting trouble", constants=(("guards.evidence.LATE_SHARE", 1e9),)),
-    Part(name="judging moves afterwards, and undoing", constants=(("verify.TOLERANCE", inf),)),
+    Part(name="raises ahead of a surge", constants=(("decide.reopen.SURGING", inf),)),
+    Part(
+        name="a standby that joins on the first minute of a surge", constants=(("estimate.demand.LEAP", inf),)
+    ),
+    Part(name="trend of demand", constants=(("estimate.demand.TREND", 0.0),)),
+    Part(name="counting what became more inside as demand", constants=(("estimate.queueing.MOST", 0.0),)),
+    Part(name="demand that is out of sight", constants=(("estimate.origins.HIDDEN_FALL", 0.0),)),
+    Part(name="cutting again at once what sank", constants=(("decide.reopen.SINKS", 0.0),)),
+    Part(name="telling a leak from the onset of a queue", constants=(("estimate.queueing.STEEPER", inf),)),
+    Part(name="floors that hold for the usual demand", constants=(("estimate.demand.USUAL_SECONDS", 1e-9),)),
+    Part(name="opening regions to which nobody is sent yet", constants=(("estimate.backend.IDLE", -1.0),)),
+    Part(name="loss of machines behind slowness", constants=(("estimate.capacity.EXPLAINED", 0.0),)),
+    Part(
+        name="expecting a flapping region to fall again", constants=(("estimate.health.FLAP_SECONDS", 0.0),)
+    ),
+    Part(name="sacrifice of one region in a shortage", constants=(("decide.optimise.SACRIFICES", 0),)),
+    Part(
+        name="calling a standby when ceilings alone do not help", constants=(("decide.optimise.STUCK", inf),)
+    ),
+    Part(name="putting back outside edits that hurt", constants=(("decide.overrides.HURTS", inf),)),
+    Part(name="acting on late pictures of lasting trouble", constants=(("decide.limits.LATE_SHARE", 1e9),)),
+    Part(name="judging moves afterwards, and undoing", constants=(("decide.verify.TOLERANCE", inf),)),
 )
 
 

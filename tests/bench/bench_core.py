@@ -6,10 +6,10 @@ from time import perf_counter
 
 from tests.core.plant import PERIOD, Client, Plant, Zone
 
-from spillway.core import controller
-from spillway.core.memory import fresh
-from spillway.core.overlay import initial_overlay
-from spillway.core.policy import Mode, Policy
+from spillway.core import loop
+from spillway.core.values.overlay import initial_overlay
+from spillway.core.values.policy import Mode, Policy
+from spillway.core.values.state import fresh
 
 REGIONS = 30
 REPEATS = 5
@@ -45,12 +45,12 @@ def decision_30_regions() -> float:
         if plant.now % PERIOD == 0 and plant.now >= 600:
             snapshot = plant.observe()
             started = perf_counter()
-            result = controller.step(fleet, policies, snapshot, overlay, memory)
+            result = loop.step(fleet, policies, snapshot, overlay, memory)
             took = perf_counter() - started
             if result.wanted:
                 for _ in range(REPEATS - 1):
                     started = perf_counter()
-                    controller.step(fleet, policies, snapshot, overlay, memory)
+                    loop.step(fleet, policies, snapshot, overlay, memory)
                     took = min(took, perf_counter() - started)
                 return took
             memory = result.memory

@@ -14,8 +14,7 @@ from tests.bench.bench_service import fleet_of
 from tests.monitoring.fake_source import COUNT, LATENCY, REQUESTS, FakeSource, FixedClock, raw
 
 from spillway.adapters.monitoring import MonitoringReader, connect
-from spillway.core.observe import Past, follow
-from spillway.core.series import (
+from spillway.core.observe.rows import (
     Answer,
     GroupHealth,
     HealthReads,
@@ -25,7 +24,8 @@ from spillway.core.series import (
     Policies,
     Readings,
 )
-from spillway.core.topology import Fleet
+from spillway.core.observe.snapshot import Past, follow
+from spillway.core.values.topology import Fleet
 from spillway.sandbox.monitoring.server import serve
 from spillway.sandbox.monitoring.source import Histogram, RawSeries, Value
 
@@ -121,7 +121,7 @@ def messages_to_rows(services: int, regions: int) -> float:
 
 
 def rows_to_snapshot(services: int, regions: int) -> float:
-    """CPU milliseconds of `core.observe.follow`, the median of ticks that each bring one new minute."""
+    """CPU milliseconds of `core.observe.snapshot.follow`, the median of ticks that each bring one new minute."""
     fleet = fleet_of(services, regions)
     readings = _read(services, regions, _TICKS).readings
     listing = Listing(

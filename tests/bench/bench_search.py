@@ -10,9 +10,9 @@ from typing import Any
 
 from tests.core.pictures import area, bounds, picture_of
 
-from spillway.core.bounds import Bounds
-from spillway.core.picture import Picture
-from spillway.core.search import search
+from spillway.core.decide.optimise import search
+from spillway.core.model.constraints import Bounds
+from spillway.core.model.service import Picture
 
 NEAR = 0.01
 """Share of the demand by which an answer may be worse and count as the best."""

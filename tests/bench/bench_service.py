@@ -23,11 +23,7 @@ from spillway.adapters.trim import give_back
 from spillway.control.memory import Keeper
 from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
-from spillway.core.distribution import Distribution
-from spillway.core.observe import NOTHING_ASKED, Past, follow
-from spillway.core.overlay import Overlay, initial_overlay
-from spillway.core.policy import Mode, Policy
-from spillway.core.series import (
+from spillway.core.observe.rows import (
     Answer,
     CountRow,
     GroupHealth,
@@ -41,8 +37,12 @@ from spillway.core.series import (
     Readings,
     histogram,
 )
-from spillway.core.snapshot import Snapshot
-from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
+from spillway.core.observe.snapshot import NOTHING_ASKED, Past, follow
+from spillway.core.values.histogram import Distribution
+from spillway.core.values.overlay import Overlay, initial_overlay
+from spillway.core.values.policy import Mode, Policy
+from spillway.core.values.snapshot import Snapshot
+from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
 from spillway.ports import Applied, Outcome, Preview
 
 _PLACES = (

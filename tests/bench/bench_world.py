@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from time import perf_counter
 
-from spillway.core.geography import REGION_PLACES
+from spillway.core.values.geography import REGION_PLACES
 from spillway.sim import setup
 from spillway.sim.baselines.static import Static
 from spillway.sim.run import Run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spillway.core.geography import REGION_PLACES, distance_km
+from spillway.core.values.geography import REGION_PLACES, distance_km
 
 _CONTINENTS = {
     "africa": (-35.0, 38.0, -18.0, 52.0),

@@ -11,9 +11,9 @@ from tests.config.sample_config import SOUND, Change, Verdict
 
 from spillway.config import names
 from spillway.config.load import fleet, load, policies, starting_overlay
-from spillway.core.overlay import initial_overlay
-from spillway.core.policy import Mode, Policy
-from spillway.core.topology import BalancingMode, GroupKey, Preference
+from spillway.core.values.overlay import initial_overlay
+from spillway.core.values.policy import Mode, Policy
+from spillway.core.values.topology import BalancingMode, GroupKey, Preference
 from spillway.errors import ConfigError
 
 PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"

@@ -11,10 +11,10 @@ from spillway.adapters.journal import encode
 from spillway.control.memory import Keeper, Kept, dump
 from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
-from spillway.core.holds import Hold, HoldKind, Holds
-from spillway.core.overlay import Overlay, initial_overlay
-from spillway.core.policy import Mode, Policy, Postures, PostureSet
-from spillway.core.snapshot import (
+from spillway.core.values.orders import Hold, HoldKind, Holds
+from spillway.core.values.overlay import Overlay, initial_overlay
+from spillway.core.values.policy import Mode, Policy, Postures, PostureSet
+from spillway.core.values.snapshot import (
     Absence,
     BackendView,
     HealthCount,
@@ -26,7 +26,7 @@ from spillway.core.snapshot import (
     ServiceView,
     Snapshot,
 )
-from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
+from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
 from spillway.errors import TemporaryError
 from spillway.ports import Applied, Clock, Outcome, Preview
 

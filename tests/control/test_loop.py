@@ -10,8 +10,8 @@ from tests.control.fakes import Crash, Rig, drain
 
 from spillway.control.memory import Kept, dump
 from spillway.control.report import Pass
-from spillway.core.policy import Mode
-from spillway.core.result import Lever
+from spillway.core.values.decision import Lever
+from spillway.core.values.policy import Mode
 from spillway.errors import TemporaryError
 from spillway.ports import Outcome
 

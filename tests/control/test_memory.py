@@ -17,13 +17,13 @@ from spillway.control.progress import Progress
 from spillway.control.record import plain
 from spillway.control.records import assessments_record, pass_record
 from spillway.control.retry import FIRST_WAIT, LONGEST_WAIT, Retry
-from spillway.core.distribution import Distribution
-from spillway.core.outcome import Candidate
-from spillway.core.overlay import Posture, initial_overlay
-from spillway.core.policy import Mode, Policy, Window
-from spillway.core.result import BackendState, Plan, Reason
-from spillway.core.snapshot import Absence, Minute, Missing, Seen
-from spillway.core.topology import Preference
+from spillway.core.explain.sentence import Candidate
+from spillway.core.values.decision import BackendState, Plan, Reason
+from spillway.core.values.histogram import Distribution
+from spillway.core.values.overlay import Posture, initial_overlay
+from spillway.core.values.policy import Mode, Policy, Window
+from spillway.core.values.snapshot import Absence, Minute, Missing, Seen
+from spillway.core.values.topology import Preference
 
 STARTING = initial_overlay(fleet())
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spillway.core.altered import altered
-from spillway.core.bounds import Bounds
-from spillway.core.decide import bounds_of
-from spillway.core.facts import Facts
-from spillway.core.memory import BackendMemory, Flight, ServiceMemory
-from spillway.core.overlay import BackendSetting, Posture
-from spillway.core.picture import Picture
-from spillway.core.policy import Mode, Policy
-from spillway.core.predict import Model, Region
-from spillway.core.result import Lever, Move, Reason
-from spillway.core.snapshot import HealthCount
-from spillway.core.topology import Backend, BalancingMode, GroupKey, Service, Target
-from spillway.core.waterfall import Origins
-from spillway.core.window import Window
-from spillway.core.wishes import Change
+from spillway.core.decide.optimise import bounds_of
+from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.sample import Window
+from spillway.core.model.constraints import Bounds
+from spillway.core.model.predict import Model, Region
+from spillway.core.model.service import Picture
+from spillway.core.model.waterfall import Origins
+from spillway.core.values.decision import Change, Lever, Move, Reason
+from spillway.core.values.overlay import BackendSetting, Posture
+from spillway.core.values.policy import Mode, Policy
+from spillway.core.values.snapshot import HealthCount
+from spillway.core.values.state import BackendMemory, Flight, ServiceMemory
+from spillway.core.values.topology import Backend, BalancingMode, GroupKey, Service, Target
+from spillway.core.values.units import altered
 
 AT = 1_000_000.0
 SERVICE = "pool"

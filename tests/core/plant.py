@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import erf, exp, log, sqrt
 
-from spillway.core.controller import StepResult, confirm, fresh, health_step, step
-from spillway.core.distribution import Distribution
-from spillway.core.memory import ControllerMemory
-from spillway.core.overlay import Overlay, ServiceSetting, initial_overlay
-from spillway.core.policy import Mode, Policy
-from spillway.core.snapshot import (
+from spillway.core.loop import StepResult, confirm, fresh, health_step, step
+from spillway.core.values.histogram import Distribution
+from spillway.core.values.overlay import Overlay, ServiceSetting, initial_overlay
+from spillway.core.values.policy import Mode, Policy
+from spillway.core.values.snapshot import (
     Absence,
     BackendView,
     HealthCount,
@@ -26,7 +25,8 @@ from spillway.core.snapshot import (
     ServiceView,
     Snapshot,
 )
-from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Preference, Service, Target
+from spillway.core.values.state import ControllerMemory
+from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Preference, Service, Target
 
 BOUNDS = tuple(0.05 * 1.15**i for i in range(60))
 PERIOD = 60

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from spillway.core.distribution import Distribution
-from spillway.core.holds import Hold, HoldKind, Holds
-from spillway.core.overlay import BackendSetting, Overlay, Posture, ServiceSetting
-from spillway.core.policy import Floors, Mode, Policy, Rhythm, Shortage
-from spillway.core.snapshot import (
+from spillway.core.values.histogram import Distribution
+from spillway.core.values.orders import Hold, HoldKind, Holds
+from spillway.core.values.overlay import BackendSetting, Overlay, Posture, ServiceSetting
+from spillway.core.values.policy import Floors, Mode, Policy, Rhythm, Shortage
+from spillway.core.values.snapshot import (
     Absence,
     BackendView,
     HealthCount,
@@ -23,7 +23,7 @@ from spillway.core.snapshot import (
     ServiceView,
     Snapshot,
 )
-from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Preference, Service, Target
+from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Preference, Service, Target
 
 AT = 1_800_000_000.0
 REGIONS = ("asia-northeast1", "europe-west1", "europe-west4", "us-central1", "us-east4")

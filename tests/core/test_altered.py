@@ -6,9 +6,9 @@ from dataclasses import FrozenInstanceError, dataclass
 
 import pytest
 
-from spillway.core.altered import altered
-from spillway.core.distribution import Distribution
-from spillway.core.memory import BackendMemory, Estimate
+from spillway.core.values.histogram import Distribution
+from spillway.core.values.state import BackendMemory, Estimate
+from spillway.core.values.units import altered
 
 
 def test_fields_change_and_nothing_else_does() -> None:

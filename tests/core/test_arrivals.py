@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.bench.library import FOLDER, chosen
 from tests.core.stretches import CALM, PERIOD, SETTING, learned, minute
 
-from spillway.core.arrivals import CONNECTED
-from spillway.core.estimate import learn
-from spillway.core.memory import Estimate
+from spillway.core.estimate.capacity import learn
+from spillway.core.estimate.queueing import CONNECTED
+from spillway.core.values.state import Estimate
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
 

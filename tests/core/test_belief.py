@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.core.belief import (
+from spillway.core.estimate.queueing import (
     CALM,
     CERTAIN,
     LASTING,
@@ -23,7 +23,7 @@ from spillway.core.belief import (
     lasting,
     slowness,
 )
-from spillway.core.memory import Estimate
+from spillway.core.values.state import Estimate
 
 TARGET = 160.0
 LOST = Estimate(baseline=1.0, service_time=1.0, slots=80.0, low_rate=80.0, low_count=1, low_at=1000.0)

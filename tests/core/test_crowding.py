@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.stretches import CALM, learned, takes
 
-from spillway.core.crowding import (
+from spillway.core.estimate.queueing import (
     EASE_MINUTES,
     FULLEST,
     NEARLY_FULL,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spillway.core.daytime import (
+from spillway.core.estimate.demand import (
     DAYS_LEAST,
     DAYS_MOST,
     FULL_HOUR,
@@ -19,8 +19,8 @@ from spillway.core.daytime import (
     follow_days,
     rise,
 )
-from spillway.core.memory import DayMemory, OriginMemory, ServiceMemory
-from spillway.core.units import HOUR
+from spillway.core.values.state import DayMemory, OriginMemory, ServiceMemory
+from spillway.core.values.units import HOUR
 
 DAY = HOURS * HOUR
 START = 20_000 * DAY

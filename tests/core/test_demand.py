@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.core.demand import (
+from spillway.core.estimate.demand import (
     CHANCE,
     CRUMB,
     GROWTH_BOUND,
@@ -23,8 +23,8 @@ from spillway.core.demand import (
     follow,
     leaping,
 )
-from spillway.core.memory import OriginMemory
-from spillway.core.waterfall import Origins, pour
+from spillway.core.model.waterfall import Origins, pour
+from spillway.core.values.state import OriginMemory
 
 NAMES = ("a", "b", "c")
 PLACE = "Europe"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.core.distribution import Distribution, merge, percentile_of
+from spillway.core.values.histogram import Distribution, merge, percentile_of
 
 BOUNDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 COUNTS = st.lists(

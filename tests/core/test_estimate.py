@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 from tests.core.stretches import CALM, PERIOD, SETTING, Stretch, learned, minute, minutes, takes
 
-from spillway.core.belief import belief, capacity, slowness
-from spillway.core.crowding import crowding
-from spillway.core.estimate import (
+from spillway.core.estimate.backend import IDLE
+from spillway.core.estimate.capacity import (
     OFFERED,
     REMEMBERED,
     SATURATED_SECONDS,
@@ -18,8 +17,8 @@ from spillway.core.estimate import (
     learn,
     settled,
 )
-from spillway.core.facts import IDLE
-from spillway.core.memory import Estimate
+from spillway.core.estimate.queueing import belief, capacity, crowding, slowness
+from spillway.core.values.state import Estimate
 
 
 def test_a_calm_region_is_worth_its_target() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.core.stretches import CALM, SETTING, learned, minute
 
-from spillway.core.estimate import SMOOTH, UNKNOWN_SLOW, learn
-from spillway.core.memory import Estimate
+from spillway.core.estimate.capacity import SMOOTH, UNKNOWN_SLOW, learn
+from spillway.core.values.state import Estimate
 
 
 def test_a_saturated_minute_shows_the_wait_and_hides_how_slow_it_is() -> None:

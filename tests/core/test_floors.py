@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 from tests.core.pictures import AT, area, change_of, facts_of, picture_of
 
-from spillway.core.condition import remember
-from spillway.core.floors import floor_of, sure_of, tight
-from spillway.core.guards import Situation, narrow
-from spillway.core.holds import Holds
-from spillway.core.memory import BackendMemory
-from spillway.core.picture import Picture
-from spillway.core.policy import Floors, Policy
-from spillway.core.predict import Region
-from spillway.core.wishes import Change
+from spillway.core.decide.limits import Situation, narrow
+from spillway.core.estimate.backend import remember
+from spillway.core.model.constraints import floor_of, sure_of, tight
+from spillway.core.model.predict import Region
+from spillway.core.model.service import Picture
+from spillway.core.values.decision import Change
+from spillway.core.values.orders import Holds
+from spillway.core.values.policy import Floors, Policy
+from spillway.core.values.state import BackendMemory
 
 DEMAND = {"a": 75.0, "b": 110.0, "c": 50.0}
 """235 requests/s, where the ceilings add up to 320, and a floor asks for 266."""

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from tests.bench.bench_search import NEAR, distance, fleet
 from tests.core.pictures import area, model_of, picture_of
 
-from spillway.core.least import least_bad, parts_of
-from spillway.core.predict import HORIZON, Region
+from spillway.core.model.predict import HORIZON, Region, least_bad, parts_of
 
 shares = st.floats(0.0, 1.0)
 kinds: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(

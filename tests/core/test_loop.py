@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tests.core.plant import SERVICE, Client, Factor, Plant, Run, Zone, drive
 
-from spillway.core.policy import Mode, Policy, Rhythm
-from spillway.core.result import Lever
+from spillway.core.values.decision import Lever
+from spillway.core.values.policy import Mode, Policy, Rhythm
 
 HOUR = 3600.0
 ACT = Policy(mode=Mode.ACT)

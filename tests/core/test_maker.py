@@ -8,17 +8,15 @@ from dataclasses import FrozenInstanceError, dataclass, field, fields
 
 import pytest
 
-from spillway.core.altered import altered
-from spillway.core.built import Built
-from spillway.core.facts import Facts
-from spillway.core.maker import closed, drafter, maker
-from spillway.core.memory import BackendMemory, Estimate, OriginMemory
-from spillway.core.minutes import Tally
-from spillway.core.overlay import BackendSetting
-from spillway.core.predict import Region
-from spillway.core.result import BackendAssessment
-from spillway.core.snapshot import BackendView, Minute, PlaceDemand, Seen
-from spillway.core.window import Window
+from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.sample import Window
+from spillway.core.model.predict import Region
+from spillway.core.observe.minutes import Built, Tally
+from spillway.core.values.decision import BackendAssessment
+from spillway.core.values.overlay import BackendSetting
+from spillway.core.values.snapshot import BackendView, Minute, PlaceDemand, Seen
+from spillway.core.values.state import BackendMemory, Estimate, OriginMemory
+from spillway.core.values.units import altered, closed, drafter, maker
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from tests.core.pictures import AT, area, picture_of
 
-from spillway.core.altered import altered
-from spillway.core.facts import IDLE
-from spillway.core.membership import wishes
-from spillway.core.memory import OriginMemory
-from spillway.core.picture import Picture
-from spillway.core.result import Lever
-from spillway.core.snapshot import Absence
-from spillway.core.window import Blind
-from spillway.core.wishes import Change
+from spillway.core.decide.membership import membership_changes
+from spillway.core.estimate.backend import IDLE
+from spillway.core.estimate.sample import Blind
+from spillway.core.model.service import Picture
+from spillway.core.values.decision import Change, Lever
+from spillway.core.values.snapshot import Absence
+from spillway.core.values.state import OriginMemory
+from spillway.core.values.units import altered
 
 
 def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **memory: Any) -> Picture:
@@ -34,12 +33,12 @@ def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **me
 
 
 def joins(picture: Picture) -> list[Change]:
-    return [c for c in wishes(picture)[1] if c.lever is Lever.MEMBERSHIP and c.up]
+    return [c for c in membership_changes(picture)[1] if c.lever is Lever.MEMBERSHIP and c.up]
 
 
 def leaves(picture: Picture) -> list[Change]:
     long = altered(picture, memory=altered(picture.memory, roomy_since=(("s", AT - 86_400.0),)))
-    return [c for c in wishes(long)[1] if c.region == "s" and c.down]
+    return [c for c in membership_changes(long)[1] if c.region == "s" and c.down]
 
 
 def test_a_standby_joins_on_the_first_minute_of_a_surge() -> None:

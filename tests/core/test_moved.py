@@ -9,13 +9,11 @@ import yaml
 from tests.bench.library import FOLDER
 from tests.core.pictures import AT, area, picture_of, window
 
-from spillway.core.altered import altered
-from spillway.core.condition import is_blind
-from spillway.core.facts import Facts
-from spillway.core.memory import Estimate, OriginMemory
-from spillway.core.moved import without_moved
-from spillway.core.snapshot import Absence
-from spillway.core.window import Blind
+from spillway.core.estimate.backend import Facts, is_blind, without_moved
+from spillway.core.estimate.sample import Blind
+from spillway.core.values.snapshot import Absence
+from spillway.core.values.state import Estimate, OriginMemory
+from spillway.core.values.units import altered
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
 from spillway.sim.scenario import Scenario

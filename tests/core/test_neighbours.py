@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from tests.core.stretches import PERIOD, minute
 
-from spillway.core.memory import ControllerMemory, ServiceMemory
-from spillway.core.neighbours import Neighbours
-from spillway.core.snapshot import Absence, BackendView, Missing, Seen, ServiceView, Snapshot
-from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
+from spillway.core.estimate.shared import Neighbours
+from spillway.core.values.snapshot import Absence, BackendView, Missing, Seen, ServiceView, Snapshot
+from spillway.core.values.state import ControllerMemory, ServiceMemory
+from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
 
 REGION = "europe-west4"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from spillway.core.outcome import tell
-from spillway.core.overlay import Overlay
-from spillway.core.result import Lever, Move, Plan, Reason, Refusal
+from spillway.core.explain.sentence import tell
+from spillway.core.values.decision import Lever, Move, Plan, Reason, Refusal
+from spillway.core.values.overlay import Overlay
 
 NOTHING = Plan(overlay=Overlay(services=()), moves=())
 

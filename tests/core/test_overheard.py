@@ -10,14 +10,22 @@ from tests.bench.library import FOLDER
 from tests.bench.varied import varied
 from tests.core.stretches import CALM, PERIOD, Stretch, learned, minutes
 
-from spillway.core.facts import Facts, facts_of
-from spillway.core.memory import BackendMemory
-from spillway.core.overlay import BackendSetting
-from spillway.core.policy import Policy
-from spillway.core.predict import Region
-from spillway.core.regions import region_of, shown_bad, shown_of
-from spillway.core.snapshot import Absence, BackendView, HealthCount, Minute, Missing, ObservedBackend, Seen
-from spillway.core.topology import Backend, BalancingMode, GroupKey, Preference, Target
+from spillway.core.estimate.backend import Facts, facts_of
+from spillway.core.model.predict import Region
+from spillway.core.model.service import region_of, shown_bad, shown_of
+from spillway.core.values.overlay import BackendSetting
+from spillway.core.values.policy import Policy
+from spillway.core.values.snapshot import (
+    Absence,
+    BackendView,
+    HealthCount,
+    Minute,
+    Missing,
+    ObservedBackend,
+    Seen,
+)
+from spillway.core.values.state import BackendMemory
+from spillway.core.values.topology import Backend, BalancingMode, GroupKey, Preference, Target
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
 from spillway.sim.scenario import Scenario

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.core.stretches import CALM, PERIOD, Stretch, minutes
 
-from spillway.core.facts import Facts, facts_of
-from spillway.core.memory import BackendMemory
-from spillway.core.overlay import BackendSetting
-from spillway.core.policy import Policy
-from spillway.core.snapshot import BackendView, HealthCount, ObservedBackend, Seen
-from spillway.core.topology import Backend, BalancingMode, GroupKey, Preference, Target
+from spillway.core.estimate.backend import Facts, facts_of
+from spillway.core.values.overlay import BackendSetting
+from spillway.core.values.policy import Policy
+from spillway.core.values.snapshot import BackendView, HealthCount, ObservedBackend, Seen
+from spillway.core.values.state import BackendMemory
+from spillway.core.values.topology import Backend, BalancingMode, GroupKey, Preference, Target
 
 BACKEND = Backend(
     service="pool",

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from tests.core.pictures import area, picture_of, window
 
-from spillway.core.altered import altered
-from spillway.core.facts import Facts
-from spillway.core.policy import Policy, Slo
-from spillway.core.promise import broken, failing
+from spillway.core.estimate.backend import Facts
+from spillway.core.explain.assessment import broken, failing
+from spillway.core.values.policy import Policy, Slo
+from spillway.core.values.units import altered
 
 POLICY = Policy(slo=Slo(latency=4.0, percentile=95.0, availability=0.999))
 

@@ -9,22 +9,22 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from tests.core.strategies import AT, Case, cases, later
 
-from spillway.core import controller
-from spillway.core.floors import SWING
-from spillway.core.memory import ControllerMemory, fresh
-from spillway.core.outcome import StepResult
-from spillway.core.overlay import Overlay
-from spillway.core.policy import Mode
-from spillway.core.result import Lever, Move
-from spillway.core.snapshot import Absence, HealthCount, Missing, Seen, Snapshot
-from spillway.core.topology import Fleet
-from spillway.core.units import is_legal_scaler
+from spillway.core import loop
+from spillway.core.explain.sentence import StepResult
+from spillway.core.model.constraints import SWING
+from spillway.core.values.decision import Lever, Move
+from spillway.core.values.overlay import Overlay
+from spillway.core.values.policy import Mode
+from spillway.core.values.snapshot import Absence, HealthCount, Missing, Seen, Snapshot
+from spillway.core.values.state import ControllerMemory, fresh
+from spillway.core.values.topology import Fleet
+from spillway.core.values.units import is_legal_scaler
 
 ADAPTER = TypeAdapter(ControllerMemory)
 
 
 def run(case: Case, memory: ControllerMemory | None = None, snapshot: Snapshot | None = None) -> StepResult:
-    return controller.step(
+    return loop.step(
         case.fleet, case.policies, snapshot or case.snapshot, case.overlay, memory or fresh(), case.holds
     )
 
@@ -156,13 +156,13 @@ def test_the_order_of_the_input_does_not_matter(case: Case, chance: object) -> N
 @given(cases())
 def test_no_new_data_gives_no_new_change(case: Case) -> None:
     first = run(case)
-    again = controller.step(case.fleet, case.policies, case.snapshot, first.overlay, first.memory, case.holds)
+    again = loop.step(case.fleet, case.policies, case.snapshot, first.overlay, first.memory, case.holds)
     assert {(m.region, m.lever, m.after) for m in again.plan.moves} <= {
         (m.region, m.lever, m.after) for m in first.plan.moves
     }
-    memory = controller.confirm(first.memory, first.plan, True, case.snapshot.at + 1.0)
+    memory = loop.confirm(first.memory, first.plan, True, case.snapshot.at + 1.0)
     listed = observed_as(case.snapshot, first.plan.overlay)
-    done = controller.step(case.fleet, case.policies, listed, first.plan.overlay, memory, case.holds)
+    done = loop.step(case.fleet, case.policies, listed, first.plan.overlay, memory, case.holds)
     moved = {(m.service, m.region) for m in first.plan.moves}
     assert not [m for m in done.plan.moves if (m.service, m.region) in moved and m.lever is not Lever.POSTURE]
 
@@ -187,7 +187,7 @@ def observed_as(snapshot: Snapshot, overlay: Overlay) -> Snapshot:
 def test_memory_survives_json(case: Case) -> None:
     _, memory = warm(case)
     result = run(case, memory, later(case.snapshot, 780.0))
-    for state in (result.memory, controller.confirm(result.memory, result.plan, True, AT)):
+    for state in (result.memory, loop.confirm(result.memory, result.plan, True, AT)):
         assert ADAPTER.validate_json(ADAPTER.dump_json(state)) == state
 
 
@@ -234,7 +234,7 @@ def test_the_health_pass_only_drains(case: Case) -> None:
     memory = fresh()
     for i in range(4):
         snapshot = replace(case.snapshot, at=AT + 15.0 * i)
-        result = controller.health_step(case.fleet, case.policies, snapshot, case.overlay, memory, case.holds)
+        result = loop.health_step(case.fleet, case.policies, snapshot, case.overlay, memory, case.holds)
         memory = result.memory
         for move in result.plan.moves:
             assert move.after == "0.00"

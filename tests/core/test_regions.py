@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spillway.core.pace import BASELINE_CALM, BASELINE_CALM_UP, BASELINE_UP, usual_pace
-from spillway.core.regions import BAD_GRAIN, _expected_bad
+from spillway.core.estimate.queueing import BASELINE_CALM, BASELINE_CALM_UP, BASELINE_UP, usual_pace
+from spillway.core.model.service import BAD_GRAIN, _expected_bad
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.pictures import AT, area, flight_of, picture_of
 
-from spillway.core.altered import altered
-from spillway.core.belief import RECOVERY_SECONDS, doubt_left
-from spillway.core.bounds import KEEP, capped
-from spillway.core.decide import decide
-from spillway.core.memory import Estimate
-from spillway.core.picture import Picture
-from spillway.core.policy import Rhythm
-from spillway.core.restore import (
+from spillway.core.decide.optimise import decide_ceilings
+from spillway.core.decide.reopen import (
     FILLED,
     HARMLESS,
     NEEDED_HOPE,
@@ -29,8 +23,14 @@ from spillway.core.restore import (
     probes,
     restores,
 )
-from spillway.core.snapshot import Absence
-from spillway.core.window import Blind
+from spillway.core.estimate.queueing import RECOVERY_SECONDS, doubt_left
+from spillway.core.estimate.sample import Blind
+from spillway.core.model.constraints import KEEP, capped
+from spillway.core.model.service import Picture
+from spillway.core.values.policy import Rhythm
+from spillway.core.values.snapshot import Absence
+from spillway.core.values.state import Estimate
+from spillway.core.values.units import altered
 
 UP_STEP, UP_WAIT = Rhythm().up_step, Rhythm().up_wait
 
@@ -180,7 +180,7 @@ def test_a_region_that_was_not_bad_is_probed_once_it_is_rested() -> None:
 
 
 def codes(picture: Picture) -> list[str]:
-    return [c.reason.code for c in decide(picture).changes]
+    return [c.reason.code for c in decide_ceilings(picture).changes]
 
 
 def test_nothing_is_restored_while_a_cut_is_in_flight() -> None:

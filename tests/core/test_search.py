@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.pictures import area, bounds, picture_of
 
-from spillway.core.bounds import Bounds
-from spillway.core.floors import sure_of
-from spillway.core.picture import Picture
-from spillway.core.predict import Region
-from spillway.core.search import _Search, search
-from spillway.core.units import is_legal_scaler
+from spillway.core.decide.optimise import _Search, search
+from spillway.core.model.constraints import Bounds, sure_of
+from spillway.core.model.predict import Region
+from spillway.core.model.service import Picture
+from spillway.core.values.units import is_legal_scaler
 
 
 def chain_of_three() -> Picture:

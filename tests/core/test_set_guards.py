@@ -9,14 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.pictures import area, change_of, picture_of
 
-from spillway.core.guards import Guarded, Situation, narrow
-from spillway.core.guards.evidence import LATE_SHARE, fresh
-from spillway.core.holds import Holds
-from spillway.core.memory import Estimate
-from spillway.core.picture import Picture
-from spillway.core.policy import Timing
-from spillway.core.result import Reason
-from spillway.core.wishes import Change
+from spillway.core.decide.limits import LATE_SHARE, Guarded, Situation, fresh, narrow
+from spillway.core.model.service import Picture
+from spillway.core.values.decision import Change, Reason
+from spillway.core.values.orders import Holds
+from spillway.core.values.policy import Timing
+from spillway.core.values.state import Estimate
 
 
 def start_of(picture: Picture, panic: Reason | None = None) -> Situation:

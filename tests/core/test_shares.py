@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.core.altered import altered
-from spillway.core.memory import Estimate
-from spillway.core.shares import FLAP_SECONDS, SHARE_STEP, fell_at, flapping, lowest_share, share_in
+from spillway.core.estimate.health import FLAP_SECONDS, SHARE_STEP, fell_at, flapping, lowest_share, share_in
+from spillway.core.values.state import Estimate
+from spillway.core.values.units import altered
 
 FELL = Estimate(healthy_share=0.5, shares=((600.0, 0.5),))
 BACK = Estimate(healthy_share=1.0, shares=((600.0, 0.5), (1200.0, 1.0)))

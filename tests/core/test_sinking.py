@@ -11,11 +11,11 @@ from tests.bench.library import FOLDER
 from tests.bench.varied import varied
 from tests.core.pictures import AT, area, bounds, change_of, flight_of, picture_of
 
-from spillway.core.altered import altered
-from spillway.core.guards import Situation, narrow
-from spillway.core.holds import Holds
-from spillway.core.picture import Picture
-from spillway.core.restore import SINKS, may_sink
+from spillway.core.decide.limits import Situation, narrow
+from spillway.core.decide.reopen import SINKS, may_sink
+from spillway.core.model.service import Picture
+from spillway.core.values.orders import Holds
+from spillway.core.values.units import altered
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
 from spillway.sim.scenario import Scenario
@@ -63,7 +63,7 @@ def test_half_an_hours_harm_is_spared_where_the_first_minute_promised_too_much()
     drawn = varied(yaml.safe_load((FOLDER / "metrics-missing.yaml").read_text(encoding="utf-8")), 0)
     lost = build(Scenario.model_validate(drawn), FOLDER)
     quick = Run(lost, Pilot()).go()
-    with without(Part(name="cutting again", constants=(("restore.SINKS", 0.0),))):
+    with without(Part(name="cutting again", constants=(("decide.reopen.SINKS", 0.0),))):
         slow = Run(lost, Pilot()).go()
     assert quick.report.bad_requests < 0.75 * slow.report.bad_requests
     assert quick.wrong_way_moves == quick.floors_broken == 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from spillway.core.belief import capacity
-from spillway.core.distribution import Distribution
-from spillway.core.estimate import Setting, learn
-from spillway.core.memory import Estimate
-from spillway.core.policy import Evidence, Slo
-from spillway.core.snapshot import Minute
+from spillway.core.estimate.capacity import Setting, learn
+from spillway.core.estimate.queueing import capacity
+from spillway.core.values.histogram import Distribution
+from spillway.core.values.policy import Evidence, Slo
+from spillway.core.values.snapshot import Minute
+from spillway.core.values.state import Estimate
 
 SETTING = Setting(target=160.0, slo=Slo(), evidence=Evidence(), period=60.0)
 

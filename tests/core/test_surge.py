@@ -7,19 +7,17 @@ from typing import Any
 import pytest
 from tests.core.pictures import AT, area, picture_of
 
-from spillway.core.altered import altered
-from spillway.core.decide import decide
-from spillway.core.guards.chain import narrow
-from spillway.core.guards.situation import Situation
-from spillway.core.holds import Holds
-from spillway.core.membership import SURGING, forecast_far
-from spillway.core.memory import Estimate, OriginMemory
-from spillway.core.picture import Picture
-from spillway.core.policy import Rhythm
-from spillway.core.restore import NEEDED_ROOM
-from spillway.core.snapshot import Absence
-from spillway.core.surge import raises
-from spillway.core.window import Blind
+from spillway.core.decide.limits import Situation, narrow
+from spillway.core.decide.membership import SURGING, forecast_far
+from spillway.core.decide.optimise import decide_ceilings
+from spillway.core.decide.reopen import NEEDED_ROOM, pre_scale
+from spillway.core.estimate.sample import Blind
+from spillway.core.model.service import Picture
+from spillway.core.values.orders import Holds
+from spillway.core.values.policy import Rhythm
+from spillway.core.values.snapshot import Absence
+from spillway.core.values.state import Estimate, OriginMemory
+from spillway.core.values.units import altered
 
 UP_STEP = Rhythm().up_step
 
@@ -44,14 +42,14 @@ def closed(hope: float, **memory: Any) -> Picture:
 
 
 def raised(picture: Picture) -> dict[str, float]:
-    return {c.region or "": c.after for c in raises(picture)}
+    return {c.region or "": c.after for c in pre_scale(picture)}
 
 
 def test_a_lowered_region_is_raised_by_a_whole_step_before_the_others_are_full() -> None:
     picture = rising()
     assert picture.model.base().bad < 0.01 * picture.model.demand, "nothing is wrong yet"
     assert raised(picture) == {"a": pytest.approx(0.1 + UP_STEP)}
-    (change,) = raises(picture)
+    (change,) = pre_scale(picture)
     assert change.reason.code == "foresee"
     assert "towards 204" in change.reason.sentence
 
@@ -99,7 +97,7 @@ def test_machines_that_are_as_likely_back_as_not_are_tried() -> None:
 
 def test_the_guards_let_it_pass_although_nothing_is_bad_yet() -> None:
     picture = closed(0.6)
-    wanted = decide(picture).changes
+    wanted = decide_ceilings(picture).changes
     assert {c.region: c.after for c in wanted}["a"] == pytest.approx(UP_STEP)
     start = Situation(picture=picture, holds=Holds(), panic=None, scalers=picture.model.scalers)
     guarded = narrow(wanted[:1], start)

@@ -6,9 +6,10 @@ import string
 
 import pytest
 
-from spillway.core import reasons, state
-from spillway.core.result import BackendState
-from spillway.core.state import Event, IllegalEvent
+from spillway.core.explain import reasons
+from spillway.core.values import lifecycle as state
+from spillway.core.values.decision import BackendState
+from spillway.core.values.lifecycle import Event, IllegalEvent
 
 
 def test_every_reason_has_its_own_code_and_can_be_told() -> None:
@@ -34,7 +35,7 @@ def test_every_state_can_be_reached_and_left() -> None:
 
 def test_an_illegal_event_raises_and_names_what_is_allowed() -> None:
     with pytest.raises(IllegalEvent, match="it allows join"):
-        state.after(BackendState.STANDBY, Event.SHED)
+        state.next_phase(BackendState.STANDBY, Event.SHED)
 
 
 @pytest.mark.parametrize(

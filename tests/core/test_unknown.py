@@ -10,12 +10,12 @@ from tests.bench.library import FOLDER
 from tests.bench.varied import varied
 from tests.core.pictures import AT
 
-from spillway.core.drift import Drift, resolve
-from spillway.core.memory import Flight, ServiceMemory
-from spillway.core.overlay import Posture, ServiceSetting
-from spillway.core.policy import Policy
-from spillway.core.result import Lever, Move, Reason
-from spillway.core.snapshot import Absence, Missing, ObservedPolicy, Seen, ServiceView
+from spillway.core.act.reconcile import Drift, reconcile
+from spillway.core.values.decision import Lever, Move, Reason
+from spillway.core.values.overlay import Posture, ServiceSetting
+from spillway.core.values.policy import Policy
+from spillway.core.values.snapshot import Absence, Missing, ObservedPolicy, Seen, ServiceView
+from spillway.core.values.state import Flight, ServiceMemory
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
 from spillway.sim.scenario import Scenario
@@ -53,7 +53,7 @@ def resolved(observed: Seen[ObservedPolicy] | Missing) -> Drift:
         places=Missing(absence=Absence.NOT_ASKED),
         unassigned=Missing(absence=Absence.NOT_ASKED),
     )
-    return resolve(setting, memory, view, Policy(), AT)
+    return reconcile(setting, memory, view, Policy(), AT)
 
 
 def stands(failover_threshold: int) -> Seen[ObservedPolicy]:

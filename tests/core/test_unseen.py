@@ -7,17 +7,17 @@ from math import exp
 import pytest
 from tests.core.pictures import AT, area, bounds, change_of, picture_of
 
-from spillway.core.altered import altered
-from spillway.core.condition import is_blind
-from spillway.core.demand import USUAL_SECONDS, usually
-from spillway.core.floors import SWING, floor_of
-from spillway.core.guards import Situation, narrow
-from spillway.core.holds import Holds
-from spillway.core.memory import Estimate, OriginMemory
-from spillway.core.picture import Picture
-from spillway.core.search import search
-from spillway.core.snapshot import Absence
-from spillway.core.window import Blind
+from spillway.core.decide.limits import Situation, narrow
+from spillway.core.decide.optimise import search
+from spillway.core.estimate.backend import is_blind
+from spillway.core.estimate.demand import USUAL_SECONDS, usually
+from spillway.core.estimate.sample import Blind
+from spillway.core.model.constraints import SWING, floor_of
+from spillway.core.model.service import Picture
+from spillway.core.values.orders import Holds
+from spillway.core.values.snapshot import Absence
+from spillway.core.values.state import Estimate, OriginMemory
+from spillway.core.values.units import altered
 
 
 def with_a_silent_region(served: float, absence: Absence = Absence.NO_SERIES) -> Picture:

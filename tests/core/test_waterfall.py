@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.core.waterfall import Origins, pour
+from spillway.core.model.waterfall import Origins, pour
 
 TRIPS = ((0.01, 0.09, 0.2), (0.09, 0.01, 0.15), (0.2, 0.15, 0.01))
 ORDERS = ((0, 1, 2), (1, 0, 2), (2, 1, 0))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from spillway.config.model import Config
-from spillway.core.overlay import BackendSetting, Overlay, Posture, ServiceSetting
-from spillway.core.topology import Preference
+from spillway.core.values.overlay import BackendSetting, Overlay, Posture, ServiceSetting
+from spillway.core.values.topology import Preference
 
 REGIONS = {"asia-northeast1": "c", "europe-west4": "a", "us-east4": "b"}
 

@@ -13,7 +13,7 @@ from tests.engine.tinycloud import Refuse, TinyCloud, serving, stall
 
 from spillway.adapters.engine.embedded import Embedded
 from spillway.adapters.program.build import build
-from spillway.core.overlay import Posture
+from spillway.core.values.overlay import Posture
 from spillway.ports import Outcome
 
 

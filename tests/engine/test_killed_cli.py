@@ -17,7 +17,7 @@ from spillway.adapters.engine.choose import choose, find_cli, pulumi_home
 from spillway.adapters.engine.cli import Cli
 from spillway.adapters.engine.workspace import Workspace
 from spillway.adapters.program.build import build
-from spillway.core.overlay import Overlay
+from spillway.core.values.overlay import Overlay
 from spillway.ports import Applied, Outcome
 
 pytestmark = pytest.mark.engine

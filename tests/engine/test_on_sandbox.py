@@ -17,7 +17,7 @@ from spillway.adapters.engine.choose import Kind, pulumi_home
 from spillway.adapters.engine.deployer import deployer
 from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
-from spillway.core.overlay import Posture
+from spillway.core.values.overlay import Posture
 from spillway.ports import Deployer, Outcome
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from spillway.control.report import Pass, TickReport
-from spillway.core.overlay import Posture
-from spillway.core.policy import Mode
-from spillway.core.result import (
+from spillway.core.values.decision import (
     BackendAssessment,
     BackendState,
     Lever,
@@ -14,7 +12,9 @@ from spillway.core.result import (
     Refusal,
     ServiceAssessment,
 )
-from spillway.core.snapshot import (
+from spillway.core.values.overlay import Posture
+from spillway.core.values.policy import Mode
+from spillway.core.values.snapshot import (
     Absence,
     BackendView,
     HealthCount,
@@ -24,7 +24,7 @@ from spillway.core.snapshot import (
     ServiceView,
     Snapshot,
 )
-from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Preference, Service, Target
+from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Preference, Service, Target
 from spillway.ports import Applied, Outcome
 
 AT = 1_795_000_000.0

@@ -26,9 +26,9 @@ from spillway.adapters.page import PAGE
 from spillway.adapters.reads import Reads, ReadTotals
 from spillway.adapters.web import Web, split_address
 from spillway.control.report import Pass
-from spillway.core import reasons
-from spillway.core.policy import Policy
-from spillway.core.result import BackendState, Lever, Reason, Verdict
+from spillway.core.explain import reasons
+from spillway.core.values.decision import BackendState, Lever, Reason, Verdict
+from spillway.core.values.policy import Policy
 from spillway.errors import TemporaryError
 from spillway.ports import Applied, Outcome
 

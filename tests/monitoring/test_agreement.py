@@ -9,8 +9,8 @@ from tests.conftest import ROOT
 from tests.monitoring.fake_source import FixedClock
 
 from spillway.adapters.monitoring import MonitoringReader, connect
-from spillway.core.distribution import Distribution
-from spillway.core.series import Answer, CountRow, LatencyRow
+from spillway.core.observe.rows import Answer, CountRow, LatencyRow
+from spillway.core.values.histogram import Distribution
 from spillway.sandbox.monitoring.server import serve
 from spillway.sandbox.monitoring.world_source import FrontLabels, GroupLabels, WorldSource
 from spillway.sim.monitoring import MonitoringView

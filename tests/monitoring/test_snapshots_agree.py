@@ -11,9 +11,9 @@ from tests.monitoring.fake_source import FixedClock
 from tests.sim.worlds import client, region, setup
 
 from spillway.adapters.monitoring import MonitoringReader, connect
-from spillway.core.observe import observe
-from spillway.core.series import Lag, Readings
-from spillway.core.snapshot import Minute, Seen, Snapshot
+from spillway.core.observe.rows import Lag, Readings
+from spillway.core.observe.snapshot import observe
+from spillway.core.values.snapshot import Minute, Seen, Snapshot
 from spillway.sandbox.monitoring.server import serve
 from spillway.sandbox.monitoring.world_source import FrontLabels, GroupLabels, WorldSource
 from spillway.sim.control import BackendControl, ServiceControl

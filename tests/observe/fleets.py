@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spillway.core.distribution import Distribution
-from spillway.core.series import (
+from spillway.core.observe.rows import (
     Answer,
     CountRow,
     GroupHealth,
@@ -18,7 +17,8 @@ from spillway.core.series import (
     Policies,
     Readings,
 )
-from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
+from spillway.core.values.histogram import Distribution
+from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
 
 NOW = 1_700_000_040.0
 """A whole minute."""

@@ -14,9 +14,9 @@ from tests.observe.fake_compute import FakeCompute, error, serving, within
 from spillway.adapters import compute
 from spillway.adapters.compute import ComputeReader, count_members, group_key
 from spillway.adapters.rest import Request, Session, error_of, fetch, sandbox_session
-from spillway.core.series import GroupHealth, ListedGroup
-from spillway.core.snapshot import Absence, Missing, ObservedPolicy
-from spillway.core.topology import GroupKey, Preference
+from spillway.core.observe.rows import GroupHealth, ListedGroup
+from spillway.core.values.snapshot import Absence, Missing, ObservedPolicy
+from spillway.core.values.topology import GroupKey, Preference
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 
 ZONES = "https://www.googleapis.com/compute/v1/projects/p/zones"

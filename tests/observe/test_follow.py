@@ -8,13 +8,12 @@ from dataclasses import replace
 import pytest
 from tests.observe.fleets import AMERICA, EUROPE, FLEET, NO_POLICIES, NOW, health, listing
 
-from spillway.core.built import Builder
-from spillway.core.distribution import Distribution
-from spillway.core.minutes import Tally
-from spillway.core.observe import Past, follow, observe
-from spillway.core.series import Answer, CountRow, LatencyRow, PlaceRow, Readings
-from spillway.core.snapshot import Absence, Missing, Seen
-from spillway.core.topology import GroupKey
+from spillway.core.observe.minutes import Builder, Tally
+from spillway.core.observe.rows import Answer, CountRow, LatencyRow, PlaceRow, Readings
+from spillway.core.observe.snapshot import Past, follow, observe
+from spillway.core.values.histogram import Distribution
+from spillway.core.values.snapshot import Absence, Missing, Seen
+from spillway.core.values.topology import GroupKey
 
 BOUNDS = (0.4, 0.8, 1.6)
 

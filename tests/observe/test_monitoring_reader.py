@@ -18,7 +18,7 @@ from tests.observe.fake_compute import within
 from spillway.adapters import decode
 from spillway.adapters.monitoring import MonitoringReader, connect
 from spillway.adapters.queries import ALL, COUNTS, FILTER_MAX
-from spillway.core.series import Lag
+from spillway.core.observe.rows import Lag
 from spillway.errors import PermanentError, TemporaryError
 from spillway.sandbox.monitoring import pages
 from spillway.sandbox.monitoring.server import serve

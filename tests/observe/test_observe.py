@@ -25,10 +25,8 @@ from tests.observe.fleets import (
     readings,
 )
 
-from spillway.core.directory import region_of
-from spillway.core.observe import NOTHING_ASKED, observe
-from spillway.core.policy import Evidence
-from spillway.core.series import (
+from spillway.core.observe.attachments import region_of
+from spillway.core.observe.rows import (
     Answer,
     CountRow,
     GroupHealth,
@@ -39,8 +37,18 @@ from spillway.core.series import (
     Policies,
     Readings,
 )
-from spillway.core.snapshot import Absence, Minute, Missing, ObservedPolicy, PlaceDemand, Seen, Snapshot
-from spillway.core.topology import GroupKey, Preference
+from spillway.core.observe.snapshot import NOTHING_ASKED, observe
+from spillway.core.values.policy import Evidence
+from spillway.core.values.snapshot import (
+    Absence,
+    Minute,
+    Missing,
+    ObservedPolicy,
+    PlaceDemand,
+    Seen,
+    Snapshot,
+)
+from spillway.core.values.topology import GroupKey, Preference
 
 
 def _observe(read: Readings, **changes: Any) -> Snapshot:

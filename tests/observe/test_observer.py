@@ -18,9 +18,9 @@ from spillway.adapters.compute import ComputeReader
 from spillway.adapters.monitoring import MonitoringReader, connect
 from spillway.adapters.observer import SOURCES, CloudObserver
 from spillway.adapters.rest import sandbox_session
-from spillway.core.policy import Evidence
-from spillway.core.series import Listing
-from spillway.core.snapshot import Absence, Missing, PlaceDemand, Seen
+from spillway.core.observe.rows import Listing
+from spillway.core.values.policy import Evidence
+from spillway.core.values.snapshot import Absence, Missing, PlaceDemand, Seen
 from spillway.ports import Observer
 from spillway.sandbox.monitoring.server import serve
 from spillway.sandbox.monitoring.source import Histogram, Value

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.core.distribution import Distribution
-from spillway.core.series import Lag, exponential_bounds, histogram, linear_bounds
+from spillway.core.observe.rows import Lag, exponential_bounds, histogram, linear_bounds
+from spillway.core.values.histogram import Distribution
 
 BOUNDS = (1.0, 2.0, 4.0)
 

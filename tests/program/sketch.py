@@ -14,7 +14,7 @@ from pulumi.runtime import mocks, settings
 from spillway.adapters.program.build import build
 from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
-from spillway.core.overlay import Overlay
+from spillway.core.values.overlay import Overlay
 
 
 @dataclass

@@ -11,7 +11,7 @@ from tests.program.sketch import sketch
 
 from spillway.adapters.program.build import build
 from spillway.config.model import Config
-from spillway.core.overlay import Posture
+from spillway.core.values.overlay import Posture
 from spillway.errors import PermanentError
 
 GROUPS = "https://www.googleapis.com/compute/v1/projects/demo-project/zones"

@@ -29,9 +29,9 @@ from spillway.adapters.trim import give_back
 from spillway.control.memory import Keeper, Kept, dump
 from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
-from spillway.core.holds import Hold, HoldKind, Holds
-from spillway.core.overlay import Overlay, initial_overlay
-from spillway.core.policy import Mode, Policy
+from spillway.core.values.orders import Hold, HoldKind, Holds
+from spillway.core.values.overlay import Overlay, initial_overlay
+from spillway.core.values.policy import Mode, Policy
 from spillway.errors import (
     ConfigError,
     OutcomeUnknown,

@@ -15,7 +15,7 @@ from spillway.compose.tools import Hands, keeper_of
 from spillway.config import load
 from spillway.config.load import Loaded
 from spillway.control.memory import Kept
-from spillway.core.overlay import initial_overlay
+from spillway.core.values.overlay import initial_overlay
 from spillway.errors import PermanentError, TemporaryError
 from spillway.ports import Outcome
 from spillway.service.watch import ClockWatch

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.sim.worlds import client, region, setup
 
-from spillway.core.policy import Floors
+from spillway.core.values.policy import Floors
 from spillway.sim.judge import Judge
 from spillway.sim.world import World
 from spillway.sim.writes import Written

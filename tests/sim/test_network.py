@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spillway.core.geography import REGION_PLACES
+from spillway.core.values.geography import REGION_PLACES
 from spillway.sim.network import RTT_BASE, RTT_PER_KM, great_circle_km, great_circle_rtt, read_matrix
 from spillway.sim.places import CONTINENTS, continent_of
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tests.sim.worlds import client, region, setup
 
-from spillway.core.policy import Floors
+from spillway.core.values.policy import Floors
 from spillway.ports import Outcome
 from spillway.sim.baselines import BASELINES
 from spillway.sim.control import ServiceControl

@@ -13,8 +13,8 @@ from spillway import __version__
 from spillway.adapters.history import History
 from spillway.control.record import plain
 from spillway.control.report import Pass, TickReport
-from spillway.core.policy import Policy
-from spillway.core.result import Move, Refusal, ServiceAssessment
+from spillway.core.values.decision import Move, Refusal, ServiceAssessment
+from spillway.core.values.policy import Policy
 
 SCHEMA = 1
 """Version of /status; raised when a field changes its meaning or disappears."""

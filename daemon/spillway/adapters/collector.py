@@ -16,12 +16,12 @@ from prometheus_client.registry import Collector
 from spillway import __version__
 from spillway.adapters.metrics import BY_NAME, Kind
 from spillway.control.report import Pass, TickReport
-from spillway.core import reasons
-from spillway.core.overlay import Posture
-from spillway.core.policy import Mode
-from spillway.core.result import BackendAssessment, BackendState, Lever, ServiceAssessment
-from spillway.core.snapshot import BackendView, Missing
-from spillway.core.topology import Fleet
+from spillway.core.explain import reasons
+from spillway.core.values.decision import BackendAssessment, BackendState, Lever, ServiceAssessment
+from spillway.core.values.overlay import Posture
+from spillway.core.values.policy import Mode
+from spillway.core.values.snapshot import BackendView, Missing
+from spillway.core.values.topology import Fleet
 from spillway.ports import Outcome
 
 PHASES = ("observe", "decide", "write", "record")

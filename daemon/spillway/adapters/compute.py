@@ -10,9 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from spillway.adapters.rest import Request, Session, fetch
-from spillway.core.series import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
-from spillway.core.snapshot import Absence, Missing, ObservedPolicy
-from spillway.core.topology import GroupKey, Preference
+from spillway.core.observe.rows import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
+from spillway.core.values.snapshot import Absence, Missing, ObservedPolicy
+from spillway.core.values.topology import GroupKey, Preference
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 
 T = TypeVar("T")

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from spillway.core.distribution import Distribution
-from spillway.core.series import (
+from spillway.core.observe.rows import (
     CountRow,
     LatencyRow,
     PlaceRow,
@@ -18,6 +17,7 @@ from spillway.core.series import (
     histogram,
     linear_bounds,
 )
+from spillway.core.values.histogram import Distribution
 
 V = TypeVar("V")
 

@@ -10,8 +10,8 @@ from spillway.adapters.collector import Counters, LastPass, registry_with_proces
 from spillway.adapters.reads import MONITORING, Reads
 from spillway.adapters.web import Web
 from spillway.control.report import TickReport
-from spillway.core.policy import Policy
-from spillway.core.topology import Fleet
+from spillway.core.values.policy import Policy
+from spillway.core.values.topology import Fleet
 
 
 class Exporter:

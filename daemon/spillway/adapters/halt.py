@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import requests
 
 from spillway.adapters.clock import SandboxClock
-from spillway.core.overlay import Overlay
+from spillway.core.values.overlay import Overlay
 from spillway.ports import Applied, Deployer, Preview
 
 _log = logging.getLogger(__name__)

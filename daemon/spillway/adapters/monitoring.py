@@ -17,7 +17,7 @@ from google.cloud.monitoring_v3.types import Aggregation, ListTimeSeriesRequest,
 
 from spillway.adapters import decode
 from spillway.adapters.queries import ALL, COUNTS, LATENCIES, PERIOD, PLACES, Query
-from spillway.core.series import Answer, CountRow, Lag, LatencyRow, PlaceRow
+from spillway.core.observe.rows import Answer, CountRow, Lag, LatencyRow, PlaceRow
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 
 Row = TypeVar("Row")

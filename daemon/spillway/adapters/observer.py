@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from spillway.adapters.compute import ComputeReader
 from spillway.adapters.monitoring import MonitoringReader
-from spillway.core.observe import NOTHING_ASKED, Past, follow, observe
-from spillway.core.policy import Evidence
-from spillway.core.series import HealthReads, Lag, ListedGroup, Listing, Readings
-from spillway.core.snapshot import Absence, Missing, Snapshot
-from spillway.core.topology import Fleet
-from spillway.core.units import ServiceName
+from spillway.core.observe.rows import HealthReads, Lag, ListedGroup, Listing, Readings
+from spillway.core.observe.snapshot import NOTHING_ASKED, Past, follow, observe
+from spillway.core.values.policy import Evidence
+from spillway.core.values.snapshot import Absence, Missing, Snapshot
+from spillway.core.values.topology import Fleet
+from spillway.core.values.units import ServiceName
 from spillway.errors import SpillwayError
 from spillway.ports import Clock
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from spillway.core import reasons, state
-from spillway.core.reasons import Kind
+from spillway.core.explain import reasons
+from spillway.core.explain.reasons import Kind
+from spillway.core.values import lifecycle as state
 
 _TITLES = {
     Kind.MOVE: "Why something was moved",

@@ -14,7 +14,7 @@ from spillway.config import load
 from spillway.config.load import Loaded
 from spillway.control.hand import GOOD
 from spillway.control.memory import Keeper, fit, read_back
-from spillway.core.overlay import Overlay
+from spillway.core.values.overlay import Overlay
 from spillway.errors import PermanentError, TemporaryError
 from spillway.ports import Applied, Deployer
 

@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from spillway.config.names import parse_group_url
 from spillway.config.topology import BalancingConfig, GroupConfig, RegionConfig, ServiceConfig
-from spillway.core.geography import REGION_PLACES
-from spillway.core.topology import Preference
+from spillway.core.values.geography import REGION_PLACES
+from spillway.core.values.topology import Preference
 
 
 class GroupKind(StrEnum):

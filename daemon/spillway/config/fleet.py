@@ -8,9 +8,9 @@ from spillway.config.backends import Member, members
 from spillway.config.model import Config
 from spillway.config.names import backend_service, group_key
 from spillway.config.topology import BalancingConfig, ServiceConfig
-from spillway.core.overlay import Overlay, initial_overlay
-from spillway.core.policy import Policy
-from spillway.core.topology import Backend, BalancingMode, Fleet, Service, Target
+from spillway.core.values.overlay import Overlay, initial_overlay
+from spillway.core.values.policy import Policy
+from spillway.core.values.topology import Backend, BalancingMode, Fleet, Service, Target
 
 
 def fleet(config: Config) -> Fleet:
@@ -29,7 +29,7 @@ def policies(config: Config) -> dict[str, Policy]:
 
 
 def starting_overlay(config: Config) -> Overlay:
-    """What is wanted before the first decision: `core.overlay.initial_overlay`, with the configured scalers.
+    """What is wanted before the first decision: `core.values.overlay.initial_overlay`, with the configured scalers.
 
     A standby backend stays outside at 0, whatever scaler it is given: that one is for the day it joins.
     """

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spillway.core.topology import GroupKey
+from spillway.core.values.topology import GroupKey
 
 if TYPE_CHECKING:
     from spillway.config.topology import GroupConfig

@@ -1,4 +1,4 @@
-"""Policies as the user writes them. Names and defaults are those of `core.policy`; a test keeps them equal."""
+"""Policies as the user writes them. Names and defaults are those of `core.values.policy`; a test keeps them equal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from spillway.config.fields import Between, Duration, Model, Percent, Ratio, RegionName, Time
-from spillway.core import policy as core
+from spillway.core.values import policy as core
 
 LONGEST_DRAIN_WAIT = "2h"
 """Longest time for which a drained region is kept before it is removed."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from spillway.control.news import News
 from spillway.control.report import Pass, TickReport
-from spillway.core.outcome import line
-from spillway.core.policy import Mode
+from spillway.core.explain.sentence import line
+from spillway.core.values.policy import Mode
 
 
 class AdviceWatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from spillway.control.news import News
-from spillway.core.result import ServiceAssessment
+from spillway.core.values.decision import ServiceAssessment
 
 _NUMBER = re.compile(r"(?<![\w-])\d[\d.]*")
 

@@ -14,9 +14,9 @@ from spillway.control.memory import Intent, Keeper, Kept
 from spillway.control.progress import Progress
 from spillway.control.records import event_record, intent_record
 from spillway.control.retry import Retry
-from spillway.core import controller
-from spillway.core.overlay import Overlay
-from spillway.core.result import Plan
+from spillway.core import loop
+from spillway.core.values.decision import Plan
+from spillway.core.values.overlay import Overlay
 from spillway.errors import SpillwayError
 from spillway.ports import Applied, Deployer, Journal, Outcome
 
@@ -56,7 +56,7 @@ class Hand:
         self.kept, sentence = self._keeper.restore()
         intent = self.kept.intent
         if intent is not None:
-            memory = controller.confirm(self.kept.memory, intent.plan, outcome_done=False, at=intent.at)
+            memory = loop.confirm(self.kept.memory, intent.plan, outcome_done=False, at=intent.at)
             self.kept = replace(self.kept, memory=memory, intent=None)
             self._repair = True
             sentence += (
@@ -155,5 +155,5 @@ class Hand:
 
     def _settle(self, plan: Plan, at: float, *, done: bool) -> None:
         """Tell the core what became of its plan. Where it is not surely done, the next listing tells the rest."""
-        memory = controller.confirm(self.kept.memory, plan, outcome_done=done, at=at)
+        memory = loop.confirm(self.kept.memory, plan, outcome_done=done, at=at)
         self.kept = replace(self.kept, memory=memory, intent=None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import compress, count
 from typing import Any
 
-from spillway.core.snapshot import Minute, Missing, PlaceDemand, Seen, ServiceView, Snapshot
+from spillway.core.values.snapshot import Minute, Missing, PlaceDemand, Seen, ServiceView, Snapshot
 
 MINUTE = ("end", "ok", "client_error", "too_many", "server_error", "mean", "bounds", "buckets", "counts")
 """What the values of a minute are, in their order; without a latency distribution the last four are left out.

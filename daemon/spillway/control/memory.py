@@ -12,14 +12,13 @@ from typing import Literal, Protocol
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
-from spillway.core.altered import altered
-from spillway.core.holds import Holds
-from spillway.core.memory import ControllerMemory, fresh
-from spillway.core.overlay import Overlay, ServiceSetting
-from spillway.core.policy import Policy
-from spillway.core.result import Plan
-from spillway.core.snapshot import Absence, Missing, Snapshot
-from spillway.core.units import ServiceName, legal_scaler
+from spillway.core.values.decision import Plan
+from spillway.core.values.orders import Holds
+from spillway.core.values.overlay import Overlay, ServiceSetting
+from spillway.core.values.policy import Policy
+from spillway.core.values.snapshot import Absence, Missing, Snapshot
+from spillway.core.values.state import ControllerMemory, fresh
+from spillway.core.values.units import ServiceName, altered, legal_scaler
 
 VERSION = 1
 """Version of the file; one that is newer than this program is set aside, not guessed at."""

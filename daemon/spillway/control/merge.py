@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spillway.core.result import BackendAssessment, Reason, ServiceAssessment
+from spillway.core.values.decision import BackendAssessment, Reason, ServiceAssessment
 
 _DEAD = "region-dead"
 """The alarm that a health pass sees come and go by itself."""

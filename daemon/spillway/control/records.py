@@ -13,8 +13,8 @@ from typing import Any
 
 from spillway.control.inputs import MinutesSeen, snapshot_record
 from spillway.control.report import TickReport
-from spillway.core.overlay import Overlay
-from spillway.core.result import BackendAssessment, Plan, ServiceAssessment
+from spillway.core.values.decision import BackendAssessment, Plan, ServiceAssessment
+from spillway.core.values.overlay import Overlay
 
 BACKEND = tuple(field.name for field in fields(BackendAssessment))
 """What the values of a backend's assessment are, in their order."""

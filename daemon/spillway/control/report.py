@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from spillway.core.outcome import Candidate
-from spillway.core.policy import Mode
-from spillway.core.result import Move, Reason, Refusal, ServiceAssessment, Verdict
-from spillway.core.snapshot import Snapshot
-from spillway.core.units import ServiceName
+from spillway.core.explain.sentence import Candidate
+from spillway.core.values.decision import Move, Reason, Refusal, ServiceAssessment, Verdict
+from spillway.core.values.policy import Mode
+from spillway.core.values.snapshot import Snapshot
+from spillway.core.values.units import ServiceName
 from spillway.ports import Applied
 
 

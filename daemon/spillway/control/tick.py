@@ -17,15 +17,15 @@ from spillway.control.merge import with_health
 from spillway.control.progress import Progress
 from spillway.control.records import pass_record
 from spillway.control.report import Pass, TickReport
-from spillway.core import controller
-from spillway.core.drift import EDITED
-from spillway.core.outcome import StepResult
-from spillway.core.overlay import Overlay
-from spillway.core.policy import Mode, Policy
-from spillway.core.result import Plan, ServiceAssessment
-from spillway.core.snapshot import Absence, Missing, Snapshot
-from spillway.core.topology import Fleet
-from spillway.core.units import ServiceName
+from spillway.core import loop
+from spillway.core.act.reconcile import EDITED
+from spillway.core.explain.sentence import StepResult
+from spillway.core.values.decision import Plan, ServiceAssessment
+from spillway.core.values.overlay import Overlay
+from spillway.core.values.policy import Mode, Policy
+from spillway.core.values.snapshot import Absence, Missing, Snapshot
+from spillway.core.values.topology import Fleet
+from spillway.core.values.units import ServiceName
 from spillway.errors import TemporaryError
 from spillway.ports import Applied, Clock, Deployer, Journal, Observer, Outcome
 
@@ -171,7 +171,7 @@ class Loop:
 
     def tick(self) -> TickReport:
         """One full pass."""
-        snapshot, before, result = self._think(self.parts.observer.observe, controller.step)
+        snapshot, before, result = self._think(self.parts.observer.observe, loop.step)
         self._hand.kept = replace(self._hand.kept, tick=self._hand.kept.tick + 1)
         self._assessments = result.assessment
         report = self._finish(Pass.TICK, snapshot, before, result)
@@ -180,7 +180,7 @@ class Loop:
 
     def health_pass(self) -> TickReport | None:
         """The fast pass, which may only drain; None where it changed nothing and found no edit by somebody else."""
-        snapshot, before, result = self._think(self.parts.observer.observe_health, controller.health_step)
+        snapshot, before, result = self._think(self.parts.observer.observe_health, loop.health_step)
         edited = any(alarm.code == EDITED for alarm in result.alarms)
         if result.plan.empty and not edited:
             self._hand.kept = replace(self._hand.kept, memory=result.memory, overlay=result.overlay)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import floor, inf
 from typing import NamedTuple
 
-from spillway.core.policy import Floors
+from spillway.core.values.policy import Floors
 from spillway.sim.control import ServiceControl
 from spillway.sim.world import World
 from spillway.sim.writes import Written

@@ -8,7 +8,7 @@ from math import ceil, floor, inf
 from time import perf_counter
 from typing import Any
 
-from spillway.core.policy import Floors
+from spillway.core.values.policy import Floors
 from spillway.ports import Outcome
 from spillway.sim.accounting import Report
 from spillway.sim.control import RouteControl, ServiceControl

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from spillway.core.geography import REGION_PLACES
-from spillway.core.units import is_legal_scaler
+from spillway.core.values.geography import REGION_PLACES
+from spillway.core.values.units import is_legal_scaler
 from spillway.sim.fault_models import OutsideEdit
 from spillway.sim.network import read_matrix
 from spillway.sim.scenario import Client, Region, Scenario, ServiceTimeModel, TraceDemand

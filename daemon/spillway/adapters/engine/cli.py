@@ -32,7 +32,7 @@ from spillway.adapters.engine.verdicts import (
     shorten,
 )
 from spillway.adapters.engine.workspace import LeanStack, Workspace
-from spillway.core.overlay import Overlay
+from spillway.core.values.overlay import Overlay
 from spillway.errors import SpillwayError, TemporaryError
 from spillway.ports import Applied, Outcome, Preview
 

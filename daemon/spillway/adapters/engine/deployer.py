@@ -8,7 +8,7 @@ from pathlib import Path
 from spillway.adapters.engine.choose import Choice, Kind, choose
 from spillway.adapters.program.build import build
 from spillway.config.model import Config
-from spillway.core.overlay import Overlay
+from spillway.core.values.overlay import Overlay
 from spillway.ports import Deployer
 
 

@@ -24,7 +24,7 @@ from spillway.adapters.engine.verdicts import (
     unread,
     unseen,
 )
-from spillway.core.overlay import Overlay
+from spillway.core.values.overlay import Overlay
 from spillway.errors import SpillwayError, TemporaryError
 from spillway.ports import Applied, Preview
 

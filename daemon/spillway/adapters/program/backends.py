@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spillway.core.topology import Preference
+from spillway.core.values.topology import Preference
 
 if TYPE_CHECKING:
     import pulumi
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from spillway.adapters.program.groups import Groups
     from spillway.config.model import Config
     from spillway.config.topology import BalancingConfig, GroupConfig, RegionConfig
-    from spillway.core.overlay import BackendSetting, ServiceSetting
+    from spillway.core.values.overlay import BackendSetting, ServiceSetting
 
 
 def backends(

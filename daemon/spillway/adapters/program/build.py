@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spillway.config.model import Config
-    from spillway.core.overlay import Overlay
+    from spillway.core.values.overlay import Overlay
 
 
 def build(config: Config, overlay: Overlay) -> Callable[[], None]:

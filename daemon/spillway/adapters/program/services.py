@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spillway.config.model import Config
     from spillway.config.policy import PostureSetConfig
     from spillway.config.topology import OutlierDetectionConfig, ServiceConfig
-    from spillway.core.overlay import ServiceSetting
+    from spillway.core.values.overlay import ServiceSetting
 
 SCHEME = "EXTERNAL_MANAGED"
 """The global external Application Load Balancer. Always set, on rule and service alike: the provider's default changed."""

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
 from spillway.control.memory import fit
-from spillway.core.overlay import Overlay
+from spillway.core.values.overlay import Overlay
 from spillway.errors import PermanentError
 
 

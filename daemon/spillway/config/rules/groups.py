@@ -8,7 +8,7 @@ from spillway.config.names import group_key, parse_group_url
 from spillway.config.suggest import listing
 from spillway.config.topology import GroupConfig, RegionConfig
 from spillway.config.tree import Location
-from spillway.core.topology import GroupKey
+from spillway.core.values.topology import GroupKey
 
 _KINDS = ("neg", "hybrid_neg", "instance_group", "serverless_neg", "internet_neg")
 

@@ -15,7 +15,7 @@ from spillway.config.policy import (
 from spillway.config.suggest import did_you_mean
 from spillway.config.topology import LONGEST_DRAINING
 from spillway.config.tree import Location
-from spillway.core.facts import AUTO_DRAIN_BELOW
+from spillway.core.estimate.backend import AUTO_DRAIN_BELOW
 
 
 def check(draft: Draft) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import floor
 
-from spillway.core.distribution import Distribution
+from spillway.core.values.histogram import Distribution
 from spillway.sandbox.monitoring.source import Histogram, Invalid, Value
 
 Points = tuple[tuple[float, Value], ...]

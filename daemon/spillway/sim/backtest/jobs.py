@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spillway.core.policy import Floors
+from spillway.core.values.policy import Floors
 from spillway.errors import SpillwayError
 from spillway.sim.backtest.policy_file import GivenPolicy, load_policy
 from spillway.sim.backtest.recorder import Recorder, Series

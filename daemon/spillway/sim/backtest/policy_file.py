@@ -11,7 +11,7 @@ from spillway.config.policy import PolicyConfig
 from spillway.config.rules import policies as rules
 from spillway.config.source import Source, dotted, read
 from spillway.config.tree import Location
-from spillway.core.policy import Policy
+from spillway.core.values.policy import Policy
 from spillway.errors import ConfigError, Problem
 from spillway.sim.pilot.pilot import policy_for
 from spillway.sim.setup import Setup

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from spillway.core.overlay import Posture
-from spillway.core.policy import Policy
-from spillway.core.topology import Fleet, Preference
-from spillway.core.units import legal_scaler
+from spillway.core.values.overlay import Posture
+from spillway.core.values.policy import Policy
+from spillway.core.values.topology import Fleet, Preference
+from spillway.core.values.units import legal_scaler
 from spillway.sim.control import BackendControl, ServiceControl
 from spillway.sim.pilot.fleet import fleet_of, posture_set
 from spillway.sim.setup import Setup

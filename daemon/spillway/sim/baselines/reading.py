@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spillway.core.distribution import merge
-from spillway.core.series import Lag
-from spillway.core.snapshot import BackendView, Missing
+from spillway.core.observe.rows import Lag
+from spillway.core.values.histogram import merge
+from spillway.core.values.snapshot import BackendView, Missing
 from spillway.sim.baselines.levers import Key, Levers
 from spillway.sim.controller import Sight
 from spillway.sim.pilot.eyes import Eyes

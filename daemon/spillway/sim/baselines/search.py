@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import sqrt
 
-from spillway.core.overlay import Posture
-from spillway.core.units import legal_scaler
+from spillway.core.values.overlay import Posture
+from spillway.core.values.units import legal_scaler
 from spillway.sim.baselines.levers import Key
 from spillway.sim.baselines.starts import starts
 from spillway.sim.baselines.trial import Plan, Trial

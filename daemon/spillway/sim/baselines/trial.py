@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-from spillway.core.overlay import Posture
+from spillway.core.values.overlay import Posture
 from spillway.sim.baselines.foresight import Future
 from spillway.sim.baselines.levers import Key, Levers, scalers_of
 from spillway.sim.control import ServiceControl

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from spillway.core.observe import observe
-from spillway.core.series import (
+from spillway.core.observe.rows import (
     Answer,
     GroupHealth,
     HealthReads,
@@ -14,8 +13,9 @@ from spillway.core.series import (
     Policies,
     Readings,
 )
-from spillway.core.snapshot import Missing, ObservedPolicy, Snapshot
-from spillway.core.topology import Fleet, GroupKey, Preference
+from spillway.core.observe.snapshot import observe
+from spillway.core.values.snapshot import Missing, ObservedPolicy, Snapshot
+from spillway.core.values.topology import Fleet, GroupKey, Preference
 from spillway.sim.controller import Sight
 from spillway.sim.monitoring import Shown
 from spillway.sim.pilot.fleet import GROUP, zone_name

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from spillway.core.overlay import BackendSetting, Overlay, Posture, ServiceSetting
-from spillway.core.policy import Policy, PostureSet
-from spillway.core.topology import Backend, BalancingMode, Fleet, GroupKey, Preference, Service, Target
+from spillway.core.values.overlay import BackendSetting, Overlay, Posture, ServiceSetting
+from spillway.core.values.policy import Policy, PostureSet
+from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Preference, Service, Target
 from spillway.sim.control import BackendControl, ServiceControl
 from spillway.sim.plant import RegionPlant
 from spillway.sim.scenario import ScenarioService

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spillway.core import controller
-from spillway.core.overlay import Overlay
-from spillway.core.policy import Mode, Policy, Slo, Timing
-from spillway.core.result import Plan
-from spillway.core.series import Lag
-from spillway.core.topology import Fleet
+from spillway.core import loop
+from spillway.core.observe.rows import Lag
+from spillway.core.values.decision import Plan
+from spillway.core.values.overlay import Overlay
+from spillway.core.values.policy import Mode, Policy, Slo, Timing
+from spillway.core.values.topology import Fleet
 from spillway.ports import Outcome
 from spillway.sim.control import ServiceControl
 from spillway.sim.controller import Sight
@@ -53,7 +53,7 @@ class Pilot:
 
     def __init__(self, policy: Policy | None = None) -> None:
         self._given = policy
-        self._memory = controller.fresh()
+        self._memory = loop.fresh()
         self._writing: tuple[Plan, float] | None = None
         self._policy = Policy()
         self._fleet = Fleet(services=())
@@ -80,9 +80,7 @@ class Pilot:
         if self._writing is not None:
             self._settle(sight)
         snapshot = self._eyes.look(sight)
-        result = controller.step(
-            self._fleet, {"default": self._policy}, snapshot, self._overlay, self._memory
-        )
+        result = loop.step(self._fleet, {"default": self._policy}, snapshot, self._overlay, self._memory)
         self._memory, self._overlay = result.memory, result.overlay
         if result.plan.empty:
             return None
@@ -95,7 +93,7 @@ class Pilot:
         assert self._writing is not None  # noqa: S101 for the type checker: the caller has looked
         plan, begun = self._writing
         done = sight.answer in _GOOD
-        self._memory = controller.confirm(
+        self._memory = loop.confirm(
             self._memory, plan, outcome_done=done, at=begun + self._policy.timing.write_time
         )
         if done:

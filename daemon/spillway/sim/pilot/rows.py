@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from spillway.core.distribution import Distribution
-from spillway.core.series import CountRow, LatencyRow, PlaceRow, histogram
+from spillway.core.observe.rows import CountRow, LatencyRow, PlaceRow, histogram
+from spillway.core.values.histogram import Distribution
 from spillway.sim.monitoring import CountSample, LatencySample, Shown
 from spillway.sim.pilot.fleet import GROUP, zone_name
 

@@ -1,0 +1,1 @@
+"""The ordered plan, and what became of earlier ones."""

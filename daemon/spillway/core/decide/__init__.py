@@ -1,0 +1,1 @@
+"""Limits first, then proposals, then the search."""

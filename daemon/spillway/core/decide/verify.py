@@ -1,0 +1,189 @@
+"""Predicted against observed, one dead time after a move: what came of it, what it teaches, whether to put it back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.dwell import penalised
+from spillway.core.estimate.sample import Window
+from spillway.core.explain.reasons import reason
+from spillway.core.model.constraints import capped
+from spillway.core.model.service import Picture
+from spillway.core.values.decision import Change, Lever, Verdict
+from spillway.core.values.state import Flight, ServiceMemory
+from spillway.core.values.units import altered
+
+TOLERANCE = 0.02
+"""Share of bad requests by which a move may miss its promise before it counts as a disappointment."""
+
+GROWN = 1.15
+"""Demand over that at the time of the move from which the promise no longer binds."""
+
+PATIENCE = 4.0
+"""Dead times after which a move without a visible effect is given up waiting for."""
+
+ERROR_WEIGHT = 0.2
+"""Weight of the newest verdict in the model's mean error."""
+
+LEAST_BACK = 0.01
+"""Smallest way back that is a move at all (reference: no-op suppression)."""
+
+SHOWS = 1.15
+"""Load over the new ceiling above which a cut has plainly not arrived yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What became of the moves in flight."""
+
+    memory: ServiceMemory
+    verdicts: tuple[Verdict, ...]
+    undo: tuple[Change, ...]
+
+
+def bad_share(facts: Sequence[Facts]) -> float | None:
+    """Share of bad answers of the whole service in the judged minutes, or None where nothing is known."""
+    windows = [f.window for f in facts if isinstance(f.window, Window)]
+    answers = sum(w.answers for w in windows)
+    return sum(w.bad * w.answers for w in windows) / answers if answers > 0 else None
+
+
+def arrived(flight: Flight, picture: Picture) -> bool:
+    """Whether the newest minutes can show the effect of `flight`, as far as its region's load tells."""
+    if flight.region is None or flight.lever is Lever.POSTURE or flight.after >= flight.before:
+        return True
+    facts = picture.fact(flight.region)
+    if facts.target is None or not isinstance(facts.window, Window):
+        return True
+    overfill = max(1.0, picture.model.demand / max(1e-6, _open_ceilings(picture)))
+    return facts.window.newest <= SHOWS * overfill * flight.after * facts.target + 1.0
+
+
+def _open_ceilings(picture: Picture) -> float:
+    return sum(r.scaler * r.ceiling for r in picture.model.regions)
+
+
+def measure(picture: Picture) -> ServiceMemory:
+    """The memory with the settling time as the newest cut shows it: from its write to the first minute that obeys."""
+    memory, timing = picture.memory, picture.policy.timing
+    configured = timing.effect
+    settle = memory.settle
+    for flight in memory.flights:
+        if flight.region is None or flight.after >= flight.before or flight.lever is Lever.POSTURE:
+            continue
+        facts = picture.fact(flight.region)
+        window = facts.window
+        if facts.target is None or not isinstance(window, Window) or window.before is None:
+            continue
+        limit = SHOWS * flight.after * facts.target
+        if window.before > limit >= window.newest and window.end > flight.made_at:
+            found = min(PATIENCE * configured, max(0.5 * configured, window.end - flight.made_at))
+            settle = found if settle is None else settle + 0.5 * (found - settle)
+    return memory if settle == memory.settle else altered(memory, settle=settle)
+
+
+def review(picture: Picture) -> Review:
+    """Judge every flight whose effect can be seen by now."""
+    if not picture.memory.flights:
+        return Review(memory=picture.memory, verdicts=(), undo=())
+    memory = measure(picture)
+    observed = bad_share(picture.facts)
+    kept: list[Flight] = []
+    verdicts: list[Verdict] = []
+    undo: list[Change] = []
+    for flight in memory.flights:
+        age = picture.at - flight.made_at
+        given_up = age >= PATIENCE * picture.dead_time
+        ready = age >= picture.dead_time + picture.policy.timing.sample_period and arrived(flight, picture)
+        if not ready and not given_up:
+            kept.append(flight)
+            continue
+        if observed is None or given_up:
+            continue
+        verdict = _judge(flight, observed, picture)
+        verdicts.append(verdict)
+        error = abs(observed - flight.predicted)
+        memory = altered(memory, model_error=memory.model_error + ERROR_WEIGHT * (error - memory.model_error))
+        if not verdict.better and flight.region is not None:
+            if flight.after > flight.before:
+                ours = penalised(memory.backend(flight.region), picture.policy.rhythm, picture.at)
+                memory = memory.with_backend(ours)
+            back = _undo(flight, observed, picture)
+            if back is not None:
+                undo.append(back)
+    return Review(memory=altered(memory, flights=tuple(kept)), verdicts=tuple(verdicts), undo=tuple(undo))
+
+
+def _judge(flight: Flight, observed: float, picture: Picture) -> Verdict:
+    grown = picture.model.demand > GROWN * flight.demand
+    better = (
+        grown or observed <= max(flight.predicted, flight.seen) + TOLERANCE or not _to_blame(flight, picture)
+    )
+    what = f"{flight.lever} {flight.move.before} -> {flight.move.after} in {flight.region or 'all regions'}"
+    why = reason(
+        "verified" if better else "disappointed", what=what, predicted=flight.predicted, observed=observed
+    )
+    return Verdict(
+        move=flight.move,
+        made_at=flight.made_at,
+        predicted=flight.predicted,
+        observed=observed,
+        better=better,
+        sentence=why.sentence,
+    )
+
+
+def _to_blame(flight: Flight, picture: Picture) -> bool:
+    """Whether the disappointment lies where the move sent load: in the raised region, or in one that a cut filled.
+
+    A neighbour that failed meanwhile by itself is nobody's fault.
+    """
+    if flight.region is None:
+        return False
+    facts = picture.fact(flight.region)
+    if flight.after > flight.before:
+        return isinstance(facts.window, Window) and facts.window.bad > flight.predicted + TOLERANCE
+    return any(
+        f.region != flight.region and f.serving and not f.dead and f.estimate.saturated_rate is not None
+        for f in picture.facts
+    )
+
+
+def _undo(flight: Flight, observed: float, picture: Picture) -> Change | None:
+    """The way back, where the model, wiser by now, agrees that it is better; an undo is not undone.
+
+    What has turned out smaller since is opened only to what it can take, unless all of it does less harm.
+    """
+    if flight.after < flight.before:
+        return None  # what its receivers cannot take is known by now: the next decision weighs it with all the rest
+    if flight.undoes or flight.lever is not Lever.SCALER or flight.region is None:
+        return None
+    model = picture.model
+    i = model.index(flight.region)
+    region = model.regions[i]
+    if region.scaler != flight.after or not region.movable:
+        return None
+    low, high = sorted((flight.before, flight.after))
+    values = (flight.before, min(high, max(low, capped(region))))
+    bad, back = min((model.outcome_with(i, value).bad, value) for value in values)
+    now = model.base()
+    if abs(back - flight.after) < LEAST_BACK:
+        return None
+    if bad >= now.bad * (1.0 - picture.policy.rhythm.margin):
+        return None
+    return Change(
+        service=picture.service.name,
+        region=flight.region,
+        lever=Lever.SCALER,
+        before=flight.after,
+        after=back,
+        reason=reason(
+            "undo",
+            region=flight.region,
+            ago=picture.at - flight.made_at,
+            predicted=flight.predicted,
+            observed=observed,
+        ),
+    )

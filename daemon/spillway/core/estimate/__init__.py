@@ -1,0 +1,1 @@
+"""Snapshot and state become a belief about each backend and about demand."""

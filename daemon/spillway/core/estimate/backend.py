@@ -1,0 +1,395 @@
+"""One backend at one moment, as the rest of the core wants it: setting, health, window and estimate side by side.
+
+How a backend looks: well, bad, blind. Thresholds for leaving and for returning differ.
+
+A region that falls silent because nobody is sent there any more, and not because its metrics are missing.
+
+Cloud Monitoring shows nothing in both cases. Where all demand is seen in the other regions, and one of them was opened lately, nothing
+is missing: clients that have a nearer region than before are sent there whole. And a region that had a trickle of what others
+could not take has none once they can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from spillway.core.estimate.capacity import SMOOTH, Setting, following, learn, settled
+from spillway.core.estimate.health import fell_at, flapping
+from spillway.core.estimate.queueing import capacity
+from spillway.core.estimate.sample import Blind, Window, judge, later
+from spillway.core.values.histogram import merge
+from spillway.core.values.overlay import BackendSetting
+from spillway.core.values.policy import Policy
+from spillway.core.values.snapshot import Absence, BackendView, HealthCount, Minute, Missing, Seen
+from spillway.core.values.state import BackendMemory, Estimate, OriginMemory
+from spillway.core.values.topology import Backend, BalancingMode
+from spillway.core.values.units import altered, maker
+
+AUTO_DRAIN_BELOW = 0.25
+AUTO_DRAIN_RETURN = 0.35
+"""Healthy shares at which Google's auto-drain empties a group and takes it back (reference: SLP, gcp.md 2.3)."""
+
+
+IDLE = 1.0
+"""Requests/s up to which a region may have no series: Monitoring shows nothing of a backend without traffic."""
+
+SHARES_KEPT = 7
+"""Changes of the healthy share that are remembered: a region that flaps every minute covers a dead time with them."""
+
+ABSURD_LOAD = 4.0
+"""Load over the ceiling at scaler 1 that Google sends to no region, short of a fleet overfilled fourfold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that one step knows about one backend. Rates in requests/s, times in seconds."""
+
+    backend: Backend
+    setting: BackendSetting
+    memory: BackendMemory
+    """With the estimate as it is after the minutes of this snapshot."""
+    window: Window | Blind
+    health: HealthCount | None
+    """None where the health read is missing or stale."""
+    health_at: float
+    """UTC seconds of that read; 0 where there is none."""
+    share: float
+    """Healthy share; the last one known where the read is missing."""
+    target: float | None
+    """Requests/s at scaler 1, for all members."""
+    capacity: float | None
+    """Requests/s at which the SLO holds, with what is healthy."""
+    elsewhere: float
+    """Requests/s that other services send to the same groups."""
+    region: str
+    """Its region."""
+    serving: bool
+    """True if the balancer may send requests here."""
+    dead: bool
+    """True if a fresh health read says so; a missing one says nothing."""
+
+    @property
+    def idle(self) -> bool:
+        """True if nobody was sent there lately: Monitoring shows no series of a backend without traffic."""
+        return self.memory.estimate.served <= IDLE
+
+    @property
+    def silent(self) -> bool:
+        """True if it shows nothing because it is idle: its series are absent and not broken, and its health is known."""
+        window = self.window
+        absent = isinstance(window, Blind) and window.absence is Absence.NO_SERIES
+        return absent and self.idle and self.health is not None
+
+    @property
+    def estimate(self) -> Estimate:
+        """What has been learned of it."""
+        return self.memory.estimate
+
+
+_facts, _setting = maker(Facts), maker(Setting)
+
+
+def facts_of(
+    backend: Backend,
+    setting: BackendSetting,
+    memory: BackendMemory,
+    view: BackendView,
+    policy: Policy,
+    at: float,
+    others: Mapping[float, Minute] | None,
+    elsewhere: float,
+    newest_end: float,
+) -> Facts:
+    """Put the view of one backend beside what is remembered of it, and learn from it.
+
+    Args:
+        backend: The backend.
+        setting: What is wanted of it.
+        memory: What is remembered of it.
+        view: What was observed.
+        policy: How its service is steered.
+        at: UTC seconds of the snapshot.
+        others: Minutes of other services on the same groups, by their end; None where there are none.
+        elsewhere: Requests/s that those services will have there.
+        newest_end: End of the newest minute of the whole service.
+    """
+    health, health_at = _health_of(view, policy, at)
+    estimate = _with_health(settled(memory.estimate, at), health, at)
+    share, serving = estimate.healthy_share, setting.member and setting.scaler > 0.0
+    target = _target(backend, estimate)
+    window = judge(view, policy.evidence, policy.slo, policy.timing.sample_period, newest_end)
+    if isinstance(window, Window):
+        if target is not None and _absurd(window, target):
+            why = f"far more than its ceiling of {target:.0f} req/s"
+            window = Blind(absence=Absence.GARBAGE, why=why, age=window.age)
+        elif isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
+            since = estimate.last_minute
+            if since == 0.0 or share != memory.estimate.healthy_share:
+                since = max(since, window.start)  # nobody knows when endpoints came or went in a pause
+            minutes = later(view.traffic.value, since)
+            estimate = _learned(estimate, minutes, others, _known(memory, target, policy))
+    elif others and window.absence is Absence.NO_SERIES and not serving:
+        estimate = _overheard(estimate, others, _known(memory, target, policy))
+    if estimate is not memory.estimate:
+        memory = altered(memory, estimate=estimate)
+    return _facts(
+        backend=backend,
+        setting=setting,
+        memory=memory,
+        window=window,
+        health=health,
+        health_at=health_at,
+        share=share,
+        target=target,
+        capacity=capacity(estimate, target, share),
+        elsewhere=elsewhere,
+        region=backend.region,
+        serving=serving,
+        dead=health is not None and health.total > 0 and health.healthy < AUTO_DRAIN_BELOW * health.total,
+    )
+
+
+def _health_of(view: BackendView, policy: Policy, at: float) -> tuple[HealthCount | None, float]:
+    """What was read of its health and when, UTC seconds; (None, 0) where that is missing or stale."""
+    read = view.health
+    if isinstance(read, Missing) or read.age > policy.evidence.health_max_age:
+        return None, 0.0
+    return read.value, at - read.age
+
+
+def _known(memory: BackendMemory, target: float | None, policy: Policy) -> Setting:
+    """What is known besides the minutes."""
+    return _setting(
+        target=target,
+        slo=policy.slo,
+        evidence=policy.evidence,
+        period=policy.timing.sample_period,
+        cut_at=memory.moved_at if memory.moved_at is not None and memory.direction < 0 else inf,
+    )
+
+
+def _learned(
+    estimate: Estimate, minutes: tuple[Minute, ...], others: Mapping[float, Minute] | None, known: Setting
+) -> Estimate:
+    """The estimate after these minutes: machines do not care whose requests they work on, but demand is each service's own."""
+    if not others:
+        return learn(estimate, minutes, known)
+    found = learn(estimate, pooled(minutes, others), known)
+    served = following(estimate.served, minutes, estimate.last_minute, known.period)
+    return altered(found, served=served)
+
+
+def _overheard(estimate: Estimate, others: Mapping[float, Minute], known: Setting) -> Estimate:
+    """The estimate of a region that is closed here, after what other services on the same groups show of it.
+
+    Without them, nothing would tell that it is well again but a probe.
+    """
+    minutes = tuple([others[end] for end in sorted(others) if end > estimate.last_minute])
+    served = estimate.served * (1.0 - SMOOTH) ** len(minutes)
+    return altered(learn(estimate, minutes, known), served=served) if minutes else estimate
+
+
+def _with_health(estimate: Estimate, health: HealthCount | None, at: float) -> Estimate:
+    """The estimate with the endpoints and the healthy share as they were read just now."""
+    if health is None or health.total <= 0:
+        return estimate
+    share = health.healthy / health.total
+    if share == estimate.healthy_share and health.total == estimate.endpoints:
+        return estimate
+    return altered(
+        estimate,
+        endpoints=health.total,
+        healthy_share=share,
+        shares=(*estimate.shares[-SHARES_KEPT:], (at, share)),
+        **flapping(estimate, share, at),
+    )
+
+
+def _absurd(window: Window, target: float) -> bool:
+    return window.peak > ABSURD_LOAD * target
+
+
+def _target(backend: Backend, estimate: Estimate) -> float | None:
+    """Requests/s of ceiling at scaler 1.
+
+    In flight is turned into a rate by Little's law. A target in utilisation alone is no rate: what has been learned
+    of the region stands for it.
+    """
+    target = backend.target
+    groups = len(backend.groups)
+    if target.mode is BalancingMode.IN_FLIGHT:
+        each = target.per_endpoint * (estimate.endpoints or 0) if target.per_endpoint is not None else 0.0
+        flights = each or (target.per_group or 0.0) * groups
+        return flights / estimate.service_time if flights and estimate.service_time else None
+    if target.per_endpoint is not None and estimate.endpoints is None:
+        return None
+    rate = target.rate(estimate.endpoints or 0, groups)
+    if rate is None and estimate.slots is not None and estimate.baseline:
+        return estimate.slots / estimate.baseline
+    return rate or None
+
+
+def pooled(minutes: tuple[Minute, ...], others: Mapping[float, Minute] | None) -> tuple[Minute, ...]:
+    """Own minutes plus what other services sent to the same groups: machines do not care whose requests they work on."""
+    if not others:
+        return minutes
+    return tuple(add(m, others[m.end]) if m.end in others else m for m in minutes)
+
+
+def add(a: Minute, b: Minute) -> Minute:
+    """The sum of two minutes with the same end; distributions with other bounds are left out."""
+    spread = a.latency
+    if a.latency is not None and b.latency is not None and a.latency.bounds == b.latency.bounds:
+        spread = merge((a.latency, b.latency))
+    elif a.latency is None:
+        spread = b.latency
+    return Minute(
+        end=a.end,
+        ok=a.ok + b.ok,
+        client_error=a.client_error + b.client_error,
+        too_many=a.too_many + b.too_many,
+        server_error=a.server_error + b.server_error,
+        latency=spread,
+    )
+
+
+AS_USUAL = 1.15
+"""Mean latency over its baseline up to which a region counts as its usual self, whatever the SLO."""
+
+REFUSES_LITTLE = 0.02
+"""429 share under which a region may return."""
+
+LOOKS_BAD = 0.2
+"""Share of bad answers, not explained by load, from which a region counts for the fleet-wide panic."""
+
+
+def looks_well(facts: Facts, policy: Policy) -> bool | None:
+    """Whether every signal is good enough to give more load; None where too little is known."""
+    if facts.health is None:
+        return None
+    if facts.share < policy.triggers.return_healthy_share:
+        return False
+    window = facts.window
+    if isinstance(window, Blind):
+        return True if facts.setting.scaler == 0.0 else None
+    if window.answers < 1:
+        return True
+    return (
+        window.error_ratio <= policy.triggers.return_error_ratio
+        and window.too_many_ratio <= REFUSES_LITTLE
+        and facts.memory.estimate.saturated_rate is None
+        and _fast_enough(facts, window, policy)
+    )
+
+
+def _fast_enough(facts: Facts, window: Window, policy: Policy) -> bool:
+    if window.percentile is None or window.mean is None:
+        return True
+    baseline = facts.memory.estimate.baseline
+    if baseline is not None:
+        return window.mean <= AS_USUAL * baseline
+    return window.percentile <= policy.triggers.return_latency_ratio * policy.slo.latency
+
+
+def looks_bad(facts: Facts) -> bool:
+    """Whether a serving region looks broken in a way that its load does not explain."""
+    if not facts.setting.member or facts.setting.scaler == 0.0:
+        return False
+    if facts.dead:
+        return True
+    window = facts.window
+    if not isinstance(window, Window) or facts.estimate.saturated_rate is not None:
+        return False
+    return window.slow >= LOOKS_BAD or window.error_ratio >= LOOKS_BAD
+
+
+def is_blind(facts: Facts) -> bool:
+    """Whether a region that should have traffic shows none that can be judged."""
+    return isinstance(facts.window, Blind) and facts.serving and not facts.dead and not facts.idle
+
+
+def is_known(facts: Facts) -> bool:
+    """Whether it is seen how it is: by its traffic, or by its health where nobody is sent there."""
+    return isinstance(facts.window, Window) or (facts.idle and facts.health is not None)
+
+
+def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
+    """The memory with `well_since`, `dead_seen` and `empty_since` brought up to date.
+
+    Whatever its share, a region that has just lost endpoints begins to look well anew: so a flapping one never does.
+    """
+    memory = facts.memory
+    well = looks_well(facts, policy)
+    since = memory.well_since
+    if well is True and since is None:
+        since = at
+    elif well is False:
+        since = None
+    if since is not None:
+        fell = fell_at(memory.estimate)
+        if fell is not None and fell > since:
+            since = fell
+    dead, read_at = memory.dead_seen, memory.dead_read_at
+    if facts.health is not None and not facts.dead:
+        dead = 0
+    elif facts.dead and facts.health_at > read_at:
+        dead, read_at = min(99, dead + 1), facts.health_at
+    closed = not facts.setting.member or facts.setting.scaler == 0.0
+    empty = (memory.empty_since if memory.empty_since is not None else at) if closed else None
+    if since == memory.well_since and dead == memory.dead_seen and empty == memory.empty_since:
+        return memory
+    return altered(memory, well_since=since, dead_seen=dead, dead_read_at=read_at, empty_since=empty)
+
+
+COMPLETE = 0.95
+"""Share of the demand known that must be seen in the others: demand swings by as much from minute to minute."""
+
+TRICKLE = 0.05
+"""Share of what is seen in the others up to which a region's traffic is so little that its end is likelier than a hole in its metrics, and
+that it would hardly be missed if it is one."""
+
+OPENED_SECONDS = 3600.0
+"""Age of a join or a raise up to which it may be what has drawn the requests away."""
+
+
+def without_moved(facts: Sequence[Facts], origins: Iterable[OriginMemory], newest: float) -> Sequence[Facts]:
+    """The facts, with no traffic left in regions whose requests have gone to others.
+
+    Args:
+        facts: Of all regions of a service.
+        origins: Its demand as remembered.
+        newest: UTC end of the newest minute that any of them shows.
+    """
+    silent = {f.region for f in facts if _silent(f)}
+    if not silent:
+        return facts
+    seen = sum([f.window.newest for f in facts if isinstance(f.window, Window) and f.window.end >= newest])
+    opened = any(_opened(f, newest) for f in facts if f.region not in silent)
+    complete = opened and seen >= COMPLETE * sum([o.level for o in origins])
+    return [
+        _left(f) if f.region in silent and (complete or f.estimate.served <= TRICKLE * seen) else f
+        for f in facts
+    ]
+
+
+def _silent(facts: Facts) -> bool:
+    """Whether a region that is open and healthy had traffic, and shows none in minutes in which others show theirs."""
+    window = facts.window
+    absent = isinstance(window, Blind) and window.absence is Absence.NO_SERIES
+    return absent and facts.serving and facts.health is not None and not facts.dead and not facts.idle
+
+
+def _opened(facts: Facts, newest: float) -> bool:
+    """Whether a region was joined or raised lately."""
+    memory = facts.memory
+    raised = memory.moved_at if memory.direction > 0 else None
+    return facts.serving and any(
+        at is not None and newest - at <= OPENED_SECONDS for at in (memory.joined_at, raised)
+    )
+
+
+def _left(facts: Facts) -> Facts:
+    memory = facts.memory
+    return altered(facts, memory=altered(memory, estimate=altered(memory.estimate, served=0.0)))

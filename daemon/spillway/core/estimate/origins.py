@@ -1,0 +1,172 @@
+"""From what each place sent where to the remembered origins of demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spillway.core.estimate.backend import AUTO_DRAIN_BELOW, Facts
+from spillway.core.estimate.demand import ONE_PLACE, attribute, follow, follow_days, usually
+from spillway.core.estimate.failover import auto_drained, ceiling_factor
+from spillway.core.estimate.health import lowest_share
+from spillway.core.estimate.routes import Layout, layout_of, routes_through
+from spillway.core.estimate.sample import Window
+from spillway.core.values.decision import Lever
+from spillway.core.values.policy import Evidence, Policy, PostureSet, Timing
+from spillway.core.values.snapshot import Missing, PlaceDemand, Seen
+from spillway.core.values.state import Flight, OriginMemory, ServiceMemory
+from spillway.core.values.units import SCALER_STEP, altered
+
+BINDING = 0.93
+"""Load over ceiling from which a region counts as full: Google balances by its own, smoothed view of the rate."""
+
+
+READ_LATE = 60.0
+"""Seconds by which health is read late at most: one tick."""
+
+HIDDEN_FALL = 0.99
+"""Share of the demand of a minute before that is believed to be there still while some region cannot be seen."""
+
+
+def update_origins(
+    memory: ServiceMemory,
+    facts: tuple[Facts, ...],
+    places: Seen[tuple[PlaceDemand, ...]] | Missing,
+    settings: PostureSet,
+    policy: Policy,
+) -> ServiceMemory:
+    """The memory with the origins of demand as this snapshot shows them; unchanged where there is no newer minute."""
+    newest = max([f.window.end for f in facts if isinstance(f.window, Window)], default=0.0)
+    if newest <= memory.origins_at:
+        return memory
+    full = _full(facts, settings, memory.flights)
+    layout = layout_of(facts) if full else ()
+    rates = _rates(facts, newest, policy.timing)
+    if not rates:
+        return memory
+    seen = _by_place(rates, memory.origins, places, policy.evidence)
+
+    def next_of(place: str, home: str) -> tuple[str, ...]:
+        return _names(place, home, layout)
+
+    found = attribute(memory.origins, seen, full, next_of)
+    hidden = _unseen(facts, newest, policy.timing)
+    if hidden:
+        found = _held(found, memory.origins)
+    elapsed = newest - memory.origins_at if memory.origins_at else 0.0
+    origins = follow(memory.origins, found, elapsed)
+    return altered(
+        memory,
+        origins=origins,
+        origins_at=newest,
+        usual=usually(memory.usual, origins, elapsed, may_fall=not hidden),
+        days=follow_days(memory.days, origins, newest),
+    )
+
+
+def _unseen(facts: Sequence[Facts], newest: float, timing: Timing) -> bool:
+    """Whether some open region shows nothing of the newest minute: what seems to be gone may be there."""
+    return any(
+        not (isinstance(f.window, Window) and f.window.end >= newest)
+        and f.serving
+        and not (f.dead or f.idle or _empty(f, newest, timing))
+        for f in facts
+    )
+
+
+def _empty(facts: Facts, newest: float, timing: Timing) -> bool:
+    """Whether nobody was sent there in the newest minute: it was drained then, or closed, and is back since."""
+    if lowest_share(facts.estimate, newest - timing.sample_period, newest + READ_LATE) < AUTO_DRAIN_BELOW:
+        return True
+    moved, before = facts.memory.moved_at, facts.setting.scaler - facts.memory.moved_by
+    return moved is not None and before < SCALER_STEP / 2 and newest <= moved + timing.effect
+
+
+def _held(
+    found: dict[tuple[str, str], float], origins: Sequence[OriginMemory]
+) -> dict[tuple[str, str], float]:
+    """The demand found, but not much less than before: it may be where nobody sees it."""
+    total, before = sum(found.values()), sum(o.level for o in origins)
+    least = HIDDEN_FALL * before
+    if not 0.0 < total < least:
+        return found
+    return {key: rate * least / total for key, rate in found.items()}
+
+
+def _names(place: str, home: str, layout: Layout) -> tuple[str, ...]:
+    return tuple([layout[i][0] for i in routes_through(layout).route(place, home)[0]])
+
+
+def _full(facts: Sequence[Facts], settings: PostureSet, flights: tuple[Flight, ...]) -> frozenset[str]:
+    """Regions at their ceiling, closed or lost. With a move in flight the lower ceiling counts."""
+    capped = {f.region: min(f.before, f.after) for f in flights if f.lever is not Lever.POSTURE and f.region}
+    drained = auto_drained(facts, settings)
+    full = set()
+    for f in facts:
+        scaler = f.setting.scaler if f.setting.member else 0.0
+        if f.region in capped:
+            scaler = min(scaler, capped[f.region])
+        window = f.window
+        lowest = f.share
+        if isinstance(window, Window):  # Google sees a fall up to a tick before it is read
+            lowest = lowest_share(f.memory.estimate, window.start, window.end + READ_LATE)
+        factor = ceiling_factor(f, settings, drained=f.region in drained, share=lowest)
+        if (
+            scaler == 0.0
+            or factor == 0.0
+            or f.dead
+            or (
+                f.target is not None
+                and isinstance(window, Window)
+                and window.rate >= BINDING * f.target * scaler * factor
+            )
+        ):
+            full.add(f.region)
+    return frozenset(full)
+
+
+def _rates(facts: Sequence[Facts], newest: float, timing: Timing) -> dict[str, float]:
+    """Requests/s that reached each region in the newest minute of all: what it answered, and what became more inside.
+
+    One and the same minute for all of them: traffic that has moved on must not be counted twice. A region that should
+    have had traffic then and shows none counts with what was remembered of it.
+    """
+    rates = {}
+    for f in facts:
+        window = f.window
+        if isinstance(window, Window) and window.end >= newest:
+            rate = window.newest * (1.0 + f.memory.estimate.filling)
+        elif f.serving and not (f.dead or _empty(f, newest, timing)) and f.estimate.last_minute < newest:
+            rate = window.rate if isinstance(window, Window) else f.estimate.served
+            if f.target is not None:
+                rate = min(rate, f.setting.scaler * f.target)
+        else:
+            continue
+        if rate > 0.0:
+            rates[f.region] = rate
+    return rates
+
+
+def _by_place(
+    rates: dict[str, float],
+    origins: tuple[OriginMemory, ...],
+    places: Seen[tuple[PlaceDemand, ...]] | Missing,
+    evidence: Evidence,
+) -> dict[str, dict[str, float]]:
+    """Split each region's rate by place: as seen now, else as remembered, else not at all."""
+    mix: dict[str, dict[str, float]] = {}
+    if isinstance(places, Seen) and places.age <= evidence.max_age:
+        for p in places.value:
+            if p.region in rates and p.rate > 0.0:
+                mix.setdefault(p.region, {})[p.place] = p.rate
+    overall: dict[str, float] = {}
+    for o in origins:
+        overall[o.place] = overall.get(o.place, 0.0) + o.level
+    seen: dict[str, dict[str, float]] = {}
+    for region, rate in rates.items():
+        shares = mix.get(region) or {o.place: o.level for o in origins if o.home == region and o.level > 0.0}
+        shares = shares or {p: v for p, v in overall.items() if v > 0.0} or {ONE_PLACE: 1.0}
+        total = sum(shares.values())
+        for place, share in shares.items():
+            row = seen.setdefault(place, {})
+            row[region] = row.get(region, 0.0) + rate * share / total
+    return seen

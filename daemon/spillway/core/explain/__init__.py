@@ -1,0 +1,1 @@
+"""Reasons and assessments in words."""

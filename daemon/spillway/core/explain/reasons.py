@@ -1,0 +1,367 @@
+"""One row of the table of reasons: a code, its sentence and what it means to an operator.
+
+The sentences behind the codes of everything but moves, kind by kind. `core.explain.reasons` fills in the numbers.
+
+The sentences behind the codes of moves: what is done to a region, and why.
+
+One table of reason codes and their sentences, shared by log, metrics, docs and tests.
+
+A code is stable: metrics carry it as a label. A sentence is for people: it carries the numbers that made the move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from spillway.core.values.decision import Reason
+
+
+class Kind(StrEnum):
+    """What a reason explains; QUIET: why nothing was done."""
+
+    MOVE = "move"
+    GUARD = "guard"
+    NOTE = "note"
+    ALARM = "alarm"
+    VERDICT = "verdict"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """One row of the table."""
+
+    code: str
+    kind: Kind
+    sentence: str
+    """A format string: the names in braces are the numbers that it needs."""
+    meaning: str  # what it tells an operator, and what to do about it if anything
+
+
+def rows(kind: Kind, *texts: tuple[str, str, str]) -> tuple[Template, ...]:
+    """Templates of one kind from (code, sentence, meaning)."""
+    return tuple(Template(code=c, kind=kind, sentence=s, meaning=m) for c, s, m in texts)
+
+
+GUARDS = rows(
+    Kind.GUARD,
+    ("legal-value", "{value:.3f} is no legal scaler; {left} is", "Google takes 0 or 0.1 to 1.0."),
+    (
+        "last-backend",
+        "{region} is the only region that would serve; it stays open",
+        "Never the last backend to 0.",
+    ),
+    (
+        "floor-regions",
+        "only {left} regions would serve and the floor is {floor}",
+        "`floors.min_serving_regions`.",
+    ),
+    (
+        "floor-capacity",
+        "effective capacity would fall to {after:.0f} req/s (now {before:.0f}); the floor is {floor:.0f}",
+        "`floors.reserve`: demand x (1 + reserve), or no worse than before.",
+    ),
+    (
+        "receiver-limit",
+        "{receiver} would be pushed to {load:.0f} of {capacity:.0f} req/s, past {limit:.0%}",
+        "`floors.receiver_limit`: shedding must not topple the receiver.",
+    ),
+    ("step-limit", "one step is at most {step:.2f}", "`rhythm.up_step` and `rhythm.down_step`."),
+    ("budget-spent", "{writes} writes in the last hour; the budget is {budget}", "`rhythm.moves_per_hour`."),
+    (
+        "resting",
+        "{region} moved {ago:.0f} s ago and rests for {rest:.0f} s",
+        "`rhythm.dwell`, lengthened by flapping: acting on what cannot be seen yet makes traffic swing.",
+    ),
+    (
+        "not-well-yet",
+        "{region} has been well for {well:.0f} s and {needed:.0f} s are needed",
+        "`rhythm.up_wait`: up is slow.",
+    ),
+    (
+        "effect-awaited",
+        "the move in {region} {ago:.0f} s ago has not shown its effect yet ({load:.0f} req/s against a ceiling of {ceiling:.0f})",
+        "Propagation is slower than configured. `timing.propagation` may be too small.",
+    ),
+    ("one-drain", "{other} is being drained; one drain at a time", "Two drains at once cannot be judged."),
+    (
+        "stale-data",
+        "the newest traffic sample of {region} is {age}",
+        "`evidence.max_age`. Look at Cloud Monitoring.",
+    ),
+    (
+        "late-evidence",
+        "the newest sample of {region} is {age:.0f} s old and shows {lasted:.0f} s of trouble: wait for {needed:.0f} s of it, or for newer samples",
+        "Cloud Monitoring is late. What lasts is acted on; what may be over is not.",
+    ),
+    (
+        "thin-evidence",
+        "{region} gave {seen:.0f} answers in the judged minutes; {needed} are needed",
+        "`evidence.min_requests`.",
+    ),
+    (
+        "garbage-data",
+        "the samples of {region} cannot be true ({why})",
+        "Implausible counts or distributions. Look at Cloud Monitoring.",
+    ),
+    (
+        "panic",
+        "{bad} of {count} regions look bad or blind at once: suspect the measurement and hold",
+        "`evidence.panic_share`. If it is real, people must act.",
+    ),
+    ("freeze", 'moves are frozen ("{why}")', "`freezes` in the policy."),
+    (
+        "operator-hold",
+        'an operator holds {what} ("{why}")',
+        "Ends with `spillway release` or when it expires.",
+    ),
+    (
+        "outside-edit",
+        "somebody else set {region}; it rests until its new value has been judged",
+        "A person's edit is respected.",
+    ),
+    (
+        "unknown-outcome",
+        "the outcome of the last write is unknown; observe first",
+        "Resolves with the next listing.",
+    ),
+    (
+        "not-movable",
+        "{region} has no scaler",
+        "Serverless and internet groups.",
+    ),
+    (
+        "alone",
+        "{region} is the only backend of its service",
+        "Nothing can be shed to anybody, so its ceiling rests.",
+    ),
+    (
+        "no-gain",
+        "what the guards left would make {after:.2%} of the requests bad (now {before:.2%})",
+        "Half a move can be worse than none.",
+    ),
+    ("unsafe-plan", "the plan refused itself: {why}", "A defect or a race: nothing is written."),
+)
+
+NOTES = rows(
+    Kind.NOTE,
+    (
+        "auto-drained",
+        "Google's auto-drain has emptied {region} ({healthy} of {total} healthy); nothing to add",
+        "Ready for its return.",
+    ),
+    (
+        "saturated",
+        "{region} is saturated: its answer rate, {rate:.0f} req/s, is its capacity",
+        "Learned by Little's law.",
+    ),
+    ("missing", "{signal} of {region} is missing ({why})", "Missing is neither zero nor dead."),
+    (
+        "adopted",
+        "{region} stands at {observed}, not at {wanted}: taken over as the new starting point",
+        "An edit from outside, or a write that was carried out after all.",
+    ),
+)
+
+ALARMS = rows(
+    Kind.ALARM,
+    (
+        "shortage",
+        "demand of {demand:.0f} req/s exceeds the {capacity:.0f} that all regions can carry",
+        "Add capacity or shed demand.",
+    ),
+    (
+        "no-survival",
+        "losing {region} would leave {left:.0f} req/s for a demand of {demand:.0f}",
+        "N-1 does not hold.",
+    ),
+    (
+        "unassigned",
+        "{rate:.1f} req/s reach no backend at all",
+        "INVALID_BACKEND and its like: no healthy backend.",
+    ),
+    (
+        "slo-missed",
+        "{late:.1%} of the answers took longer than {latency:g} s and {failed:.1%} failed in the last minutes: more than the SLO allows",
+        "`slo`. Late by more than the percentile allows, or failed 14.4 times as often as the availability allows.",
+    ),
+    ("blind", "no fresh traffic data for {service}", "Nothing moves until data return."),
+    (
+        "outside-edit-alarm",
+        "{region} was changed from outside: {observed} instead of {wanted}",
+        "Two hands on one lever.",
+    ),
+    ("region-dead", "{region} has {healthy} of {total} endpoints healthy", "The region is down."),
+    ("panic-alarm", "{bad} of {count} regions look bad or blind at once", "Measurement or catastrophe."),
+)
+
+VERDICTS = rows(
+    Kind.VERDICT,
+    (
+        "verified",
+        "{what} promised {predicted:.1%} bad requests and {observed:.1%} came",
+        "The model was right enough.",
+    ),
+    (
+        "disappointed",
+        "{what} promised {predicted:.1%} bad requests but {observed:.1%} came",
+        "The region rests longer.",
+    ),
+)
+
+QUIETS = rows(
+    Kind.QUIET,
+    ("all-well", "{regions} well, headroom {headroom}", "Nothing to do."),
+    (
+        "no-relief",
+        "{region} answers {late:.1%} late and fails {failed:.1%}, and moving its requests would save too few",
+        "The SLO is missed there, and no lever helps: no other region has room, or none is better. Look at the region.",
+    ),
+    (
+        "no-better",
+        "no set of ceilings would save enough requests (bad now {bad:.2%}, best found {best:.2%}, none gets below {least:.2%}, guards aside)",
+        "`rhythm.margin`. The last number is a proof for all ceilings, by what is known of the regions; guards may allow less.",
+    ),
+    ("no-data", "there is no data to judge by", "Missing data never causes a move."),
+    ("in-flight", "{moves} in flight", "Waiting for the effect."),
+)
+
+
+MOVES = rows(
+    Kind.MOVE,
+    (
+        "shed-overload",
+        "{region} gets {load:.0f} req/s and can take {capacity:.0f}: lower its ceiling so that {to:.0f} stay and the rest goes where there is room; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+        "More arrives than the region can answer within the SLO. Add capacity there if it happens daily.",
+    ),
+    (
+        "cap-receiver",
+        "{region} can take {capacity:.0f} req/s and gets what others shed: its ceiling lets {room:.0f} in; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+        "One cut fills the next region, so the ceilings of those that receive are lowered in the same write.",
+    ),
+    (
+        "shed-slow",
+        "{region} is slow ({slow:.1%} of its answers take longer than {slo:.1f} s): move load to faster regions; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+        "The region answers slowly at a load it used to carry. Look at its backends.",
+    ),
+    (
+        "shed-errors",
+        "{region} fails {errors:.1%} of its requests: move load away; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+        "Health checks pass but requests fail. Look at the region's logs and its last deploy.",
+    ),
+    (
+        "cap-quota",
+        "{region} refuses {refused:.1%} of its requests with 429 and accepts {accepted:.0f} req/s: cap it at that; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+        "A quota or rate limit, not ill health. Raise the quota or lower the region's target.",
+    ),
+    (
+        "make-room",
+        "{region} can take more: raise its ceiling for what other regions shed; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+        "Part of a move that relieves another region.",
+    ),
+    (
+        "sacrifice",
+        "all regions together are short by {short:.0f} req/s: keep the overload in {sacrificed} and the others whole; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+        "There is not enough capacity anywhere. Add some, or shed demand at the source.",
+    ),
+    (
+        "share-shortage",
+        "all regions together are short by {short:.0f} req/s: share the overload evenly, as the policy says",
+        "There is not enough capacity anywhere, and the policy says `shortage: share`.",
+    ),
+    (
+        "restore",
+        "{region} has been well for {well:.0f} s: raise its ceiling one step; expected bad requests stay at {bad_after:.1%}",
+        "The way back after a fault, one step at a time.",
+    ),
+    (
+        "revert-edit",
+        "somebody else lowered the ceiling of {region}, which is well: put it back; expected bad requests {bad_before:.1%} -> {bad_after:.1%}",
+        "An edit from outside is left alone for one dwell, unless it takes what the service cannot spare.",
+    ),
+    (
+        "foresee",
+        "demand grows from {demand:.0f} towards {expected:.0f} req/s: raise the ceiling of {region} before the others are full",
+        "A region is opened in steps that rest in between; one that begins when the others are full ends too late.",
+    ),
+    (
+        "probe",
+        "{region} was emptied {empty:.0f} s ago and its health checks pass: let a tenth back in to see how it does",
+        "With no traffic there is no latency to judge by; this tries with the least that Google allows.",
+    ),
+    (
+        "drain-dead",
+        "{region} has {healthy} of {total} endpoints healthy and Google's auto-drain does not cover it: drain it",
+        "The region is down. Google's own drain is off in this posture, or already holds half of the groups.",
+    ),
+    (
+        "undo",
+        "the move in {region} {ago:.0f} s ago promised {predicted:.1%} bad requests and {observed:.1%} came: put it back, once",
+        "The model was wrong about this region; it learns, and the region rests longer.",
+    ),
+    (
+        "posture",
+        "headroom is {headroom:.0%}",
+        "Plenty of room spills early; scarce room avoids cascades.",
+    ),
+    (
+        "join-forecast",
+        "forecast headroom is {headroom:.0%} ({forecast:.0f} req/s expected, the open regions carry {capacity:.0f}): standby {region} joins",
+        "A standby region comes in before the shortage.",
+    ),
+    (
+        "join-home",
+        "home region {home} cannot carry its load ({why}): failover region {region} joins",
+        "The pinned service outlives its region.",
+    ),
+    (
+        "join-planned-end",
+        "planned work in {region} is over: it joins again",
+        "By the policy's calendar.",
+    ),
+    (
+        "leave-idle",
+        "headroom without {region} has been above {above:.0%} for {since:.0f} s: it leaves; its ceiling goes to 0 first",
+        "The standby region is no longer needed.",
+    ),
+    (
+        "leave-detach",
+        "{region} has been empty for {empty:.0f} s: detach it",
+        "Second half of a leave: nothing is in flight there any more.",
+    ),
+    (
+        "drain-planned",
+        'planned work in {region} ("{why}") begins in {lead:.0f} s: drain it',
+        "By the policy's calendar.",
+    ),
+    (
+        "operator-drain",
+        'an operator drains {region} ("{why}")',
+        "Ends when the operator's command expires or is taken back.",
+    ),
+    (
+        "operator-pin",
+        'an operator pins {region} at {scaler:.2f} ("{why}")',
+        "Ends when the operator's command expires or is taken back.",
+    ),
+)
+
+
+__all__ = ["Kind", "Template", "reason", "table"]
+
+_TABLE = {t.code: t for t in (*MOVES, *GUARDS, *NOTES, *ALARMS, *VERDICTS, *QUIETS)}
+
+
+def table() -> tuple[Template, ...]:
+    """All rows in the order of their kinds; docs and tests read them."""
+    return tuple(_TABLE.values())
+
+
+def reason(code: str, **numbers: object) -> Reason:
+    """The reason `code` with its sentence filled in.
+
+    Raises:
+        KeyError: no such code, or the sentence needs a number that is not given.
+    """
+    return Reason(code=code, sentence=_TABLE[code].sentence.format(**numbers))

@@ -1,0 +1,1 @@
+"""What a set of ceilings does, and what it may not break."""

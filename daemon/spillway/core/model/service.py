@@ -1,0 +1,281 @@
+"""From the facts of one region to what the model holds of it.
+
+From facts to a model: one service's regions, and where its demand comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.demand import expected
+from spillway.core.estimate.dwell import hold_at
+from spillway.core.estimate.failover import auto_drained, ceiling_factor, posture_set
+from spillway.core.estimate.queueing import belief, doubt_left
+from spillway.core.estimate.routes import Layout, layout_of, routes_through
+from spillway.core.estimate.sample import Window
+from spillway.core.model.predict import Model, Region
+from spillway.core.model.waterfall import Origins
+from spillway.core.values.overlay import Posture
+from spillway.core.values.policy import Policy, PostureSet
+from spillway.core.values.state import ServiceMemory
+from spillway.core.values.topology import Service
+from spillway.core.values.units import altered, maker
+
+_make = maker(Region)
+
+QUEUE_SECONDS = 30.0
+"""Waiting that time-outs leave at most in a region that is saturated for minutes."""
+
+
+QUEUE_GROWTH = 6.0
+"""Waiting in a saturated region when a write takes effect, over what its newest minute shows: five minutes later."""
+
+
+PROVEN_BELOW = 0.95
+"""Capacity over target from which it is the region's own: nearer than that it may be the noise of its latency."""
+
+
+BAD_GRAIN = 0.006
+"""Share of bad answers by which a region may differ from a typical one by chance: two thousand sampled answers of which one in
+a hundred is late swing by a quarter of a percent in either direction, and what they seem to say has no lasting truth."""
+
+
+UNPROVEN_ROOM = 1.5
+"""Capacity assumed over the load seen, where neither a target nor a saturation tells."""
+
+
+def region_of(
+    facts: Facts,
+    shown: Shown,
+    policy: Policy,
+    settings: PostureSet,
+    usual: tuple[float | None, float],
+    at: float,
+    *,
+    drained: bool,
+) -> Region:
+    """One region of the model; `usual` is (target of a typical region, share that is bad everywhere)."""
+    estimate, window, setting = facts.memory.estimate, facts.window, facts.setting
+    typical, everywhere = usual
+    bad, fresh = shown
+    scaler = setting.scaler if setting.member else 0.0
+    seen = window.rate if isinstance(window, Window) else estimate.served
+    target = facts.target if facts.target is not None else typical
+    prior = target if target is not None else UNPROVEN_ROOM * seen
+    hold = hold_at(facts.memory, policy.rhythm, at)
+    ahead = max(0.0, at - estimate.last_minute) + policy.timing.effect
+    reopens = _reopens(facts, at, hold)
+    believed = belief(estimate, facts.target, facts.share, at, hold, ahead, reopens)
+    low, high = (prior, prior) if believed is None else (believed.low, believed.high)
+    if facts.elsewhere > 0.0:
+        low, high = _own(low, seen, facts.elsewhere), _own(high, seen, facts.elsewhere)
+    service_time = estimate.service_time if estimate.service_time is not None else 0.0
+    backlog = 0.0
+    if estimate.saturated_rate is not None:
+        backlog = min(QUEUE_SECONDS, QUEUE_GROWTH * estimate.waiting)
+    return _make(
+        name=facts.region,
+        scaler=scaler,
+        ceiling=prior * ceiling_factor(facts, settings, drained=drained),
+        capacity=low,
+        slack=policy.slo.latency - service_time,
+        bad=_expected_bad(bad, everywhere, fresh=fresh) * (1.0 - reopens),
+        reopens=reopens,
+        quota=estimate.quota,
+        cost=facts.backend.cost,
+        movable=facts.backend.movable and setting.member and target is not None,
+        fresh=fresh,
+        dead=facts.dead,
+        member=setting.member,
+        idle=facts.idle,
+        proven=proven(facts),
+        high=high,
+        hope=0.0 if believed is None else believed.hope,
+        quota_hope=0.0 if estimate.quota is None else 1.0 - doubt_left(estimate.quota_at, at, hold),
+        backlog=backlog,
+    )
+
+
+def _expected_bad(bad: float, everywhere: float, *, fresh: bool) -> float:
+    """Share that is to be expected, where `bad` was shown: a region that was not seen lately is no better than a typical one."""
+    usual = abs(bad - everywhere) <= BAD_GRAIN or (bad < everywhere and not fresh)
+    return everywhere if usual else bad
+
+
+def _own(capacity: float, served: float, elsewhere: float) -> float:
+    """This service's part of a capacity that it shares: what the others leave, and no less than its part of the load.
+
+    If all are too much together, each gives way by its part: the trouble is not the smallest one's alone.
+    """
+    return max(capacity - elsewhere, capacity * served / (served + elsewhere))
+
+
+Shown = tuple[float, bool]
+"""(share that is bad at any load, whether its own samples are fresh and plentiful enough to judge a region)."""
+
+
+def shown_of(facts: Facts, least: int) -> Shown:
+    """What the minutes of a region show of it; `least` is the number of answers to judge it by."""
+    window = facts.window
+    return shown_bad(facts), isinstance(window, Window) and window.answers >= least
+
+
+def usual_bad(facts: Sequence[Facts], shown: Sequence[Shown]) -> float:
+    """Share that is bad in a typical region: the tail of a service that no region can help."""
+    open_ones = [
+        bad for f, (bad, fresh) in zip(facts, shown, strict=True) if fresh and f.serving and not f.dead
+    ]
+    return median(open_ones or [0.0])
+
+
+def _reopens(facts: Facts, at: float, hold: float) -> float:
+    """Chance that what a closed region was closed for is over: nothing shows it before load comes."""
+    since = facts.memory.empty_since
+    if since is None or not facts.setting.member or facts.setting.scaler > 0.0:
+        return 0.0
+    if facts.elsewhere > 0.0:
+        # what it was closed for shows in what the other services send there, as long as it lasts
+        since = max(since, facts.estimate.last_minute)
+    return 1.0 - doubt_left(since, at, hold)
+
+
+def proven(facts: Facts) -> bool:
+    """Whether the capacity was learned from the region itself and lies below its target, or endpoints are missing."""
+    if facts.memory.estimate.saturated_rate is not None or facts.share < PROVEN_BELOW:
+        return True
+    return facts.capacity is not None and (
+        facts.target is None or facts.capacity < PROVEN_BELOW * facts.target * facts.share
+    )
+
+
+def shown_bad(facts: Facts) -> float:
+    """Share that is bad at any load: what was learned, as far as the newest minutes still show it."""
+    estimate, window = facts.memory.estimate, facts.window
+    slow, errors, refusing = estimate.slow, estimate.errors, estimate.refusing
+    if isinstance(window, Window) and window.answers > 0 and estimate.saturated_rate is None:
+        slow, errors = min(slow, window.slow), min(errors, window.newest_errors)
+    return 1.0 - (1.0 - slow) * (1.0 - errors) * (1.0 - refusing)
+
+
+OVER_GRAIN = 0.1
+"""Load over the capacity up to which it is no overload yet: targets are set with so much room."""
+
+
+_model, _model_origins = maker(Model), maker(Origins)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One service at one moment: facts, model and memory, ready to be assessed and decided."""
+
+    service: Service
+    policy: Policy
+    posture: Posture
+    facts: tuple[Facts, ...]
+    model: Model
+    memory: ServiceMemory
+    at: float
+    dead_time: float
+    """Seconds from a decision to its visible effect, as configured or as measured, whichever is longer."""
+
+    def fact(self, region: str) -> Facts:
+        """The facts of `region`.
+
+        Raises:
+            KeyError: the service has no backend there.
+        """
+        for facts in self.facts:
+            if facts.region == region:
+                return facts
+        raise KeyError(region)
+
+
+_picture = maker(Picture)
+
+
+def build(
+    service: Service,
+    facts: tuple[Facts, ...],
+    memory: ServiceMemory,
+    policy: Policy,
+    posture: Posture,
+    at: float,
+) -> Picture:
+    """The model of one service from its facts and what is remembered of its demand."""
+    settings = posture_set(policy, posture)
+    drained = auto_drained(facts, settings)
+    known = [f.target for f in facts if f.target is not None]
+    typical = median(known) if known else None
+    layout = layout_of(facts)
+    shown = [shown_of(f, policy.evidence.min_requests) for f in facts]
+    usual = typical, usual_bad(facts, shown)
+    regions = [
+        region_of(f, s, policy, settings, usual, at, drained=f.region in drained)
+        for f, s in zip(facts, shown, strict=True)
+    ]
+    ages = [f.window.age for f in facts if isinstance(f.window, Window)]
+    effect = policy.timing.effect
+    origins, level = _origins(memory, layout, min(ages, default=0.0) + effect)
+    model = _model(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
+    newest = max([f.made_at for f in memory.flights], default=at)
+    model = _with_queues(model, effect, max(0.0, at - newest - effect))
+    return _picture(
+        service=service,
+        policy=policy,
+        posture=posture,
+        facts=facts,
+        model=model,
+        memory=memory,
+        at=at,
+        dead_time=dead_time(policy, memory),
+    )
+
+
+def _with_queues(model: Model, seconds: float, since: float) -> Model:
+    """The model with the queues as they are when a write takes effect.
+
+    Where more is expected than a region can take one grows; where moves in flight have brought less, one drains.
+
+    Args:
+        model: With the queues as they were last seen.
+        seconds: From now until a write takes effect.
+        since: Seconds since the newest move in flight took effect.
+    """
+    grown = []
+    for region, load in zip(model.regions, model.base().flow.loads, strict=True):
+        over = load / region.capacity - 1.0 if region.capacity > 0.0 else 0.0
+        if region.backlog <= 0.0 and over <= OVER_GRAIN:
+            grown.append(region)
+            continue
+        queue = min(QUEUE_SECONDS, max(0.0, over - OVER_GRAIN) * seconds)
+        queue = max(queue, region.backlog - max(0.0, -over) * (seconds + since))
+        grown.append(
+            altered(region, backlog=queue) if queue != region.backlog and not region.dead else region
+        )
+    regions = tuple(grown)
+    return model if regions == model.regions else altered(model, regions=regions)
+
+
+def dead_time(policy: Policy, memory: ServiceMemory) -> float:
+    """Seconds from a decision to its visible effect, with the settling time measured from own moves."""
+    timing = policy.timing
+    settle = max(timing.effect, memory.settle or 0.0)
+    return timing.sample_period + timing.visibility_delay + settle
+
+
+def _origins(memory: ServiceMemory, layout: Layout, seconds: float) -> tuple[Origins, float]:
+    names = {name for name, *_ in layout}
+    kept = [o for o in memory.origins if o.home in names]
+    through = routes_through(layout)
+    routes = [through.route(o.place, o.home) for o in kept]
+    return (
+        _model_origins(
+            rates=tuple(expected(memory, kept, seconds)),
+            orders=tuple([order for order, _ in routes]),
+            round_trips=tuple([trips for _, trips in routes]),
+        ),
+        sum([o.level for o in kept]),
+    )

@@ -1,0 +1,104 @@
+"""Google's waterfall by region as a pure function: nearest first, preferred first, ceilings, proportional overfill.
+
+Sources: reference/gcp.md 2.1 to 2.3 (BS, SLP, CAP). Everything at or above its ceiling shares the excess so that all
+regions have the same relative overload, staying as local as possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spillway.core.values.units import maker
+
+_EPSILON = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origins:
+    """Demand by where it comes from, with the order in which each origin tries the regions."""
+
+    rates: tuple[float, ...]
+    """Requests/s of each origin."""
+    orders: tuple[tuple[int, ...], ...]
+    """For each origin, all region indices: preferred ones first, then by distance."""
+    round_trips: tuple[tuple[float, ...], ...]
+    """Seconds from each origin to each region."""
+
+    @property
+    def total(self) -> float:
+        """Requests/s of all origins."""
+        return sum(self.rates)
+
+    def scaled(self, factor: float) -> Origins:
+        """The same with every rate multiplied."""
+        return Origins(
+            rates=tuple(r * factor for r in self.rates), orders=self.orders, round_trips=self.round_trips
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Where the demand ends up."""
+
+    loads: tuple[float, ...]
+    """Requests/s at each region."""
+    travel: float
+    """Sum of requests/s x round trip in seconds."""
+    unserved: float
+    """Requests/s that no region takes: every ceiling is 0."""
+    overfilled: bool
+
+
+_flow = maker(Flow)
+
+
+def pour(origins: Origins, ceilings: Sequence[float]) -> Flow:
+    """Distribute the demand of `origins` over regions with these ceilings in requests/s.
+
+    Each round every origin offers what is left of it to its next region; a region with too little room takes the same
+    share of each offer. What is offered first is served first, so neighbours go before strangers.
+    """
+    total, room_all = origins.total, sum(ceilings)
+    count = len(ceilings)
+    if room_all <= _EPSILON:
+        return _flow(loads=(0.0,) * count, travel=0.0, unserved=total, overfilled=total > 0)
+    overfilled = total > room_all
+    factor = total / room_all if overfilled else 1.0
+    room = [c * factor for c in ceilings]
+    loads = [0.0] * count
+    travel = 0.0
+    pending = [(rate, i) for i, rate in enumerate(origins.rates) if rate > _EPSILON]
+    for rank in range(count):
+        if not pending:
+            break
+        wanted = [0.0] * count
+        for rate, i in pending:
+            wanted[origins.orders[i][rank]] += rate
+        share = [
+            0.0 if room[r] <= _EPSILON else 1.0 if w <= room[r] else room[r] / w for r, w in enumerate(wanted)
+        ]
+        left = []
+        for rate, i in pending:
+            region = origins.orders[i][rank]
+            part = share[region]
+            if part > 0.0:
+                taken = rate * part
+                loads[region] += taken
+                room[region] -= taken
+                travel += taken * origins.round_trips[i][region]
+                rate -= taken  # noqa: PLW2901 - what is left goes on to the next region
+            if rate > _EPSILON:
+                left.append((rate, i))
+        pending = left
+    _settle(pending, loads, ceilings)
+    return _flow(loads=tuple(loads), travel=travel, unserved=0.0, overfilled=overfilled)
+
+
+def _settle(pending: list[tuple[float, int]], loads: list[float], ceilings: Sequence[float]) -> None:
+    """Give the crumbs of rounding to the open regions in proportion, so that nothing is lost."""
+    crumbs = sum(rate for rate, _ in pending)
+    if crumbs > 0.0:
+        room_all = sum(ceilings)
+        for region, ceiling in enumerate(ceilings):
+            loads[region] += crumbs * ceiling / room_all

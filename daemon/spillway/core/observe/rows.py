@@ -1,0 +1,190 @@
+"""Aligned rows as every reader hands them to `core.observe.snapshot`: from Cloud Monitoring, the sandbox or the simulator.
+
+A row is one series after server-side reduction. Free of any SDK: the backtest builds rows without a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+from math import isfinite
+from typing import Generic, TypeVar
+
+from spillway.core.values.histogram import Distribution
+from spillway.core.values.snapshot import Missing, ObservedPolicy
+from spillway.core.values.topology import GroupKey, Preference
+
+T = TypeVar("T")
+
+_MEAN_TOLERANCE = 0.05
+"""Share by which a mean may lie outside what its buckets allow: bounds are rounded on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """Answers of one group with one response code. Points are (end in UTC seconds, answers in that minute)."""
+
+    target: str
+    """Name of the backend service in Google Cloud (label `backend_target_name`)."""
+    name: str
+    """Name of the group (label `backend_name`), or a special value such as `INVALID_BACKEND`."""
+    scope: str
+    """Zone or region of the group (label `backend_scope`)."""
+    code: int
+    """HTTP status, 0 for none (label `response_code`)."""
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRow:
+    """Latencies of one group's class-200 answers; None where the distribution sent cannot be true."""
+
+    target: str
+    name: str
+    scope: str
+    points: tuple[tuple[float, Distribution | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRow:
+    """Requests from one client continent that one zone served; points as in `CountRow`."""
+
+    target: str
+    scope: str
+    place: str
+    """Label `proxy_continent`: `America`, `Europe` or `Asia`."""
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Generic[T]):
+    """What one query brought."""
+
+    asked: float
+    """UTC seconds at which it was sent: only samples that were surely visible then are trusted."""
+    rows: tuple[T, ...]
+    errors: tuple[str, ...] = ()
+    """Execution errors: with any, rows may be incomplete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """The three traffic queries of one pass; each an answer, or the reason why there is none."""
+
+    counts: Answer[CountRow] | Missing
+    latencies: Answer[LatencyRow] | Missing
+    places: Answer[PlaceRow] | Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedGroup:
+    """One group attached to a backend service."""
+
+    key: GroupKey
+    url: str
+    """As Compute gives it; `getHealth` wants it back letter by letter."""
+    scaler: float
+    preference: Preference = Preference.DEFAULT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedService:
+    """One backend service as Compute lists it."""
+
+    resource: str
+    groups: tuple[ListedGroup, ...]
+    policy: str = ""
+    """Name of its service LB policy; empty where it has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """All backend services of the project, by resource name."""
+
+    at: float
+    """UTC seconds of the read."""
+    services: Mapping[str, ListedService]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """All service LB policies of the project, by name."""
+
+    at: float
+    policies: Mapping[str, ObservedPolicy]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupHealth:
+    """Members of one group, endpoints counted once; a total of 0 means not probed."""
+
+    healthy: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReads:
+    """Health by (resource, group); a group that could not be read is Missing, one not asked is absent."""
+
+    at: float
+    groups: Mapping[tuple[str, GroupKey], GroupHealth | Missing] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How late samples are seen, in seconds; the defaults are those of MET for `https/*`."""
+
+    sample_period: float = 60.0
+    ingest_delay: float = 210.0
+    """From the end of a sample until it is readable for sure."""
+
+    @property
+    def total(self) -> float:
+        """From a request to the moment at which it is visible for sure, wherever in its sample it fell."""
+        return self.sample_period + self.ingest_delay
+
+
+def histogram(
+    bounds: tuple[float, ...], counts: tuple[float, ...], *, count: float, mean: float
+) -> Distribution | None:
+    """A checked distribution, or None where its parts do not add up and so cannot be true.
+
+    Args:
+        bounds: rising bucket bounds in seconds.
+        counts: samples by bucket, one more than bounds; a shorter tuple ends in zeros
+            (google/api/distribution.proto).
+        count: samples that the sender says there are.
+        mean: seconds; it must lie between the least and the most that the buckets allow.
+    """
+    counts = counts + (0.0,) * (len(bounds) + 1 - len(counts))
+    total = sum(counts)
+    if not isfinite(total) or not isfinite(mean) or abs(total - count) > 0.001 * max(1.0, total):
+        return None
+    if len(counts) != len(bounds) + 1 or min(counts) < 0:
+        return None
+    try:
+        spread = Distribution(bounds=bounds, counts=counts, mean=mean)
+    except ValueError:
+        return None
+    return spread if total <= 0 or _mean_fits(spread) else None
+
+
+def _mean_fits(spread: Distribution) -> bool:
+    """Tell if the mean lies between all samples at their bucket's lower and all at their upper bound."""
+    low, high = spread.edges()
+    mean, total = spread.mean, spread.count
+    if mean < low / total * (1.0 - _MEAN_TOLERANCE) - 0.001:
+        return False
+    # the overflow bucket has no upper bound
+    return spread.counts[-1] > 0 or mean <= high / total * (1.0 + _MEAN_TOLERANCE) + 0.001
+
+
+def exponential_bounds(*, finite: int, growth: float, scale: float) -> tuple[float, ...]:
+    """Bounds of an exponential layout: scale x growth^i for i in 0..finite (google/api/distribution.proto)."""
+    return tuple(scale * growth**i for i in range(finite + 1))
+
+
+def linear_bounds(*, finite: int, width: float, offset: float) -> tuple[float, ...]:
+    """Bounds of a linear layout: offset + width x i for i in 0..finite (google/api/distribution.proto)."""
+    return tuple(accumulate([width] * finite, initial=offset))

@@ -1,0 +1,1 @@
+"""The values that the stages exchange: frozen, plain, without behaviour that decides."""

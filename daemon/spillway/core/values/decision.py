@@ -1,0 +1,231 @@
+"""What one step of the core gives back: what it thinks, what it wants, what the guards left of that, and why.
+
+Changes that the core wants before the guards have had their say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain
+
+from spillway.core.values.overlay import Overlay, Posture
+from spillway.core.values.units import RegionName, ServiceName
+
+
+class BackendState(StrEnum):
+    """Where a backend stands in the controller's eyes. `core.values.lifecycle` has the table of transitions."""
+
+    SERVING = "serving"
+    DEGRADED = "degraded"
+    """Its ceiling is lowered because it is slow, short or erring."""
+    DRAINING = "draining"
+    """Its scaler was set to 0; requests in flight end."""
+    DRAINED = "drained"
+    RECOVERING = "recovering"
+    """Its ceiling is rising step by step."""
+    HELD = "held"
+    """Not to be moved: an operator, a freeze, or missing evidence."""
+    STANDBY = "standby"
+    JOINING = "joining"
+    LEAVING = "leaving"
+
+
+class Lever(StrEnum):
+    """The three things that Google lets us move."""
+
+    SCALER = "scaler"
+    POSTURE = "posture"
+    MEMBERSHIP = "membership"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """A code from `core.explain.reasons` and the sentence it made with the numbers at hand."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendAssessment:
+    """What the core believes of one backend. None means: not known."""
+
+    region: RegionName
+    state: BackendState
+    member: bool
+    scaler_observed: float | None
+    scaler_wanted: float
+    demand: float | None
+    """Requests/s that would arrive here first if nothing were capped."""
+    served: float | None
+    """Requests/s answered here."""
+    target: float | None
+    """Requests/s that Google believes it may take, at scaler 1."""
+    capacity: float | None
+    """Requests/s at which the SLO still holds, with all that is healthy now."""
+    headroom: float | None
+    """(effective capacity - served) / served."""
+    latency: float | None
+    """Seconds at the SLO's percentile, of successful answers."""
+    error_ratio: float | None
+    """5xx over all answers."""
+    too_many_ratio: float | None
+    """429 over all answers."""
+    healthy_share: float | None
+    confidence: float
+    """0 nothing known, 1 fresh and plentiful evidence."""
+    age: float | None
+    """Seconds since the newest trusted sample ended."""
+    notes: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAssessment:
+    """What the core believes of one service."""
+
+    service: ServiceName
+    posture: Posture
+    demand: float | None
+    forecast: float | None
+    """Requests/s expected one dead time from now."""
+    capacity: float | None
+    headroom: float | None
+    survives_loss: bool | None
+    """True if demand still fits after the largest region is lost (N-1)."""
+    shortage: bool
+    backends: tuple[BackendAssessment, ...]
+    alarms: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One change of one lever."""
+
+    service: ServiceName
+    region: RegionName | None
+    """None for a change of posture."""
+    lever: Lever
+    before: str
+    """As people write it: `1.00`, `normal`, `member`."""
+    after: str
+    reason: Reason
+    urgent: bool = False
+    """True for a drain of a dead region, which may pass budgets and rests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A guard that took a move away or made it smaller."""
+
+    guard: str
+    """Code from `core.explain.reasons`."""
+    move: Move
+    narrowed_to: str | None
+    """The value that is left, or None if the move is gone."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of an earlier move: predicted against observed, one dead time later."""
+
+    move: Move
+    made_at: float
+    predicted: float
+    """Share of bad requests of the service that was expected."""
+    observed: float
+    better: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole overlay that is wanted now, and the moves by which it differs from the one before."""
+
+    overlay: Overlay
+    moves: tuple[Move, ...]
+
+    @property
+    def empty(self) -> bool:
+        """True if nothing is to be done."""
+        return not self.moves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One wanted change of one lever; a `Move` with numbers in place of words."""
+
+    service: ServiceName
+    region: RegionName | None
+    lever: Lever
+    before: float
+    """Scaler before; 0 where the backend is no member."""
+    after: float
+    reason: Reason
+    urgent: bool = False
+    """A drain of a dead region: passes rests, budgets and freezes."""
+    ordered: bool = False
+    """An operator or the calendar wants it: needs no evidence, but keeps the floors."""
+    member: bool = True
+    """Membership after."""
+    was_member: bool = True
+    ahead: bool = False
+    """A cap above the present load, for what others are about to send: comes before their cuts."""
+    leaving: bool = False
+    """First half of a leave: its scaler goes to 0 so that it can be detached."""
+    posture: Posture | None = None
+    was_posture: Posture | None = None
+
+    @property
+    def down(self) -> bool:
+        """True if it takes ceiling away."""
+        return self.lever is not Lever.POSTURE and self.after < self.before
+
+    @property
+    def up(self) -> bool:
+        """True if it adds ceiling."""
+        return self.lever is not Lever.POSTURE and self.after > self.before
+
+    def move(self) -> Move:
+        """The same in words."""
+        if self.lever is Lever.POSTURE:
+            before, after = str(self.was_posture), str(self.posture)
+        else:
+            before = f"{self.before:.2f}" if self.was_member else "detached"
+            after = f"{self.after:.2f}" if self.member else "detached"
+        return Move(
+            service=self.service,
+            region=self.region,
+            lever=self.lever,
+            before=before,
+            after=after,
+            reason=self.reason,
+            urgent=self.urgent,
+        )
+
+
+def heard(*wishes: Iterable[Change]) -> tuple[Change, ...]:
+    """At most one change for each region, and one of posture: of several the first is heard."""
+    chosen: dict[RegionName | None, Change] = {}
+    for change in chain.from_iterable(wishes):
+        chosen.setdefault(change.region, change)
+    return tuple(chosen.values())
+
+
+def ordered(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Joins, raises, posture, caps of receivers, cuts, closures, detachments; by service and region inside each."""
+
+    def rank(change: Change) -> tuple[int, str, str]:
+        if change.lever is Lever.POSTURE:
+            place = 2
+        elif change.up:
+            place = 0 if not change.was_member else 1
+        elif not change.member:
+            place = 6
+        else:
+            place = 5 if change.after == 0.0 else 3 if change.ahead else 4
+        return place, change.service, change.region or ""
+
+    return tuple(sorted(changes, key=rank))

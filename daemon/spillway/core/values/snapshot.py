@@ -1,0 +1,197 @@
+"""What was observed, and when. Every signal is a value with its age and evidence, or a reason why it is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from spillway.core.values.histogram import Distribution
+from spillway.core.values.topology import Preference
+from spillway.core.values.units import RegionName, ServiceName
+
+T = TypeVar("T")
+
+
+class Absence(StrEnum):
+    """Why a signal has no value. None of these is zero, healthy or dead."""
+
+    NO_SERIES = "no-series"
+    """The query succeeded and had nothing for this backend: idle, drained, new, or not reported."""
+    QUERY_FAILED = "query-failed"
+    """The call failed or ran into its deadline."""
+    PARTIAL = "partial"
+    """The answer carried execution errors: what is here may be incomplete."""
+    STALE = "stale"
+    """There are points, all older than the policy trusts."""
+    NOT_MEMBER = "not-member"
+    """The backend is not attached, so nobody measures it."""
+    NOT_BUILT = "not-built"
+    """Its backend service does not exist: not built yet, or deleted by somebody."""
+    NOT_PROBED = "not-probed"
+    """getHealth answered with an empty list: no members, or not yet probed."""
+    NOT_ASKED = "not-asked"
+    """This pass does not read it: the fast pass reads listing and health alone."""
+    GARBAGE = "garbage"
+    """Values that cannot be true: negative counts, a distribution whose parts do not add up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen(Generic[T]):
+    """A value, how old it is, and on how much it rests."""
+
+    value: T
+    age: float
+    """Seconds between the end of the newest sample and the snapshot."""
+    evidence: int
+    """Requests, probes or points behind the value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """No value, and why."""
+
+    absence: Absence
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCount:
+    """Members of a backend's groups, as the balancer's health checks see them; endpoints counted once."""
+
+    healthy: int
+    total: int
+    by_group: tuple[tuple[int, int], ...] = ()
+    """(healthy, total) for each group, in the order of the backend's groups."""
+
+
+class Judgeable:
+    """Room beside a frozen value for what follows from it alone: worked out once, however many windows it is part of.
+
+    Not a field: it takes no part in equality, in `repr`, in copies or in what is stored.
+    """
+
+    __slots__ = ("_total", "judged")
+
+    _total: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minute(Judgeable):
+    """One aligned sample of one backend. Counts come from sampled traffic: they are estimates."""
+
+    end: float
+    """UTC seconds at which the sample period ended."""
+    ok: float
+    """Answers of class 200 (and 300)."""
+    client_error: float
+    """Answers of class 400 without 429."""
+    too_many: float
+    """429 answers: quota, not ill health."""
+    server_error: float
+    """Answers of class 500, and those without a class (0)."""
+    latency: Distribution | None
+    """Seconds from first byte sent to last byte received of class-200 answers; None where none was reported."""
+
+    def __post_init__(self) -> None:
+        """Add up while the counts are at hand: what a minute is asked for most is all of them, in one tick after another."""
+        object.__setattr__(self, "_total", self.ok + self.client_error + self.too_many + self.server_error)
+
+    @property
+    def total(self) -> float:
+        """All answers of this minute."""
+        try:
+            return self._total
+        except AttributeError:  # a copy, or one that was pickled
+            self.__post_init__()
+            return self._total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedBackend:
+    """What Compute says about a backend right now; `member` is False where no group of it is attached."""
+
+    member: bool
+    scaler: float
+    """The mean over its groups; `mixed` tells if they differ."""
+    mixed: bool
+    preference: Preference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendView:
+    """All that is known about one backend at one moment."""
+
+    region: RegionName
+    observed: Seen[ObservedBackend] | Missing
+    health: Seen[HealthCount] | Missing
+    traffic: Seen[tuple[Minute, ...]] | Missing
+    """Trustworthy minutes, oldest first: younger than the window, older than the visibility lag."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedPolicy:
+    """The service LB policy as it stands."""
+
+    failover_threshold: int
+    """Percent."""
+    auto_drain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceDemand:
+    """Demand of one client continent served by one region, averaged over the trusted minutes; requests/s."""
+
+    place: str
+    """`America`, `Europe` or `Asia` (label `proxy_continent`)."""
+    region: RegionName
+    """The serving region; empty where the balancer chose none."""
+    rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceView:
+    """All that is known about one service at one moment."""
+
+    service: ServiceName
+    backends: tuple[BackendView, ...]
+    """One for each backend of the service, sorted by region."""
+    policy: Seen[ObservedPolicy] | Missing
+    places: Seen[tuple[PlaceDemand, ...]] | Missing
+    unassigned: Seen[tuple[Minute, ...]] | Missing
+    """Answers that no backend gave: INVALID_BACKEND and its like. A rise is an alarm of the first class."""
+
+    def backend(self, region: RegionName) -> BackendView:
+        """The view of `region`.
+
+        Raises:
+            KeyError: the service has no backend there.
+        """
+        for view in self.backends:
+            if view.region == region:
+                return view
+        raise KeyError(region)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything observed in one pass; sorted, equal by value."""
+
+    at: float
+    """UTC seconds of the observation."""
+    lag: float
+    """Seconds after which a sample is visible for sure, read from the metric descriptors."""
+    services: tuple[ServiceView, ...]
+    problems: tuple[str, ...] = ()
+    """Sentences about what could not be read."""
+
+    def service(self, name: ServiceName) -> ServiceView:
+        """The view of service `name`.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for view in self.services:
+            if view.service == name:
+                return view
+        raise KeyError(name)

@@ -1,0 +1,121 @@
+"""The fleet as the core sees it: services, and the backends of each, one for a region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from spillway.core.values.units import RegionName, Remembering, ServiceName
+
+
+class BalancingMode(StrEnum):
+    """How Google measures the load of a backend against its target (reference: BS)."""
+
+    RATE = "RATE"
+    UTILIZATION = "UTILIZATION"
+    IN_FLIGHT = "IN_FLIGHT"
+    CUSTOM_METRICS = "CUSTOM_METRICS"
+
+
+class Preference(StrEnum):
+    """PREFERRED backends fill to their target before the others get anything (reference: SLP)."""
+
+    PREFERRED = "PREFERRED"
+    DEFAULT = "DEFAULT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class GroupKey:
+    """One zonal group as Cloud Monitoring names it: names may repeat across zones, the pair may not."""
+
+    name: str
+    """Name of the instance group or network endpoint group (label `backend_name`)."""
+    scope: str
+    """Its zone, or its region for a regional group (label `backend_scope`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What Google is told that a backend may take at scaler 1. Exactly as configured; see `BalancingMode`."""
+
+    mode: BalancingMode
+    per_endpoint: float | None = None
+    """Requests/s (RATE, UTILIZATION, CUSTOM_METRICS) or requests in flight (IN_FLIGHT) for one endpoint or instance."""
+    per_group: float | None = None
+    """The same for a whole zonal group."""
+    max_utilization: float | None = None
+    """Ratio at which the group counts as full (UTILIZATION, CUSTOM_METRICS)."""
+
+    def rate(self, endpoints: int, groups: int) -> float | None:
+        """Requests/s of target for `endpoints` members (healthy or not) in `groups` groups, or None if it is no rate.
+
+        Google computes targets from all members, healthy or not (reference: BS).
+        """
+        if self.mode is BalancingMode.IN_FLIGHT:
+            return None
+        if self.per_endpoint is not None:
+            return self.per_endpoint * endpoints
+        if self.per_group is not None:
+            return self.per_group * groups
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """One region behind one service: its zonal groups share one scaler, one preference, one membership."""
+
+    service: ServiceName
+    region: RegionName
+    groups: tuple[GroupKey, ...]
+    target: Target
+    preference: Preference = Preference.DEFAULT
+    cost: float = 1.0
+    """Relative price of one request here; only ratios between regions matter."""
+    standby: bool = False
+    """Joined by the daemon when needed, not a member before."""
+    movable: bool = True
+    """False for serverless and internet groups, which have no scaler."""
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One backend service. `home` is set for a pinned regional service, whose other backends are failover regions."""
+
+    name: ServiceName
+    resource: str
+    """Name of the backend service in Google Cloud (label `backend_target_name`)."""
+    policy: str
+    backends: tuple[Backend, ...]
+    """Sorted by region."""
+    home: RegionName | None = None
+
+    def backend(self, region: RegionName) -> Backend:
+        """The backend in `region`.
+
+        Raises:
+            KeyError: this service has no backend there.
+        """
+        for backend in self.backends:
+            if backend.region == region:
+                return backend
+        raise KeyError(region)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet(Remembering):
+    """All services behind one load balancer, sorted by name."""
+
+    services: tuple[Service, ...]
+
+    def service(self, name: ServiceName) -> Service:
+        """The service called `name`.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(name)
