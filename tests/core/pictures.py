@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from spillway.core.decide.optimise import bounds_of
@@ -18,7 +19,6 @@ from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import HealthCount
 from spillway.core.values.state import BackendMemory, Flight, ServiceMemory
 from spillway.core.values.topology import Backend, BalancingMode, GroupKey, Service, Target
-from spillway.core.values.units import altered
 
 AT = 1_000_000.0
 SERVICE = "pool"
@@ -143,7 +143,7 @@ def picture_of(
 def bounds(picture: Picture, **changes: Any) -> Bounds:
     """What the search may do in `picture`, as it is decided there, with some fields replaced."""
     model = picture.model
-    return altered(bounds_of(picture, max(0.0, model.forecast - model.potential())), **changes)
+    return replace(bounds_of(picture, max(0.0, model.forecast - model.potential)), **changes)
 
 
 def change_of(region: str, before: float, after: float, code: str = "shed-overload", **more: Any) -> Change:

@@ -15,7 +15,6 @@ from spillway.core.model.service import Picture
 from spillway.core.values.decision import Change, Lever
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import OriginMemory
-from spillway.core.values.units import altered
 
 
 def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **memory: Any) -> Picture:
@@ -23,13 +22,13 @@ def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **me
     standby = area("s") if joined else area("s", member=False, scaler=0.0)
     picture = picture_of((area("a"), area("b"), standby), demand, memories={"s": memory})
     facts = tuple(
-        altered(f, backend=replace(f.backend, standby=True)) if f.region == "s" else f for f in picture.facts
+        replace(f, backend=replace(f.backend, standby=True)) if f.region == "s" else f for f in picture.facts
     )
     origins = tuple(
         OriginMemory(place="Europe", home=home, level=level, leap=leap if home == "a" else 0.0)
         for home, level in demand.items()
     )
-    return altered(picture, facts=facts, memory=altered(picture.memory, origins=origins))
+    return replace(picture, facts=facts, memory=replace(picture.memory, origins=origins))
 
 
 def joins(picture: Picture) -> list[Change]:
@@ -37,7 +36,7 @@ def joins(picture: Picture) -> list[Change]:
 
 
 def leaves(picture: Picture) -> list[Change]:
-    long = altered(picture, memory=altered(picture.memory, roomy_since=(("s", AT - 86_400.0),)))
+    long = replace(picture, memory=replace(picture.memory, roomy_since=(("s", AT - 86_400.0),)))
     return [c for c in membership_changes(long)[1] if c.region == "s" and c.down]
 
 
@@ -53,8 +52,8 @@ def test_a_standby_joins_on_the_first_minute_of_a_surge() -> None:
 def idle(picture: Picture, *, healthy: float = 1.0) -> Picture:
     """Region b without series."""
     blind = Blind(absence=Absence.NO_SERIES, why="nothing in the judged minutes, unlike its neighbours")
-    facts = tuple(altered(f, window=blind, share=healthy) if f.region == "b" else f for f in picture.facts)
-    return altered(picture, facts=facts)
+    facts = tuple(replace(f, window=blind, share=healthy) if f.region == "b" else f for f in picture.facts)
+    return replace(picture, facts=facts)
 
 
 def test_a_region_to_which_nobody_is_sent_does_not_hold_a_standby() -> None:
@@ -73,9 +72,9 @@ def test_a_standby_does_not_wait_for_what_a_closed_region_may_be_again() -> None
     """Region b was closed for being bad and is as likely well as not; a standby that is well needs no luck."""
     picture = with_standby(False, {"a": 85.0})
     assert joins(picture) == []
-    shut = altered(picture.model.regions[1], scaler=0.0, capacity=30.0, high=100.0, hope=0.6, reopens=0.6)
+    shut = replace(picture.model.regions[1], scaler=0.0, capacity=30.0, high=100.0, hope=0.6, reopens=0.6)
     regions = (picture.model.regions[0], shut, picture.model.regions[2])
-    closed = altered(picture, model=altered(picture.model, regions=regions))
-    assert closed.model.potential() > 1.5 * closed.model.forecast
+    closed = replace(picture, model=replace(picture.model, regions=regions))
+    assert closed.model.potential > 1.5 * closed.model.forecast
     (change,) = joins(closed)
     assert change.region == "s"

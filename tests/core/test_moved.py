@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,6 @@ from spillway.core.estimate.backend import Facts, is_blind, without_moved
 from spillway.core.estimate.sample import Blind
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate, OriginMemory
-from spillway.core.values.units import altered
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
 from spillway.sim.scenario import Scenario
@@ -32,8 +32,8 @@ def after_silence(
     }
     picture = picture_of((area("a"), area("b")), {"a": others}, memories=memories)
     a, b = picture.facts
-    a = altered(a, window=window(others))
-    b = altered(b, window=Blind(absence=absence, why="nothing"))
+    a = replace(a, window=window(others))
+    b = replace(b, window=Blind(absence=absence, why="nothing"))
     found = without_moved((a, b), (OriginMemory(place="Europe", home="b", level=100.0),), NEWEST)
     return found[0], found[1]
 

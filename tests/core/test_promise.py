@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from tests.core.pictures import area, picture_of, window
 from spillway.core.estimate.backend import Facts
 from spillway.core.explain.assessment import broken, failing
 from spillway.core.values.policy import Policy, Slo
-from spillway.core.values.units import altered
 
 POLICY = Policy(slo=Slo(latency=4.0, percentile=95.0, availability=0.999))
 
@@ -19,7 +19,7 @@ def two(first: dict[str, Any], second: dict[str, Any]) -> tuple[Facts, ...]:
     """Regions a and b with windows like these; each answers 100 requests/s."""
     facts = picture_of((area("a"), area("b")), {"a": 100.0}).facts
     return tuple(
-        altered(f, window=altered(window(100.0), **changes))
+        replace(f, window=replace(window(100.0), **changes))
         for f, changes in zip(facts, (first, second), strict=True)
     )
 
@@ -53,5 +53,5 @@ def test_a_region_that_fails_is_not_called_well_because_no_lever_helps() -> None
     assert found is not None
     assert found.sentence == "a answers 0.0% late and fails 50.0%, and moving its requests would save too few"
     assert failing(two({}, {}), POLICY.slo) is None
-    closed = tuple(altered(f, serving=False) for f in two({"slow": 1.0}, {"slow": 1.0}))
+    closed = tuple(replace(f, serving=False) for f in two({"slow": 1.0}, {"slow": 1.0}))
     assert failing(closed, POLICY.slo) is None

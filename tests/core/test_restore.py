@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log2
 from typing import Any
 
@@ -30,7 +31,6 @@ from spillway.core.model.service import Picture
 from spillway.core.values.policy import Rhythm
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate
-from spillway.core.values.units import altered
 
 UP_STEP, UP_WAIT = Rhythm().up_step, Rhythm().up_wait
 
@@ -121,8 +121,8 @@ def closed(
         area("b"),
     )
     picture = picture_of(regions, {"b": demand}, memories={"a": known})
-    silent = altered(picture.facts[0], window=Blind(absence=Absence.NO_SERIES, why="closed", age=None))
-    return altered(picture, facts=(silent, *picture.facts[1:]))
+    silent = replace(picture.facts[0], window=Blind(absence=Absence.NO_SERIES, why="closed", age=None))
+    return replace(picture, facts=(silent, *picture.facts[1:]))
 
 
 SMALL = 0.9 * HARMLESS * 40.0 / (0.1 * UNSEEN_BAD)
@@ -160,8 +160,8 @@ def test_it_is_probed_sooner_where_the_others_are_short() -> None:
 def test_others_that_are_only_capped_are_no_shortage() -> None:
     short = NEEDED_ROOM * 100.0 + 1.0
     picture = closed(waiting_for(NEEDED_HOPE) + 1.0, demand=short)
-    b = altered(picture.model.regions[1], ceiling=200.0, capacity=200.0, scaler=0.5)
-    capped = altered(picture, model=altered(picture.model, regions=(picture.model.regions[0], b)))
+    b = replace(picture.model.regions[1], ceiling=200.0, capacity=200.0, scaler=0.5)
+    capped = replace(picture, model=replace(picture.model, regions=(picture.model.regions[0], b)))
     assert len(probes(picture)) == 1
     assert probes(capped) == (), "they can be raised, which tests nobody's patience"
 

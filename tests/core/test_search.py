@@ -141,7 +141,7 @@ def test_giving_up_one_region_saves_the_others() -> None:
     picture = overfilled()
     shared = search(picture.model, bounds(picture, measured=False, short=True))
     given_up = search(picture.model, bounds(picture, measured=True, short=True))
-    assert given_up.best.bad < 0.6 * picture.model.base().bad
+    assert given_up.best.bad < 0.6 * picture.model.base.bad
     assert given_up.best.bad <= shared.best.bad
     kept = [load <= 100.0 for load in given_up.best.flow.loads]
     assert sorted(kept) == [False, True, True]

@@ -66,7 +66,7 @@ def test_a_set_that_does_not_hold_is_narrowed_piece_by_piece() -> None:
     assert left(guarded) != {"a": 0.54, "b": 0.1}
     after = dict(zip("abc", picture.model.scalers, strict=True)) | left(guarded)
     loads = picture.model.outcome([after[n] for n in "abc"]).flow.loads
-    before = picture.model.base().flow.loads
+    before = picture.model.base.flow.loads
     assert loads[2] <= max(0.9 * 80.0, before[2]) * 1.005
 
 
@@ -116,7 +116,7 @@ def test_what_is_left_of_a_set_only_narrows_and_pushes_nobody(
     for change, wish in ((c, w) for c in guarded.changes for w in wanted if c.region == w.region):
         assert wish.after - 1e-9 <= change.after < change.before
     after = dict.fromkeys("abc", 1.0) | left(guarded)
-    before, then = picture.model.base(), picture.model.outcome([after[n] for n in "abc"])
+    before, then = picture.model.base, picture.model.outcome([after[n] for n in "abc"])
     assert then.bad <= before.bad + 0.001 * picture.model.forecast + 1e-9
 
 

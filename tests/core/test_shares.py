@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spillway.core.estimate.health import FLAP_SECONDS, SHARE_STEP, fell_at, flapping, lowest_share, share_in
 from spillway.core.values.state import Estimate
-from spillway.core.values.units import altered
 
 FELL = Estimate(healthy_share=0.5, shares=((600.0, 0.5),))
 BACK = Estimate(healthy_share=1.0, shares=((600.0, 0.5), (1200.0, 1.0)))
@@ -67,7 +68,7 @@ def seen(*reads: tuple[float, float]) -> Estimate:
     """After reads of (UTC second, healthy share)."""
     estimate = Estimate()
     for at, share in reads:
-        estimate = altered(estimate, healthy_share=share, **flapping(estimate, share, at))
+        estimate = replace(estimate, healthy_share=share, **flapping(estimate, share, at))
     return estimate
 
 

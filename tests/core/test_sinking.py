@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,6 @@ from spillway.core.decide.limits import Situation, narrow
 from spillway.core.decide.reopen import SINKS, may_sink
 from spillway.core.model.service import Picture
 from spillway.core.values.orders import Holds
-from spillway.core.values.units import altered
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
 from spillway.sim.scenario import Scenario
@@ -24,9 +24,9 @@ from spillway.sim.setup import build
 
 def cut(takes: float, *, ago: float = 60.0, more: int = 0, **changes: Any) -> Picture:
     """Region a, which was cut to 0.7 for 100 requests/s that it would take and now takes so many; b and c have room."""
-    sunk = altered(area("a", scaler=0.7, capacity=takes), **changes)
+    sunk = replace(area("a", scaler=0.7, capacity=takes), **changes)
     flights = tuple(
-        altered(flight_of("a", 1.0, 0.7, AT - ago - 60.0 * number), takes=100.0) for number in range(1 + more)
+        replace(flight_of("a", 1.0, 0.7, AT - ago - 60.0 * number), takes=100.0) for number in range(1 + more)
     )
     memories = {"a": {"moved_at": AT - ago, "direction": -1, "moved_by": -0.3, "scaler": 0.7}}
     return picture_of((sunk, area("b"), area("c")), {"a": 100.0}, memories=memories, flights=flights)

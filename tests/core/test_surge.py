@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,6 @@ from spillway.core.values.orders import Holds
 from spillway.core.values.policy import Rhythm
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate, OriginMemory
-from spillway.core.values.units import altered
 
 UP_STEP = Rhythm().up_step
 
@@ -30,15 +30,15 @@ def rising(
     half = demand / 2
     picture = picture_of(regions, {"b": half, "c": half}, memories={"a": memory or {}})
     origins = tuple(OriginMemory(place="", home=home, level=half, trend=slope / 2) for home in ("b", "c"))
-    return altered(picture, memory=altered(picture.memory, origins=origins))
+    return replace(picture, memory=replace(picture.memory, origins=origins))
 
 
 def closed(hope: float, **memory: Any) -> Picture:
     known = {"empty_since": AT - 1800.0, "estimate": Estimate(slow=0.9), **memory}
     picture = rising(memory=known, scaler=0.0, bad=0.9 * (1.0 - hope), reopens=hope, fresh=False)
     first, *others = picture.facts
-    silent = altered(first, window=Blind(absence=Absence.NO_SERIES, why="closed"))
-    return altered(picture, facts=(silent, *others))
+    silent = replace(first, window=Blind(absence=Absence.NO_SERIES, why="closed"))
+    return replace(picture, facts=(silent, *others))
 
 
 def raised(picture: Picture) -> dict[str, float]:
@@ -47,7 +47,7 @@ def raised(picture: Picture) -> dict[str, float]:
 
 def test_a_lowered_region_is_raised_by_a_whole_step_before_the_others_are_full() -> None:
     picture = rising()
-    assert picture.model.base().bad < 0.01 * picture.model.demand, "nothing is wrong yet"
+    assert picture.model.base.bad < 0.01 * picture.model.demand, "nothing is wrong yet"
     assert raised(picture) == {"a": pytest.approx(0.1 + UP_STEP)}
     (change,) = pre_scale(picture)
     assert change.reason.code == "foresee"

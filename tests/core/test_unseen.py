@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp
 
 import pytest
@@ -17,7 +18,6 @@ from spillway.core.model.service import Picture
 from spillway.core.values.orders import Holds
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate, OriginMemory
-from spillway.core.values.units import altered
 
 
 def with_a_silent_region(served: float, absence: Absence = Absence.NO_SERIES) -> Picture:
@@ -28,8 +28,8 @@ def with_a_silent_region(served: float, absence: Absence = Absence.NO_SERIES) ->
     )
     picture = picture_of(regions, {"a": 95.0}, memories={"b": {"estimate": Estimate(served=served)}})
     first, second = picture.facts
-    blind = altered(second, window=Blind(absence=absence, why="nothing"))
-    return altered(picture, facts=(first, blind))
+    blind = replace(second, window=Blind(absence=absence, why="nothing"))
+    return replace(picture, facts=(first, blind))
 
 
 def test_an_idle_region_may_be_opened_and_not_lowered() -> None:
@@ -71,8 +71,8 @@ def test_the_guard_of_evidence_knows_idle_from_missing(
 def test_a_quota_that_may_be_gone_counts_alike_for_search_and_guard() -> None:
     met = area("a", quota=40.0)
     assert met.receives(0.9) == 40.0
-    assert altered(met, quota_hope=0.5).receives(0.9) == 65.0
-    assert altered(met, quota_hope=1.0).receives(0.9) == 90.0
+    assert replace(met, quota_hope=0.5).receives(0.9) == 65.0
+    assert replace(met, quota_hope=1.0).receives(0.9) == 90.0
     assert area("b", quota=95.0).receives(0.9) == 90.0
     assert area("c").receives(0.9) == 90.0
 
@@ -105,5 +105,5 @@ def test_a_sudden_fall_of_demand_does_not_lower_the_floor() -> None:
     assert picture.at == AT
     reserve = 1.0 + picture.policy.floors.reserve
     assert floor_of(picture) == pytest.approx(SWING * 40.0 * reserve)
-    remembered = altered(picture, memory=altered(picture.memory, usual=90.0))
+    remembered = replace(picture, memory=replace(picture.memory, usual=90.0))
     assert floor_of(remembered) == pytest.approx(SWING * 90.0 * reserve)

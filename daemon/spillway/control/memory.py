@@ -18,7 +18,7 @@ from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Absence, Missing, Snapshot
 from spillway.core.values.state import ControllerMemory, fresh
-from spillway.core.values.units import ServiceName, altered, legal_scaler
+from spillway.core.values.units import ServiceName, legal_scaler
 
 VERSION = 1
 """Version of the file; one that is newer than this program is set aside, not guessed at."""
@@ -149,7 +149,7 @@ def _fit_service(setting: ServiceSetting, old: ServiceSetting) -> ServiceSetting
         return old  # the usual case: the configuration is the one that it was made for
     regions = {b.region: b for b in old.backends}
     backends = tuple(
-        altered(b, member=known.member, scaler=known.scaler)
+        replace(b, member=known.member, scaler=known.scaler)
         if (known := regions.get(b.region)) is not None
         and (known.member, known.scaler) != (b.member, b.scaler)
         else b

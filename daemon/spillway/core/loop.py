@@ -43,7 +43,7 @@ from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import Seen, ServiceView, Snapshot
 from spillway.core.values.state import ControllerMemory, Flight, ServiceMemory, fresh
 from spillway.core.values.topology import Fleet, Service
-from spillway.core.values.units import HOUR, RegionName, altered, maker
+from spillway.core.values.units import HOUR, RegionName
 from spillway.errors import UnsafePlan
 
 
@@ -64,9 +64,6 @@ class Part:
     candidate: Candidate | None
 
 
-_part, _situation = maker(Part), maker(Situation)
-
-
 def passage(
     service: Service,
     policy: Policy,
@@ -83,11 +80,11 @@ def passage(
     if memory.flights:
         names = {b.region for b in service.backends}
         flights = tuple(f for f in memory.flights if f.region is None or f.region in names)
-        memory = altered(memory, flights=flights)
+        memory = replace(memory, flights=flights)
     found = reconcile(setting, memory, view, policy, at)
     setting, memory = found.setting, found.memory
     facts = _facts(service, policy, view, setting, memory, at, holds, neighbours)
-    memory = altered(memory, backends=tuple(f.memory for f in facts), proposed=())
+    memory = replace(memory, backends=tuple(f.memory for f in facts), proposed=())
     verdicts: tuple[Verdict, ...] = ()
     candidate = None
     if only_dead:
@@ -100,17 +97,17 @@ def passage(
         picture = build(service, facts, memory, policy, setting.posture, at)
         panic, since = panic_of(picture, only_dead=False)
         if since != memory.panic_since:
-            picture = altered(picture, memory=altered(memory, panic_since=since))
+            picture = replace(picture, memory=replace(memory, panic_since=since))
         reviewed = review(picture)
         if reviewed.memory is not picture.memory:
-            picture = altered(picture, memory=reviewed.memory)
+            picture = replace(picture, memory=reviewed.memory)
         verdicts = reviewed.verdicts
         picture, wanted, quiet, candidate = _wanted(picture, holds, reviewed.undo)
-    start = _situation(picture=picture, holds=holds, panic=panic, scalers=picture.model.scalers)
+    start = Situation(picture=picture, holds=holds, panic=panic, scalers=picture.model.scalers)
     guarded = narrow(wanted, start)
     changes, after, refusals = _checked(setting, guarded.changes, picture, guarded.refusals)
-    alarms = found.alarms if panic is None else (*found.alarms, altered(panic, code="panic-alarm"))
-    return _part(
+    alarms = found.alarms if panic is None else (*found.alarms, replace(panic, code="panic-alarm"))
+    return Part(
         assessment=assess(picture, view, found.notes, alarms),
         setting=setting,
         after=after,
@@ -131,7 +128,7 @@ def _left(picture: Picture, changes: Sequence[Change]) -> ServiceMemory:
     ahead = _ahead(changes, picture)
     if not changes and not memory.proposed and writes == memory.writes and ahead == memory.ahead:
         return memory
-    return altered(memory, proposed=_proposed(changes, picture), writes=writes, ahead=ahead)
+    return replace(memory, proposed=_proposed(changes, picture), writes=writes, ahead=ahead)
 
 
 def _ahead(changes: Sequence[Change], picture: Picture) -> tuple[tuple[RegionName, float], ...]:
@@ -183,7 +180,7 @@ def _facts(
             and holds.find(service.name, name, HoldKind.HOLD, HoldKind.PIN, HoldKind.DRAIN) is not None
         )
         after = settle(remember(facts, policy, at), held=held, empty_for=policy.membership.drain_wait, at=at)
-        found.append(facts if after is facts.memory else altered(facts, memory=after))
+        found.append(facts if after is facts.memory else replace(facts, memory=after))
     return tuple(without_moved(found, memory.origins, newest_end))
 
 
@@ -192,10 +189,10 @@ def _wanted(
 ) -> tuple[Picture, tuple[Change, ...], str, Candidate | None]:
     """Everything that is wanted of this service, at most one change for each region; the first to speak is heard."""
     memory, stance = posture_change(picture)
-    picture = picture if memory is picture.memory else altered(picture, memory=memory)
+    picture = picture if memory is picture.memory else replace(picture, memory=memory)
     decision = decide_ceilings(picture)
     memory, joins = membership_changes(picture, stuck=decision.stuck)
-    picture = picture if memory is picture.memory else altered(picture, memory=memory)
+    picture = picture if memory is picture.memory else replace(picture, memory=memory)
     wanted = heard(
         () if stance is None else (stance,),
         operator_changes(picture, holds),
@@ -219,7 +216,7 @@ def _quiet(picture: Picture, candidate: Candidate | None) -> str:
     if picture.memory.flights:
         count = len(picture.memory.flights)
         return reason("in-flight", moves="1 move is" if count == 1 else f"{count} moves are").sentence
-    headroom = f"{model.potential() / model.forecast - 1.0:.0%}"
+    headroom = f"{model.potential / model.forecast - 1.0:.0%}"
     members = sum(r.member for r in model.regions)
     sick = failing(picture.facts, picture.policy.slo)
     if sick is not None:
@@ -273,7 +270,7 @@ def _proposed(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]
     for change in changes:
         if change.region is not None:
             scalers[model.index(change.region)] = change.after
-    before, then = model.base(), model.outcome(scalers)
+    before, then = model.base, model.outcome(scalers)
     seen = bad_share(picture.facts)
     found = []
     for change in changes:

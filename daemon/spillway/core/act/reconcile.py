@@ -7,7 +7,7 @@ A person's edit is taken over as the new starting point and left alone for one d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spillway.core.estimate.failover import posture_set
 from spillway.core.explain.reasons import reason
@@ -17,7 +17,7 @@ from spillway.core.values.overlay import BackendSetting, Posture, ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Missing, ObservedBackend, ObservedPolicy, Seen, ServiceView
 from spillway.core.values.state import BackendMemory, Flight, ServiceMemory
-from spillway.core.values.units import SCALER_STEP, altered, legal_scaler
+from spillway.core.values.units import SCALER_STEP, legal_scaler
 
 
 def first_sight(memory: BackendMemory, *, member: bool, scaler: float, at: float) -> BackendMemory:
@@ -31,7 +31,7 @@ def first_sight(memory: BackendMemory, *, member: bool, scaler: float, at: float
             if scaler == 0.0
             else BackendState.RECOVERING
         )
-    return altered(
+    return replace(
         memory,
         state=now,
         since=at,
@@ -48,7 +48,7 @@ def happened(memory: BackendMemory, event: Event, at: float) -> BackendMemory:
         IllegalEvent: the state table does not allow it.
     """
     now = next_phase(memory.state, event)
-    return memory if now is memory.state else altered(memory, state=now, since=at)
+    return memory if now is memory.state else replace(memory, state=now, since=at)
 
 
 def account(
@@ -85,7 +85,7 @@ def account(
         memory = happened(memory, event, at)
     if hold is not None and scaler != before:
         direction = -1 if scaler < before else 1
-        memory = altered(
+        memory = replace(
             memory,
             moved_at=at,
             direction=direction,
@@ -95,7 +95,7 @@ def account(
             before_edit=None,
         )
     closed = not member or scaler == 0.0
-    return altered(
+    return replace(
         memory,
         member=member,
         scaler=scaler,
@@ -161,11 +161,11 @@ def reconcile(
     if memory.unknown:
         carried_out = tuple(f for f in memory.unknown if _matches(f, listed, view.policy, policy))
         left = tuple(f for f in memory.unknown if _unseen(f, listed, view.policy))
-        memory = altered(memory, unknown=left, flights=(*memory.flights, *carried_out))
+        memory = replace(memory, unknown=left, flights=(*memory.flights, *carried_out))
     for flight in carried_out:
         if flight.lever is Lever.POSTURE:
-            setting = altered(setting, posture=Posture(flight.move.after))
-            memory = altered(memory, posture_at=flight.made_at, posture_wanted=None)
+            setting = replace(setting, posture=Posture(flight.move.after))
+            memory = replace(memory, posture_at=flight.made_at, posture_wanted=None)
     done = {f.region: f for f in carried_out}
     memories = {m.region: m for m in memory.backends}
     for backend in setting.backends:
@@ -194,7 +194,7 @@ def reconcile(
         notes.append((backend.region, note))
         if known and by_us is None:
             was = backend.scaler if backend.member and taken.member else None
-            ours = altered(ours, held_until=at + policy.rhythm.dwell, before_edit=was)
+            ours = replace(ours, held_until=at + policy.rhythm.dwell, before_edit=was)
             alarms.append(
                 reason(
                     EDITED,
@@ -214,7 +214,7 @@ def _differs(wanted: BackendSetting, seen: ObservedBackend) -> bool:
 
 
 def _taken(wanted: BackendSetting, seen: ObservedBackend) -> BackendSetting:
-    return altered(wanted, member=seen.member, scaler=legal_scaler(seen.scaler) if seen.member else 0.0)
+    return replace(wanted, member=seen.member, scaler=legal_scaler(seen.scaler) if seen.member else 0.0)
 
 
 def _words(setting: BackendSetting) -> str:

@@ -169,7 +169,7 @@ def pushes(now: Situation, scalers_before: Sequence[float], shed: Collection[str
     picture, model = now.picture, now.picture.model
     limit = picture.policy.floors.receiver_limit
     before = model.outcome(scalers_before)
-    short = model.forecast > limit * model.potential() or tight(picture)
+    short = model.forecast > limit * model.potential or tight(picture)
 
     def objection(scalers: Sequence[float]) -> Reason | None:
         after = model.outcome(scalers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from spillway.core.estimate.backend import IDLE, Facts
 from spillway.core.estimate.demand import expected, leaping
 from spillway.core.estimate.sample import Window
@@ -11,7 +13,6 @@ from spillway.core.model.service import Picture
 from spillway.core.values.decision import Change, Lever, Reason
 from spillway.core.values.policy import Window as Span
 from spillway.core.values.state import ServiceMemory
-from spillway.core.values.units import altered
 
 LOOK_AHEAD = 900.0
 """Seconds beyond the dead time over which a standby is judged: joining and ramping take that long."""
@@ -129,12 +130,12 @@ def _leave(picture: Picture) -> tuple[ServiceMemory, Change | None]:
             why = reason("leave-idle", region=region.name, above=policy.leave_above, since=at - since)
             chosen = _membership(picture, facts, after=0.0, member=True, why=why, leaving=True)
     memory, roomy = picture.memory, tuple(sorted(kept.items()))
-    return memory if roomy == memory.roomy_since else altered(memory, roomy_since=roomy), chosen
+    return memory if roomy == memory.roomy_since else replace(memory, roomy_since=roomy), chosen
 
 
 def _others_known(picture: Picture, leaving: Facts) -> bool:
     """Whether all others are seen, or are seen to be idle: healthy, and nobody would be sent there now."""
-    loads = picture.model.base().flow.loads
+    loads = picture.model.base.flow.loads
     return all(
         isinstance(f.window, Window)
         or (load < IDLE and f.share >= picture.policy.triggers.return_healthy_share)

@@ -123,7 +123,7 @@ class _Search:
 
     def __init__(self, model: Model, bounds: Bounds) -> None:
         self.model, self.bounds = model, bounds
-        self.base = model.base()
+        self.base = model.base
         self.guards = Foresight(model, bounds, self.base)
         self.left = max(TRIES_LEAST, min(TRIES_MOST, EFFORT // max(1, len(model.regions))))
         self.best, self.best_score, self.name = (
@@ -333,13 +333,13 @@ class Decision:
 def shortage(picture: Picture) -> float:
     """Requests/s beyond what all member regions together can carry, now and by the forecast: a trend alone is no shortage."""
     model = picture.model
-    return max(0.0, min(model.forecast, model.demand) - model.potential())
+    return max(0.0, min(model.forecast, model.demand) - model.potential)
 
 
 def decide_ceilings(picture: Picture) -> Decision:
     """The wanted changes of scalers, without guards."""
     model = picture.model
-    base = model.base()
+    base = model.base
     short = shortage(picture)
     if model.forecast <= 0.0:
         return Decision(changes=probes(picture), base=base, found=None, short=0.0)

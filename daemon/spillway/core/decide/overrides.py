@@ -59,7 +59,7 @@ def dead_drains(picture: Picture) -> tuple[Change, ...]:
     settings = posture_set(picture.policy, picture.posture)
     drained = auto_drained(picture.facts, settings)
     alive = any(f.serving and not f.dead for f in picture.facts)
-    loads = picture.model.base().flow.loads
+    loads = picture.model.base.flow.loads
     found = []
     for facts, load in zip(picture.facts, loads, strict=True):
         if not (facts.dead and facts.serving and alive) or facts.health is None:
@@ -104,7 +104,7 @@ def edit_reverts(picture: Picture) -> tuple[Change, ...]:
             continue
         if facts.dead or not region.movable:
             continue
-        bad, then = model.base().bad, model.outcome_with(i, before).bad
+        bad, then = model.base.bad, model.outcome_with(i, before).bad
         if bad - then < HURTS * model.forecast:
             continue
         found.append(

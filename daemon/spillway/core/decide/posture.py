@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from spillway.core.estimate.dwell import hold_at
 from spillway.core.estimate.failover import auto_drained, ceiling_factor, posture_set
 from spillway.core.estimate.sample import Window
@@ -10,7 +12,6 @@ from spillway.core.model.service import Picture
 from spillway.core.values.decision import Change, Lever
 from spillway.core.values.overlay import Posture
 from spillway.core.values.state import ServiceMemory
-from spillway.core.values.units import altered
 
 RETURN_BAND = 0.1
 """Headroom beyond a threshold that is needed to go back to the easier posture."""
@@ -34,7 +35,7 @@ def called_for(picture: Picture) -> tuple[Posture, float] | None:
     serving = [f for f in picture.facts if f.serving and not f.dead]
     if model.forecast <= 0.0 or len(known) * 2 < len(serving):
         return None
-    headroom = model.potential() / model.forecast - 1.0
+    headroom = model.potential / model.forecast - 1.0
     rank = 2 if headroom < policy.scarce_below else 1 if headroom < policy.guarded_below else 0
     now = _ORDER.index(picture.posture)
     if rank < now:
@@ -59,10 +60,10 @@ def _harms(picture: Picture, posture: Posture) -> bool:
         was = ceiling_factor(facts, old, drained=False)
         factor = ceiling_factor(facts, new, drained=facts.region in drained)
         regions.append(
-            altered(region, ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region
+            replace(region, ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region
         )
-    after = altered(model, regions=tuple(regions)).base()
-    return after.bad > model.base().bad + HARM * model.forecast
+    after = replace(model, regions=tuple(regions)).base
+    return after.bad > model.base.bad + HARM * model.forecast
 
 
 def posture_change(picture: Picture) -> tuple[ServiceMemory, Change | None]:
@@ -74,10 +75,10 @@ def posture_change(picture: Picture) -> tuple[ServiceMemory, Change | None]:
     posture, headroom = found
     if posture is picture.posture:
         if memory.posture_wanted is not None:
-            memory = altered(memory, posture_wanted=None)
+            memory = replace(memory, posture_wanted=None)
         return memory, None
     if memory.posture_wanted is not posture:
-        return altered(memory, posture_wanted=posture, posture_since=at), None
+        return replace(memory, posture_wanted=posture, posture_since=at), None
     if at - memory.posture_since < STEADY_SECONDS:
         return memory, None
     if memory.posture_at and at - memory.posture_at < picture.policy.postures.dwell:

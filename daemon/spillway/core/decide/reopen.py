@@ -88,7 +88,7 @@ def restores(picture: Picture) -> tuple[Change, ...]:
         return ()  # the usual case, which should not cost a look at a busier world
     scalers = list(model.scalers)
     busy = model.busier(SWING)
-    allowed = busy.base().bad + RESTORE_COST * busy.forecast
+    allowed = busy.base.bad + RESTORE_COST * busy.forecast
     changes = []
     for now, name, i in ready:
         region, since = model.regions[i], picture.facts[i].memory.well_since
@@ -101,7 +101,7 @@ def restores(picture: Picture) -> tuple[Change, ...]:
                 continue
             scalers[i] = after
             outcome = busy.outcome(scalers)
-            if outcome.bad <= allowed and _fits(picture, outcome, busy.base(), i):
+            if outcome.bad <= allowed and _fits(picture, outcome, busy.base, i):
                 changes.append(
                     Change(
                         service=picture.service.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spillway.core.estimate.backend import Facts
 from spillway.core.estimate.dwell import penalised
@@ -13,7 +13,6 @@ from spillway.core.model.constraints import capped
 from spillway.core.model.service import Picture
 from spillway.core.values.decision import Change, Lever, Verdict
 from spillway.core.values.state import Flight, ServiceMemory
-from spillway.core.values.units import altered
 
 TOLERANCE = 0.02
 """Share of bad requests by which a move may miss its promise before it counts as a disappointment."""
@@ -81,7 +80,7 @@ def measure(picture: Picture) -> ServiceMemory:
         if window.before > limit >= window.newest and window.end > flight.made_at:
             found = min(PATIENCE * configured, max(0.5 * configured, window.end - flight.made_at))
             settle = found if settle is None else settle + 0.5 * (found - settle)
-    return memory if settle == memory.settle else altered(memory, settle=settle)
+    return memory if settle == memory.settle else replace(memory, settle=settle)
 
 
 def review(picture: Picture) -> Review:
@@ -105,7 +104,7 @@ def review(picture: Picture) -> Review:
         verdict = _judge(flight, observed, picture)
         verdicts.append(verdict)
         error = abs(observed - flight.predicted)
-        memory = altered(memory, model_error=memory.model_error + ERROR_WEIGHT * (error - memory.model_error))
+        memory = replace(memory, model_error=memory.model_error + ERROR_WEIGHT * (error - memory.model_error))
         if not verdict.better and flight.region is not None:
             if flight.after > flight.before:
                 ours = penalised(memory.backend(flight.region), picture.policy.rhythm, picture.at)
@@ -113,7 +112,7 @@ def review(picture: Picture) -> Review:
             back = _undo(flight, observed, picture)
             if back is not None:
                 undo.append(back)
-    return Review(memory=altered(memory, flights=tuple(kept)), verdicts=tuple(verdicts), undo=tuple(undo))
+    return Review(memory=replace(memory, flights=tuple(kept)), verdicts=tuple(verdicts), undo=tuple(undo))
 
 
 def _judge(flight: Flight, observed: float, picture: Picture) -> Verdict:
@@ -168,7 +167,7 @@ def _undo(flight: Flight, observed: float, picture: Picture) -> Change | None:
     low, high = sorted((flight.before, flight.after))
     values = (flight.before, min(high, max(low, capped(region))))
     bad, back = min((model.outcome_with(i, value).bad, value) for value in values)
-    now = model.base()
+    now = model.base
     if abs(back - flight.after) < LEAST_BACK:
         return None
     if bad >= now.bad * (1.0 - picture.policy.rhythm.margin):

@@ -12,7 +12,7 @@ could not take has none once they can.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from spillway.core.estimate.capacity import SMOOTH, Setting, following, learn, settled
@@ -25,7 +25,6 @@ from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Absence, BackendView, HealthCount, Minute, Missing, Seen
 from spillway.core.values.state import BackendMemory, Estimate, OriginMemory
 from spillway.core.values.topology import Backend, BalancingMode
-from spillway.core.values.units import altered, maker
 
 AUTO_DRAIN_BELOW = 0.25
 AUTO_DRAIN_RETURN = 0.35
@@ -88,9 +87,6 @@ class Facts:
         return self.memory.estimate
 
 
-_facts, _setting = maker(Facts), maker(Setting)
-
-
 def facts_of(
     backend: Backend,
     setting: BackendSetting,
@@ -133,8 +129,8 @@ def facts_of(
     elif others and window.absence is Absence.NO_SERIES and not serving:
         estimate = _overheard(estimate, others, _known(memory, target, policy))
     if estimate is not memory.estimate:
-        memory = altered(memory, estimate=estimate)
-    return _facts(
+        memory = replace(memory, estimate=estimate)
+    return Facts(
         backend=backend,
         setting=setting,
         memory=memory,
@@ -161,7 +157,7 @@ def _health_of(view: BackendView, policy: Policy, at: float) -> tuple[HealthCoun
 
 def _known(memory: BackendMemory, target: float | None, policy: Policy) -> Setting:
     """What is known besides the minutes."""
-    return _setting(
+    return Setting(
         target=target,
         slo=policy.slo,
         evidence=policy.evidence,
@@ -178,7 +174,7 @@ def _learned(
         return learn(estimate, minutes, known)
     found = learn(estimate, pooled(minutes, others), known)
     served = following(estimate.served, minutes, estimate.last_minute, known.period)
-    return altered(found, served=served)
+    return replace(found, served=served)
 
 
 def _overheard(estimate: Estimate, others: Mapping[float, Minute], known: Setting) -> Estimate:
@@ -188,7 +184,7 @@ def _overheard(estimate: Estimate, others: Mapping[float, Minute], known: Settin
     """
     minutes = tuple([others[end] for end in sorted(others) if end > estimate.last_minute])
     served = estimate.served * (1.0 - SMOOTH) ** len(minutes)
-    return altered(learn(estimate, minutes, known), served=served) if minutes else estimate
+    return replace(learn(estimate, minutes, known), served=served) if minutes else estimate
 
 
 def _with_health(estimate: Estimate, health: HealthCount | None, at: float) -> Estimate:
@@ -198,7 +194,7 @@ def _with_health(estimate: Estimate, health: HealthCount | None, at: float) -> E
     share = health.healthy / health.total
     if share == estimate.healthy_share and health.total == estimate.endpoints:
         return estimate
-    return altered(
+    return replace(
         estimate,
         endpoints=health.total,
         healthy_share=share,
@@ -340,7 +336,7 @@ def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
     empty = (memory.empty_since if memory.empty_since is not None else at) if closed else None
     if since == memory.well_since and dead == memory.dead_seen and empty == memory.empty_since:
         return memory
-    return altered(memory, well_since=since, dead_seen=dead, dead_read_at=read_at, empty_since=empty)
+    return replace(memory, well_since=since, dead_seen=dead, dead_read_at=read_at, empty_since=empty)
 
 
 COMPLETE = 0.95
@@ -392,4 +388,4 @@ def _opened(facts: Facts, newest: float) -> bool:
 
 def _left(facts: Facts) -> Facts:
     memory = facts.memory
-    return altered(facts, memory=altered(memory, estimate=altered(memory.estimate, served=0.0)))
+    return replace(facts, memory=replace(memory, estimate=replace(memory.estimate, served=0.0)))

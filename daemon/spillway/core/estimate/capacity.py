@@ -9,9 +9,12 @@ chance by now that all is as configured (`belief`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from math import inf
-from typing import Any
+from types import MemberDescriptorType
+from typing import Any, TypeVar
 
 from spillway.core.estimate.health import share_in
 from spillway.core.estimate.queueing import (
@@ -30,7 +33,6 @@ from spillway.core.estimate.sample import Judged, judged
 from spillway.core.values.policy import Evidence, Slo
 from spillway.core.values.snapshot import Minute
 from spillway.core.values.state import Estimate
-from spillway.core.values.units import altered, closed, drafter
 
 SATURATED_LATENCY = 1.5
 """Mean latency over its baseline from which full slots mean saturation, and not merely a larger region."""
@@ -105,6 +107,64 @@ class Setting:
     """UTC seconds at which its ceiling was lowered last; infinite where it was raised since, or never moved."""
 
 
+T = TypeVar("T")
+
+
+def drafter(kind: Any) -> Callable[[Any], Any]:
+    """A function that makes an open copy of a value of `kind`: to be changed field by field, and then `closed`.
+
+    Args:
+        kind: A dataclass whose fields are slots.
+
+    Raises:
+        TypeError: it is none.
+    """
+    copy = copier(kind)
+    if copy is None:
+        raise TypeError(f"{kind.__name__} is no dataclass of slots")
+    return copy
+
+
+def closed(draft: Any, kind: type[T]) -> T:
+    """The draft as the value of `kind` that it has become: frozen. Checks of the class are not run."""
+    draft.__class__ = kind
+    made: T = draft
+    return made
+
+
+@cache
+def copier(kind: Any) -> Callable[[Any], Any] | None:
+    """A function that makes an open copy of a value of the dataclass `kind`, or None where its fields are no slots.
+
+    Whoever takes one changes it as needed and then sets its `__class__` to `kind`.
+    """
+    lines = [f"_made.{field.name} = _value.{field.name}" for field in fields(kind)]
+    return _compiled("_value", lines, kind, {}) if _has_slots(kind) else None
+
+
+def _has_slots(kind: Any) -> bool:
+    return all(isinstance(getattr(kind, field.name, None), MemberDescriptorType) for field in fields(kind))
+
+
+@cache
+def _opened(kind: Any) -> type[Any]:
+    """`kind` without its refusal to be changed: the same slots, so that a value can turn from one into the other."""
+    usual = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    return type(f"Open{kind.__name__}", (kind,), {"__slots__": (), "__module__": __name__, **usual})
+
+
+def _compiled(parameters: str, lines: list[str], kind: Any, known: dict[str, Any]) -> Callable[..., Any]:
+    """A function that makes an open value of `kind` and gives it back after `lines`; `dataclasses` makes its own like that.
+
+    Its own names begin with an underscore, so that no field hides them.
+    """
+    space = {"_new": object.__new__, "_Open": _opened(kind), "_Kind": kind, **known}
+    body = "\n    ".join(["_made = _new(_Open)", *lines, "return _made"])
+    exec(f"def function({parameters}):\n    {body}", space)  # noqa: S102 - names of fields, nothing from outside
+    made: Callable[..., Any] = space["function"]
+    return made
+
+
 _draft = drafter(Estimate)
 
 
@@ -161,10 +221,10 @@ def settled(estimate: Estimate, at: float) -> Estimate:
     Nor is a region that has been silent for long believed to have its traffic still.
     """
     if estimate.served > 0.0 and at - estimate.last_minute > REMEMBERED:
-        estimate = altered(estimate, served=0.0)
+        estimate = replace(estimate, served=0.0)
     if estimate.saturated_rate is None or at - estimate.low_at <= SATURATED_SECONDS:
         return estimate
-    return altered(estimate, saturated_rate=None, doubt=estimate.saturated_rate, doubt_minutes=0, waiting=0.0)
+    return replace(estimate, saturated_rate=None, doubt=estimate.saturated_rate, doubt_minutes=0, waiting=0.0)
 
 
 def _errors(old: Estimate, minute: Minute, total: float) -> float:

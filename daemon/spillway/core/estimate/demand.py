@@ -9,10 +9,11 @@ The hours of the day: how demand of a place usually grows from one to the next, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from math import exp, log, sqrt
 
 from spillway.core.values.state import DayMemory, OriginMemory, ServiceMemory
-from spillway.core.values.units import HOUR, RegionName, altered, maker
+from spillway.core.values.units import HOUR, RegionName
 
 LEVEL = 0.5
 """Weight of the newest window in an origin's level."""
@@ -56,7 +57,6 @@ ONE_PLACE = ""
 Rates = Mapping[str, Mapping[RegionName, float]]
 """Requests/s by place and serving region."""
 
-_origin = maker(OriginMemory)
 
 NextOf = Callable[[str, RegionName], tuple[RegionName, ...]]
 """The regions that clients of a place try after their home, nearest first."""
@@ -149,7 +149,7 @@ def follow(
         slope = (level - before.level) / elapsed
         trend = before.trend + TREND * (slope - before.trend)
         merged.append(
-            _origin(
+            OriginMemory(
                 place=before.place,
                 home=before.home,
                 level=level,
@@ -241,11 +241,11 @@ def follow_days(
 
 def _with_minute(day: DayMemory, rate: float, hour: int) -> DayMemory:
     if hour == day.hour:
-        return altered(day, rates=day.rates + rate, minutes=day.minutes + 1)
+        return replace(day, rates=day.rates + rate, minutes=day.minutes + 1)
     if day.minutes < FULL_HOUR or hour < day.hour:
-        return altered(day, hour=hour, rates=rate, minutes=1, before=0.0)
+        return replace(day, hour=hour, rates=rate, minutes=1, before=0.0)
     day, mean = _learned(day), day.rates / day.minutes
-    return altered(day, hour=hour, rates=rate, minutes=1, before=mean if hour == day.hour + 1 else 0.0)
+    return replace(day, hour=hour, rates=rate, minutes=1, before=mean if hour == day.hour + 1 else 0.0)
 
 
 def _learned(day: DayMemory) -> DayMemory:
@@ -268,7 +268,7 @@ def _learned(day: DayMemory) -> DayMemory:
         growth[k] = round(growth[k] + weight * (grown - growth[k]), 4)
         swing[k] = round(off if seen[k] == 1 else swing[k] + weight * (off - swing[k]), 4)
     seen[k] = min(DAYS_MOST, seen[k] + 1)
-    return altered(day, growth=tuple(growth), swing=tuple(swing), seen=tuple(seen))
+    return replace(day, growth=tuple(growth), swing=tuple(swing), seen=tuple(seen))
 
 
 def rise(day: DayMemory, at: float, seconds: float) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp2
 
 from spillway.core.values.policy import Rhythm, Timing
 from spillway.core.values.state import BackendMemory
-from spillway.core.values.units import altered
 
 TRIM = 0.1
 """Change of a scaler up to which it is a trim."""
@@ -66,4 +66,4 @@ def hold_after(memory: BackendMemory, rhythm: Rhythm, at: float, change: float) 
 
 def penalised(memory: BackendMemory, rhythm: Rhythm, at: float) -> BackendMemory:
     """The memory after a move that disappointed: its rest grows as after a reversal."""
-    return altered(memory, hold=hold_at(memory, rhythm, at) * rhythm.hold_growth, hold_at=at)
+    return replace(memory, hold=hold_at(memory, rhythm, at) * rhythm.hold_growth, hold_at=at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from spillway.core.estimate.backend import AUTO_DRAIN_BELOW, Facts
 from spillway.core.estimate.demand import ONE_PLACE, attribute, follow, follow_days, usually
@@ -14,7 +15,7 @@ from spillway.core.values.decision import Lever
 from spillway.core.values.policy import Evidence, Policy, PostureSet, Timing
 from spillway.core.values.snapshot import Missing, PlaceDemand, Seen
 from spillway.core.values.state import Flight, OriginMemory, ServiceMemory
-from spillway.core.values.units import SCALER_STEP, altered
+from spillway.core.values.units import SCALER_STEP
 
 BINDING = 0.93
 """Load over ceiling from which a region counts as full: Google balances by its own, smoothed view of the rate."""
@@ -54,7 +55,7 @@ def update_origins(
         found = _held(found, memory.origins)
     elapsed = newest - memory.origins_at if memory.origins_at else 0.0
     origins = follow(memory.origins, found, elapsed)
-    return altered(
+    return replace(
         memory,
         origins=origins,
         origins_at=newest,

@@ -21,7 +21,6 @@ from typing import Any
 
 from spillway.core.values.snapshot import Minute
 from spillway.core.values.state import Estimate
-from spillway.core.values.units import maker
 
 CALM = 0.15
 """A mean latency this near to the baseline is the baseline: mixes of requests and sampling move it by as much."""
@@ -63,9 +62,6 @@ class Belief:
     """Chance of that by now; 0 where nothing was lost."""
 
 
-_belief = maker(Belief)
-
-
 def belief(
     estimate: Estimate,
     target: float | None,
@@ -92,15 +88,15 @@ def belief(
     if estimate.share_drops > 1 and 0.0 < estimate.share_low < share:
         left = doubt_left(estimate.share_low_at, at, hold)
         if left > CERTAIN:
-            return _belief(low=low * estimate.share_low / share, high=low, hope=1.0 - left)
+            return Belief(low=low * estimate.share_low / share, high=low, hope=1.0 - left)
     if target is None or estimate.saturated_rate is not None:
-        return _belief(low=low, high=low, hope=0.0)
+        return Belief(low=low, high=low, hope=0.0)
     high = target * share / (1.0 if reopens > 0.0 else slowness(estimate, ahead))
     if high <= low:
-        return _belief(low=low, high=low, hope=0.0)
+        return Belief(low=low, high=low, hope=0.0)
     if reopens > 0.0:
-        return _belief(low=low, high=high, hope=reopens)
-    return _belief(low=low, high=high, hope=1.0 - doubt_left(estimate.low_at, at, hold * lasting(estimate)))
+        return Belief(low=low, high=high, hope=reopens)
+    return Belief(low=low, high=high, hope=1.0 - doubt_left(estimate.low_at, at, hold * lasting(estimate)))
 
 
 def lasting(estimate: Estimate) -> float:

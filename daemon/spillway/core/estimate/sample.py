@@ -10,7 +10,6 @@ from typing import NamedTuple
 from spillway.core.values.histogram import Distribution, percentile_of
 from spillway.core.values.policy import Evidence, Slo
 from spillway.core.values.snapshot import Absence, BackendView, Minute, Missing
-from spillway.core.values.units import maker
 
 JUMP = 8.0
 """Counts of neighbouring minutes that differ by more than this factor, with many samples, are not believed."""
@@ -47,9 +46,6 @@ class Window:
     percentile: float | None
     bad: float
     """Share of all answers that failed, were refused or were slow."""
-
-
-_window = maker(Window)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +186,7 @@ def _sum_up(minutes: tuple[Minute, ...], age: float, slo: Slo, period: float) ->
     late = slow / samples if samples else 0.0
     seconds = period * len(minutes)
     newest = minutes[-1]
-    return _window(
+    return Window(
         start=minutes[0].end - period,
         end=newest.end,
         age=age,

@@ -12,7 +12,6 @@ from spillway.core.estimate.backend import add
 from spillway.core.values.snapshot import Minute, Seen, Snapshot
 from spillway.core.values.state import ControllerMemory, ServiceMemory
 from spillway.core.values.topology import Fleet
-from spillway.core.values.units import remembered
 
 Pair = tuple[str, str]
 """(service, region)."""
@@ -26,7 +25,7 @@ class Neighbours:
         self._others: dict[Pair, list[Pair]] = {}
         self._minutes: dict[Pair, dict[float, Minute]] = {}
         self._expected: dict[Pair, float] = {}
-        crowded = [] if snapshot is None else _crowded(fleet)
+        crowded = [] if snapshot is None else fleet.shared_groups
         if snapshot is None or not crowded:
             return
         for pairs in crowded:
@@ -66,15 +65,3 @@ class Neighbours:
                 minutes = self._minutes[other]
                 total += minutes[max(minutes)].total / period
         return total
-
-
-@remembered
-def _crowded(fleet: Fleet) -> list[list[Pair]]:
-    """Backends that stand on the same groups."""
-    users: dict[frozenset[str], list[Pair]] = {}
-    for service in fleet.services:
-        for backend in service.backends:
-            key = frozenset(f"{g.scope}/{g.name}" for g in backend.groups)
-            if key:
-                users.setdefault(key, []).append((service.name, backend.region))
-    return [pairs for pairs in users.values() if len(pairs) > 1]

@@ -15,7 +15,6 @@ from spillway.core.model.service import Picture
 from spillway.core.values.decision import BackendAssessment, Reason, ServiceAssessment
 from spillway.core.values.policy import Policy, Slo
 from spillway.core.values.snapshot import Absence, Missing, ObservedBackend, Seen, ServiceView
-from spillway.core.values.units import maker
 
 BURN = 14.4
 """Failures over what the availability allows from which they are told: at that pace a month's budget is gone in two days (Google, The
@@ -75,8 +74,6 @@ UNASSIGNED_RATE = 0.1
 BELIEVE_SECONDS = 240.0
 """A panic that lasts this long with plentiful, fresh samples is no error of measurement: people were told, the loop goes on."""
 
-_assessment = maker(BackendAssessment)
-
 
 def assess(
     picture: Picture, view: ServiceView, notes: tuple[tuple[str, Reason], ...], alarms: tuple[Reason, ...]
@@ -91,7 +88,7 @@ def assess(
         ]
     )
     known = model.forecast > 0.0
-    potential = model.potential()
+    potential = model.potential
     survives, loss = _survives(picture)
     short = known and potential < model.forecast
     raised = [*alarms, *_alarms(picture, view)]
@@ -142,7 +139,7 @@ def _backend(
     seen = window if isinstance(window, Window) else None
     served = seen.rate if seen is not None else None
     carries = min(region.scaler * region.ceiling, region.capacity)
-    return _assessment(
+    return BackendAssessment(
         region=facts.region,
         state=facts.memory.state,
         member=facts.setting.member,

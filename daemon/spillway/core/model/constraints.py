@@ -138,7 +138,7 @@ def floor_of(picture: Picture) -> float:
 
 def tight(picture: Picture) -> bool:
     """Whether all member regions together cannot carry what a floor demands, ceilings opened and all."""
-    return picture.model.potential() < floor_of(picture)
+    return picture.model.potential < floor_of(picture)
 
 
 def nominal_floor(picture: Picture) -> float:

@@ -13,10 +13,11 @@ whatever they lead to is one such pouring.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from spillway.core.model.waterfall import Flow, Origins, pour
-from spillway.core.values.units import RegionName, Remembering, altered, maker, remembered
+from spillway.core.values.units import RegionName
 
 HORIZON = 600.0
 """Seconds over which an overload is judged: past full, the backlog grows until every answer is late."""
@@ -171,11 +172,8 @@ class Outcome:
         return self.bad / total if total > 0 else 0.0
 
 
-_outcome = maker(Outcome)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model(Remembering):
+@dataclass(frozen=True, kw_only=True)
+class Model:
     """One service, ready to be asked what would happen."""
 
     regions: tuple[Region, ...]
@@ -185,10 +183,10 @@ class Model(Remembering):
     forecast: float
     """Requests/s one dead time from now; what `origins` add up to."""
 
-    @property
+    @cached_property
     def scalers(self) -> tuple[float, ...]:
         """The scalers as wanted now."""
-        return _scalers(self)
+        return tuple([r.scaler for r in self.regions])
 
     def index(self, region: RegionName) -> int:
         """Position of `region`.
@@ -208,9 +206,12 @@ class Model(Remembering):
             homes[order[0]] += rate
         return homes
 
+    @cached_property
     def potential(self) -> float:
         """Requests/s that all member regions could carry well with open ceilings; bad shares taken off."""
-        return _potential(self)
+        return sum(
+            [min(r.likely, r.ceiling) * (1.0 - r.bad) for r in self.regions if r.member and not r.dead]
+        )
 
     def room(self, *, raised: bool = False) -> float:
         """Requests/s that the open regions carry well with the ceilings as they are, or once they are `raised`."""
@@ -219,25 +220,44 @@ class Model(Remembering):
 
     def busier(self, factor: float) -> Model:
         """The same with every origin sending `factor` times as much."""
-        return altered(
+        return replace(
             self,
             origins=self.origins.scaled(factor),
             demand=factor * self.demand,
             forecast=factor * self.forecast,
         )
 
+    @cached_property
     def base(self) -> Outcome:
         """What is expected under the scalers as wanted now."""
-        return _base(self)
+        return self.outcome(self.scalers)
 
     def outcome_with(self, index: int, scaler: float) -> Outcome:
         """What is expected if the region at `index` alone had another scaler."""
         now = self.scalers
         return self.outcome((*now[:index], scaler, *now[index + 1 :]))
 
+    @cached_property
+    def _numbers(self) -> tuple[tuple[float, float, float, bool, bool, float, float], ...]:
+        """(ceiling, capacity, cost, counts as room, only `bad` is bad up to the knee, 1 - bad, likely) of each region."""
+        return tuple(
+            [
+                (
+                    r.ceiling,
+                    r.capacity,
+                    r.cost,
+                    r.member and not r.dead,
+                    not r.dead and r.quota is None and r.capacity > 0.0 and r.backlog <= r.slack,
+                    1.0 - r.bad,
+                    r.likely,
+                )
+                for r in self.regions
+            ]
+        )
+
     def outcome(self, scalers: Sequence[float]) -> Outcome:
         """What is expected under these scalers."""
-        numbers = _numbers(self)
+        numbers = self._numbers
         opened = [s * n[0] for s, n in zip(scalers, numbers, strict=True)]
         flow = pour(self.origins, opened)
         bad, cost, closed, room, largest = flow.unserved, 0.0, 0.0, 0.0, 0.0
@@ -262,41 +282,7 @@ class Model(Remembering):
             + LOSS_PRICE * exposed
             + CLOSED_PRICE * closed
         )
-        return _outcome(scalers=tuple(scalers), flow=flow, bad=bad, score=score)
-
-
-@remembered
-def _scalers(model: Model) -> tuple[float, ...]:
-    return tuple([r.scaler for r in model.regions])
-
-
-@remembered
-def _numbers(model: Model) -> tuple[tuple[float, float, float, bool, bool, float, float], ...]:
-    """(ceiling, capacity, cost, counts as room, only `bad` is bad up to the knee, 1 - bad, likely) of each region."""
-    return tuple(
-        [
-            (
-                r.ceiling,
-                r.capacity,
-                r.cost,
-                r.member and not r.dead,
-                not r.dead and r.quota is None and r.capacity > 0.0 and r.backlog <= r.slack,
-                1.0 - r.bad,
-                r.likely,
-            )
-            for r in model.regions
-        ]
-    )
-
-
-@remembered
-def _potential(model: Model) -> float:
-    return sum([min(r.likely, r.ceiling) * (1.0 - r.bad) for r in model.regions if r.member and not r.dead])
-
-
-@remembered
-def _base(model: Model) -> Outcome:
-    return model.outcome(model.scalers)
+        return Outcome(scalers=tuple(scalers), flow=flow, bad=bad, score=score)
 
 
 Part = tuple[float, float]

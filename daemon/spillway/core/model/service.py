@@ -6,7 +6,7 @@ From facts to a model: one service's regions, and where its demand comes from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from spillway.core.estimate.backend import Facts
@@ -22,9 +22,6 @@ from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import Policy, PostureSet
 from spillway.core.values.state import ServiceMemory
 from spillway.core.values.topology import Service
-from spillway.core.values.units import altered, maker
-
-_make = maker(Region)
 
 QUEUE_SECONDS = 30.0
 """Waiting that time-outs leave at most in a region that is saturated for minutes."""
@@ -76,7 +73,7 @@ def region_of(
     backlog = 0.0
     if estimate.saturated_rate is not None:
         backlog = min(QUEUE_SECONDS, QUEUE_GROWTH * estimate.waiting)
-    return _make(
+    return Region(
         name=facts.region,
         scaler=scaler,
         ceiling=prior * ceiling_factor(facts, settings, drained=drained),
@@ -164,9 +161,6 @@ OVER_GRAIN = 0.1
 """Load over the capacity up to which it is no overload yet: targets are set with so much room."""
 
 
-_model, _model_origins = maker(Model), maker(Origins)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """One service at one moment: facts, model and memory, ready to be assessed and decided."""
@@ -193,9 +187,6 @@ class Picture:
         raise KeyError(region)
 
 
-_picture = maker(Picture)
-
-
 def build(
     service: Service,
     facts: tuple[Facts, ...],
@@ -219,10 +210,10 @@ def build(
     ages = [f.window.age for f in facts if isinstance(f.window, Window)]
     effect = policy.timing.effect
     origins, level = _origins(memory, layout, min(ages, default=0.0) + effect)
-    model = _model(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
+    model = Model(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
     newest = max([f.made_at for f in memory.flights], default=at)
     model = _with_queues(model, effect, max(0.0, at - newest - effect))
-    return _picture(
+    return Picture(
         service=service,
         policy=policy,
         posture=posture,
@@ -245,7 +236,7 @@ def _with_queues(model: Model, seconds: float, since: float) -> Model:
         since: Seconds since the newest move in flight took effect.
     """
     grown = []
-    for region, load in zip(model.regions, model.base().flow.loads, strict=True):
+    for region, load in zip(model.regions, model.base.flow.loads, strict=True):
         over = load / region.capacity - 1.0 if region.capacity > 0.0 else 0.0
         if region.backlog <= 0.0 and over <= OVER_GRAIN:
             grown.append(region)
@@ -253,10 +244,10 @@ def _with_queues(model: Model, seconds: float, since: float) -> Model:
         queue = min(QUEUE_SECONDS, max(0.0, over - OVER_GRAIN) * seconds)
         queue = max(queue, region.backlog - max(0.0, -over) * (seconds + since))
         grown.append(
-            altered(region, backlog=queue) if queue != region.backlog and not region.dead else region
+            replace(region, backlog=queue) if queue != region.backlog and not region.dead else region
         )
     regions = tuple(grown)
-    return model if regions == model.regions else altered(model, regions=regions)
+    return model if regions == model.regions else replace(model, regions=regions)
 
 
 def dead_time(policy: Policy, memory: ServiceMemory) -> float:
@@ -272,7 +263,7 @@ def _origins(memory: ServiceMemory, layout: Layout, seconds: float) -> tuple[Ori
     through = routes_through(layout)
     routes = [through.route(o.place, o.home) for o in kept]
     return (
-        _model_origins(
+        Origins(
             rates=tuple(expected(memory, kept, seconds)),
             orders=tuple([order for order, _ in routes]),
             round_trips=tuple([trips for _, trips in routes]),

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spillway.core.values.units import maker
-
 _EPSILON = 1e-9
 
 
@@ -50,9 +48,6 @@ class Flow:
     overfilled: bool
 
 
-_flow = maker(Flow)
-
-
 def pour(origins: Origins, ceilings: Sequence[float]) -> Flow:
     """Distribute the demand of `origins` over regions with these ceilings in requests/s.
 
@@ -62,7 +57,7 @@ def pour(origins: Origins, ceilings: Sequence[float]) -> Flow:
     total, room_all = origins.total, sum(ceilings)
     count = len(ceilings)
     if room_all <= _EPSILON:
-        return _flow(loads=(0.0,) * count, travel=0.0, unserved=total, overfilled=total > 0)
+        return Flow(loads=(0.0,) * count, travel=0.0, unserved=total, overfilled=total > 0)
     overfilled = total > room_all
     factor = total / room_all if overfilled else 1.0
     room = [c * factor for c in ceilings]
@@ -92,7 +87,7 @@ def pour(origins: Origins, ceilings: Sequence[float]) -> Flow:
                 left.append((rate, i))
         pending = left
     _settle(pending, loads, ceilings)
-    return _flow(loads=tuple(loads), travel=travel, unserved=0.0, overfilled=overfilled)
+    return Flow(loads=tuple(loads), travel=travel, unserved=0.0, overfilled=overfilled)
 
 
 def _settle(pending: list[tuple[float, int]], loads: list[float], ceilings: Sequence[float]) -> None:

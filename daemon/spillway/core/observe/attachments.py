@@ -12,7 +12,7 @@ from functools import lru_cache
 from spillway.core.observe.rows import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
 from spillway.core.values.snapshot import Absence, HealthCount, Missing, ObservedBackend, ObservedPolicy, Seen
 from spillway.core.values.topology import Backend, Fleet, GroupKey, Preference, Service
-from spillway.core.values.units import RegionName, remembered
+from spillway.core.values.units import RegionName
 
 SPECIAL_NAMES = frozenset(
     {"", "INVALID_BACKEND", "FRONTEND_5XX", "NO_BACKEND_SELECTED", "MULTIPLE_BACKENDS", "UNKNOWN"}
@@ -68,7 +68,6 @@ class Directory:
         return Whose.FOREIGN
 
 
-@remembered
 def directory(fleet: Fleet) -> Directory:
     """The directory of `fleet`."""
     result = Directory()

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from spillway.core.values.histogram import Distribution, merge
 from spillway.core.values.policy import Evidence
 from spillway.core.values.snapshot import Absence, Minute, Missing, Seen
-from spillway.core.values.units import maker
 
 _ABSURD = 6e9
 """Answers a minute of one backend that nobody has: a hundred million a second."""
@@ -29,8 +28,6 @@ _SUCCESS, _OTHER_OK, _CLIENT, _TOO_MANY, _SERVER = range(5)
 Points = tuple[tuple[float, float], ...]
 Spreads = tuple[tuple[float, Distribution | None], ...]
 P = TypeVar("P", bound=tuple[float, Any])
-
-_of_counts = maker(Minute)
 
 
 _KINDS = {
@@ -187,7 +184,7 @@ def _minute(
         return None
     if latency is not None and wild(latency.count, success):
         return None
-    return _of_counts(
+    return Minute(
         end=end, ok=ok, client_error=client, too_many=too_many, server_error=server, latency=latency
     )
 
@@ -214,9 +211,6 @@ class Built:
     """Of all minutes together. A whole number, and so exact however often minutes came and went."""
     early: int
     """Points of each row that ended after `newest`; 0 where its rows do not all have as many."""
-
-
-_built, _seen = maker(Built), maker(Seen)
 
 
 class Builder:
@@ -248,7 +242,7 @@ class Builder:
                 return self._grown(tally, before, lowest, self._early(tally), added)
         ends, minutes = minutes_of(tally, newest, with_latency=with_latency)
         early = self._early(tally)
-        return _built(tally, newest, with_latency, ends, minutes, *_weighed(minutes), early)
+        return Built(tally, newest, with_latency, ends, minutes, *_weighed(minutes), early)
 
     def _one_more(self, tally: Tally, before: Built) -> Minute | None:
         """The minute by which all rows of `tally` go on where those of `before` ended, if that is all that they tell anew.
@@ -306,7 +300,7 @@ class Builder:
         start, ends = found
         more_gaps, more = _weighed(new)
         fewer_gaps, fewer = _weighed(before.minutes[:start])
-        return _built(
+        return Built(
             tally,
             self._newest,
             self._with_latency,
@@ -403,4 +397,4 @@ def seen_minutes(built: Built | None, *, at: float, evidence: Evidence) -> Seen[
                 detail=f"{garbled} of the newest {len(judged)} minutes hold counts or latencies that cannot be true",
             )
         sound = tuple([minute for minute in sound if minute is not None])
-    return _seen(value=sound, age=max(0.0, age), evidence=round(built.answers))
+    return Seen(value=sound, age=max(0.0, age), evidence=round(built.answers))

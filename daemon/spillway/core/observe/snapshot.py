@@ -58,7 +58,7 @@ from spillway.core.values.snapshot import (
     Snapshot,
 )
 from spillway.core.values.topology import Backend, Fleet, Service
-from spillway.core.values.units import RegionName, ServiceName, maker
+from spillway.core.values.units import RegionName, ServiceName
 
 
 def unread(
@@ -102,7 +102,6 @@ def _groups(health: HealthReads) -> list[str]:
 _APART = 4.0
 """Requests and answers may differ by retries and by what the balancer answered itself, but not by this factor."""
 
-_demand = maker(PlaceDemand)
 
 Traffic = Mapping[RegionName, Seen[tuple[Minute, ...]] | Missing]
 
@@ -145,7 +144,7 @@ def seen_places(
     seconds = len(ends) * lag.sample_period
     return Seen(
         value=tuple(
-            _demand(place=place, region=region, rate=total / seconds)
+            PlaceDemand(place=place, region=region, rate=total / seconds)
             for (place, region), total in sorted(sums.items())
         ),
         age=max(0.0, age),
@@ -204,8 +203,6 @@ def _contradicts(sums: Mapping[tuple[str, RegionName], float], traffic: Traffic,
 _DEFAULT = Evidence()
 _NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
 _NOT_BUILT = Missing(absence=Absence.NOT_BUILT, detail="its backend service does not exist")
-_tally = maker(Tally)
-_view, _service = maker(BackendView), maker(ServiceView)
 
 NOTHING_ASKED = Readings(counts=_NOT_ASKED, latencies=_NOT_ASKED, places=_NOT_ASKED)
 """The readings of the fast pass, which asks for no traffic."""
@@ -364,7 +361,7 @@ def _collect(places: Directory, readings: Readings, problems: list[str]) -> dict
             if place is not None:
                 tally = tallies.get(place)
                 if tally is None:
-                    tally = tallies[place] = _tally()
+                    tally = tallies[place] = Tally()
                 tally.add(row.code, row.points)
     if isinstance(readings.latencies, Answer):
         for spread in readings.latencies.rows:
@@ -372,7 +369,7 @@ def _collect(places: Directory, readings: Readings, problems: list[str]) -> dict
             if place is not None:
                 tally = tallies.get(place)
                 if tally is None:
-                    tally = tallies[place] = _tally()
+                    tally = tallies[place] = Tally()
                 tally.add_latencies(spread.points)
     return tallies
 
@@ -418,7 +415,7 @@ def _backend_view(seen: _Pass, backend: Backend, attached: Attached | None, traf
         seen.problems.append(attached.sentence)
     if not attached.groups and isinstance(traffic, Missing) and traffic.absence is not Absence.NOT_ASKED:
         traffic = Missing(absence=Absence.NOT_MEMBER)
-    return _view(
+    return BackendView(
         region=backend.region,
         observed=observed_backend(attached, seen.shared),
         health=observed_health(attached, seen.health, seen.shared),
@@ -447,7 +444,7 @@ def _service_view(
             for backend, its in zip(service.backends, attached, strict=True)
         ]
     )
-    return _service(
+    return ServiceView(
         service=service.name,
         backends=views,
         policy=observed_policy(service, seen.listing, seen.policies, at=seen.at),

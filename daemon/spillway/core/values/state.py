@@ -5,11 +5,11 @@ Nothing here decides. Losing it is safe: the estimates start again from the conf
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spillway.core.values.decision import BackendState, Lever, Move
 from spillway.core.values.overlay import Posture
-from spillway.core.values.units import RegionName, ServiceName, altered
+from spillway.core.values.units import RegionName, ServiceName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +228,7 @@ class ServiceMemory:
     def with_backend(self, memory: BackendMemory) -> ServiceMemory:
         """This memory with one backend's part replaced or added; sorted by region."""
         others = [b for b in self.backends if b.region != memory.region]
-        return altered(self, backends=tuple(sorted([*others, memory], key=lambda b: b.region)))
+        return replace(self, backends=tuple(sorted([*others, memory], key=lambda b: b.region)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

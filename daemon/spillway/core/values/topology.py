@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
-from spillway.core.values.units import RegionName, Remembering, ServiceName
+from spillway.core.values.units import RegionName, ServiceName
 
 
 class BalancingMode(StrEnum):
@@ -103,11 +104,21 @@ class Service:
         raise KeyError(region)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet(Remembering):
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
     """All services behind one load balancer, sorted by name."""
 
     services: tuple[Service, ...]
+
+    @cached_property
+    def shared_groups(self) -> tuple[tuple[tuple[ServiceName, RegionName], ...], ...]:
+        """Sets of backends, as (service, region), that stand on the same groups: two or more in each set."""
+        users: dict[frozenset[GroupKey], list[tuple[ServiceName, RegionName]]] = {}
+        for service in self.services:
+            for backend in service.backends:
+                if backend.groups:
+                    users.setdefault(frozenset(backend.groups), []).append((service.name, backend.region))
+        return tuple(tuple(pairs) for pairs in users.values() if len(pairs) > 1)
 
     def service(self, name: ServiceName) -> Service:
         """The service called `name`.
