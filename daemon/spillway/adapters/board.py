@@ -185,6 +185,5 @@ def _refusal(refusal: Refusal) -> dict[str, Any]:
         "region": refusal.move.region,
         "lever": refusal.move.lever.value,
         "wanted": refusal.move.after,
-        "narrowed_to": refusal.narrowed_to,
         "sentence": refusal.sentence,
     }

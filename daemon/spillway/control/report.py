@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from spillway.core.explain.sentence import Candidate
-from spillway.core.values.decision import Move, Reason, Refusal, ServiceAssessment, Verdict
+from spillway.core.values.decision import Candidate, Move, Reason, Refusal, ServiceAssessment, Verdict
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import Snapshot
 from spillway.core.values.units import ServiceName

@@ -19,7 +19,7 @@ from spillway.control.records import pass_record
 from spillway.control.report import Pass, TickReport
 from spillway.core import loop
 from spillway.core.act.reconcile import EDITED
-from spillway.core.explain.sentence import StepResult
+from spillway.core.loop import StepResult
 from spillway.core.values.decision import Plan, ServiceAssessment
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import Mode, Policy

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from spillway.core.estimate.backend import Facts
 from spillway.core.estimate.failover import posture_set
 from spillway.core.explain.reasons import reason
 from spillway.core.values.decision import BackendState, Lever, Reason
 from spillway.core.values.lifecycle import Event, event_of, next_phase
+from spillway.core.values.orders import HoldKind, Holds
 from spillway.core.values.overlay import BackendSetting, Posture, ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Missing, ObservedBackend, ObservedPolicy, Seen, ServiceView
 from spillway.core.values.state import BackendMemory, Flight, ServiceMemory
-from spillway.core.values.units import SCALER_STEP, legal_scaler
+from spillway.core.values.topology import Service
+from spillway.core.values.units import SCALER_STEP, ServiceName, legal_scaler
 
 
 def first_sight(memory: BackendMemory, *, member: bool, scaler: float, at: float) -> BackendMemory:
@@ -254,3 +257,25 @@ def _unseen(
 def _in_write(memory: ServiceMemory, region: str, policy: Policy, at: float) -> bool:
     """Whether a write of ours is so young that the listing may still show the old value."""
     return any(f.region == region and at - f.made_at < policy.timing.write_time for f in memory.flights)
+
+
+def without_departed(memory: ServiceMemory, service: Service) -> ServiceMemory:
+    """The memory without moves in flight of regions that the configuration no longer has."""
+    names = {b.region for b in service.backends}
+    flights = tuple(f for f in memory.flights if f.region is None or f.region in names)
+    return memory if flights == memory.flights else replace(memory, flights=flights)
+
+
+def with_lifecycle(
+    facts: tuple[Facts, ...], service: ServiceName, orders: Holds, policy: Policy, at: float
+) -> tuple[Facts, ...]:
+    """The belief with what time and orders alone bring to the state of each backend."""
+    found = []
+    for f in facts:
+        ordered = bool(orders.items) and (
+            orders.find(service, f.region, HoldKind.HOLD, HoldKind.PIN, HoldKind.DRAIN) is not None
+        )
+        held = at < f.memory.held_until or ordered
+        after = settle(f.memory, held=held, empty_for=policy.membership.drain_wait, at=at)
+        found.append(f if after is f.memory else replace(f, memory=after))
+    return tuple(found)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from spillway.core.decide.proposals import Accepted, Context, Proposal, each
 from spillway.core.estimate.backend import IDLE, Facts
 from spillway.core.estimate.demand import expected, leaping
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import hundredths
+from spillway.core.model.predict import Region, least_bad
 from spillway.core.model.service import Picture
-from spillway.core.values.decision import Change, Lever, Reason
+from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.policy import Window as Span
 from spillway.core.values.state import ServiceMemory
 
@@ -28,22 +31,20 @@ HOME_BAD = 0.5
 """Share of bad answers at which the home of a pinned service counts as lost."""
 
 
-def membership_changes(picture: Picture, *, stuck: bool = False) -> tuple[ServiceMemory, tuple[Change, ...]]:
-    """The memory with the leave timers, and the wanted joins, leaves and detachments.
+STUCK = 0.02
+"""Share of bad requests that no set of ceilings gets below from which a standby region is called (`least_bad`)."""
 
-    Args:
-        picture: The service.
-        stuck: True if even the best set of ceilings leaves many requests bad.
-    """
+
+def memberships(context: Context, _: Accepted) -> Iterable[Proposal]:
+    """Planned drains and their end, detachments, and one join or else one leave."""
+    picture = context.model
     changes = [*_planned(picture), *_detach(picture)]
     touched = {c.region for c in changes}
-    memory, leave = _leave(picture)
-    join = _join(picture, stuck=stuck)
-    for change in (join, leave):
+    for change in (_join(picture), _leave(picture)):
         if change is not None and change.region not in touched:
             changes.append(change)
             break
-    return memory, tuple(changes)
+    return each(changes)
 
 
 def forecast_far(picture: Picture) -> float:
@@ -57,7 +58,7 @@ def _leap(picture: Picture) -> float:
     return leaping(picture.memory.origins, picture.dead_time + LOOK_AHEAD)
 
 
-def _join(picture: Picture, *, stuck: bool) -> Change | None:
+def _join(picture: Picture) -> Change | None:
     """The standby whose joining helps most, if headroom falls short."""
     model, policy = picture.model, picture.policy
     if not any(f.backend.standby for f in picture.facts):
@@ -68,6 +69,7 @@ def _join(picture: Picture, *, stuck: bool) -> Change | None:
     potential = model.room(raised=True)
     home = _home_lost(picture)
     headroom = potential / expected - 1.0
+    stuck = least_bad(model) > STUCK * model.forecast
     if headroom >= policy.membership.join_below and home is None and not stuck:
         return None
     ramped = hundredths(policy.membership.join_scaler)
@@ -87,7 +89,7 @@ def _join(picture: Picture, *, stuck: bool) -> Change | None:
         why = reason("join-home", home=picture.service.home, why=home, region=name)
     else:
         why = reason("join-forecast", headroom=headroom, forecast=expected, capacity=potential, region=name)
-    return _membership(picture, facts, after=scaler, member=True, why=why)
+    return _membership(picture, facts, Purpose.JOIN, why, after=scaler)
 
 
 def _home_lost(picture: Picture) -> str | None:
@@ -106,31 +108,46 @@ def _home_lost(picture: Picture) -> str | None:
     return None
 
 
-def _leave(picture: Picture) -> tuple[ServiceMemory, Change | None]:
-    """Keep the timers of ample headroom, and the first joined standby whose time has come."""
-    model, policy, at = picture.model, picture.policy.membership, picture.at
-    if not any(f.backend.standby for f in picture.facts) and not picture.memory.roomy_since:
-        return picture.memory, None
-    timers = dict(picture.memory.roomy_since)
+def with_room_timers(picture: Picture) -> ServiceMemory:
+    """The memory with the time since which headroom without each joined standby has been ample."""
+    model, memory = picture.model, picture.memory
+    if not any(f.backend.standby for f in picture.facts) and not memory.roomy_since:
+        return memory
+    timers = dict(memory.roomy_since)
     kept: dict[str, float] = {}
-    chosen: Change | None = None
     expected = forecast_far(picture)
     for region, facts in zip(model.regions, picture.facts, strict=True):
         if not facts.backend.standby or not facts.serving or facts.memory.leaving:
             continue
+        # what cannot be seen neither starts nor ends a timer
         if model.forecast <= 0.0 or not _others_known(picture, facts):
             if region.name in timers:
                 kept[region.name] = timers[region.name]
             continue
-        without = model.room(raised=True) - min(region.capacity, region.ceiling) * (1.0 - region.bad)
-        if without / expected - 1.0 < policy.leave_above or not _home_well(picture):
+        if _roomy_without(picture, region, expected):
+            kept[region.name] = timers.get(region.name, picture.at)
+    roomy = tuple(sorted(kept.items()))
+    return memory if roomy == memory.roomy_since else replace(memory, roomy_since=roomy)
+
+
+def _roomy_without(picture: Picture, region: Region, expected: float) -> bool:
+    """Whether the others have ample headroom without `region`, and the home of a pinned service is well."""
+    rest = picture.model.room(raised=True) - min(region.capacity, region.ceiling) * (1.0 - region.bad)
+    return rest / expected - 1.0 >= picture.policy.membership.leave_above and _home_well(picture)
+
+
+def _leave(picture: Picture) -> Change | None:
+    """The first joined standby without which headroom has been ample for long enough; the others must be seen now."""
+    policy, at = picture.policy.membership, picture.at
+    for name, since in picture.memory.roomy_since:
+        facts = picture.fact(name)
+        if at - since < policy.leave_after or picture.model.forecast <= 0.0:
             continue
-        since = kept[region.name] = timers.get(region.name, at)
-        if chosen is None and at - since >= policy.leave_after:
-            why = reason("leave-idle", region=region.name, above=policy.leave_above, since=at - since)
-            chosen = _membership(picture, facts, after=0.0, member=True, why=why, leaving=True)
-    memory, roomy = picture.memory, tuple(sorted(kept.items()))
-    return memory if roomy == memory.roomy_since else replace(memory, roomy_since=roomy), chosen
+        if not _others_known(picture, facts):
+            continue
+        why = reason("leave-idle", region=name, above=policy.leave_above, since=at - since)
+        return _membership(picture, facts, Purpose.LEAVE, why, after=0.0)
+    return None
 
 
 def _others_known(picture: Picture, leaving: Facts) -> bool:
@@ -159,7 +176,7 @@ def _detach(picture: Picture) -> list[Change]:
             continue
         if memory.empty_since is not None and picture.at - memory.empty_since >= wait:
             why = reason("leave-detach", region=facts.region, empty=picture.at - memory.empty_since)
-            found.append(_membership(picture, facts, after=0.0, member=False, why=why))
+            found.append(_membership(picture, facts, Purpose.DETACH, why, after=0.0))
     return found
 
 
@@ -182,35 +199,26 @@ def _planned(picture: Picture) -> list[Change]:
             why = reason(
                 "drain-planned", region=facts.region, why=span.reason, lead=max(0.0, span.start - picture.at)
             )
-            found.append(
-                _membership(picture, facts, after=0.0, member=True, why=why, leaving=True, ordered=True)
-            )
+            found.append(_membership(picture, facts, Purpose.CALENDAR, why, after=0.0))
         elif span is None and facts.memory.leaving and not facts.backend.standby and not facts.serving:
             why = reason("join-planned-end", region=facts.region)
             scaler = hundredths(picture.policy.membership.join_scaler)
-            found.append(_membership(picture, facts, after=scaler, member=True, why=why, ordered=True))
+            found.append(_membership(picture, facts, Purpose.CALENDAR, why, after=scaler))
     return found
 
 
-def _membership(
-    picture: Picture,
-    facts: Facts,
-    *,
-    after: float,
-    member: bool,
-    why: Reason,
-    leaving: bool = False,
-    ordered: bool = False,
-) -> Change:
+def _membership(picture: Picture, facts: Facts, purpose: Purpose, why: Reason, *, after: float) -> Change:
+    """The change of one membership; a leave and a planned drain set the scaler to 0 first."""
+    member = facts.setting.member
     return Change(
         service=picture.service.name,
         region=facts.region,
         lever=Lever.MEMBERSHIP,
-        before=facts.setting.scaler if facts.setting.member else 0.0,
+        purpose=purpose,
+        before=facts.setting.scaler if member else 0.0,
         after=after,
         reason=why,
-        member=member,
-        was_member=facts.setting.member,
-        leaving=leaving,
-        ordered=ordered,
+        member=purpose is not Purpose.DETACH,
+        was_member=member,
+        leaving=after == 0.0 and purpose is not Purpose.DETACH,
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from spillway.core.decide.proposals import Accepted, Context, Proposal, each
 from spillway.core.estimate.dwell import hold_at
 from spillway.core.estimate.failover import auto_drained, ceiling_factor, posture_set
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.service import Picture
-from spillway.core.values.decision import Change, Lever
+from spillway.core.values.decision import Change, Lever, Purpose
 from spillway.core.values.overlay import Posture
 from spillway.core.values.state import ServiceMemory
 
@@ -66,33 +68,44 @@ def _harms(picture: Picture, posture: Posture) -> bool:
     return after.bad > model.base.bad + HARM * model.forecast
 
 
-def posture_change(picture: Picture) -> tuple[ServiceMemory, Change | None]:
-    """The memory with the posture called for, and the change once it has been called for long enough."""
-    memory, at = picture.memory, picture.at
-    found = called_for(picture)
+def with_posture_timer(picture: Picture) -> ServiceMemory:
+    """The memory with the posture that is called for, and since when."""
+    memory, found = picture.memory, called_for(picture)
     if found is None:
-        return memory, None
-    posture, headroom = found
+        return memory
+    posture, _ = found
     if posture is picture.posture:
-        if memory.posture_wanted is not None:
-            memory = replace(memory, posture_wanted=None)
-        return memory, None
-    if memory.posture_wanted is not posture:
-        return replace(memory, posture_wanted=posture, posture_since=at), None
+        return memory if memory.posture_wanted is None else replace(memory, posture_wanted=None)
+    if memory.posture_wanted is posture:
+        return memory
+    return replace(memory, posture_wanted=posture, posture_since=picture.at)
+
+
+def postures(context: Context, _: Accepted) -> Iterable[Proposal]:
+    """Another posture, once it has been called for long enough and by prediction harms nobody."""
+    picture = context.model
+    memory, at = picture.memory, picture.at
+    if memory.posture_wanted is None:
+        return ()
+    found = called_for(picture)
+    if found is None or found[0] is picture.posture:
+        return ()
+    posture, headroom = found
     if at - memory.posture_since < STEADY_SECONDS:
-        return memory, None
+        return ()
     if memory.posture_at and at - memory.posture_at < picture.policy.postures.dwell:
-        return memory, None
+        return ()
     if _harms(picture, posture):
-        return memory, None
+        return ()
     change = Change(
         service=picture.service.name,
         region=None,
         lever=Lever.POSTURE,
+        purpose=Purpose.POSTURE,
         before=0.0,
         after=0.0,
         reason=reason("posture", headroom=headroom),
         posture=posture,
         was_posture=picture.posture,
     )
-    return memory, change
+    return each([change])

@@ -1,23 +1,27 @@
-"""The way back: one step up for what has been well, and a tenth for what was closed and may be well again.
-
-Raises that a surge will need: what opens in steps with rests between them must begin before the others are full.
-"""
+"""The way back: one step up for what has been well, and a tenth for what was closed and may be well again."""
 
 from __future__ import annotations
 
-from spillway.core.decide.membership import SURGING, forecast_far
+from collections.abc import Iterable
+
+from spillway.core.decide.limits import LEAST_STEP
+from spillway.core.decide.membership import forecast_far
+from spillway.core.decide.overrides import scaler_change
+from spillway.core.decide.proposals import Accepted, Context, Proposal, each
 from spillway.core.estimate.backend import Facts
 from spillway.core.estimate.dwell import rested
-from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
-from spillway.core.model.constraints import KEEP, capped, hundredths, scaler_for
+from spillway.core.model.constraints import GROWN, KEEP, capped, hundredths, scaler_for
 from spillway.core.model.predict import Outcome, Region
 from spillway.core.model.service import Picture, shown_bad
-from spillway.core.values.decision import Change, Lever
+from spillway.core.values.decision import Purpose
 from spillway.core.values.units import SCALER_FLOOR
 
 FILLED = 0.95
 """Share of its likely capacity to which a region may be filled by opening it without need."""
+
+TROUBLE = 0.02
+"""Expected share of bad requests from which nothing is restored: first things first."""
 
 RESTORE_COST = 0.0005
 """Share of the demand that may become bad by opening a ceiling again: the model's own grain."""
@@ -47,12 +51,6 @@ QUOTA_KEEP = 1.04
 SWING = 1.06
 """Demand over its forecast with which a region is opened: an error in the total lands on the one region at the margin."""
 
-SINKS = 0.85
-"""Requests/s that a region takes over those that it was cut for from which the cut is far from enough: readings are good to a tenth."""
-
-LEAST_STEP = 0.05
-"""Smallest rise worth a write, unless it opens the ceiling fully."""
-
 
 def may_move(picture: Picture, facts: Facts, direction: int) -> bool:
     """Whether its rest is over: what the guards would refuse anyway is not planned with. -1 down, 1 up, 0 up as far as proven."""
@@ -62,70 +60,56 @@ def may_move(picture: Picture, facts: Facts, direction: int) -> bool:
     )
 
 
-def may_sink(picture: Picture, facts: Facts) -> bool:
-    """Whether a region may be cut again at once: it takes far less than its only cut in flight was made for.
-
-    The first minute of trouble is a healthy one in part, and promises too much. Only minutes count that are older than the
-    effect of that cut.
-    """
-    cuts = [f for f in picture.memory.flights if f.region == facts.region and f.after < f.before]
-    if len(cuts) != 1 or not isinstance(facts.window, Window):
-        return False
-    region = picture.model.regions[picture.model.index(facts.region)]
-    old = facts.window.end <= cuts[0].made_at + picture.policy.timing.effect
-    return old and region.proven and region.takes < SINKS * cuts[0].takes
-
-
-def restores(picture: Picture) -> tuple[Change, ...]:
+def restores(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """One step up for each lowered region that has been well, where the model sees no harm; lowest first."""
-    model, rhythm = picture.model, picture.policy.rhythm
+    picture, model = context.model, accepted.model
     ready = sorted(
         (r.scaler, r.name, i)
         for i, (r, f) in enumerate(zip(model.regions, picture.facts, strict=True))
-        if 0.0 < r.scaler < 1.0 and r.movable and well_rested(picture, f)
+        if 0.0 < r.scaler < 1.0 and r.movable and r.name not in accepted.regions and well_rested(picture, f)
     )
-    if not ready:
-        return ()  # the usual case, which should not cost a look at a busier world
-    scalers = list(model.scalers)
+    # 1. nothing is restored while something is wrong, or a cut is on its way
+    trouble = model.base.bad > TROUBLE * model.forecast
+    if not ready or model.forecast <= 0.0 or trouble or cutting(picture):
+        return ()
+    # 2. judge by a busier world: an error in the total lands on the one region at the margin
     busy = model.busier(SWING)
-    allowed = busy.base.bad + RESTORE_COST * busy.forecast
-    changes = []
+    base, scalers, changes = busy.base, list(model.scalers), []
+    allowed = base.bad + RESTORE_COST * busy.forecast
     for now, name, i in ready:
-        region, since = model.regions[i], picture.facts[i].memory.well_since
-        brim = capped(region, FILLED)
-        for wanted in (now + rhythm.up_step, now + rhythm.up_step / 2, min(now + rhythm.up_step, brim)):
-            after = hundredths(wanted)
-            if region.doubted:
-                after = min(after, max(now, _gentle(region)))
+        # 3. the largest step that makes nearly no request bad and does not fill the region
+        for after in _steps(model.regions[i], picture.policy.rhythm.up_step):
             if after - now < min(LEAST_STEP, 1.0 - now) - 1e-9:
                 continue
-            scalers[i] = after
-            outcome = busy.outcome(scalers)
-            if outcome.bad <= allowed and _fits(picture, outcome, busy.base, i):
-                changes.append(
-                    Change(
-                        service=picture.service.name,
-                        region=name,
-                        lever=Lever.SCALER,
-                        before=now,
-                        after=after,
-                        reason=reason(
-                            "restore",
-                            region=name,
-                            well=picture.at - (since if since is not None else picture.at),
-                            bad_after=outcome.share(busy.forecast),
-                        ),
-                    )
-                )
+            outcome = busy.outcome([*scalers[:i], after, *scalers[i + 1 :]])
+            if outcome.bad <= allowed and _fits(model.regions[i], outcome, base, i):
+                scalers[i] = after
+                since = picture.facts[i].memory.well_since
+                lasted = picture.at - (since if since is not None else picture.at)
+                share = outcome.share(busy.forecast)
+                why = reason("restore", region=name, well=lasted, bad_after=share)
+                changes.append(scaler_change(picture, name, after, Purpose.RESTORE, why))
                 break
-            scalers[i] = now
-    return tuple(changes)
+    return [Proposal(changes=(change,)) for change in changes]
 
 
-def _fits(picture: Picture, outcome: Outcome, base: Outcome, i: int) -> bool:
+def _steps(region: Region, up_step: float) -> list[float]:
+    """Scalers to try, largest first; a region in doubt goes no further than can hurt little."""
+    now = region.scaler
+    full = capped(region, FILLED)
+    steps = [hundredths(s) for s in (now + up_step, now + up_step / 2, min(now + up_step, full))]
+    return [min(s, max(now, _gentle(region))) for s in steps] if region.doubted else steps
+
+
+def cutting(picture: Picture) -> bool:
+    """Whether a cut is on its way, and its effect not seen yet."""
+    return any(f.after < f.before for f in picture.memory.flights)
+
+
+def _fits(region: Region, outcome: Outcome, base: Outcome, i: int) -> bool:
     """Whether the region would not be filled to the brim: its target may flatter it, and nobody needs it yet."""
     load = outcome.flow.loads[i]
-    return load <= max(FILLED * picture.model.regions[i].likely, 1.005 * base.flow.loads[i])
+    return load <= max(FILLED * region.likely, GROWN * base.flow.loads[i])
 
 
 def _gentle(region: Region) -> float:
@@ -146,34 +130,23 @@ def well_rested(picture: Picture, facts: Facts) -> bool:
     return may_move(picture, facts, 1)
 
 
-def probes(picture: Picture) -> tuple[Change, ...]:
+def probes(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """A tenth for each region that was closed by a scaler of 0 and whose health checks pass."""
-    changes = []
-    for region, facts in zip(picture.model.regions, picture.facts, strict=True):
+    picture, changes = context.model, []
+    for region, facts in zip(accepted.model.regions, picture.facts, strict=True):
         memory = facts.memory
         if memory.empty_since is None or not may_reopen(picture, region, facts):
             continue
         if not _hopeful(picture, region, facts):
             continue
-        changes.append(
-            Change(
-                service=picture.service.name,
-                region=region.name,
-                lever=Lever.SCALER,
-                before=0.0,
-                after=SCALER_FLOOR,
-                reason=reason("probe", region=region.name, empty=picture.at - memory.empty_since),
-            )
-        )
-    return tuple(changes)
+        why = reason("probe", region=region.name, empty=picture.at - memory.empty_since)
+        changes.append(scaler_change(picture, region.name, SCALER_FLOOR, Purpose.PROBE, why))
+    return each(changes)
 
 
-def short_soon(picture: Picture, *, raised: bool = False) -> bool:
-    """Whether the open regions count as short by the time at which one that is opened now carries load.
-
-    With their ceilings as they are, or even once they are all `raised`.
-    """
-    return forecast_far(picture) > NEEDED_ROOM * picture.model.room(raised=raised)
+def short_soon(picture: Picture) -> bool:
+    """Whether the open regions count as short, ceilings raised and all, by the time at which one that is opened now carries load."""
+    return forecast_far(picture) > NEEDED_ROOM * picture.model.room(raised=True)
 
 
 def may_reopen(picture: Picture, region: Region, facts: Facts) -> bool:
@@ -196,44 +169,6 @@ def _hopeful(picture: Picture, region: Region, facts: Facts) -> bool:
     model = picture.model
     harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(facts))
     chance = PROBE_HOPE if harm <= HARMLESS * model.forecast else SURE_HOPE
-    if short_soon(picture, raised=True):
+    if short_soon(picture):
         chance = NEEDED_HOPE
     return likely_well(picture, region, facts, chance)
-
-
-def pre_scale(picture: Picture) -> tuple[Change, ...]:
-    """A whole step up for each lowered or closed region that is as likely well as not, while a surge fills the others.
-
-    How far demand will rise is not known, so no ceiling is fitted to it. What is opened in vain costs a part of what goes
-    there until it is seen; what is opened too late costs all of what queues everywhere.
-    """
-    model, step = picture.model, picture.policy.rhythm.up_step
-    rising = [
-        region
-        for region, facts in zip(model.regions, picture.facts, strict=True)
-        if region.scaler < 1.0 and _may_rise(picture, region, facts)
-    ]
-    if not rising:
-        return ()  # the usual case, which should not cost a look ahead
-    expected = forecast_far(picture)
-    if expected < SURGING * model.demand or not short_soon(picture):
-        return ()
-    return tuple(
-        Change(
-            service=picture.service.name,
-            region=region.name,
-            lever=Lever.SCALER,
-            before=region.scaler,
-            after=min(1.0, round(region.scaler + step, 2)),
-            reason=reason("foresee", region=region.name, demand=model.demand, expected=expected),
-        )
-        for region in rising
-    )
-
-
-def _may_rise(picture: Picture, region: Region, facts: Facts) -> bool:
-    """Whether a region has rested, and is as likely well as not."""
-    if region.scaler == 0.0:
-        return may_reopen(picture, region, facts) and likely_well(picture, region, facts, NEEDED_HOPE)
-    well = not region.doubted or region.hope >= NEEDED_HOPE
-    return well and region.movable and region.fresh and not region.dead and may_move(picture, facts, 1)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.backend import bad_share
 from spillway.core.estimate.dwell import penalised
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
-from spillway.core.model.constraints import capped
 from spillway.core.model.service import Picture
-from spillway.core.values.decision import Change, Lever, Verdict
+from spillway.core.values.decision import Lever, Verdict
 from spillway.core.values.state import Flight, ServiceMemory
 
 TOLERANCE = 0.02
@@ -26,9 +24,6 @@ PATIENCE = 4.0
 ERROR_WEIGHT = 0.2
 """Weight of the newest verdict in the model's mean error."""
 
-LEAST_BACK = 0.01
-"""Smallest way back that is a move at all (reference: no-op suppression)."""
-
 SHOWS = 1.15
 """Load over the new ceiling above which a cut has plainly not arrived yet."""
 
@@ -39,14 +34,8 @@ class Review:
 
     memory: ServiceMemory
     verdicts: tuple[Verdict, ...]
-    undo: tuple[Change, ...]
-
-
-def bad_share(facts: Sequence[Facts]) -> float | None:
-    """Share of bad answers of the whole service in the judged minutes, or None where nothing is known."""
-    windows = [f.window for f in facts if isinstance(f.window, Window)]
-    answers = sum(w.answers for w in windows)
-    return sum(w.bad * w.answers for w in windows) / answers if answers > 0 else None
+    disappointed: tuple[tuple[Flight, float], ...] = ()
+    """Moves that made things worse, with the share of bad requests that was observed."""
 
 
 def arrived(flight: Flight, picture: Picture) -> bool:
@@ -86,12 +75,12 @@ def measure(picture: Picture) -> ServiceMemory:
 def review(picture: Picture) -> Review:
     """Judge every flight whose effect can be seen by now."""
     if not picture.memory.flights:
-        return Review(memory=picture.memory, verdicts=(), undo=())
+        return Review(memory=picture.memory, verdicts=())
     memory = measure(picture)
     observed = bad_share(picture.facts)
     kept: list[Flight] = []
     verdicts: list[Verdict] = []
-    undo: list[Change] = []
+    disappointed: list[tuple[Flight, float]] = []
     for flight in memory.flights:
         age = picture.at - flight.made_at
         given_up = age >= PATIENCE * picture.dead_time
@@ -109,10 +98,9 @@ def review(picture: Picture) -> Review:
             if flight.after > flight.before:
                 ours = penalised(memory.backend(flight.region), picture.policy.rhythm, picture.at)
                 memory = memory.with_backend(ours)
-            back = _undo(flight, observed, picture)
-            if back is not None:
-                undo.append(back)
-    return Review(memory=replace(memory, flights=tuple(kept)), verdicts=tuple(verdicts), undo=tuple(undo))
+            disappointed.append((flight, observed))
+    memory = replace(memory, flights=tuple(kept))
+    return Review(memory=memory, verdicts=tuple(verdicts), disappointed=tuple(disappointed))
 
 
 def _judge(flight: Flight, observed: float, picture: Picture) -> Verdict:
@@ -147,42 +135,4 @@ def _to_blame(flight: Flight, picture: Picture) -> bool:
     return any(
         f.region != flight.region and f.serving and not f.dead and f.estimate.saturated_rate is not None
         for f in picture.facts
-    )
-
-
-def _undo(flight: Flight, observed: float, picture: Picture) -> Change | None:
-    """The way back, where the model, wiser by now, agrees that it is better; an undo is not undone.
-
-    What has turned out smaller since is opened only to what it can take, unless all of it does less harm.
-    """
-    if flight.after < flight.before:
-        return None  # what its receivers cannot take is known by now: the next decision weighs it with all the rest
-    if flight.undoes or flight.lever is not Lever.SCALER or flight.region is None:
-        return None
-    model = picture.model
-    i = model.index(flight.region)
-    region = model.regions[i]
-    if region.scaler != flight.after or not region.movable:
-        return None
-    low, high = sorted((flight.before, flight.after))
-    values = (flight.before, min(high, max(low, capped(region))))
-    bad, back = min((model.outcome_with(i, value).bad, value) for value in values)
-    now = model.base
-    if abs(back - flight.after) < LEAST_BACK:
-        return None
-    if bad >= now.bad * (1.0 - picture.policy.rhythm.margin):
-        return None
-    return Change(
-        service=picture.service.name,
-        region=flight.region,
-        lever=Lever.SCALER,
-        before=flight.after,
-        after=back,
-        reason=reason(
-            "undo",
-            region=flight.region,
-            ago=picture.at - flight.made_at,
-            predicted=flight.predicted,
-            observed=observed,
-        ),
     )

@@ -389,3 +389,10 @@ def _opened(facts: Facts, newest: float) -> bool:
 def _left(facts: Facts) -> Facts:
     memory = facts.memory
     return replace(facts, memory=replace(memory, estimate=replace(memory.estimate, served=0.0)))
+
+
+def bad_share(facts: Sequence[Facts]) -> float | None:
+    """Share of bad answers of the whole service in the judged minutes, or None where nothing is known."""
+    windows = [f.window for f in facts if isinstance(f.window, Window)]
+    answers = sum(w.answers for w in windows)
+    return sum(w.bad * w.answers for w in windows) / answers if answers > 0 else None

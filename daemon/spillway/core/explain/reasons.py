@@ -46,10 +46,9 @@ def rows(kind: Kind, *texts: tuple[str, str, str]) -> tuple[Template, ...]:
 
 GUARDS = rows(
     Kind.GUARD,
-    ("legal-value", "{value:.3f} is no legal scaler; {left} is", "Google takes 0 or 0.1 to 1.0."),
     (
         "last-backend",
-        "{region} is the only region that would serve; it stays open",
+        "no region would serve",
         "Never the last backend to 0.",
     ),
     (
@@ -137,9 +136,9 @@ GUARDS = rows(
         "Nothing can be shed to anybody, so its ceiling rests.",
     ),
     (
-        "no-gain",
-        "what the guards left would make {after:.2%} of the requests bad (now {before:.2%})",
-        "Half a move can be worse than none.",
+        "keeps-capacity",
+        "{region} is closed only for answers that are bad at any load",
+        "`triggers.drain_error_ratio`: a region that is short of machines keeps what it can carry.",
     ),
     ("unsafe-plan", "the plan refused itself: {why}", "A defect or a race: nothing is written."),
 )
@@ -193,6 +192,11 @@ ALARMS = rows(
         "Two hands on one lever.",
     ),
     ("region-dead", "{region} has {healthy} of {total} endpoints healthy", "The region is down."),
+    (
+        "unsafe-plan-alarm",
+        "the plan broke a constraint and was refused whole: {why}",
+        "Nothing was written. A defect of Spillway: report it with the journal of the tick.",
+    ),
     ("panic-alarm", "{bad} of {count} regions look bad or blind at once", "Measurement or catastrophe."),
 )
 
@@ -279,11 +283,6 @@ MOVES = rows(
         "revert-edit",
         "somebody else lowered the ceiling of {region}, which is well: put it back; expected bad requests {bad_before:.1%} -> {bad_after:.1%}",
         "An edit from outside is left alone for one dwell, unless it takes what the service cannot spare.",
-    ),
-    (
-        "foresee",
-        "demand grows from {demand:.0f} towards {expected:.0f} req/s: raise the ceiling of {region} before the others are full",
-        "A region is opened in steps that rest in between; one that begins when the others are full ends too late.",
     ),
     (
         "probe",

@@ -1,47 +1,12 @@
-"""What the two entrances give back."""
+"""One sentence about a step: what is done and why, or why nothing is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from spillway.core.values.decision import Move, Plan, Reason, Refusal, ServiceAssessment, Verdict
-from spillway.core.values.overlay import Overlay
-from spillway.core.values.state import ControllerMemory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """What deciding for one service looked at, in shares of bad requests: for the journal."""
-
-    service: str
-    bad_now: float
-    bad_best: float
-    name: str
-    second: str
-    second_bad: float
-    least: float
-    """Share of bad requests that no set of ceilings gets below."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepResult:
-    """One step: what the core thinks, what it wants, what is left of that, and one sentence about it."""
-
-    assessment: tuple[ServiceAssessment, ...]
-    wanted: tuple[Move, ...]
-    """All moves before the guards."""
-    advice: tuple[Move, ...]
-    """Moves that passed the guards of services whose mode only observes or recommends."""
-    refusals: tuple[Refusal, ...]
-    plan: Plan
-    """What is to be written now; `plan.overlay` is the overlay to go on with once that is done."""
-    overlay: Overlay
-    """The overlay to go on with if nothing is written: edits from outside are taken over in it."""
-    memory: ControllerMemory
-    verdicts: tuple[Verdict, ...]
-    alarms: tuple[Reason, ...]
-    sentence: str
-    candidates: tuple[Candidate, ...] = ()
+from spillway.core.estimate.backend import is_known
+from spillway.core.explain.assessment import failing
+from spillway.core.explain.reasons import reason
+from spillway.core.model.service import Picture
+from spillway.core.values.decision import Candidate, Move, Plan, Refusal
 
 
 def tell(plan: Plan, advice: tuple[Move, ...], refusals: tuple[Refusal, ...], quiet: str, mode: str) -> str:
@@ -50,10 +15,9 @@ def tell(plan: Plan, advice: tuple[Move, ...], refusals: tuple[Refusal, ...], qu
         return "; ".join(line(m) for m in plan.moves)
     if advice:
         return f"nothing done, because the mode is {mode}; advice: " + "; ".join(line(m) for m in advice)
-    gone = [r for r in refusals if r.narrowed_to is None]
-    if gone:
-        more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
-        first = gone[0]
+    if refusals:
+        more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+        first = refusals[0]
         move = first.move
         return f"nothing done, because {first.sentence}{more}; wanted: {_where(move)} {move.lever} {move.before} -> {move.after}"
     return f"nothing done, because {quiet}"
@@ -66,3 +30,27 @@ def line(move: Move) -> str:
 
 def _where(move: Move) -> str:
     return f"{move.service}/{move.region}" if move.region else move.service
+
+
+def quiet_reason(picture: Picture, candidate: Candidate | None) -> str:
+    """Why nothing is proposed for a service."""
+    model = picture.model
+    if model.forecast <= 0.0:
+        return reason("no-data").sentence
+    if candidate is not None:
+        numbers = {"bad": candidate.bad_now, "best": candidate.bad_best, "least": candidate.least}
+        return reason("no-better", **numbers).sentence
+    if picture.memory.flights:
+        count = len(picture.memory.flights)
+        return reason("in-flight", moves="1 move is" if count == 1 else f"{count} moves are").sentence
+    headroom = f"{model.potential / model.forecast - 1.0:.0%}"
+    members = sum(r.member for r in model.regions)
+    sick = failing(picture.facts, picture.policy.slo)
+    if sick is not None:
+        return sick.sentence
+    well = sum(is_known(f) and f.serving and not f.dead for f in picture.facts)
+    if not well:
+        return reason("no-data").sentence
+    which = f"all {members}" if well == members else f"{well} of {members}"
+    who = "its one region is" if members == 1 else f"{which} regions are"
+    return reason("all-well", regions=who, headroom=headroom).sentence

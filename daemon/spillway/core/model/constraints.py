@@ -1,63 +1,59 @@
-"""What the search for ceilings may do, and the ceilings that follow from what a region takes.
+"""What a set of ceilings may not break: stated once, used by proposals, search, plan and tests.
 
-What no plan may break: open regions, and effective capacity against demand.
+Six constraints, each against the set that stood before ("no worse than before" is always enough):
 
-What the guards would say to a set of ceilings, as the search needs to know it: priced, and with the ways round it.
+1. Serving regions: at least `floors.min_serving_regions` stay open and alive, and never is the last one closed.
+2. Ceilings: sum(target x scaler x healthy share) >= floor, or what is surely carried >= floor.
+3. Carried: what the open regions carry well >= floor, floor = SWING x max(demand, forecast, slow average) x (1 + reserve).
+4. Receivers: no region that gains load is pushed past `floors.receiver_limit` of what it is expected to take, unless all
+   regions together are short and the set saves the policy's margin of the bad requests.
+5. One drain at a time.
+6. A set is whole: its raises belong to its cuts, so it is accepted whole or refused whole.
+
+A drain of a dead region keeps 1 and 2 alone: nothing was learned that the region could still give.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, floor
+from typing import NamedTuple
 
 from spillway.core.model.predict import Model, Outcome, Region
-from spillway.core.model.service import Picture
 from spillway.core.model.waterfall import pour
-from spillway.core.values.overlay import ServiceSetting
 from spillway.core.values.units import SCALER_FLOOR
 
-SLIVER = 0.85
-"""Share of its capacity from which a ceiling counts as all of it for the floor of what is carried."""
+FULLY_OPEN = 0.85
+"""Share of its capacity from which a ceiling counts as all of it: a ceiling a little under the capacity takes nothing away."""
 
 KEEP = 0.9
 """Share of its capacity that a capped region keeps."""
 
+TARGET_ROOM = 1.1
+"""Capacity that a region may have over its target: operators choose it with room to spare."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What the search may do."""
+SWING = 1.03
+"""Demand now over its smoothed, minutes-old estimate: a floor must hold for what is really there at the write."""
 
-    movable: tuple[bool, ...]
-    lowest: tuple[float, ...]
-    """Smallest scaler for each region: 0 where it may be closed."""
-    highest: tuple[float, ...]
-    """Largest scaler for each region."""
-    receiver_limit: float
-    nominal: tuple[float, ...]
-    """Target x healthy share of each region, requests/s: what a floor counts for an open ceiling."""
-    floor: float
-    """Sum of nominal x scaler that must stay, requests/s."""
-    sure: float
-    """Requests/s that must be known to be carried well where that sum is less."""
-    carries: float
-    """Requests/s that all open regions together must be able to carry well."""
-    measured: bool
-    """True if some region is seen to be saturated: a shortage of targets alone is no shortage of machines."""
-    tight: bool
-    """True if all regions together cannot carry what a floor demands: then receivers are filled past their limit if need be."""
-    short: bool
-    """True if all regions together cannot carry the forecast."""
+GROWN = 1.005
+"""Loads that grow by less than this factor do not grow."""
+
+ROUNDING = 1e-6
+"""Rounding allowed to a floor, as a share of it."""
+
+BREACH_PRICE = 1000.0
+"""Bad requests/s that one request/s below a floor is worth in the search: a set that breaks a floor is refused, so no saving
+may make up for it."""
+
+_ROUNDING_RPS = 1e-6
+"""Requests/s: loads nearer than this are equal."""
 
 
 def hundredths(value: float) -> float:
     """The scaler at or below `value` in hundredths, never between 0 and the smallest legal one."""
     return min(1.0, max(SCALER_FLOOR, floor(value * 100.0 + 1e-6) / 100.0))
-
-
-def capped(region: Region, keep: float = KEEP) -> float:
-    """The scaler at which `region` is full at `keep` of what it can take."""
-    return scaler_for(region, keep * region.takes)
 
 
 def scaler_for(region: Region, rate: float) -> float:
@@ -67,169 +63,238 @@ def scaler_for(region: Region, rate: float) -> float:
     return hundredths(rate / region.ceiling)
 
 
-def edge_of(region: Region) -> float:
-    """Requests/s of ceiling from which all that `region` can take is known to be open.
-
-    A ceiling beyond what a region was found to take is no capacity, and lowering it takes none away, nor does the sliver
-    below. Where nothing was found, its target counts to the last request.
-    """
-    return SLIVER * region.likely if region.proven else region.likely
+def capped(region: Region, keep: float = KEEP) -> float:
+    """The scaler at which `region` is full at `keep` of what it can take."""
+    return scaler_for(region, keep * region.takes)
 
 
-UNPROVEN_ROOM = 1.1
-"""Capacity that a region may have over its target: operators choose it with room to spare."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A constraint that a set breaks: the reason code and the numbers of its sentence."""
 
-SWING = 1.03
-"""Demand now over its smoothed, minutes-old estimate: a floor must hold for what is really there at the write."""
-
-
-def effective_of(picture: Picture, scalers: Sequence[float]) -> float:
-    """Requests/s that all open regions together carry well under `scalers`, in the order of the model's regions.
-
-    A ceiling a little under the capacity takes nothing away: nobody plans with that sliver.
-    Where demand exceeds all ceilings, Google overfills them in proportion, so what a region carries is its share.
-    """
-    model = picture.model
-    opened = [s * r.ceiling for r, s in zip(model.regions, scalers, strict=True)]
-    if sum(opened) < model.forecast:
-        opened = list(pour(model.origins, opened).loads)
-    return sum(
-        (r.likely if o >= SLIVER * r.likely else o) * (1.0 - r.bad)
-        for r, o in zip(model.regions, opened, strict=True)
-        if not r.dead
-    )
+    code: str
+    numbers: Mapping[str, object]
 
 
-def sure_of(picture: Picture, scalers: Sequence[float]) -> float:
-    """Requests/s that all open regions together are known to carry well under `scalers` (`edge_of`)."""
-    total = 0.0
-    for region, scaler in zip(picture.model.regions, scalers, strict=True):
-        if not region.dead:
-            opened = scaler * region.ceiling
-            total += (region.likely if opened >= edge_of(region) else opened) * (1.0 - region.bad)
-    return total
+class _Row(NamedTuple):
+    """What the constraints ask of one region, in requests/s."""
+
+    ceiling: float
+    """At scaler 1."""
+    likely: float
+    open_from: float
+    """Ceiling from which the region counts as fully open."""
+    surely_open_from: float
+    """The same where only what was learned of the region itself counts; its whole target where nothing was."""
+    well: float
+    """Share of its answers that is well; a dead region carries nothing."""
+    nominal: float
+    """Target x healthy share."""
+    receives: float
+    """Load past which it counts as pushed."""
 
 
-def nominal_of(picture: Picture, scalers: Sequence[float]) -> float:
-    """Requests/s of target x scaler x healthy share over all members: effective capacity as Google's own terms have it."""
-    return sum(s * (f.target or 0.0) * f.share for f, s in zip(picture.facts, scalers, strict=True))
+@dataclass(frozen=True, kw_only=True)
+class Constraints:
+    """The constraints of one service at one moment, before any set is known."""
 
+    model: Model
+    floor: float
+    """Requests/s that must be carried well: see `floor_of`."""
+    ceilings_floor: float
+    """Requests/s of ceilings that must stay; 0 in a shortage that no setting could mend."""
+    nominal: tuple[float, ...]
+    """Target x healthy share of each region, requests/s."""
+    min_serving: int
+    receiver_limit: float
+    margin: float
+    """Share of the bad requests that a set must save in a shortage to push a receiver."""
 
-def scalers_of(picture: Picture, setting: ServiceSetting) -> tuple[float, ...]:
-    """The scalers of a setting in the order of the model's regions; 0 for what is no member."""
-    by_region = {b.region: b.scaler if b.member else 0.0 for b in setting.backends}
-    return tuple(by_region[r.name] for r in picture.model.regions)
-
-
-def serving_of(picture: Picture, scalers: Sequence[float]) -> int:
-    """Regions that are open and not dead under `scalers`."""
-    return sum(1 for r, s in zip(picture.model.regions, scalers, strict=True) if s > 0.0 and not r.dead)
-
-
-def floor_of(picture: Picture) -> float:
-    """Requests/s of effective capacity that must stay: the largest of demand, forecast and usual demand, x (1 + reserve).
-
-    The last, as holes in the metrics and answers that fail to come look like less demand: clients do not leave by the half
-    within a minute, and what cannot be seen is not gone.
-    """
-    demand = max(picture.model.demand, picture.model.forecast, picture.memory.usual)
-    return SWING * demand * (1.0 + picture.policy.floors.reserve)
-
-
-def tight(picture: Picture) -> bool:
-    """Whether all member regions together cannot carry what a floor demands, ceilings opened and all."""
-    return picture.model.potential < floor_of(picture)
-
-
-def nominal_floor(picture: Picture) -> float:
-    """Requests/s of ceilings that must stay: `floor_of`, or 0 in a shortage, where no setting could keep it.
-
-    Google then overfills all in proportion to their ceilings, whose sum limits nothing: what must not fall is what the
-    regions carry. A shortage of what is believed is none yet: the floor goes only where it could not be kept if all that is
-    in doubt were well, standby regions included.
-    """
-    floor = floor_of(picture)
-    able = 0.0
-    for region, facts in zip(picture.model.regions, picture.facts, strict=True):
-        if not region.dead:
-            able += max(region.capacity, region.high) * (1.0 if region.proven else UNPROVEN_ROOM)
-            able += 0.0 if region.member else (facts.target or 0.0)
-    least = min(picture.model.demand, picture.model.forecast) * (1.0 + picture.policy.floors.reserve)
-    return 0.0 if able < least else floor
-
-
-PUSHED_PRICE = 5.0
-"""Bad requests/s that one request/s past a receiver's limit is worth in the search: the guard would refuse it."""
-
-FLOOR_PRICE = 1000.0
-"""Bad requests/s that one request/s below the capacity floor is worth in the search: the guard would refuse it."""
-
-GRAIN = 1.005
-"""Loads that grow by less than this factor do not grow."""
-
-
-class Foresight:
-    """The capacity guards over one search (`guards.capacity`), each number looked up once."""
-
-    def __init__(self, model: Model, bounds: Bounds, base: Outcome) -> None:
-        self._model, self._bounds, self._base = model, bounds, base
-        self.limits = [r.receives(bounds.receiver_limit) for r in model.regions]
-        """Load of each region beyond which it counts as pushed."""
-        self._rows = [
-            (
-                r.ceiling,
-                r.likely,
-                SLIVER * r.likely,
-                edge_of(r),
-                0.0 if r.dead else 1.0 - r.bad,
-                nominal,
-                limit,
-                load * GRAIN,
+    @cached_property
+    def rows(self) -> tuple[_Row, ...]:
+        """One row for each region."""
+        return tuple(
+            _Row(
+                ceiling=r.ceiling,
+                likely=r.likely,
+                open_from=FULLY_OPEN * r.likely,
+                surely_open_from=FULLY_OPEN * r.likely if r.proven else r.likely,
+                well=0.0 if r.dead else 1.0 - r.bad,
+                nominal=nominal,
+                receives=r.receives(self.receiver_limit),
             )
-            for r, nominal, limit, load in zip(
-                model.regions, bounds.nominal, self.limits, base.flow.loads, strict=True
-            )
-        ]
-        """What `price` asks of each region, looked up once; a dead one carries nothing."""
+            for r, nominal in zip(self.model.regions, self.nominal, strict=True)
+        )
 
-    def price(self, outcome: Outcome) -> float:
-        """The score, with what pushes receivers past their limit."""
-        below, sure, short, pushed = self._bounds.floor, self._bounds.sure, self._bounds.carries, 0.0
-        overfilled = outcome.flow.overfilled
-        for scaler, load, (ceiling, likely, sliver, edge, well, nominal, limit, before) in zip(
-            outcome.scalers, outcome.flow.loads, self._rows, strict=True
+    @property
+    def tight(self) -> bool:
+        """Whether all member regions together cannot carry what the floor demands, ceilings opened and all."""
+        return self.model.potential < self.floor
+
+    @property
+    def short(self) -> bool:
+        """Whether receivers could not stay under their limit even if all ceilings were open."""
+        return self.model.forecast > self.receiver_limit * self.model.potential or self.tight
+
+    def serving(self, scalers: Sequence[float]) -> int:
+        """Regions that are open and not dead."""
+        return sum(1 for r, s in zip(self.model.regions, scalers, strict=True) if s > 0.0 and not r.dead)
+
+    def ceilings(self, scalers: Sequence[float]) -> float:
+        """Requests/s of target x scaler x healthy share over all members: capacity as Google's own terms have it."""
+        return sum(s * row.nominal for s, row in zip(scalers, self.rows, strict=True))
+
+    def surely_carried(self, scalers: Sequence[float]) -> float:
+        """Requests/s that all open regions together are known to carry well.
+
+        A ceiling beyond what a region was found to take is no capacity, and lowering it takes none away. Where nothing was
+        found, its target counts to the last request.
+        """
+        return sum(
+            [
+                (row.likely if s * row.ceiling >= row.surely_open_from else s * row.ceiling) * row.well
+                for s, row in zip(scalers, self.rows, strict=True)
+            ]
+        )
+
+    def carried(self, scalers: Sequence[float]) -> float:
+        """Requests/s that all open regions together carry well.
+
+        Where demand exceeds all ceilings, Google overfills them in proportion, so what a region carries is its share.
+        """
+        opened = [s * row.ceiling for s, row in zip(scalers, self.rows, strict=True)]
+        if sum(opened) < self.model.forecast:
+            opened = list(pour(self.model.origins, opened).loads)
+        return sum(
+            [
+                (row.likely if o >= row.open_from else o) * row.well
+                for o, row in zip(opened, self.rows, strict=True)
+            ]
+        )
+
+    def against(self, before: Outcome) -> Baseline:
+        """The constraints for sets that follow `before`."""
+        return Baseline(
+            constraints=self,
+            before=before,
+            serving_least=min(max(1, self.min_serving), self.serving(before.scalers)),
+            ceilings_least=min(self.ceilings_floor, self.ceilings(before.scalers)),
+            surely_least=min(self.floor, self.surely_carried(before.scalers)),
+            carried_least=min(self.floor, self.carried(before.scalers)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """The constraints against the set that stands: what each must keep, and what a new set lacks of it."""
+
+    constraints: Constraints
+    before: Outcome
+    serving_least: int
+    ceilings_least: float
+    surely_least: float
+    carried_least: float
+
+    def broken(
+        self, scalers: Sequence[float], shed: Collection[str] = (), *, dead_drain: bool = False
+    ) -> Violation | None:
+        """The first constraint that these scalers break, or None.
+
+        Args:
+            scalers: In the order of the model's regions.
+            shed: Regions that give load away: they receive none.
+            dead_drain: True if only dead regions are drained.
+        """
+        found = self.broken_floor(scalers, dead_drain=dead_drain)
+        if found is not None or dead_drain:
+            return found
+        return self._pushed(scalers, shed)
+
+    def broken_floor(self, scalers: Sequence[float], *, dead_drain: bool = False) -> Violation | None:
+        """The first floor that these scalers break, or None: serving regions, ceilings, what is carried."""
+        rules = self.constraints
+        serving = rules.serving(scalers)
+        if serving < self.serving_least or not any(scalers):
+            last = serving == 0 or not any(scalers)
+            code = "last-backend" if last else "floor-regions"
+            return Violation(code=code, numbers={"left": serving, "floor": max(1, rules.min_serving)})
+        rounding = ROUNDING * rules.floor
+        left = rules.ceilings(scalers)
+        if left < self.ceilings_least - rounding:
+            surely = rules.surely_carried(scalers)
+            if surely < self.surely_least - rounding:
+                return self._capacity(left, rules.ceilings(self.before.scalers))
+        left = rules.carried(scalers)
+        if left < self.carried_least - rounding and not dead_drain:
+            return self._capacity(left, rules.carried(self.before.scalers))
+        return None
+
+    def _capacity(self, after: float, before: float) -> Violation:
+        numbers = {"after": after, "before": before, "floor": self.constraints.floor}
+        return Violation(code="floor-capacity", numbers=numbers)
+
+    def _pushed(self, scalers: Sequence[float], shed: Collection[str]) -> Violation | None:
+        """Whether a receiver is pushed past its limit; in a shortage the set must at least make fewer requests bad."""
+        rules = self.constraints
+        after = rules.model.outcome(scalers)
+        if rules.short and after.bad < self.before.bad * (1.0 - rules.margin):
+            return None
+        for load, was, row, region in zip(
+            after.flow.loads, self.before.flow.loads, rules.rows, rules.model.regions, strict=True
         ):
+            if region.name in shed or load <= was * GROWN + _ROUNDING_RPS:
+                continue
+            if load > row.receives * GROWN:
+                numbers: dict[str, object] = {
+                    "receiver": region.name,
+                    "load": load,
+                    "capacity": region.likely,
+                    "limit": rules.receiver_limit,
+                }
+                return Violation(code="receiver-limit", numbers=numbers)
+        return None
+
+    def price(self, outcome: Outcome, pushed_price: float) -> float:
+        """The score of an outcome, with what it lacks of the floors at `BREACH_PRICE`.
+
+        The sums are those of `broken`, taken in one pass: the search asks for them hundreds of times.
+
+        Args:
+            outcome: Of a set of scalers.
+            pushed_price: Bad requests/s that one request/s past a receiver's limit is worth.
+        """
+        ceilings, surely, carried = self.ceilings_least, self.surely_least, self.carried_least
+        pushed, overfilled = 0.0, outcome.flow.overfilled
+        for scaler, load, was, row in zip(
+            outcome.scalers, outcome.flow.loads, self.before.flow.loads, self.constraints.rows, strict=True
+        ):
+            ceiling, likely, open_from, surely_open_from, well, nominal, receives = row
             opened = scaler * ceiling
-            below -= scaler * nominal
-            sure -= (likely if opened >= edge else opened) * well
+            ceilings -= scaler * nominal
+            surely -= (likely if opened >= surely_open_from else opened) * well
             if overfilled:
                 opened = load
-            short -= (likely if opened >= sliver else opened) * well
-            if load > limit and load > before:
-                pushed += load - limit
-        score = outcome.score
-        if below > 0.0 and sure > 0.0:  # as the guard has it: `floors.nominal_of` and `floors.sure_of`
-            score += FLOOR_PRICE * min(below, sure)
-        if short > 0.0:  # `floors.effective_of`
-            score += FLOOR_PRICE * short
-        return score if self._bounds.tight else score + PUSHED_PRICE * pushed
+            carried -= (likely if opened >= open_from else opened) * well
+            if load > receives and load > was * GROWN:
+                pushed += load - receives
+        lacking = max(0.0, min(ceilings, surely)) + max(0.0, carried)
+        return outcome.score + BREACH_PRICE * lacking + pushed_price * pushed
 
-    def floored(self, scalers: list[float]) -> list[float]:
+    def refilled(self, scalers: list[float]) -> list[float]:
         """The scalers with as much of the cuts taken back as the floor of ceilings wants.
 
         The deepest cut comes first, but before those of regions that were found to take less.
         """
-        bounds = self._bounds
-        nominal = bounds.nominal
-        lacking = bounds.floor - sum([s * n for s, n in zip(scalers, nominal, strict=True)])
+        rules, nominal = self.constraints, self.constraints.nominal
+        lacking = self.ceilings_least - rules.ceilings(scalers)
         if lacking > 0.0:
-            lacking = min(lacking, bounds.sure - self._sure(scalers))
+            lacking = min(lacking, self.surely_least - rules.surely_carried(scalers))
         if lacking <= 0.0:
             return scalers
         scalers = list(scalers)
         cuts = [
             (not region.proven, (now - scalers[i]) * nominal[i], i)
-            for i, (region, now) in enumerate(zip(self._model.regions, self._model.scalers, strict=True))
+            for i, (region, now) in enumerate(zip(rules.model.regions, self.before.scalers, strict=True))
             if now > scalers[i] and nominal[i] > 0.0
         ]
         for _, cut, i in sorted(cuts, reverse=True):
@@ -240,25 +305,12 @@ class Foresight:
                 break
         return scalers
 
-    def _sure(self, scalers: list[float]) -> float:
-        """What is known to be carried, as `floors.sure_of` has it."""
-        return sum(
-            [
-                (likely if scaler * ceiling >= edge else scaler * ceiling) * well
-                for scaler, (ceiling, likely, _, edge, well, *_) in zip(scalers, self._rows, strict=True)
-            ]
-        )
-
-    def capped(self, outcome: Outcome) -> list[float] | None:
-        """The scalers with a cap on each receiver that is pushed past its limit; None where none is."""
-        scalers = list(outcome.scalers)
-        changed = False
-        regions, bounds = self._model.regions, self._bounds
-        for i, (load, before, limit) in enumerate(
-            zip(outcome.flow.loads, self._base.flow.loads, self.limits, strict=True)
-        ):
-            if load > limit and load > before * GRAIN and bounds.movable[i] and regions[i].ceiling > 0.0:
-                cap = max(bounds.lowest[i], hundredths(limit / regions[i].ceiling))
-                if cap < scalers[i]:
-                    scalers[i], changed = cap, True
-        return scalers if changed else None
+    def pushed(self, outcome: Outcome) -> list[tuple[int, float]]:
+        """(index, scaler that caps it at its limit) of each receiver that is pushed past its limit."""
+        return [
+            (i, hundredths(row.receives / row.ceiling))
+            for i, (load, was, row) in enumerate(
+                zip(outcome.flow.loads, self.before.flow.loads, self.constraints.rows, strict=True)
+            )
+            if load > row.receives and load > was * GROWN and row.ceiling > 0.0
+        ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import median
 
 from spillway.core.estimate.backend import Facts
@@ -16,6 +17,7 @@ from spillway.core.estimate.failover import auto_drained, ceiling_factor, postur
 from spillway.core.estimate.queueing import belief, doubt_left
 from spillway.core.estimate.routes import Layout, layout_of, routes_through
 from spillway.core.estimate.sample import Window
+from spillway.core.model.constraints import SWING, TARGET_ROOM, Constraints
 from spillway.core.model.predict import Model, Region
 from spillway.core.model.waterfall import Origins
 from spillway.core.values.overlay import Posture
@@ -161,7 +163,7 @@ OVER_GRAIN = 0.1
 """Load over the capacity up to which it is no overload yet: targets are set with so much room."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """One service at one moment: facts, model and memory, ready to be assessed and decided."""
 
@@ -174,6 +176,46 @@ class Picture:
     at: float
     dead_time: float
     """Seconds from a decision to its visible effect, as configured or as measured, whichever is longer."""
+
+    @cached_property
+    def constraints(self) -> Constraints:
+        """What a set of ceilings may not break at this moment."""
+        floors, model = self.policy.floors, self.model
+        return Constraints(
+            model=model,
+            floor=self._floor,
+            ceilings_floor=self._ceilings_floor,
+            nominal=tuple((f.target or 0.0) * f.share for f in self.facts),
+            min_serving=floors.min_serving_regions,
+            receiver_limit=floors.receiver_limit,
+            margin=self.policy.rhythm.margin,
+        )
+
+    @property
+    def _floor(self) -> float:
+        """Requests/s that must be carried well: the largest of demand, forecast and slow average, x SWING x (1 + reserve).
+
+        The slow average counts, as holes in the metrics and answers that fail to come look like less demand: clients do not
+        leave by the half within a minute, and what cannot be seen is not gone.
+        """
+        demand = max(self.model.demand, self.model.forecast, self.memory.usual)
+        return SWING * demand * (1.0 + self.policy.floors.reserve)
+
+    @property
+    def _ceilings_floor(self) -> float:
+        """Requests/s of ceilings that must stay: the floor, or 0 in a shortage, where no setting could keep it.
+
+        Google then overfills all in proportion to their ceilings, whose sum limits nothing: what must not fall is what the
+        regions carry. A shortage of what is believed is none yet: the floor goes only where it could not be kept if all that
+        is in doubt were well, standby regions included.
+        """
+        able = 0.0
+        for region, facts in zip(self.model.regions, self.facts, strict=True):
+            if not region.dead:
+                able += max(region.capacity, region.high) * (1.0 if region.proven else TARGET_ROOM)
+                able += 0.0 if region.member else (facts.target or 0.0)
+        least = min(self.model.demand, self.model.forecast) * (1.0 + self.policy.floors.reserve)
+        return 0.0 if able < least else self._floor
 
     def fact(self, region: str) -> Facts:
         """The facts of `region`.

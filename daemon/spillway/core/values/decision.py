@@ -1,14 +1,10 @@
-"""What one step of the core gives back: what it thinks, what it wants, what the guards left of that, and why.
-
-Changes that the core wants before the guards have had their say.
-"""
+"""What one step of the core gives back: what it believes, what it wants, what was refused, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
 
 from spillway.core.values.overlay import Overlay, Posture
 from spillway.core.values.units import RegionName, ServiceName
@@ -38,6 +34,34 @@ class Lever(StrEnum):
     SCALER = "scaler"
     POSTURE = "posture"
     MEMBERSHIP = "membership"
+
+
+class Purpose(StrEnum):
+    """What a change is for. `core.values.limits.PASSES` says which limits each purpose may pass."""
+
+    RELIEVE = "relieve"
+    """Lower a ceiling, so that fewer requests are bad."""
+    MAKE_ROOM = "make-room"
+    """Raise a ceiling for what the same set sheds."""
+    SHARE = "share"
+    """Spread a shortage evenly."""
+    PRE_SCALE = "pre-scale"
+    """Raise ahead of a surge."""
+    RESTORE = "restore"
+    PROBE = "probe"
+    """Open a closed region by a tenth to see how it does."""
+    UNDO = "undo"
+    REVERT_EDIT = "revert-edit"
+    """Put back an outside edit that hurts."""
+    DRAIN_DEAD = "drain-dead"
+    OPERATOR = "operator"
+    CALENDAR = "calendar"
+    """Planned work, and its end."""
+    JOIN = "join"
+    LEAVE = "leave"
+    DETACH = "detach"
+    """Second half of a leave."""
+    POSTURE = "posture"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +141,11 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A guard that took a move away or made it smaller."""
+    """A move that is not made, and the limit or constraint that was active."""
 
     guard: str
     """Code from `core.explain.reasons`."""
     move: Move
-    narrowed_to: str | None
-    """The value that is left, or None if the move is gone."""
     sentence: str
 
 
@@ -141,6 +163,20 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """What the search for one service looked at, in shares of bad requests: for the journal."""
+
+    service: str
+    bad_now: float
+    bad_best: float
+    name: str
+    second: str
+    second_bad: float
+    least: float
+    """Share of bad requests that no set of ceilings gets below."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The whole overlay that is wanted now, and the moves by which it differs from the one before."""
 
@@ -155,19 +191,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One wanted change of one lever; a `Move` with numbers in place of words."""
+    """One proposed change of one lever; a `Move` with numbers in place of words."""
 
     service: ServiceName
     region: RegionName | None
     lever: Lever
+    purpose: Purpose
+    """What it is for: which limits it may pass follows from that."""
     before: float
     """Scaler before; 0 where the backend is no member."""
     after: float
     reason: Reason
-    urgent: bool = False
-    """A drain of a dead region: passes rests, budgets and freezes."""
-    ordered: bool = False
-    """An operator or the calendar wants it: needs no evidence, but keeps the floors."""
     member: bool = True
     """Membership after."""
     was_member: bool = True
@@ -177,6 +211,11 @@ class Change:
     """First half of a leave: its scaler goes to 0 so that it can be detached."""
     posture: Posture | None = None
     was_posture: Posture | None = None
+
+    @property
+    def urgent(self) -> bool:
+        """True for a drain of a dead region, which does not count in the hourly budget."""
+        return self.purpose is Purpose.DRAIN_DEAD
 
     @property
     def down(self) -> bool:
@@ -204,14 +243,6 @@ class Change:
             reason=self.reason,
             urgent=self.urgent,
         )
-
-
-def heard(*wishes: Iterable[Change]) -> tuple[Change, ...]:
-    """At most one change for each region, and one of posture: of several the first is heard."""
-    chosen: dict[RegionName | None, Change] = {}
-    for change in chain.from_iterable(wishes):
-        chosen.setdefault(change.region, change)
-    return tuple(chosen.values())
 
 
 def ordered(changes: Sequence[Change]) -> tuple[Change, ...]:

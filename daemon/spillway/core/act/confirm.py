@@ -1,0 +1,120 @@
+"""From a plan to moves in flight: what each promises, and what becomes of the memory once the write has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from spillway.core.act.reconcile import account
+from spillway.core.estimate.backend import bad_share
+from spillway.core.estimate.dwell import hold_after
+from spillway.core.model.service import Picture
+from spillway.core.values.decision import Change, Lever, Move, Plan, Purpose
+from spillway.core.values.policy import Mode
+from spillway.core.values.state import ControllerMemory, Flight, ServiceMemory
+from spillway.core.values.units import HOUR, RegionName
+
+
+def with_plan(picture: Picture, changes: Sequence[Change]) -> ServiceMemory:
+    """The memory that the next step starts from: moves proposed, and the writes of the last hour."""
+    memory = picture.memory
+    writes = tuple([w for w in memory.writes if picture.at - w < HOUR])
+    ahead = _expected_loads(changes, picture)
+    if not changes and not memory.proposed and writes == memory.writes and ahead == memory.ahead:
+        return memory
+    return replace(memory, proposed=_flights(changes, picture), writes=writes, ahead=ahead)
+
+
+def _expected_loads(changes: Sequence[Change], picture: Picture) -> tuple[tuple[RegionName, float], ...]:
+    """Requests/s expected in each region once the moves in flight are seen, those of this step included."""
+    made = changes if picture.policy.mode is Mode.ACT else ()
+    if not made and not picture.memory.flights:
+        return ()
+    model = picture.model
+    loads = model.outcome(_scalers_after(picture, made)).flow.loads
+    return tuple((r.name, round(load, 3)) for r, load in zip(model.regions, loads, strict=True))
+
+
+def _scalers_after(picture: Picture, changes: Sequence[Change]) -> list[float]:
+    scalers = list(picture.model.scalers)
+    for change in changes:
+        if change.region is not None:
+            scalers[picture.model.index(change.region)] = change.after
+    return scalers
+
+
+def _flights(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]:
+    """The flights that the plan's moves become once they are confirmed."""
+    if not changes:
+        return ()
+    model, total = picture.model, picture.model.forecast
+    before, then = model.base, model.outcome(_scalers_after(picture, changes))
+    seen = bad_share(picture.facts)
+    found = []
+    for change in changes:
+        hold, takes = 1.0, 0.0
+        if change.region is not None:
+            takes = model.regions[model.index(change.region)].takes
+            ours = picture.memory.backend(change.region)
+            hold = hold_after(ours, picture.policy.rhythm, picture.at, change.after - change.before)
+        found.append(
+            Flight(
+                move=change.move(),
+                lever=change.lever,
+                region=change.region,
+                before=change.before,
+                after=change.after,
+                made_at=picture.at,
+                predicted=then.share(total),
+                otherwise=before.share(total),
+                seen=seen if seen is not None else 0.0,
+                demand=model.demand,
+                takes=takes,
+                undoes=change.purpose is Purpose.UNDO,
+                hold=hold,
+                member=change.member,
+                leaving=change.leaving,
+            )
+        )
+    return tuple(found)
+
+
+def confirm(memory: ControllerMemory, plan: Plan, outcome_done: bool, at: float) -> ControllerMemory:  # noqa: FBT001 - the contract with the loop
+    """The memory after the write of `plan`.
+
+    Args:
+        memory: As `step` gave it back with this plan.
+        plan: What was written.
+        outcome_done: True if the write was carried out. Otherwise nothing is assumed: the next listing tells.
+        at: UTC seconds of the write's end.
+    """
+    made = set(plan.moves)
+    services = tuple(_confirm(s, made, done=outcome_done, at=at) for s in memory.services)
+    return replace(memory, services=services)
+
+
+def _confirm(memory: ServiceMemory, made: set[Move], *, done: bool, at: float) -> ServiceMemory:
+    flights = tuple(replace(f, made_at=at) for f in memory.proposed if f.move in made)
+    memory = replace(memory, proposed=())
+    if not flights:
+        return memory
+    if not done:
+        return replace(memory, unknown=(*memory.unknown, *flights))
+    for flight in flights:
+        memory = _carried_out(memory, flight, at)
+    counted = (at,) if any(not f.move.urgent for f in flights) else ()
+    return replace(memory, flights=(*memory.flights, *flights), writes=(*memory.writes, *counted))
+
+
+def _carried_out(memory: ServiceMemory, flight: Flight, at: float) -> ServiceMemory:
+    if flight.lever is Lever.POSTURE or flight.region is None:
+        return replace(memory, posture_at=at, posture_wanted=None)
+    ours = account(
+        memory.backend(flight.region),
+        member=flight.member,
+        scaler=flight.after,
+        at=at,
+        hold=flight.hold,
+        leaving=flight.leaving,
+    )
+    return memory.with_backend(ours)

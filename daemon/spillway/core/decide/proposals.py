@@ -1,0 +1,164 @@
+"""What a proposer is given, what it gives back, and how a proposal is accepted.
+
+Proposers are asked in the order of `core.loop.PROPOSERS`. A proposal is a set of changes that belong together: it is accepted
+whole or refused whole, and a refusal names the limit or the constraint that was active. What is accepted is fixed for all
+proposers that follow, and at most one change is accepted for each region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Protocol
+
+from spillway.core.decide.limits import Limits
+from spillway.core.decide.verify import Review
+from spillway.core.explain.reasons import reason
+from spillway.core.model.constraints import Violation
+from spillway.core.model.predict import Model
+from spillway.core.model.service import Picture
+from spillway.core.values.decision import Candidate, Change, Lever, Move, Reason, Refusal, ordered
+from spillway.core.values.orders import Holds
+from spillway.core.values.units import RegionName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """All that a proposer may look at."""
+
+    model: Picture
+    """The service with its belief, and the joint constraints."""
+    limits: Limits
+    verdicts: Review
+    """What became of earlier moves."""
+    edits: tuple[tuple[RegionName, Reason], ...] = ()
+    """What others changed, as (region, note)."""
+    orders: Holds = field(default_factory=Holds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """Changes that belong together, and what was looked at to find them."""
+
+    changes: tuple[Change, ...]
+    candidate: Candidate | None = None
+    refusals: tuple[Refusal, ...] = ()
+    """What the proposer itself left out, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """The changes accepted so far. Each step gives a new value."""
+
+    context: Context
+    scalers: tuple[float, ...]
+    """In the order of the model's regions, accepted changes included."""
+    changes: tuple[Change, ...] = ()
+    wanted: tuple[Change, ...] = ()
+    """All changes that were proposed."""
+    refusals: tuple[Refusal, ...] = ()
+    candidate: Candidate | None = None
+
+    @cached_property
+    def regions(self) -> frozenset[RegionName | None]:
+        """Regions whose change is fixed; None where the posture changes."""
+        return frozenset(c.region for c in self.changes)
+
+    @cached_property
+    def model(self) -> Model:
+        """The model with the accepted changes in force: what the next proposer starts from."""
+        return with_changes(self.context.model.model, self.changes)
+
+    def consider(self, proposal: Proposal) -> Accepted:
+        """Accept a proposal whole, or refuse it whole."""
+        seen = replace(
+            self,
+            candidate=proposal.candidate or self.candidate,
+            refusals=(*self.refusals, *proposal.refusals),
+        )
+        # 1. at most one change for each region: the first proposer is heard
+        changes = tuple(c for c in proposal.changes if c.region not in self.regions)
+        if not changes or (len(changes) < len(proposal.changes) and proposal.candidate is not None):
+            return seen
+        seen = replace(seen, wanted=(*seen.wanted, *changes))
+        # 2. the limits of each lever
+        limited = tuple(r for c in changes if (r := _limited(self.context, c)) is not None)
+        if limited:
+            return replace(seen, refusals=(*seen.refusals, *limited))
+        # 3. the joint constraints of the set
+        violation = self._violation(changes)
+        if violation is not None:
+            why = reason(violation.code, **violation.numbers)
+            gone = tuple(refusal(c.move(), why) for c in changes)
+            return replace(seen, refusals=(*seen.refusals, *gone))
+        return replace(seen, scalers=self._after(changes), changes=(*self.changes, *changes))
+
+    def _after(self, changes: Sequence[Change]) -> tuple[float, ...]:
+        scalers, model = list(self.scalers), self.context.model.model
+        for change in changes:
+            if change.region is not None:
+                scalers[model.index(change.region)] = change.after
+        return tuple(scalers)
+
+    def _violation(self, changes: Sequence[Change]) -> Violation | None:
+        cuts = [c for c in changes if c.down]
+        if not cuts:
+            return None
+        # one drain at a time, counting those that were accepted before
+        drains = [c.region for c in (*self.changes, *changes) if c.down and c.after == 0.0 and not c.urgent]
+        if len(drains) > 1:
+            return Violation(code="one-drain", numbers={"other": drains[0]})
+        model = self.context.model.model
+        baseline = self.context.model.constraints.against(model.outcome(self.scalers))
+        shed = {c.region for c in cuts if c.region is not None and not c.ahead}
+        return baseline.broken(self._after(changes), shed, dead_drain=all(c.urgent for c in cuts))
+
+
+class Proposer(Protocol):
+    """One idea of what to change."""
+
+    def __call__(self, context: Context, accepted: Accepted, /) -> Iterable[Proposal]:
+        """Proposals in the order in which they are to be considered; none where there is nothing to propose."""
+
+
+def propose(proposers: Sequence[Proposer], context: Context) -> Accepted:
+    """Ask every proposer in turn; what is accepted is fixed for those that follow."""
+    accepted = Accepted(context=context, scalers=context.model.model.scalers)
+    for proposer in proposers:
+        for proposal in proposer(context, accepted):
+            accepted = accepted.consider(proposal)
+    return accepted
+
+
+def each(changes: Iterable[Change]) -> Iterable[Proposal]:
+    """Every change as a proposal of its own, what adds capacity first."""
+    return [Proposal(changes=(change,)) for change in ordered(tuple(changes))]
+
+
+def with_changes(model: Model, changes: Sequence[Change]) -> Model:
+    """The model once `changes` are made. A region that joins is not counted on before it is a member."""
+    by_region = {c.region: c for c in changes if c.was_member and c.lever is not Lever.POSTURE}
+    if not by_region:
+        return model
+    regions = tuple(
+        r
+        if (c := by_region.get(r.name)) is None
+        else replace(r, scaler=c.after, member=c.member, movable=r.movable and c.member)
+        for r in model.regions
+    )
+    return replace(model, regions=regions)
+
+
+def refusal(move: Move, why: Reason) -> Refusal:
+    """A move that is not made, by the reason of the limit that was active."""
+    return Refusal(guard=why.code, move=move, sentence=why.sentence)
+
+
+def _limited(context: Context, change: Change) -> Refusal | None:
+    """The limit that keeps this change from being made, or None."""
+    if change.region is None:
+        bound = next(iter(context.limits.posture), None)
+    else:
+        bound = context.limits.of(change.region).active(change.after, change.purpose)
+    return None if bound is None else refusal(change.move(), bound.reason)

@@ -1,0 +1,334 @@
+"""The search for the best set of ceilings: several starts, then one region at a time, within a fixed number of tries.
+
+One region at a time alone gets stuck, because draining one fills its neighbour. So the starts hold whole answers, such as
+every region capped at a share of its capacity, bad regions closed, and each region in turn shed for the others. Coordinate
+descent goes on from the best of them.
+
+Floors are hard from the start (`Baseline.price`). Receivers are first priced softly, because the way to a good set leads
+through sets that push one a little; where the set that is found breaks a constraint, the search runs again with a hard price.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spillway.core.model.constraints import BREACH_PRICE, KEEP, Baseline, capped, hundredths
+from spillway.core.model.predict import Model, Outcome, least_bad
+from spillway.core.values.limits import Allowed
+from spillway.core.values.units import SCALER_FLOOR, RegionName
+
+EFFORT = 1100
+"""Outcomes x regions looked at in one search: the time for an outcome grows with the regions, some microsecond for each."""
+
+TRIES_LEAST, TRIES_MOST = 30, 240
+"""Outcomes looked at, whatever the number of regions."""
+
+
+HOPELESS = 0.05
+"""Expected bad share of the plain answers from which shedding a region is looked at."""
+
+REPAIRS = 3
+"""Rounds in which receivers that a plan pushes past their limit are capped, each of which may fill the next."""
+
+SOFT_PRICE = 5.0
+"""Bad requests/s that one request/s past a receiver's limit is worth at first."""
+
+SETTLE = 0.0005
+"""Share of the demand by which the score may worsen to leave a region where it is: fewer moves decide last."""
+
+
+SMALL, SETTLE_SMALL = 0.05, 0.002
+"""Moves below the first are put back for the second: capacities are not known to some percent, and a write is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """What the search may do."""
+
+    ranges: tuple[Allowed, ...]
+    """Allowed scalers of each region, the present one besides."""
+    movable: tuple[bool, ...]
+    shed: bool
+    """Whether one region may be shed for the others: some region is seen to be saturated, and it lasts."""
+    short: bool
+    """Whether all regions together cannot carry the forecast."""
+    receivers: bool
+    """Whether receivers are priced; not where all regions together cannot carry what the floor demands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A whole answer that the search starts from."""
+
+    label: str
+    """For people."""
+    sheds: RegionName | None = None
+    """The region that is shed for the others."""
+
+
+KEEP_ALL = Start(label="leave everything as it is")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The best set, what doing nothing leads to, and the runner-up."""
+
+    base: Outcome
+    best: Outcome
+    start: Start
+    second: Start | None
+    second_bad: float
+    least: float
+    """Bad requests/s that no set of ceilings gets below (`least_bad`): the distance to it bounds what was missed."""
+
+
+KEPT_WHOLE = 0.87
+"""Share of its capacity at which a region is kept whole while another is shed: all are overfilled then, so what demand is
+underestimated by comes to every one of them."""
+
+
+MOST_SHED = 6
+"""Regions tried as the one that is shed, worst first."""
+
+
+LEAST_SHRINK = 0.35
+"""Share of the wanted loads down to which ceilings are lowered to shed a region."""
+
+
+def least_worth(model: Model) -> list[int]:
+    """Regions that could be shed: those that are least worth saving come first."""
+    worth = sorted(
+        (r.capacity * (1.0 - r.bad), r.name, i)
+        for i, r in enumerate(model.regions)
+        if r.movable and r.ceiling > 0.0 and not r.dead
+    )
+    return [i for _, _, i in worth[:MOST_SHED]]
+
+
+def shed_region(model: Model, lost: int) -> list[float] | None:
+    """Ceilings that keep all regions but one at what they can carry, and send the rest to that one.
+
+    Past the sum of ceilings Google overfills all in proportion, so only their ratios matter then: they are chosen as
+    the wanted loads. None where the lost one is so small that all others would have to be lowered far below what they take:
+    it takes long to bring them back, and the shortage may be over by then.
+    """
+    wanted = [0.0 if r.dead or not r.member else KEPT_WHOLE * r.capacity for r in model.regions]
+    wanted[lost] = max(0.0, model.forecast - sum(wanted) + wanted[lost])
+    ratios = [r.ceiling / w for w, r in zip(wanted, model.regions, strict=True) if w > 0.0]
+    shrink = min(1.0, min(ratios, default=1.0))
+    if shrink < LEAST_SHRINK:
+        return None
+    return [
+        hundredths(w * shrink / r.ceiling) if w > 0.0 and r.ceiling > 0.0 else s
+        for w, r, s in zip(wanted, model.regions, model.scalers, strict=True)
+    ]
+
+
+class _Search:
+    """One search: counts its tries and remembers the best."""
+
+    def __init__(self, model: Model, baseline: Baseline, space: Space, pushed_price: float) -> None:
+        self.model, self.baseline, self.space = model, baseline, space
+        self.pushed_price = pushed_price if space.receivers else 0.0
+        self.base = model.base
+        self.left = max(TRIES_LEAST, min(TRIES_MOST, EFFORT // max(1, len(model.regions))))
+        self.best, self.best_score, self.start = self.base, self._price(self.base), KEEP_ALL
+        self.second: Start | None = None
+        self.second_bad = self.base.bad
+
+    def _price(self, outcome: Outcome) -> float:
+        return self.baseline.price(outcome, self.pushed_price)
+
+    def allowed(self, scalers: list[float]) -> list[float]:
+        """These scalers inside their ranges; what may not move stays."""
+        return [
+            now
+            if not can
+            else 0.0
+            if scaler == 0.0 and within.closed
+            else min(within.high, max(within.low, scaler))
+            for scaler, now, can, within in zip(
+                scalers, self.model.scalers, self.space.movable, self.space.ranges, strict=True
+            )
+        ]
+
+    def try_start(self, label: str, scalers: list[float], sheds: RegionName | None = None) -> None:
+        """Look at a whole answer."""
+        outcome, score = self._look(self.allowed(scalers))
+        if score < self.best_score - 1e-9:
+            self.second, self.second_bad = self.start, self.best.bad
+            self.best, self.best_score, self.start = outcome, score, Start(label=label, sheds=sheds)
+        elif self.second is None or outcome.bad < self.second_bad:
+            self.second, self.second_bad = Start(label=label, sheds=sheds), outcome.bad
+
+    def _look(self, scalers: list[float]) -> tuple[Outcome, float]:
+        """The outcome of `scalers` and its score; or, if that is better, of these with every pushed receiver capped.
+
+        One cut fills the next region, whose cap fills the one after it: this takes all those moves at once.
+        """
+        outcome = self.model.outcome(self.baseline.refilled(scalers))
+        self.left -= 1
+        best, least = outcome, self._price(outcome)
+        for _ in range(REPAIRS):
+            repaired = self._repaired(outcome)
+            if repaired is None or self.left <= 0:
+                break
+            outcome = self.model.outcome(repaired)
+            self.left -= 1
+            score = self._price(outcome)
+            if score < least:
+                best, least = outcome, score
+        return best, least
+
+    def _repaired(self, outcome: Outcome) -> list[float] | None:
+        """The scalers with a cap on each receiver that is pushed past its limit; None where none is."""
+        scalers, changed = list(outcome.scalers), False
+        for i, cap in self.baseline.pushed(outcome):
+            if self.space.movable[i]:
+                lowered = max(self.lowest(i), cap)
+                if lowered < scalers[i]:
+                    scalers[i], changed = lowered, True
+        return scalers if changed else None
+
+    def lowest(self, i: int) -> float:
+        """The smallest scaler that region `i` may have."""
+        within = self.space.ranges[i]
+        return 0.0 if within.closed else within.low
+
+    def refine(self, interesting: list[int]) -> None:
+        """Move one region at a time while that helps and tries are left."""
+        improved = True
+        while improved and self.left > 0:
+            improved = False
+            for i in interesting:
+                for value in self._values(i):
+                    if self.left <= 0:
+                        return
+                    improved |= self._try_value(i, value)
+
+    def _values(self, i: int) -> list[float]:
+        region, now = self.model.regions[i], self.best.scalers[i]
+        values = {
+            self.lowest(i),
+            SCALER_FLOOR,
+            capped(region),
+            capped(region, self.baseline.constraints.receiver_limit),
+            self.model.scalers[i],
+            hundredths(now - 0.06) if now else now,
+            hundredths(now + 0.06) if now else now,
+            1.0,
+        }
+        if region.ceiling > 0.0:
+            values.add(hundredths((self.best.flow.loads[i] - self._spare(i)) / region.ceiling))
+        return sorted(v for v in values if v != now)
+
+    def _spare(self, i: int) -> float:
+        """Requests/s that all others can take besides what they have, as far as they are open."""
+        spare = 0.0
+        rows = self.baseline.constraints.rows
+        for j, (region, load, row, scaler) in enumerate(
+            zip(self.model.regions, self.best.flow.loads, rows, self.best.scalers, strict=True)
+        ):
+            if j != i and not region.dead:
+                spare += max(0.0, min(row.receives, scaler * region.ceiling) - load)
+        return spare
+
+    def _try_value(self, i: int, value: float) -> bool:
+        scalers = list(self.best.scalers)
+        scalers[i] = value
+        scalers = self.allowed(scalers)
+        if scalers[i] == self.best.scalers[i]:
+            return False
+        outcome, score = self._look(scalers)
+        if score < self.best_score - 1e-6 * max(1.0, self.model.forecast):
+            self.best, self.best_score = outcome, score
+            return True
+        return False
+
+    def settle(self) -> None:
+        """Put back every region whose move is not worth it."""
+        for i, now in enumerate(self.model.scalers):
+            if self.best.scalers[i] == now:
+                continue
+            small = abs(self.best.scalers[i] - now) < SMALL
+            allowance = (SETTLE_SMALL if small else SETTLE) * self.model.forecast
+            scalers = list(self.best.scalers)
+            scalers[i] = now
+            outcome = self.model.outcome(scalers)
+            score = self._price(outcome)
+            if score <= self.best_score + allowance:
+                self.best, self.best_score = outcome, min(score, self.best_score)
+
+
+def search(model: Model, baseline: Baseline, space: Space) -> Found:
+    """The best set of scalers within `space` that breaks no constraint."""
+    found = _search(model, baseline, space, SOFT_PRICE)
+    return _search(model, baseline, space, BREACH_PRICE) if _breaks(found, baseline) else found
+
+
+def _breaks(found: Found, baseline: Baseline) -> bool:
+    """Whether the best set breaks a constraint."""
+    ceilings = zip(
+        found.best.scalers, baseline.before.scalers, baseline.constraints.model.regions, strict=True
+    )
+    shed = {r.name for after, before, r in ceilings if after < before}
+    return found.best is not found.base and baseline.broken(found.best.scalers, shed) is not None
+
+
+def _search(model: Model, baseline: Baseline, space: Space, pushed_price: float) -> Found:
+    """The best set of scalers, with receivers at this price."""
+    run = _Search(model, baseline, space, pushed_price)
+    regions = model.regions
+    caps = [capped(r) for r in regions]
+    closed = [run.lowest(i) if r.bad > 0.02 or r.dead else 1.0 for i, r in enumerate(regions)]
+    run.try_start("cap every region at its capacity", list(caps))
+    run.try_start("open every region", [1.0] * len(regions))
+    full = [load > r.takes for load, r in zip(run.base.flow.loads, regions, strict=True)]
+    if any(full):
+        run.try_start(
+            "cap the full regions and open the others",
+            [cap if f else 1.0 for f, cap in zip(full, caps, strict=True)],
+        )
+        run.try_start(
+            "relieve the full regions and open the others",
+            [SCALER_FLOOR if f else 1.0 for f in full],
+        )
+    run.try_start(
+        "close the bad regions and cap the others", [min(a, b) for a, b in zip(closed, caps, strict=True)]
+    )
+    run.try_start("close the bad regions", [min(a, b) for a, b in zip(closed, model.scalers, strict=True)])
+    run.try_start(
+        "cap the full regions",
+        [
+            min(now, cap) if load > KEEP * r.capacity else now
+            for now, cap, load, r in zip(model.scalers, caps, run.base.flow.loads, regions, strict=True)
+        ],
+    )
+    if space.shed and (space.short or run.best.bad > HOPELESS * model.forecast):
+        for i in least_worth(model):
+            shed = shed_region(model, i)
+            if shed is not None:
+                run.try_start(f"shed {regions[i].name} for the others", shed, sheds=regions[i].name)
+    run.refine(_interesting(model, run))
+    run.settle()
+    return Found(
+        base=run.base,
+        best=run.best,
+        start=run.start,
+        second=run.second,
+        second_bad=run.second_bad,
+        least=least_bad(model),
+    )
+
+
+def _interesting(model: Model, run: _Search) -> list[int]:
+    """Regions worth moving alone: worst first."""
+    ranked = []
+    for i, (r, load, best) in enumerate(
+        zip(model.regions, run.best.flow.loads, run.best.scalers, strict=True)
+    ):
+        if run.space.movable[i] and (
+            r.bad > 0.01 or load > 0.88 * r.capacity or best < 1.0 or r.quota is not None
+        ):
+            ranked.append((-load * r.bad_share(load), r.name, i))
+    return [i for _, _, i in sorted(ranked)]

@@ -1,0 +1,188 @@
+"""What may be done to each lever before anything is searched: allowed values, and each bound with its reason.
+
+A capacity scaler has two legal pieces, {0} and [0.1, 1] (py:Backend.capacity_scaler), so what is allowed is two pieces as well.
+A bound narrows what is allowed. It has a kind, and a purpose may pass some kinds: `PASSES` is the whole table of overrides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+
+from spillway.core.values.decision import Purpose, Reason
+from spillway.core.values.units import SCALER_FLOOR, RegionName
+
+_NEAR = 1e-9
+"""Scalers are hundredths: what is nearer than this is equal."""
+
+
+class LimitKind(StrEnum):
+    """What a bound protects. The value is the bound's reason code where it has only one."""
+
+    OPERATOR_HOLD = "operator-hold"
+    OPERATOR_ORDER = "operator-order"
+    """A pin or a drain in force: it stops everything but itself."""
+    FREEZE = "freeze"
+    UNKNOWN_OUTCOME = "unknown-outcome"
+    OUTSIDE_EDIT = "outside-edit"
+    PANIC = "panic"
+    NOT_MOVABLE = "not-movable"
+    ALONE = "alone"
+    EVIDENCE = "evidence"
+    """Samples or health reads are missing, stale, thin or absurd."""
+    LATE_EVIDENCE = "late-evidence"
+    DWELL = "resting"
+    NOT_WELL_YET = "not-well-yet"
+    EFFECT_AWAITED = "effect-awaited"
+    STEP = "step-limit"
+    BUDGET = "budget-spent"
+    ONE_DRAIN = "one-drain"
+    KEEPS_CAPACITY = "keeps-capacity"
+    """A region is closed only for answers that are bad at any load."""
+
+
+_K, _P = LimitKind, Purpose
+
+_ORDER = frozenset(
+    {
+        _K.FREEZE,
+        _K.OUTSIDE_EDIT,
+        _K.PANIC,
+        _K.EVIDENCE,
+        _K.LATE_EVIDENCE,
+        _K.DWELL,
+        _K.NOT_WELL_YET,
+        _K.EFFECT_AWAITED,
+        _K.STEP,
+        _K.BUDGET,
+        _K.KEEPS_CAPACITY,
+    }
+)
+"""What people and their calendar pass."""
+
+_JOINING = frozenset({_K.EVIDENCE, _K.LATE_EVIDENCE, _K.NOT_WELL_YET, _K.STEP, _K.KEEPS_CAPACITY, _K.ALONE})
+"""What a change of membership passes: nobody is sent to a standby, so nothing of it can be seen."""
+
+PASSES: Mapping[Purpose, frozenset[LimitKind]] = MappingProxyType(
+    {
+        _P.RELIEVE: frozenset(),
+        _P.MAKE_ROOM: frozenset({_K.LATE_EVIDENCE, _K.NOT_WELL_YET}),
+        _P.SHARE: frozenset({_K.NOT_WELL_YET}),
+        _P.PRE_SCALE: frozenset({_K.NOT_WELL_YET}),
+        _P.RESTORE: frozenset(),
+        _P.PROBE: frozenset(),
+        _P.UNDO: frozenset({_K.LATE_EVIDENCE, _K.DWELL, _K.NOT_WELL_YET, _K.STEP, _K.KEEPS_CAPACITY}),
+        _P.REVERT_EDIT: frozenset({_K.OUTSIDE_EDIT, _K.DWELL, _K.NOT_WELL_YET, _K.STEP}),
+        _P.DRAIN_DEAD: frozenset(
+            {
+                _K.FREEZE,
+                _K.OUTSIDE_EDIT,
+                _K.LATE_EVIDENCE,
+                _K.DWELL,
+                _K.EFFECT_AWAITED,
+                _K.STEP,
+                _K.BUDGET,
+                _K.ONE_DRAIN,
+                _K.KEEPS_CAPACITY,
+            }
+        ),
+        _P.OPERATOR: _ORDER | {_K.OPERATOR_ORDER},
+        _P.CALENDAR: _ORDER | {_K.ALONE},
+        _P.JOIN: _JOINING,
+        _P.LEAVE: _JOINING,
+        _P.DETACH: _JOINING | {_K.DWELL},
+        _P.POSTURE: frozenset(),
+    }
+)
+"""Who may pass which limit. Everything else that a change needs to know of its own authority follows from this table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Scalers that are allowed: 0 where `closed`, and all of [low, high]; empty where low exceeds high."""
+
+    closed: bool = True
+    low: float = SCALER_FLOOR
+    high: float = 1.0
+
+    def holds(self, scaler: float) -> bool:
+        """Tell whether `scaler` is among them."""
+        if scaler == 0.0:
+            return self.closed
+        return self.low - _NEAR <= scaler <= self.high + _NEAR
+
+    def both(self, other: Allowed) -> Allowed:
+        """What both allow."""
+        return Allowed(
+            closed=self.closed and other.closed,
+            low=max(self.low, other.low),
+            high=min(self.high, other.high),
+        )
+
+
+EVERYTHING = Allowed()
+"""All legal scalers."""
+
+
+def only(scaler: float) -> Allowed:
+    """One scaler and no other."""
+    if scaler == 0.0:
+        return Allowed(closed=True, low=1.0, high=0.0)
+    return Allowed(closed=False, low=scaler, high=scaler)
+
+
+def at_least(scaler: float) -> Allowed:
+    """`scaler` and everything above."""
+    return Allowed(closed=scaler == 0.0, low=max(SCALER_FLOOR, scaler))
+
+
+def at_most(scaler: float) -> Allowed:
+    """`scaler` and everything below."""
+    return Allowed(high=scaler)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """One limit on one lever: what it allows, and why."""
+
+    kind: LimitKind
+    allowed: Allowed
+    reason: Reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalerLimits:
+    """All bounds on the scaler and the membership of one region, in the order in which they are told."""
+
+    region: RegionName
+    now: float
+    """The scaler as it stands; it is always allowed."""
+    bounds: tuple[Bound, ...]
+
+    @cached_property
+    def _binding(self) -> tuple[Bound, ...]:
+        return tuple(b for b in self.bounds if b.allowed != EVERYTHING)
+
+    def allowed(self, purpose: Purpose) -> Allowed:
+        """What `purpose` may set, besides leaving it as it is."""
+        passed, found = PASSES[purpose], EVERYTHING
+        for bound in self._binding:
+            if bound.kind not in passed:
+                found = found.both(bound.allowed)
+        return found
+
+    def active(self, scaler: float, purpose: Purpose) -> Bound | None:
+        """The first bound that keeps `purpose` from setting `scaler`; None where it may.
+
+        A detachment leaves the scaler at 0, and is kept from by what keeps the region as it is.
+        """
+        passed, stays = PASSES[purpose], only(self.now)
+        for bound in self._binding:
+            if bound.kind in passed:
+                continue
+            if not bound.allowed.holds(scaler) or (scaler == self.now and bound.allowed == stays):
+                return bound
+        return None
