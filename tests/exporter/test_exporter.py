@@ -18,7 +18,6 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from tests.exporter import example_report as example
 
 from spillway.adapters.board import About
-from spillway.adapters.collector import lever_of
 from spillway.adapters.exporter import Exporter
 from spillway.adapters.history import LENGTH, History
 from spillway.adapters.metrics import BY_NAME, METRICS, Kind, render
@@ -237,9 +236,11 @@ def test_the_page_of_metrics_in_the_docs_is_made_from_the_table() -> None:
 
 
 def test_every_reason_of_a_move_has_a_lever() -> None:
-    assert lever_of("posture") is Lever.POSTURE
-    assert lever_of("join-forecast") is Lever.MEMBERSHIP
-    assert lever_of("leave-idle") is Lever.SCALER
+    levers = {row.code: row.lever for row in reasons.table()}
+    assert all((row.lever is not None) is (row.kind is reasons.Kind.MOVE) for row in reasons.table())
+    assert levers["posture"] is Lever.POSTURE
+    assert levers["join-forecast"] is Lever.MEMBERSHIP
+    assert levers["leave-idle"] is Lever.MEMBERSHIP, "its scaler goes to 0 as the first half of a leave"
     assert BY_NAME["spillway_decisions_total"].labels == ("lever", "reason")
 
 

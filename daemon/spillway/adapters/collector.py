@@ -17,7 +17,7 @@ from spillway import __version__
 from spillway.adapters.metrics import BY_NAME, Kind
 from spillway.control.report import Pass, TickReport
 from spillway.core.explain import reasons
-from spillway.core.values.decision import BackendAssessment, BackendState, Lever, ServiceAssessment
+from spillway.core.values.decision import BackendAssessment, BackendState, ServiceAssessment
 from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import BackendView, Missing
@@ -45,13 +45,6 @@ def histogram(name: str, registry: CollectorRegistry, buckets: tuple[float, ...]
     return Histogram(name, metric.help, metric.labels, registry=registry, buckets=buckets)
 
 
-def lever_of(reason: str) -> Lever:
-    """The lever that a move with this reason pulls, for the label sets that are there from the start."""
-    if reason == "posture":
-        return Lever.POSTURE
-    return Lever.MEMBERSHIP if reason.startswith("join") or reason == "leave-detach" else Lever.SCALER
-
-
 class Counters:
     """Everything that is counted as passes go by.
 
@@ -72,8 +65,8 @@ class Counters:
         self.durations = histogram("spillway_pass_duration_seconds", registry, _PASS_BUCKETS)
         self.reloads = counter("spillway_config_reloads_total", registry)
         for row in reasons.table():
-            if row.kind is reasons.Kind.MOVE:
-                self.decisions.labels(lever_of(row.code).value, row.code)
+            if row.lever is not None:
+                self.decisions.labels(row.lever.value, row.code)
             elif row.kind is reasons.Kind.GUARD:
                 self.refusals.labels(row.code)
         for result in ("better", "worse"):

@@ -10,7 +10,7 @@ from spillway.core.values import lifecycle as state
 
 _TITLES = {
     Kind.MOVE: "Why something was moved",
-    Kind.GUARD: "Why a move was refused or made smaller",
+    Kind.GUARD: "Why a move was refused",
     Kind.VERDICT: "What became of a move",
     Kind.NOTE: "What was noticed about a region",
     Kind.ALARM: "What somebody should look at now",

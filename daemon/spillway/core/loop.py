@@ -19,13 +19,13 @@ from spillway.core.decide.overrides import dead_drains, edit_reverts, operator_o
 from spillway.core.decide.posture import postures, with_posture_timer
 from spillway.core.decide.proposals import Accepted, Context, Proposer, propose, refusal
 from spillway.core.decide.reopen import probes, restores
-from spillway.core.decide.verify import Review, review
 from spillway.core.estimate.service import estimate_backends, estimate_demand
 from spillway.core.estimate.shared import Neighbours
-from spillway.core.explain.assessment import assess, panic_of
+from spillway.core.explain.assessment import assess, panic_of, verdict_of
 from spillway.core.explain.reasons import reason
 from spillway.core.explain.sentence import quiet_reason, tell
 from spillway.core.model.service import Picture, build
+from spillway.core.model.verify import Review, review
 from spillway.core.values.decision import (
     Candidate,
     Change,
@@ -150,7 +150,7 @@ def step_service(
     model = build(service, facts, memory, policy, setting.posture, now.at)
     panic, since = panic_of(model, only_dead=now.only_dead)
     # 4. promised against seen
-    verdicts = Review(memory=model.memory, verdicts=())
+    verdicts = Review(memory=model.memory)
     if not now.only_dead:
         verdicts = review(with_memory(model, replace(model.memory, panic_since=since)))
         model = with_memory(model, verdicts.memory)
@@ -171,7 +171,7 @@ def step_service(
         changes=changes,
         refusals=(*accepted.refusals, *unsafe),
         memory=with_plan(model, changes),
-        verdicts=verdicts.verdicts,
+        verdicts=tuple(verdict_of(j) for j in verdicts.judgements),
         quiet=QUIET_HEALTH if now.only_dead else quiet_reason(model, accepted.candidate),
         mode=policy.mode,
     )

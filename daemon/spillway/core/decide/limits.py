@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from spillway.core.decide.verify import PATIENCE, SHOWS, arrived
 from spillway.core.estimate.backend import Facts
 from spillway.core.estimate.dwell import rest_of, rested
 from spillway.core.estimate.sample import Blind, Window
@@ -18,6 +17,7 @@ from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped, hundredths
 from spillway.core.model.predict import Region
 from spillway.core.model.service import Picture
+from spillway.core.model.verify import PATIENCE, SHOWS, arrived
 from spillway.core.values.decision import BackendState, Purpose, Reason
 from spillway.core.values.limits import (
     EVERYTHING,

@@ -98,7 +98,7 @@ def edit_reverts(context: Context, _: Accepted) -> Iterable[Proposal]:
 
 def undos(context: Context, _: Accepted) -> Iterable[Proposal]:
     """The way back of each raise that disappointed, where the model, wiser by now, agrees that it is better."""
-    found = [_undo(context.model, flight, observed) for flight, observed in context.verdicts.disappointed]
+    found = [_undo(context.model, j.flight, j.observed) for j in context.verdicts.judgements if not j.better]
     return each([change for change in found if change is not None])
 
 

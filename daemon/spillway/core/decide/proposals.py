@@ -13,11 +13,11 @@ from functools import cached_property
 from typing import Protocol
 
 from spillway.core.decide.limits import Limits
-from spillway.core.decide.verify import Review
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import Violation
 from spillway.core.model.predict import Model
 from spillway.core.model.service import Picture
+from spillway.core.model.verify import Review
 from spillway.core.values.decision import Candidate, Change, Lever, Move, Reason, Refusal, ordered
 from spillway.core.values.orders import Holds
 from spillway.core.values.units import RegionName

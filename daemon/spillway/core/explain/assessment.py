@@ -12,7 +12,8 @@ from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.predict import Region
 from spillway.core.model.service import Picture
-from spillway.core.values.decision import BackendAssessment, Reason, ServiceAssessment
+from spillway.core.model.verify import Judgement
+from spillway.core.values.decision import BackendAssessment, Reason, ServiceAssessment, Verdict
 from spillway.core.values.policy import Policy, Slo
 from spillway.core.values.snapshot import Absence, Missing, ObservedBackend, Seen, ServiceView
 
@@ -234,3 +235,19 @@ def panic_of(picture: Picture, *, only_dead: bool) -> tuple[Reason | None, float
     if blind <= share * count and picture.at - since >= BELIEVE_SECONDS:
         return None, since
     return reason("panic", bad=bad, count=count), since
+
+
+def verdict_of(judgement: Judgement) -> Verdict:
+    """What became of a move, in words."""
+    flight = judgement.flight
+    what = f"{flight.lever} {flight.move.before} -> {flight.move.after} in {flight.region or 'all regions'}"
+    code = "verified" if judgement.better else "disappointed"
+    why = reason(code, what=what, predicted=flight.predicted, observed=judgement.observed)
+    return Verdict(
+        move=flight.move,
+        made_at=flight.made_at,
+        predicted=flight.predicted,
+        observed=judgement.observed,
+        better=judgement.better,
+        sentence=why.sentence,
+    )

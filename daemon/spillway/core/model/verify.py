@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from spillway.core.estimate.backend import bad_share
 from spillway.core.estimate.dwell import penalised
 from spillway.core.estimate.sample import Window
-from spillway.core.explain.reasons import reason
 from spillway.core.model.service import Picture
-from spillway.core.values.decision import Lever, Verdict
+from spillway.core.values.decision import Lever
 from spillway.core.values.state import Flight, ServiceMemory
 
 TOLERANCE = 0.02
@@ -29,13 +28,22 @@ SHOWS = 1.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What became of one move: promised against seen, one dead time later."""
+
+    flight: Flight
+    observed: float
+    """Share of bad requests of the service."""
+    better: bool
+    """Whether the move kept its promise, or something else is to blame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """What became of the moves in flight."""
 
     memory: ServiceMemory
-    verdicts: tuple[Verdict, ...]
-    disappointed: tuple[tuple[Flight, float], ...] = ()
-    """Moves that made things worse, with the share of bad requests that was observed."""
+    judgements: tuple[Judgement, ...] = ()
 
 
 def arrived(flight: Flight, picture: Picture) -> bool:
@@ -75,12 +83,11 @@ def measure(picture: Picture) -> ServiceMemory:
 def review(picture: Picture) -> Review:
     """Judge every flight whose effect can be seen by now."""
     if not picture.memory.flights:
-        return Review(memory=picture.memory, verdicts=())
+        return Review(memory=picture.memory)
     memory = measure(picture)
     observed = bad_share(picture.facts)
     kept: list[Flight] = []
-    verdicts: list[Verdict] = []
-    disappointed: list[tuple[Flight, float]] = []
+    judgements: list[Judgement] = []
     for flight in memory.flights:
         age = picture.at - flight.made_at
         given_up = age >= PATIENCE * picture.dead_time
@@ -90,36 +97,23 @@ def review(picture: Picture) -> Review:
             continue
         if observed is None or given_up:
             continue
-        verdict = _judge(flight, observed, picture)
-        verdicts.append(verdict)
+        better = _kept_promise(flight, observed, picture)
+        judgements.append(Judgement(flight=flight, observed=observed, better=better))
         error = abs(observed - flight.predicted)
         memory = replace(memory, model_error=memory.model_error + ERROR_WEIGHT * (error - memory.model_error))
-        if not verdict.better and flight.region is not None:
-            if flight.after > flight.before:
-                ours = penalised(memory.backend(flight.region), picture.policy.rhythm, picture.at)
-                memory = memory.with_backend(ours)
-            disappointed.append((flight, observed))
+        if not better and flight.region is not None and flight.after > flight.before:
+            ours = penalised(memory.backend(flight.region), picture.policy.rhythm, picture.at)
+            memory = memory.with_backend(ours)
     memory = replace(memory, flights=tuple(kept))
-    return Review(memory=memory, verdicts=tuple(verdicts), disappointed=tuple(disappointed))
+    return Review(memory=memory, judgements=tuple(judgements))
 
 
-def _judge(flight: Flight, observed: float, picture: Picture) -> Verdict:
-    grown = picture.model.demand > GROWN * flight.demand
-    better = (
-        grown or observed <= max(flight.predicted, flight.seen) + TOLERANCE or not _to_blame(flight, picture)
-    )
-    what = f"{flight.lever} {flight.move.before} -> {flight.move.after} in {flight.region or 'all regions'}"
-    why = reason(
-        "verified" if better else "disappointed", what=what, predicted=flight.predicted, observed=observed
-    )
-    return Verdict(
-        move=flight.move,
-        made_at=flight.made_at,
-        predicted=flight.predicted,
-        observed=observed,
-        better=better,
-        sentence=why.sentence,
-    )
+def _kept_promise(flight: Flight, observed: float, picture: Picture) -> bool:
+    """Whether a move kept its promise, within what is noise; demand that grew since takes the promise back."""
+    if picture.model.demand > GROWN * flight.demand:
+        return True
+    promised = max(flight.predicted, flight.seen) + TOLERANCE
+    return observed <= promised or not _to_blame(flight, picture)
 
 
 def _to_blame(flight: Flight, picture: Picture) -> bool:
