@@ -1,4 +1,4 @@
-"""docs/reasons.md, made from the core's table of reasons and its table of states."""
+"""docs/reasons.md, made from the core's table of reasons; and the table of states in docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from spillway.core.explain import reasons
 from spillway.core.explain.reasons import Kind
-from spillway.core.values import lifecycle as state
+from spillway.core.values import lifecycle
 
 _TITLES = {
     Kind.MOVE: "Why something was moved",
@@ -33,16 +33,13 @@ def render() -> str:
         if rows:
             lines += ["", f"## {title}", "", "| code | sentence | what it means |", "| --- | --- | --- |"]
             lines += [f"| `{row.code}` | {_cell(row.sentence)} | {_cell(row.meaning)} |" for row in rows]
-    lines += [
-        "",
-        "## States of a backend",
-        "",
-        "What is not in this table cannot happen; a program that tried would stop with an error instead.",
-        "",
-        "| state | on | becomes |",
-        "| --- | --- | --- |",
-    ]
-    lines += [f"| {before.value} | {event.value} | {after.value} |" for before, event, after in state.table()]
+    return "\n".join(lines) + "\n"
+
+
+def states() -> str:
+    """The table of states for the page of the architecture, as Markdown."""
+    lines = ["| state | on | becomes |", "| --- | --- | --- |"]
+    lines += [f"| {before.value} | {event.value} | {after.value} |" for before, event, after in lifecycle.table()]
     return "\n".join(lines) + "\n"
 
 
