@@ -1,6 +1,6 @@
 """What each part of the decision core is worth: the library of scenarios with one part at a time taken away.
 
-`python -m tests.bench ablation`
+`python -m tests.bench ablation`, or on moved stories `python -m tests.bench ablation --variants 7 --first 500 --parts flapping`
 
 A part is taken away by giving its constant a value at which it does nothing, in the processes of this bench alone.
 """
@@ -22,6 +22,7 @@ from rich.table import Table
 from tests.bench.library import FOLDER, SEED_STEP, chosen
 from tests.bench.score import BAR
 from tests.bench.sheet import console, names, sheet
+from tests.bench.varied import moved
 
 from spillway.sim.backtest.runner import cores
 from spillway.sim.pilot.pilot import Pilot
@@ -90,7 +91,8 @@ PARTS = (
     ),
     Part(name="sacrifice of one region in a shortage", constants=(("decide.search.MOST_SHED", 0),)),
     Part(
-        name="calling a standby when ceilings alone do not help", constants=(("decide.membership.STUCK", inf),)
+        name="calling a standby when ceilings alone do not help",
+        constants=(("decide.membership.STUCK", inf),),
     ),
     Part(name="putting back outside edits that hurt", constants=(("decide.overrides.HURTS", inf),)),
     Part(name="acting on late pictures of lasting trouble", constants=(("decide.limits.LATE_SHARE", 1e9),)),
@@ -104,16 +106,29 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--only", type=names, default=[], help="scenarios, with commas between")
     parser.add_argument("--seeds", type=int, default=1, help="of each scenario")
     parser.add_argument("--jobs", type=int, default=cores(), help="runs at once")
+    parser.add_argument("--parts", type=names, default=[], help="parts whose name holds one of these words")
+    parser.add_argument(
+        "--variants",
+        type=int,
+        default=0,
+        help="moved variants of each scenario instead of the library itself",
+    )
+    parser.add_argument("--first", type=int, default=0, help="number of the first variant")
     asked = parser.parse_args(words)
     setups = [s for s in chosen(asked.only, FOLDER) if s.scenario.duration < LONG]
+    if asked.variants:
+        setups = moved(
+            [s.scenario.scenario for s in setups], range(asked.first, asked.first + asked.variants)
+        )
     runs = [(setup, setup.scenario.seed + SEED_STEP * i) for setup in setups for i in range(asked.seeds)]
-    tried = (WHOLE, *PARTS)
+    parts = [p for p in PARTS if not asked.parts or any(word in p.name for word in asked.parts)]
+    tried = (WHOLE, *parts)
     jobs = [(part, setup, seed) for part in tried for setup, seed in runs]
     with (
         ProcessPoolExecutor(asked.jobs) as pool,
         Progress(console=Console(stderr=True), transient=True) as bar,
     ):
-        task = bar.add_task(f"{len(PARTS)} parts", total=len(jobs))
+        task = bar.add_task(f"{len(parts)} parts", total=len(jobs))
         found = []
         for result in pool.map(_run, jobs):
             found.append(result)

@@ -101,6 +101,12 @@ def _more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save", type=Path, help="also write the scenarios to this folder, one file each")
 
 
+def moved(scenarios: Sequence[str], numbers: Sequence[int]) -> list[Setup]:
+    """The variants `numbers` of scenarios of the library, ready to run."""
+    files = [yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")) for name in scenarios]
+    return [ready(varied(file, number)) for file in files for number in numbers]
+
+
 def ready(file: Drawn) -> Setup:
     """A drawn scenario, ready to run; traces lie where those of the library do."""
     return build(Scenario.model_validate(file), FOLDER)
