@@ -10,6 +10,7 @@ from spillway.config.backends import Member, members, region_names
 from spillway.config.check import look_up
 from spillway.config.frontends import AddressConfig, FrontendsConfig
 from spillway.config.model import DaemonConfig, SandboxConfig
+from spillway.config.names import NAME_LIMIT
 from spillway.config.policy import PolicyConfig
 from spillway.config.salvage import Salvage
 from spillway.config.source import Source
@@ -58,6 +59,24 @@ class Draft:
         """Report something that works but deserves a second look."""
         if not self.salvage.rests_on_broken((at, *uses)):
             self.warnings.append(self.source.problem(at, message, remedy))
+
+    def check_length(self, at: Location, resource: str, *, more: int = 0) -> None:
+        """Report a name at `at` whose resource would have a name that Google refuses.
+
+        Args:
+            at: where the name stands.
+            resource: name of the resource, made of the prefix and the name from the configuration.
+            more: characters that the Pulumi program adds: the hash of a certificate's content.
+        """
+        excess = len(resource) + more - NAME_LIMIT
+        if excess > 0:
+            suffix = " with the hash of its content" if more else ""
+            self.error(
+                at,
+                f"its resource would be called {resource}{suffix}: {len(resource) + more} characters, and Google takes {NAME_LIMIT}.",
+                f"Shorten this name or the `name` at the top by {excess}.",
+                uses=(("name",),),
+            )
 
     def names(self, section: Location) -> tuple[str, ...]:
         """All names that are written in a section, also of entries with mistakes."""

@@ -17,7 +17,6 @@ from spillway.config.rules import (
     daemon,
     frontends,
     groups,
-    naming,
     probes,
     routes,
     services,
@@ -37,7 +36,6 @@ _RULES = (
     services.check,
     capacity.check,
     probes.check,
-    naming.check,
     policy_rules.check,
     daemon.check,
 )
