@@ -11,11 +11,11 @@ from spillway.config.check import look_up
 from spillway.config.frontends import AddressConfig, FrontendsConfig
 from spillway.config.model import DaemonConfig, SandboxConfig
 from spillway.config.names import NAME_LIMIT
-from spillway.config.policy import PolicyConfig
 from spillway.config.salvage import Salvage
 from spillway.config.source import Source
 from spillway.config.topology import HealthCheckConfig, RegionConfig, RouteConfig, ServiceConfig
 from spillway.config.tree import Location
+from spillway.core.values.policy import Policy
 from spillway.errors import Problem
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class Draft:
     health_checks: dict[str, HealthCheckConfig]
     regions: dict[str, RegionConfig]
     services: dict[str, ServiceConfig]
-    policies: dict[str, PolicyConfig]
+    policies: dict[str, Policy]
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -126,9 +126,9 @@ def draft(source: Source) -> Draft:
         route = salvage.part(RouteConfig, (*ROUTES, index))
         if route is not None:
             routes.append(((*ROUTES, index), route))
-    policies = salvage.parts(PolicyConfig, POLICIES)
+    policies = salvage.parts(Policy, POLICIES)
     if look_up(source.data, POLICIES) is None:
-        policies = {"default": PolicyConfig()}
+        policies = {"default": Policy()}
     return Draft(
         source=source,
         salvage=salvage,
