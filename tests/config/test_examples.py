@@ -14,10 +14,9 @@ import yaml
 from pydantic import BaseModel
 
 from spillway.config.anatomy import alternatives, describe, is_model, item_of, keys_of
-from spillway.config.document import render
+from spillway.config.document import render, schema
 from spillway.config.load import fleet, load
 from spillway.config.model import Config
-from spillway.config.schema import schema
 from spillway.config.source import read
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ import yaml
 from tests.config.sample_config import SOUND, Change, Verdict
 
 from spillway.config import names
-from spillway.config.load import fleet, load, policies, starting_overlay
+from spillway.config.load import fleet, load, starting_overlay
 from spillway.core.values.overlay import initial_overlay
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.topology import BalancingMode, GroupKey, Preference
@@ -224,19 +224,19 @@ def test_the_first_overlay_takes_the_configured_scalers(change: Change) -> None:
 def test_policies_are_the_cores(change: Change) -> None:
     config = change({"policies/default": {"mode": "act", "rhythm": {"dwell": "10m"}}}).config
     assert config is not None
-    found = policies(config)["default"]
+    found = config.policies["default"]
     assert (found.mode, found.rhythm.dwell) == (Mode.ACT, 600.0)
 
 
 def test_defaults_are_those_of_the_core(change: Change) -> None:
     config = change({}).config
     assert config is not None
-    assert policies(config)["default"] == Policy()
+    assert config.policies["default"] == Policy()
 
 
 def test_without_policies_there_is_the_default_one(tmp_path: Path) -> None:
     config = load(written(tmp_path, SOUND.split("policies:")[0])).config
-    assert policies(config) == {"default": Policy()}
+    assert config.policies == {"default": Policy()}
 
 
 def test_serverless_regions_cannot_be_moved(change: Change) -> None:

@@ -21,7 +21,7 @@ from spillway.core.explain.sentence import Candidate
 from spillway.core.values.decision import BackendState, Plan, Reason
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.overlay import Posture, initial_overlay
-from spillway.core.values.policy import Mode, Policy, Window
+from spillway.core.values.policy import CalendarWindow, Mode, Policy
 from spillway.core.values.snapshot import Absence, Minute, Missing, Seen
 from spillway.core.values.topology import Preference
 
@@ -77,7 +77,7 @@ def test_a_region_that_is_out_for_planned_work_stays_out_without_a_memory() -> N
     clock = FakeClock()
     out = replace(STARTING.service("pool").backend("us-east4"), member=False, scaler=0.0)
     cloud = FakeCloud(clock, STARTING.with_service(STARTING.service("pool").with_backend(out)))
-    span = Window(start=clock.at - 60.0, end=clock.at + 60.0, reason="new kernel", region="us-east4")
+    span = CalendarWindow(start=clock.at - 60.0, end=clock.at + 60.0, reason="new kernel", region="us-east4")
     policy = Policy(planned=(span,))
     found = read_back(STARTING, cloud.observe_health(), {"pool": policy})
     assert found is not None

@@ -26,7 +26,7 @@ def check(config_path: Path, schema: bool, as_json: bool) -> int:
     from spillway.config.check import render_problems
 
     if schema:
-        from spillway.config.schema import schema as json_schema
+        from spillway.config.document import schema as json_schema
 
         print_json(json_schema())
         return Exit.OK

@@ -9,7 +9,6 @@ import click
 from spillway.cli.console import out
 from spillway.exits import Exit
 
-
 STATES = ("<!-- states: made by `make docs` -->", "<!-- states: end -->")
 """What the table of states stands between in the page of the architecture."""
 

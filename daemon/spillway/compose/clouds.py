@@ -69,7 +69,7 @@ def observer_of(config: Config, clock: Clock) -> CloudObserver:
     from spillway.adapters.compute import ComputeReader
     from spillway.adapters.observer import CloudObserver
 
-    fleet, policies, settings = load.fleet(config), load.policies(config), config.daemon.observe
+    fleet, policies, settings = load.fleet(config), config.policies, config.daemon.observe
     sandbox = config.sandbox if config.cloud == "sandbox" else None
     bases = (
         {}

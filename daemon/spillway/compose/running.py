@@ -145,7 +145,7 @@ def parts_of(loaded: Loaded, clock: Clock, session: str) -> Parts:
 
     return Parts(
         fleet=load.fleet(config),
-        policies=load.policies(config),
+        policies=config.policies,
         starting=load.starting_overlay(config),
         observer=observer,
         deployer=deployer,

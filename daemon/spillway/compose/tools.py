@@ -44,7 +44,7 @@ class Hands:
         except TemporaryError:
             return starting
         try:
-            policies = load.policies(config)
+            policies = config.policies
             in_force = {s.name: policies[s.policy] for s in load.fleet(config).services}
             return read_back(starting, observer.observe_health(), in_force) or starting
         finally:

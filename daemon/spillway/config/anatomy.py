@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from spillway.config.derived import model_of
 from spillway.config.tree import Location
 
 
 def alternatives(annotation: Any) -> Iterator[Any]:
-    """The types that an annotation admits, without `Annotated`, `Union` and None."""
+    """The types that an annotation admits, without `Annotated`, `Union` and None; for a plain dataclass its model."""
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from alternatives(get_args(annotation)[0])
     elif origin in {Union, types.UnionType}:
         for part in get_args(annotation):
             yield from alternatives(part)
+    elif isinstance(annotation, type) and is_dataclass(annotation):
+        yield model_of(annotation)
     elif annotation is not type(None):
         yield annotation
 
@@ -62,15 +66,15 @@ def _step(candidates: list[Any], part: str | int) -> list[Any]:
     return following
 
 
-def sections_at(model: type[BaseModel], location: Location) -> list[type[BaseModel]]:
+def sections_at(model: type[object], location: Location) -> list[type[BaseModel]]:
     """The models that may stand at `location`: several where a union leaves the choice."""
-    candidates: list[Any] = [model]
+    candidates = list(alternatives(model))
     for part in location:
         candidates = _step(candidates, part)
     return [candidate for candidate in candidates if is_model(candidate)]
 
 
-def section_at(model: type[BaseModel], location: Location, data: Any) -> type[BaseModel] | None:
+def section_at(model: type[object], location: Location, data: Any) -> type[BaseModel] | None:
     """The model at `location`; of several the one that `data` resembles most in its keys and its fixed words."""
     given = data if isinstance(data, dict) else {}
 
@@ -86,7 +90,7 @@ def _words(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
-def field_at(model: type[BaseModel], location: Location) -> FieldInfo | None:
+def field_at(model: type[object], location: Location) -> FieldInfo | None:
     """The field behind `location`; for an item of a list or mapping, the field that holds the collection."""
     for length in range(len(location), 0, -1):
         name = location[length - 1]

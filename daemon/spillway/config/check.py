@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import is_dataclass
+from functools import cache
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from spillway.config.anatomy import keys_of, section_at
+from spillway.config.derived import Plain
 from spillway.config.source import Source
 from spillway.config.suggest import suggestion
 from spillway.config.tree import Location
 from spillway.config.words import explain
 from spillway.errors import Problem
 
-M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
-def check_model(model: type[M], source: Source) -> tuple[M | None, tuple[Problem, ...]]:
+def check_model(model: type[T], source: Source) -> tuple[T | None, tuple[Problem, ...]]:
     """The instance that `source` describes, and all that is wrong with it.
 
     The instance is None if there is any problem. Types are strict: a number in quotes is no number.
@@ -54,7 +57,7 @@ def _follows(
     return False
 
 
-def meant_key(model: type[BaseModel], data: Any, at: Location) -> Location | None:
+def meant_key(model: type[object], data: Any, at: Location) -> Location | None:
     """The location that the unknown key at `at` was most likely meant for; None if something stands there too."""
     section = section_at(model, at[:-1], look_up(data, at[:-1]))
     meant = suggestion(str(at[-1]), keys_of(section)) if section is not None else None
@@ -63,12 +66,24 @@ def meant_key(model: type[BaseModel], data: Any, at: Location) -> Location | Non
     return (*at[:-1], meant)
 
 
-def validate(model: type[M], data: Any) -> tuple[M | None, list[ErrorDetails]]:
-    """The instance, or pydantic's errors. JSON carries the data: strict, but lists may become tuples there."""
+def validate(model: type[T], data: Any) -> tuple[T | None, list[ErrorDetails]]:
+    """The instance of a model or plain dataclass, or pydantic's errors.
+
+    JSON carries the data: strict, but lists may become tuples there.
+    """
+    section: Any = model
+    adapter: TypeAdapter[T] = _adapter(section)
     try:
-        return model.model_validate_json(json.dumps(data), strict=True), []
+        return adapter.validate_json(json.dumps(data), strict=True), []
     except ValidationError as error:
         return None, error.errors(include_url=False)
+
+
+@cache
+def _adapter(section: Any) -> TypeAdapter[Any]:
+    """What validates a section: a model by itself, a plain dataclass through the model that is made from it."""
+    annotation: Any = Annotated[section, Plain()] if is_dataclass(section) else section
+    return TypeAdapter(annotation)
 
 
 def locate(error: ErrorDetails, data: Any) -> Location:
@@ -104,7 +119,7 @@ def look_up(data: Any, location: Location) -> Any:
     return data
 
 
-def _problem(error: ErrorDetails, model: type[BaseModel], source: Source) -> Problem:
+def _problem(error: ErrorDetails, model: type[object], source: Source) -> Problem:
     at = locate(error, source.data)
     message, remedy = explain(error, model=model, at=at, around=look_up(source.data, at[:-1]))
     return source.problem(at, message, remedy)

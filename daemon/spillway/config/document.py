@@ -1,9 +1,14 @@
-"""The reference page of the configuration, made from the models: it cannot disagree with the code."""
+"""What is told about the configuration, made from the models: the reference page and the JSON Schema.
+
+The schema is for editors: completion, descriptions, and red underlines while typing. It knows shapes, ranges and names
+of keys. What must hold between keys is known to `check` alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
+from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
@@ -38,6 +43,34 @@ def render() -> str:
     book = _Book()
     book.add(Config, "")
     return _INTRODUCTION + "\n".join(book.chapters)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a whole configuration file; durations are strings with a unit."""
+    made = _tidy(Config.model_json_schema())
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **made,
+        "title": "Spillway configuration",
+        "patternProperties": {"^x-": {"description": "Yours: a home for YAML anchors."}},
+    }
+
+
+def _tidy(node: Any) -> Any:
+    """Defaults as people write them: durations with their unit, none for whole sections; no titles made of names."""
+    if isinstance(node, list):
+        return [_tidy(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    tidy = {
+        key: _tidy(value) for key, value in node.items() if not (key == "title" and isinstance(value, str))
+    }
+    default = tidy.get("default")
+    if isinstance(default, dict):
+        del tidy["default"]
+    elif isinstance(default, int | float) and not isinstance(default, bool) and tidy.get("type") == "string":
+        tidy["default"] = format_duration(default)
+    return tidy
 
 
 @dataclass(slots=True)
@@ -117,6 +150,8 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:
         return named
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return ", ".join(f"`{value}`" for value in annotation)
     if origin is not None and item_of(annotation) is not None:
         what = _kind(item_of(annotation), [])
         return f"{what}, by name" if is_mapping(annotation) else f"list of {what}"
@@ -160,12 +195,14 @@ def _default(info: FieldInfo, *, is_section: bool) -> str:
     if info.is_required():
         return "**required**"
     value = info.get_default(call_default_factory=True, validated_data={})
-    if is_section and isinstance(value, BaseModel):
-        usual = type(value)()
+    if is_section and (isinstance(value, BaseModel) or is_dataclass(value)):
+        section: Any = type(value)
+        usual = section()
+        (model,) = alternatives(section)
         own = [
-            f"`{key}: {getattr(value, key)}`"
-            for key in keys_of(type(value))
-            if getattr(value, key) != getattr(usual, key)
+            f"`{entry.alias or name}: {getattr(value, name)}`"
+            for name, entry in model.model_fields.items()
+            if getattr(value, name) != getattr(usual, name)
         ]
         return ", ".join(own) or "as below"
     if value is None or value in ((), {}):

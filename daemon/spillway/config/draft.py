@@ -10,11 +10,12 @@ from spillway.config.backends import Member, members, region_names
 from spillway.config.check import look_up
 from spillway.config.frontends import AddressConfig, FrontendsConfig
 from spillway.config.model import DaemonConfig, SandboxConfig
-from spillway.config.policy import PolicyConfig
+from spillway.config.names import NAME_LIMIT
 from spillway.config.salvage import Salvage
 from spillway.config.source import Source
 from spillway.config.topology import HealthCheckConfig, RegionConfig, RouteConfig, ServiceConfig
 from spillway.config.tree import Location
+from spillway.core.values.policy import Policy
 from spillway.errors import Problem
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ class Draft:
     health_checks: dict[str, HealthCheckConfig]
     regions: dict[str, RegionConfig]
     services: dict[str, ServiceConfig]
-    policies: dict[str, PolicyConfig]
+    policies: dict[str, Policy]
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -58,6 +59,24 @@ class Draft:
         """Report something that works but deserves a second look."""
         if not self.salvage.rests_on_broken((at, *uses)):
             self.warnings.append(self.source.problem(at, message, remedy))
+
+    def check_length(self, at: Location, resource: str, *, more: int = 0) -> None:
+        """Report a name at `at` whose resource would have a name that Google refuses.
+
+        Args:
+            at: where the name stands.
+            resource: name of the resource, made of the prefix and the name from the configuration.
+            more: characters that the Pulumi program adds: the hash of a certificate's content.
+        """
+        excess = len(resource) + more - NAME_LIMIT
+        if excess > 0:
+            suffix = " with the hash of its content" if more else ""
+            self.error(
+                at,
+                f"its resource would be called {resource}{suffix}: {len(resource) + more} characters, and Google takes {NAME_LIMIT}.",
+                f"Shorten this name or the `name` at the top by {excess}.",
+                uses=(("name",),),
+            )
 
     def names(self, section: Location) -> tuple[str, ...]:
         """All names that are written in a section, also of entries with mistakes."""
@@ -107,9 +126,9 @@ def draft(source: Source) -> Draft:
         route = salvage.part(RouteConfig, (*ROUTES, index))
         if route is not None:
             routes.append(((*ROUTES, index), route))
-    policies = salvage.parts(PolicyConfig, POLICIES)
+    policies = salvage.parts(Policy, POLICIES)
     if look_up(source.data, POLICIES) is None:
-        policies = {"default": PolicyConfig()}
+        policies = {"default": Policy()}
     return Draft(
         source=source,
         salvage=salvage,

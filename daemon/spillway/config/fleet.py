@@ -1,4 +1,4 @@
-"""From the configuration to the core's plain values: the fleet, its policies, the overlay of the first start."""
+"""From the configuration to the core's plain values: the fleet, and the overlay of the first start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from spillway.config.model import Config
 from spillway.config.names import backend_service, group_key
 from spillway.config.topology import BalancingConfig, ServiceConfig
 from spillway.core.values.overlay import Overlay, initial_overlay
-from spillway.core.values.policy import Policy
 from spillway.core.values.topology import Backend, BalancingMode, Fleet, Service, Target
 
 
@@ -21,11 +20,6 @@ def fleet(config: Config) -> Fleet:
             for name in sorted(config.topology.services)
         )
     )
-
-
-def policies(config: Config) -> dict[str, Policy]:
-    """The policies by name, as the core sees them."""
-    return {name: policy.to_core() for name, policy in config.policies.items()}
 
 
 def starting_overlay(config: Config) -> Overlay:

@@ -9,7 +9,7 @@ from typing import Any
 
 from spillway.config.check import check_model, in_order, look_up
 from spillway.config.draft import draft
-from spillway.config.fleet import fleet, policies, starting_overlay
+from spillway.config.fleet import fleet, starting_overlay
 from spillway.config.model import Config
 from spillway.config.rules import (
     balancing,
@@ -17,17 +17,16 @@ from spillway.config.rules import (
     daemon,
     frontends,
     groups,
-    naming,
+    policies,
     probes,
     routes,
     services,
 )
-from spillway.config.rules import policies as policy_rules
 from spillway.config.source import Source, read
 from spillway.config.tree import Location
 from spillway.errors import ConfigError, Problem
 
-__all__ = ["Loaded", "fleet", "judge", "load", "policies", "starting_overlay"]
+__all__ = ["Loaded", "fleet", "judge", "load", "starting_overlay"]
 
 _RULES = (
     frontends.check,
@@ -37,8 +36,7 @@ _RULES = (
     services.check,
     capacity.check,
     probes.check,
-    naming.check,
-    policy_rules.check,
+    policies.check,
     daemon.check,
 )
 _GIVEN: Location = ("topology", "frontends", "https", "certificates", "given")

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from spillway.config.derived import Plain
 from spillway.config.fields import Address, Between, Duration, Model, Shape
-from spillway.config.policy import PolicyConfig
 from spillway.config.topology import TopologyConfig
+from spillway.core.values.policy import Policy
 
 
 class LogConfig(Model):
@@ -121,5 +122,5 @@ class Config(Model):
     daemon: DaemonConfig = DaemonConfig()
     sandbox: SandboxConfig | None = None
     topology: TopologyConfig
-    policies: dict[str, PolicyConfig] = Field(default_factory=lambda: {"default": PolicyConfig()})
+    policies: dict[str, Annotated[Policy, Plain()]] = Field(default_factory=lambda: {"default": Policy()})
     """How services are steered, by name; a service without a `policy` takes `default`."""

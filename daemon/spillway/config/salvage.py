@@ -10,14 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from spillway.config.check import locate, look_up, meant_key, validate
 from spillway.config.model import Config
 from spillway.config.tree import Location
 
-M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 _ROUNDS = 50
@@ -43,7 +41,7 @@ class Salvage:
                 meant = meant_key(Config, self.data, location)
                 self.broken |= set() if meant is None else {meant}
 
-    def part(self, model: type[M], at: Location) -> M | None:
+    def part(self, model: type[T], at: Location) -> T | None:
         """The part at `at`, without what does not fit; None where it is absent or cannot be saved."""
         data = look_up(self.data, at)
         if data is None:
@@ -63,7 +61,7 @@ class Salvage:
         self.broken.add(at)
         return None
 
-    def parts(self, model: type[M], at: Location) -> dict[str, M]:
+    def parts(self, model: type[T], at: Location) -> dict[str, T]:
         """The entries of the mapping by name at `at` that can be saved."""
         data = look_up(self.data, at)
         if data is not None and not isinstance(data, dict):

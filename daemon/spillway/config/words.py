@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from spillway.config.anatomy import describe, field_at, keys_of, section_at
@@ -201,12 +200,12 @@ _WHOLE = ("int_type", "int_parsing", "int_parsing_size", "int_from_float")
 _REAL = ("float_type", "float_parsing", "finite_number")
 
 
-def explain(error: ErrorDetails, *, model: type[BaseModel], at: Location, around: Any) -> tuple[str, str]:
+def explain(error: ErrorDetails, *, model: type[object], at: Location, around: Any) -> tuple[str, str]:
     """Message and remedy for one of pydantic's errors.
 
     Args:
         error: what pydantic says.
-        model: the model of the whole document.
+        model: the model or plain dataclass of the whole document.
         at: where the value stands.
         around: the data of the section that holds it.
     """
@@ -233,7 +232,7 @@ def explain(error: ErrorDetails, *, model: type[BaseModel], at: Location, around
     return message, remedy
 
 
-def unknown_key(key: str, model: type[BaseModel], at: Location, around: Any) -> tuple[str, str]:
+def unknown_key(key: str, model: type[object], at: Location, around: Any) -> tuple[str, str]:
     """Message and remedy for a key that the section does not have."""
     section = section_at(model, at[:-1], around)
     known = list(keys_of(section)) if section is not None else []

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from spillway.adapters.program.groups import Groups
     from spillway.config.model import Config
-    from spillway.config.policy import PostureSetConfig
     from spillway.config.topology import OutlierDetectionConfig, ServiceConfig
     from spillway.core.values.overlay import ServiceSetting
+    from spillway.core.values.policy import PostureSet
 
 SCHEME = "EXTERNAL_MANAGED"
 """The global external Application Load Balancer. Always set, on rule and service alike: the provider's default changed."""
@@ -38,7 +38,7 @@ def service(
     from spillway.adapters.program.sdk import compute
 
     given = config.topology.services[setting.service]
-    posture: PostureSetConfig = getattr(config.policies[given.policy].postures, setting.posture.value)
+    posture: PostureSet = getattr(config.policies[given.policy].postures, setting.posture.value)
     attached, made = backends(config, groups, setting)
     kinds = {kind for member in members(given, config.topology.regions) for kind in member.kinds}
     serverless = GroupKind.SERVERLESS_NEG in kinds
@@ -66,7 +66,7 @@ def service(
 
 
 def _policy(
-    config: Config, given: ServiceConfig, setting: ServiceSetting, posture: PostureSetConfig
+    config: Config, given: ServiceConfig, setting: ServiceSetting, posture: PostureSet
 ) -> pulumi.Output[str] | None:
     """The service LB policy; None where no group has a balancing mode, which it needs (SLP)."""
     import pulumi
@@ -101,9 +101,7 @@ def _log(given: ServiceConfig) -> Any:
     return compute.BackendServiceLogConfigArgs(enable=True, sample_rate=given.log_sample_rate)
 
 
-def _outlier_detection(
-    given: OutlierDetectionConfig | None, posture: PostureSetConfig, *, serverless: bool
-) -> Any:
+def _outlier_detection(given: OutlierDetectionConfig | None, posture: PostureSet, *, serverless: bool) -> Any:
     """Ejection of single endpoints, at most the posture's share of them; nothing where either turns it off.
 
     Every field is set: the provider's documented defaults are older than the API's (py:OutlierDetection), and

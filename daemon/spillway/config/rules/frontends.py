@@ -10,6 +10,8 @@ from pathlib import Path
 from spillway.config.draft import FRONTENDS, Draft
 from spillway.config.fields import API, HOST_LABEL, RESOURCE
 from spillway.config.frontends import CertificatesConfig, GivenCertificateConfig, HttpsConfig
+from spillway.config.names import HASH_LENGTH
+from spillway.config.names import certificate as certificate_name
 from spillway.config.suggest import listing
 from spillway.config.tree import Location
 
@@ -208,6 +210,7 @@ def _given(draft: Draft, certificates: CertificatesConfig, at: Location) -> None
                 "Give each its own name.",
             )
         names.add(certificate.name)
+        draft.check_length((*where, "name"), certificate_name(draft.name, certificate.name), more=HASH_LENGTH)
         _files(draft, certificate, where)
 
 

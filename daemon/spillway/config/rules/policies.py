@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from spillway.config.draft import POLICIES, REGIONS, SERVICES, Draft
 from spillway.config.fields import format_duration, parse_duration
-from spillway.config.policy import (
-    LONGEST_DRAIN_WAIT,
-    PolicyConfig,
-    PosturesConfig,
-    TimingConfig,
-    TriggersConfig,
-    WindowConfig,
-)
 from spillway.config.suggest import did_you_mean
 from spillway.config.topology import LONGEST_DRAINING
 from spillway.config.tree import Location
 from spillway.core.estimate.backend import AUTO_DRAIN_BELOW
+from spillway.core.values.policy import LONGEST_DRAIN_WAIT, CalendarWindow, Policy, Triggers
 
 
 def check(draft: Draft) -> None:
@@ -31,13 +24,8 @@ def check(draft: Draft) -> None:
     _requests(draft)
 
 
-def dead_time(timing: TimingConfig) -> float:
-    """Seconds from a decision to the first moment at which its effect can be seen."""
-    return timing.sample_period + timing.visibility_delay + timing.write_time + timing.propagation
-
-
-def _rhythm(draft: Draft, at: Location, policy: PolicyConfig) -> None:
-    dead = dead_time(policy.timing)
+def _rhythm(draft: Draft, at: Location, policy: Policy) -> None:
+    dead = policy.timing.dead_time
     timing = ((*at, "timing"),)
     for where, dwell, what in (
         ((*at, "rhythm", "dwell"), policy.rhythm.dwell, "a backend may be moved again"),
@@ -61,16 +49,16 @@ def _rhythm(draft: Draft, at: Location, policy: PolicyConfig) -> None:
             f"Write {format_duration(blind)} or more; the dead time of {format_duration(dead)} is better.",
             uses=timing,
         )
-    if policy.rhythm.hold_max < policy.rhythm.dwell:
+    if policy.rhythm.backoff_max < policy.rhythm.dwell:
         draft.error(
             (*at, "rhythm", "hold_max"),
-            f"the longest rest ({format_duration(policy.rhythm.hold_max)}) is shorter than the shortest, `dwell` ({format_duration(policy.rhythm.dwell)}).",
+            f"the longest rest ({format_duration(policy.rhythm.backoff_max)}) is shorter than the shortest, `dwell` ({format_duration(policy.rhythm.dwell)}).",
             f"Write {format_duration(policy.rhythm.dwell)} or more.",
             uses=((*at, "rhythm", "dwell"),),
         )
 
 
-def _evidence(draft: Draft, at: Location, policy: PolicyConfig) -> None:
+def _evidence(draft: Draft, at: Location, policy: Policy) -> None:
     timing = policy.timing
     least = timing.visibility_delay + 2 * timing.sample_period
     if policy.evidence.max_age < least:
@@ -103,7 +91,7 @@ def _evidence(draft: Draft, at: Location, policy: PolicyConfig) -> None:
         )
 
 
-def _triggers(draft: Draft, at: Location, triggers: TriggersConfig) -> None:
+def _triggers(draft: Draft, at: Location, triggers: Triggers) -> None:
     low, high = triggers.return_error_ratio, triggers.drain_error_ratio
     if low >= high:
         draft.error(
@@ -121,8 +109,8 @@ def _triggers(draft: Draft, at: Location, triggers: TriggersConfig) -> None:
         )
 
 
-def _postures(draft: Draft, at: Location, policy: PolicyConfig) -> None:
-    postures: PosturesConfig = policy.postures
+def _postures(draft: Draft, at: Location, policy: Policy) -> None:
+    postures = policy.postures
     where = (*at, "postures")
     if postures.scarce_below >= postures.guarded_below:
         draft.error(
@@ -144,7 +132,7 @@ def _postures(draft: Draft, at: Location, policy: PolicyConfig) -> None:
             )
 
 
-def _membership(draft: Draft, at: Location, policy: PolicyConfig) -> None:
+def _membership(draft: Draft, at: Location, policy: Policy) -> None:
     membership = policy.membership
     if membership.leave_above <= membership.join_below:
         draft.error(
@@ -156,7 +144,7 @@ def _membership(draft: Draft, at: Location, policy: PolicyConfig) -> None:
         )
 
 
-def _windows(draft: Draft, at: Location, policy: PolicyConfig) -> None:
+def _windows(draft: Draft, at: Location, policy: Policy) -> None:
     for where, window in draft.items((*at, "planned"), policy.planned):
         _span(draft, where, window)
         if window.region is None:
@@ -182,7 +170,7 @@ def _windows(draft: Draft, at: Location, policy: PolicyConfig) -> None:
             )
 
 
-def _span(draft: Draft, at: Location, window: WindowConfig) -> None:
+def _span(draft: Draft, at: Location, window: CalendarWindow) -> None:
     if window.start >= window.end:
         draft.error(
             (*at, "end"),
@@ -192,14 +180,15 @@ def _span(draft: Draft, at: Location, window: WindowConfig) -> None:
         )
 
 
-def _at_least(timeout: float, given: float, most: str) -> str:
-    """What to do about a wait that is shorter than the longest request, where no wait may be longer than `most`."""
-    if timeout <= parse_duration(most):
+def _at_least(timeout: float, given: float, most: float) -> str:
+    """What to do about a wait that is shorter than the longest request, where no wait may be longer than `most` seconds."""
+    if timeout <= most:
         return f"Write {format_duration(timeout)} or more, unless long requests may be cut."
-    shorten = f"give the service a `timeout` of {most} or less, unless longer requests may be cut"
-    if given < parse_duration(most):
-        return f"Write {most}, which is the most there is, and {shorten}."
-    return f"There is no longer one than {most}: {shorten}."
+    longest = format_duration(most)
+    shorten = f"give the service a `timeout` of {longest} or less, unless longer requests may be cut"
+    if given < most:
+        return f"Write {longest}, which is the most there is, and {shorten}."
+    return f"There is no longer one than {longest}: {shorten}."
 
 
 def _requests(draft: Draft) -> None:
@@ -212,7 +201,7 @@ def _requests(draft: Draft) -> None:
             draft.warn(
                 (*at, "draining"),
                 f"requests may take {longest}, and one that is under way when its endpoint leaves is cut after {format_duration(service.draining)}.",
-                _at_least(service.timeout, service.draining, LONGEST_DRAINING),
+                _at_least(service.timeout, service.draining, parse_duration(LONGEST_DRAINING)),
                 uses=timeout,
             )
         policy = draft.policies.get(service.policy)

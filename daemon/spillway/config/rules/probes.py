@@ -6,6 +6,7 @@ import re
 
 from spillway.config.draft import HEALTH_CHECKS, Draft
 from spillway.config.fields import format_duration
+from spillway.config.names import health_check
 from spillway.config.topology import HealthCheckConfig
 from spillway.config.tree import Location
 
@@ -19,6 +20,7 @@ def check(draft: Draft) -> None:
     """Judge every health check."""
     for name, probe in draft.health_checks.items():
         at = (*HEALTH_CHECKS, name)
+        draft.check_length(at, health_check(draft.name, name))
         if probe.timeout > probe.interval:
             draft.error(
                 (*at, "timeout"),

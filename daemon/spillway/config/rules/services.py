@@ -12,6 +12,7 @@ from spillway.config.backends import (
 )
 from spillway.config.draft import HEALTH_CHECKS, POLICIES, REGIONS, SERVICES, Draft
 from spillway.config.fields import format_duration
+from spillway.config.names import backend_service
 from spillway.config.suggest import did_you_mean, listing
 from spillway.config.topology import ServiceConfig
 from spillway.config.tree import Location
@@ -33,6 +34,7 @@ def check(draft: Draft) -> None:
     """Judge every service."""
     for name, service in draft.services.items():
         at = (*SERVICES, name)
+        draft.check_length(at, backend_service(draft.name, name))
         _regions(draft, at, service)
         _references(draft, at, service)
         _affinity(draft, at, service)

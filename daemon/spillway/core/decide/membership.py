@@ -14,7 +14,7 @@ from spillway.core.model.constraints import hundredths
 from spillway.core.model.predict import Region, least_bad
 from spillway.core.model.service import Picture
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
-from spillway.core.values.policy import Window as Span
+from spillway.core.values.policy import CalendarWindow
 from spillway.core.values.state import ServiceMemory
 
 LOOK_AHEAD = 900.0
@@ -180,7 +180,7 @@ def _detach(picture: Picture) -> list[Change]:
     return found
 
 
-def _planned_now(picture: Picture, region: str, lead: float) -> Span | None:
+def _planned_now(picture: Picture, region: str, lead: float) -> CalendarWindow | None:
     for span in picture.policy.planned:
         if span.region == region and span.start - lead <= picture.at < span.end:
             return span

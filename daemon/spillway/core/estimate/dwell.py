@@ -16,10 +16,10 @@ REVERSAL_SECONDS = 3600.0
 
 
 def hold_at(memory: BackendMemory, rhythm: Rhythm, at: float) -> float:
-    """Multiplier on the rest at UTC second `at`: 1 or more, halving its excess every `hold_decay` seconds."""
+    """Multiplier on the rest at UTC second `at`: 1 or more, halving its excess every `backoff_decay` seconds."""
     if memory.hold <= 1.0:
         return 1.0
-    return 1.0 + (memory.hold - 1.0) * exp2(-max(0.0, at - memory.hold_at) / rhythm.hold_decay)
+    return 1.0 + (memory.hold - 1.0) * exp2(-max(0.0, at - memory.hold_at) / rhythm.backoff_decay)
 
 
 def rest_of(
@@ -37,7 +37,7 @@ def rest_of(
         return 0.0
     if direction <= 0:
         return max(plain, dead_time)
-    return max(plain, dead_time, min(rhythm.hold_max, plain * hold_at(memory, rhythm, at)))
+    return max(plain, dead_time, min(rhythm.backoff_max, plain * hold_at(memory, rhythm, at)))
 
 
 def rested(
@@ -61,9 +61,9 @@ def hold_after(memory: BackendMemory, rhythm: Rhythm, at: float, change: float) 
         and memory.moved_at is not None
         and at - memory.moved_at < REVERSAL_SECONDS
     )
-    return hold * rhythm.hold_growth if flapped else hold
+    return hold * rhythm.backoff_growth if flapped else hold
 
 
 def penalised(memory: BackendMemory, rhythm: Rhythm, at: float) -> BackendMemory:
     """The memory after a move that disappointed: its rest grows as after a reversal."""
-    return replace(memory, hold=hold_at(memory, rhythm, at) * rhythm.hold_growth, hold_at=at)
+    return replace(memory, hold=hold_at(memory, rhythm, at) * rhythm.backoff_growth, hold_at=at)

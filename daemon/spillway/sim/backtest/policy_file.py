@@ -7,7 +7,6 @@ from pathlib import Path
 
 from spillway.config.check import check_model, in_order
 from spillway.config.draft import POLICIES, draft
-from spillway.config.policy import PolicyConfig
 from spillway.config.rules import policies as rules
 from spillway.config.source import Source, dotted, read
 from spillway.config.tree import Location
@@ -44,11 +43,11 @@ def load_policy(path: Path) -> GivenPolicy:
         ConfigError: with every mistake and its line, those between keys among them.
     """
     source = read(path)
-    policy, problems = check_model(PolicyConfig, source)
+    policy, problems = check_model(Policy, source)
     found = in_order((*problems, *_between_keys(source)))
     if policy is None or found:
         raise ConfigError(found)
-    return GivenPolicy(policy=policy.to_core(), given=frozenset(policy.model_fields_set))
+    return GivenPolicy(policy=policy, given=frozenset(source.data))
 
 
 def _between_keys(source: Source) -> list[Problem]:
