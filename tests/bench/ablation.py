@@ -53,7 +53,7 @@ PARTS = (
         name="queues that a cut must first work off",
         constants=(("model.service.QUEUE_SECONDS", 0.0), ("model.service.QUEUE_SECONDS", 0.0)),
     ),
-    Part(name="capping pushed receivers in the same answer", constants=(("decide.optimise.REPAIRS", 0),)),
+    Part(name="capping pushed receivers in the same answer", constants=(("decide.search.REPAIRS", 0),)),
     Part(name="room for the loss of the largest region", constants=(("model.predict.LOSS_PRICE", 0.0),)),
     Part(name="carrying a rising service time ahead", constants=(("estimate.queueing.RISING_MINUTES", 1e9),)),
     Part(name="telling waiting by chance from slowness", constants=(("estimate.queueing.CROWDED", 0.0),)),
@@ -74,14 +74,16 @@ PARTS = (
         name="joining a standby whole where it is urgent",
         constants=(("decide.membership.URGENT", -1.0), ("decide.membership.SURGING", inf)),
     ),
-    Part(name="raises ahead of a surge", constants=(("decide.reopen.SURGING", inf),)),
     Part(
         name="a standby that joins on the first minute of a surge", constants=(("estimate.demand.LEAP", inf),)
     ),
     Part(name="trend of demand", constants=(("estimate.demand.TREND", 0.0),)),
     Part(name="counting what became more inside as demand", constants=(("estimate.queueing.MOST", 0.0),)),
     Part(name="demand that is out of sight", constants=(("estimate.origins.HIDDEN_FALL", 0.0),)),
-    Part(name="cutting again at once what sank", constants=(("decide.reopen.SINKS", 0.0),)),
+    Part(
+        name="cutting again at once what is still overloaded",
+        constants=(("decide.limits.STILL_OVERLOADED", 0.0),),
+    ),
     Part(name="telling a leak from the onset of a queue", constants=(("estimate.queueing.STEEPER", inf),)),
     Part(name="floors that hold for the usual demand", constants=(("estimate.demand.USUAL_SECONDS", 1e-9),)),
     Part(name="opening regions to which nobody is sent yet", constants=(("estimate.backend.IDLE", -1.0),)),
@@ -89,9 +91,10 @@ PARTS = (
     Part(
         name="expecting a flapping region to fall again", constants=(("estimate.health.FLAP_SECONDS", 0.0),)
     ),
-    Part(name="sacrifice of one region in a shortage", constants=(("decide.optimise.SACRIFICES", 0),)),
+    Part(name="shedding one region in a shortage", constants=(("decide.search.MOST_SHED", 0),)),
     Part(
-        name="calling a standby when ceilings alone do not help", constants=(("decide.optimise.STUCK", inf),)
+        name="calling a standby when ceilings alone do not help",
+        constants=(("decide.membership.STUCK", inf),),
     ),
     Part(name="putting back outside edits that hurt", constants=(("decide.overrides.HURTS", inf),)),
     Part(name="acting on late pictures of lasting trouble", constants=(("decide.limits.LATE_SHARE", 1e9),)),
