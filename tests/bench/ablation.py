@@ -81,7 +81,10 @@ PARTS = (
     Part(name="trend of demand", constants=(("estimate.demand.TREND", 0.0),)),
     Part(name="counting what became more inside as demand", constants=(("estimate.queueing.MOST", 0.0),)),
     Part(name="demand that is out of sight", constants=(("estimate.origins.HIDDEN_FALL", 0.0),)),
-    Part(name="cutting again at once what sank", constants=(("decide.limits.STILL_OVERLOADED", 0.0),)),
+    Part(
+        name="cutting again at once what is still overloaded",
+        constants=(("decide.limits.STILL_OVERLOADED", 0.0),),
+    ),
     Part(name="telling a leak from the onset of a queue", constants=(("estimate.queueing.STEEPER", inf),)),
     Part(name="floors that hold for the usual demand", constants=(("estimate.demand.USUAL_SECONDS", 1e-9),)),
     Part(name="opening regions to which nobody is sent yet", constants=(("estimate.backend.IDLE", -1.0),)),
@@ -89,7 +92,7 @@ PARTS = (
     Part(
         name="expecting a flapping region to fall again", constants=(("estimate.health.FLAP_SECONDS", 0.0),)
     ),
-    Part(name="sacrifice of one region in a shortage", constants=(("decide.search.MOST_SHED", 0),)),
+    Part(name="shedding one region in a shortage", constants=(("decide.search.MOST_SHED", 0),)),
     Part(
         name="calling a standby when ceilings alone do not help",
         constants=(("decide.membership.STUCK", inf),),

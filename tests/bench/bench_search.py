@@ -8,11 +8,11 @@ from itertools import product
 from statistics import mean, median
 from typing import Any
 
-from tests.core.pictures import area, bounds, picture_of
+from tests.core.pictures import area, baseline, picture_of, space
 
-from spillway.core.decide.optimise import search
-from spillway.core.model.constraints import Bounds
+from spillway.core.decide.search import Found, search
 from spillway.core.model.service import Picture
+from spillway.core.values.limits import Allowed
 
 NEAR = 0.01
 """Share of the demand by which an answer may be worse and count as the best."""
@@ -52,18 +52,20 @@ def fleet(seed: int) -> Picture:
     )
 
 
-def free(picture: Picture) -> Bounds:
-    """Everything allowed: what is measured is the search and not the guards."""
-    return bounds(
+def freely(picture: Picture) -> Found:
+    """The search's answer where all is allowed: what is measured is the search, without limits and floors."""
+    free = space(
         picture,
-        movable=(True,) * 3, lowest=(0.1,) * 3, highest=(1.0,) * 3,
-        floor=0.0, carries=0.0, measured=True, short=True,
+        ranges=(Allowed(closed=False),) * 3, movable=(True,) * 3, shed=True, short=True,
     )  # fmt: skip
+    return search(
+        picture.model, baseline(picture, ceilings_least=0.0, surely_least=0.0, carried_least=0.0), free
+    )
 
 
 def distance(picture: Picture, step: float) -> Distance:
     """Of the search's answer, against all sets of ceilings in steps of `step`."""
-    found = search(picture.model, free(picture))
+    found = freely(picture)
     grid = [round(0.1 + step * i, 2) for i in range(round(0.9 / step) + 1)]
     best = min((picture.model.outcome(s) for s in product(grid, repeat=3)), key=lambda o: o.score)
     demand = picture.model.forecast

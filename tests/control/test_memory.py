@@ -17,8 +17,7 @@ from spillway.control.progress import Progress
 from spillway.control.record import plain
 from spillway.control.records import assessments_record, pass_record
 from spillway.control.retry import FIRST_WAIT, LONGEST_WAIT, Retry
-from spillway.core.explain.sentence import Candidate
-from spillway.core.values.decision import BackendState, Plan, Reason
+from spillway.core.values.decision import BackendState, Candidate, Plan, Reason
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.overlay import Posture, initial_overlay
 from spillway.core.values.policy import CalendarWindow, Mode, Policy

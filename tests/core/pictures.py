@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from spillway.core.decide.optimise import bounds_of
+from spillway.core.decide.limits import limits_of
+from spillway.core.decide.optimise import space_of, task_of
+from spillway.core.decide.proposals import Accepted, Context, Proposal, Proposer
+from spillway.core.decide.search import Space
+from spillway.core.decide.verify import Review
 from spillway.core.estimate.backend import Facts
 from spillway.core.estimate.sample import Window
-from spillway.core.model.constraints import Bounds
+from spillway.core.model.constraints import Baseline
 from spillway.core.model.predict import Model, Region
 from spillway.core.model.service import Picture
 from spillway.core.model.waterfall import Origins
-from spillway.core.values.decision import Change, Lever, Move, Reason
+from spillway.core.values.decision import Change, Lever, Move, Purpose, Reason
+from spillway.core.values.orders import Holds
 from spillway.core.values.overlay import BackendSetting, Posture
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import HealthCount
@@ -140,21 +145,68 @@ def picture_of(
     )
 
 
-def bounds(picture: Picture, **changes: Any) -> Bounds:
+def context_of(picture: Picture, orders: Holds | None = None, panic: Reason | None = None) -> Context:
+    """What proposers are given in `picture`; no earlier move is judged."""
+    orders = orders or Holds()
+    return Context(
+        model=picture,
+        limits=limits_of(picture, orders, panic),
+        verdicts=Review(memory=picture.memory, verdicts=()),
+        orders=orders,
+    )
+
+
+def nothing(context: Context) -> Accepted:
+    """Before the first proposal."""
+    return Accepted(context=context, scalers=context.model.model.scalers)
+
+
+def proposed(proposer: Proposer, picture: Picture) -> list[Change]:
+    """All changes that a proposer wants in `picture` if it is the first to be heard."""
+    context = context_of(picture)
+    return [c for proposal in proposer(context, nothing(context)) for c in proposal.changes]
+
+
+def considered(
+    picture: Picture, changes: Iterable[Change], orders: Holds | None = None, panic: Reason | None = None
+) -> Accepted:
+    """What becomes of `changes` as one proposal, the first of its step."""
+    return nothing(context_of(picture, orders, panic)).consider(Proposal(changes=tuple(changes)))
+
+
+def made(accepted: Accepted) -> dict[str, float]:
+    """The scalers that were accepted, by region."""
+    return {c.region or "": c.after for c in accepted.changes}
+
+
+def guards(accepted: Accepted) -> set[str]:
+    """The codes of all refusals."""
+    return {r.guard for r in accepted.refusals}
+
+
+def baseline(picture: Picture, **changes: Any) -> Baseline:
+    """The constraints of `picture` against what stands there, with some fields replaced."""
+    return replace(picture.constraints.against(picture.model.base), **changes)
+
+
+def space(picture: Picture, **changes: Any) -> Space:
     """What the search may do in `picture`, as it is decided there, with some fields replaced."""
-    model = picture.model
-    return replace(bounds_of(picture, max(0.0, model.forecast - model.potential)), **changes)
+    context = context_of(picture)
+    return replace(space_of(task_of(context, nothing(context)), lifted=False), **changes)
 
 
-def change_of(region: str, before: float, after: float, code: str = "shed-overload", **more: Any) -> Change:
+def change_of(
+    region: str, before: float, after: float, purpose: Purpose = Purpose.RELIEVE, **more: Any
+) -> Change:
     """A wanted change of one scaler."""
     return Change(
         service=SERVICE,
         region=region,
         lever=Lever.SCALER,
+        purpose=purpose,
         before=before,
         after=after,
-        reason=Reason(code=code, sentence="a test wants it"),
+        reason=Reason(code="shed-overload", sentence="a test wants it"),
         **more,
     )
 

@@ -45,8 +45,7 @@ SHED = Move(
 REFUSED = Refusal(
     guard="receiver-limit",
     move=SHED,
-    narrowed_to="0.62",
-    sentence="us-east4 would be pushed to 171 of 175 req/s, past 90%: europe-west4 keeps 0.62 instead of 0.48",
+    sentence="us-east4 would be pushed to 171 of 175 req/s, past 90%",
 )
 
 

@@ -203,7 +203,7 @@ class Loop:
                 snapshot,
                 before,
                 kept.memory,
-                kept.holds.active(snapshot.at),
+                orders=kept.holds.active(snapshot.at),
             )
         return snapshot, before, result
 

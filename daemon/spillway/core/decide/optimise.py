@@ -63,17 +63,23 @@ def optimum(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     model = accepted.model
     if model.forecast <= 0.0:
         return ()
-    short = max(0.0, min(model.forecast, model.demand) - model.potential)
-    task = Task(context=context, accepted=accepted, model=model, short=short)
-    if short > 0.0 and context.model.policy.shortage is Shortage.SHARE:
+    task = task_of(context, accepted)
+    if task.short > 0.0 and context.model.policy.shortage is Shortage.SHARE:
         return [Proposal(changes=_share(task))]
     if not _could_gain(model):
         return ()
-    found = search(model, context.model.constraints.against(model.base), _space(task, lifted=False))
+    found = search(model, context.model.constraints.against(model.base), space_of(task, lifted=False))
     candidate = _candidate(task, found)
     if _saves_enough(task, found):
         return [Proposal(changes=_changes(task, found), candidate=candidate)]
     return [Proposal(changes=(), candidate=candidate, refusals=_held_back(task))]
+
+
+def task_of(context: Context, accepted: Accepted) -> Task:
+    """What is left for the search once others were heard."""
+    model = accepted.model
+    short = max(0.0, min(model.forecast, model.demand) - model.potential)
+    return Task(context=context, accepted=accepted, model=model, short=short)
 
 
 def _could_gain(model: Model) -> bool:
@@ -93,8 +99,13 @@ def _saves_enough(task: Task, found: Found) -> bool:
     return gain >= max(margin * found.base.bad, LEAST_GAIN * task.model.forecast)
 
 
-def _space(task: Task, *, lifted: bool) -> Space:
-    """What the search may do: fresh or idle, movable backends of services that have more than one."""
+def space_of(task: Task, *, lifted: bool) -> Space:
+    """What the search may do: fresh or idle, movable backends of services that have more than one.
+
+    Args:
+        task: The service.
+        lifted: True to leave out the limits that time or people set.
+    """
     picture, limits = task.picture, task.context.limits
     ranges, movable = [], []
     members = sum(1 for r in task.model.regions if r.member)
@@ -131,7 +142,7 @@ def _lasting(picture: Picture) -> bool:
 
 def _held_back(task: Task) -> tuple[Refusal, ...]:
     """What would be done without the limits that time or people set, and the limit that keeps each move from being made."""
-    narrow, wide = _space(task, lifted=False), _space(task, lifted=True)
+    narrow, wide = space_of(task, lifted=False), space_of(task, lifted=True)
     if (narrow.ranges, narrow.movable) == (wide.ranges, wide.movable):
         return ()
     found = search(task.model, task.picture.constraints.against(task.model.base), wide)
@@ -222,7 +233,7 @@ def _candidate(task: Task, found: Found) -> Candidate:
 
 def _share(task: Task) -> tuple[Change, ...]:
     """Ceilings in proportion to what each region can carry, so that overfill is even."""
-    space, changes = _space(task, lifted=False), []
+    space, changes = space_of(task, lifted=False), []
     for region, can, within in zip(task.model.regions, space.movable, space.ranges, strict=True):
         after = min(capped(region, 1.0), within.high)
         if can and abs(after - region.scaler) >= LEAST_STEP:

@@ -124,10 +124,12 @@ def shed_region(model: Model, lost: int) -> list[float] | None:
     ]
 
 
-class _Search:
+class Search:
     """One search: counts its tries and remembers the best."""
 
-    def __init__(self, model: Model, baseline: Baseline, space: Space, pushed_price: float) -> None:
+    def __init__(
+        self, model: Model, baseline: Baseline, space: Space, pushed_price: float = SOFT_PRICE
+    ) -> None:
         self.model, self.baseline, self.space = model, baseline, space
         self.pushed_price = pushed_price if space.receivers else 0.0
         self.base = model.base
@@ -277,7 +279,7 @@ def _breaks(found: Found, baseline: Baseline) -> bool:
 
 def _search(model: Model, baseline: Baseline, space: Space, pushed_price: float) -> Found:
     """The best set of scalers, with receivers at this price."""
-    run = _Search(model, baseline, space, pushed_price)
+    run = Search(model, baseline, space, pushed_price)
     regions = model.regions
     caps = [capped(r) for r in regions]
     closed = [run.lowest(i) if r.bad > 0.02 or r.dead else 1.0 for i, r in enumerate(regions)]
@@ -321,7 +323,7 @@ def _search(model: Model, baseline: Baseline, space: Space, pushed_price: float)
     )
 
 
-def _interesting(model: Model, run: _Search) -> list[int]:
+def _interesting(model: Model, run: Search) -> list[int]:
     """Regions worth moving alone: worst first."""
     ranked = []
     for i, (r, load, best) in enumerate(

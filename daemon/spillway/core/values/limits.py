@@ -76,10 +76,12 @@ PASSES: Mapping[Purpose, frozenset[LimitKind]] = MappingProxyType(
         _P.PROBE: frozenset(),
         _P.UNDO: frozenset({_K.LATE_EVIDENCE, _K.DWELL, _K.NOT_WELL_YET, _K.STEP, _K.KEEPS_CAPACITY}),
         _P.REVERT_EDIT: frozenset({_K.OUTSIDE_EDIT, _K.DWELL, _K.NOT_WELL_YET, _K.STEP}),
+        # a dead region shows no samples, and the health pass reads none: fresh health reads are its evidence
         _P.DRAIN_DEAD: frozenset(
             {
                 _K.FREEZE,
                 _K.OUTSIDE_EDIT,
+                _K.EVIDENCE,
                 _K.LATE_EVIDENCE,
                 _K.DWELL,
                 _K.EFFECT_AWAITED,

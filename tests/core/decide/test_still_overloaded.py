@@ -10,12 +10,11 @@ import yaml
 from tests.bench.ablation import Part, without
 from tests.bench.library import FOLDER
 from tests.bench.varied import varied
-from tests.core.pictures import AT, area, bounds, change_of, flight_of, picture_of
+from tests.core.pictures import AT, area, change_of, considered, flight_of, guards, made, picture_of, space
 
-from spillway.core.decide.limits import Situation, narrow
-from spillway.core.decide.reopen import SINKS, may_sink
+from spillway.core.decide.limits import STILL_OVERLOADED, still_overloaded
 from spillway.core.model.service import Picture
-from spillway.core.values.orders import Holds
+from spillway.core.values.decision import Purpose
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
 from spillway.sim.scenario import Scenario
@@ -32,11 +31,12 @@ def cut(takes: float, *, ago: float = 60.0, more: int = 0, **changes: Any) -> Pi
     return picture_of((sunk, area("b"), area("c")), {"a": 100.0}, memories=memories, flights=flights)
 
 
+CUT = change_of("a", 0.7, 0.4)
+
+
 def lowered(picture: Picture) -> tuple[bool, bool]:
-    """Whether search and guards let a be lowered."""
-    start = Situation(picture=picture, holds=Holds(), panic=None, scalers=picture.model.scalers)
-    made = narrow((change_of("a", 0.7, 0.4),), start).changes
-    return bounds(picture).lowest[0] < 0.7, bool(made)
+    """Whether the search may lower a, and a cut of it is accepted."""
+    return space(picture).ranges[0].low < 0.7, made(considered(picture, [CUT])) == {"a": 0.4}
 
 
 def test_what_takes_far_less_than_it_was_cut_for_is_cut_again_at_once() -> None:
@@ -45,17 +45,19 @@ def test_what_takes_far_less_than_it_was_cut_for_is_cut_again_at_once() -> None:
 
 @pytest.mark.parametrize(
     "picture",
-    [cut(100.0 * SINKS), cut(50.0, proven=False), cut(50.0, more=1), cut(50.0, ago=400.0)],
+    [cut(100.0 * STILL_OVERLOADED), cut(50.0, proven=False), cut(50.0, more=1), cut(50.0, ago=400.0)],
     ids=["about what was found", "by its target", "cut twice", "after its effect"],
 )
 def test_anything_else_rests(picture: Picture) -> None:
-    assert not may_sink(picture, picture.facts[0])
+    assert not still_overloaded(picture, picture.facts[0])
+    assert lowered(picture) == (False, False)
+    assert guards(considered(picture, [CUT])) == {"resting"}
 
 
 def test_a_rest_is_for_raises_too() -> None:
-    start = cut(50.0)
-    now = Situation(picture=start, holds=Holds(), panic=None, scalers=start.model.scalers)
-    assert narrow((change_of("a", 0.7, 0.9, "make-room"),), now).changes == ()
+    found = considered(cut(50.0), [change_of("a", 0.7, 0.9, Purpose.MAKE_ROOM)])
+    assert made(found) == {}
+    assert guards(found) == {"resting"}
 
 
 def test_half_an_hours_harm_is_spared_where_the_first_minute_promised_too_much() -> None:
@@ -63,7 +65,7 @@ def test_half_an_hours_harm_is_spared_where_the_first_minute_promised_too_much()
     drawn = varied(yaml.safe_load((FOLDER / "metrics-missing.yaml").read_text(encoding="utf-8")), 0)
     lost = build(Scenario.model_validate(drawn), FOLDER)
     quick = Run(lost, Pilot()).go()
-    with without(Part(name="cutting again", constants=(("decide.reopen.SINKS", 0.0),))):
+    with without(Part(name="cutting again", constants=(("decide.limits.STILL_OVERLOADED", 0.0),))):
         slow = Run(lost, Pilot()).go()
     assert quick.report.bad_requests < 0.75 * slow.report.bad_requests
     assert quick.wrong_way_moves == quick.floors_broken == 0

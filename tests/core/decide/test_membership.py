@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.core.pictures import AT, area, picture_of
+from tests.core.pictures import AT, area, picture_of, proposed
 
-from spillway.core.decide.membership import membership_changes
+from spillway.core.decide.membership import memberships
 from spillway.core.estimate.backend import IDLE
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.service import Picture
@@ -32,12 +32,12 @@ def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **me
 
 
 def joins(picture: Picture) -> list[Change]:
-    return [c for c in membership_changes(picture)[1] if c.lever is Lever.MEMBERSHIP and c.up]
+    return [c for c in proposed(memberships, picture) if c.lever is Lever.MEMBERSHIP and c.up]
 
 
 def leaves(picture: Picture) -> list[Change]:
     long = replace(picture, memory=replace(picture.memory, roomy_since=(("s", AT - 86_400.0),)))
-    return [c for c in membership_changes(long)[1] if c.region == "s" and c.down]
+    return [c for c in proposed(memberships, long) if c.region == "s" and c.down]
 
 
 def test_a_standby_joins_on_the_first_minute_of_a_surge() -> None:

@@ -15,7 +15,7 @@ def test_what_is_refused_names_its_service() -> None:
         service="europe", region="us-east4", lever=Lever.MEMBERSHIP, before="0.50", after="0.00",
         reason=Reason(code="drain-planned", sentence="planned work"),
     )  # fmt: skip
-    refusal = Refusal(guard="last", move=move, narrowed_to=None, sentence="us-east4 is the only one left")
+    refusal = Refusal(guard="last", move=move, sentence="us-east4 is the only one left")
     told = tell(NOTHING, (), (refusal, refusal), "all is well", "act")
     assert told == (
         "nothing done, because us-east4 is the only one left (and 1 more); wanted: europe/us-east4 membership 0.50 -> 0.00"

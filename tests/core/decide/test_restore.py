@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.pictures import AT, area, flight_of, picture_of
+from tests.core.pictures import AT, area, change_of, context_of, flight_of, nothing, picture_of, proposed
 
-from spillway.core.decide.optimise import decide_ceilings
+from spillway.core.decide.optimise import optimum
+from spillway.core.decide.proposals import Proposal, propose
 from spillway.core.decide.reopen import (
     FILLED,
     HARMLESS,
@@ -28,6 +29,7 @@ from spillway.core.estimate.queueing import RECOVERY_SECONDS, doubt_left
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.constraints import KEEP, capped
 from spillway.core.model.service import Picture
+from spillway.core.values.decision import Purpose
 from spillway.core.values.policy import Rhythm
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate
@@ -44,13 +46,13 @@ def lowered(
 
 
 def raised(picture: Picture) -> dict[str, float]:
-    return {c.region or "": c.after for c in restores(picture)}
+    return {c.region or "": c.after for c in proposed(restores, picture)}
 
 
 def test_what_has_been_well_is_raised_by_one_step() -> None:
     assert raised(lowered()) == {"a": pytest.approx(0.4 + UP_STEP)}
     assert raised(lowered(0.9)) == {"a": 1.0}
-    (change,) = restores(lowered())
+    (change,) = proposed(restores, lowered())
     assert change.reason.code == "restore"
 
 
@@ -82,7 +84,8 @@ def test_while_a_quota_may_hold_it_goes_little_further_than_it_allows() -> None:
 
 def test_no_region_is_filled_to_the_brim_without_need() -> None:
     crowd = 130.0 / 1.06
-    picture = lowered(0.8, demand=2.0 * crowd, proven=False)
+    regions = (area("a", scaler=0.8, proven=False), area("b", proven=False), area("c", proven=False))
+    picture = picture_of(regions, {"a": crowd, "b": crowd})
     assert raised(picture) == {"a": FILLED}
     assert raised(lowered(0.8, demand=100.0)) == {"a": 1.0}
 
@@ -131,16 +134,16 @@ SMALL = 0.9 * HARMLESS * 40.0 / (0.1 * UNSEEN_BAD)
 
 def test_a_small_region_closed_for_being_bad_is_probed_after_two_half_lives() -> None:
     assert waiting_for(PROBE_HOPE) == pytest.approx(2 * RECOVERY_SECONDS)
-    assert probes(closed(2 * RECOVERY_SECONDS - 1.0, size=SMALL)) == ()
-    (change,) = probes(closed(2 * RECOVERY_SECONDS + 1.0, size=SMALL))
+    assert proposed(probes, closed(2 * RECOVERY_SECONDS - 1.0, size=SMALL)) == []
+    (change,) = proposed(probes, closed(2 * RECOVERY_SECONDS + 1.0, size=SMALL))
     assert (change.region, change.before, change.after, change.reason.code) == ("a", 0.0, 0.1, "probe")
 
 
 def test_a_large_region_is_probed_when_it_is_nearly_sure_to_be_well() -> None:
     sure = waiting_for(SURE_HOPE)
     assert sure > 4 * RECOVERY_SECONDS
-    assert probes(closed(sure - 1.0)) == ()
-    assert len(probes(closed(sure + 1.0))) == 1
+    assert proposed(probes, closed(sure - 1.0)) == []
+    assert len(proposed(probes, closed(sure + 1.0))) == 1
 
 
 def waiting_for(hope: float) -> float:
@@ -152,9 +155,9 @@ def test_it_is_probed_sooner_where_the_others_are_short() -> None:
     assert NEEDED_HOPE < PROBE_HOPE
     short, roomy = NEEDED_ROOM * 100.0 + 1.0, NEEDED_ROOM * 100.0 - 1.0
     soon = waiting_for(NEEDED_HOPE)
-    assert probes(closed(soon - 1.0, demand=short)) == ()
-    assert len(probes(closed(soon + 1.0, demand=short))) == 1
-    assert probes(closed(soon + 1.0, demand=roomy)) == ()
+    assert proposed(probes, closed(soon - 1.0, demand=short)) == []
+    assert len(proposed(probes, closed(soon + 1.0, demand=short))) == 1
+    assert proposed(probes, closed(soon + 1.0, demand=roomy)) == []
 
 
 def test_others_that_are_only_capped_are_no_shortage() -> None:
@@ -162,25 +165,33 @@ def test_others_that_are_only_capped_are_no_shortage() -> None:
     picture = closed(waiting_for(NEEDED_HOPE) + 1.0, demand=short)
     b = replace(picture.model.regions[1], ceiling=200.0, capacity=200.0, scaler=0.5)
     capped = replace(picture, model=replace(picture.model, regions=(picture.model.regions[0], b)))
-    assert len(probes(picture)) == 1
-    assert probes(capped) == (), "they can be raised, which tests nobody's patience"
+    assert len(proposed(probes, picture)) == 1
+    assert proposed(probes, capped) == [], "they can be raised, which tests nobody's patience"
 
 
 def test_a_grown_hold_makes_it_wait_longer() -> None:
     held = {"hold": 3.0, "hold_at": AT}
-    assert probes(closed(2 * RECOVERY_SECONDS + 1.0, memory=held, size=SMALL)) == ()
-    assert probes(closed(6 * RECOVERY_SECONDS - 1.0, memory=held, size=SMALL)) == ()
-    assert len(probes(closed(6 * RECOVERY_SECONDS + 1.0, memory=held, size=SMALL))) == 1
+    assert proposed(probes, closed(2 * RECOVERY_SECONDS + 1.0, memory=held, size=SMALL)) == []
+    assert proposed(probes, closed(6 * RECOVERY_SECONDS - 1.0, memory=held, size=SMALL)) == []
+    assert len(proposed(probes, closed(6 * RECOVERY_SECONDS + 1.0, memory=held, size=SMALL))) == 1
 
 
 def test_a_region_that_was_not_bad_is_probed_once_it_is_rested() -> None:
-    assert len(probes(closed(60.0, bad=0.0))) == 1
-    assert probes(closed(60.0, bad=0.0, memory={"well_since": AT - UP_WAIT + 1.0})) == ()
-    assert probes(closed(60.0, bad=0.0, memory={"leaving": True})) == ()
+    assert len(proposed(probes, closed(60.0, bad=0.0))) == 1
+    assert proposed(probes, closed(60.0, bad=0.0, memory={"well_since": AT - UP_WAIT + 1.0})) == []
+    assert proposed(probes, closed(60.0, bad=0.0, memory={"leaving": True})) == []
 
 
 def codes(picture: Picture) -> list[str]:
-    return [c.reason.code for c in decide_ceilings(picture).changes]
+    return [c.reason.code for c in propose((restores, probes, optimum), context_of(picture)).changes]
+
+
+def test_nothing_is_restored_that_was_changed_before_in_this_step() -> None:
+    picture = lowered()
+    first = nothing(context_of(picture)).consider(
+        Proposal(changes=(change_of("a", 0.4, 0.5, Purpose.OPERATOR),))
+    )
+    assert list(restores(first.context, first)) == []
 
 
 def test_nothing_is_restored_while_a_cut_is_in_flight() -> None:

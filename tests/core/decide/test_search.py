@@ -1,4 +1,4 @@
-"""The search for the best ceilings: receivers capped in the same answer, floors kept, sacrifices only on evidence."""
+"""The search for the best ceilings: receivers capped in the same answer, floors kept, a region shed only on evidence."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.pictures import area, bounds, picture_of
+from tests.core.pictures import area, baseline, picture_of, space
 
-from spillway.core.decide.optimise import _Search, search
-from spillway.core.model.constraints import Bounds, sure_of
+from spillway.core.decide.search import SOFT_PRICE, Found, Search, Space, Start, search
+from spillway.core.model.constraints import Baseline
 from spillway.core.model.predict import Region
 from spillway.core.model.service import Picture
 from spillway.core.values.units import is_legal_scaler
@@ -26,8 +26,10 @@ def chain_of_three() -> Picture:
     return picture_of(regions, {"a": 90.0, "b": 55.0, "c": 30.0})
 
 
-def tried(picture: Picture, scalers: Sequence[float], within: Bounds | None = None) -> _Search:
-    run = _Search(picture.model, within or bounds(picture))
+def tried(
+    picture: Picture, scalers: Sequence[float], within: Space | None = None, rules: Baseline | None = None
+) -> Search:
+    run = Search(picture.model, rules or baseline(picture), within or space(picture))
     run.try_start("a test", list(scalers))
     return run
 
@@ -37,7 +39,7 @@ def test_a_receiver_that_a_cut_pushes_past_its_limit_is_capped_in_the_same_answe
     run = tried(picture, [0.45, 1.0, 1.0])
     limit = 0.9 * 70.0
     assert picture.model.outcome([0.45, 1.0, 1.0]).flow.loads[1] > limit
-    assert run.name == "a test"
+    assert run.start == Start(label="a test")
     assert run.best.scalers == (0.45, 0.63, 1.0)
     assert run.best.flow.loads == pytest.approx((45.0, 63.0, 67.0))
 
@@ -55,20 +57,21 @@ def test_a_cap_that_fills_the_next_one_is_followed_by_its_cap() -> None:
 
 def test_what_may_not_move_is_not_capped() -> None:
     picture = chain_of_three()
-    run = tried(picture, [0.45, 1.0, 1.0], bounds(picture, movable=(True, False, True)))
+    run = tried(picture, [0.45, 1.0, 1.0], space(picture, movable=(True, False, True)))
     assert run.best.scalers[1] == 1.0
 
 
 def test_a_receiver_without_fresh_samples_is_filled_less() -> None:
     regions = (area("a", capacity=50.0), area("b", fresh=False), area("c", ceiling=300.0, capacity=300.0))
     picture = picture_of(regions, {"a": 90.0, "b": 55.0})
-    run = _Search(picture.model, bounds(picture))
-    assert run.guards.limits == pytest.approx([45.0, 70.0, 270.0])
+    assert [row.receives for row in picture.constraints.rows] == pytest.approx([45.0, 70.0, 270.0])
+    free = space(picture, movable=(True, True, True))
+    assert tried(picture, [0.5, 1.0, 1.0], free).best.scalers == (0.5, 0.7, 1.0)
 
 
 def test_the_whole_search_relieves_without_pushing_anyone() -> None:
     picture = chain_of_three()
-    found = search(picture.model, bounds(picture))
+    found = found_in(picture)
     assert found.best.bad < 0.1 * found.base.bad
     for region, load, before in zip(
         picture.model.regions, found.best.flow.loads, found.base.flow.loads, strict=True
@@ -79,32 +82,47 @@ def test_the_whole_search_relieves_without_pushing_anyone() -> None:
 def test_a_floor_is_kept_by_taking_back_the_deepest_cut() -> None:
     regions = (area("a", bad=0.9), area("b", bad=0.5), area("c", ceiling=300.0, capacity=300.0))
     picture = picture_of(regions, {"a": 50.0, "b": 90.0})
-    free = bounds(picture, floor=0.0, carries=0.0)
-    assert tried(picture, [0.2, 0.3, 1.0], free).best.scalers == (0.2, 0.3, 1.0)
-    one = bounds(picture, floor=400.0, sure=500.0, carries=0.0)
-    assert tried(picture, [0.2, 0.3, 1.0], one).best.scalers == (0.7, 0.3, 1.0)
-    both = bounds(picture, floor=480.0, sure=500.0, carries=0.0)
-    assert tried(picture, [0.2, 0.3, 1.0], both).best.scalers == (1.0, 0.8, 1.0)
+
+    def kept(**least: float) -> tuple[float, ...]:
+        rules = baseline(picture, carried_least=0.0, **least)
+        return tried(picture, [0.2, 0.3, 1.0], rules=rules).best.scalers
+
+    assert kept(ceilings_least=0.0, surely_least=0.0) == (0.2, 0.3, 1.0)
+    assert kept(ceilings_least=400.0, surely_least=500.0) == (0.7, 0.3, 1.0)
+    assert kept(ceilings_least=480.0, surely_least=500.0) == (1.0, 0.8, 1.0)
 
 
-def starts(picture: Picture, within: Bounds, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, ...]]:
-    """The whole answers that a search looks at, by name."""
-    found: dict[str, tuple[float, ...]] = {}
-    plain = _Search.try_start
+def found_in(picture: Picture, **changes: bool) -> Found:
+    """The search's answer, with some of what it may do replaced."""
+    return search(picture.model, baseline(picture), space(picture, **changes))
 
-    def noted(self: _Search, name: str, scalers: list[float]) -> None:
-        found[name] = tuple(scalers)
-        plain(self, name, scalers)
 
-    monkeypatch.setattr(_Search, "try_start", noted)
-    search(picture.model, within)
+def starts(
+    picture: Picture, monkeypatch: pytest.MonkeyPatch, *, shed: bool, short: bool
+) -> dict[Start, tuple[float, ...]]:
+    """The whole answers that a search looks at."""
+    found: dict[Start, tuple[float, ...]] = {}
+    plain = Search.try_start
+
+    def noted(self: Search, label: str, scalers: list[float], sheds: str | None = None) -> None:
+        found[Start(label=label, sheds=sheds)] = tuple(scalers)
+        plain(self, label, scalers, sheds)
+
+    monkeypatch.setattr(Search, "try_start", noted)
+    found_in(picture, shed=shed, short=short)
     return found
+
+
+def sheds(found: dict[Start, tuple[float, ...]]) -> list[str]:
+    """The regions that are shed in some of these answers."""
+    return [start.sheds for start in found if start.sheds is not None]
 
 
 def test_the_starts_are_whole_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     regions = (area("a", bad=0.6), area("b", capacity=50.0), area("c", scaler=0.8))
     picture = picture_of(regions, {"a": 40.0, "b": 60.0})
-    assert starts(picture, bounds(picture, measured=False, short=False), monkeypatch) == {
+    found = starts(picture, monkeypatch, shed=False, short=False)
+    assert {start.label: scalers for start, scalers in found.items()} == {
         "cap every region at its capacity": (0.9, 0.45, 0.9),
         "open every region": (1.0, 1.0, 1.0),
         "cap the full regions and open the others": (1.0, 0.45, 1.0),
@@ -121,29 +139,26 @@ def overfilled() -> Picture:
     return picture_of(regions, {"a": 150.0, "b": 120.0, "c": 100.0})
 
 
-def test_a_region_is_given_up_only_where_saturation_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_region_is_shed_only_where_saturation_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = overfilled()
-    short_of_targets = starts(picture, bounds(picture, measured=False, short=True), monkeypatch)
-    assert not [n for n in short_of_targets if n.startswith("give up")]
-    measured = starts(picture, bounds(picture, measured=True, short=True), monkeypatch)
-    assert [n for n in measured if n.startswith("give up")] == [
-        f"give up {name} for the others" for name in ("a", "b", "c")
-    ]
+    assert sheds(starts(picture, monkeypatch, shed=False, short=True)) == []
+    measured = starts(picture, monkeypatch, shed=True, short=True)
+    assert sheds(measured) == ["a", "b", "c"]
+    assert [s.label for s in measured if s.sheds] == [f"shed {name} for the others" for name in "abc"]
 
 
-def test_a_region_is_not_given_up_where_a_plain_answer_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_region_is_not_shed_where_a_plain_answer_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = chain_of_three()
-    names = starts(picture, bounds(picture, measured=True, short=False), monkeypatch)
-    assert not [n for n in names if n.startswith("give up")]
+    assert sheds(starts(picture, monkeypatch, shed=True, short=False)) == []
 
 
-def test_giving_up_one_region_saves_the_others() -> None:
+def test_shedding_one_region_saves_the_others() -> None:
     picture = overfilled()
-    shared = search(picture.model, bounds(picture, measured=False, short=True))
-    given_up = search(picture.model, bounds(picture, measured=True, short=True))
-    assert given_up.best.bad < 0.6 * picture.model.base.bad
-    assert given_up.best.bad <= shared.best.bad
-    kept = [load <= 100.0 for load in given_up.best.flow.loads]
+    shared = found_in(picture, shed=False, short=True)
+    shed = found_in(picture, shed=True, short=True)
+    assert shed.best.bad < 0.6 * picture.model.base.bad
+    assert shed.best.bad <= shared.best.bad
+    kept = [load <= 100.0 for load in shed.best.flow.loads]
     assert sorted(kept) == [False, True, True]
 
 
@@ -170,25 +185,18 @@ def areas(draw: st.DrawFn, name: str) -> Region:
     st.tuples(*[st.floats(1.0, 150.0)] * 4),
     st.booleans(),
 )
-def test_no_search_leaves_its_bounds_or_does_worse_than_nothing(
-    regions: tuple[Region, ...], rates: tuple[float, ...], measured: bool
+def test_no_search_leaves_its_space_or_does_worse_than_nothing(
+    regions: tuple[Region, ...], rates: tuple[float, ...], shed: bool
 ) -> None:
     picture = picture_of(regions, dict(zip("abcd", rates, strict=True)))
-    within = bounds(picture, measured=measured)
-    found = search(picture.model, within)
-    for scaler, low, high, can, now in zip(
-        found.best.scalers,
-        within.lowest,
-        within.highest,
-        within.movable,
-        picture.model.scalers,
-        strict=True,
+    within, rules = space(picture, shed=shed), baseline(picture)
+    found = search(picture.model, rules, within)
+    for scaler, allowed, can, now in zip(
+        found.best.scalers, within.ranges, within.movable, picture.model.scalers, strict=True
     ):
         assert is_legal_scaler(scaler)
-        assert low - 1e-9 <= scaler <= high + 1e-9 if can else scaler == now
-    ceilings = sum(s * n for s, n in zip(found.best.scalers, within.nominal, strict=True))
-    sure = sure_of(picture, found.best.scalers)
-    assert ceilings >= within.floor - 1e-6 or sure >= within.sure - 1e-6
-    run = _Search(picture.model, within)
+        assert allowed.holds(scaler) or scaler == now if can else scaler == now
+    assert rules.broken_floor(found.best.scalers) is None
+    price = SOFT_PRICE if within.receivers else 0.0
     allowance = 0.0005 * picture.model.forecast * (len(regions) + 1)
-    assert run.guards.price(found.best) <= run.guards.price(found.base) + allowance
+    assert rules.price(found.best, price) <= rules.price(found.base, price) + allowance

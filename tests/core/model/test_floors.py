@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from tests.core.pictures import AT, area, change_of, facts_of, picture_of
+from tests.core.pictures import AT, area, change_of, considered, facts_of, guards, made, picture_of
 
-from spillway.core.decide.limits import Situation, narrow
 from spillway.core.estimate.backend import remember
-from spillway.core.model.constraints import floor_of, sure_of, tight
 from spillway.core.model.predict import Region
 from spillway.core.model.service import Picture
-from spillway.core.values.decision import Change
-from spillway.core.values.orders import Holds
 from spillway.core.values.policy import Floors, Policy
 from spillway.core.values.state import BackendMemory
 
@@ -31,25 +26,34 @@ def fleet(**a: object) -> Picture:
     return picture_of(regions, DEMAND, policy=Policy(floors=Floors(reserve=0.1, receiver_limit=1.0)))
 
 
-def narrowed(picture: Picture, *changes: Change) -> Mapping[str, float]:
-    start = Situation(picture=picture, holds=Holds(), panic=None, scalers=picture.model.scalers)
-    return {c.region or "": c.after for c in narrow(changes, start).changes}
+def judged(picture: Picture, after: float) -> tuple[dict[str, float], set[str]]:
+    """What is accepted of a cut of region a, and what refuses it."""
+    found = considered(picture, [change_of("a", 1.0, after)])
+    return made(found), guards(found)
+
+
+REFUSED: tuple[dict[str, float], set[str]] = ({}, {"floor-capacity"})
 
 
 def test_a_ceiling_that_a_region_was_found_unable_to_use_may_go_below_the_floor() -> None:
     slow = fleet(capacity=40.0, proven=True)
-    assert narrowed(slow, change_of("a", 1.0, 0.37)) == {"a": 0.37}
+    assert judged(slow, 0.37) == ({"a": 0.37}, set())
 
 
 def test_what_was_only_configured_counts_to_the_last_request() -> None:
     well = fleet(capacity=100.0, proven=False)
-    assert narrowed(well, change_of("a", 1.0, 0.37)) == {"a": 0.47}
+    assert judged(well, 0.37) == REFUSED
+    assert judged(well, 0.46) == REFUSED
+    assert judged(well, 0.47) == ({"a": 0.47}, set()), "the deepest cut that keeps the floor"
 
 
 def test_nor_may_a_cut_take_what_the_region_does_carry() -> None:
     slow = fleet(capacity=40.0, proven=True)
-    left = narrowed(slow, change_of("a", 1.0, 0.1)).get("a", 1.0)
-    assert left == pytest.approx(0.34), "to a hundredth the sliver below which its capacity goes"
+    assert judged(slow, 0.1) == REFUSED
+    assert judged(slow, 0.33) == REFUSED
+    assert judged(slow, 0.34) == ({"a": 0.34}, set()), (
+        "to a hundredth the ceiling from which it counts as open"
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,7 @@ def test_nor_may_a_cut_take_what_the_region_does_carry() -> None:
     ],
 )
 def test_what_is_known_to_be_carried(region: Region, scaler: float, known: float) -> None:
-    assert sure_of(picture_of((region,), {"a": 10.0}), (scaler,)) == pytest.approx(known)
+    assert picture_of((region,), {"a": 10.0}).constraints.surely_carried((scaler,)) == pytest.approx(known)
 
 
 def test_receivers_are_filled_past_their_limit_where_all_together_are_about_short() -> None:
@@ -77,10 +81,9 @@ def test_receivers_are_filled_past_their_limit_where_all_together_are_about_shor
     )
     demand = {"a": 90.0, "b": 80.0, "c": 45.0}
     short = picture_of(regions, demand, policy=Policy(floors=Floors(reserve=0.05, receiver_limit=0.9)))
-    assert tight(short)
-    assert short.model.forecast < 0.99 * short.model.potential < floor_of(short)
-    cut = change_of("a", 1.0, 0.27)
-    assert narrowed(short, cut) == {"a": 0.27}
+    assert short.constraints.tight
+    assert short.model.forecast < 0.99 * short.model.potential < short.constraints.floor
+    assert judged(short, 0.27) == ({"a": 0.27}, set())
     loads = short.model.outcome((0.27, 1.0, 1.0)).flow.loads
     assert loads[1] > 0.9 * 120.0
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 from math import exp
 
 import pytest
-from tests.core.pictures import AT, area, bounds, change_of, picture_of
+from tests.core.pictures import AT, area, baseline, change_of, considered, guards, made, picture_of, space
 
-from spillway.core.decide.limits import Situation, narrow
-from spillway.core.decide.optimise import search
+from spillway.core.decide.search import Found, search
 from spillway.core.estimate.backend import is_blind
 from spillway.core.estimate.demand import USUAL_SECONDS, usually
 from spillway.core.estimate.sample import Blind
-from spillway.core.model.constraints import SWING, floor_of
+from spillway.core.model.constraints import SWING
 from spillway.core.model.service import Picture
-from spillway.core.values.orders import Holds
+from spillway.core.values.decision import Purpose
+from spillway.core.values.limits import Allowed
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate, OriginMemory
 
@@ -32,43 +32,46 @@ def with_a_silent_region(served: float, absence: Absence = Absence.NO_SERIES) ->
     return replace(picture, facts=(first, blind))
 
 
+def found_in(picture: Picture) -> Found:
+    return search(picture.model, baseline(picture), space(picture))
+
+
 def test_an_idle_region_may_be_opened_and_not_lowered() -> None:
     picture = with_a_silent_region(0.0)
-    within = bounds(picture)
+    within = space(picture)
     assert within.movable[1]
-    assert within.lowest[1] == 0.2
-    assert within.highest[1] == pytest.approx(0.65)
+    assert within.ranges[1] == Allowed(closed=False, low=0.2, high=pytest.approx(0.65))
     assert not is_blind(picture.facts[1])
-    found = search(picture.model, within)
+    found = found_in(picture)
     assert found.best.scalers[0] <= 0.45
     assert found.best.scalers[1] > 0.2
 
 
 def test_a_region_whose_series_are_missing_may_not() -> None:
     picture = with_a_silent_region(40.0)
-    assert not bounds(picture).movable[1]
+    assert not space(picture).movable[1]
     assert is_blind(picture.facts[1])
 
 
 @pytest.mark.parametrize(
-    ("served", "absence", "after", "made"),
+    ("served", "absence", "after", "refused"),
     [
-        (0.0, Absence.NO_SERIES, 0.6, True),
-        (0.0, Absence.NO_SERIES, 0.1, False),
-        (0.0, Absence.GARBAGE, 0.6, False),
-        (40.0, Absence.NO_SERIES, 0.6, False),
+        (0.0, Absence.NO_SERIES, 0.6, None),
+        (0.0, Absence.NO_SERIES, 0.1, "stale-data"),
+        (0.0, Absence.GARBAGE, 0.6, "garbage-data"),
+        (40.0, Absence.NO_SERIES, 0.6, "stale-data"),
     ],
 )
-def test_the_guard_of_evidence_knows_idle_from_missing(
-    served: float, absence: Absence, after: float, *, made: bool
+def test_the_limit_of_evidence_knows_idle_from_missing(
+    served: float, absence: Absence, after: float, refused: str | None
 ) -> None:
     picture = with_a_silent_region(served, absence)
-    start = Situation(picture=picture, holds=Holds(), panic=None, scalers=picture.model.scalers)
-    guarded = narrow((change_of("b", 0.2, after, "make-room"),), start)
-    assert bool(guarded.changes) is made
+    found = considered(picture, [change_of("b", 0.2, after, Purpose.MAKE_ROOM)])
+    assert made(found) == ({} if refused else {"b": after})
+    assert guards(found) == ({refused} if refused else set())
 
 
-def test_a_quota_that_may_be_gone_counts_alike_for_search_and_guard() -> None:
+def test_a_quota_that_may_be_gone_counts_alike_for_search_and_constraint() -> None:
     met = area("a", quota=40.0)
     assert met.receives(0.9) == 40.0
     assert replace(met, quota_hope=0.5).receives(0.9) == 65.0
@@ -77,15 +80,15 @@ def test_a_quota_that_may_be_gone_counts_alike_for_search_and_guard() -> None:
     assert area("c").receives(0.9) == 90.0
 
 
-def test_what_search_sends_to_a_region_with_an_old_quota_the_guard_lets_through() -> None:
+def test_what_search_sends_to_a_region_with_an_old_quota_the_constraint_lets_through() -> None:
     """Once the search wanted it every minute, and the guard refused it every minute: for half an hour."""
     regions = (area("a", capacity=50.0), area("b", ceiling=150.0, capacity=150.0, quota=30.0, quota_hope=1.0))
     picture = picture_of(regions, {"a": 95.0, "b": 30.0})
-    found = search(picture.model, bounds(picture))
+    found = found_in(picture)
     assert found.best.scalers[0] <= 0.45
-    start = Situation(picture=picture, holds=Holds(), panic=None, scalers=picture.model.scalers)
-    guarded = narrow((change_of("a", 1.0, found.best.scalers[0]),), start)
-    assert guarded.refusals == ()
+    cut = considered(picture, [change_of("a", 1.0, found.best.scalers[0])])
+    assert cut.refusals == ()
+    assert made(cut) == {"a": found.best.scalers[0]}
 
 
 def origins(*levels: float) -> tuple[OriginMemory, ...]:
@@ -104,6 +107,6 @@ def test_a_sudden_fall_of_demand_does_not_lower_the_floor() -> None:
     picture = picture_of((area("a"), area("b")), {"a": 40.0})
     assert picture.at == AT
     reserve = 1.0 + picture.policy.floors.reserve
-    assert floor_of(picture) == pytest.approx(SWING * 40.0 * reserve)
+    assert picture.constraints.floor == pytest.approx(SWING * 40.0 * reserve)
     remembered = replace(picture, memory=replace(picture.memory, usual=90.0))
-    assert floor_of(remembered) == pytest.approx(SWING * 90.0 * reserve)
+    assert remembered.constraints.floor == pytest.approx(SWING * 90.0 * reserve)

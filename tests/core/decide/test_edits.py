@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.core.pictures import AT, area, picture_of
+from tests.core.pictures import AT, area, picture_of, proposed
 from tests.core.plant import SERVICE, Client, Plant, Run, Zone, drive
 
 from spillway.core.decide.overrides import HURTS, edit_reverts
@@ -76,7 +76,7 @@ def lowered(memory: dict[str, Any], *, scaler: float = 0.1, **changes: Any) -> l
     regions = (area("a", scaler=scaler, **changes), area("b"))
     edited = {"held_until": AT + 300.0, "before_edit": 1.0, **memory}
     picture = picture_of(regions, {"a": 80.0, "b": 80.0}, memories={"a": edited})
-    return [(c.region or "", c.after) for c in edit_reverts(picture)]
+    return [(c.region or "", c.after) for c in proposed(edit_reverts, picture)]
 
 
 def test_the_way_back_leads_to_the_scaler_before_the_edit() -> None:
@@ -107,10 +107,10 @@ def test_only_what_makes_many_more_requests_bad_is_put_back(bad: float, back: bo
     # all of a's clients go to b, where a share of them fails
     regions = (area("a", scaler=0.0), area("b", bad=bad))
     picture = picture_of(regions, {"a": 50.0}, memories={"a": {"held_until": AT + 300.0, "before_edit": 1.0}})
-    assert bool(edit_reverts(picture)) is back
+    assert bool(proposed(edit_reverts, picture)) is back
 
 
 def test_before_any_demand_is_known_nothing_is_put_back() -> None:
     edited = {"held_until": AT + 300.0, "before_edit": 1.0}
     regions = (area("a", scaler=0.1), area("b"))
-    assert edit_reverts(picture_of(regions, {}, memories={"a": edited})) == ()
+    assert proposed(edit_reverts, picture_of(regions, {}, memories={"a": edited})) == []
