@@ -14,8 +14,8 @@ from tests.engine.bench_config import REGIONS, config, overlay
 from tests.sandbox.conftest import ToyPlant
 
 from spillway.adapters.engine.choose import Kind, find_cli, has_plugin, pulumi_home
-from spillway.adapters.engine.command import Command
 from spillway.adapters.engine.deployer import deployer
+from spillway.adapters.engine.pulumi_cli.command import Command
 from spillway.ports import Applied, Deployer, Outcome
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.seeds import SeedGroup

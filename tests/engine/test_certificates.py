@@ -14,7 +14,7 @@ from tests.engine.conftest import PROJECT
 
 from spillway.adapters.engine.choose import Kind
 from spillway.adapters.engine.deployer import deployer
-from spillway.adapters.engine.events import Events
+from spillway.adapters.engine.pulumi_cli.events import Events
 from spillway.adapters.engine.verdicts import shorten
 from spillway.config.model import Config
 from spillway.ports import Deployer, Outcome, Preview

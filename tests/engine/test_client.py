@@ -15,8 +15,8 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
-from spillway.adapters.engine.command import Command, EngineDeadline
 from spillway.adapters.engine.deployer import deployer
+from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
 from spillway.ports import Deployer, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +110,7 @@ def test_locks(engine: Deployer, cloud: TinyCloud, tmp_path: Path, alive: bool) 
 def test_a_child_that_ignores_signals_is_killed_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spillway.adapters.engine import command as module
+    from spillway.adapters.engine.pulumi_cli import command as module
 
     monkeypatch.setattr(
         module, "_GRACE", ((signal.SIGINT, 0.2), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))

@@ -13,9 +13,9 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import TinyCloud, serving
 
-from spillway.adapters.engine.command import Command, EngineDeadline
-from spillway.adapters.engine.embedded import Embedded
+from spillway.adapters.engine.embedded.embedded_engine import Embedded
 from spillway.adapters.engine.hold import Hold, Turn
+from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
 from spillway.adapters.program.build import build
 from spillway.errors import TemporaryError
 from spillway.ports import Applied, Outcome

@@ -11,7 +11,7 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import Refuse, TinyCloud, serving, stall
 
-from spillway.adapters.engine.embedded import Embedded
+from spillway.adapters.engine.embedded.embedded_engine import Embedded
 from spillway.adapters.program.build import build
 from spillway.core.overlay import Posture
 from spillway.ports import Outcome

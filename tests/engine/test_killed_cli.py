@@ -14,8 +14,8 @@ from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
 from spillway.adapters.engine.choose import choose, find_cli, pulumi_home
-from spillway.adapters.engine.cli import Cli
-from spillway.adapters.engine.workspace import Workspace
+from spillway.adapters.engine.pulumi_cli.cli_engine import Cli
+from spillway.adapters.engine.pulumi_cli.workspace import Workspace
 from spillway.adapters.program.build import build
 from spillway.core.overlay import Overlay
 from spillway.ports import Applied, Outcome

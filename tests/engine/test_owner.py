@@ -10,7 +10,7 @@ from tests.engine.bench_config import document, overlay
 
 from spillway.adapters.engine.choose import Kind
 from spillway.adapters.engine.deployer import deployer
-from spillway.adapters.engine.owner import OtherNameError, Owner
+from spillway.adapters.engine.ownership import OtherNameError, Owner
 from spillway.config.model import Config
 from spillway.ports import Applied, Deployer, Outcome
 from spillway.sandbox.server import SandboxServer

@@ -14,17 +14,17 @@ import pytest
 from tests.engine.bench_config import config, document
 
 from spillway.adapters.engine.choose import choose, plugin_folder
-from spillway.adapters.engine.cloud import CloudError, CloudTimeout
 from spillway.adapters.engine.describe import describe
-from spillway.adapters.engine.diff import UNKNOWN, Change, Difference, compare
 from spillway.adapters.engine.introduce import introduce
-from spillway.adapters.engine.kinds_backend import BACKEND_SERVICE
-from spillway.adapters.engine.kinds_frontend import FORWARDING_RULE
-from spillway.adapters.engine.locks import locks_in, locks_told
-from spillway.adapters.engine.missed import Missed
-from spillway.adapters.engine.prune import prune
+from spillway.adapters.engine.provider.cloud import CloudError, CloudTimeout
+from spillway.adapters.engine.provider.diff import UNKNOWN, Change, Difference, compare
+from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE
+from spillway.adapters.engine.provider.kinds_frontend import FORWARDING_RULE
+from spillway.adapters.engine.pulumi_cli.locks import locks_in, locks_told
+from spillway.adapters.engine.pulumi_cli.missed import Missed
+from spillway.adapters.engine.pulumi_cli.prune import prune
+from spillway.adapters.engine.pulumi_cli.repair import repaired
 from spillway.adapters.engine.render import render_preview
-from spillway.adapters.engine.repair import repaired
 from spillway.adapters.engine.verdicts import outcome_of, sentence
 from spillway.config.model import Config
 from spillway.errors import PermanentError, TemporaryError

@@ -21,11 +21,11 @@ from tests.engine.bench_config import document, overlay
 from tests.engine.conftest import PROJECT, installed
 from tests.program.test_plain import ROOT
 
-from spillway.adapters.engine.attach import Attached
 from spillway.adapters.engine.choose import Kind, plugin_version, pulumi_home
-from spillway.adapters.engine.cloud import Cloud
 from spillway.adapters.engine.deployer import deployer
-from spillway.adapters.engine.standin import StandIn
+from spillway.adapters.engine.provider.cloud import Cloud
+from spillway.adapters.engine.provider.standin import StandIn
+from spillway.adapters.engine.pulumi_cli.attach import Attached
 from spillway.config.load import load
 from spillway.control.memory import Kept, dump
 from spillway.ports import Outcome

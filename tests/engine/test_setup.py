@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from spillway.adapters.engine.choose import cli_version, find_cli, has_plugin, plugin_folder, plugin_version
-from spillway.adapters.engine.setup import setup
+from spillway.adapters.engine.pulumi_cli.setup import setup
 
 INSTALLER = """\
 mkdir -p "$1/bin"

@@ -10,7 +10,7 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
-from spillway.adapters.engine.embedded import Embedded
+from spillway.adapters.engine.embedded.embedded_engine import Embedded
 from spillway.adapters.engine.verdicts import cloud_error, is_conflict, outcome_of
 from spillway.adapters.program.build import build
 from spillway.errors import TemporaryError

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from spillway.adapters.engine import kinds_backend as backend
-from spillway.adapters.engine import kinds_frontend as frontend
-from spillway.adapters.engine.kind import Kind, Props, relative
+from spillway.adapters.engine.provider import kinds_backend as backend
+from spillway.adapters.engine.provider import kinds_frontend as frontend
+from spillway.adapters.engine.provider.kinds import Kind, Props, relative
 
 pytestmark = pytest.mark.data
 KINDS: dict[str, Kind] = {

@@ -23,9 +23,9 @@ from spillway.adapters.journal import FileJournal
 from spillway.adapters.lease import FileLease
 from spillway.adapters.notify import SystemdNotifier
 from spillway.adapters.reads import ReadTotals
+from spillway.adapters.release_memory import release_memory
 from spillway.adapters.store import FileStore
 from spillway.adapters.ticker import Ticker
-from spillway.adapters.trim import give_back
 from spillway.control.memory import Keeper, Kept, dump
 from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
@@ -177,7 +177,7 @@ def daemon(folder: Path) -> Service:
         progress=progress,
         candidate=lambda: candidate_from(folder, loop.parts, rhythm),
         signature=lambda: config.stat().st_mtime_ns,
-        settled=give_back,
+        settled=release_memory,
         closing=closing,
     )
 

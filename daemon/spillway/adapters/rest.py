@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from spillway.adapters.clock import Hooked
-from spillway.adapters.why import why
+from spillway.adapters.root_cause import root_cause
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -121,7 +121,7 @@ def fetch(session: Session, request: Request, *, ends: float) -> dict[str, Any]:
     except requests.Timeout as error:
         raise _late(request) from error
     except requests.RequestException as error:
-        raise TemporaryError(f"{request.what} could not be read: {why(error)}") from error
+        raise TemporaryError(f"{request.what} could not be read: {root_cause(error)}") from error
     except google.auth.exceptions.TransportError as error:
         raise TemporaryError(f"{request.what}: no token could be fetched: {error}") from error
     except google.auth.exceptions.GoogleAuthError as error:

@@ -45,11 +45,11 @@ def deployer_of(config: Config, clock: Clock | None = None) -> Deployer:
     """
     from spillway.adapters.clock import SandboxClock
     from spillway.adapters.engine.deployer import deployer
-    from spillway.adapters.halt import HaltingDeployer
+    from spillway.adapters.pausing import PausingDeployer
 
     engine = deployer(config, Path(config.daemon.state_dir))
     if isinstance(clock, SandboxClock) and config.sandbox is not None:
-        return HaltingDeployer(engine, f"http://{config.sandbox.http}", clock)
+        return PausingDeployer(engine, f"http://{config.sandbox.http}", clock)
     return engine
 
 

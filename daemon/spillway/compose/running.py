@@ -34,8 +34,8 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     from spillway.adapters.journal import FileJournal
     from spillway.adapters.lease import FileLease
     from spillway.adapters.notify import SystemdNotifier
+    from spillway.adapters.release_memory import release_memory
     from spillway.adapters.ticker import Ticker
-    from spillway.adapters.trim import give_back
 
     config = loaded.config
     log = logs.setup(config.daemon.log.level, config.daemon.log.format)
@@ -80,7 +80,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         progress=progress,
         candidate=candidate,
         signature=watch,
-        settled=give_back,
+        settled=release_memory,
         closing=closing,
     )
 

@@ -39,7 +39,7 @@ def _make(choice: Choice, config: Config, folder: Path, endpoint: str | None) ->
 
     settings = config.daemon.engine
     if choice.kind == "embedded":
-        from spillway.adapters.engine.embedded import Embedded
+        from spillway.adapters.engine.embedded.embedded_engine import Embedded
 
         return Embedded(
             program,
@@ -50,8 +50,8 @@ def _make(choice: Choice, config: Config, folder: Path, endpoint: str | None) ->
             deadline=settings.deadline,
             parallel=settings.parallel,
         )
-    from spillway.adapters.engine.cli import Cli
-    from spillway.adapters.engine.workspace import Workspace
+    from spillway.adapters.engine.pulumi_cli.cli_engine import Cli
+    from spillway.adapters.engine.pulumi_cli.workspace import Workspace
 
     workspace = Workspace(choice=choice, config=config, folder=folder / "pulumi", endpoint=endpoint)
     return Cli(program, workspace)

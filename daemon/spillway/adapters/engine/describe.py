@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from spillway.adapters.engine.diff import UNKNOWN, Difference
-from spillway.adapters.engine.kind import Props, last_part, relative
+from spillway.adapters.engine.provider.diff import UNKNOWN, Difference
+from spillway.adapters.engine.provider.kinds import Props, last_part, relative
 
 _WORDS = {
     "backends.capacityScaler": "scaler",

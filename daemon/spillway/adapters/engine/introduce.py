@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from spillway.adapters.engine.describe import SECRET, text, where
-from spillway.adapters.engine.diff import UNKNOWN
-from spillway.adapters.engine.kind import Props
+from spillway.adapters.engine.provider.diff import UNKNOWN
+from spillway.adapters.engine.provider.kinds import Props
 
 _LIMITS = {
     "maxRatePerEndpoint": "requests/s per endpoint",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from spillway.adapters.engine.run import PROJECT
+from spillway.adapters.engine.embedded.run import PROJECT
 
 _HELD = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<at>\S+)")
 """How the CLI words a lock in its refusal (backend/diy/lock.go)."""

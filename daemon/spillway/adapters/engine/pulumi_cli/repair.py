@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from spillway.adapters.engine.missed import MISSED, Operation
+from spillway.adapters.engine.pulumi_cli.missed import MISSED, Operation
 
 State = dict[str, Any]
 """A deployment as `pulumi stack export` gives it: `resources`, `pending_operations`."""

@@ -8,11 +8,11 @@ from typing import Any
 from pulumi.automation.events import EngineEvent, OpType, StepEventMetadata
 
 from spillway.adapters.engine.describe import SECRET, describe
-from spillway.adapters.engine.diff import Change, Difference, compare
 from spillway.adapters.engine.introduce import introduce
-from spillway.adapters.engine.kind import Props
-from spillway.adapters.engine.standin import KINDS, words_for
-from spillway.adapters.engine.wire import is_secret
+from spillway.adapters.engine.provider.diff import Change, Difference, compare
+from spillway.adapters.engine.provider.kinds import Props
+from spillway.adapters.engine.provider.standin import KINDS, words_for
+from spillway.adapters.engine.provider.wire import is_secret
 from spillway.ports import PreviewedChange
 
 _STACK = "pulumi:pulumi:Stack"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from spillway.adapters.engine.cloud import Body, Request
+from spillway.adapters.engine.provider.cloud import Body, Request
 
 Props = dict[str, Any]
 """Properties as Pulumi names them (camelCase)."""

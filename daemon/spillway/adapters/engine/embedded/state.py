@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spillway.adapters.engine.describe import SECRET
-from spillway.adapters.engine.kind import Props
+from spillway.adapters.engine.provider.kinds import Props
 from spillway.errors import PermanentError
 
 _VERSION = 1

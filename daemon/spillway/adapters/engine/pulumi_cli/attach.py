@@ -11,10 +11,10 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from spillway.adapters.engine.cloud import CloudError, Deadline
-from spillway.adapters.engine.diff import Change
-from spillway.adapters.engine.standin import StandIn, kind_of
-from spillway.adapters.engine.wire import plain, struct
+from spillway.adapters.engine.provider.cloud import CloudError, Deadline
+from spillway.adapters.engine.provider.diff import Change
+from spillway.adapters.engine.provider.standin import StandIn, kind_of
+from spillway.adapters.engine.provider.wire import plain, struct
 from spillway.errors import SpillwayError
 
 _KINDS = {

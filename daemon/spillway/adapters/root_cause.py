@@ -1,4 +1,4 @@
-"""Why a connection failed, in the words of the operating system: HTTP libraries wrap them in three layers of their own."""
+"""The root cause of a failed connection, in the words of the operating system: HTTP libraries wrap it in three layers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _DEPTH = 10
 """Layers that are looked through at most."""
 
 
-def why(error: BaseException) -> str:
+def root_cause(error: BaseException) -> str:
     """The words at the bottom of what was raised from what: `Connection refused`."""
     found = error
     for _ in range(_DEPTH):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from spillway.adapters.engine.cloud import Deadline
-from spillway.adapters.engine.standin import StandIn, words_for
-from spillway.adapters.engine.state import Pending, Resource, State
+from spillway.adapters.engine.embedded.state import Pending, Resource, State
+from spillway.adapters.engine.provider.cloud import Deadline
+from spillway.adapters.engine.provider.standin import StandIn, words_for
 
 _PARALLEL = 8
 """Reads at the same time."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from spillway.adapters.engine.kind import Kind, Props, relative
+from spillway.adapters.engine.provider.kinds import Kind, Props, relative
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands on Pulumi's wire for a value that is known only after an update."""

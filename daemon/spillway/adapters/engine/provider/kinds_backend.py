@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from spillway.adapters.engine.cloud import Body, Request
-from spillway.adapters.engine.kind import (
+from spillway.adapters.engine.provider.cloud import Body, Request
+from spillway.adapters.engine.provider.kinds import (
     PROVISIONED,
     Kind,
     Props,

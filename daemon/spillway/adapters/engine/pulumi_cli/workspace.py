@@ -13,11 +13,11 @@ from pulumi.automation import LocalWorkspace, Stack
 from pulumi.automation._stack import StackInitMode, UpdateSummary
 
 from spillway.adapters.engine.choose import Choice
-from spillway.adapters.engine.command import Command
+from spillway.adapters.engine.embedded.run import PROJECT
 from spillway.adapters.engine.language import take_place
-from spillway.adapters.engine.missed import Missed
-from spillway.adapters.engine.owner import Owner
-from spillway.adapters.engine.run import PROJECT
+from spillway.adapters.engine.ownership import Owner
+from spillway.adapters.engine.pulumi_cli.command import Command
+from spillway.adapters.engine.pulumi_cli.missed import Missed
 from spillway.config.model import Config
 
 _SETTINGS = f"name: {PROJECT}\nruntime: python\ndescription: Made by Spillway; do not edit.\n"

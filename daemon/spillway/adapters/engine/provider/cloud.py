@@ -11,7 +11,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from spillway.adapters.why import why
+from spillway.adapters.root_cause import root_cause
 
 Body = dict[str, Any]
 
@@ -176,14 +176,14 @@ class Cloud:
             )
         except requests.ConnectionError as error:
             if not (isinstance(error, requests.ConnectTimeout) or _is_unconnected(error)):
-                raise CloudError(0, f"{request.method} {request.path}: {why(error)}") from error
-            unsent = CloudError(0, f"{url.partition('?')[0]} cannot be reached: {why(error)}")
+                raise CloudError(0, f"{request.method} {request.path}: {root_cause(error)}") from error
+            unsent = CloudError(0, f"{url.partition('?')[0]} cannot be reached: {root_cause(error)}")
             unsent.unsent = True
             raise unsent from error
         except requests.Timeout as error:
             raise CloudTimeout(f"{request.method} {request.path}: no answer within the deadline") from error
         except requests.RequestException as error:
-            raise CloudError(0, f"{request.method} {request.path}: {why(error)}") from error
+            raise CloudError(0, f"{request.method} {request.path}: {root_cause(error)}") from error
         if answer.status_code >= 400:
             raise _refusal(answer.status_code, answer.text)
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spillway.adapters.engine.wire import without_secrets
+from spillway.adapters.engine.provider.wire import without_secrets
 from spillway.errors import PermanentError
 
 MISSED = "missed"

@@ -7,12 +7,12 @@ from typing import Any
 
 from pulumi.automation import Deployment, Stack
 
-from spillway.adapters.engine.cloud import Deadline
-from spillway.adapters.engine.locks import Lock, locks_in
-from spillway.adapters.engine.missed import Missed
-from spillway.adapters.engine.repair import repaired
-from spillway.adapters.engine.standin import StandIn
-from spillway.adapters.engine.wire import opened
+from spillway.adapters.engine.provider.cloud import Deadline
+from spillway.adapters.engine.provider.standin import StandIn
+from spillway.adapters.engine.provider.wire import opened
+from spillway.adapters.engine.pulumi_cli.locks import Lock, locks_in
+from spillway.adapters.engine.pulumi_cli.missed import Missed
+from spillway.adapters.engine.pulumi_cli.repair import repaired
 from spillway.errors import PermanentError, TemporaryError
 
 

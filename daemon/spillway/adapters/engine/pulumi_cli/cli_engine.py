@@ -11,17 +11,18 @@ from typing import Any
 from pulumi import RunError
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
-from spillway.adapters.engine.attach import Attached
 from spillway.adapters.engine.choose import plugin_version
-from spillway.adapters.engine.cloud import Cloud, CloudError, CloudTimeout, Deadline
-from spillway.adapters.engine.command import Command, EngineDeadline
-from spillway.adapters.engine.events import Events
 from spillway.adapters.engine.hold import Hold, Turn, unusable
-from spillway.adapters.engine.locks import locks_told
 from spillway.adapters.engine.noise import quiet
-from spillway.adapters.engine.prune import prune
-from spillway.adapters.engine.rescue import Locked, rescue, unlock
-from spillway.adapters.engine.standin import StandIn
+from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline
+from spillway.adapters.engine.provider.standin import StandIn
+from spillway.adapters.engine.pulumi_cli.attach import Attached
+from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
+from spillway.adapters.engine.pulumi_cli.events import Events
+from spillway.adapters.engine.pulumi_cli.locks import locks_told
+from spillway.adapters.engine.pulumi_cli.prune import prune
+from spillway.adapters.engine.pulumi_cli.rescue import Locked, rescue, unlock
+from spillway.adapters.engine.pulumi_cli.workspace import LeanStack, Workspace
 from spillway.adapters.engine.verdicts import (
     applied,
     cloud_error,
@@ -31,7 +32,6 @@ from spillway.adapters.engine.verdicts import (
     not_begun,
     shorten,
 )
-from spillway.adapters.engine.workspace import LeanStack, Workspace
 from spillway.core.overlay import Overlay
 from spillway.errors import SpillwayError, TemporaryError
 from spillway.ports import Applied, Outcome, Preview

@@ -19,11 +19,11 @@ from pulumi.runtime.proto import (
     resource_pb2_grpc,
 )
 
-from spillway.adapters.engine.cloud import CloudError
-from spillway.adapters.engine.kind import Props
+from spillway.adapters.engine.embedded.run import PROJECT, Declared, Run, StoppedError
 from spillway.adapters.engine.language import Language
-from spillway.adapters.engine.run import PROJECT, Declared, Run, StoppedError
-from spillway.adapters.engine.wire import plain, struct
+from spillway.adapters.engine.provider.cloud import CloudError
+from spillway.adapters.engine.provider.kinds import Props
+from spillway.adapters.engine.provider.wire import plain, struct
 from spillway.errors import SpillwayError
 
 _SHUTDOWN = 5.0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spillway.adapters.engine import kinds_backend as backend
-from spillway.adapters.engine import kinds_frontend as frontend
-from spillway.adapters.engine.cloud import Cloud, CloudError, Deadline, Request
-from spillway.adapters.engine.diff import UNKNOWN, Verdict, compare, shaped
-from spillway.adapters.engine.kind import Kind, Props
+from spillway.adapters.engine.provider import kinds_backend as backend
+from spillway.adapters.engine.provider import kinds_frontend as frontend
+from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline, Request
+from spillway.adapters.engine.provider.diff import UNKNOWN, Verdict, compare, shaped
+from spillway.adapters.engine.provider.kinds import Kind, Props
 from spillway.errors import PermanentError
 
 KINDS: dict[str, Kind] = {

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spillway.adapters.engine.cloud import Cloud, CloudError, Deadline
+from spillway.adapters.engine.embedded.mend import mend, refresh
+from spillway.adapters.engine.embedded.monitor import evaluate
+from spillway.adapters.engine.embedded.run import Run
+from spillway.adapters.engine.embedded.state import State
 from spillway.adapters.engine.hold import Hold, Turn
-from spillway.adapters.engine.mend import mend, refresh
-from spillway.adapters.engine.monitor import evaluate
-from spillway.adapters.engine.owner import Owner
-from spillway.adapters.engine.run import Run
-from spillway.adapters.engine.standin import StandIn
-from spillway.adapters.engine.state import State
+from spillway.adapters.engine.ownership import Owner
+from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
+from spillway.adapters.engine.provider.standin import StandIn
 from spillway.adapters.engine.verdicts import (
     applied,
     flatten,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from spillway.adapters.engine.cloud import Body, Request
-from spillway.adapters.engine.kind import PROVISIONED, Kind, Props, common, in_global, pick
+from spillway.adapters.engine.provider.cloud import Body, Request
+from spillway.adapters.engine.provider.kinds import PROVISIONED, Kind, Props, common, in_global, pick
 
 
 def _post(path: str, body: Body) -> Request:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from spillway.adapters.engine.run import PROJECT
+from spillway.adapters.engine.embedded.run import PROJECT
 
 KEEP = 20
 """Updates whose history stays, for somebody who looks with `pulumi stack history`."""

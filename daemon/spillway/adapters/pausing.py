@@ -1,4 +1,4 @@
-"""On the sandbox the world waits while the engine works: its real seconds on a busy machine are not Google's.
+"""Pause the simulated world while the engine works: its real seconds on a busy machine are not Google's.
 
 A write then takes the world exactly as long as the scenario says. On Google nothing of this is used.
 """
@@ -21,13 +21,13 @@ _TIMEOUT = 5.0
 """Wall seconds for one word with the sandbox on this machine."""
 
 
-class HaltingDeployer:
+class PausingDeployer:
     """Implements `ports.Deployer` over another one.
 
     Args:
         inner: the engine.
         base: the sandbox, `http://127.0.0.1:8480`.
-        clock: the daemon's clock, which stands still with the world.
+        clock: the daemon's clock, which is paused with the world.
     """
 
     def __init__(self, inner: Deployer, base: str, clock: SandboxClock) -> None:
@@ -42,22 +42,22 @@ class HaltingDeployer:
 
     def build(self, overlay: Overlay) -> Applied:
         """Build it while the world waits; see `ports.Deployer`."""
-        with self._halted():
+        with self._paused():
             return self._inner.build(overlay)
 
     def apply(self, overlay: Overlay) -> Applied:
         """Make it so while the world waits; see `ports.Deployer`."""
-        with self._halted():
+        with self._paused():
             return self._inner.apply(overlay)
 
     def destroy(self) -> Applied:
         """Remove it while the world waits; see `ports.Deployer`."""
-        with self._halted():
+        with self._paused():
             return self._inner.destroy()
 
     def recover(self) -> str | None:
         """Clear up after a crash while the world waits; see `ports.Deployer`."""
-        with self._halted():
+        with self._paused():
             return self._inner.recover()
 
     def outputs(self) -> dict[str, str]:
@@ -69,17 +69,16 @@ class HaltingDeployer:
         getattr(self._inner, "close", lambda: None)()
 
     @contextmanager
-    def _halted(self) -> Iterator[None]:
-        """The world stands still inside. Where the sandbox does not answer it goes on, and the engine will say more."""
-        halted = self._tell("hold") is not None
-        if halted:
+    def _paused(self) -> Iterator[None]:
+        """The world is paused inside. Where the sandbox does not answer it goes on, and the engine will say more."""
+        paused = self._tell("hold") is not None
+        if paused:
             self._clock.hold()
         try:
             yield
         finally:
-            if (
-                halted
-            ):  # without an answer the old reference: ahead of the world by this halt until the next one
+            if paused:
+                # Without an answer the old reference stays: ahead of the world by this pause until the next one.
                 self._clock.follow(self._tell("release") or self._clock.reference)
 
     def _tell(self, word: str) -> float | None:

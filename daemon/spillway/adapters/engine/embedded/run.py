@@ -7,14 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from spillway.adapters.engine.cloud import CloudError, Deadline
 from spillway.adapters.engine.describe import describe, hidden
-from spillway.adapters.engine.diff import UNKNOWN, Verdict
+from spillway.adapters.engine.embedded.mend import adopted
+from spillway.adapters.engine.embedded.state import Pending, Resource, State
 from spillway.adapters.engine.introduce import introduce
-from spillway.adapters.engine.kind import Props
-from spillway.adapters.engine.mend import adopted
-from spillway.adapters.engine.standin import StandIn, kind_of, words_for
-from spillway.adapters.engine.state import Pending, Resource, State
+from spillway.adapters.engine.provider.cloud import CloudError, Deadline
+from spillway.adapters.engine.provider.diff import UNKNOWN, Verdict
+from spillway.adapters.engine.provider.kinds import Props
+from spillway.adapters.engine.provider.standin import StandIn, kind_of, words_for
 from spillway.adapters.engine.verdicts import is_in_use, is_taken
 from spillway.errors import SpillwayError
 from spillway.ports import PreviewedChange
