@@ -11,11 +11,11 @@ from statistics import median
 from typing import Any
 
 from tests.engine.bench_config import REGIONS, config, overlay
+from tests.engine.standin_cli import EngineForm, engine_of
 from tests.sandbox.conftest import ToyPlant
 
-from spillway.adapters.engine.choose import Kind, find_cli, has_plugin, pulumi_home
-from spillway.adapters.engine.deployer import deployer
 from spillway.adapters.engine.pulumi_cli.command import Command
+from spillway.adapters.engine.pulumi_cli.installation import find_cli, has_plugin, pulumi_home
 from spillway.ports import Applied, Deployer, Outcome
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.seeds import SeedGroup
@@ -27,7 +27,7 @@ _ABSENT = "not measured: no `pulumi` on PATH"
 
 
 @contextmanager
-def built(kind: Kind) -> Iterator[Deployer]:
+def built(kind: EngineForm) -> Iterator[Deployer]:
     """A load balancer with one pool over three regions, in a sandbox whose writes take no time."""
     plant = ToyPlant()
     server = SandboxServer(
@@ -40,7 +40,7 @@ def built(kind: Kind) -> Iterator[Deployer]:
         ],
     )
     with server, tempfile.TemporaryDirectory() as folder:
-        hands = deployer(config(), Path(folder), kind=kind, endpoint=server.url)
+        hands = engine_of(config(), Path(folder), kind=kind, endpoint=server.url)
         first = hands.apply(overlay())
         assert first.outcome is Outcome.DONE, first.sentence
         try:
@@ -60,7 +60,7 @@ def adjustments(hands: Deployer) -> list[tuple[float, Applied]]:
     return found
 
 
-def cli_kind() -> Kind | None:
+def cli_kind() -> EngineForm | None:
     """The best engine with a CLI on this machine."""
     if find_cli(pulumi_home()) is None:
         return None

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from tests.engine.bench_config import config, overlay
+from tests.engine.standin_cli import engine_of
 from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
-from spillway.adapters.engine.deployer import deployer
 from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
 from spillway.ports import Deployer, Outcome
 
@@ -44,7 +44,7 @@ def engine(cloud: TinyCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     executable(tmp_path, script)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("PULUMI_HOME", str(home))
-    made = deployer(config(), tmp_path, kind="cli+standin", endpoint=cloud.url)
+    made = engine_of(config(), tmp_path, kind="cli+standin", endpoint=cloud.url)
     yield made
     made.close()  # type: ignore[attr-defined]
 

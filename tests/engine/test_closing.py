@@ -13,7 +13,7 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import TinyCloud, serving
 
-from spillway.adapters.engine.embedded.embedded_engine import Embedded
+from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
 from spillway.adapters.engine.hold import Hold, Turn
 from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
 from spillway.adapters.program.build import build
@@ -31,8 +31,8 @@ def cloud() -> Iterator[TinyCloud]:
 
 
 @pytest.fixture
-def engine(cloud: TinyCloud, tmp_path: Path) -> Embedded:
-    return Embedded(
+def engine(cloud: TinyCloud, tmp_path: Path) -> EmbeddedEngine:
+    return EmbeddedEngine(
         lambda wanted: build(config(), wanted),
         endpoint=cloud.url,
         folder=tmp_path,
@@ -43,7 +43,9 @@ def engine(cloud: TinyCloud, tmp_path: Path) -> Embedded:
     )
 
 
-def test_a_running_call_ends_at_once_and_its_outcome_is_unknown(engine: Embedded, cloud: TinyCloud) -> None:
+def test_a_running_call_ends_at_once_and_its_outcome_is_unknown(
+    engine: EmbeddedEngine, cloud: TinyCloud
+) -> None:
     asked = threading.Event()
     cloud.slow_operations = 1_000_000
     cloud.before = lambda _method, path: asked.set() if "/operations/" in path else None
@@ -58,7 +60,7 @@ def test_a_running_call_ends_at_once_and_its_outcome_is_unknown(engine: Embedded
     assert results[0].outcome is Outcome.UNKNOWN, results[0].sentence
 
 
-def test_a_closed_engine_says_so(engine: Embedded, cloud: TinyCloud) -> None:
+def test_a_closed_engine_says_so(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     assert engine.apply(overlay()).outcome is Outcome.DONE
     engine.close()
     engine.close()

@@ -11,7 +11,7 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import Refuse, TinyCloud, serving, stall
 
-from spillway.adapters.engine.embedded.embedded_engine import Embedded
+from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
 from spillway.adapters.program.build import build
 from spillway.core.overlay import Posture
 from spillway.ports import Outcome
@@ -23,8 +23,8 @@ def cloud() -> Iterator[TinyCloud]:
         yield served
 
 
-def engine(cloud: TinyCloud, folder: Path, deadline: float = 20.0) -> Embedded:
-    return Embedded(
+def engine(cloud: TinyCloud, folder: Path, deadline: float = 20.0) -> EmbeddedEngine:
+    return EmbeddedEngine(
         lambda wanted: build(config(), wanted),
         endpoint=cloud.url,
         folder=folder,
@@ -35,7 +35,7 @@ def engine(cloud: TinyCloud, folder: Path, deadline: float = 20.0) -> Embedded:
     )
 
 
-def cut(cloud: TinyCloud, folder: Path, at: int, *, carried_out: bool) -> Embedded:
+def cut(cloud: TinyCloud, folder: Path, at: int, *, carried_out: bool) -> EmbeddedEngine:
     """An engine whose process dies at its request number `at`: from then on nothing of it reaches state or cloud."""
     made = engine(cloud, folder)
     state_file = folder / "main.json"
@@ -177,7 +177,7 @@ def test_the_state_file_has_no_secret_in_clear(cloud: TinyCloud, tmp_path: Path)
     key.write_text("PRIVATE-KEY-CONTENT")
     given = {"name": "own", "certificate_file": str(certificate), "private_key_file": str(key)}
     secured = config(frontends={"https": {"certificates": {"given": [given]}}})
-    made = Embedded(
+    made = EmbeddedEngine(
         lambda wanted: build(secured, wanted),
         endpoint=cloud.url,
         folder=tmp_path,

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 from tests.engine.bench_config import config, overlay
+from tests.engine.standin_cli import StandInCliEngine
 from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
-from spillway.adapters.engine.choose import choose, find_cli, pulumi_home
-from spillway.adapters.engine.pulumi_cli.cli_engine import Cli
-from spillway.adapters.engine.pulumi_cli.workspace import Workspace
-from spillway.adapters.program.build import build
+from spillway.adapters.engine.pulumi_cli.cli_engine import CliEngine
+from spillway.adapters.engine.pulumi_cli.installation import find_cli, pulumi_home
 from spillway.core.overlay import Overlay
 from spillway.ports import Applied, Outcome
 
@@ -34,20 +33,16 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyCloud]:
         yield served
 
 
-def engine(cloud: TinyCloud, folder: Path, *, deadline: float = 60.0) -> Cli:
+def engine(cloud: TinyCloud, folder: Path, *, deadline: float = 60.0) -> CliEngine:
     wanted = config()
     daemon = wanted.daemon.model_copy(
         update={"engine": wanted.daemon.engine.model_copy(update={"deadline": deadline})}
     )
     settings = wanted.model_copy(update={"daemon": daemon})
-    choice = choose(settings, "cli+standin")
-    return Cli(
-        lambda o: build(settings, o),
-        Workspace(choice=choice, config=settings, folder=folder, endpoint=cloud.url),
-    )
+    return StandInCliEngine(settings, folder, cloud.url)
 
 
-def killed_at(cloud: TinyCloud, made: Cli, wanted: Overlay, method: str, part: str) -> Applied:
+def killed_at(cloud: TinyCloud, made: CliEngine, wanted: Overlay, method: str, part: str) -> Applied:
     """Apply, and kill the CLI with all that belongs to it while this request is held."""
     reached, go = threading.Event(), threading.Event()
 

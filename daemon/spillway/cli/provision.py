@@ -30,7 +30,7 @@ _CODES = {
 def plan(config_path: Path, as_json: bool) -> int:
     """Show what `spillway run` would build or change, beside what stands now: what somebody deleted or edited shows. Touches nothing."""
     from spillway import compose
-    from spillway.adapters.engine.render import render_preview
+    from spillway.adapters.engine.describe import render_preview
     from spillway.config import load
 
     hands = compose.hands(load.load(config_path))

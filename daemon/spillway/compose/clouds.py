@@ -44,7 +44,7 @@ def deployer_of(config: Config, clock: Clock | None = None) -> Deployer:
         PermanentError: the one that is demanded is not installed.
     """
     from spillway.adapters.clock import SandboxClock
-    from spillway.adapters.engine.deployer import deployer
+    from spillway.adapters.engine.choose import deployer
     from spillway.adapters.pausing import PausingDeployer
 
     engine = deployer(config, Path(config.daemon.state_dir))

@@ -22,7 +22,7 @@ class OtherNameError(PermanentError):
 
 
 @dataclass(slots=True)
-class Owner:
+class Ownership:
     """A note beside the state: written when a build begins, gone after a destroy.
 
     A state without a note is older than this rule; the next build takes it over.

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from spillway.adapters.engine.embedded.mend import mend, refresh
 from spillway.adapters.engine.embedded.monitor import evaluate
 from spillway.adapters.engine.embedded.run import Run
 from spillway.adapters.engine.embedded.state import State
 from spillway.adapters.engine.hold import Hold, Turn
-from spillway.adapters.engine.ownership import Owner
+from spillway.adapters.engine.ownership import Ownership
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
-from spillway.adapters.engine.provider.standin import StandIn
+from spillway.adapters.engine.provider.standin import StandInProvider
+from spillway.adapters.engine.recovery import recover, summary
 from spillway.adapters.engine.verdicts import (
     applied,
     flatten,
@@ -31,7 +33,11 @@ from spillway.ports import Applied, Preview
 Program = Callable[[], None]
 
 
-class Embedded:
+_PARALLEL_READS = 8
+"""Reads at the same time."""
+
+
+class EmbeddedEngine:
     """`ports.Deployer` without any binary; for the sandbox alone."""
 
     kind = "embedded"
@@ -50,7 +56,7 @@ class Embedded:
         """`program` makes the Pulumi program of an overlay, all for one load balancer `name`; `deadline` is in wall seconds, for one call."""
         self._program = program
         self._cloud = Cloud.sandbox(endpoint)
-        self._provider = StandIn(self._cloud)
+        self._provider = StandInProvider(self._cloud)
         self._folder = folder
         self._stack = stack
         self._name = name
@@ -72,7 +78,7 @@ class Embedded:
             SpillwayError: the engine cannot tell.
         """
         with self._alone() as deadline:
-            self._owner().check()
+            self._ownership().check()
             state = self._state()
             try:
                 refresh(state, self._provider, deadline)
@@ -97,15 +103,15 @@ class Embedded:
         """Remove all that this stack has made."""
 
         def act(state: State, deadline: Deadline, begun: float) -> Applied:
-            self._owner().check()
-            mended = mend(state, self._provider, deadline)
+            self._ownership().check()
+            recovered = self._close_open(state, deadline)
             run = Run(state, self._provider, deadline, stack=self._stack, dry=False)
             run.remove_rest()
             if not run.errors:
                 state.outputs = {}
                 state.save()
-                self._owner().free()
-            return self._result(run, run.problem, begun, refreshed=bool(mended), state=state)
+                self._ownership().free()
+            return self._result(run, run.problem, begun, refreshed=recovered is not None, state=state)
 
         return self._mutate(act)
 
@@ -113,7 +119,7 @@ class Embedded:
         """Finish what a crash left open: look at each object in the cloud and write down what is there."""
         try:
             with self._alone() as deadline:
-                return mend(self._state(), self._provider, deadline)
+                return self._close_open(self._state(), deadline)
         except (CloudError, SpillwayError) as error:
             return f"recovery stopped and is tried again with the next change: {shorten(str(error))}"
 
@@ -124,19 +130,23 @@ class Embedded:
         except SpillwayError:
             return {}
 
+    def _close_open(self, state: State, deadline: Deadline) -> str | None:
+        """Close what a crash has left open; a sentence if there was anything."""
+        return summary(recover(list(state.pending), state, self._provider, deadline))
+
     def _up(self, overlay: Overlay, *, look: bool) -> Applied:
-        owner = self._owner()
+        ownership = self._ownership()
 
         def act(state: State, deadline: Deadline, begun: float) -> Applied:
-            owner.claim()
+            ownership.claim()
             return self._apply(overlay, state, deadline, begun, look=look)
 
-        return owner.settle(self._mutate(act))
+        return ownership.settle(self._mutate(act))
 
     def _apply(
         self, overlay: Overlay, state: State, deadline: Deadline, begun: float, *, look: bool
     ) -> Applied:
-        refreshed = mend(state, self._provider, deadline) is not None
+        refreshed = self._close_open(state, deadline) is not None
         if look:
             try:
                 refresh(state, self._provider, deadline)
@@ -196,8 +206,8 @@ class Embedded:
         except (CloudError, SpillwayError, OSError) as error:
             return not_begun(error, begun)
 
-    def _owner(self) -> Owner:
-        return Owner(self._folder / f"{self._stack}.name", self._name)
+    def _ownership(self) -> Ownership:
+        return Ownership(self._folder / f"{self._stack}.name", self._name)
 
     def _state(self) -> State:
         return State(self._folder / f"{self._stack}.json")
@@ -211,3 +221,19 @@ class Embedded:
             if self._turn.over:
                 running.stop.set()
             yield running
+
+
+def refresh(state: State, provider: StandInProvider, deadline: Deadline) -> None:
+    """Read every resource, as `pulumi refresh` does: what is gone is forgotten, the rest is as the cloud has it. `save` keeps it.
+
+    Raises:
+        CloudError: the cloud did not answer.
+    """
+    known = list(state.resources.values())
+    with ThreadPoolExecutor(max_workers=_PARALLEL_READS, thread_name_prefix="spillway-refresh") as pool:
+        seen = list(pool.map(lambda it: provider.read(it.token, it.id, it.inputs, deadline), known))
+    for resource, there in zip(known, seen, strict=True):
+        if there is None:
+            del state.resources[resource.urn]
+        else:
+            state.put(replace(resource, inputs=there[0], outputs=there[1]))

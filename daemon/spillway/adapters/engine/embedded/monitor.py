@@ -19,8 +19,8 @@ from pulumi.runtime.proto import (
     resource_pb2_grpc,
 )
 
-from spillway.adapters.engine.embedded.run import PROJECT, Declared, Run, StoppedError
-from spillway.adapters.engine.language import Language
+from spillway.adapters.engine.embedded.run import Declared, Run, StoppedError
+from spillway.adapters.engine.language import PROJECT, Language
 from spillway.adapters.engine.provider.cloud import CloudError
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.wire import plain, struct

@@ -7,20 +7,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from spillway.adapters.engine.describe import describe, hidden
-from spillway.adapters.engine.embedded.mend import adopted
+from spillway.adapters.engine.describe import describe, describe_new, hidden
 from spillway.adapters.engine.embedded.state import Pending, Resource, State
-from spillway.adapters.engine.introduce import introduce
+from spillway.adapters.engine.language import PROJECT
 from spillway.adapters.engine.provider.cloud import CloudError, Deadline
-from spillway.adapters.engine.provider.diff import UNKNOWN, Verdict
+from spillway.adapters.engine.provider.diff import UNKNOWN, DiffResult
 from spillway.adapters.engine.provider.kinds import Props
-from spillway.adapters.engine.provider.standin import StandIn, kind_of, words_for
+from spillway.adapters.engine.provider.standin import StandInProvider, kind_of, words_for
+from spillway.adapters.engine.recovery import CREATING, DELETING, UPDATING, recover
 from spillway.adapters.engine.verdicts import is_in_use, is_taken
 from spillway.errors import SpillwayError
 from spillway.ports import PreviewedChange
-
-PROJECT = "spillway"
-"""Name of the Pulumi project, the same in `Pulumi.yaml`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +34,13 @@ class Declared:
     delete_before: bool | None = None
     """None leaves it to the provider."""
 
-    def introduced(self) -> tuple[str, ...]:
+    def described_new(self) -> tuple[str, ...]:
         """What people are told of it when it is new."""
-        return introduce(hidden(self.inputs, self.secret))
+        return describe_new(hidden(self.inputs, self.secret))
 
-    def described(self, verdict: Verdict, olds: Props) -> tuple[str, ...]:
+    def described_changes(self, diff: DiffResult, olds: Props) -> tuple[str, ...]:
         """What people are told of its changes; that a secret changed, and never to what."""
-        return describe(verdict.differences, hidden(olds, self.secret), hidden(self.inputs, self.secret))
+        return describe(diff.differences, hidden(olds, self.secret), hidden(self.inputs, self.secret))
 
 
 class StoppedError(Exception):
@@ -53,7 +50,9 @@ class StoppedError(Exception):
 class Run:
     """Steps, decided and carried out. Called from several threads at once, one for each resource."""
 
-    def __init__(self, state: State, provider: StandIn, deadline: Deadline, *, stack: str, dry: bool) -> None:
+    def __init__(
+        self, state: State, provider: StandInProvider, deadline: Deadline, *, stack: str, dry: bool
+    ) -> None:
         self._state = state
         self._provider = provider
         self._deadline = deadline
@@ -117,18 +116,19 @@ class Run:
                 return (urn, *self._create(urn, declared, operation))
             except CloudError as error:
                 resource_id = self._provider.resource_id(declared.token, declared.inputs)
-                if is_taken(error) and adopted(self._state, self._provider, resource_id, self._deadline):
+                orphaned = self._state.orphaned(resource_id) if is_taken(error) else []
+                if recover(orphaned, self._state, self._provider, self._deadline):
                     # A dead run's request arrived after recovery had looked; from here on it is like any other.
                     return self._register(urn, declared)
                 raise
         old_inputs = self._state.opened(old.inputs, declared.inputs)
         outputs = self._state.opened(old.outputs, declared.inputs)
-        verdict = self._provider.diff(declared.token, old_inputs, outputs, declared.inputs, declared.ignore)
-        if not verdict.differences:
+        diff = self._provider.diff(declared.token, old_inputs, outputs, declared.inputs, declared.ignore)
+        if not diff.differences:
             return (urn, *self._keep(old, declared))
-        if verdict.replaces:
-            return (urn, *self._replace(urn, old, declared, verdict, outputs))
-        return (urn, *self._update(old, declared, verdict, old_inputs, outputs))
+        if diff.replaces:
+            return (urn, *self._replace(urn, old, declared, diff, outputs))
+        return (urn, *self._update(old, declared, diff, old_inputs, outputs))
 
     def _keep(self, old: Resource, declared: Declared) -> tuple[str, Props]:
         with self._lock:
@@ -140,24 +140,24 @@ class Run:
     def _create(self, urn: str, declared: Declared, operation: str) -> tuple[str, Props]:
         resource_id = self._provider.resource_id(declared.token, declared.inputs)
         if self._dry:
-            self._note(operation, declared.token, declared.name, declared.introduced())
+            self._note(operation, declared.token, declared.name, declared.described_new())
             return "", self._provider.planned(declared.token, declared.inputs)
-        pending = self._state.begin("creating", _resource(urn, declared, resource_id, {}))
+        pending = self._state.begin(CREATING, _resource(urn, declared, resource_id, {}))
         with _Ending(self._state, pending):
             resource_id, outputs = self._provider.create(declared.token, declared.inputs, self._deadline)
             self._state.finish(pending, _resource(urn, declared, resource_id, outputs))
-        self._note(operation, declared.token, declared.name, declared.introduced())
+        self._note(operation, declared.token, declared.name, declared.described_new())
         return resource_id, outputs
 
     def _update(
-        self, old: Resource, declared: Declared, verdict: Verdict, old_inputs: Props, outputs: Props
+        self, old: Resource, declared: Declared, diff: DiffResult, old_inputs: Props, outputs: Props
     ) -> tuple[str, Props]:
-        details = declared.described(verdict, outputs)
+        details = declared.described_changes(diff, outputs)
         if self._dry:
             self._note("update", declared.token, declared.name, details)
             planned = {name: UNKNOWN for name in kind_of(declared.token).computed if name == "fingerprint"}
             return old.id, {**outputs, **declared.inputs, **planned}
-        pending = self._state.begin("updating", _resource(old.urn, declared, old.id, outputs))
+        pending = self._state.begin(UPDATING, _resource(old.urn, declared, old.id, outputs))
         with _Ending(self._state, pending):
             new = self._provider.update(
                 declared.token, old.id, old_inputs, outputs, declared.inputs, self._deadline
@@ -167,14 +167,14 @@ class Run:
         return old.id, new
 
     def _replace(
-        self, urn: str, old: Resource, declared: Declared, verdict: Verdict, outputs: Props
+        self, urn: str, old: Resource, declared: Declared, diff: DiffResult, outputs: Props
     ) -> tuple[str, Props]:
         """Delete before creating where the name stays the same, for it is taken; else create first."""
         before = declared.delete_before
         if before is None:
             before = old.id == self._provider.resource_id(declared.token, declared.inputs)
         if self._dry:
-            self._note("replace", declared.token, declared.name, declared.described(verdict, outputs))
+            self._note("replace", declared.token, declared.name, declared.described_changes(diff, outputs))
             return "", self._provider.planned(declared.token, declared.inputs)
         if before:
             self._clear_dependents(old)
@@ -237,7 +237,7 @@ class Run:
         self._note("delete", resource.token, resource.name)
 
     def _delete(self, resource: Resource) -> None:
-        pending = self._state.begin("deleting", resource)
+        pending = self._state.begin(DELETING, resource)
         with _Ending(self._state, pending):
             self._provider.delete(resource.id, self._deadline)
             self._state.finish(pending, None)

@@ -15,6 +15,7 @@ from typing import Any
 
 from spillway.adapters.engine.describe import SECRET
 from spillway.adapters.engine.provider.kinds import Props
+from spillway.adapters.engine.recovery import DELETING, ORPHANED, Found
 from spillway.errors import PermanentError
 
 _VERSION = 1
@@ -46,13 +47,35 @@ class Pending:
     """An operation that was begun; it stays in the file if its end was never seen."""
 
     operation: str
-    """creating, updating, deleting; `missed` is a create that was cut off and whose object was not there when it was
-    looked for: a request that was still on its way may make it yet."""
+    """CREATING, UPDATING, DELETING or ORPHANED; see `recovery`."""
     resource: Resource
+
+    @property
+    def token(self) -> str:
+        """The resource's type."""
+        return self.resource.token
+
+    @property
+    def name(self) -> str:
+        """The resource's name in the program."""
+        return self.resource.name
+
+    @property
+    def id(self) -> str:
+        """The resource's id, known before a create: our names are ours to choose."""
+        return self.resource.id
+
+    @property
+    def inputs(self) -> Props:
+        """As the program wanted them, secrets sealed."""
+        return self.resource.inputs
 
 
 class State:
-    """Resources by URN in the order of their making, pending operations and outputs. Safe for threads."""
+    """Resources by URN in the order of their making, pending operations and outputs. Safe for threads.
+
+    It is the `recovery.OperationLog` of the embedded engine.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -79,24 +102,43 @@ class State:
             if pending in self.pending:
                 self.pending.remove(pending)
             if resource is not None:
-                self.pending = [other for other in self.pending if not _is_missed(other, resource.id)]
+                self.pending = [other for other in self.pending if not _is_orphaned(other, resource.id)]
                 self.resources[resource.urn] = self.sealed(resource)
             elif pending.resource.doomed:
                 self.doomed = [other for other in self.doomed if other.id != pending.resource.id]
-            elif pending.operation == "deleting":
+            elif pending.operation == DELETING:
                 self.resources.pop(pending.resource.urn, None)
             self.save()
 
-    def miss(self, pending: Pending) -> None:
-        """What the call should have made is not there: keep in mind that it may still come."""
-        with self._lock:
-            self.pending[self.pending.index(pending)] = replace(pending, operation="missed")
-            self.save()
+    def is_left_to_refresh(self, operation: Pending) -> bool:  # noqa: ARG002 the log of the CLI needs it
+        """False: no refresh follows a recovery of this state."""
+        return False
 
-    def missed(self, resource_id: str) -> Pending | None:
+    def close(self, operation: Pending, there: Found | None) -> None:
+        """Recovery has looked: `there` is what the cloud has now, None if nothing is."""
+        resource = operation.resource
+        with self._lock:
+            if there is not None and resource.doomed:
+                # It stays among the doomed: under its URN stands what has replaced it.
+                self.withdraw(operation)
+            elif there is not None:
+                self.finish(operation, replace(resource, inputs=there.inputs, outputs=there.outputs))
+            else:
+                if operation.operation != DELETING:
+                    self.resources.pop(resource.urn, None)
+                self.finish(operation, None)
+
+    def orphan(self, operation: Pending) -> None:
+        """What the create should have made is not there: keep in mind that it may still come."""
+        if operation.operation != ORPHANED:
+            with self._lock:
+                self.pending[self.pending.index(operation)] = replace(operation, operation=ORPHANED)
+                self.save()
+
+    def orphaned(self, resource_id: str) -> list[Pending]:
         """The create of ours that may have made this object after it was looked for, if there is one."""
         with self._lock:
-            return next((pending for pending in self.pending if _is_missed(pending, resource_id)), None)
+            return [pending for pending in self.pending if _is_orphaned(pending, resource_id)][:1]
 
     def withdraw(self, pending: Pending) -> None:
         """The call was refused: nothing has happened."""
@@ -193,8 +235,8 @@ def _expect_version(found: int) -> None:
         raise ValueError(f"version {found} is not {_VERSION}")
 
 
-def _is_missed(pending: Pending, resource_id: str) -> bool:
-    return pending.operation == "missed" and pending.resource.id == resource_id
+def _is_orphaned(pending: Pending, resource_id: str) -> bool:
+    return pending.operation == ORPHANED and pending.resource.id == resource_id
 
 
 def _is_seal(value: Any) -> bool:

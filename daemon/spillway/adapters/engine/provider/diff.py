@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from spillway.adapters.engine.provider.kinds import Kind, Props, relative
+from spillway.adapters.engine.provider.kinds import Props, ResourceKind, relative
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands on Pulumi's wire for a value that is known only after an update."""
 
 
-class Change(StrEnum):
+class DiffKind(StrEnum):
     """What becomes of one property."""
 
     ADD = "add"
@@ -27,7 +27,7 @@ class Difference:
 
     path: str
     """Such as `backends[0].capacityScaler`."""
-    change: Change
+    change: DiffKind
 
     @property
     def top(self) -> str:
@@ -36,7 +36,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DiffResult:
     """All differences, and what they demand."""
 
     differences: tuple[Difference, ...]
@@ -50,8 +50,8 @@ class Verdict:
 
 
 def compare(
-    kind: Kind, old_inputs: Props, state: Props, news: Props, ignore: tuple[str, ...] = ()
-) -> Verdict:
+    kind: ResourceKind, old_inputs: Props, state: Props, news: Props, ignore: tuple[str, ...] = ()
+) -> DiffResult:
     """Compare what is wanted with what is there.
 
     A property that the program neither sets nor has set is the server's own business and no difference.
@@ -66,19 +66,19 @@ def compare(
         replaces = sorted({difference.top for difference in found})
     else:
         replaces = sorted({difference.top for difference in found} & kind.fixed)
-    return Verdict(tuple(found), tuple(replaces))
+    return DiffResult(tuple(found), tuple(replaces))
 
 
 def _walk(
     path: str, name: str, keyed: Mapping[str, str], old: Any, there: Any, new: Any
 ) -> Iterator[Difference]:
     if new == UNKNOWN:
-        yield Difference(path, Change.UPDATE)
+        yield Difference(path, DiffKind.UPDATE)
     elif _is_empty(new):
         if not _is_empty(there):
-            yield Difference(path, Change.DELETE)
+            yield Difference(path, DiffKind.DELETE)
     elif _is_empty(there):
-        yield Difference(path, Change.ADD)
+        yield Difference(path, DiffKind.ADD)
     elif isinstance(new, Mapping) and isinstance(there, Mapping):
         before = old if isinstance(old, Mapping) else {}
         for key in sorted({*new, *before}):
@@ -86,7 +86,7 @@ def _walk(
     elif isinstance(new, list) and isinstance(there, list):
         yield from _walk_list(path, name, keyed, old if isinstance(old, list) else [], there, new)
     elif not same(new, there):
-        yield Difference(path, Change.UPDATE)
+        yield Difference(path, DiffKind.UPDATE)
 
 
 def _walk_list(
@@ -98,12 +98,12 @@ def _walk_list(
     for key, (position, element) in news.items():
         place = f"{path}[{position}]"
         if key not in theres:
-            yield Difference(place, Change.ADD)
+            yield Difference(place, DiffKind.ADD)
         else:
             yield from _walk(place, "", keyed, olds.get(key, (0, None))[1], theres[key][1], element)
     for key, (position, _) in theres.items():
         if key not in news:
-            yield Difference(f"{path}[{position}]", Change.DELETE)
+            yield Difference(f"{path}[{position}]", DiffKind.DELETE)
 
 
 def shaped(old: Any, live: Any, name: str, keyed: Mapping[str, str]) -> Any:

@@ -17,7 +17,7 @@ PROVISIONED = {"goog-pulumi-provisioned": "true"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class ResourceKind:
     """One type: where it lives, how properties become bodies and back, what may change in place."""
 
     token: str

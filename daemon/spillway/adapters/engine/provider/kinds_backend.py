@@ -5,8 +5,8 @@ from __future__ import annotations
 from spillway.adapters.engine.provider.cloud import Body, Request
 from spillway.adapters.engine.provider.kinds import (
     PROVISIONED,
-    Kind,
     Props,
+    ResourceKind,
     common,
     in_global,
     in_zone,
@@ -99,7 +99,7 @@ def _service_update(resource: str, state: Props, inputs: Props, _: frozenset[str
     return [Request(method="PUT", path=resource, body=body)]
 
 
-BACKEND_SERVICE = Kind(
+BACKEND_SERVICE = ResourceKind(
     token="gcp:compute/backendService:BackendService",  # noqa: S106 a type token is no secret
     words="backend service",
     collection=in_global("backendServices"),
@@ -132,7 +132,7 @@ def _policy_update(resource: str, _: Props, inputs: Props, changed: frozenset[st
     return [Request(method="PATCH", path=resource, body=_policy_body(inputs), query=query)]
 
 
-SERVICE_LB_POLICY = Kind(
+SERVICE_LB_POLICY = ResourceKind(
     token="gcp:networkservices/serviceLbPolicies:ServiceLbPolicies",  # noqa: S106
     words="service LB policy",
     collection=lambda inputs: (
@@ -170,7 +170,7 @@ def _check_live(live: Body) -> Props:
     return {**common(live), **pick(live, *settings), "logConfig": {"enable": logs}}
 
 
-HEALTH_CHECK = Kind(
+HEALTH_CHECK = ResourceKind(
     token="gcp:compute/healthCheck:HealthCheck",  # noqa: S106
     words="health check",
     collection=in_global("healthChecks"),
@@ -193,7 +193,7 @@ def _neg_live(live: Body) -> Props:
     return {**common(live), **pick(live, *settings), "zone": last_part(live.get("zone"))}
 
 
-ZONAL_NEG = Kind(
+ZONAL_NEG = ResourceKind(
     token="gcp:compute/networkEndpointGroup:NetworkEndpointGroup",  # noqa: S106
     words="network endpoint group",
     collection=in_zone("networkEndpointGroups"),
@@ -208,7 +208,7 @@ def _ports_update(resource: str, state: Props, inputs: Props, _: frozenset[str])
     return [Request(method="POST", path=f"{resource}/setNamedPorts", body=body)]
 
 
-INSTANCE_GROUP = Kind(
+INSTANCE_GROUP = ResourceKind(
     token="gcp:compute/instanceGroup:InstanceGroup",  # noqa: S106
     words="instance group",
     collection=in_zone("instanceGroups"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from spillway.adapters.engine.provider.cloud import Body, Request
-from spillway.adapters.engine.provider.kinds import PROVISIONED, Kind, Props, common, in_global, pick
+from spillway.adapters.engine.provider.kinds import PROVISIONED, Props, ResourceKind, common, in_global, pick
 
 
 def _post(path: str, body: Body) -> Request:
@@ -35,7 +35,7 @@ def _labels_live(live: Body) -> Props:
     return {"labels": own, "labelFingerprint": live.get("labelFingerprint", "")}
 
 
-GLOBAL_ADDRESS = Kind(
+GLOBAL_ADDRESS = ResourceKind(
     token="gcp:compute/globalAddress:GlobalAddress",  # noqa: S106 a type token is no secret
     words="address",
     collection=in_global("addresses"),
@@ -87,7 +87,7 @@ def _rule_update(resource: str, state: Props, inputs: Props, changed: frozenset[
     return requests
 
 
-FORWARDING_RULE = Kind(
+FORWARDING_RULE = ResourceKind(
     token="gcp:compute/globalForwardingRule:GlobalForwardingRule",  # noqa: S106
     words="forwarding rule",
     collection=in_global("forwardingRules"),
@@ -117,7 +117,7 @@ def _without_global(resource: str) -> str:
     return resource.replace("/global/", "/")
 
 
-HTTP_PROXY = Kind(
+HTTP_PROXY = ResourceKind(
     token="gcp:compute/targetHttpProxy:TargetHttpProxy",  # noqa: S106
     words="HTTP proxy",
     collection=in_global("targetHttpProxies"),
@@ -147,7 +147,7 @@ def _https_update(resource: str, _: Props, inputs: Props, changed: frozenset[str
     return [call(inputs.get(name)) for name, call in calls.items() if name in changed]
 
 
-HTTPS_PROXY = Kind(
+HTTPS_PROXY = ResourceKind(
     token="gcp:compute/targetHttpsProxy:TargetHttpsProxy",  # noqa: S106
     words="HTTPS proxy",
     collection=in_global("targetHttpsProxies"),
@@ -157,7 +157,7 @@ HTTPS_PROXY = Kind(
     watched=("sslPolicy", "certificateMap", "sslCertificates"),
 )
 
-SSL_POLICY = Kind(
+SSL_POLICY = ResourceKind(
     token="gcp:compute/sSLPolicy:SSLPolicy",  # noqa: S106
     words="SSL policy",
     collection=in_global("sslPolicies"),
@@ -173,7 +173,7 @@ SSL_POLICY = Kind(
     computed=("selfLink", "creationTimestamp", "fingerprint"),
 )
 
-MANAGED_CERTIFICATE = Kind(
+MANAGED_CERTIFICATE = ResourceKind(
     token="gcp:compute/managedSslCertificate:ManagedSslCertificate",  # noqa: S106
     words="managed certificate",
     collection=in_global("sslCertificates"),
@@ -184,7 +184,7 @@ MANAGED_CERTIFICATE = Kind(
     },
 )
 
-GIVEN_CERTIFICATE = Kind(
+GIVEN_CERTIFICATE = ResourceKind(
     token="gcp:compute/sSLCertificate:SSLCertificate",  # noqa: S106
     words="certificate",
     collection=in_global("sslCertificates"),
@@ -210,7 +210,7 @@ def _map_live(live: Body) -> Props:
     return props
 
 
-URL_MAP = Kind(
+URL_MAP = ResourceKind(
     token="gcp:compute/uRLMap:URLMap",  # noqa: S106
     words="URL map",
     collection=in_global("urlMaps"),

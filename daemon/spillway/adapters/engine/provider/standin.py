@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from spillway.adapters.engine.provider import kinds_backend as backend
 from spillway.adapters.engine.provider import kinds_frontend as frontend
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline, Request
-from spillway.adapters.engine.provider.diff import UNKNOWN, Verdict, compare, shaped
-from spillway.adapters.engine.provider.kinds import Kind, Props
+from spillway.adapters.engine.provider.diff import UNKNOWN, DiffResult, compare, shaped
+from spillway.adapters.engine.provider.kinds import Props, ResourceKind
 from spillway.errors import PermanentError
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, ResourceKind] = {
     kind.token: kind
     for kind in (
         backend.BACKEND_SERVICE,
@@ -32,7 +32,7 @@ KINDS: dict[str, Kind] = {
 """Every type that the program can declare, by its token."""
 
 
-def kind_of(token: str) -> Kind:
+def kind_of(token: str) -> ResourceKind:
     """The kind behind a type token.
 
     Raises:
@@ -52,7 +52,7 @@ def words_for(token: str) -> str:
     return KINDS[token].words if token in KINDS else token.rsplit(":", 1)[-1]
 
 
-class StandIn:
+class StandInProvider:
     """Create, read, update and delete over REST. Stateless; all state is the engine's."""
 
     def __init__(self, cloud: Cloud) -> None:
@@ -74,7 +74,7 @@ class StandIn:
 
     def diff(
         self, token: str, old_inputs: Props, state: Props, news: Props, ignore: Sequence[str] = ()
-    ) -> Verdict:
+    ) -> DiffResult:
         """What differs; see `diff.compare`."""
         return compare(kind_of(token), old_inputs, state, news, tuple(ignore))
 
@@ -127,7 +127,7 @@ class StandIn:
     def update(
         self, token: str, resource: str, old_inputs: Props, state: Props, news: Props, deadline: Deadline
     ) -> Props:
-        """Change it in place; its outputs.
+        """DiffKind it in place; its outputs.
 
         Raises:
             CloudError: refused (412 where somebody else changed it), or no answer in time.
@@ -155,7 +155,7 @@ class StandIn:
             if error.status != 404:
                 raise
 
-    def _outputs(self, kind: Kind, resource: str, inputs: Props, deadline: Deadline) -> Props:
+    def _outputs(self, kind: ResourceKind, resource: str, inputs: Props, deadline: Deadline) -> Props:
         live = self._cloud.get(resource, deadline)
         if live is None:
             raise CloudError(404, f"{resource} was made and then not found", reason="notFound")
@@ -176,6 +176,6 @@ class _Partly:
 _PLACES = {"project": "", "zone": "", "location": ""}
 
 
-def _kept(kind: Kind, inputs: Props) -> Props:
+def _kept(kind: ResourceKind, inputs: Props) -> Props:
     """What the cloud does not give back and only the program knows."""
     return {name: inputs[name] for name in kind.opaque | kind.fixed if name in inputs}

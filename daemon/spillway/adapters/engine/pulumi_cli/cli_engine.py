@@ -11,18 +11,15 @@ from typing import Any
 from pulumi import RunError
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
-from spillway.adapters.engine.choose import plugin_version
 from spillway.adapters.engine.hold import Hold, Turn, unusable
-from spillway.adapters.engine.noise import quiet
+from spillway.adapters.engine.language import quiet_pulumi
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline
-from spillway.adapters.engine.provider.standin import StandIn
-from spillway.adapters.engine.pulumi_cli.attach import Attached
+from spillway.adapters.engine.provider.standin import StandInProvider
 from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
 from spillway.adapters.engine.pulumi_cli.events import Events
-from spillway.adapters.engine.pulumi_cli.locks import locks_told
-from spillway.adapters.engine.pulumi_cli.prune import prune
-from spillway.adapters.engine.pulumi_cli.rescue import Locked, rescue, unlock
-from spillway.adapters.engine.pulumi_cli.workspace import LeanStack, Workspace
+from spillway.adapters.engine.pulumi_cli.locks import Locked, locks_told, unlock
+from spillway.adapters.engine.pulumi_cli.stack_recovery import recover_stack
+from spillway.adapters.engine.pulumi_cli.workspace import LeanStack, Workspace, prune
 from spillway.adapters.engine.verdicts import (
     applied,
     cloud_error,
@@ -42,25 +39,25 @@ _RAISED = (CommandError, EngineDeadline, OSError, RuntimeError)
 """What the automation API raises for a CLI that failed, hung or is gone."""
 
 
-class Cli:
-    """`ports.Deployer` over the CLI, with the real plugin or with the stand-in attached."""
+class CliEngine:
+    """`ports.Deployer` over the CLI and the real plugin."""
+
+    kind = "cli+plugin"
 
     def __init__(self, program: Callable[[Overlay], Program], workspace: Workspace) -> None:
         """`program` makes the Pulumi program of an overlay."""
-        self.kind: str = workspace.choice.kind
         self._program = program
         self._workspace = workspace
         self._turn = Turn(self._free)
         self._ready: tuple[Command, LeanStack] | None = None
         self._cloud: Cloud | None = None
-        self._attached: Attached | None = None
         self._doubtful = False
         """True after a run whose end was not seen: the state must be looked at before the next."""
         self._stale = False
         """True after a repair of the state: the next run must read the cloud first."""
 
     def close(self) -> None:
-        """Interrupt what runs, and stop serving the stand-in once nothing does. Does not wait."""
+        """Interrupt what runs, and close the connections once nothing does. Does not wait."""
         self._turn.end()
         ready = self._ready
         if ready is not None:
@@ -73,7 +70,7 @@ class Cli:
             SpillwayError: the engine cannot tell.
         """
         with self._alone() as (command, stack):
-            self._workspace.owner.check()
+            self._workspace.ownership.check()
             command.allow(self._workspace.deadline)
             events = Events()
             problem = self._call(
@@ -96,10 +93,10 @@ class Cli:
         return self._up(overlay, look=False)
 
     def _up(self, overlay: Overlay, *, look: bool) -> Applied:
-        owner = self._workspace.owner
+        ownership = self._workspace.ownership
 
         def up(stack: LeanStack, events: Events, *, refresh: bool) -> Problem | None:
-            owner.claim()
+            ownership.claim()
             return self._call(
                 events,
                 lambda program: stack.up(
@@ -111,17 +108,17 @@ class Cli:
                 self._program(overlay),
             )
 
-        done = owner.settle(self._mutate(up))
+        done = ownership.settle(self._mutate(up))
         if done.outcome in {Outcome.DONE, Outcome.UNCHANGED}:
-            # All that is declared is in the state by now: nothing can be missed any more.
-            self._workspace.missed.keep([])
+            # All that is declared is in the state by now: no create is orphaned any more.
+            self._workspace.orphans.keep([])
         return done
 
     def destroy(self) -> Applied:
         """Remove all that this stack has made."""
 
         def down(stack: LeanStack, events: Events, *, refresh: bool) -> Problem | None:
-            self._workspace.owner.check()
+            self._workspace.ownership.check()
             return self._call(
                 events,
                 lambda program: stack.destroy(
@@ -133,7 +130,7 @@ class Cli:
         done = self._mutate(down)
         if done.outcome in {Outcome.DONE, Outcome.UNCHANGED}:
             self._keep_outputs({})
-            self._workspace.owner.free()
+            self._workspace.ownership.free()
         return done
 
     def recover(self) -> str | None:
@@ -141,7 +138,7 @@ class Cli:
         try:
             with self._alone() as (command, stack):
                 command.allow(self._workspace.deadline)
-                return self._rescue(stack)
+                return self._recover(stack)
         except (CloudError, SpillwayError, *_RAISED) as error:
             self._doubtful = True
             return f"recovery stopped and is tried again with the next change: {shorten(str(error))}"
@@ -162,16 +159,16 @@ class Cli:
                 command.allow(self._workspace.deadline)
                 foreign = False
                 if self._doubtful:
-                    self._rescue(stack)
+                    self._recover(stack)
                 refreshed = self._stale
                 events = Events()
                 problem = act(stack, events, refresh=refreshed)
                 if isinstance(problem, Locked):
                     unlock(stack, problem.locks)
-                    self._rescue(stack)
+                    self._recover(stack)
                     refreshed, problem = True, act(stack, events, refresh=True)
-                if is_taken(problem) and self._rescue(stack) is not None:
-                    # A dead run's create arrived after the rescue had looked for it; now it is adopted.
+                if is_taken(problem) and self._recover(stack) is not None:
+                    # A dead run's create arrived after the recovery had looked for it; now it is adopted.
                     refreshed = True
                     events.errors.clear()
                     problem = act(stack, events, refresh=True)
@@ -211,7 +208,7 @@ class Cli:
                 raise RunError(str(error)) from error
 
         try:
-            with quiet():
+            with quiet_pulumi():
                 act(guarded)
         except EngineDeadline as error:
             return CloudTimeout(str(error))
@@ -226,9 +223,10 @@ class Cli:
             )
         return None
 
-    def _rescue(self, stack: LeanStack) -> str | None:
-        workspace, provider = self._workspace, StandIn(self._client())
-        done = rescue(stack, workspace.state, workspace.missed, provider, Deadline(workspace.deadline))
+    def _recover(self, stack: LeanStack) -> str | None:
+        workspace, provider = self._workspace, StandInProvider(self._client())
+        deadline = Deadline(workspace.deadline)
+        done = recover_stack(stack, workspace.state, workspace.orphans, provider, deadline)
         self._doubtful = False
         self._stale = self._stale or done is not None
         return done
@@ -266,9 +264,6 @@ class Cli:
                 yield self._ready
 
     def _free(self) -> None:
-        attached, self._attached = self._attached, None
-        if attached is not None:
-            attached.close()
         cloud, self._cloud = self._cloud, None
         if cloud is not None:
             cloud.close()
@@ -276,15 +271,7 @@ class Cli:
     def _start(self) -> tuple[Command, LeanStack]:
         command = self._workspace.command()
         command.allow(self._workspace.deadline)
-        if self.kind == "cli+standin" and self._attached is None:
-            self._attached = Attached(
-                StandIn(self._client()),
-                version=plugin_version(),
-                seconds=self._workspace.deadline,
-                parallel=self._workspace.config.daemon.engine.parallel,
-            )
-        port = self._attached.port if self._attached else None
-        return command, self._workspace.stack(command, provider_port=port)
+        return command, self._workspace.stack(command)
 
 
 def _essence(events: Events, error: Exception) -> str:

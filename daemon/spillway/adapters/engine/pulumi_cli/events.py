@@ -7,9 +7,8 @@ from typing import Any
 
 from pulumi.automation.events import EngineEvent, OpType, StepEventMetadata
 
-from spillway.adapters.engine.describe import SECRET, describe
-from spillway.adapters.engine.introduce import introduce
-from spillway.adapters.engine.provider.diff import Change, Difference, compare
+from spillway.adapters.engine.describe import SECRET, describe, describe_new
+from spillway.adapters.engine.provider.diff import Difference, DiffKind, compare
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.standin import KINDS, words_for
 from spillway.adapters.engine.provider.wire import is_secret
@@ -72,7 +71,7 @@ class Events:
 
 def _details(metadata: StepEventMetadata) -> tuple[str, ...]:
     if metadata.op == OpType.CREATE and metadata.new is not None:
-        return introduce(_props(metadata.new.inputs))
+        return describe_new(_props(metadata.new.inputs))
     if metadata.op not in {OpType.UPDATE, OpType.REPLACE} or metadata.old is None or metadata.new is None:
         return ()
     kind = KINDS.get(metadata.type)
@@ -83,7 +82,7 @@ def _details(metadata: StepEventMetadata) -> tuple[str, ...]:
     )
     # Two secrets look alike here; which of them changed, the engine alone knows.
     unlike = tuple(
-        Difference(name, Change.UPDATE) for name in metadata.diffs or () if new.get(name) == SECRET
+        Difference(name, DiffKind.UPDATE) for name in metadata.diffs or () if new.get(name) == SECRET
     )
     return describe((*compare(kind, old_inputs, old, new).differences, *unlike), old, new)
 

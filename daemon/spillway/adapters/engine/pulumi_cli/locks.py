@@ -1,15 +1,19 @@
-"""Locks of Pulumi's own state: which are left over from a dead process of this machine, and which are not."""
+"""Locks of Pulumi's own state: which are left over from a dead process of this machine, and the clearing of these."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from spillway.adapters.engine.embedded.run import PROJECT
+from pulumi.automation import Stack
+
+from spillway.adapters.engine.language import PROJECT
+from spillway.errors import PermanentError, TemporaryError
 
 _HELD = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<at>\S+)")
 """How the CLI words a lock in its refusal (backend/diy/lock.go)."""
@@ -42,6 +46,14 @@ _CLOCK_SLACK = 2.0
 """Seconds by which the start of a process may seem later than it was: boot time is known to a second."""
 
 
+class Locked(TemporaryError):
+    """The engine refused to start: the stack is locked."""
+
+    def __init__(self, locks: list[Lock]) -> None:
+        super().__init__(f"the stack is locked by {', '.join(map(str, locks)) or 'somebody unknown'}")
+        self.locks = locks
+
+
 def locks_in(state: Path, stack: str) -> list[Lock]:
     """The locks in a state folder on this machine; a file that cannot be read counts as somebody alive."""
     folder = state / ".pulumi" / "locks" / "organization" / PROJECT / stack
@@ -54,6 +66,21 @@ def locks_told(text: str) -> list[Lock]:
         Lock(pid=int(found["pid"]), host=found["host"], user=found["user"], since=_time(found["at"]))
         for found in _HELD.finditer(text)
     ]
+
+
+def unlock(stack: Stack, locks: list[Lock]) -> None:
+    """Delete the locks if all of them are certainly dead.
+
+    Raises:
+        PermanentError: somebody may be alive, or nobody knows who it is.
+    """
+    alive = [lock for lock in locks if not lock.dead]
+    if alive or not locks:
+        raise PermanentError(
+            f"the stack is locked by {', '.join(map(str, alive)) or 'somebody unknown'}",
+            remedy="Let that update end; if it is certain that none runs, use `pulumi cancel`.",
+        )
+    stack.cancel()
 
 
 def _read(file: Path) -> Lock:
@@ -86,13 +113,4 @@ def _started(pid: int) -> float | None:
         return None
     if boot is None or fields[0] == "Z":
         return None if boot is not None else 0.0
-    return float(boot[1]) + float(fields[19]) / _TICKS
-
-
-def _ticks() -> float:
-    import os
-
-    return float(os.sysconf("SC_CLK_TCK"))
-
-
-_TICKS = _ticks()
+    return float(boot[1]) + float(fields[19]) / os.sysconf("SC_CLK_TCK")

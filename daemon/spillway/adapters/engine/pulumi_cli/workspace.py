@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,15 @@ from urllib.parse import urlsplit
 from pulumi.automation import LocalWorkspace, Stack
 from pulumi.automation._stack import StackInitMode, UpdateSummary
 
-from spillway.adapters.engine.choose import Choice
-from spillway.adapters.engine.embedded.run import PROJECT
-from spillway.adapters.engine.language import take_place
-from spillway.adapters.engine.ownership import Owner
+from spillway.adapters.engine.language import PROJECT, use_own_language_server
+from spillway.adapters.engine.ownership import Ownership
 from spillway.adapters.engine.pulumi_cli.command import Command
-from spillway.adapters.engine.pulumi_cli.missed import Missed
+from spillway.adapters.engine.pulumi_cli.stack_recovery import OrphanedCreates
 from spillway.config.model import Config
 
 _SETTINGS = f"name: {PROJECT}\nruntime: python\ndescription: Made by Spillway; do not edit.\n"
+_KEEP = 20
+"""Updates whose history stays, for somebody who looks with `pulumi stack history`."""
 _FOREIGN = ("PULUMI_", "GOOGLE_", "CLOUDSDK_")
 """Settings of the caller's shell that must not leak into the engine of a sandbox."""
 
@@ -42,12 +44,17 @@ class LeanStack(Stack):
 class Workspace:
     """Everything about one CLI and one stack."""
 
-    choice: Choice
+    executable: str
+    """The `pulumi` program."""
+    installed: Path
+    """PULUMI_HOME where the plugins are installed."""
     config: Config
     folder: Path
     """Holds `work` (settings, salt), `home` and, without a configured backend, `state`."""
     endpoint: str | None
     """Root of the sandbox; None is Google Cloud."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment of the CLI."""
 
     @property
     def work(self) -> Path:
@@ -69,14 +76,14 @@ class Workspace:
         return Path(url.path) if url.scheme == "file" else None
 
     @property
-    def owner(self) -> Owner:
+    def ownership(self) -> Ownership:
         """For which `name` the stack was built."""
-        return Owner(self.folder / f"{self.config.daemon.engine.stack}.name", self.config.name)
+        return Ownership(self.folder / f"{self.config.daemon.engine.stack}.name", self.config.name)
 
     @property
-    def missed(self) -> Missed:
+    def orphans(self) -> OrphanedCreates:
         """Creates that a dead CLI may have left on their way."""
-        return Missed(self.folder / "missed.json")
+        return OrphanedCreates(self.folder / "missed.json")
 
     @property
     def deadline(self) -> float:
@@ -97,12 +104,12 @@ class Workspace:
     def _lend_plugins(self) -> None:
         """Let the plugins appear in our own home, which is where the CLI looks for them."""
         plugins = self.home / "plugins"
-        installed = self.choice.home.absolute() / "plugins" if self.choice.home else None
-        if plugins.is_symlink() and installed is not None and plugins.readlink() == installed:
+        installed = self.installed.absolute() / "plugins"
+        if plugins.is_symlink() and plugins.readlink() == installed:
             return
         if plugins.is_symlink():
             plugins.unlink()
-        if installed is not None and not plugins.exists():
+        if not plugins.exists():
             plugins.symlink_to(installed)
 
     def command(self) -> Command:
@@ -112,19 +119,15 @@ class Workspace:
             for name, value in os.environ.items()
             if self.endpoint is None or not name.startswith(_FOREIGN)
         }
-        assert self.choice.command is not None  # noqa: S101 both forms with a CLI have one
-        return Command(self.choice.command, {**inherited, **self._fixed()})
+        return Command(self.executable, {**inherited, **self._fixed()})
 
-    def stack(self, command: Command, *, provider_port: int | None) -> LeanStack:
+    def stack(self, command: Command) -> LeanStack:
         """Select the stack, or make it the first time."""
-        take_place()
-        environment = {**self._fixed(), **self._google()}
-        if provider_port is not None:
-            environment["PULUMI_DEBUG_PROVIDERS"] = f"gcp:{provider_port}"
+        use_own_language_server()
         local = LocalWorkspace(
             work_dir=str(self.work),
             pulumi_home=str(self.home),
-            env_vars=environment,
+            env_vars={**self._fixed(), **self._google(), **self.environment},
             pulumi_command=command,
         )
         return LeanStack(self.config.daemon.engine.stack, local, StackInitMode.CREATE_OR_SELECT)
@@ -161,3 +164,21 @@ class Workspace:
             "GOOGLE_OAUTH_ACCESS_TOKEN": "sandbox",
             "PULUMI_GCP_SKIP_REGION_VALIDATION": "true",
         }
+
+
+def prune(state: Path, stack: str, keep: int = _KEEP) -> int:
+    """Delete all but the newest history and backup files of a stack; safe while no update runs. How many went.
+
+    Nobody reads Pulumi's own history, and it grows by each update (pulumi.md 6).
+    """
+    gone = 0
+    for folder, files_each in (("history", 2), ("backups", 1)):
+        found = (state / ".pulumi" / folder / PROJECT / stack).glob("*")
+        # Names carry the time in nanoseconds; a file and its sidecar go together.
+        names = sorted(file for file in found if not file.name.endswith(".attrs"))
+        for file in names[: max(0, len(names) - keep * files_each)]:
+            for victim in (file, file.with_name(file.name + ".attrs")):
+                with suppress(FileNotFoundError):
+                    victim.unlink()
+                    gone += 1
+    return gone

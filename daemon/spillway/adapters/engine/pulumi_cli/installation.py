@@ -1,25 +1,18 @@
-"""Getting the Pulumi CLI and its gcp plugin, or saying exactly how to put them in place by hand."""
+"""The Pulumi CLI and its gcp plugin on this machine: where they are, and getting them or saying how to put them in place."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
-
-from spillway.adapters.engine.choose import (
-    cli_version,
-    find_cli,
-    has_plugin,
-    plugin_folder,
-    plugin_version,
-    pulumi_home,
-)
 
 DEADLINE = 900.0
 """Seconds for each of the two downloads; the plugin has some 250 MB unpacked."""
@@ -38,9 +31,42 @@ _WARNING = "warning: "
 """Begins the line of each try in which the CLI says why; its last line only counts the tries."""
 
 
+def pulumi_home() -> Path:
+    """Pulumi's own folder: $PULUMI_HOME, else ~/.pulumi."""
+    return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+
+
+def cli_version() -> str:
+    """Version of the CLI that belongs to the installed SDK."""
+    return version("pulumi")
+
+
+def plugin_version() -> str:
+    """Version of the provider plugin: the SDK asks for exactly its own."""
+    return version("pulumi_gcp")
+
+
+def find_cli(home: Path) -> str | None:
+    """The `pulumi` executable: on PATH, or where `spillway setup` puts it."""
+    installed = home / "versions" / cli_version() / "bin" / "pulumi"
+    return shutil.which("pulumi") or (str(installed) if os.access(installed, os.X_OK) else None)
+
+
+def plugin_folder(home: Path) -> Path:
+    """Where the CLI looks for the plugin."""
+    return home / "plugins" / f"resource-gcp-v{plugin_version()}"
+
+
+def has_plugin(home: Path) -> bool:
+    """True if exactly the wanted version is there and whole (an unfinished download leaves a `.partial` beside it)."""
+    folder = plugin_folder(home)
+    partial = folder.with_name(folder.name + ".partial")
+    return os.access(folder / "pulumi-resource-gcp", os.X_OK) and not partial.exists()
+
+
 @dataclass(slots=True)
-class Setup:
-    """What `setup` found and did."""
+class Installation:
+    """What `install_missing` found and did."""
 
     ok: bool = True
     """True if CLI and plugin are there."""
@@ -50,9 +76,9 @@ class Setup:
     plugin: str | None = None
 
 
-def setup(
+def install_missing(
     home: Path | None = None, *, installer: Sequence[str] = INSTALLER, deadline: float = DEADLINE
-) -> Setup:
+) -> Installation:
     """Fetch what is missing into `home` ($PULUMI_HOME or ~/.pulumi); never raises for what the network does.
 
     Args:
@@ -61,7 +87,7 @@ def setup(
         deadline: seconds for each download.
     """
     folder = home or pulumi_home()
-    result = Setup()
+    result = Installation()
     result.cli = find_cli(folder) or _fetch_cli(folder, installer, deadline, result)
     if result.cli is None:
         result.lines += _cli_by_hand(folder)
@@ -84,7 +110,7 @@ def setup(
     return result
 
 
-def _fetch_cli(home: Path, installer: Sequence[str], deadline: float, result: Setup) -> str | None:
+def _fetch_cli(home: Path, installer: Sequence[str], deadline: float, result: Installation) -> str | None:
     root = home / "versions" / cli_version()
     try:
         _run([*installer, str(root)], home, deadline)
@@ -97,7 +123,7 @@ def _fetch_cli(home: Path, installer: Sequence[str], deadline: float, result: Se
     return found
 
 
-def _fetch_plugin(command: str, home: Path, deadline: float, result: Setup) -> None:
+def _fetch_plugin(command: str, home: Path, deadline: float, result: Installation) -> None:
     try:
         _run(
             [command, "plugin", "install", "resource", "gcp", f"v{plugin_version()}", "--non-interactive"],
@@ -146,12 +172,12 @@ def _cli_by_hand(home: Path) -> list[str]:
 
 def _plugin_by_hand(home: Path) -> list[str]:
     system, machine = _platform()
-    version = plugin_version()
-    archive = f"pulumi-resource-gcp-v{version}-{system}-{_PLUGIN_MACHINES.get(machine, machine)}.tar.gz"
+    wanted = plugin_version()
+    archive = f"pulumi-resource-gcp-v{wanted}-{system}-{_PLUGIN_MACHINES.get(machine, machine)}.tar.gz"
     return [
         "To put the gcp plugin in place by hand (the version must be exactly this one):",
         "  1. On a machine with access, download",
-        f"     https://github.com/pulumi/pulumi-gcp/releases/download/v{version}/{archive}",
+        f"     https://github.com/pulumi/pulumi-gcp/releases/download/v{wanted}/{archive}",
         f"  2. Here: mkdir -p {plugin_folder(home)}",
         f"           tar -xzf {archive} -C {plugin_folder(home)}",
     ]

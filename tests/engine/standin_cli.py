@@ -1,26 +1,42 @@
-"""The stand-in provider on Pulumi's wire, in this process, for a CLI that attaches to it (PULUMI_DEBUG_PROVIDERS)."""
+"""A tool of the tests: a real Pulumi CLI with the stand-in provider attached, for machines without the gcp plugin.
 
-# ruff: noqa: N802, ARG002  the names and arguments are those of Pulumi's generated base classes
+The provider is served on Pulumi's wire in this process; the CLI attaches to it (PULUMI_DEBUG_PROVIDERS). So all of the
+CLI engine runs for real where only a `pulumi` binary is installed. The daemon has no such engine: `auto` takes the
+embedded one there.
+"""
+
+# ruff: noqa: N802  the names and arguments are those of Pulumi's generated base classes
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from spillway.adapters.engine.provider.cloud import CloudError, Deadline
-from spillway.adapters.engine.provider.diff import Change
-from spillway.adapters.engine.provider.standin import StandIn, kind_of
+from spillway.adapters.engine.choose import deployer
+from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
+from spillway.adapters.engine.provider.diff import DiffKind
+from spillway.adapters.engine.provider.standin import StandInProvider, kind_of
 from spillway.adapters.engine.provider.wire import plain, struct
+from spillway.adapters.engine.pulumi_cli.cli_engine import CliEngine
+from spillway.adapters.engine.pulumi_cli.installation import find_cli, plugin_version, pulumi_home
+from spillway.adapters.engine.pulumi_cli.workspace import Workspace
+from spillway.adapters.program.build import build
+from spillway.config.model import Config
 from spillway.errors import SpillwayError
+from spillway.ports import Deployer
+
+EngineForm = Literal["cli+plugin", "cli+standin", "embedded"]
+"""The daemon's engines, and the one of this module."""
 
 _KINDS = {
-    Change.ADD: (provider_pb2.PropertyDiff.ADD, provider_pb2.PropertyDiff.ADD_REPLACE),
-    Change.DELETE: (provider_pb2.PropertyDiff.DELETE, provider_pb2.PropertyDiff.DELETE_REPLACE),
-    Change.UPDATE: (provider_pb2.PropertyDiff.UPDATE, provider_pb2.PropertyDiff.UPDATE_REPLACE),
+    DiffKind.ADD: (provider_pb2.PropertyDiff.ADD, provider_pb2.PropertyDiff.ADD_REPLACE),
+    DiffKind.DELETE: (provider_pb2.PropertyDiff.DELETE, provider_pb2.PropertyDiff.DELETE_REPLACE),
+    DiffKind.UPDATE: (provider_pb2.PropertyDiff.UPDATE, provider_pb2.PropertyDiff.UPDATE_REPLACE),
 }
 _STOP = 2.0
 """Seconds that calls under way get when the provider closes."""
@@ -29,7 +45,7 @@ _STOP = 2.0
 class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """One method for each call of the engine; everything is done by the stand-in."""
 
-    def __init__(self, provider: StandIn, version: str, seconds: float) -> None:
+    def __init__(self, provider: StandInProvider, version: str, seconds: float) -> None:
         self._provider = provider
         self._version = version
         self._seconds = seconds
@@ -128,7 +144,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Update(self, request: Any, context: Any) -> Any:
-        """Change it in place."""
+        """DiffKind it in place."""
         token = _token(request.urn)
         old_inputs, state = plain(request.old_inputs)[0], plain(request.olds)[0]
         news, secret = plain(request.news)
@@ -170,14 +186,16 @@ def _token(urn: str) -> str:
     return kind_of(token).token
 
 
-class Attached:
+class AttachedProvider:
     """The provider's server; `port` is what the CLI dials."""
 
-    def __init__(self, provider: StandIn, *, version: str, seconds: float, parallel: int) -> None:
+    def __init__(self, endpoint: str, *, seconds: float, parallel: int) -> None:
+        """`endpoint` is the sandbox's root; `seconds` is the deadline of one step."""
+        self._cloud = Cloud.sandbox(endpoint)
         self._server = grpc.server(
             ThreadPoolExecutor(max_workers=parallel + 4, thread_name_prefix="spillway-standin")
         )
-        servicer = _Servicer(provider, version, seconds)
+        servicer = _Servicer(StandInProvider(self._cloud), plugin_version(), seconds)
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, self._server)
         self.port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
@@ -185,3 +203,36 @@ class Attached:
     def close(self) -> None:
         """Stop serving."""
         self._server.stop(_STOP).wait()
+        self._cloud.close()
+
+
+class StandInCliEngine(CliEngine):
+    """The CLI engine, with the stand-in provider in the plugin's place."""
+
+    kind = "cli+standin"
+
+    def __init__(self, config: Config, folder: Path, endpoint: str) -> None:
+        """`folder` holds the engine's files."""
+        settings, command = config.daemon.engine, find_cli(pulumi_home())
+        assert command is not None, "there is no `pulumi` on PATH"
+        self._attached = AttachedProvider(endpoint, seconds=settings.deadline, parallel=settings.parallel)
+        workspace = Workspace(
+            executable=command,
+            installed=pulumi_home(),
+            config=config,
+            folder=folder,
+            endpoint=endpoint,
+            environment={"PULUMI_DEBUG_PROVIDERS": f"gcp:{self._attached.port}"},
+        )
+        super().__init__(lambda overlay: build(config, overlay), workspace)
+
+    def _free(self) -> None:
+        super()._free()
+        self._attached.close()
+
+
+def engine_of(config: Config, state_dir: Path, *, kind: EngineForm, endpoint: str) -> Deployer:
+    """The engine of this kind, with its files where the daemon would have them."""
+    if kind == "cli+standin":
+        return StandInCliEngine(config, state_dir / "engine" / "pulumi", endpoint)
+    return deployer(config, state_dir, kind=kind, endpoint=endpoint)
