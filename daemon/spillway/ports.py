@@ -90,7 +90,7 @@ class Preview:
 
 
 class Deployer(Protocol):
-    """Hands: the one writer. Every call has a deadline and never raises for what the cloud does."""
+    """The one writer. Every call has a deadline and never raises for what the cloud does."""
 
     kind: str
     """Which engine: `cli+plugin` or `embedded`."""

@@ -14,7 +14,7 @@ from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import TinyCloud, serving
 
 from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
-from spillway.adapters.engine.hold import Hold, Turn
+from spillway.adapters.engine.hold import ExclusiveCalls, Hold
 from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
 from spillway.adapters.program.build import build
 from spillway.errors import TemporaryError
@@ -75,18 +75,18 @@ def test_a_closed_engine_says_so(engine: EmbeddedEngine, cloud: TinyCloud) -> No
 
 def test_whoever_comes_last_frees() -> None:
     freed: list[str] = []
-    turn = Turn(lambda: freed.append("freed"))
-    with turn.taken(1.0):
-        turn.end()
+    calls = ExclusiveCalls(lambda: freed.append("freed"))
+    with calls.exclusive(1.0):
+        calls.close()
         assert freed == [], "the call still needs it"
     assert freed == ["freed"]
-    with pytest.raises(TemporaryError, match="closed"), turn.taken(1.0):
+    with pytest.raises(TemporaryError, match="closed"), calls.exclusive(1.0):
         pytest.fail("no turn is left")
 
 
 def test_one_turn_at_a_time() -> None:
-    turn = Turn(lambda: None)
-    with turn.taken(1.0), pytest.raises(TemporaryError, match="has not ended"), turn.taken(0.01):
+    calls = ExclusiveCalls(lambda: None)
+    with calls.exclusive(1.0), pytest.raises(TemporaryError, match="has not ended"), calls.exclusive(0.01):
         pytest.fail("the turn is taken")
 
 

@@ -25,18 +25,18 @@ def unusable(folder: Path, error: OSError) -> TemporaryError:
     )
 
 
-class Turn:
-    """One call at a time, and none after `end`; what the calls share is freed once, by whoever comes last."""
+class ExclusiveCalls:
+    """One call at a time in this process, and none after `close`; the last one frees what they share."""
 
     def __init__(self, free: Callable[[], None]) -> None:
         """`free` gives back what the calls share; it must not fail when it is called again."""
         self._free = free
         self._lock = threading.Lock()
-        self.over = False
+        self.closed = False
 
     @contextmanager
-    def taken(self, deadline: float) -> Iterator[None]:
-        """Take a turn, waiting for it `deadline` seconds at most.
+    def exclusive(self, deadline: float) -> Iterator[None]:
+        """Wait `deadline` seconds at most until no other call runs; none begins inside the block.
 
         Raises:
             TemporaryError: another call goes on for longer than that, or the engine is closed.
@@ -44,17 +44,17 @@ class Turn:
         if not self._lock.acquire(timeout=deadline):
             raise TemporaryError("another engine call has not ended within the deadline")
         try:
-            if self.over:
+            if self.closed:
                 raise TemporaryError("the engine is closed")
             yield
         finally:
             self._lock.release()
-            if self.over:
+            if self.closed:
                 self._free_if_idle()
 
-    def end(self) -> None:
-        """Allow no further turn. Does not wait: a call that goes on frees things itself when it ends."""
-        self.over = True
+    def close(self) -> None:
+        """Allow no further call. Does not wait: a call that goes on frees things itself when it ends."""
+        self.closed = True
         self._free_if_idle()
 
     def _free_if_idle(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from spillway.adapters.engine.embedded.monitor import evaluate
 from spillway.adapters.engine.embedded.run import Run
 from spillway.adapters.engine.embedded.state import State
-from spillway.adapters.engine.hold import Hold, Turn
+from spillway.adapters.engine.hold import ExclusiveCalls, Hold
 from spillway.adapters.engine.ownership import Ownership
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
 from spillway.adapters.engine.provider.standin import StandInProvider
@@ -62,12 +62,12 @@ class EmbeddedEngine:
         self._name = name
         self._deadline = deadline
         self._parallel = parallel
-        self._turn = Turn(self._cloud.close)
+        self._calls = ExclusiveCalls(self._cloud.close)
         self._running: Deadline | None = None
 
     def close(self) -> None:
         """Let what runs begin nothing more, and close the connections to the sandbox. Does not wait."""
-        self._turn.end()
+        self._calls.close()
         if self._running is not None:
             self._running.stop.set()
 
@@ -216,9 +216,9 @@ class EmbeddedEngine:
     def _alone(self) -> Iterator[Deadline]:
         """One call at a time, in this process and among all that share the folder."""
         lock = Hold(self._folder / f"{self._stack}.lock", self._deadline)
-        with self._turn.taken(self._deadline), lock:
+        with self._calls.exclusive(self._deadline), lock:
             self._running = running = Deadline(self._deadline)
-            if self._turn.over:
+            if self._calls.closed:
                 running.stop.set()
             yield running
 

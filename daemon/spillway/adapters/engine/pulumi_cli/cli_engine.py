@@ -11,7 +11,7 @@ from typing import Any
 from pulumi import RunError
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
-from spillway.adapters.engine.hold import Hold, Turn, unusable
+from spillway.adapters.engine.hold import ExclusiveCalls, Hold, unusable
 from spillway.adapters.engine.language import quiet_pulumi
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline
 from spillway.adapters.engine.provider.standin import StandInProvider
@@ -48,7 +48,7 @@ class CliEngine:
         """`program` makes the Pulumi program of an overlay."""
         self._program = program
         self._workspace = workspace
-        self._turn = Turn(self._free)
+        self._calls = ExclusiveCalls(self._free)
         self._ready: tuple[Command, LeanStack] | None = None
         self._cloud: Cloud | None = None
         self._doubtful = False
@@ -58,7 +58,7 @@ class CliEngine:
 
     def close(self) -> None:
         """Interrupt what runs, and close the connections once nothing does. Does not wait."""
-        self._turn.end()
+        self._calls.close()
         ready = self._ready
         if ready is not None:
             ready[0].interrupt()
@@ -251,7 +251,7 @@ class CliEngine:
     def _alone(self) -> Iterator[tuple[Command, LeanStack]]:
         """One call at a time, in this process and among all that share the folder."""
         deadline = self._workspace.deadline
-        with self._turn.taken(deadline):
+        with self._calls.exclusive(deadline):
             try:
                 self._workspace.prepare()
             except OSError as error:
@@ -259,7 +259,7 @@ class CliEngine:
             with Hold(self._workspace.folder / "lock", deadline):
                 if self._ready is None:
                     self._ready = self._start()
-                if self._turn.over:
+                if self._calls.closed:
                     self._ready[0].interrupt()
                 yield self._ready
 
