@@ -153,7 +153,12 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.UpdateResponse(properties=struct({**known, **news}, secret))
         with _Aborting(context):
             outputs = self._provider.update(
-                token, request.id, old_inputs, state, news, self._deadline(request)
+                token,
+                request.id,
+                old_inputs=old_inputs,
+                state=state,
+                news=news,
+                deadline=self._deadline(request),
             )
         return provider_pb2.UpdateResponse(properties=struct(outputs, secret))
 

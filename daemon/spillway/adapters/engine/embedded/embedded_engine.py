@@ -32,7 +32,6 @@ from spillway.ports import Applied, Preview
 
 Program = Callable[[], None]
 
-
 _PARALLEL_READS = 8
 """Reads at the same time."""
 
@@ -146,7 +145,9 @@ class EmbeddedEngine:
     def _apply(
         self, overlay: Overlay, state: State, deadline: Deadline, begun: float, *, look: bool
     ) -> Applied:
+        # 1. Close what a crash has left open.
         refreshed = self._close_open(state, deadline) is not None
+        # 2. Read the cloud, where the caller asks for it, and attempt the change.
         if look:
             try:
                 refresh(state, self._provider, deadline)
@@ -156,8 +157,8 @@ class EmbeddedEngine:
         run, problem = self._once(state, overlay, deadline)
         foreign = is_conflict(problem)
         done = list(run.changes)
+        # 3. Somebody else wrote: take what is there as the new truth, attempt once more.
         if foreign:
-            # Somebody else wrote: take what is there as the new truth and try once more.
             refresh(state, self._provider, deadline)
             state.save()
             run, problem = self._once(state, overlay, deadline)

@@ -160,7 +160,12 @@ class Run:
         pending = self._state.begin(UPDATING, _resource(old.urn, declared, old.id, outputs))
         with _Ending(self._state, pending):
             new = self._provider.update(
-                declared.token, old.id, old_inputs, outputs, declared.inputs, self._deadline
+                declared.token,
+                old.id,
+                old_inputs=old_inputs,
+                state=outputs,
+                news=declared.inputs,
+                deadline=self._deadline,
             )
             self._state.finish(pending, _resource(old.urn, declared, old.id, new))
         self._note("update", declared.token, declared.name, details)

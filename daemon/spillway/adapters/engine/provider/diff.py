@@ -61,7 +61,7 @@ def compare(
         if name in ignore:
             continue
         there = old_inputs.get(name) if name in kind.opaque else state.get(name)
-        found.extend(_walk(name, name, kind.keyed, old_inputs.get(name), there, news.get(name)))
+        found.extend(_walk(name, name, kind.keyed, old=old_inputs.get(name), there=there, new=news.get(name)))
     if kind.update is None:
         replaces = sorted({difference.top for difference in found})
     else:
@@ -70,7 +70,7 @@ def compare(
 
 
 def _walk(
-    path: str, name: str, keyed: Mapping[str, str], old: Any, there: Any, new: Any
+    path: str, name: str, keyed: Mapping[str, str], *, old: Any, there: Any, new: Any
 ) -> Iterator[Difference]:
     if new == UNKNOWN:
         yield Difference(path, DiffKind.UPDATE)
@@ -82,15 +82,18 @@ def _walk(
     elif isinstance(new, Mapping) and isinstance(there, Mapping):
         before = old if isinstance(old, Mapping) else {}
         for key in sorted({*new, *before}):
-            yield from _walk(f"{path}.{key}", key, keyed, before.get(key), there.get(key), new.get(key))
+            yield from _walk(
+                f"{path}.{key}", key, keyed, old=before.get(key), there=there.get(key), new=new.get(key)
+            )
     elif isinstance(new, list) and isinstance(there, list):
-        yield from _walk_list(path, name, keyed, old if isinstance(old, list) else [], there, new)
+        before_list = old if isinstance(old, list) else []
+        yield from _walk_list(path, name, keyed, old=before_list, there=there, new=new)
     elif not same(new, there):
         yield Difference(path, DiffKind.UPDATE)
 
 
 def _walk_list(
-    path: str, name: str, keyed: Mapping[str, str], old: list[Any], there: list[Any], new: list[Any]
+    path: str, name: str, keyed: Mapping[str, str], *, old: list[Any], there: list[Any], new: list[Any]
 ) -> Iterator[Difference]:
     """Elements by position, or by their key where the list is a set."""
     by = keyed.get(name)
@@ -100,7 +103,8 @@ def _walk_list(
         if key not in theres:
             yield Difference(place, DiffKind.ADD)
         else:
-            yield from _walk(place, "", keyed, olds.get(key, (0, None))[1], theres[key][1], element)
+            before = olds.get(key, (0, None))[1]
+            yield from _walk(place, "", keyed, old=before, there=theres[key][1], new=element)
     for key, (position, _) in theres.items():
         if key not in news:
             yield Difference(f"{path}[{position}]", DiffKind.DELETE)

@@ -125,7 +125,14 @@ class StandInProvider:
         return {**inputs, **seen, **appeared}, outputs
 
     def update(
-        self, token: str, resource: str, old_inputs: Props, state: Props, news: Props, deadline: Deadline
+        self,
+        token: str,
+        resource: str,
+        *,
+        old_inputs: Props,
+        state: Props,
+        news: Props,
+        deadline: Deadline,
     ) -> Props:
         """DiffKind it in place; its outputs.
 

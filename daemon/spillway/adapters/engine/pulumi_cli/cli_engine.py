@@ -1,4 +1,4 @@
-"""The engine behind Pulumi's CLI: one process for a change, one writer at a time, and a way back after a crash."""
+"""The engine that drives Pulumi's CLI: one process for a change, one writer at a time, recovery after a crash."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CliEngine:
         self._doubtful = False
         """True after a run whose end was not seen: the state must be looked at before the next."""
         self._stale = False
-        """True after a repair of the state: the next run must read the cloud first."""
+        """True after a recovery that changed the state: the next run must read the cloud first."""
 
     def close(self) -> None:
         """Interrupt what runs, and close the connections once nothing does. Does not wait."""
@@ -134,7 +134,7 @@ class CliEngine:
         return done
 
     def recover(self) -> str | None:
-        """Clear locks of dead processes and repair pending operations; a sentence if something was done."""
+        """Clear locks of dead processes and close pending operations; a sentence if something was done."""
         try:
             with self._alone() as (command, stack):
                 command.allow(self._workspace.deadline)
@@ -152,31 +152,35 @@ class CliEngine:
         return {str(name): str(value) for name, value in kept.items()}
 
     def _mutate(self, act: Callable[..., Problem | None]) -> Applied:
+        """One change: recover, attempt, clear what stands in the way and attempt again, classify."""
         begun = time.monotonic()
         try:
             with self._alone() as (command, stack):
                 processes = command.processes
                 command.allow(self._workspace.deadline)
                 foreign = False
+                # 1. Close what an earlier run has left open. The attempt reads the cloud first if that changed the state.
                 if self._doubtful:
                     self._recover(stack)
                 refreshed = self._stale
                 events = Events()
                 problem = act(stack, events, refresh=refreshed)
+                # 2. A dead run holds the lock: clear it, close what that run has left open, attempt again.
                 if isinstance(problem, Locked):
                     unlock(stack, problem.locks)
                     self._recover(stack)
                     refreshed, problem = True, act(stack, events, refresh=True)
+                # 3. A dead run's create arrived after recovery had looked for it: adopt it, attempt again.
                 if is_taken(problem) and self._recover(stack) is not None:
-                    # A dead run's create arrived after the recovery had looked for it; now it is adopted.
                     refreshed = True
                     events.errors.clear()
                     problem = act(stack, events, refresh=True)
+                # 4. Somebody else wrote: take what is there as the new truth, attempt once more.
                 if is_conflict(problem):
-                    # Somebody else wrote: take what is there as the new truth and try once more.
                     refreshed = foreign = True
                     events.errors.clear()
                     problem = act(stack, events, refresh=True)
+                # 5. Keep what the next call must know.
                 self._doubtful = isinstance(problem, CloudError) and problem.doubtful
                 self._stale = self._stale and problem is not None
                 if problem is None:
