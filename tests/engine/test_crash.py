@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.engine.bench_config import config, overlay
@@ -23,9 +24,9 @@ def cloud() -> Iterator[TinyCloud]:
         yield served
 
 
-def engine(cloud: TinyCloud, folder: Path, deadline: float = 20.0) -> EmbeddedEngine:
+def engine(cloud: TinyCloud, folder: Path, deadline: float = 20.0, **topology: Any) -> EmbeddedEngine:
     return EmbeddedEngine(
-        lambda wanted: build(config(), wanted),
+        lambda wanted: build(config(**topology), wanted),
         endpoint=cloud.url,
         folder=folder,
         stack="main",
@@ -35,9 +36,9 @@ def engine(cloud: TinyCloud, folder: Path, deadline: float = 20.0) -> EmbeddedEn
     )
 
 
-def cut(cloud: TinyCloud, folder: Path, at: int, *, carried_out: bool) -> EmbeddedEngine:
+def cut(cloud: TinyCloud, folder: Path, at: int, *, carried_out: bool, **topology: Any) -> EmbeddedEngine:
     """An engine whose process dies at its request number `at`: from then on nothing of it reaches state or cloud."""
-    made = engine(cloud, folder)
+    made = engine(cloud, folder, **topology)
     state_file = folder / "main.json"
     counter = iter(range(10_000))
     dead = threading.Event()
@@ -114,6 +115,29 @@ def test_killed_adjustment_is_done_once(cloud: TinyCloud, tmp_path: Path, at: in
     service = cloud.store["projects/demo-project/global/backendServices/lb-pool"]
     assert [backend["capacityScaler"] for backend in service["backends"]] == [1, 0.4, 1]
     assert heir.apply(wanted).outcome is Outcome.UNCHANGED
+    heir.close()
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("at", range(2))
+def test_killed_replacement_is_finished(cloud: TinyCloud, tmp_path: Path, at: int, carried_out: bool) -> None:
+    """A forwarding rule cannot change its port: it is deleted, and made anew under the same name."""
+    moved: dict[str, Any] = {"frontends": {"http": {"port": 8080}}}
+    first = engine(cloud, tmp_path)
+    first.apply(overlay())
+    first.close()
+    dying = cut(cloud, tmp_path, at, carried_out=carried_out, **moved)
+    dying.apply(overlay())
+    assert dying.died()  # type: ignore[attr-defined]
+    dying.close()
+    calm(cloud)
+    heir = engine(cloud, tmp_path, **moved)
+    assert heir.recover() is not None
+    applied = heir.apply(overlay())
+    assert applied.outcome in {Outcome.DONE, Outcome.UNCHANGED}, applied.sentence
+    assert [body["portRange"] for path, body in cloud.store.items() if "forwardingRules" in path] == ["8080"]
+    assert len(cloud.store) == 7
+    assert heir.apply(overlay()).outcome is Outcome.UNCHANGED
     heir.close()
 
 

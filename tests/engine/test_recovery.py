@@ -85,6 +85,27 @@ def test_a_deployment_adopts_what_was_made_and_keeps_what_may_still_be_made() ->
     assert len(before["pending_operations"]) == 4
 
 
+def test_a_new_one_takes_the_place_of_what_was_deleted_for_it() -> None:
+    """Killed between the delete and the create of a replacement: both have the same URN."""
+
+    def known(name: str, **others: Any) -> Props:
+        return {"urn": f"urn:pulumi:main::spillway::t::{name}", "type": "t", "id": f"id/{name}", **others}
+
+    before = {
+        "resources": [known("first"), known("rule", pendingReplacement=True), known("last")],
+        "pending_operations": [{"type": CREATING, "resource": pending(CREATING, "rule").resource}],
+    }
+    log = DeploymentLog(before, [])
+    assert recover(log.operations, log, Cloud("rule"), Deadline(5)) == ["t rule had been made and is adopted"]
+    after = log.deployment["resources"]
+    assert [one["id"] for one in after] == ["id/first", "id/rule", "id/last"]
+    assert "pendingReplacement" not in after[1]
+    log = DeploymentLog(before, [])
+    assert recover(log.operations, log, Cloud(), Deadline(5)) == ["t rule is not there so far"]
+    assert log.deployment["resources"] == before["resources"], "Pulumi makes it anew"
+    assert [one.name for one in log.orphaned] == ["rule"]
+
+
 def test_orphaned_creates_are_kept_without_secrets(tmp_path: Path) -> None:
     secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"KEY"'}
     made = {"urn": "u", "type": "t", "inputs": {"name": "own", "privateKey": secret}}

@@ -4,6 +4,10 @@ Measured (pulumi.md 7): a killed create may have made its object, of which only 
 own ways drop that, and every later `up` fails with 409. So the resource is added to the deployment with its inputs as
 outputs; the refresh that must follow reads the rest. Pending updates and deletes need nothing: their resources are in
 the deployment.
+
+A resource that is deleted to be replaced stays in the deployment, marked `pendingReplacement`, until its new one has
+been made. It counts as absent here; a new one that was made takes its place, after what it needs and before what needs
+it.
 """
 
 from __future__ import annotations
@@ -74,19 +78,28 @@ class DeploymentLog:
             *orphaned,
         ]
         """All that are open."""
-        self._known = {resource["urn"] for resource in self.deployment.get("resources") or []}
+        self._resources: list[dict[str, Any]] = self.deployment.get("resources") or []
 
     def is_left_to_refresh(self, operation: PendingOperation) -> bool:
         """True for all but creates of what the deployment does not have."""
-        return operation.operation not in {CREATING, ORPHANED} or operation.urn in self._known
+        if operation.operation not in {CREATING, ORPHANED}:
+            return True
+        return any(
+            resource["urn"] == operation.urn and not resource.get("pendingReplacement")
+            for resource in self._resources
+        )
 
     def close(self, operation: PendingOperation, there: Found | None) -> None:
         """Adopt what a create has made."""
         if there is not None:
             wanted = operation.resource.get("inputs") or {}
             adopted = {**operation.resource, "id": there.id, "outputs": wanted}
-            self.deployment.setdefault("resources", []).append(adopted)
-            self._known.add(operation.urn)
+            places = [at for at, resource in enumerate(self._resources) if resource["urn"] == operation.urn]
+            if places:
+                self._resources[places[0]] = adopted
+            else:
+                self._resources.append(adopted)
+            self.deployment["resources"] = self._resources
 
     def orphan(self, operation: PendingOperation) -> None:
         """Keep it for `OrphanedCreates`."""
