@@ -14,15 +14,15 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from spillway.adapters.board import About
 from spillway.adapters.exporter import Exporter
 from spillway.adapters.journal import FileJournal
+from spillway.adapters.process import release_memory
 from spillway.adapters.reads import ReadTotals
-from spillway.adapters.release_memory import release_memory
+from spillway.adapters.status_document import About
 from spillway.adapters.store import FileStore
 from spillway.control.memory import Keeper
-from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
+from spillway.control.timing import Progress
 from spillway.core.distribution import Distribution
 from spillway.core.observe import NOTHING_ASKED, Past, follow
 from spillway.core.overlay import Overlay, initial_overlay

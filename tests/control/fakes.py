@@ -9,8 +9,8 @@ from typing import Any
 
 from spillway.adapters.journal import encode
 from spillway.control.memory import Keeper, Kept, dump
-from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
+from spillway.control.timing import Progress
 from spillway.core.holds import Hold, HoldKind, Holds
 from spillway.core.overlay import Overlay, initial_overlay
 from spillway.core.policy import Mode, Policy, Postures, PostureSet

@@ -16,19 +16,18 @@ from pydantic import TypeAdapter
 from tests.control.fakes import FakeCloud, fleet
 
 from spillway.adapters import logs
-from spillway.adapters.board import About
 from spillway.adapters.clock import CloudClock
 from spillway.adapters.exporter import Exporter
 from spillway.adapters.journal import FileJournal
 from spillway.adapters.lease import FileLease
-from spillway.adapters.notify import SystemdNotifier
+from spillway.adapters.process import SystemdNotifier, release_memory
 from spillway.adapters.reads import ReadTotals
-from spillway.adapters.release_memory import release_memory
+from spillway.adapters.status_document import About
 from spillway.adapters.store import FileStore
 from spillway.adapters.ticker import Ticker
 from spillway.control.memory import Keeper, Kept, dump
-from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
+from spillway.control.timing import Progress
 from spillway.core.holds import Hold, HoldKind, Holds
 from spillway.core.overlay import Overlay, initial_overlay
 from spillway.core.policy import Mode, Policy
@@ -170,7 +169,7 @@ def daemon(folder: Path) -> Service:
     return Service(
         loop=loop,
         ticker=ticker,
-        show=show,
+        server=show,
         notifier=SystemdNotifier(),
         lease=FileLease(folder / "state"),
         rhythm=rhythm,

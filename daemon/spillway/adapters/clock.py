@@ -11,8 +11,7 @@ from typing import Any, Protocol
 
 import requests
 
-from spillway.adapters.root_cause import root_cause
-from spillway.errors import PermanentError, TemporaryError
+from spillway.errors import PermanentError, TemporaryError, root_cause
 
 _log = logging.getLogger(__name__)
 

@@ -16,8 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from spillway.adapters.clock import Hooked
-from spillway.adapters.root_cause import root_cause
-from spillway.errors import PermanentError, SpillwayError, TemporaryError
+from spillway.errors import PermanentError, SpillwayError, TemporaryError, root_cause
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _CHUNK = 65536

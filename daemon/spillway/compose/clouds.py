@@ -1,4 +1,4 @@
-"""Clock, eyes and hands for a configuration: Google's, or the sandbox's."""
+"""Clock, observer and deployer for a configuration: Google's, or the sandbox's."""
 
 from __future__ import annotations
 

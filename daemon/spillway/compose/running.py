@@ -12,8 +12,8 @@ from spillway.compose.tools import keeper_of
 from spillway.config import load
 from spillway.config.load import Loaded
 from spillway.config.model import Config
-from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
+from spillway.control.timing import Progress
 from spillway.ports import Clock
 from spillway.service.life import Service
 from spillway.service.roles import Candidate, Rhythm
@@ -33,8 +33,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     from spillway.adapters import logs
     from spillway.adapters.journal import FileJournal
     from spillway.adapters.lease import FileLease
-    from spillway.adapters.notify import SystemdNotifier
-    from spillway.adapters.release_memory import release_memory
+    from spillway.adapters.process import SystemdNotifier, release_memory
     from spillway.adapters.ticker import Ticker
 
     config = loaded.config
@@ -73,7 +72,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     return Service(
         loop=loop,
         ticker=ticker,
-        show=exporter_of(config, loop, ticker=ticker, clock=clock, speed=speed, progress=progress, log=log),
+        server=exporter_of(config, loop, ticker=ticker, clock=clock, speed=speed, progress=progress, log=log),
         notifier=SystemdNotifier(),
         lease=FileLease(state_dir),
         rhythm=rhythm,
@@ -96,9 +95,9 @@ def exporter_of(
     log: BoundedHandler,
 ) -> Exporter:
     """Metrics, status and page of a loop."""
-    from spillway.adapters.board import About
     from spillway.adapters.exporter import Exporter
     from spillway.adapters.reads import ReadTotals
+    from spillway.adapters.status_document import About
 
     about = About(
         name=config.name,

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from spillway.adapters.root_cause import root_cause
+from spillway.errors import root_cause
 
 Body = dict[str, Any]
 

@@ -6,12 +6,14 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from math import isfinite
 from typing import Any
 
 from spillway import __version__
 from spillway.adapters.history import History
-from spillway.control.record import plain
 from spillway.control.report import Pass, TickReport
 from spillway.core.policy import Policy
 from spillway.core.result import Move, Refusal, ServiceAssessment
@@ -39,7 +41,7 @@ class About:
     """The world's seconds between ticks."""
 
 
-class Board:
+class StatusDocument:
     """Keeps what the exporter shows. Written by the thread of the loop, read by the thread of the web server.
 
     Args:
@@ -188,3 +190,27 @@ def _refusal(refusal: Refusal) -> dict[str, Any]:
         "narrowed_to": refusal.narrowed_to,
         "sentence": refusal.sentence,
     }
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as objects, enums as their values, tuples as lists; a number that is not finite as null.
+
+    Raises:
+        TypeError: something that has no JSON.
+    """
+    if value is None or isinstance(value, str | int):
+        return value.value if isinstance(value, Enum) else value
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: plain(getattr(value, name)) for name in _names(type(value))}
+    raise TypeError(f"{type(value).__name__} has no JSON")

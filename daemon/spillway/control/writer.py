@@ -1,4 +1,4 @@
-"""The hand of the loop: intent on the disk, then the write, then what became of it.
+"""Writes of the loop: intent on the disk, then the write, then what became of it.
 
 The intent is durable before a write and leaves the disk when the outcome is known, so a crash at any point is the same
 as a write of unknown outcome: the next pass looks before it decides, and nothing is done twice.
@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spillway.control.memory import Intent, Keeper, Kept
-from spillway.control.progress import Progress
 from spillway.control.records import event_record, intent_record
-from spillway.control.retry import Retry
+from spillway.control.timing import Backoff, Progress
 from spillway.core import controller
 from spillway.core.overlay import Overlay
 from spillway.core.result import Plan
@@ -26,7 +25,7 @@ GOOD = frozenset({Outcome.DONE, Outcome.UNCHANGED})
 """Outcomes after which the cloud is as the plan says."""
 
 
-class Hand:
+class Writer:
     """Carries out plans and keeps what must survive.
 
     Args:
@@ -44,7 +43,7 @@ class Hand:
         self._keeper = keeper
         self._progress = progress
         self._now = now
-        self._retry = Retry()
+        self._backoff = Backoff()
         self._repair = False
 
     def restore(self) -> str:
@@ -70,7 +69,7 @@ class Hand:
         Returns:
             None where writes have failed lately and the next try is not due.
         """
-        if self._retry.waiting(at, urgent=any(move.urgent for move in plan.moves)) > 0:
+        if self._backoff.waiting(at, urgent=any(move.urgent for move in plan.moves)) > 0:
             self._settle(plan, at, done=False)
             return None
         lost = self._intend(plan, at)
@@ -80,10 +79,10 @@ class Hand:
         applied = self._carry_out(deployer, deployer.apply, plan, at)
         done = applied.outcome in GOOD
         if done:
-            self._retry.done()
+            self._backoff.done()
             self.kept = replace(self.kept, overlay=plan.overlay, outputs=applied.outputs or self.kept.outputs)
         else:
-            self._retry.failed(at)
+            self._backoff.failed(at)
         self._settle(plan, self._now(), done=done)
         return applied
 
@@ -99,9 +98,9 @@ class Hand:
 
     def waiting(self, at: float) -> str:
         """A sentence about why nothing is written at the moment; empty where there is no reason."""
-        wait = self._retry.waiting(at)
+        wait = self._backoff.waiting(at)
         return (
-            f"Not written: the last {self._retry.failures} write(s) did not work; the next try is in {wait:.0f} s."
+            f"Not written: the last {self._backoff.failures} write(s) did not work; the next try is in {wait:.0f} s."
             if wait
             else ""
         )
