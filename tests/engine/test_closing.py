@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
 import threading
 import time
@@ -13,8 +15,9 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import TinyCloud, serving
 
+from spillway.adapters.engine import hold
 from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
-from spillway.adapters.engine.hold import ExclusiveCalls, Hold
+from spillway.adapters.engine.hold import ExclusiveCalls, engine_lock
 from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
 from spillway.adapters.program.build import build
 from spillway.errors import TemporaryError
@@ -153,7 +156,44 @@ def test_a_folder_that_somebody_else_owns_is_no_defect(
     monkeypatch.setattr(os, "open", refused)
     with (
         pytest.raises(TemporaryError, match=r"cannot be used: .*Permission denied") as told,
-        Hold(tmp_path / "lock", 1.0),
+        engine_lock(tmp_path / "lock", 1.0),
     ):
         pass
     assert "daemon's user" in told.value.remedy
+
+
+HOLDER = """
+import sys, pathlib
+from spillway.adapters.file_lock import FileLock
+FileLock(pathlib.Path(sys.argv[1]), mode=0o600).acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_lock_of_another_process_is_waited_for_within_a_bound_and_its_holder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(hold, "LOCK_WAIT", 0.2)
+    path = tmp_path / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        name = rf"process {holder.pid}, since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+        begun = time.monotonic()
+        with (
+            pytest.raises(TemporaryError, match=rf"another process \({name}\) holds .* within 0.2 s") as told,
+            engine_lock(path, 900.0),
+        ):
+            pytest.fail("another process has the lock")
+        assert 0.2 <= time.monotonic() - begun < 5.0
+        assert "state_dir" in told.value.remedy
+        assert re.search(rf"\({name}\) holds", caplog.text), "whoever waits is told at once"
+        holder.kill()
+        holder.wait(10)
+    with engine_lock(path, 0.0):
+        assert path.read_text().strip() == str(os.getpid())
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text() == ""

@@ -18,8 +18,8 @@ from tests.control.fakes import FakeCloud, fleet
 from spillway.adapters import logs
 from spillway.adapters.clock import CloudClock
 from spillway.adapters.exporter import Exporter
+from spillway.adapters.file_lock import FileLease
 from spillway.adapters.journal import FileJournal
-from spillway.adapters.lease import FileLease
 from spillway.adapters.process import SystemdNotifier, release_memory
 from spillway.adapters.reads import ReadTotals
 from spillway.adapters.status_document import About

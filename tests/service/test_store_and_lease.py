@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from spillway.adapters.lease import FileLease
+from spillway.adapters.file_lock import FileLease
 from spillway.adapters.store import FileStore
 from spillway.errors import TemporaryError
 
 HOLDER = """
 import sys, pathlib
-from spillway.adapters.lease import FileLease
+from spillway.adapters.file_lock import FileLease
 FileLease(pathlib.Path(sys.argv[1])).acquire()
 print("held", flush=True)
 sys.stdin.read()

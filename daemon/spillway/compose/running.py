@@ -31,8 +31,8 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         SpillwayError: the engine that is demanded is not installed, or the sandbox does not answer.
     """
     from spillway.adapters import logs
+    from spillway.adapters.file_lock import FileLease
     from spillway.adapters.journal import FileJournal
-    from spillway.adapters.lease import FileLease
     from spillway.adapters.process import SystemdNotifier, release_memory
     from spillway.adapters.ticker import Ticker
 

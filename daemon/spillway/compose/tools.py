@@ -91,7 +91,7 @@ def exclusive(loaded: Loaded) -> Iterator[Provisioner]:
     Raises:
         TemporaryError: a daemon runs on the same state folder.
     """
-    from spillway.adapters.lease import FileLease
+    from spillway.adapters.file_lock import FileLease
 
     with FileLease(Path(loaded.config.daemon.state_dir)):
         found = provisioner(loaded)

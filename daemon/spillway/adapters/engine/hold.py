@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
+import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
+from spillway.adapters.file_lock import FileLock, LockHeldError
 from spillway.errors import TemporaryError
 
-_PAUSE = 0.05
-"""Seconds between two tries."""
+_log = logging.getLogger(__name__)
+
+LOCK_WAIT = 60.0
+"""Seconds that a call waits at most for the lock of another process: one tick; a write takes 11 s (reference: pulumi.md section 8)."""
 
 
 def unusable(folder: Path, error: OSError) -> TemporaryError:
@@ -65,38 +65,33 @@ class ExclusiveCalls:
                 self._lock.release()
 
 
-class Hold:
-    """Holds the file `path` for the time of a `with` block; the lock dies with its process, a crash leaves nothing.
+@contextmanager
+def engine_lock(path: Path, deadline: float) -> Iterator[None]:
+    """Hold the file `path` for the time of a `with` block. The lock ends with its process; a crash leaves nothing.
+
+    Args:
+        path: the lock's file.
+        deadline: seconds that the call itself may take: a wait for the lock is never longer, nor longer than `LOCK_WAIT`.
 
     Raises:
-        TemporaryError: somebody else has held it for all of `deadline` seconds, or it cannot be written.
+        TemporaryError: another process held it all that time, or it cannot be written.
     """
-
-    def __init__(self, path: Path, deadline: float) -> None:
-        self._path = path
-        self._deadline = deadline
-        self._file = -1
-
-    def __enter__(self) -> Self:
+    lock = FileLock(path, mode=0o600)
+    wait = min(deadline, LOCK_WAIT)
+    try:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise unusable(self._path.parent, error) from error
-        end = time.monotonic() + self._deadline
-        while True:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    os.close(self._file)
-                    raise TemporaryError(
-                        f"another process holds {self._path}",
-                        remedy="Stop the other Spillway on this state_dir, or give this one its own.",
-                    ) from None
-                time.sleep(_PAUSE)
-            else:
-                return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._file)
+            lock.acquire()
+        except LockHeldError as error:
+            _log.warning("Another Spillway (%s) holds %s: waiting %.0f s at most.", error.holder, path, wait)
+            lock.acquire(wait)
+    except LockHeldError as error:
+        raise TemporaryError(
+            f"another process ({error.holder}) holds {path} and did not let go of it within {wait:g} s",
+            remedy="Stop the other Spillway on this state_dir, or give this one its own.",
+        ) from None
+    except OSError as error:
+        raise unusable(path.parent, error) from error
+    try:
+        yield
+    finally:
+        lock.release()

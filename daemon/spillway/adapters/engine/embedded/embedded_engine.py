@@ -12,7 +12,7 @@ from pathlib import Path
 from spillway.adapters.engine.embedded.monitor import evaluate
 from spillway.adapters.engine.embedded.run import Run
 from spillway.adapters.engine.embedded.state import State
-from spillway.adapters.engine.hold import ExclusiveCalls, Hold
+from spillway.adapters.engine.hold import ExclusiveCalls, engine_lock
 from spillway.adapters.engine.ownership import Ownership
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
 from spillway.adapters.engine.provider.standin import StandInProvider
@@ -216,7 +216,7 @@ class EmbeddedEngine:
     @contextmanager
     def _alone(self) -> Iterator[Deadline]:
         """One call at a time, in this process and among all that share the folder."""
-        lock = Hold(self._folder / f"{self._stack}.lock", self._deadline)
+        lock = engine_lock(self._folder / f"{self._stack}.lock", self._deadline)
         with self._calls.exclusive(self._deadline), lock:
             self._running = running = Deadline(self._deadline)
             if self._calls.closed:

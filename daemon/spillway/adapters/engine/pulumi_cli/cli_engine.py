@@ -11,7 +11,7 @@ from typing import Any
 from pulumi import RunError
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
-from spillway.adapters.engine.hold import ExclusiveCalls, Hold, unusable
+from spillway.adapters.engine.hold import ExclusiveCalls, engine_lock, unusable
 from spillway.adapters.engine.language import quiet_pulumi
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline
 from spillway.adapters.engine.provider.standin import StandInProvider
@@ -260,7 +260,7 @@ class CliEngine:
                 self._workspace.prepare()
             except OSError as error:
                 raise unusable(self._workspace.folder, error) from error
-            with Hold(self._workspace.folder / "lock", deadline):
+            with engine_lock(self._workspace.folder / "lock", deadline):
                 if self._ready is None:
                     self._ready = self._start()
                 if self._calls.closed:
