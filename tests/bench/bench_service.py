@@ -15,11 +15,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from spillway.adapters.exporter import Exporter
+from spillway.adapters.files import FileStore
 from spillway.adapters.journal import FileJournal
 from spillway.adapters.process import release_memory
 from spillway.adapters.reads import ReadTotals
 from spillway.adapters.status_document import About
-from spillway.adapters.store import FileStore
 from spillway.control.memory import Keeper
 from spillway.control.tick import Loop, Parts
 from spillway.control.timing import Progress

@@ -19,11 +19,11 @@ from spillway.adapters import logs
 from spillway.adapters.clock import CloudClock
 from spillway.adapters.exporter import Exporter
 from spillway.adapters.file_lock import FileLease
+from spillway.adapters.files import FileStore
 from spillway.adapters.journal import FileJournal
 from spillway.adapters.process import SystemdNotifier, release_memory
 from spillway.adapters.reads import ReadTotals
 from spillway.adapters.status_document import About
-from spillway.adapters.store import FileStore
 from spillway.adapters.ticker import Ticker
 from spillway.control.memory import Keeper, Kept, dump
 from spillway.control.tick import Loop, Parts

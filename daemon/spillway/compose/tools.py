@@ -103,6 +103,6 @@ def exclusive(loaded: Loaded) -> Iterator[Provisioner]:
 
 def keeper_of(state_dir: Path) -> Keeper:
     """What survives, in `state_dir`/state.json."""
-    from spillway.adapters.store import FileStore
+    from spillway.adapters.files import FileStore
 
     return Keeper(FileStore(state_dir / "state.json"))

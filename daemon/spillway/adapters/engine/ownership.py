@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spillway.adapters.files import write_atomically
 from spillway.errors import PermanentError
 from spillway.ports import Applied, Outcome
 
@@ -50,10 +51,8 @@ class Ownership:
         """
         self.check()
         if not self._noted():
-            temporary = self.path.with_name(f"{self.path.name}.new")
-            temporary.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(self.name, encoding="utf-8")
-            temporary.replace(self.path)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path, self.name.encode())
             self._fresh = True
 
     def settle(self, applied: Applied) -> Applied:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import threading
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ from typing import Any
 from spillway.adapters.engine.describe import SECRET
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.recovery import DELETING, ORPHANED, Found
+from spillway.adapters.files import write_atomically
 from spillway.errors import PermanentError
 
 _VERSION = 1
@@ -191,14 +191,7 @@ class State:
                 "outputs": self.outputs,
             }
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_suffix(".new")
-            with os.fdopen(
-                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-            ) as file:
-                json.dump(document, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
+            write_atomically(self._path, json.dumps(document, indent=1).encode(), mode=0o600)
 
     def _load(self) -> None:
         try:

@@ -29,6 +29,7 @@ from spillway.adapters.engine.verdicts import (
     not_begun,
     shorten,
 )
+from spillway.adapters.files import write_atomically
 from spillway.core.overlay import Overlay
 from spillway.errors import SpillwayError, TemporaryError
 from spillway.ports import Applied, Outcome, Preview
@@ -242,10 +243,8 @@ class CliEngine:
         return self._cloud
 
     def _keep_outputs(self, outputs: dict[str, Any]) -> None:
-        path = self._workspace.folder / "outputs.json"
-        temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps(dict(flatten(outputs)), indent=1), encoding="utf-8")
-        temporary.replace(path)
+        document = json.dumps(dict(flatten(outputs)), indent=1)
+        write_atomically(self._workspace.folder / "outputs.json", document.encode())
 
     def _options(self) -> dict[str, Any]:
         parallel = self._workspace.config.daemon.engine.parallel

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.wire import opened, without_secrets
 from spillway.adapters.engine.pulumi_cli.locks import locks_in, unlock
 from spillway.adapters.engine.recovery import CREATING, ORPHANED, Found, ResourceReader, recover, summary
+from spillway.adapters.files import write_atomically
 from spillway.errors import PermanentError
 
 
@@ -138,14 +138,7 @@ class OrphanedCreates:
             {**operation.resource, "inputs": without_secrets(operation.resource.get("inputs") or {})}
             for operation in operations
         ]
-        temporary = self.path.with_suffix(".new")
-        with os.fdopen(
-            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as file:
-            json.dump(resources, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        write_atomically(self.path, json.dumps(resources, indent=1).encode(), mode=0o600)
 
 
 def recover_stack(

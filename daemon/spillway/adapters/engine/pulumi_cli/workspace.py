@@ -18,6 +18,7 @@ from spillway.adapters.engine.language import PROJECT, use_own_language_server
 from spillway.adapters.engine.ownership import Ownership
 from spillway.adapters.engine.pulumi_cli.command import Command
 from spillway.adapters.engine.pulumi_cli.stack_recovery import OrphanedCreates
+from spillway.adapters.files import write_atomically
 from spillway.config.model import Config
 
 _SETTINGS = f"name: {PROJECT}\nruntime: python\ndescription: Made by Spillway; do not edit.\n"
@@ -99,7 +100,7 @@ class Workspace:
             self.state.mkdir(parents=True, exist_ok=True)
         settings = self.work / "Pulumi.yaml"
         if not settings.exists() or settings.read_text(encoding="utf-8") != _SETTINGS:
-            settings.write_text(_SETTINGS, encoding="utf-8")
+            write_atomically(settings, _SETTINGS.encode())
 
     def _lend_plugins(self) -> None:
         """Let the plugins appear in our own home, which is where the CLI looks for them."""

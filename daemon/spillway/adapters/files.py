@@ -1,12 +1,53 @@
-"""One small file that survives crashes: written whole, beside the old one, then renamed over it."""
+"""Files that survive crashes: written whole, beside the old one, then renamed over it."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
-from spillway.adapters.journal import sync_folder
 from spillway.errors import TemporaryError
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Replace the file at `path`; after a crash at any point either the old or the new content is there, never a mixture.
+
+    Args:
+        path: the file; its folder is there.
+        content: all of it.
+        mode: permission bits of the new file, less the process's umask.
+
+    Raises:
+        OSError: the disk does not take it; the old content stands.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        # 1. The new content, beside the old one and on the disk before anything points to it.
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # 2. One rename, which the file system does whole or not at all.
+        fresh.replace(path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
+    # 3. The rename itself is on the disk when its folder is.
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class FileStore:
@@ -43,15 +84,8 @@ class FileStore:
         Raises:
             TemporaryError: the disk does not take it; the old content stands.
         """
-        fresh = self._path.with_suffix(".new")
         try:
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
-            sync_folder(self._path.parent)
+            write_atomically(self._path, content, mode=0o640)
         except OSError as error:
             raise TemporaryError(
                 f"{self._path} cannot be written: {error}",

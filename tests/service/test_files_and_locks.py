@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spillway.adapters.file_lock import FileLease
-from spillway.adapters.store import FileStore
+from spillway.adapters.files import FileStore, write_atomically
 from spillway.errors import TemporaryError
 
 HOLDER = """
@@ -101,3 +101,29 @@ def test_a_disk_without_room_for_the_lease_is_no_defect(
     monkeypatch.undo()
     with FileLease(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_a_file_is_replaced_whole_and_keeps_the_mode_that_is_asked_for(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "kept.json"
+    path.write_bytes(b"old")
+    path.chmod(0o644)
+    write_atomically(path, b"new", mode=mode)
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == mode
+    assert [found.name for found in tmp_path.iterdir()] == ["kept.json"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "kept.json"
+    write_atomically(path, b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [found.name for found in tmp_path.iterdir()] == ["kept.json"]
