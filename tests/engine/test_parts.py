@@ -6,15 +6,20 @@ import json
 import os
 import socket
 import subprocess
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, ClassVar
 
+import google.auth.exceptions
 import pytest
+import requests
 from tests.engine.bench_config import config, document
 
 from spillway.adapters.engine.choose import choose
 from spillway.adapters.engine.describe import describe, describe_new, render_preview
-from spillway.adapters.engine.provider.cloud import CloudError, CloudTimeout
+from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline, Request
 from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE
 from spillway.adapters.engine.provider.kinds_frontend import FORWARDING_RULE
@@ -225,3 +230,64 @@ def test_what_only_repeats_a_change_for_the_provider_is_not_told_twice() -> None
     repeated = Difference("backends[0].description", DiffKind.UPDATE)
     assert describe((moved, repeated), olds, news) == ("preference DEFAULT -> PREFERRED (us-east4)",)
     assert describe((repeated,), olds, news) == ("description nothing -> PREFERRED (us-east4)",)
+
+
+class _Answering:
+    """A session whose every request ends as `end` says."""
+
+    def __init__(self, end: Callable[[], Any]) -> None:
+        self.hooks: Any = {}
+        self._end = end
+
+    def request(self, method: str, url: str, **kwargs: Any) -> Any:
+        return self._end()
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class _Dripping:
+    """An answer of which one byte comes at a time and the last one never."""
+
+    status_code = 200
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self) -> None:
+        self.raw = self
+
+    def __enter__(self) -> _Dripping:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def read1(self, size: int, *, decode_content: bool) -> bytes:
+        time.sleep(0.02)
+        return b" "
+
+
+def _raising(error: Exception) -> Callable[[], Any]:
+    def end() -> Any:
+        raise error
+
+    return end
+
+
+@pytest.mark.parametrize(
+    ("end", "said", "refused", "doubtful"),
+    [
+        (_raising(google.auth.exceptions.TransportError("no token")), "credentials", True, False),
+        (_raising(google.auth.exceptions.RefreshError("expired")), "credentials", True, False),
+        (_raising(requests.ConnectTimeout("slow")), "cannot be reached", True, False),
+        (_raising(requests.ReadTimeout("slow")), "no answer within the deadline", False, True),
+        (_raising(requests.ConnectionError("reset")), "reset", False, True),
+        (_Dripping, "no answer within the deadline", False, True),
+    ],
+)
+def test_a_change_without_an_answer_is_in_doubt_only_if_it_was_sent(
+    end: Callable[[], Any], said: str, refused: bool, doubtful: bool
+) -> None:
+    cloud = Cloud("http://c", "http://s", _Answering(end))
+    with pytest.raises(CloudError, match=said) as found:
+        cloud.mutate(Request(method="PUT", path="projects/p/global/backendServices/b"), Deadline(0.2))
+    assert (found.value.refused, found.value.doubtful) == (refused, doubtful)

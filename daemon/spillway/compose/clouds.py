@@ -64,7 +64,7 @@ def observer_of(config: Config, clock: Clock) -> CloudObserver:
     Raises:
         PermanentError: there are no credentials for Google.
     """
-    from spillway.adapters import monitoring, rest
+    from spillway.adapters import google_http, monitoring
     from spillway.adapters.clock import CloudClock
     from spillway.adapters.compute import ComputeReader
     from spillway.adapters.observer import CloudObserver
@@ -77,7 +77,9 @@ def observer_of(config: Config, clock: Clock) -> CloudObserver:
         else {"compute": f"http://{sandbox.http}/compute/v1", "network_services": f"http://{sandbox.http}/v1"}
     )
     parallel = settings.health_parallel + 4
-    session = rest.google_session(parallel) if sandbox is None else rest.sandbox_session(parallel)
+    session = (
+        google_http.google_session(parallel) if sandbox is None else google_http.sandbox_session(parallel)
+    )
     if isinstance(clock, CloudClock):
         clock.heed(session)
     return CloudObserver(

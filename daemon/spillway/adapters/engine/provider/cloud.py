@@ -8,10 +8,16 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import requests
-from urllib3.exceptions import NewConnectionError
-
-from spillway.errors import root_cause
+from spillway.adapters.google_http import (
+    Call,
+    Failure,
+    NoAnswerError,
+    Session,
+    error_body,
+    exchange,
+    google_session,
+    sandbox_session,
+)
 
 Body = dict[str, Any]
 
@@ -22,7 +28,9 @@ _POLL_LAST = 1.0
 IN_DOUBT = frozenset({500, 502, 503, 504})
 """Answers to a change after which it may be carried out all the same: some come from a gateway that lost sight of it."""
 _CONNECT_TIMEOUT = 5.0
-"""Seconds to connect: the server is on this machine."""
+"""Seconds to connect: the server is on this machine, or it is Google."""
+_PARALLEL = 32
+"""Connections that are kept."""
 
 
 class CloudError(Exception):
@@ -98,29 +106,25 @@ _GOOGLE = ("https://compute.googleapis.com/compute/beta", "https://networkservic
 class Cloud:
     """The client. Threads may share it; `close` frees its connections."""
 
-    def __init__(self, compute: str, services: str, session: requests.Session | None = None) -> None:
+    def __init__(self, compute: str, services: str, session: Session) -> None:
         """`compute` and `services` are the roots of both APIs, version included, without a slash at the end."""
         self._roots = {False: compute, True: services}
-        self._session = session or requests.Session()
-        adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=32)
-        self._session.mount("http://", adapter)
+        self._session = session
 
     @classmethod
     def sandbox(cls, endpoint: str) -> Cloud:
         """A loopback server; no credentials, no proxy."""
-        session = requests.Session()
-        session.trust_env = False
         root = endpoint.rstrip("/")
-        return cls(f"{root}/compute/beta", f"{root}/v1", session)
+        return cls(f"{root}/compute/beta", f"{root}/v1", sandbox_session(_PARALLEL))
 
     @classmethod
     def google(cls) -> Cloud:
-        """Google itself, with the machine's own credentials."""
-        import google.auth
-        from google.auth.transport.requests import AuthorizedSession
+        """Google itself, with the machine's own credentials.
 
-        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-        return cls(*_GOOGLE, AuthorizedSession(credentials))
+        Raises:
+            PermanentError: there are none.
+        """
+        return cls(*_GOOGLE, google_session(_PARALLEL))
 
     def close(self) -> None:
         """Close all connections."""
@@ -170,35 +174,36 @@ class Cloud:
     def _send(self, request: Request, deadline: Deadline) -> Body:
         # Network Services has locations in its paths, Compute has not.
         url = f"{self._roots['/locations/' in request.path]}/{request.path}?alt=json{request.query}"
+        call = Call(method=request.method, url=url, body=request.body)
+        ends = time.monotonic() + deadline.left()
         try:
-            answer = self._session.request(
-                request.method, url, json=request.body, timeout=(_CONNECT_TIMEOUT, deadline.left())
-            )
-        except requests.ConnectionError as error:
-            if not (isinstance(error, requests.ConnectTimeout) or _is_unconnected(error)):
-                raise CloudError(0, f"{request.method} {request.path}: {root_cause(error)}") from error
-            unsent = CloudError(0, f"{url.partition('?')[0]} cannot be reached: {root_cause(error)}")
-            unsent.unsent = True
-            raise unsent from error
-        except requests.Timeout as error:
-            raise CloudTimeout(f"{request.method} {request.path}: no answer within the deadline") from error
-        except requests.RequestException as error:
-            raise CloudError(0, f"{request.method} {request.path}: {root_cause(error)}") from error
-        if answer.status_code >= 400:
-            raise _refusal(answer.status_code, answer.text)
+            reply = exchange(self._session, call, ends=ends, connect=_CONNECT_TIMEOUT)
+        except NoAnswerError as error:
+            raise _unanswered(request, url.partition("?")[0], error) from error
+        if reply.status >= 400:
+            raise _refusal(reply.status, reply.text)
         try:
-            body = answer.json()
-        except requests.JSONDecodeError as error:
+            body = json.loads(reply.text)
+        except ValueError as error:
             raise CloudError(
-                answer.status_code, f"{request.method} {request.path}: the answer is no JSON"
+                reply.status, f"{request.method} {request.path}: the answer is no JSON"
             ) from error
         return body if isinstance(body, dict) else {}
 
 
-def _is_unconnected(error: requests.ConnectionError) -> bool:
-    """True if there never was a connection, as when it is refused; else the request may have been read."""
-    cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", None), NewConnectionError)
+def _unanswered(request: Request, url: str, error: NoAnswerError) -> CloudError:
+    """A call without an answer: what is certain of it."""
+    call = f"{request.method} {request.path}"
+    if error.sent:
+        if error.failure is Failure.DEADLINE:
+            return CloudTimeout(f"{call}: no answer within the deadline")
+        return CloudError(0, f"{call}: {error}")
+    if error.failure in {Failure.TOKEN, Failure.CREDENTIALS}:
+        unsent = CloudError(0, f"{call}: Google's credentials cannot be used: {error}")
+    else:
+        unsent = CloudError(0, f"{url} cannot be reached: {error}")
+    unsent.unsent = True
+    return unsent
 
 
 def _is_done(operation: Body) -> bool:
@@ -228,9 +233,7 @@ def _raise_failed(operation: Body) -> None:
 
 
 def _refusal(status: int, text: str) -> CloudError:
-    try:
-        error = json.loads(text)["error"]
-        details = error.get("errors") or [{}]
-        return CloudError(status, str(error.get("message", text)), reason=str(details[0].get("reason", "")))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        return CloudError(status, text[:300] or "no reason given")
+    body = error_body(text)
+    return CloudError(
+        status, body.message or text[:300] or "no reason given", reason=next(iter(body.reasons), "")
+    )
