@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import google.auth.exceptions
 import pytest
@@ -255,7 +255,7 @@ class _Dripping:
     def __init__(self) -> None:
         self.raw = self
 
-    def __enter__(self) -> _Dripping:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
