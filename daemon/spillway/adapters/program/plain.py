@@ -1,17 +1,20 @@
-"""The overlay for a run without the daemon: what the configuration starts with, or what a file says."""
+"""The program under plain `pulumi preview` and `pulumi up`, without the daemon; see Pulumi.yaml at the top of the project."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import pulumi
 from pydantic import TypeAdapter, ValidationError
 
+from spillway.adapters.program.build import build
 from spillway.config.fleet import starting_overlay
+from spillway.config.load import load
 from spillway.config.model import Config
 from spillway.control.memory import fit
 from spillway.core.overlay import Overlay
-from spillway.errors import PermanentError
+from spillway.errors import PermanentError, SpillwayError
 
 
 def standing_overlay(config: Config, file: Path | None = None) -> Overlay:
@@ -37,3 +40,15 @@ def standing_overlay(config: Config, file: Path | None = None) -> Overlay:
             f"{file} holds no overlay: {error}",
             remedy="Name the daemon's state.json, or leave spillway:overlay out to start as the configuration says.",
         ) from error
+
+
+def main() -> None:
+    """Declare the load balancer of the stack's configuration."""
+    settings = pulumi.Config("spillway")
+    root = Path(pulumi.get_root_directory())
+    overlay = settings.get("overlay")
+    try:
+        config = load(root / settings.require("config")).config
+        build(config, standing_overlay(config, root / overlay if overlay else None))()
+    except SpillwayError as error:
+        raise pulumi.RunError(f"{error} {error.remedy}".strip()) from error
