@@ -15,9 +15,9 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import TinyCloud, serving
 
-from spillway.adapters.engine import hold
+from spillway.adapters.engine import exclusive_calls
 from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
-from spillway.adapters.engine.hold import ExclusiveCalls, engine_lock
+from spillway.adapters.engine.exclusive_calls import ExclusiveCalls, engine_lock
 from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
 from spillway.adapters.program.build import build
 from spillway.errors import TemporaryError
@@ -174,7 +174,7 @@ sys.stdin.read()
 def test_the_lock_of_another_process_is_waited_for_within_a_bound_and_its_holder_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(hold, "LOCK_WAIT", 0.2)
+    monkeypatch.setattr(exclusive_calls, "LOCK_WAIT", 0.2)
     path = tmp_path / "lock"
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -12,7 +12,7 @@ from pathlib import Path
 from spillway.adapters.engine.embedded.monitor import evaluate
 from spillway.adapters.engine.embedded.run import Run
 from spillway.adapters.engine.embedded.state import State
-from spillway.adapters.engine.hold import ExclusiveCalls, engine_lock
+from spillway.adapters.engine.exclusive_calls import ExclusiveCalls, engine_lock
 from spillway.adapters.engine.ownership import Ownership
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
 from spillway.adapters.engine.provider.standin import StandInProvider

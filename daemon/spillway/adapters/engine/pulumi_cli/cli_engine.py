@@ -11,7 +11,7 @@ from typing import Any
 from pulumi import RunError
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
-from spillway.adapters.engine.hold import ExclusiveCalls, engine_lock, unusable
+from spillway.adapters.engine.exclusive_calls import ExclusiveCalls, engine_lock, unusable
 from spillway.adapters.engine.language import quiet_pulumi
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline
 from spillway.adapters.engine.provider.standin import StandInProvider
