@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_DEPTH = 10
+"""Layers that `root_cause` looks through at most."""
+
 
 class SpillwayError(Exception):
     """Base of all errors that Spillway raises on purpose."""
@@ -66,3 +69,17 @@ class UnsafePlan(SpillwayError):
 
 class OutcomeUnknown(SpillwayError):
     """A write was sent and no answer came: it may have been carried out."""
+
+
+def root_cause(error: BaseException) -> str:
+    """Why a connection failed, in the words of the operating system: `Connection refused`.
+
+    HTTP libraries wrap the error of the operating system in three layers of their own; this looks for the lowest one.
+    """
+    found = error
+    for _ in range(_DEPTH):
+        below = getattr(found, "reason", None) or found.__cause__ or next(iter(found.args), None)
+        if not isinstance(below, BaseException):
+            break
+        found = below
+    return getattr(found, "strerror", None) or str(found) or type(found).__name__

@@ -90,10 +90,10 @@ class Preview:
 
 
 class Deployer(Protocol):
-    """Hands: the one writer. Every call has a deadline and never raises for what the cloud does."""
+    """The one writer. Every call has a deadline and never raises for what the cloud does."""
 
     kind: str
-    """Which engine: `cli+plugin`, `cli+standin` or `embedded`."""
+    """Which engine: `cli+plugin` or `embedded`."""
 
     def preview(self, overlay: Overlay) -> Preview:
         """What `build` would change; the cloud is read first, and nothing is touched.

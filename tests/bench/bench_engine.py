@@ -11,11 +11,11 @@ from statistics import median
 from typing import Any
 
 from tests.engine.bench_config import REGIONS, config, overlay
+from tests.engine.standin_cli import EngineForm, engine_of
 from tests.sandbox.conftest import ToyPlant
 
-from spillway.adapters.engine.choose import Kind, find_cli, has_plugin, pulumi_home
-from spillway.adapters.engine.command import Command
-from spillway.adapters.engine.deployer import deployer
+from spillway.adapters.engine.pulumi_cli.command import Command
+from spillway.adapters.engine.pulumi_cli.installation import find_cli, has_plugin, pulumi_home
 from spillway.ports import Applied, Deployer, Outcome
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.seeds import SeedGroup
@@ -27,7 +27,7 @@ _ABSENT = "not measured: no `pulumi` on PATH"
 
 
 @contextmanager
-def built(kind: Kind) -> Iterator[Deployer]:
+def built(kind: EngineForm) -> Iterator[Deployer]:
     """A load balancer with one pool over three regions, in a sandbox whose writes take no time."""
     plant = ToyPlant()
     server = SandboxServer(
@@ -40,27 +40,27 @@ def built(kind: Kind) -> Iterator[Deployer]:
         ],
     )
     with server, tempfile.TemporaryDirectory() as folder:
-        hands = deployer(config(), Path(folder), kind=kind, endpoint=server.url)
-        first = hands.apply(overlay())
+        engine = engine_of(config(), Path(folder), kind=kind, endpoint=server.url)
+        first = engine.apply(overlay())
         assert first.outcome is Outcome.DONE, first.sentence
         try:
-            yield hands
+            yield engine
         finally:
-            getattr(hands, "close", lambda: None)()
+            getattr(engine, "close", lambda: None)()
 
 
-def adjustments(hands: Deployer) -> list[tuple[float, Applied]]:
+def adjustments(engine: Deployer) -> list[tuple[float, Applied]]:
     """Wall seconds and result of single scaler changes."""
     found = []
     for number in range(REPEATS):
         began = time.perf_counter()
-        applied = hands.apply(overlay({"us-east4": 0.5 + 0.05 * (number % 2)}))
+        applied = engine.apply(overlay({"us-east4": 0.5 + 0.05 * (number % 2)}))
         found.append((time.perf_counter() - began, applied))
         assert applied.outcome is Outcome.DONE, applied.sentence
     return found
 
 
-def cli_kind() -> Kind | None:
+def cli_kind() -> EngineForm | None:
     """The best engine with a CLI on this machine."""
     if find_cli(pulumi_home()) is None:
         return None
@@ -72,8 +72,8 @@ def cli_processes() -> str:
     kind = cli_kind()
     if kind is None:
         return _ABSENT
-    with built(kind) as hands:
-        counts = {applied.engine_processes for _, applied in adjustments(hands)}
+    with built(kind) as engine:
+        counts = {applied.engine_processes for _, applied in adjustments(engine)}
     return f"{', '.join(map(str, sorted(counts)))} ({kind})"
 
 
@@ -92,10 +92,10 @@ def cli_overhead() -> str:
         finally:
             inside.append(time.perf_counter() - began)
 
-    with built(kind) as hands:
+    with built(kind) as engine:
         Command.run = timed  # type: ignore[method-assign]
         try:
-            walls = [wall for wall, _ in adjustments(hands)]
+            walls = [wall for wall, _ in adjustments(engine)]
         finally:
             Command.run = run  # type: ignore[method-assign]
     over = median(wall - own for wall, own in zip(walls, inside, strict=True))
@@ -104,5 +104,5 @@ def cli_overhead() -> str:
 
 def embedded_adjustment() -> str:
     """Median wall seconds of an adjustment with the embedded engine."""
-    with built("embedded") as hands:
-        return f"{median(wall for wall, _ in adjustments(hands)):.2f} s"
+    with built("embedded") as engine:
+        return f"{median(wall for wall, _ in adjustments(engine)):.2f} s"

@@ -14,15 +14,15 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from spillway.adapters.board import About
 from spillway.adapters.exporter import Exporter
+from spillway.adapters.files import FileStore
 from spillway.adapters.journal import FileJournal
+from spillway.adapters.process import release_memory
 from spillway.adapters.reads import ReadTotals
-from spillway.adapters.store import FileStore
-from spillway.adapters.trim import give_back
+from spillway.adapters.status_document import About
 from spillway.control.memory import Keeper
-from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
+from spillway.control.timing import Progress
 from spillway.core.observe.rows import (
     Answer,
     CountRow,
@@ -276,7 +276,7 @@ def tick_overhead(services: int, regions: int, ticks: int = 15) -> dict[str, flo
             cpu = 1000.0 * (time.process_time() - busy)
             total = 1000.0 * (time.perf_counter() - began)
             if number == 0:
-                give_back()  # as the service does once it is ready
+                release_memory()  # as the service does once it is ready
             phases = {phase: 1000.0 * seconds for phase, seconds in report.durations}
             if number >= 3:
                 rows.append({"total": total - phases.get("write", 0.0), "cpu": cpu, **phases})
@@ -331,7 +331,7 @@ def _live(count: int) -> dict[str, float]:
             exporter.report(loop.tick())
             loop.health_pass()
             if number == 0:
-                give_back()  # as the service does once it is ready
+                release_memory()  # as the service does once it is ready
             if number % 10 == 0:
                 generate_latest(exporter.registry)
                 json.dumps(exporter.status())

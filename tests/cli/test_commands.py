@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from spillway.adapters.store import FileStore
+from spillway.adapters.files import FileStore
 from spillway.cli.main import exit_code, main
 from spillway.cli.status import fetch_status, render_status
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError

@@ -234,6 +234,7 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("address without a port", {"daemon/listen": "localhost"}, "daemon.listen", "not an address", "127.0.0.1:9464"),
     ("state in no known place", {"daemon/engine/backend": "my-bucket"}, "daemon.engine.backend", "not a place", "gs://"),
     ("stack name", {"daemon/engine/stack": "a b"}, "daemon.engine.stack", "not the name of a stack", "main"),
+    ("engine that is a tool of the tests", {"daemon/engine/kind": "cli+standin"}, "daemon.engine.kind", "a tool of Spillway's own tests", "auto or embedded"),
     ("engine that cannot reach Google", {"daemon/engine/kind": "embedded"}, "daemon.engine.kind", "cannot change Google Cloud", "cli+plugin"),
     ("sandbox missing", {"cloud": "sandbox"}, "cloud", "`sandbox` is missing", "scenario"),
     ("sandbox superfluous", {"sandbox": {"scenario": "x.yaml"}}, "sandbox", "no sandbox to set up", "cloud: sandbox"),

@@ -9,8 +9,8 @@ from typing import Any
 
 from spillway.adapters.journal import encode
 from spillway.control.memory import Keeper, Kept, dump
-from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
+from spillway.control.timing import Progress
 from spillway.core.values.orders import Hold, HoldKind, Holds
 from spillway.core.values.overlay import Overlay, initial_overlay
 from spillway.core.values.policy import Mode, Policy, Postures, PostureSet

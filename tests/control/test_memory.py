@@ -8,15 +8,13 @@ import pytest
 from tests.control.fakes import REGIONS, FakeClock, FakeCloud, Rig, drain, fleet
 from tests.exporter import example_report as example
 
-from spillway.control.advice import AdviceWatch
-from spillway.control.alarms import AlarmWatch
+from spillway.adapters.status_document import plain
 from spillway.control.inputs import MINUTE, MinutesSeen, snapshot_record
 from spillway.control.memory import fit, read_back
-from spillway.control.merge import with_health
-from spillway.control.progress import Progress
-from spillway.control.record import plain
 from spillway.control.records import assessments_record, pass_record
-from spillway.control.retry import FIRST_WAIT, LONGEST_WAIT, Retry
+from spillway.control.report import with_health
+from spillway.control.timing import FIRST_WAIT, LONGEST_WAIT, Backoff, Progress
+from spillway.control.told import AdviceWatch, AlarmWatch
 from spillway.core.values.decision import BackendState, Candidate, Plan, Reason
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.overlay import Posture, initial_overlay
@@ -97,18 +95,18 @@ def test_what_is_not_built_yet_is_as_the_configuration_says() -> None:
 
 
 def test_patience_doubles_up_to_a_bound_and_urgent_moves_wait_least() -> None:
-    retry = Retry()
-    assert retry.waiting(0.0) == 0.0
+    backoff = Backoff()
+    assert backoff.waiting(0.0) == 0.0
     waits = []
     for _ in range(7):
-        retry.failed(1000.0)
-        waits.append(retry.waiting(1000.0))
+        backoff.failed(1000.0)
+        waits.append(backoff.waiting(1000.0))
     assert waits == [60.0, 120.0, 240.0, 480.0, 960.0, 960.0, 960.0]
     assert waits[0] == FIRST_WAIT
     assert waits[-1] == LONGEST_WAIT
-    assert retry.waiting(1000.0, urgent=True) == FIRST_WAIT
-    retry.done()
-    assert retry.waiting(1000.0) == 0.0
+    assert backoff.waiting(1000.0, urgent=True) == FIRST_WAIT
+    backoff.done()
+    assert backoff.waiting(1000.0) == 0.0
 
 
 def test_progress_is_finished_ticks_and_writes_within_their_deadline() -> None:
@@ -166,7 +164,7 @@ def test_an_alarm_is_told_when_it_comes_and_when_it_goes() -> None:
 
     def seen(*sentences: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         alarms = tuple(Reason(code="any", sentence=sentence) for sentence in sentences)
-        return watch.news((example.service(alarms=alarms),))
+        return watch.changes((example.service(alarms=alarms),))
 
     assert seen("us-east4 has 0 of 16 healthy") == (("pool: us-east4 has 0 of 16 healthy",), ())
     assert seen("us-east4 has 1 of 16 healthy") == ((), ()), "the same alarm in other numbers"
@@ -181,7 +179,7 @@ def test_advice_is_given_once_by_those_who_recommend() -> None:
     given = {}
     for mode in (Mode.OBSERVE, Mode.RECOMMEND):
         rig, watch = Rig(mode=mode).started(drain("europe-west4")), AdviceWatch()
-        given[mode] = [watch.news(rig.loop.tick()) for _ in range(2)]
+        given[mode] = [watch.new(rig.loop.tick()) for _ in range(2)]
     assert given[Mode.OBSERVE] == [(), ()]
     (text,), again = given[Mode.RECOMMEND]
     assert text.startswith("pool/europe-west4 scaler 1.00 -> 0.00: ")

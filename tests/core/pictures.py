@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from spillway.core.decide.verify import Review
+
 from spillway.core.decide.limits import limits_of
 from spillway.core.decide.optimise import space_of, task_of
 from spillway.core.decide.proposals import Accepted, Context, Proposal, Proposer
 from spillway.core.decide.search import Space
-from spillway.core.decide.verify import Review
 from spillway.core.estimate.backend import Facts
 from spillway.core.estimate.sample import Window
 from spillway.core.model.constraints import Baseline

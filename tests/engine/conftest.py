@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.engine.bench_config import REGIONS
+from tests.engine.standin_cli import EngineForm
 from tests.sandbox.conftest import ToyPlant
 
-from spillway.adapters.engine.choose import Kind, find_cli, has_plugin, plugin_folder, pulumi_home
+from spillway.adapters.engine.pulumi_cli.installation import find_cli, has_plugin, plugin_folder, pulumi_home
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
@@ -20,7 +21,7 @@ CALLERS = {name: os.environ[name] for name in ("PULUMI_HOME",) if name in os.env
 PROJECT = "demo-project"
 
 
-def installed(wanted: Kind, monkeypatch: pytest.MonkeyPatch) -> Kind:
+def installed(wanted: EngineForm, monkeypatch: pytest.MonkeyPatch) -> EngineForm:
     """`wanted`, if it is there; otherwise the test is skipped, and says what is missing."""
     for name, value in CALLERS.items():
         monkeypatch.setenv(name, value)
@@ -40,7 +41,7 @@ def installed(wanted: Kind, monkeypatch: pytest.MonkeyPatch) -> Kind:
         pytest.param("cli+plugin", marks=pytest.mark.engine),
     ]
 )
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> EngineForm:
     """Every form of engine that is installed."""
     return installed(request.param, monkeypatch)
 

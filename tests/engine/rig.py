@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 import grpc
 from pulumi.runtime.proto import events_pb2, events_pb2_grpc, language_pb2_grpc
 
-from spillway.adapters.engine.cloud import Cloud, Deadline
-from spillway.adapters.engine.monitor import request, served
-from spillway.adapters.engine.run import Run
-from spillway.adapters.engine.standin import StandIn
-from spillway.adapters.engine.state import State
+from spillway.adapters.engine.embedded.monitor import request, served
+from spillway.adapters.engine.embedded.run import Run
+from spillway.adapters.engine.embedded.state import State
+from spillway.adapters.engine.provider.cloud import Cloud, Deadline
+from spillway.adapters.engine.provider.standin import StandInProvider
 
 
 def option(name: str) -> str:
@@ -91,7 +91,7 @@ def operate(verb: str) -> int:
     endpoint = urlsplit(os.environ["GOOGLE_COMPUTE_CUSTOM_ENDPOINT"])
     cloud = Cloud.sandbox(f"{endpoint.scheme}://{endpoint.netloc}")
     state = State(state_folder() / "rig.json")
-    run = Run(state, StandIn(cloud), Deadline(30), stack="main", dry=dry)
+    run = Run(state, StandInProvider(cloud), Deadline(30), stack="main", dry=dry)
     outputs: dict[str, Any] = {}
     if verb != "destroy":
         with (

@@ -11,10 +11,9 @@ import requests
 from pulumi.automation.events import EngineEvent
 from tests.engine.bench_config import document, overlay
 from tests.engine.conftest import PROJECT
+from tests.engine.standin_cli import EngineForm, engine_of
 
-from spillway.adapters.engine.choose import Kind
-from spillway.adapters.engine.deployer import deployer
-from spillway.adapters.engine.events import Events
+from spillway.adapters.engine.pulumi_cli.events import Events
 from spillway.adapters.engine.verdicts import shorten
 from spillway.config.model import Config
 from spillway.ports import Deployer, Outcome, Preview
@@ -42,13 +41,13 @@ def https(folder: Path, *, certificate: str, key: str, **settings: Any) -> Confi
 class Engines:
     """One engine after the other on the same state, as a daemon that was started with another configuration."""
 
-    def __init__(self, folder: Path, kind: Kind, sandbox: SandboxServer) -> None:
+    def __init__(self, folder: Path, kind: EngineForm, sandbox: SandboxServer) -> None:
         self.folder, self._kind, self._sandbox = folder, kind, sandbox
         self._last: Deployer | None = None
 
     def of(self, config: Config) -> Deployer:
         self.close()
-        self._last = deployer(config, self.folder, kind=self._kind, endpoint=self._sandbox.url)
+        self._last = engine_of(config, self.folder, kind=self._kind, endpoint=self._sandbox.url)
         return self._last
 
     def close(self) -> None:
@@ -57,7 +56,7 @@ class Engines:
 
 
 @pytest.fixture
-def engines(kind: Kind, sandbox: SandboxServer, tmp_path: Path) -> Iterator[Engines]:
+def engines(kind: EngineForm, sandbox: SandboxServer, tmp_path: Path) -> Iterator[Engines]:
     made = Engines(tmp_path, kind, sandbox)
     yield made
     made.close()

@@ -14,9 +14,8 @@ import pytest
 import requests
 from tests.engine.bench_config import document
 from tests.engine.conftest import PROJECT
+from tests.engine.standin_cli import EngineForm, engine_of
 
-from spillway.adapters.engine.choose import Kind
-from spillway.adapters.engine.deployer import deployer
 from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
 from spillway.ports import Outcome
@@ -29,13 +28,13 @@ Raw = dict[str, Any]
 class Builder:
     """Builds one configuration after the other over the same state, and reads what stands."""
 
-    def __init__(self, kind: Kind, sandbox: SandboxServer, folder: Path) -> None:
+    def __init__(self, kind: EngineForm, sandbox: SandboxServer, folder: Path) -> None:
         self._kind, self._sandbox, self._folder = kind, sandbox, folder
 
     def build(self, raw: Raw) -> tuple[tuple[str, str], ...]:
         """Build it, and once more: the second time nothing may be left to do. The changes of the first."""
         config = Config.model_validate(raw)
-        engine = deployer(config, self._folder, kind=self._kind, endpoint=self._sandbox.url)
+        engine = engine_of(config, self._folder, kind=self._kind, endpoint=self._sandbox.url)
         try:
             applied = engine.build(starting_overlay(config))
             assert applied.outcome in {Outcome.DONE, Outcome.UNCHANGED}, applied.sentence
@@ -59,7 +58,7 @@ class Builder:
 
 
 @pytest.fixture
-def builder(kind: Kind, sandbox: SandboxServer, tmp_path: Path) -> Builder:
+def builder(kind: EngineForm, sandbox: SandboxServer, tmp_path: Path) -> Builder:
     """One for each form of engine that is installed."""
     return Builder(kind, sandbox, tmp_path)
 

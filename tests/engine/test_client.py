@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from tests.engine.bench_config import config, overlay
+from tests.engine.standin_cli import engine_of
 from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
-from spillway.adapters.engine.command import Command, EngineDeadline
-from spillway.adapters.engine.deployer import deployer
+from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
 from spillway.ports import Deployer, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def engine(cloud: TinyCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     executable(tmp_path, script)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("PULUMI_HOME", str(home))
-    made = deployer(config(), tmp_path, kind="cli+standin", endpoint=cloud.url)
+    made = engine_of(config(), tmp_path, kind="cli+standin", endpoint=cloud.url)
     yield made
     made.close()  # type: ignore[attr-defined]
 
@@ -110,7 +110,7 @@ def test_locks(engine: Deployer, cloud: TinyCloud, tmp_path: Path, alive: bool) 
 def test_a_child_that_ignores_signals_is_killed_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spillway.adapters.engine import command as module
+    from spillway.adapters.engine.pulumi_cli import command as module
 
     monkeypatch.setattr(
         module, "_GRACE", ((signal.SIGINT, 0.2), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))

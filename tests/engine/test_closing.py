@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
 import threading
 import time
@@ -13,9 +15,10 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import TinyCloud, serving
 
-from spillway.adapters.engine.command import Command, EngineDeadline
-from spillway.adapters.engine.embedded import Embedded
-from spillway.adapters.engine.hold import Hold, Turn
+from spillway.adapters.engine import exclusive_calls
+from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
+from spillway.adapters.engine.exclusive_calls import ExclusiveCalls, engine_lock
+from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
 from spillway.adapters.program.build import build
 from spillway.errors import TemporaryError
 from spillway.ports import Applied, Outcome
@@ -31,8 +34,8 @@ def cloud() -> Iterator[TinyCloud]:
 
 
 @pytest.fixture
-def engine(cloud: TinyCloud, tmp_path: Path) -> Embedded:
-    return Embedded(
+def engine(cloud: TinyCloud, tmp_path: Path) -> EmbeddedEngine:
+    return EmbeddedEngine(
         lambda wanted: build(config(), wanted),
         endpoint=cloud.url,
         folder=tmp_path,
@@ -43,7 +46,9 @@ def engine(cloud: TinyCloud, tmp_path: Path) -> Embedded:
     )
 
 
-def test_a_running_call_ends_at_once_and_its_outcome_is_unknown(engine: Embedded, cloud: TinyCloud) -> None:
+def test_a_running_call_ends_at_once_and_its_outcome_is_unknown(
+    engine: EmbeddedEngine, cloud: TinyCloud
+) -> None:
     asked = threading.Event()
     cloud.slow_operations = 1_000_000
     cloud.before = lambda _method, path: asked.set() if "/operations/" in path else None
@@ -58,7 +63,7 @@ def test_a_running_call_ends_at_once_and_its_outcome_is_unknown(engine: Embedded
     assert results[0].outcome is Outcome.UNKNOWN, results[0].sentence
 
 
-def test_a_closed_engine_says_so(engine: Embedded, cloud: TinyCloud) -> None:
+def test_a_closed_engine_says_so(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     assert engine.apply(overlay()).outcome is Outcome.DONE
     engine.close()
     engine.close()
@@ -73,18 +78,18 @@ def test_a_closed_engine_says_so(engine: Embedded, cloud: TinyCloud) -> None:
 
 def test_whoever_comes_last_frees() -> None:
     freed: list[str] = []
-    turn = Turn(lambda: freed.append("freed"))
-    with turn.taken(1.0):
-        turn.end()
+    calls = ExclusiveCalls(lambda: freed.append("freed"))
+    with calls.exclusive(1.0):
+        calls.close()
         assert freed == [], "the call still needs it"
     assert freed == ["freed"]
-    with pytest.raises(TemporaryError, match="closed"), turn.taken(1.0):
+    with pytest.raises(TemporaryError, match="closed"), calls.exclusive(1.0):
         pytest.fail("no turn is left")
 
 
 def test_one_turn_at_a_time() -> None:
-    turn = Turn(lambda: None)
-    with turn.taken(1.0), pytest.raises(TemporaryError, match="has not ended"), turn.taken(0.01):
+    calls = ExclusiveCalls(lambda: None)
+    with calls.exclusive(1.0), pytest.raises(TemporaryError, match="has not ended"), calls.exclusive(0.01):
         pytest.fail("the turn is taken")
 
 
@@ -151,7 +156,44 @@ def test_a_folder_that_somebody_else_owns_is_no_defect(
     monkeypatch.setattr(os, "open", refused)
     with (
         pytest.raises(TemporaryError, match=r"cannot be used: .*Permission denied") as told,
-        Hold(tmp_path / "lock", 1.0),
+        engine_lock(tmp_path / "lock", 1.0),
     ):
         pass
     assert "daemon's user" in told.value.remedy
+
+
+HOLDER = """
+import sys, pathlib
+from spillway.adapters.file_lock import FileLock
+FileLock(pathlib.Path(sys.argv[1]), mode=0o600).acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_lock_of_another_process_is_waited_for_within_a_bound_and_its_holder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(exclusive_calls, "LOCK_WAIT", 0.2)
+    path = tmp_path / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        name = rf"process {holder.pid}, since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+        begun = time.monotonic()
+        with (
+            pytest.raises(TemporaryError, match=rf"another process \({name}\) holds .* within 0.2 s") as told,
+            engine_lock(path, 900.0),
+        ):
+            pytest.fail("another process has the lock")
+        assert 0.2 <= time.monotonic() - begun < 5.0
+        assert "state_dir" in told.value.remedy
+        assert re.search(rf"\({name}\) holds", caplog.text), "whoever waits is told at once"
+        holder.kill()
+        holder.wait(10)
+    with engine_lock(path, 0.0):
+        assert path.read_text().strip() == str(os.getpid())
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text() == ""

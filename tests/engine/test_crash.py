@@ -6,12 +6,13 @@ import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import Refuse, TinyCloud, serving, stall
 
-from spillway.adapters.engine.embedded import Embedded
+from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
 from spillway.adapters.program.build import build
 from spillway.core.values.overlay import Posture
 from spillway.ports import Outcome
@@ -23,9 +24,9 @@ def cloud() -> Iterator[TinyCloud]:
         yield served
 
 
-def engine(cloud: TinyCloud, folder: Path, deadline: float = 20.0) -> Embedded:
-    return Embedded(
-        lambda wanted: build(config(), wanted),
+def engine(cloud: TinyCloud, folder: Path, deadline: float = 20.0, **topology: Any) -> EmbeddedEngine:
+    return EmbeddedEngine(
+        lambda wanted: build(config(**topology), wanted),
         endpoint=cloud.url,
         folder=folder,
         stack="main",
@@ -35,9 +36,9 @@ def engine(cloud: TinyCloud, folder: Path, deadline: float = 20.0) -> Embedded:
     )
 
 
-def cut(cloud: TinyCloud, folder: Path, at: int, *, carried_out: bool) -> Embedded:
+def cut(cloud: TinyCloud, folder: Path, at: int, *, carried_out: bool, **topology: Any) -> EmbeddedEngine:
     """An engine whose process dies at its request number `at`: from then on nothing of it reaches state or cloud."""
-    made = engine(cloud, folder)
+    made = engine(cloud, folder, **topology)
     state_file = folder / "main.json"
     counter = iter(range(10_000))
     dead = threading.Event()
@@ -117,6 +118,29 @@ def test_killed_adjustment_is_done_once(cloud: TinyCloud, tmp_path: Path, at: in
     heir.close()
 
 
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("at", range(2))
+def test_killed_replacement_is_finished(cloud: TinyCloud, tmp_path: Path, at: int, carried_out: bool) -> None:
+    """A forwarding rule cannot change its port: it is deleted, and made anew under the same name."""
+    moved: dict[str, Any] = {"frontends": {"http": {"port": 8080}}}
+    first = engine(cloud, tmp_path)
+    first.apply(overlay())
+    first.close()
+    dying = cut(cloud, tmp_path, at, carried_out=carried_out, **moved)
+    dying.apply(overlay())
+    assert dying.died()  # type: ignore[attr-defined]
+    dying.close()
+    calm(cloud)
+    heir = engine(cloud, tmp_path, **moved)
+    assert heir.recover() is not None
+    applied = heir.apply(overlay())
+    assert applied.outcome in {Outcome.DONE, Outcome.UNCHANGED}, applied.sentence
+    assert [body["portRange"] for path, body in cloud.store.items() if "forwardingRules" in path] == ["8080"]
+    assert len(cloud.store) == 7
+    assert heir.apply(overlay()).outcome is Outcome.UNCHANGED
+    heir.close()
+
+
 @pytest.mark.parametrize("at", range(7))
 def test_killed_removal_is_finished(cloud: TinyCloud, tmp_path: Path, at: int) -> None:
     first = engine(cloud, tmp_path)
@@ -177,7 +201,7 @@ def test_the_state_file_has_no_secret_in_clear(cloud: TinyCloud, tmp_path: Path)
     key.write_text("PRIVATE-KEY-CONTENT")
     given = {"name": "own", "certificate_file": str(certificate), "private_key_file": str(key)}
     secured = config(frontends={"https": {"certificates": {"given": [given]}}})
-    made = Embedded(
+    made = EmbeddedEngine(
         lambda wanted: build(secured, wanted),
         endpoint=cloud.url,
         folder=tmp_path,

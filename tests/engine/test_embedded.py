@@ -9,7 +9,7 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
-from spillway.adapters.engine.embedded import Embedded
+from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
 from spillway.adapters.program.build import build
 from spillway.core.values.overlay import Posture
 from spillway.errors import PermanentError
@@ -25,8 +25,8 @@ def cloud() -> Iterator[TinyCloud]:
 
 
 @pytest.fixture
-def engine(cloud: TinyCloud, tmp_path: Path) -> Iterator[Embedded]:
-    made = Embedded(
+def engine(cloud: TinyCloud, tmp_path: Path) -> Iterator[EmbeddedEngine]:
+    made = EmbeddedEngine(
         lambda wanted: build(config(), wanted),
         endpoint=cloud.url,
         folder=tmp_path,
@@ -39,7 +39,9 @@ def engine(cloud: TinyCloud, tmp_path: Path) -> Iterator[Embedded]:
     made.close()
 
 
-def test_first_apply_builds_everything_and_tells_the_address(engine: Embedded, cloud: TinyCloud) -> None:
+def test_first_apply_builds_everything_and_tells_the_address(
+    engine: EmbeddedEngine, cloud: TinyCloud
+) -> None:
     applied = engine.apply(overlay())
     assert applied.outcome is Outcome.DONE, applied.sentence
     assert {path.split("/")[-2] for path in cloud.store} == {
@@ -52,7 +54,7 @@ def test_first_apply_builds_everything_and_tells_the_address(engine: Embedded, c
     assert applied.sentence == "7 created"
 
 
-def test_second_apply_asks_nothing(engine: Embedded, cloud: TinyCloud) -> None:
+def test_second_apply_asks_nothing(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     engine.apply(overlay())
     cloud.requests.clear()
     applied = engine.apply(overlay())
@@ -60,7 +62,7 @@ def test_second_apply_asks_nothing(engine: Embedded, cloud: TinyCloud) -> None:
     assert cloud.requests == []
 
 
-def test_one_scaler_is_one_put_and_one_get(engine: Embedded, cloud: TinyCloud) -> None:
+def test_one_scaler_is_one_put_and_one_get(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     engine.apply(overlay())
     cloud.requests.clear()
     applied = engine.apply(overlay({"europe-west4": 0.4, "asia-northeast1": 0.0}))
@@ -74,7 +76,7 @@ def test_one_scaler_is_one_put_and_one_get(engine: Embedded, cloud: TinyCloud) -
 
 
 def test_posture_is_one_patch_of_the_policy_and_one_put_of_outlier_detection(
-    engine: Embedded, cloud: TinyCloud
+    engine: EmbeddedEngine, cloud: TinyCloud
 ) -> None:
     engine.apply(overlay())
     cloud.requests.clear()
@@ -90,7 +92,7 @@ def test_posture_is_one_patch_of_the_policy_and_one_put_of_outlier_detection(
     assert body["outlierDetection"]["maxEjectionPercent"] == 10
 
 
-def test_membership_removes_and_adds_the_region(engine: Embedded, cloud: TinyCloud) -> None:
+def test_membership_removes_and_adds_the_region(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     engine.apply(overlay({"us-east4": None}))
     assert len(cloud.store[POOL]["backends"]) == 2
     applied = engine.apply(overlay({"us-east4": 0.1}))
@@ -100,7 +102,7 @@ def test_membership_removes_and_adds_the_region(engine: Embedded, cloud: TinyClo
     assert "leaves: us-east4" in applied.sentence
 
 
-def test_foreign_edit_is_read_and_overwritten_once(engine: Embedded, cloud: TinyCloud) -> None:
+def test_foreign_edit_is_read_and_overwritten_once(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     engine.apply(overlay())
     cloud.edit(POOL, timeoutSec=7)
     applied = engine.apply(overlay({"europe-west4": 0.5}))
@@ -110,7 +112,7 @@ def test_foreign_edit_is_read_and_overwritten_once(engine: Embedded, cloud: Tiny
     assert cloud.store[POOL]["timeoutSec"] == 300
 
 
-def test_endless_foreign_edits_are_a_conflict(engine: Embedded, cloud: TinyCloud) -> None:
+def test_endless_foreign_edits_are_a_conflict(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     engine.apply(overlay())
 
     def before(method: str, path: str) -> None:
@@ -123,7 +125,7 @@ def test_endless_foreign_edits_are_a_conflict(engine: Embedded, cloud: TinyCloud
     assert applied.foreign_edit
 
 
-def test_refusal_changes_nothing_and_the_next_apply_works(engine: Embedded, cloud: TinyCloud) -> None:
+def test_refusal_changes_nothing_and_the_next_apply_works(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     engine.apply(overlay())
 
     def before(method: str, path: str) -> None:
@@ -138,7 +140,7 @@ def test_refusal_changes_nothing_and_the_next_apply_works(engine: Embedded, clou
     assert engine.apply(overlay({"europe-west4": 0.5})).outcome is Outcome.DONE
 
 
-def test_preview_tells_and_touches_nothing(engine: Embedded, cloud: TinyCloud) -> None:
+def test_preview_tells_and_touches_nothing(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     before_build = engine.preview(overlay())
     assert {change.operation for change in before_build.changes} == {"create"}
     assert len(before_build.changes) == 7
@@ -154,7 +156,7 @@ def test_preview_tells_and_touches_nothing(engine: Embedded, cloud: TinyCloud) -
 
 
 def test_a_cloud_that_does_not_answer_is_told_before_anything_is_begun(
-    engine: Embedded, cloud: TinyCloud
+    engine: EmbeddedEngine, cloud: TinyCloud
 ) -> None:
     engine.build(overlay())
 
@@ -172,7 +174,7 @@ def test_a_cloud_that_does_not_answer_is_told_before_anything_is_begun(
     assert engine.build(overlay({"europe-west4": 0.4})).outcome is Outcome.DONE
 
 
-def test_destroy_removes_everything_in_order(engine: Embedded, cloud: TinyCloud) -> None:
+def test_destroy_removes_everything_in_order(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     engine.apply(overlay())
     applied = engine.destroy()
     assert applied.outcome is Outcome.DONE, applied.sentence
@@ -181,7 +183,7 @@ def test_destroy_removes_everything_in_order(engine: Embedded, cloud: TinyCloud)
     assert engine.apply(overlay()).outcome is Outcome.DONE
 
 
-def test_operations_that_run_are_waited_for(engine: Embedded, cloud: TinyCloud) -> None:
+def test_operations_that_run_are_waited_for(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     cloud.slow_operations = 2
     applied = engine.apply(overlay())
     assert applied.outcome is Outcome.DONE

@@ -8,15 +8,15 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.engine.bench_config import config, overlay
+from tests.engine.standin_cli import StandInCliEngine
 from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
-from spillway.adapters.engine.choose import choose, find_cli, pulumi_home
-from spillway.adapters.engine.cli import Cli
-from spillway.adapters.engine.workspace import Workspace
-from spillway.adapters.program.build import build
+from spillway.adapters.engine.pulumi_cli.cli_engine import CliEngine
+from spillway.adapters.engine.pulumi_cli.installation import find_cli, pulumi_home
 from spillway.core.values.overlay import Overlay
 from spillway.ports import Applied, Outcome
 
@@ -34,20 +34,16 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyCloud]:
         yield served
 
 
-def engine(cloud: TinyCloud, folder: Path, *, deadline: float = 60.0) -> Cli:
-    wanted = config()
+def engine(cloud: TinyCloud, folder: Path, *, deadline: float = 60.0, **topology: Any) -> CliEngine:
+    wanted = config(**topology)
     daemon = wanted.daemon.model_copy(
         update={"engine": wanted.daemon.engine.model_copy(update={"deadline": deadline})}
     )
     settings = wanted.model_copy(update={"daemon": daemon})
-    choice = choose(settings, "cli+standin")
-    return Cli(
-        lambda o: build(settings, o),
-        Workspace(choice=choice, config=settings, folder=folder, endpoint=cloud.url),
-    )
+    return StandInCliEngine(settings, folder, cloud.url)
 
 
-def killed_at(cloud: TinyCloud, made: Cli, wanted: Overlay, method: str, part: str) -> Applied:
+def killed_at(cloud: TinyCloud, made: CliEngine, wanted: Overlay, method: str, part: str) -> Applied:
     """Apply, and kill the CLI with all that belongs to it while this request is held."""
     reached, go = threading.Event(), threading.Event()
 
@@ -170,6 +166,27 @@ def test_closing_interrupts_what_runs_and_does_not_wait(cloud: TinyCloud, tmp_pa
     applied = heir.apply(overlay())
     assert applied.outcome is Outcome.DONE, applied.sentence
     assert len(cloud.store) == 7
+    heir.close()
+
+
+def test_killed_replacement(cloud: TinyCloud, tmp_path: Path) -> None:
+    """A forwarding rule cannot change its port: it is deleted, and made anew under the same name."""
+    moved: dict[str, Any] = {"frontends": {"http": {"port": 8080}}}
+    first = engine(cloud, tmp_path)
+    assert first.apply(overlay()).outcome is Outcome.DONE
+    first.close()
+    dying = engine(cloud, tmp_path, **moved)
+    killed_at(cloud, dying, overlay(), "POST", "forwardingRules")
+    dying.close()
+    heir = engine(cloud, tmp_path, **moved)
+    said = heir.recover()
+    assert said is not None
+    assert "adopted" in said
+    applied = heir.apply(overlay())
+    assert applied.outcome in {Outcome.DONE, Outcome.UNCHANGED}, applied.sentence
+    assert [body["portRange"] for path, body in cloud.store.items() if "forwardingRules" in path] == ["8080"]
+    assert len(cloud.store) == 7
+    assert heir.apply(overlay()).outcome is Outcome.UNCHANGED
     heir.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
-from spillway.adapters.engine.embedded import Embedded
+from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
 from spillway.adapters.program.build import build
 from spillway.ports import Outcome
 
@@ -24,8 +24,8 @@ def cloud() -> Iterator[TinyCloud]:
         yield served
 
 
-def engine(cloud: TinyCloud, folder: Path) -> Embedded:
-    return Embedded(
+def engine(cloud: TinyCloud, folder: Path) -> EmbeddedEngine:
+    return EmbeddedEngine(
         lambda wanted: build(config(), wanted),
         endpoint=cloud.url,
         folder=folder,

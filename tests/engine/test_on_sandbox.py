@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from tests.engine.bench_config import document, overlay
 from tests.engine.conftest import PROJECT
+from tests.engine.standin_cli import EngineForm, engine_of
 
-from spillway.adapters.engine.choose import Kind, pulumi_home
-from spillway.adapters.engine.deployer import deployer
+from spillway.adapters.engine.pulumi_cli.installation import pulumi_home
 from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
 from spillway.core.values.overlay import Posture
@@ -23,8 +23,8 @@ from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
 
 
-def made(config: Config, folder: Path, kind: Kind, sandbox: SandboxServer) -> Deployer:
-    return deployer(config, folder, kind=kind, endpoint=sandbox.url)
+def made(config: Config, folder: Path, kind: EngineForm, sandbox: SandboxServer) -> Deployer:
+    return engine_of(config, folder, kind=kind, endpoint=sandbox.url)
 
 
 def full() -> dict[str, Any]:
@@ -100,7 +100,7 @@ def other(certificates: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("certificates", ["given", "map"])
 def test_what_excludes_the_rest(
-    kind: Kind, sandbox: SandboxServer, tmp_path: Path, certificates: str
+    kind: EngineForm, sandbox: SandboxServer, tmp_path: Path, certificates: str
 ) -> None:
     wanted: dict[str, Any] = {"map": "certs"}
     if certificates == "given":
@@ -131,7 +131,7 @@ def test_what_excludes_the_rest(
     _close(engine)
 
 
-def test_build_move_and_destroy(kind: Kind, sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_build_move_and_destroy(kind: EngineForm, sandbox: SandboxServer, tmp_path: Path) -> None:
     engine = made(Config.model_validate(document()), tmp_path, kind, sandbox)
     assert engine.kind == kind
     assert len(engine.preview(overlay()).changes) == 7
@@ -155,7 +155,7 @@ def test_build_move_and_destroy(kind: Kind, sandbox: SandboxServer, tmp_path: Pa
 
 
 def test_the_folder_of_the_installed_engine_stays_as_it_is(
-    kind: Kind, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: EngineForm, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under systemd and in a container it is read-only."""
     installed = tmp_path / "installed"
@@ -172,7 +172,7 @@ def test_the_folder_of_the_installed_engine_stays_as_it_is(
     _close(engine)
 
 
-def test_everything_a_configuration_can_say(kind: Kind, sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_everything_a_configuration_can_say(kind: EngineForm, sandbox: SandboxServer, tmp_path: Path) -> None:
     config = Config.model_validate(full())
     engine = made(config, tmp_path, kind, sandbox)
     wanted = starting_overlay(config)
@@ -191,7 +191,7 @@ def test_everything_a_configuration_can_say(kind: Kind, sandbox: SandboxServer, 
 
 
 def test_an_outside_edit_is_noticed_and_taken_back(
-    kind: Kind, sandbox: SandboxServer, tmp_path: Path
+    kind: EngineForm, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     import requests
 
@@ -211,7 +211,7 @@ def test_an_outside_edit_is_noticed_and_taken_back(
 
 
 def test_a_build_looks_first_and_makes_anew_what_somebody_deleted(
-    kind: Kind, sandbox: SandboxServer, tmp_path: Path
+    kind: EngineForm, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     import requests
 

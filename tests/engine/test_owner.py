@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests.engine.bench_config import document, overlay
+from tests.engine.standin_cli import EngineForm, engine_of
 
-from spillway.adapters.engine.choose import Kind
-from spillway.adapters.engine.deployer import deployer
-from spillway.adapters.engine.owner import OtherNameError, Owner
+from spillway.adapters.engine.ownership import OtherNameError, Ownership
 from spillway.config.model import Config
 from spillway.ports import Applied, Deployer, Outcome
 from spillway.sandbox.server import SandboxServer
@@ -19,13 +18,13 @@ Named = Callable[[str], Deployer]
 
 
 @pytest.fixture
-def named(kind: Kind, sandbox: SandboxServer, tmp_path: Path) -> Iterator[Named]:
+def named(kind: EngineForm, sandbox: SandboxServer, tmp_path: Path) -> Iterator[Named]:
     """Engines on one state, for configurations that differ in `name` alone."""
     made: list[Deployer] = []
 
     def make(name: str) -> Deployer:
         config = Config.model_validate({**document(), "name": name})
-        made.append(deployer(config, tmp_path, kind=kind, endpoint=sandbox.url))
+        made.append(engine_of(config, tmp_path, kind=kind, endpoint=sandbox.url))
         return made[-1]
 
     yield make
@@ -59,10 +58,10 @@ def test_a_state_without_a_note_is_taken_over(named: Named, tmp_path: Path) -> N
 
 
 def test_a_first_build_that_was_refused_binds_nobody(tmp_path: Path) -> None:
-    owner = Owner(tmp_path / "state" / "main.name", "lb")
+    owner = Ownership(tmp_path / "state" / "main.name", "lb")
     owner.claim()
     owner.settle(Applied(outcome=Outcome.REFUSED, sentence="no"))
-    Owner(owner.path, "shop").claim()
+    Ownership(owner.path, "shop").claim()
     with pytest.raises(OtherNameError):
         owner.claim()
     owner.settle(Applied(outcome=Outcome.REFUSED, sentence="no"))

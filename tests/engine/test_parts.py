@@ -1,4 +1,4 @@
-"""The small parts: choosing, rendering, verdicts, locks, repair, pruning, the comparison."""
+"""The small parts: choosing, rendering, verdicts, locks, pruning, the comparison."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ import json
 import os
 import socket
 import subprocess
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
+import google.auth.exceptions
 import pytest
+import requests
 from tests.engine.bench_config import config, document
 
-from spillway.adapters.engine.choose import choose, plugin_folder
-from spillway.adapters.engine.cloud import CloudError, CloudTimeout
-from spillway.adapters.engine.describe import describe
-from spillway.adapters.engine.diff import UNKNOWN, Change, Difference, compare
-from spillway.adapters.engine.introduce import introduce
-from spillway.adapters.engine.kinds_backend import BACKEND_SERVICE
-from spillway.adapters.engine.kinds_frontend import FORWARDING_RULE
-from spillway.adapters.engine.locks import locks_in, locks_told
-from spillway.adapters.engine.missed import Missed
-from spillway.adapters.engine.prune import prune
-from spillway.adapters.engine.render import render_preview
-from spillway.adapters.engine.repair import repaired
+from spillway.adapters.engine.choose import choose
+from spillway.adapters.engine.describe import describe, describe_new, render_preview
+from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline, Request
+from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare
+from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE
+from spillway.adapters.engine.provider.kinds_frontend import FORWARDING_RULE
+from spillway.adapters.engine.pulumi_cli.installation import plugin_folder
+from spillway.adapters.engine.pulumi_cli.locks import locks_in, locks_told
+from spillway.adapters.engine.pulumi_cli.workspace import prune
 from spillway.adapters.engine.verdicts import outcome_of, sentence
 from spillway.config.model import Config
-from spillway.errors import PermanentError, TemporaryError
+from spillway.errors import TemporaryError
 from spillway.ports import Outcome, Preview, PreviewedChange
 
 
@@ -52,15 +53,17 @@ def test_choice_follows_what_is_installed(nothing_installed: Path) -> None:
     assert choose(config()).kind == "embedded"
     install(nothing_installed, plugin=False)
     choice = choose(config())
-    assert choice.kind == "cli+standin"
-    assert "no gcp plugin" in choice.why
+    assert choice.kind == "embedded"
+    assert "a Pulumi CLI but no gcp plugin" in choice.why
     plugin = plugin_folder(nothing_installed / "home") / "pulumi-resource-gcp"
     plugin.parent.mkdir(parents=True)
     plugin.write_text("")
     plugin.chmod(0o755)
     assert choose(config()).kind == "cli+plugin"
     plugin.parent.with_name(plugin.parent.name + ".partial").touch()
-    assert choose(config()).kind == "cli+standin"
+    assert choose(config()).kind == "embedded"
+    with pytest.raises(TemporaryError, match="not installed: no plugin in"):
+        choose(config(), "cli+plugin")
     assert choose(config(), "embedded").kind == "embedded"
 
 
@@ -106,24 +109,26 @@ def test_render_reads_like_a_plan() -> None:
     assert render_preview(Preview(changes=(), same=7), colour=True).startswith("Nothing to change")
 
 
-def test_a_new_resource_is_introduced_and_never_told_in_the_sentence() -> None:
+def test_a_new_resource_is_described_and_never_told_in_the_sentence() -> None:
     group = "https://www.googleapis.com/compute/v1/projects/p/zones/us-east4-a/networkEndpointGroups/n"
     backends = [
         {"group": group, "balancingMode": "RATE", "maxRatePerEndpoint": 10.0, "capacityScaler": 1.0},
         {"group": UNKNOWN, "balancingMode": "UTILIZATION", "maxUtilization": 0.7, "capacityScaler": 0.0, "preference": "PREFERRED"},
         {"group": group.replace("zones/us-east4-a", "regions/us-east4")},
     ]  # fmt: skip
-    details = introduce({"name": "lb-pool", "backends": backends, "timeoutSec": 30})
+    details = describe_new({"name": "lb-pool", "backends": backends, "timeoutSec": 30})
     assert details == (
         "us-east4: RATE, 10 requests/s per endpoint, scaler 1.0",
         "a new group: UTILIZATION, 0.7 utilization, scaler 0, filled first",
         "us-east4: no scaler",
     )
     rule = {"paths": ["/europe", "/europe/*"], "service": "projects/p/global/backendServices/lb-europe"}
-    assert introduce({"pathMatchers": [{"pathRules": [rule]}]}) == ("paths /europe, /europe/* -> lb-europe",)
-    assert introduce({"portRange": "80"}) == ("port 80",)
-    assert introduce({"grpcHealthCheck": {}, "checkIntervalSec": 5}) == ("gRPC",)
-    assert introduce({"managed": {"domains": ["api.example.com"]}}) == ("api.example.com",)
+    assert describe_new({"pathMatchers": [{"pathRules": [rule]}]}) == (
+        "paths /europe, /europe/* -> lb-europe",
+    )
+    assert describe_new({"portRange": "80"}) == ("port 80",)
+    assert describe_new({"grpcHealthCheck": {}, "checkIntervalSec": 5}) == ("gRPC",)
+    assert describe_new({"managed": {"domains": ["api.example.com"]}}) == ("api.example.com",)
     made = PreviewedChange(operation="create", kind="backend service", name="lb-pool", details=details)
     assert sentence((made,)) == "created backend service lb-pool"
 
@@ -177,60 +182,6 @@ def test_an_unreadable_lock_counts_as_alive(tmp_path: Path) -> None:
     assert not lock.dead
 
 
-def test_repair_adopts_what_was_made_and_keeps_in_mind_what_may_still_be_made() -> None:
-    def pending(kind: str, name: str) -> dict[str, Any]:
-        resource = {"urn": f"urn:pulumi:main::spillway::t::{name}", "type": "t", "inputs": {"name": name}}
-        return {"type": kind, "resource": resource}
-
-    def missed(name: str) -> dict[str, Any]:
-        return pending("missed", name)
-
-    known = {"urn": "urn:pulumi:main::spillway::t::old", "type": "t", "id": "old"}
-    before = {
-        "resources": [known],
-        "pending_operations": [
-            pending("creating", "made"),
-            pending("creating", "late"),
-            pending("creating", "made"),
-            pending("updating", "old"),
-        ],
-    }
-    result = repaired(
-        before,
-        [missed("known"), missed("old")],
-        lambda _, inputs: "id/made" if inputs["name"] == "made" else None,
-    )
-    after = result.deployment
-    assert "pending_operations" not in after
-    assert result.missed == [pending("creating", "late"), missed("known")]
-    assert [resource["urn"].rsplit("::", 1)[-1] for resource in after["resources"]] == ["old", "made"]
-    assert after["resources"][1]["id"] == "id/made"
-    assert after["resources"][1]["outputs"] == {"name": "made"}
-    assert result.found == [
-        "creating made: it had been made and is adopted",
-        "creating late: it is not there so far",
-        "creating made: looked at again",
-        "updating old: looked at again",
-    ]
-    assert len(before["resources"]) == 1
-
-
-def test_missed_creates_are_kept_without_secrets(tmp_path: Path) -> None:
-    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"KEY"'}
-    made = {"urn": "u", "type": "t", "inputs": {"name": "own", "privateKey": secret}}
-    kept = Missed(tmp_path / "missed.json")
-    assert kept.operations() == []
-    kept.keep([{"type": "creating", "resource": made}])
-    assert kept.operations() == [{"type": "missed", "resource": {**made, "inputs": {"name": "own"}}}]
-    assert "KEY" not in kept.path.read_text()
-    assert kept.path.stat().st_mode & 0o077 == 0
-    kept.keep([])
-    assert not kept.path.exists()
-    kept.path.write_text("{")
-    with pytest.raises(PermanentError, match="cannot be read"):
-        kept.operations()
-
-
 def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
     folder = tmp_path / ".pulumi" / "history" / "spillway" / "main"
     folder.mkdir(parents=True)
@@ -260,7 +211,7 @@ def test_comparison_sees_what_counts_and_nothing_else() -> None:
     state["backends"][0]["capacityScaler"] = 1  # type: ignore[index]
     verdict = compare(BACKEND_SERVICE, news, state, news)
     assert [(d.path, d.change) for d in verdict.differences] == [
-        ("backends[0].capacityScaler", Change.UPDATE)
+        ("backends[0].capacityScaler", DiffKind.UPDATE)
     ]
     assert verdict.replaces == ()
     assert compare(BACKEND_SERVICE, news, state, {**news, "name": "t"}).replaces == ("name",)
@@ -275,7 +226,68 @@ def test_what_only_repeats_a_change_for_the_provider_is_not_told_twice() -> None
     group = "projects/p/zones/us-east4-a/networkEndpointGroups/g"
     olds = {"backends": [{"group": group, "preference": "DEFAULT"}]}
     news = {"backends": [{"group": group, "preference": "PREFERRED", "description": "PREFERRED"}]}
-    moved = Difference("backends[0].preference", Change.UPDATE)
-    repeated = Difference("backends[0].description", Change.UPDATE)
+    moved = Difference("backends[0].preference", DiffKind.UPDATE)
+    repeated = Difference("backends[0].description", DiffKind.UPDATE)
     assert describe((moved, repeated), olds, news) == ("preference DEFAULT -> PREFERRED (us-east4)",)
     assert describe((repeated,), olds, news) == ("description nothing -> PREFERRED (us-east4)",)
+
+
+class _Answering:
+    """A session whose every request ends as `end` says."""
+
+    def __init__(self, end: Callable[[], Any]) -> None:
+        self.hooks: Any = {}
+        self._end = end
+
+    def request(self, method: str, url: str, **kwargs: Any) -> Any:
+        return self._end()
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class _Dripping:
+    """An answer of which one byte comes at a time and the last one never."""
+
+    status_code = 200
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self) -> None:
+        self.raw = self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def read1(self, size: int, *, decode_content: bool) -> bytes:
+        time.sleep(0.02)
+        return b" "
+
+
+def _raising(error: Exception) -> Callable[[], Any]:
+    def end() -> Any:
+        raise error
+
+    return end
+
+
+@pytest.mark.parametrize(
+    ("end", "said", "refused", "doubtful"),
+    [
+        (_raising(google.auth.exceptions.TransportError("no token")), "credentials", True, False),
+        (_raising(google.auth.exceptions.RefreshError("expired")), "credentials", True, False),
+        (_raising(requests.ConnectTimeout("slow")), "cannot be reached", True, False),
+        (_raising(requests.ReadTimeout("slow")), "no answer within the deadline", False, True),
+        (_raising(requests.ConnectionError("reset")), "reset", False, True),
+        (_Dripping, "no answer within the deadline", False, True),
+    ],
+)
+def test_a_change_without_an_answer_is_in_doubt_only_if_it_was_sent(
+    end: Callable[[], Any], said: str, refused: bool, doubtful: bool
+) -> None:
+    cloud = Cloud("http://c", "http://s", _Answering(end))
+    with pytest.raises(CloudError, match=said) as found:
+        cloud.mutate(Request(method="PUT", path="projects/p/global/backendServices/b"), Deadline(0.2))
+    assert (found.value.refused, found.value.doubtful) == (refused, doubtful)

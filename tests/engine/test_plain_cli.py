@@ -19,13 +19,10 @@ import requests
 import yaml
 from tests.engine.bench_config import document, overlay
 from tests.engine.conftest import PROJECT, installed
+from tests.engine.standin_cli import AttachedProvider, EngineForm, engine_of
 from tests.program.test_plain import ROOT
 
-from spillway.adapters.engine.attach import Attached
-from spillway.adapters.engine.choose import Kind, plugin_version, pulumi_home
-from spillway.adapters.engine.cloud import Cloud
-from spillway.adapters.engine.deployer import deployer
-from spillway.adapters.engine.standin import StandIn
+from spillway.adapters.engine.pulumi_cli.installation import pulumi_home
 from spillway.config.load import load
 from spillway.control.memory import Kept, dump
 from spillway.ports import Outcome
@@ -39,7 +36,7 @@ LIMIT = 120.0
 
 
 @pytest.fixture(params=["cli+standin", "cli+plugin"])
-def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> EngineForm:
     """Each form of engine that has a CLI."""
     wanted = installed(request.param, monkeypatch)
     if shutil.which("pulumi-language-python", path=PATH) is None:
@@ -74,7 +71,7 @@ class Plain:
 
 
 @contextmanager
-def by_hand(form: Kind, folder: Path, sandbox: SandboxServer) -> Iterator[Plain]:
+def by_hand(form: EngineForm, folder: Path, sandbox: SandboxServer) -> Iterator[Plain]:
     """The environment that docs/operations.md tells, and the provider pointed at the sandbox."""
     environment = {
         "PATH": PATH,
@@ -93,8 +90,7 @@ def by_hand(form: Kind, folder: Path, sandbox: SandboxServer) -> Iterator[Plain]
     if form == "cli+plugin":
         yield Plain(folder, environment)
         return
-    provider = StandIn(Cloud.sandbox(sandbox.url))
-    attached = Attached(provider, version=plugin_version(), seconds=60.0, parallel=8)
+    attached = AttachedProvider(sandbox.url, seconds=60.0, parallel=8)
     try:
         yield Plain(folder, {**environment, "PULUMI_DEBUG_PROVIDERS": f"gcp:{attached.port}"})
     finally:
@@ -116,12 +112,14 @@ def live(sandbox: SandboxServer) -> dict[str, Any]:
     return found
 
 
-def test_plain_pulumi_takes_over_and_gives_back(form: Kind, sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_plain_pulumi_takes_over_and_gives_back(
+    form: EngineForm, sandbox: SandboxServer, tmp_path: Path
+) -> None:
     file = tmp_path / "lb.yaml"
     write(file, "30s")
     moved = overlay({"us-east4": 0.3})
     (tmp_path / "state.json").write_bytes(dump(Kept(overlay=moved)))
-    daemon = deployer(load(file).config, tmp_path / "state", kind=form, endpoint=sandbox.url)
+    daemon = engine_of(load(file).config, tmp_path / "state", kind=form, endpoint=sandbox.url)
     assert daemon.apply(moved).outcome is Outcome.DONE
     with by_hand(form, tmp_path, sandbox) as pulumi:
         pulumi("config", "set", "spillway:config", str(file))
@@ -134,7 +132,7 @@ def test_plain_pulumi_takes_over_and_gives_back(form: Kind, sandbox: SandboxServ
         assert "load_balancer_ip" in said
         assert live(sandbox)["timeoutSec"] == 45
         assert sorted(backend["capacityScaler"] for backend in live(sandbox)["backends"]) == [0.3, 1, 1]
-        heir = deployer(load(file).config, tmp_path / "state", kind=form, endpoint=sandbox.url)
+        heir = engine_of(load(file).config, tmp_path / "state", kind=form, endpoint=sandbox.url)
         assert heir.preview(moved).changes == (), "the daemon goes on from there"
         file.write_text(file.read_text().replace("45s", "45"))
         said = pulumi("preview", fails=True)

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from tests.engine.bench_config import document, overlay
+from tests.engine.standin_cli import EngineForm, engine_of
 
-from spillway.adapters.engine.choose import Kind
-from spillway.adapters.engine.deployer import deployer
 from spillway.config.model import Config
 from spillway.ports import Outcome
 from spillway.sandbox.server import SandboxServer
@@ -33,14 +32,19 @@ def renamed() -> dict[str, Any]:
     ids=["a frontend goes", "a service has another name"],
 )
 def test_what_was_planned_is_what_is_built(
-    kind: Kind, sandbox: SandboxServer, tmp_path: Path, after: dict[str, Any], service: str, gone: set[str]
+    kind: EngineForm,
+    sandbox: SandboxServer,
+    tmp_path: Path,
+    after: dict[str, Any],
+    service: str,
+    gone: set[str],
 ) -> None:
-    before = deployer(
+    before = engine_of(
         Config.model_validate(document(frontends=HTTP_AND_HTTPS)), tmp_path, kind=kind, endpoint=sandbox.url
     )
     assert before.build(overlay()).outcome is Outcome.DONE
     getattr(before, "close")()  # noqa: B009 not part of the port
-    engine = deployer(Config.model_validate(after), tmp_path, kind=kind, endpoint=sandbox.url)
+    engine = engine_of(Config.model_validate(after), tmp_path, kind=kind, endpoint=sandbox.url)
     wanted = overlay(service=service)
     planned = sorted((change.operation, change.name) for change in engine.preview(wanted).changes)
     assert gone <= {name for operation, name in planned if operation == "delete"}
@@ -68,7 +72,7 @@ def test_a_destroy_removes_all_at_once_where_dependencies_were_lost(
 
     wanted = overlay(regions=("europe-west1",))
     for config in (with_group(create={"port": 8080}), with_group()):
-        engine = deployer(config, tmp_path, kind="embedded", endpoint=sandbox.url)
+        engine = engine_of(config, tmp_path, kind="embedded", endpoint=sandbox.url)
         applied = engine.build(wanted)
     assert "already being used" in applied.sentence
     applied = engine.destroy()

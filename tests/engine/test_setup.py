@@ -14,8 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from spillway.adapters.engine.choose import cli_version, find_cli, has_plugin, plugin_folder, plugin_version
-from spillway.adapters.engine.setup import setup
+from spillway.adapters.engine.pulumi_cli.installation import (
+    cli_version,
+    find_cli,
+    has_plugin,
+    install_missing,
+    plugin_folder,
+    plugin_version,
+)
 
 INSTALLER = """\
 mkdir -p "$1/bin"
@@ -52,19 +58,19 @@ def installer(answer: str) -> tuple[str, ...]:
 
 
 def test_it_fetches_the_cli_and_lets_it_fetch_the_plugin(home: Path) -> None:
-    result = setup(installer=installer(PUTS_THE_PLUGIN))
+    result = install_missing(installer=installer(PUTS_THE_PLUGIN))
     assert result.ok, result.lines
     assert result.cli == str(home / "versions" / cli_version() / "bin" / "pulumi")
     assert result.plugin == str(plugin_folder(home))
     calls = (home / "calls").read_text().splitlines()
     assert calls == [f"plugin install resource gcp v{plugin_version()} --non-interactive"]
-    again = setup(installer=("false",))
+    again = install_missing(installer=("false",))
     assert again.ok, "what is there is not fetched again"
     assert (home / "calls").read_text().splitlines() == calls
 
 
 def test_another_folder_is_said_to_need_a_setting(home: Path, tmp_path: Path) -> None:
-    result = setup(tmp_path / "elsewhere", installer=installer(PUTS_THE_PLUGIN))
+    result = install_missing(tmp_path / "elsewhere", installer=installer(PUTS_THE_PLUGIN))
     assert result.ok, result.lines
     assert (
         result.lines[-1] == f"Set PULUMI_HOME={tmp_path / 'elsewhere'} for Spillway, so that it finds them."
@@ -73,7 +79,7 @@ def test_another_folder_is_said_to_need_a_setting(home: Path, tmp_path: Path) ->
 
 
 def test_without_a_network_it_says_which_file_goes_where(home: Path) -> None:
-    result = setup(installer=("sh", "-c", "echo 'Name or service not known' >&2; exit 1"))
+    result = install_missing(installer=("sh", "-c", "echo 'Name or service not known' >&2; exit 1"))
     text = "\n".join(result.lines)
     assert not result.ok
     assert "could not be fetched: Name or service not known" in text
@@ -90,7 +96,7 @@ def test_a_refused_plugin_leaves_the_cli_and_says_what_is_missing(home: Path) ->
         "error: failed all 5 attempts",
     )
     answer = "\n".join(f"echo '{line}' >&2" for line in said) + "\nexit 255"
-    result = setup(installer=installer(answer))
+    result = install_missing(installer=installer(answer))
     assert not result.ok
     assert result.cli is not None
     text = "\n".join(result.lines)
@@ -100,13 +106,13 @@ def test_a_refused_plugin_leaves_the_cli_and_says_what_is_missing(home: Path) ->
 
 def test_a_network_that_hangs_is_not_waited_for(home: Path) -> None:
     began = time.monotonic()
-    result = setup(installer=("sh", "-c", "sleep 60 & wait"), deadline=0.5)
+    result = install_missing(installer=("sh", "-c", "sleep 60 & wait"), deadline=0.5)
     assert time.monotonic() - began < 20
     assert "could not be fetched: it took longer than 0.5 s" in result.lines[0]
 
 
 def test_an_installer_that_installs_nothing_is_found_out(home: Path) -> None:
-    result = setup(installer=("true",))
+    result = install_missing(installer=("true",))
     assert not result.ok
     assert "put none into" in result.lines[0]
 
@@ -154,7 +160,7 @@ def test_the_real_cli_downloads_the_plugin_to_where_it_is_looked_for(
     home = tmp_path / "home"
     with served(packed.getvalue()) as (address, asked):
         monkeypatch.setenv("PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES", f".*={address}")
-        result = setup(home, installer=("false",))
+        result = install_missing(home, installer=("false",))
     assert result.ok, result.lines
     assert has_plugin(home)
     assert any(f"pulumi-resource-gcp-v{plugin_version()}-linux" in path for path in asked), asked

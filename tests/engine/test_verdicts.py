@@ -10,7 +10,7 @@ import pytest
 from tests.engine.bench_config import config, overlay
 from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
-from spillway.adapters.engine.embedded import Embedded
+from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
 from spillway.adapters.engine.verdicts import cloud_error, is_conflict, outcome_of
 from spillway.adapters.program.build import build
 from spillway.errors import TemporaryError
@@ -90,8 +90,8 @@ def cloud() -> Iterator[TinyCloud]:
         yield served
 
 
-def engine_at(url: str, folder: Path) -> Embedded:
-    return Embedded(
+def engine_at(url: str, folder: Path) -> EmbeddedEngine:
+    return EmbeddedEngine(
         lambda wanted: build(config(), wanted),
         endpoint=url,
         folder=folder,
@@ -103,13 +103,13 @@ def engine_at(url: str, folder: Path) -> Embedded:
 
 
 @pytest.fixture
-def engine(cloud: TinyCloud, tmp_path: Path) -> Iterator[Embedded]:
+def engine(cloud: TinyCloud, tmp_path: Path) -> Iterator[EmbeddedEngine]:
     made = engine_at(cloud.url, tmp_path)
     yield made
     made.close()
 
 
-def refused(engine: Embedded, cloud: TinyCloud, refuse: Refuse) -> Applied:
+def refused(engine: EmbeddedEngine, cloud: TinyCloud, refuse: Refuse) -> Applied:
     """What is said where every PUT is answered so; the next change must work."""
     assert engine.apply(overlay()).outcome is Outcome.DONE
 
@@ -124,20 +124,22 @@ def refused(engine: Embedded, cloud: TinyCloud, refuse: Refuse) -> Applied:
     return applied
 
 
-def test_too_many_requests_are_no_refusal_for_good(engine: Embedded, cloud: TinyCloud) -> None:
+def test_too_many_requests_are_no_refusal_for_good(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     applied = refused(engine, cloud, Refuse(403, "Quota exceeded for 'Writes'.", "rateLimitExceeded"))
     assert applied.outcome is Outcome.FAILED
     assert "nothing was changed" in applied.sentence
     assert "tried again" in applied.sentence
 
 
-def test_a_gateway_s_answer_to_a_change_leaves_it_open(engine: Embedded, cloud: TinyCloud) -> None:
+def test_a_gateway_s_answer_to_a_change_leaves_it_open(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     applied = refused(engine, cloud, Refuse(504, "Gateway timeout", "backendError"))
     assert applied.outcome is Outcome.UNKNOWN
     assert "may have been carried out" in applied.sentence
 
 
-def test_an_operation_that_is_lost_from_sight_leaves_it_open(engine: Embedded, cloud: TinyCloud) -> None:
+def test_an_operation_that_is_lost_from_sight_leaves_it_open(
+    engine: EmbeddedEngine, cloud: TinyCloud
+) -> None:
     cloud.slow_operations = 1
 
     def before(_method: str, path: str) -> None:
@@ -151,7 +153,7 @@ def test_an_operation_that_is_lost_from_sight_leaves_it_open(engine: Embedded, c
     assert applied.outcome is Outcome.DONE, applied.sentence
 
 
-def test_a_precondition_that_is_no_fingerprint_is_a_refusal(engine: Embedded, cloud: TinyCloud) -> None:
+def test_a_precondition_that_is_no_fingerprint_is_a_refusal(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     why = "Certificate Map or at least 1 SSL certificate must be specified"
     applied = refused(engine, cloud, Refuse(412, why, "conditionNotMet"))
     assert applied.outcome is Outcome.REFUSED
@@ -170,7 +172,9 @@ def test_without_a_connection_nothing_was_changed(tmp_path: Path) -> None:
     assert "part of it may be done" not in applied.sentence
 
 
-def test_a_plan_that_met_too_many_requests_may_be_asked_again(engine: Embedded, cloud: TinyCloud) -> None:
+def test_a_plan_that_met_too_many_requests_may_be_asked_again(
+    engine: EmbeddedEngine, cloud: TinyCloud
+) -> None:
     engine.apply(overlay())
 
     def before(_method: str, _path: str) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from spillway.adapters.engine import kinds_backend as backend
-from spillway.adapters.engine import kinds_frontend as frontend
-from spillway.adapters.engine.kind import Kind, Props, relative
+from spillway.adapters.engine.provider import kinds_backend as backend
+from spillway.adapters.engine.provider import kinds_frontend as frontend
+from spillway.adapters.engine.provider.kinds import Props, ResourceKind, relative
 
 pytestmark = pytest.mark.data
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, ResourceKind] = {
     "healthChecks": backend.HEALTH_CHECK,
     "serviceLbPolicies": backend.SERVICE_LB_POLICY,
     "backendServices": backend.BACKEND_SERVICE,
@@ -38,7 +38,7 @@ def collection(entry: dict[str, Any]) -> str:
     return str(entry["path"]).partition("?")[0].split("/global/")[-1].split("/")[0]
 
 
-def inputs_of(kind: Kind, body: dict[str, Any], entry: dict[str, Any]) -> Props:
+def inputs_of(kind: ResourceKind, body: dict[str, Any], entry: dict[str, Any]) -> Props:
     """The inputs that a program must have given for this body, by the stand-in's own way back."""
     if kind is backend.SERVICE_LB_POLICY:
         name = entry["path"].rsplit("serviceLbPolicyId=", 1)[-1]

@@ -17,13 +17,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from tests.exporter import example_report as example
 
-from spillway.adapters.board import About
 from spillway.adapters.exporter import Exporter
 from spillway.adapters.history import LENGTH, History
 from spillway.adapters.metrics import BY_NAME, METRICS, Kind, render
-from spillway.adapters.page import PAGE
 from spillway.adapters.reads import Reads, ReadTotals
-from spillway.adapters.web import Web, split_address
+from spillway.adapters.status_document import About
+from spillway.adapters.web import PAGE, Web, split_address
 from spillway.control.report import Pass
 from spillway.core.explain import reasons
 from spillway.core.values.decision import BackendState, Lever, Reason, Verdict

@@ -12,7 +12,7 @@ import requests
 from tests.observe.fake_compute import FakeCompute, serving
 
 from spillway.adapters.clock import CloudClock, SandboxClock, sandbox_clock
-from spillway.adapters.rest import sandbox_session
+from spillway.adapters.google_http import sandbox_session
 from spillway.errors import PermanentError, TemporaryError
 
 

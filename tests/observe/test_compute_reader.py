@@ -13,7 +13,7 @@ from tests.observe.fake_compute import FakeCompute, error, serving, within
 
 from spillway.adapters import compute
 from spillway.adapters.compute import ComputeReader, count_members, group_key
-from spillway.adapters.rest import Request, Session, error_of, fetch, sandbox_session
+from spillway.adapters.google_http import Call, Read, Session, error_of, fetch, sandbox_session
 from spillway.core.observe.rows import GroupHealth, ListedGroup
 from spillway.core.values.snapshot import Absence, Missing, ObservedPolicy
 from spillway.core.values.topology import GroupKey, Preference
@@ -210,9 +210,8 @@ def test_nobody_there() -> None:
     reader.close()
 
 
-_REQUEST = Request(
-    method="GET",
-    url="u",
+_READ = Read(
+    call=Call(method="GET", url="u"),
     what="the list",
     permission="compute.backendServices.list",
     role="roles/compute.viewer",
@@ -256,7 +255,7 @@ _MODERN = {
 def test_errors_are_matched_on_their_reason(
     status: int, body: Any, kind: type[SpillwayError], said: str
 ) -> None:
-    found = error_of(_REQUEST, status, json.dumps(body))
+    found = error_of(_READ, status, json.dumps(body))
     assert type(found) is kind
     assert str(status) in str(found)
     assert said in found.remedy
@@ -265,7 +264,7 @@ def test_errors_are_matched_on_their_reason(
 
 
 def test_retry_after_is_kept() -> None:
-    found = error_of(_REQUEST, 503, "", "17")
+    found = error_of(_READ, 503, "", "17")
     assert isinstance(found, TemporaryError)
     assert found.retry_after == 17.0
 
@@ -309,4 +308,4 @@ def test_credentials_that_fail(raised: Exception, kind: type[SpillwayError]) -> 
 
     session: Session = Failing()
     with pytest.raises(kind):
-        fetch(session, _REQUEST, ends=float("inf"))
+        fetch(session, _READ, ends=float("inf"))

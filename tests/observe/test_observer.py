@@ -15,9 +15,9 @@ from tests.observe.fleets import AMERICA, EUROPE, FLEET, NEWEST, NOW, ends
 
 from spillway.adapters import observer as adapter
 from spillway.adapters.compute import ComputeReader
+from spillway.adapters.google_http import sandbox_session
 from spillway.adapters.monitoring import MonitoringReader, connect
 from spillway.adapters.observer import SOURCES, CloudObserver
-from spillway.adapters.rest import sandbox_session
 from spillway.core.observe.rows import Listing
 from spillway.core.values.policy import Evidence
 from spillway.core.values.snapshot import Absence, Missing, PlaceDemand, Seen

@@ -12,7 +12,7 @@ import yaml
 from tests.engine.bench_config import document, overlay
 from tests.program.sketch import Sketch, declared, sketch
 
-from spillway.adapters.program.standing import standing_overlay
+from spillway.adapters.program.plain import standing_overlay
 from spillway.config.load import load
 from spillway.control.memory import Kept, dump
 from spillway.errors import PermanentError

@@ -16,19 +16,18 @@ from pydantic import TypeAdapter
 from tests.control.fakes import FakeCloud, fleet
 
 from spillway.adapters import logs
-from spillway.adapters.board import About
 from spillway.adapters.clock import CloudClock
 from spillway.adapters.exporter import Exporter
+from spillway.adapters.file_lock import FileLease
+from spillway.adapters.files import FileStore
 from spillway.adapters.journal import FileJournal
-from spillway.adapters.lease import FileLease
-from spillway.adapters.notify import SystemdNotifier
+from spillway.adapters.process import SystemdNotifier, release_memory
 from spillway.adapters.reads import ReadTotals
-from spillway.adapters.store import FileStore
+from spillway.adapters.status_document import About
 from spillway.adapters.ticker import Ticker
-from spillway.adapters.trim import give_back
 from spillway.control.memory import Keeper, Kept, dump
-from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
+from spillway.control.timing import Progress
 from spillway.core.values.orders import Hold, HoldKind, Holds
 from spillway.core.values.overlay import Overlay, initial_overlay
 from spillway.core.values.policy import Mode, Policy
@@ -170,14 +169,14 @@ def daemon(folder: Path) -> Service:
     return Service(
         loop=loop,
         ticker=ticker,
-        show=show,
+        server=show,
         notifier=SystemdNotifier(),
         lease=FileLease(folder / "state"),
         rhythm=rhythm,
         progress=progress,
         candidate=lambda: candidate_from(folder, loop.parts, rhythm),
         signature=lambda: config.stat().st_mtime_ns,
-        settled=give_back,
+        settled=release_memory,
         closing=closing,
     )
 

@@ -11,7 +11,7 @@ from tests.control.fakes import FakeClock, FakeCloud, fleet
 from spillway.compose.changes import Watch, digest_of, restart_needed, session_of
 from spillway.compose.clouds import clock_of, closer
 from spillway.compose.running import rhythm_of
-from spillway.compose.tools import Hands, keeper_of
+from spillway.compose.tools import Provisioner, keeper_of
 from spillway.config import load
 from spillway.config.load import Loaded
 from spillway.control.memory import Kept
@@ -106,7 +106,7 @@ def test_commands_work_with_what_a_daemon_has_chosen(tmp_path: Path) -> None:
     )
     keeper_of(tmp_path / "state").save(Kept(overlay=chosen))
     cloud = FakeCloud(FakeClock(), initial_overlay(fleet()))
-    assert Hands(loaded=found, deployer=cloud).overlay == chosen
+    assert Provisioner(loaded=found, deployer=cloud).overlay == chosen
 
 
 def test_a_daemon_learns_what_up_and_destroy_have_done(
@@ -117,18 +117,18 @@ def test_a_daemon_learns_what_up_and_destroy_have_done(
     found = loaded(tmp_path)
     keeper = keeper_of(tmp_path / "state")
     cloud = FakeCloud(FakeClock(), initial_overlay(fleet()))
-    assert Hands(loaded=found, deployer=cloud).build().outcome is Outcome.DONE
+    assert Provisioner(loaded=found, deployer=cloud).build().outcome is Outcome.DONE
     assert keeper.look() == (None, ""), "where no daemon has run, there is nothing to be kept"
     keeper.save(Kept(overlay=load.starting_overlay(found.config), provisioned="older"))
-    Hands(loaded=found, deployer=cloud).build()
+    Provisioner(loaded=found, deployer=cloud).build()
     kept, _ = keeper.look()
     assert kept is not None
     assert kept.provisioned == digest_of(found, cloud.kind, "")
     cloud.outcomes = [Outcome.FAILED]
-    Hands(loaded=found, deployer=cloud).build()
+    Provisioner(loaded=found, deployer=cloud).build()
     assert (keeper.look()[0] or Kept()).provisioned == ""
     keeper.save(kept)
-    Hands(loaded=found, deployer=cloud).destroy()
+    Provisioner(loaded=found, deployer=cloud).destroy()
     assert (keeper.look()[0] or Kept()).provisioned == ""
 
 
@@ -139,14 +139,14 @@ def test_a_state_file_that_makes_no_sense_is_left_where_it_is(tmp_path: Path) ->
     state.write_text("garbage")
     cloud = FakeCloud(FakeClock(), initial_overlay(fleet()))
     with pytest.raises(PermanentError, match=r"state\.json is unreadable"):
-        _ = Hands(loaded=found, deployer=cloud).overlay
+        _ = Provisioner(loaded=found, deployer=cloud).overlay
     assert state.read_text() == "garbage"
 
 
 def test_without_daemon_and_without_cloud_the_configured_start_is_taken(tmp_path: Path) -> None:
     found = loaded(tmp_path)
     cloud = FakeCloud(FakeClock(), initial_overlay(fleet()))
-    assert Hands(loaded=found, deployer=cloud).overlay == load.starting_overlay(found.config)
+    assert Provisioner(loaded=found, deployer=cloud).overlay == load.starting_overlay(found.config)
     closer(cloud)()
 
 

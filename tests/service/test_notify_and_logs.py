@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from spillway.adapters import logs
-from spillway.adapters.notify import SystemdNotifier
+from spillway.adapters.process import SystemdNotifier
 
 
 @pytest.fixture

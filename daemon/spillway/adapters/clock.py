@@ -11,8 +11,7 @@ from typing import Any, Protocol
 
 import requests
 
-from spillway.adapters.why import why
-from spillway.errors import PermanentError, TemporaryError
+from spillway.errors import PermanentError, TemporaryError, root_cause
 
 _log = logging.getLogger(__name__)
 
@@ -165,7 +164,7 @@ def sandbox_clock(base: str) -> SandboxClock:
             response = session.get(url, timeout=_TIMEOUT)
     except requests.RequestException as error:
         raise TemporaryError(
-            f"the sandbox's clock at {url} does not answer: {why(error)}", remedy=remedy
+            f"the sandbox's clock at {url} does not answer: {root_cause(error)}", remedy=remedy
         ) from error
     try:
         body = response.json()

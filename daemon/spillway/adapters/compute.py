@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from spillway.adapters.rest import Request, Session, fetch
+from spillway.adapters.google_http import Call, Read, Session, fetch
 from spillway.core.observe.rows import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
 from spillway.core.values.snapshot import Absence, Missing, ObservedPolicy
 from spillway.core.values.topology import GroupKey, Preference
@@ -54,7 +55,7 @@ class ComputeReader:
         """Remember where to read.
 
         Args:
-            session: from `rest`.
+            session: from `google_http`.
             project: project of the load balancer.
             deadline: wall seconds for a whole list, and for all health reads of a pass together.
             parallel: health reads under way at the same time.
@@ -85,13 +86,15 @@ class ComputeReader:
         """
         items = self._list(
             "listing",
-            Request(
-                method="GET",
-                url=f"{self._compute}/projects/{self._project}/global/backendServices",
+            Read(
+                call=Call(
+                    method="GET",
+                    url=f"{self._compute}/projects/{self._project}/global/backendServices",
+                    params=(("maxResults", _PAGE),),
+                ),
                 what="the list of backend services",
                 permission="compute.backendServices.list",
                 role=_ROLE,
-                params=(("maxResults", _PAGE),),
             ),
             items="items",
         )
@@ -102,13 +105,15 @@ class ComputeReader:
         """All service LB policies of the project; raises as `listing`."""
         items = self._list(
             "policies",
-            Request(
-                method="GET",
-                url=f"{self._network_services}/projects/{self._project}/locations/global/serviceLbPolicies",
+            Read(
+                call=Call(
+                    method="GET",
+                    url=f"{self._network_services}/projects/{self._project}/locations/global/serviceLbPolicies",
+                    params=(("pageSize", _PAGE),),
+                ),
                 what="the list of service LB policies",
                 permission="networkservices.serviceLbPolicies.list",
                 role="roles/networkservices.viewer",
-                params=(("pageSize", _PAGE),),
             ),
             items="serviceLbPolicies",
         )
@@ -149,31 +154,33 @@ class ComputeReader:
         self._count("health")
         body = fetch(
             self._session,
-            Request(
-                method="POST",
-                url=f"{self._compute}/projects/{self._project}/global/backendServices/{resource}/getHealth",
+            Read(
+                call=Call(
+                    method="POST",
+                    url=f"{self._compute}/projects/{self._project}/global/backendServices/{resource}/getHealth",
+                    body={"group": group.url},
+                ),
                 what=f"the health of {group.key.name} in {group.key.scope} behind {resource}",
                 permission="compute.backendServices.get",
                 role=_ROLE,
-                body=(("group", group.url),),
             ),
             ends=ends,
         )
         return _shaped("a health answer", lambda: count_members(body.get("healthStatus", [])))
 
-    def _list(self, source: str, request: Request, *, items: str) -> list[dict[str, Any]]:
+    def _list(self, source: str, read: Read, *, items: str) -> list[dict[str, Any]]:
         """All items of a paged list."""
         ends = time.monotonic() + self._deadline
         found: list[dict[str, Any]] = []
         token = ""
         for _ in range(PAGES_MAX):
             self._count(source)
-            body = fetch(self._session, _with_token(request, token), ends=ends)
+            body = fetch(self._session, _with_token(read, token), ends=ends)
             found += body.get(items, [])
             token = str(body.get("nextPageToken", ""))
             if not token:
                 return found
-        raise PermanentError(f"{request.what} has more than {PAGES_MAX} pages")
+        raise PermanentError(f"{read.what} has more than {PAGES_MAX} pages")
 
     def _count(self, source: str) -> None:
         with self._lock:
@@ -192,18 +199,11 @@ def _shaped(what: str, build: Callable[[], T]) -> T:
         raise TemporaryError(f"{what} has an unexpected shape: {error!r}") from error
 
 
-def _with_token(request: Request, token: str) -> Request:
-    """The request for the page behind `token`."""
+def _with_token(read: Read, token: str) -> Read:
+    """The read of the page behind `token`."""
     if not token:
-        return request
-    return Request(
-        method=request.method,
-        url=request.url,
-        what=request.what,
-        permission=request.permission,
-        role=request.role,
-        params=(*request.params, ("pageToken", token)),
-    )
+        return read
+    return replace(read, call=replace(read.call, params=(*read.call.params, ("pageToken", token))))
 
 
 def count_members(statuses: Sequence[dict[str, Any]]) -> GroupHealth:

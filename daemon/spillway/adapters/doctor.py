@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -10,11 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from spillway.adapters.clock import CLOCK_LIMIT, SYNCHRONISE, date_of
 from spillway.adapters.web import split_address
 from spillway.config.model import Config
+from spillway.errors import PermanentError
+
+if TYPE_CHECKING:
+    from spillway.adapters.google_http import Session
 
 _DEADLINE = 5.0
 """Wall seconds that one look may take."""
@@ -173,24 +178,21 @@ def _engine(config: Config) -> Finding:
 
 def _google(project: str) -> list[Finding]:
     """Credentials, reachability, clock and permissions."""
-    import google.auth
-    from google.auth.exceptions import GoogleAuthError
-    from google.auth.transport.requests import AuthorizedSession
+    from spillway.adapters.google_http import google_session
 
     try:
-        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-    except GoogleAuthError as error:
+        session: Any = google_session(1)
+    except PermanentError as error:
         return [
             Finding(
                 verdict="fail",
                 subject="credentials",
-                detail=f"none found: {error}",
+                detail=f"none found: {error.__cause__}",
                 remedy="On Google Cloud attach a service account to the machine; elsewhere run `gcloud auth application-default login`.",
             )
         ]
-    session = AuthorizedSession(credentials)
     return [
-        Finding(verdict="ok", subject="credentials", detail=type(credentials).__module__),
+        Finding(verdict="ok", subject="credentials", detail=type(session.credentials).__module__),
         *_look("compute API", lambda: _compute(session, project)),
         *_look("permissions", lambda: _permissions(session, project)),
     ]
@@ -198,12 +200,11 @@ def _google(project: str) -> list[Finding]:
 
 def _look(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
     """Carry out one look at the network; its failure is a finding."""
-    import requests
-    from google.auth.exceptions import GoogleAuthError
+    from spillway.adapters.google_http import NoAnswerError
 
     try:
         return look()
-    except (requests.RequestException, GoogleAuthError) as error:
+    except NoAnswerError as error:
         return [
             Finding(
                 verdict="fail",
@@ -214,22 +215,22 @@ def _look(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
         ]
 
 
-def _compute(session: Any, project: str) -> list[Finding]:
+def _compute(session: Session, project: str) -> list[Finding]:
     """Ask Compute for one backend service; compare clocks by the answer's Date."""
-    answer = session.get(
-        f"https://compute.googleapis.com/compute/v1/projects/{project}/global/backendServices",
-        params={"maxResults": 1},
-        timeout=_DEADLINE,
-    )
+    from spillway.adapters.google_http import Call, exchange
+
+    url = f"https://compute.googleapis.com/compute/v1/projects/{project}/global/backendServices"
+    call = Call(method="GET", url=url, params=(("maxResults", "1"),))
+    answer = exchange(session, call, ends=time.monotonic() + _DEADLINE)
     findings = []
-    if answer.ok:
+    if answer.status < 400:
         findings.append(Finding(verdict="ok", subject="compute API", detail=f"answers for project {project}"))
     else:
         findings.append(
             Finding(
                 verdict="fail",
                 subject="compute API",
-                detail=f"HTTP {answer.status_code}: {answer.text[:200]}",
+                detail=f"HTTP {answer.status}: {answer.text[:200]}",
                 remedy=f"Is the Compute API enabled in {project}, and does the daemon's role hold compute.backendServices.list?",
             )
         )
@@ -248,24 +249,24 @@ def _compute(session: Any, project: str) -> list[Finding]:
     return findings
 
 
-def _permissions(session: Any, project: str) -> list[Finding]:
+def _permissions(session: Session, project: str) -> list[Finding]:
     """Ask which of the permissions that the daemon uses are granted."""
+    from spillway.adapters.google_http import Call, exchange
+
     wanted = [*READING, *WRITING]
-    answer = session.post(
-        f"https://cloudresourcemanager.googleapis.com/v1/projects/{project}:testIamPermissions",
-        json={"permissions": wanted},
-        timeout=_DEADLINE,
-    )
-    if not answer.ok:
+    url = f"https://cloudresourcemanager.googleapis.com/v1/projects/{project}:testIamPermissions"
+    call = Call(method="POST", url=url, body={"permissions": wanted})
+    answer = exchange(session, call, ends=time.monotonic() + _DEADLINE)
+    if answer.status >= 400:
         return [
             Finding(
                 verdict="warn",
                 subject="permissions",
-                detail=f"could not be tested (HTTP {answer.status_code})",
+                detail=f"could not be tested (HTTP {answer.status})",
                 remedy="Enable the Cloud Resource Manager API to have them tested, or compare by hand with the README.",
             )
         ]
-    granted = set(answer.json().get("permissions", []))
+    granted = set(json.loads(answer.text).get("permissions", []))
     blind = [p for p in READING if p not in granted]
     tied = [p for p in WRITING if p not in granted]
     if blind:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from spillway.adapters.board import About, Board
 from spillway.adapters.collector import Counters, LastPass, registry_with_process
 from spillway.adapters.reads import MONITORING, Reads
+from spillway.adapters.status_document import About, StatusDocument
 from spillway.adapters.web import Web
 from spillway.control.report import TickReport
 from spillway.core.values.policy import Policy
@@ -42,7 +42,7 @@ class Exporter:
         reads: Callable[[], Reads],
         lost: Callable[[], int],
     ) -> None:
-        self.board = Board(about, policies=policies, now=now)
+        self._document = StatusDocument(about, policies=policies, now=now)
         self.registry = registry_with_process()
         self._counters = Counters(self.registry)
         self._health = health
@@ -54,7 +54,7 @@ class Exporter:
         self._reload_good = True
         self.registry.register(
             LastPass(
-                last=self.board.last,
+                last=self._document.last,
                 fleet=fleet,
                 now=now,
                 percentiles=lambda: {name: policy.slo.percentile for name, policy in policies().items()},
@@ -92,7 +92,7 @@ class Exporter:
     def report(self, report: TickReport) -> None:
         """Take in one finished pass."""
         self._counters.add(report)
-        self.board.report(report)
+        self._document.report(report)
 
     def failed(self, kind: str) -> None:
         """A pass ended in a defect."""
@@ -124,11 +124,11 @@ class Exporter:
     def status(self) -> dict[str, Any]:
         """The document of /status."""
         missed = self._missed().get("tick", 0)
-        return self.board.status(ready=self.ready()[0], healthy=self.healthy()[0], missed=missed)
+        return self._document.status(ready=self.ready()[0], healthy=self.healthy()[0], missed=missed)
 
     def history(self) -> dict[str, Any]:
         """The document of /history."""
-        return self.board.history_document()
+        return self._document.history_document()
 
     def _figures(self) -> dict[str, float | Mapping[str, float]]:
         reads = self._reads()
@@ -139,7 +139,7 @@ class Exporter:
             "spillway_read_errors_total": reads.errors,
             "spillway_read_seconds_total": reads.seconds,
             "spillway_log_lines_lost_total": self._lost(),
-            "spillway_last_tick_timestamp_seconds": self.board.ticked_at(),
+            "spillway_last_tick_timestamp_seconds": self._document.ticked_at(),
             "spillway_ready": float(self.ready()[0]),
             "spillway_config_last_reload_successful": float(self._reload_good),
         }

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from spillway.adapters.files import sync_folder
 from spillway.errors import TemporaryError
 
 SCHEMA = 2
@@ -136,15 +137,6 @@ class FileJournal:
         if self._file is not None:
             with suppress(OSError):
                 self._file.truncate(self._size)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -6,11 +6,13 @@ import ipaddress
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, TypeVar
 
 import google.auth.exceptions
 import grpc
 from google.api_core import exceptions
+from google.api_core.retry import retry_target
 from google.cloud.monitoring_v3 import MetricServiceClient
 from google.cloud.monitoring_v3.services.metric_service.transports import MetricServiceGrpcTransport
 from google.cloud.monitoring_v3.types import Aggregation, ListTimeSeriesRequest, ListTimeSeriesResponse
@@ -21,6 +23,7 @@ from spillway.core.observe.rows import Answer, CountRow, Lag, LatencyRow, PlaceR
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 
 Row = TypeVar("Row")
+T = TypeVar("T")
 
 PAGES_MAX = 200
 """Pages of one answer; at 100 000 points each, far beyond any fleet."""
@@ -204,22 +207,31 @@ class MonitoringReader:
         )
 
 
-def _call(send: Callable[[float], Any], *, what: str, ends: float, usage: Usage) -> Any:
+def _call(send: Callable[[float], T], *, what: str, ends: float, usage: Usage) -> T:
     """One call with what is left of the deadline, repeated once if the server was unavailable."""
-    for last in (False, True):
+    repetitions = iter((True,))
+
+    def attempt() -> T:
         left = ends - time.monotonic()
         if left <= 0:
             raise TemporaryError(f"{what} ran into its deadline", remedy="raise daemon.observe.deadline")
         usage.calls += 1
-        try:
-            return send(left)
-        except exceptions.ServiceUnavailable as error:
-            if last or ends - time.monotonic() <= _RETRY_PAUSE:
-                raise _error(what, error) from error
-            time.sleep(_RETRY_PAUSE)
-        except (exceptions.GoogleAPIError, google.auth.exceptions.GoogleAuthError) as error:
-            raise _error(what, error) from error
-    raise TemporaryError(f"{what} was not answered")
+        return send(left)
+
+    def again(error: Exception) -> bool:
+        return isinstance(error, exceptions.ServiceUnavailable) and next(repetitions, False)
+
+    try:
+        answer: T = retry_target(
+            attempt,
+            again,
+            repeat(_RETRY_PAUSE),
+            timeout=ends - time.monotonic(),
+            exception_factory=lambda errors, *_: (errors[-1], None),
+        )
+    except (exceptions.GoogleAPIError, google.auth.exceptions.GoogleAuthError) as error:
+        raise _error(what, error) from error
+    return answer
 
 
 def _error(what: str, error: Exception) -> SpillwayError:

@@ -30,15 +30,15 @@ _CODES = {
 def plan(config_path: Path, as_json: bool) -> int:
     """Show what `spillway run` would build or change, beside what stands now: what somebody deleted or edited shows. Touches nothing."""
     from spillway import compose
-    from spillway.adapters.engine.render import render_preview
+    from spillway.adapters.engine.describe import render_preview
     from spillway.config import load
 
-    hands = compose.hands(load.load(config_path))
-    preview = hands.deployer.preview(hands.overlay)
+    provisioner = compose.provisioner(load.load(config_path))
+    preview = provisioner.deployer.preview(provisioner.overlay)
     if as_json:
-        print_json({"engine": hands.deployer.kind, **asdict(preview)})
+        print_json({"engine": provisioner.deployer.kind, **asdict(preview)})
     else:
-        err.print(f"[dim]engine: {hands.deployer.kind}[/]")
+        err.print(f"[dim]engine: {provisioner.deployer.kind}[/]")
         out.print(render_preview(preview, colour=out.is_terminal), markup=False)
     return Exit.OK
 
@@ -55,12 +55,12 @@ def up(config_path: Path, as_json: bool) -> int:
     from spillway import compose
     from spillway.config import load
 
-    with compose.exclusive(load.load(config_path)) as hands:
-        recovered = hands.deployer.recover()
+    with compose.exclusive(load.load(config_path)) as provisioner:
+        recovered = provisioner.deployer.recover()
         if recovered:
             err.print(recovered, markup=False)
-        applied = hands.build()
-    return _finish(applied, hands.deployer.kind, as_json=as_json)
+        applied = provisioner.build()
+    return _finish(applied, provisioner.deployer.kind, as_json=as_json)
 
 
 @click.command(short_help="Remove all that was built.")
@@ -83,10 +83,10 @@ def destroy(config_path: Path, yes: bool, as_json: bool) -> int:
             f"Remove the load balancer {loaded.config.name!r} of project {loaded.config.project!r} and its address?",
             abort=True,
         )
-    with compose.exclusive(loaded) as hands:
-        hands.deployer.recover()
-        applied = hands.destroy()
-    return _finish(applied, hands.deployer.kind, as_json=as_json)
+    with compose.exclusive(loaded) as provisioner:
+        provisioner.deployer.recover()
+        applied = provisioner.destroy()
+    return _finish(applied, provisioner.deployer.kind, as_json=as_json)
 
 
 def _finish(applied: Applied, engine: str, *, as_json: bool) -> int:

@@ -39,7 +39,9 @@ def render() -> str:
 def states() -> str:
     """The table of states for the page of the architecture, as Markdown."""
     lines = ["| state | on | becomes |", "| --- | --- | --- |"]
-    lines += [f"| {before.value} | {event.value} | {after.value} |" for before, event, after in lifecycle.table()]
+    lines += [
+        f"| {before.value} | {event.value} | {after.value} |" for before, event, after in lifecycle.table()
+    ]
     return "\n".join(lines) + "\n"
 
 

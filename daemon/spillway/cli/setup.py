@@ -27,9 +27,9 @@ def setup(home: Path | None, as_json: bool) -> int:
     `cloud: gcp` needs both; the sandbox works without. Where the network does not allow the download,
     it says exactly which files to put where.
     """
-    from spillway.adapters.engine.setup import setup as fetch
+    from spillway.adapters.engine.pulumi_cli.installation import install_missing
 
-    result = fetch(home)
+    result = install_missing(home)
     if as_json:
         print_json(asdict(result))
     else:

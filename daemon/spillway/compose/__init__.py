@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from spillway.compose.running import daemon
-from spillway.compose.tools import Hands, exclusive, hands
+from spillway.compose.tools import Provisioner, exclusive, provisioner
 
-__all__ = ["Hands", "daemon", "exclusive", "hands"]
+__all__ = ["Provisioner", "daemon", "exclusive", "provisioner"]

@@ -1,4 +1,4 @@
-"""Clock, eyes and hands for a configuration: Google's, or the sandbox's."""
+"""Clock, observer and deployer for a configuration: Google's, or the sandbox's."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def deployer_of(config: Config, clock: Clock | None = None) -> Deployer:
         PermanentError: the one that is demanded is not installed.
     """
     from spillway.adapters.clock import SandboxClock
-    from spillway.adapters.engine.deployer import deployer
-    from spillway.adapters.halt import HaltingDeployer
+    from spillway.adapters.engine.choose import deployer
+    from spillway.adapters.pausing import PausingDeployer
 
     engine = deployer(config, Path(config.daemon.state_dir))
     if isinstance(clock, SandboxClock) and config.sandbox is not None:
-        return HaltingDeployer(engine, f"http://{config.sandbox.http}", clock)
+        return PausingDeployer(engine, f"http://{config.sandbox.http}", clock)
     return engine
 
 
@@ -64,7 +64,7 @@ def observer_of(config: Config, clock: Clock) -> CloudObserver:
     Raises:
         PermanentError: there are no credentials for Google.
     """
-    from spillway.adapters import monitoring, rest
+    from spillway.adapters import google_http, monitoring
     from spillway.adapters.clock import CloudClock
     from spillway.adapters.compute import ComputeReader
     from spillway.adapters.observer import CloudObserver
@@ -77,7 +77,9 @@ def observer_of(config: Config, clock: Clock) -> CloudObserver:
         else {"compute": f"http://{sandbox.http}/compute/v1", "network_services": f"http://{sandbox.http}/v1"}
     )
     parallel = settings.health_parallel + 4
-    session = rest.google_session(parallel) if sandbox is None else rest.sandbox_session(parallel)
+    session = (
+        google_http.google_session(parallel) if sandbox is None else google_http.sandbox_session(parallel)
+    )
     if isinstance(clock, CloudClock):
         clock.heed(session)
     return CloudObserver(

@@ -12,8 +12,8 @@ from spillway.compose.tools import keeper_of
 from spillway.config import load
 from spillway.config.load import Loaded
 from spillway.config.model import Config
-from spillway.control.progress import Progress
 from spillway.control.tick import Loop, Parts
+from spillway.control.timing import Progress
 from spillway.ports import Clock
 from spillway.service.life import Service
 from spillway.service.roles import Candidate, Rhythm
@@ -31,11 +31,10 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         SpillwayError: the engine that is demanded is not installed, or the sandbox does not answer.
     """
     from spillway.adapters import logs
+    from spillway.adapters.file_lock import FileLease
     from spillway.adapters.journal import FileJournal
-    from spillway.adapters.lease import FileLease
-    from spillway.adapters.notify import SystemdNotifier
+    from spillway.adapters.process import SystemdNotifier, release_memory
     from spillway.adapters.ticker import Ticker
-    from spillway.adapters.trim import give_back
 
     config = loaded.config
     log = logs.setup(config.daemon.log.level, config.daemon.log.format)
@@ -73,14 +72,14 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     return Service(
         loop=loop,
         ticker=ticker,
-        show=exporter_of(config, loop, ticker=ticker, clock=clock, speed=speed, progress=progress, log=log),
+        server=exporter_of(config, loop, ticker=ticker, clock=clock, speed=speed, progress=progress, log=log),
         notifier=SystemdNotifier(),
         lease=FileLease(state_dir),
         rhythm=rhythm,
         progress=progress,
         candidate=candidate,
         signature=watch,
-        settled=give_back,
+        settled=release_memory,
         closing=closing,
     )
 
@@ -96,9 +95,9 @@ def exporter_of(
     log: BoundedHandler,
 ) -> Exporter:
     """Metrics, status and page of a loop."""
-    from spillway.adapters.board import About
     from spillway.adapters.exporter import Exporter
     from spillway.adapters.reads import ReadTotals
+    from spillway.adapters.status_document import About
 
     about = About(
         name=config.name,

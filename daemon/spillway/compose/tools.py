@@ -12,15 +12,15 @@ from spillway.compose.changes import digest_of, session_of
 from spillway.compose.clouds import clock_of, closer, deployer_of, observer_of
 from spillway.config import load
 from spillway.config.load import Loaded
-from spillway.control.hand import GOOD
 from spillway.control.memory import Keeper, fit, read_back
+from spillway.control.writer import GOOD
 from spillway.core.values.overlay import Overlay
 from spillway.errors import PermanentError, TemporaryError
 from spillway.ports import Applied, Deployer
 
 
 @dataclass(frozen=True)
-class Hands:
+class Provisioner:
     """What `plan`, `up` and `destroy` work with."""
 
     loaded: Loaded
@@ -75,26 +75,26 @@ class Hands:
             self._keeper.save(replace(kept, provisioned=digest))
 
 
-def hands(loaded: Loaded) -> Hands:
+def provisioner(loaded: Loaded) -> Provisioner:
     """Engine and overlay for a look that touches nothing.
 
     Raises:
         PermanentError: the engine that is demanded is not installed.
     """
-    return Hands(loaded=loaded, deployer=deployer_of(loaded.config))
+    return Provisioner(loaded=loaded, deployer=deployer_of(loaded.config))
 
 
 @contextmanager
-def exclusive(loaded: Loaded) -> Iterator[Hands]:
+def exclusive(loaded: Loaded) -> Iterator[Provisioner]:
     """Engine and overlay, with the lease of the state folder held.
 
     Raises:
         TemporaryError: a daemon runs on the same state folder.
     """
-    from spillway.adapters.lease import FileLease
+    from spillway.adapters.file_lock import FileLease
 
     with FileLease(Path(loaded.config.daemon.state_dir)):
-        found = hands(loaded)
+        found = provisioner(loaded)
         try:
             yield found
         finally:
@@ -103,6 +103,6 @@ def exclusive(loaded: Loaded) -> Iterator[Hands]:
 
 def keeper_of(state_dir: Path) -> Keeper:
     """What survives, in `state_dir`/state.json."""
-    from spillway.adapters.store import FileStore
+    from spillway.adapters.files import FileStore
 
     return Keeper(FileStore(state_dir / "state.json"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from spillway.config.derived import Plain
 from spillway.config.fields import Address, Between, Duration, Model, Shape
@@ -21,10 +21,19 @@ class LogConfig(Model):
     """`text` for people and journald, `json` for log pipelines."""
 
 
+def _engine_kind(value: object) -> object:
+    if value == "cli+standin":
+        raise ValueError(
+            "the engine cli+standin has become a tool of Spillway's own tests; write auto or embedded, the engine of a "
+            "sandbox without the gcp plugin, or cli+plugin after `spillway setup`"
+        )
+    return value
+
+
 class EngineConfig(Model):
     """The Pulumi engine that carries out every change."""
 
-    kind: Literal["auto", "cli+plugin", "cli+standin", "embedded"] = "auto"
+    kind: Annotated[Literal["auto", "cli+plugin", "embedded"], BeforeValidator(_engine_kind)] = "auto"
     """`auto` takes the best that is installed. `cloud: gcp` accepts only the real CLI with the real plugin."""
     backend: str | None = None
     """URL of Pulumi's state, such as `gs://my-bucket/spillway`; a folder under `state_dir` where none is given."""

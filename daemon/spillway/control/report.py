@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from spillway.core.values.decision import Candidate, Move, Reason, Refusal, ServiceAssessment, Verdict
+from spillway.core.values.decision import (
+    BackendAssessment,
+    Candidate,
+    Move,
+    Reason,
+    Refusal,
+    ServiceAssessment,
+    Verdict,
+)
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import Snapshot
 from spillway.core.values.units import ServiceName
 from spillway.ports import Applied
+
+_DEAD = "region-dead"
+"""The alarm that a health pass sees come and go by itself."""
 
 
 class Pass(StrEnum):
@@ -58,3 +69,43 @@ class TickReport:
     def address(self) -> str | None:
         """The load balancer's address, once there is one."""
         return dict(self.outputs).get("load_balancer_ip")
+
+
+def with_health(
+    before: tuple[ServiceAssessment, ...], fresh: tuple[ServiceAssessment, ...]
+) -> tuple[ServiceAssessment, ...]:
+    """`fresh`, with the traffic that only a tick reads filled in from `before`."""
+    old = {service.service: service for service in before}
+    return tuple(_service(old.get(service.service), service) for service in fresh)
+
+
+def _service(before: ServiceAssessment | None, fresh: ServiceAssessment) -> ServiceAssessment:
+    if before is None:
+        return fresh
+    regions = {backend.region: backend for backend in before.backends}
+    return replace(
+        before,
+        posture=fresh.posture,
+        backends=tuple(_backend(regions.get(backend.region), backend) for backend in fresh.backends),
+        alarms=_alarms(before.alarms, fresh.alarms),
+    )
+
+
+def _alarms(before: tuple[Reason, ...], fresh: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """Those of a health pass, and those of the tick before that only traffic can raise or end."""
+    known = {_DEAD, *(alarm.code for alarm in fresh)}
+    return (*fresh, *(alarm for alarm in before if alarm.code not in known))
+
+
+def _backend(before: BackendAssessment | None, fresh: BackendAssessment) -> BackendAssessment:
+    if before is None:
+        return fresh
+    return replace(
+        before,
+        state=fresh.state,
+        member=fresh.member,
+        scaler_observed=fresh.scaler_observed,
+        scaler_wanted=fresh.scaler_wanted,
+        healthy_share=fresh.healthy_share,
+        notes=fresh.notes or before.notes,
+    )

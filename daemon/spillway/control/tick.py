@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from spillway.control.hand import GOOD, Hand
 from spillway.control.inputs import MinutesSeen
 from spillway.control.memory import Keeper, Kept, fit, read_back
-from spillway.control.merge import with_health
-from spillway.control.progress import Progress
 from spillway.control.records import pass_record
-from spillway.control.report import Pass, TickReport
+from spillway.control.report import Pass, TickReport, with_health
+from spillway.control.timing import Progress
+from spillway.control.writer import GOOD, Writer
 from spillway.core import loop
 from spillway.core.act.reconcile import EDITED
 from spillway.core.loop import StepResult
@@ -83,7 +82,7 @@ class Loop:
         stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
         self.parts = parts
-        self._hand = Hand(journal=journal, keeper=keeper, progress=progress, now=clock.now)
+        self._writer = Writer(journal=journal, keeper=keeper, progress=progress, now=clock.now)
         self._clock = clock
         self._progress = progress
         self._stopwatch = stopwatch
@@ -94,7 +93,7 @@ class Loop:
     @property
     def kept(self) -> Kept:
         """What would survive a crash at this moment."""
-        return self._hand.kept
+        return self._writer.kept
 
     def policies(self) -> dict[ServiceName, Policy]:
         """The policy in force for each service."""
@@ -106,13 +105,13 @@ class Loop:
         Raises:
             SpillwayError: the state folder cannot be read.
         """
-        sentence = self._hand.restore()
-        self._hand.note("start", self._clock.now(), sentence, digest=self.parts.digest)
+        sentence = self._writer.restore()
+        self._writer.note("start", self._clock.now(), sentence, digest=self.parts.digest)
         return sentence
 
     def note(self, kind: str, sentence: str) -> None:
         """Write an event to the journal."""
-        self._hand.note(kind, self._clock.now(), sentence)
+        self._writer.note(kind, self._clock.now(), sentence)
 
     def close(self) -> None:
         """Let go of everything, after the last pass."""
@@ -124,9 +123,9 @@ class Loop:
         Raises:
             SpillwayError: the cloud cannot be read, so nobody knows what stands.
         """
-        kept = self._hand.kept
+        kept = self._writer.kept
         if kept.overlay is not None and kept.provisioned == self.parts.digest and not self._gone():
-            self._hand.kept = replace(kept, overlay=fit(self.parts.starting, kept.overlay))
+            self._writer.kept = replace(kept, overlay=fit(self.parts.starting, kept.overlay))
             return None
         repaired = self.parts.deployer.recover()
         if repaired is not None:
@@ -148,7 +147,7 @@ class Loop:
         """
         if parts.digest == self.parts.digest:
             return None
-        applied = self._build(parts, fit(parts.starting, self._hand.kept.overlay))
+        applied = self._build(parts, fit(parts.starting, self._writer.kept.overlay))
         if applied.outcome in GOOD:
             self.parts.close()
             self.parts = parts
@@ -165,14 +164,14 @@ class Loop:
 
     def mend(self) -> Applied | None:
         """Build what the configuration in force says, where the last build did not; None where that is not needed."""
-        if self._hand.kept.provisioned == self.parts.digest:
+        if self._writer.kept.provisioned == self.parts.digest:
             return None
         return self._build(self.parts, self._overlay())
 
     def tick(self) -> TickReport:
         """One full pass."""
         snapshot, before, result = self._think(self.parts.observer.observe, loop.step)
-        self._hand.kept = replace(self._hand.kept, tick=self._hand.kept.tick + 1)
+        self._writer.kept = replace(self._writer.kept, tick=self._writer.kept.tick + 1)
         self._assessments = result.assessment
         report = self._finish(Pass.TICK, snapshot, before, result)
         self._progress.ticked()
@@ -183,7 +182,7 @@ class Loop:
         snapshot, before, result = self._think(self.parts.observer.observe_health, loop.health_step)
         edited = any(alarm.code == EDITED for alarm in result.alarms)
         if result.plan.empty and not edited:
-            self._hand.kept = replace(self._hand.kept, memory=result.memory, overlay=result.overlay)
+            self._writer.kept = replace(self._writer.kept, memory=result.memory, overlay=result.overlay)
             return None
         self._assessments = with_health(self._assessments, result.assessment)
         return self._finish(Pass.HEALTH, snapshot, before, result)
@@ -195,7 +194,7 @@ class Loop:
         self._durations = []
         with self._phase("observe"):
             snapshot = look()
-        before, kept = self._overlay(), self._hand.kept
+        before, kept = self._overlay(), self._writer.kept
         with self._phase("decide"):
             result = step(
                 self.parts.fleet,
@@ -209,22 +208,22 @@ class Loop:
 
     def _finish(self, kind: Pass, snapshot: Snapshot, before: Overlay, result: StepResult) -> TickReport:
         """Write what is to be written, then record all of it."""
-        hand = self._hand
-        hand.kept = replace(hand.kept, memory=result.memory, overlay=result.overlay)
+        writer = self._writer
+        writer.kept = replace(writer.kept, memory=result.memory, overlay=result.overlay)
         applied = None
         sentence = result.sentence
         if not result.plan.empty:
             with self._phase("write"):
-                applied = hand.write(self.parts.deployer, result.plan, snapshot.at)
+                applied = writer.write(self.parts.deployer, result.plan, snapshot.at)
             if applied is None:
-                sentence = f"{sentence} {hand.waiting(snapshot.at)}"
+                sentence = f"{sentence} {writer.waiting(snapshot.at)}"
             elif applied.outcome not in GOOD:
                 sentence = f"{sentence} The write ended {applied.outcome.value}: {applied.sentence}."
         report = self._report(kind, snapshot, result, sentence, applied)
         with self._phase("record"):
-            hand.kept = replace(hand.kept, saved_at=snapshot.at)
-            hand.save()
-            hand.record(pass_record(self._seen, report, before, result.plan))
+            writer.kept = replace(writer.kept, saved_at=snapshot.at)
+            writer.save()
+            writer.record(pass_record(self._seen, report, before, result.plan))
         return replace(report, durations=tuple(self._durations))
 
     def _report(
@@ -234,7 +233,7 @@ class Loop:
             (name, policy.mode) for name, policy in self.parts.policies_by_service().items()
         )
         return TickReport(
-            number=self._hand.kept.tick,
+            number=self._writer.kept.tick,
             kind=kind,
             at=snapshot.at,
             sentence=sentence,
@@ -249,13 +248,13 @@ class Loop:
             alarms=result.alarms,
             applied=applied,
             candidates=result.candidates,
-            outputs=self._hand.kept.outputs,
+            outputs=self._writer.kept.outputs,
         )
 
     def _build(self, parts: Parts, overlay: Overlay) -> Applied:
         at = self._clock.now()
-        applied = self._hand.build(parts.deployer, Plan(overlay=overlay, moves=()), at, parts.digest)
-        self._hand.note(
+        applied = self._writer.build(parts.deployer, Plan(overlay=overlay, moves=()), at, parts.digest)
+        self._writer.note(
             "build", self._clock.now(), applied.sentence, outcome=applied.outcome, changes=applied.changes
         )
         return applied
@@ -271,7 +270,7 @@ class Loop:
 
     def _overlay(self) -> Overlay:
         """What is wanted now."""
-        return fit(self.parts.starting, self._hand.kept.overlay)
+        return fit(self.parts.starting, self._writer.kept.overlay)
 
     def _overlay_to_build(self) -> Overlay:
         """What to build: what was kept, or what the cloud has where nothing was.
@@ -279,7 +278,7 @@ class Loop:
         Raises:
             TemporaryError: nothing was kept, and the cloud cannot be read.
         """
-        if self._hand.kept.overlay is not None:
+        if self._writer.kept.overlay is not None:
             return self._overlay()
         snapshot = self.parts.observer.observe_health()
         overlay = read_back(self.parts.starting, snapshot, self.policies())

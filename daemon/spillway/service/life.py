@@ -12,19 +12,17 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from spillway.control.advice import AdviceWatch
-from spillway.control.alarms import AlarmWatch
-from spillway.control.hand import GOOD
-from spillway.control.news import News
-from spillway.control.progress import Progress
 from spillway.control.report import Pass, TickReport
 from spillway.control.tick import Loop
+from spillway.control.timing import Progress
+from spillway.control.told import AdviceWatch, AlarmWatch, Changes
+from spillway.control.writer import GOOD
 from spillway.errors import OutcomeUnknown, PermanentError, SpillwayError
 from spillway.exits import Exit
 from spillway.ports import Applied, Outcome
 from spillway.service.reload import Reloader
-from spillway.service.roles import Candidate, Lease, Notifier, Rhythm, Show, Ticker
-from spillway.service.signals import RELOADING, STOPPING, Ear
+from spillway.service.roles import Candidate, Lease, Notifier, Rhythm, StatusServer, Ticker
+from spillway.service.signals import RELOADING, STOPPING, SignalListener
 from spillway.service.watch import ClockWatch
 
 _log = logging.getLogger(__name__)
@@ -41,7 +39,7 @@ class Service:
     Args:
         loop: the control loop.
         ticker: runs the passes.
-        show: metrics, status, page.
+        server: metrics, status, page.
         notifier: service manager.
         lease: held from start to end.
         rhythm: intervals and deadlines.
@@ -58,7 +56,7 @@ class Service:
         *,
         loop: Loop,
         ticker: Ticker,
-        show: Show,
+        server: StatusServer,
         notifier: Notifier,
         lease: Lease,
         rhythm: Rhythm,
@@ -72,16 +70,16 @@ class Service:
         self._loop = loop
         self._alarms = AlarmWatch()
         self._advice = AdviceWatch()
-        self._problems = News[str]()
+        self._problems = Changes[str]()
         """Of what a tick could not read or did not find."""
         self._ticker = ticker
-        self._show = show
+        self._server = server
         self._notifier = notifier
         self._lease = lease
         self._rhythm = rhythm
         self._progress = progress
         self._reload = Reloader(
-            loop=loop, show=show, notifier=notifier, candidate=candidate, retime=self._retime
+            loop=loop, server=server, notifier=notifier, candidate=candidate, retime=self._retime
         )
         self._signature = signature
         self._settled = settled
@@ -89,7 +87,7 @@ class Service:
         self._leave = leave
         self._problem: BaseException | None = None
         self._was_ready = False
-        self._ear = Ear()
+        self._signals = SignalListener()
 
     def run(self) -> int:
         """Live until SIGTERM or SIGINT; the exit code.
@@ -105,14 +103,14 @@ class Service:
             finally:
                 self._lease.release()
         finally:
-            self._ear.close()
+            self._signals.close()
             self._closing()
 
     def _live(self) -> int:
-        self._show.bind()
-        with self._ear.listening():
-            self._show.start()
-            _log.info("Spillway is at %s", self._show.url)
+        self._server.bind()
+        with self._signals.listening():
+            self._server.start()
+            _log.info("Spillway is at %s", self._server.url)
             self._notifier.status("Starting: building the load balancer.")
             self._ticker.start(self._raised)
             self._ticker.soon("start", self._start)
@@ -152,7 +150,7 @@ class Service:
         self._notifier.alive()
         if not self._was_ready:
             self._was_ready = True
-            self._show.set_ready()
+            self._server.set_ready()
             self._notifier.ready()
             self._settled()
 
@@ -163,15 +161,15 @@ class Service:
 
     def _publish(self, report: TickReport) -> None:
         """To exporter, log and service manager."""
-        self._show.report(report)
+        self._server.report(report)
         self._notifier.status(f"tick {report.number}: {report.sentence}")
         if report.kind is Pass.TICK:
-            problems, _ = self._problems.of({text: text for text in sorted(set(report.snapshot.problems))})
+            problems, _ = self._problems.since({text: text for text in sorted(set(report.snapshot.problems))})
             for text in problems:
                 _log.warning("Problem: %s", text)
-        for text in self._advice.news(report):
+        for text in self._advice.new(report):
             _log.warning("Advice: %s", text)
-        raised, over = self._alarms.news(report.assessments)
+        raised, over = self._alarms.changes(report.assessments)
         for text in raised:
             _log.warning("Alarm: %s", text)
         for text in over:
@@ -199,25 +197,25 @@ class Service:
         if name == "start":
             self._give_up(error)
         elif name == "reload":
-            self._show.reloaded("failed")
+            self._server.reloaded("failed")
         else:
-            self._show.failed(name)
+            self._server.failed(name)
 
     def _give_up(self, error: BaseException) -> None:
         """End the process with this error; called from the ticker's thread."""
         self._problem = error
-        self._ear.ring(min(STOPPING))
+        self._signals.send(min(STOPPING))
 
     def _wait(self) -> None:
         """Until asked to stop: pass on reloads, watch the config file and the clock."""
         seen = self._signature()
         clock = ClockWatch()
         while True:
-            heard = self._ear.heard(_LOOK)
-            if heard & STOPPING:
+            signals = self._signals.received(_LOOK)
+            if signals & STOPPING:
                 return
             now = self._signature()
-            if heard & RELOADING or now != seen:
+            if signals & RELOADING or now != seen:
                 seen = now
                 self._ticker.soon("reload", self._reload)
             if jump := clock.jump():
@@ -228,10 +226,10 @@ class Service:
         """Finish the running pass or abandon it, within the deadline; a second signal shortens the wait."""
         _log.info("Stopping: the running pass may take %.0f s more.", self._rhythm.stop)
         self._notifier.stopping()
-        self._show.set_stopping()
+        self._server.set_stopping()
         until = time.monotonic() + max(0.0, self._rhythm.stop - _INTERRUPT_GRACE)
         idle = self._ticker.stop(0.0)
-        while not idle and time.monotonic() < until and not self._ear.heard(0.0) & STOPPING:
+        while not idle and time.monotonic() < until and not self._signals.received(0.0) & STOPPING:
             idle = self._ticker.stop(0.2)
         if not idle:
             _log.warning(
@@ -242,7 +240,7 @@ class Service:
         if idle:
             self._loop.note("stop", "Stopped on request.")
             self._loop.close()
-        self._show.stop()
+        self._server.stop()
         _log.info("Stopped.")
         if not idle and self._problem is None:
             self._lease.release()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from spillway.control.hand import GOOD
 from spillway.control.tick import Loop
+from spillway.control.writer import GOOD
 from spillway.errors import ConfigError, SpillwayError
-from spillway.service.roles import Candidate, Notifier, Rhythm, Show
+from spillway.service.roles import Candidate, Notifier, Rhythm, StatusServer
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ class Reloader:
 
     Args:
         loop: takes over the new parts.
-        show: counts outcomes.
+        server: counts outcomes.
         notifier: told when a reload begins and ends.
         candidate: reads the configuration again; raises ConfigError.
         retime: told the new rhythm after a swap.
@@ -28,13 +28,13 @@ class Reloader:
         self,
         *,
         loop: Loop,
-        show: Show,
+        server: StatusServer,
         notifier: Notifier,
         candidate: Callable[[], Candidate],
         retime: Callable[[Rhythm], None],
     ) -> None:
         self._loop = loop
-        self._show = show
+        self._server = server
         self._notifier = notifier
         self._candidate = candidate
         self._retime = retime
@@ -60,7 +60,7 @@ class Reloader:
         good = outcome in {"accepted", "unchanged"}
         _log.log(logging.INFO if good else logging.ERROR, "Reload %s: %s.", outcome, sentence)
         # Last: whoever is alerted by the count finds the reason in the journal.
-        self._show.reloaded(outcome)
+        self._server.reloaded(outcome)
 
     def _mend(self) -> tuple[str, str]:
         """Outcome and sentence where nothing is new: what a failed reload has left in the cloud is put right."""

@@ -30,8 +30,8 @@ class Notifier(Protocol):
     def status(self, sentence: str) -> None: ...
 
 
-class Show(Protocol):
-    """Shows the daemon to the outside."""
+class StatusServer(Protocol):
+    """Serves metrics, status and page."""
 
     @property
     def url(self) -> str: ...

@@ -12,19 +12,19 @@ STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
 RELOADING = frozenset({signal.SIGHUP})
 
 
-class Ear:
-    """Hears signals, and what other threads of the process ring."""
+class SignalListener:
+    """Receives signals, and those that other threads of the process send."""
 
     def __init__(self) -> None:
-        self._bell, self._ear = socket.socketpair()
-        for end in (self._bell, self._ear):
+        self._sender, self._receiver = socket.socketpair()
+        for end in (self._sender, self._receiver):
             end.settimeout(0.0)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Catch SIGTERM, SIGINT and SIGHUP inside the block; for the main thread alone."""
         before = {number: signal.signal(number, _caught) for number in STOPPING | RELOADING}
-        old = signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
+        old = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         try:
             yield
         finally:
@@ -32,19 +32,19 @@ class Ear:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def ring(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """As if this signal had come; from any thread."""
-        self._bell.send(bytes([number]))
+        self._sender.send(bytes([number]))
 
-    def heard(self, seconds: float) -> set[int]:
+    def received(self, seconds: float) -> set[int]:
         """What has come, waiting at most `seconds` for the first."""
-        ready, _, _ = select.select([self._ear], [], [], seconds)
-        return set(self._ear.recv(64)) if ready else set()
+        ready, _, _ = select.select([self._receiver], [], [], seconds)
+        return set(self._receiver.recv(64)) if ready else set()
 
     def close(self) -> None:
         """Let go of the sockets."""
-        self._bell.close()
-        self._ear.close()
+        self._sender.close()
+        self._receiver.close()
 
 
 def _caught(number: int, frame: object) -> None:

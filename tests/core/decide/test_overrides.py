@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from spillway.core.decide.verify import Review
 from tests.core.pictures import (
     AT,
     SERVICE,
@@ -23,7 +24,6 @@ from tests.core.plant import Client, Plant, Zone, drive
 
 from spillway.core.decide.overrides import DEAD_READS, dead_drains, operator_orders, undos
 from spillway.core.decide.proposals import propose
-from spillway.core.decide.verify import Review
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.service import Picture
 from spillway.core.values.decision import Change

@@ -1,66 +1,43 @@
-"""Which engine runs: the best that is installed, or the one that the configuration demands."""
+"""Which engine runs: the best that is installed, or the one that the configuration demands; and the making of it."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from spillway.adapters.engine.pulumi_cli.installation import (
+    find_cli,
+    has_plugin,
+    plugin_folder,
+    plugin_version,
+    pulumi_home,
+)
 from spillway.config.model import Config
+from spillway.core.values.overlay import Overlay
 from spillway.errors import TemporaryError
+from spillway.ports import Deployer
 
-Kind = Literal["cli+plugin", "cli+standin", "embedded"]
+EngineKind = Literal["cli+plugin", "embedded"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """An engine and why it was taken."""
 
-    kind: Kind
+    kind: EngineKind
     why: str
     command: str | None = None
-    """The `pulumi` executable, for both forms that need it."""
+    """The `pulumi` executable, for the engine that needs it."""
     home: Path | None = None
     """PULUMI_HOME, where the plugin is."""
 
 
-def pulumi_home() -> Path:
-    """Pulumi's own folder: $PULUMI_HOME, else ~/.pulumi."""
-    return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-
-
-def cli_version() -> str:
-    """Version of the CLI that belongs to the installed SDK."""
-    return version("pulumi")
-
-
-def plugin_version() -> str:
-    """Version of the provider plugin: the SDK asks for exactly its own."""
-    return version("pulumi_gcp")
-
-
-def find_cli(home: Path) -> str | None:
-    """The `pulumi` executable: on PATH, or where `spillway setup` puts it."""
-    installed = home / "versions" / cli_version() / "bin" / "pulumi"
-    return shutil.which("pulumi") or (str(installed) if os.access(installed, os.X_OK) else None)
-
-
-def plugin_folder(home: Path) -> Path:
-    """Where the CLI looks for the plugin."""
-    return home / "plugins" / f"resource-gcp-v{plugin_version()}"
-
-
-def has_plugin(home: Path) -> bool:
-    """True if exactly the wanted version is there and whole (an unfinished download leaves a `.partial` beside it)."""
-    folder = plugin_folder(home)
-    partial = folder.with_name(folder.name + ".partial")
-    return os.access(folder / "pulumi-resource-gcp", os.X_OK) and not partial.exists()
-
-
-def choose(config: Config, kind: Kind | None = None) -> Choice:
+def choose(config: Config, kind: EngineKind | None = None) -> Choice:
     """The engine for this configuration; `kind` overrides what it says.
 
     Raises:
@@ -69,10 +46,9 @@ def choose(config: Config, kind: Kind | None = None) -> Choice:
     wanted = kind or config.daemon.engine.kind
     home = pulumi_home()
     command = find_cli(home)
-    best = _best(command, plugin=has_plugin(home))
+    best: EngineKind = "cli+plugin" if command is not None and has_plugin(home) else "embedded"
     if wanted == "auto":
-        wanted = best
-        why = _WHY[best]
+        wanted, why = best, _why(command, best)
     else:
         why = "the configuration asks for it" if kind is None else "it was asked for"
     if config.cloud == "gcp" and wanted != "cli+plugin":
@@ -80,28 +56,22 @@ def choose(config: Config, kind: Kind | None = None) -> Choice:
             f"cloud: gcp needs the Pulumi CLI and the gcp plugin {plugin_version()}; {_missing(command, home)}",
             remedy="Run `spillway setup`, or set `cloud: sandbox` to rehearse without them.",
         )
-    if _RANK[wanted] > _RANK[best]:
+    if wanted == "embedded":
+        return Choice(kind=wanted, why=why)
+    if best != "cli+plugin":
         raise TemporaryError(
             f"the engine {wanted} is not installed: {_missing(command, home)}",
             remedy="Run `spillway setup`, or set `daemon.engine.kind: auto`.",
         )
-    if wanted == "embedded":
-        return Choice(kind=wanted, why=why)
     return Choice(kind=wanted, why=why, command=command, home=home)
 
 
-_RANK: dict[Kind, int] = {"embedded": 0, "cli+standin": 1, "cli+plugin": 2}
-_WHY: dict[Kind, str] = {
-    "cli+plugin": "the Pulumi CLI and its gcp plugin are installed",
-    "cli+standin": "there is a Pulumi CLI but no gcp plugin, so a stand-in takes the plugin's place",
-    "embedded": "there is no Pulumi CLI, so Pulumi's runtime and a stand-in provider run inside Spillway",
-}
-
-
-def _best(command: str | None, *, plugin: bool) -> Kind:
-    if command is None:
-        return "embedded"
-    return "cli+plugin" if plugin else "cli+standin"
+def _why(command: str | None, best: EngineKind) -> str:
+    """Why `auto` takes this engine."""
+    if best == "cli+plugin":
+        return "the Pulumi CLI and its gcp plugin are installed"
+    found = "no Pulumi CLI" if command is None else "a Pulumi CLI but no gcp plugin"
+    return f"there is {found}, so Pulumi's runtime and a stand-in provider run inside Spillway"
 
 
 def _missing(command: str | None, home: Path) -> str:
@@ -111,3 +81,57 @@ def _missing(command: str | None, home: Path) -> str:
     if not has_plugin(home):
         parts.append(f"no plugin in {plugin_folder(home)}")
     return " and ".join(parts) or "both are installed, and the configuration asks for less"
+
+
+def deployer(
+    config: Config, state_dir: Path, *, kind: EngineKind | None = None, endpoint: str | None = None
+) -> Deployer:
+    """The engine for `config`, with its files under `state_dir`/engine.
+
+    Args:
+        config: What to build.
+        state_dir: The daemon's folder.
+        kind: Takes precedence over the configuration.
+        endpoint: Root of the sandbox's REST server, such as `http://127.0.0.1:8480`, where it took a free port;
+            the configured address where none is given. Not for `cloud: gcp`.
+
+    Raises:
+        TemporaryError: the engine that is demanded is not installed.
+    """
+    choice = choose(config, kind)
+    _log.info("The engine is %s: %s.", choice.kind, choice.why)
+    if config.cloud == "sandbox":
+        endpoint = endpoint or f"http://{config.sandbox.http if config.sandbox else '127.0.0.1:8480'}"
+    return _make(choice, config, state_dir / "engine", endpoint if config.cloud == "sandbox" else None)
+
+
+def _make(choice: Choice, config: Config, folder: Path, endpoint: str | None) -> Deployer:
+    from spillway.adapters.program.build import build
+
+    def program(overlay: Overlay) -> Callable[[], None]:
+        return build(config, overlay)
+
+    settings = config.daemon.engine
+    if choice.command is None or choice.home is None:
+        from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
+
+        return EmbeddedEngine(
+            program,
+            endpoint=endpoint or "",
+            folder=folder / "embedded",
+            stack=settings.stack,
+            name=config.name,
+            deadline=settings.deadline,
+            parallel=settings.parallel,
+        )
+    from spillway.adapters.engine.pulumi_cli.cli_engine import CliEngine
+    from spillway.adapters.engine.pulumi_cli.workspace import Workspace
+
+    workspace = Workspace(
+        executable=choice.command,
+        installed=choice.home,
+        config=config,
+        folder=folder / "pulumi",
+        endpoint=endpoint,
+    )
+    return CliEngine(program, workspace)

@@ -1,4 +1,8 @@
-"""Changes in a person's words: `scaler 1.0 -> 0.4 (europe-west4)` instead of a path into a set."""
+"""What an engine would do, in a person's words: each change, what a new resource will be, and the whole plan.
+
+Three texts: `describe` tells a change (`scaler 1.0 -> 0.4 (europe-west4)` instead of a path into a set), `describe_new`
+tells a resource that has no old value to compare with, `render_preview` writes the plan that both belong to.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from spillway.adapters.engine.diff import UNKNOWN, Difference
-from spillway.adapters.engine.kind import Props, last_part, relative
+from spillway.adapters.engine.provider.diff import UNKNOWN, Difference
+from spillway.adapters.engine.provider.kinds import Props, last_part, relative
+from spillway.ports import Preview, PreviewedChange
 
 _WORDS = {
     "backends.capacityScaler": "scaler",
@@ -30,6 +35,27 @@ SECRET = "[secret]"  # noqa: S105 the mark of a secret, none itself
 _REPEATS = re.compile(r"backends\[\d+\]\.description")
 """Says again, for the provider's sake, what has changed in the same backend."""
 _PLACE = re.compile(r"/(zones|regions)/([^/]+)/")
+_LIMITS = {
+    "maxRatePerEndpoint": "requests/s per endpoint",
+    "maxRatePerInstance": "requests/s per instance",
+    "maxRate": "requests/s",
+    "maxInFlightRequestsPerEndpoint": "requests in flight per endpoint",
+    "maxInFlightRequestsPerInstance": "requests in flight per instance",
+    "maxInFlightRequests": "requests in flight",
+    "maxUtilization": "utilization",
+}
+"""Inputs of a backend that say when it is full, and their units."""
+_PROBES = {
+    "httpHealthCheck": "HTTP",
+    "httpsHealthCheck": "HTTPS",
+    "http2HealthCheck": "HTTP/2",
+    "tcpHealthCheck": "TCP",
+    "grpcHealthCheck": "gRPC",
+}
+_SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-"}
+_COLOURS = {"create": "32", "update": "33", "replace": "35", "delete": "31"}
+_ORDER = ("create", "update", "replace", "delete")
+_COUNTED = {"create": "to create", "update": "to update", "replace": "to replace", "delete": "to delete"}
 
 
 def describe(differences: tuple[Difference, ...], olds: Props, news: Props) -> tuple[str, ...]:
@@ -127,3 +153,67 @@ def _at(path: str, props: Any) -> Any:
         else:
             props = props[int(position)] if isinstance(props, list) and int(position) < len(props) else None
     return props
+
+
+def describe_new(news: Props) -> tuple[str, ...]:
+    """One phrase for each thing that a person wants to know of a resource with these inputs; nothing of a secret."""
+    return tuple(_phrases_of_new({name: value for name, value in news.items() if value != SECRET}))
+
+
+def _phrases_of_new(news: Props) -> Iterator[str]:
+    for backend in news.get("backends") or []:
+        yield _describe_backend(backend)
+    for matcher in news.get("pathMatchers") or []:
+        for rule in matcher.get("pathRules") or []:
+            yield f"paths {', '.join(rule.get('paths') or [])}{_target(rule.get('service'))}"
+    if news.get("portRange"):
+        yield f"port {text(news['portRange'])}"
+    for name, word in _PROBES.items():
+        if name in news:
+            yield " ".join(part for part in (word, (news[name] or {}).get("requestPath")) if part)
+    for domain in (news.get("managed") or {}).get("domains") or []:
+        yield text(domain)
+
+
+def _describe_backend(backend: Props) -> str:
+    group = backend.get("group")
+    parts = [str(backend["balancingMode"])] if backend.get("balancingMode") else []
+    parts += [f"{text(backend[name])} {unit}" for name, unit in _LIMITS.items() if backend.get(name)]
+    if backend.get("capacityScaler") is not None:
+        parts.append(f"scaler {text(backend['capacityScaler'])}")
+    if backend.get("preference") == "PREFERRED":
+        parts.append("filled first")
+    return f"{'a new group' if group == UNKNOWN else where(group)}: {', '.join(parts) or 'no scaler'}"
+
+
+def _target(service: Any) -> str:
+    return "" if service in {None, UNKNOWN} else f" -> {text(service)}"
+
+
+def render_preview(preview: Preview, *, colour: bool) -> str:
+    """The text of `spillway plan`, without a line break at its end."""
+    if not preview.changes:
+        return f"Nothing to change: {_things(preview.same)} as the configuration says."
+    width = max(len(change.kind) for change in preview.changes)
+    ordered = sorted(preview.changes, key=lambda c: (_ORDER.index(c.operation), c.kind.lower(), c.name))
+    lines = [line for change in ordered for line in _lines(change, width, colour=colour)]
+    return "\n".join([*lines, "", _last_line(preview)])
+
+
+def _lines(change: PreviewedChange, width: int, *, colour: bool) -> list[str]:
+    head = f"{_SIGNS[change.operation]} {change.kind:<{width}}  {change.name}"
+    if colour:
+        head = f"\x1b[{_COLOURS[change.operation]}m{head}\x1b[0m"
+    return [head, *(f"    {detail}" for detail in change.details)]
+
+
+def _last_line(preview: Preview) -> str:
+    counts = [(sum(c.operation == operation for c in preview.changes), operation) for operation in _ORDER]
+    parts = [f"{count} {_COUNTED[operation]}" for count, operation in counts if count]
+    return f"{', '.join(parts)}, {preview.same} unchanged."
+
+
+def _things(count: int) -> str:
+    if count == 1:
+        return "the one resource is"
+    return f"all {count} resources are"

@@ -1,4 +1,4 @@
-"""Evaluation of an inline program by Pulumi's own runtime, cleaned up whole even where the engine dies in between.
+"""Pulumi's language runtime in this process: it evaluates an inline program, and cleans up even where the engine dies.
 
 Pulumi's `LanguageServer` stops cleaning up at the first task that ended in an error: the rest stays behind, the
 event loop stays open, and Python complains on standard error whenever the collector finds them. Ours takes its place.
@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
+import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import grpc
@@ -20,6 +23,10 @@ from pulumi.automation._server import LanguageServer
 from pulumi.runtime import reset_options, run_in_stack, set_all_config
 from pulumi.runtime.proto import language_pb2
 
+PROJECT = "spillway"
+"""Name of the Pulumi project, the same in `Pulumi.yaml`."""
+_LOGGERS = ("asyncio", "grpc._server", "grpc._common", "grpc._plugin_wrapping")
+"""Loggers that write when the engine disappears in the middle of a call."""
 _THREADS_EACH = 4
 """Threads of the program for each step that runs at the same time, as Pulumi has it."""
 
@@ -97,8 +104,29 @@ def _drain(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_until_complete(loop.shutdown_asyncgens())
 
 
-def take_place() -> None:
+def use_own_language_server() -> None:
     """Let the automation API use this server: it offers no other way to hand one over."""
     from pulumi.automation import _stack
 
     vars(_stack)["LanguageServer"] = Language
+
+
+def _drop(_record: logging.LogRecord) -> bool:
+    return False
+
+
+@contextmanager
+def quiet_pulumi() -> Iterator[None]:
+    """Silence, for the time of one engine call, warnings of never awaited tasks and tracebacks of broken calls.
+
+    Pulumi's runtime writes them when a run is killed: they are no news and no harm.
+    """
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.addFilter(_drop)
+    warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(_drop)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spillway.adapters.engine.cloud import IN_DOUBT, CloudError, CloudTimeout
 from spillway.adapters.engine.describe import SECRET
-from spillway.adapters.engine.owner import OtherNameError
+from spillway.adapters.engine.ownership import OtherNameError
+from spillway.adapters.engine.provider.cloud import IN_DOUBT, CloudError, CloudTimeout
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 from spillway.ports import Applied, Outcome, PreviewedChange
 

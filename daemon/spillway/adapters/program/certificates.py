@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spillway.adapters.program.pinned import certificate_map, hashed
 from spillway.config import names
+from spillway.config.names import HASH_LENGTH, NAME_LIMIT
 from spillway.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def certificates(config: Config, https: HttpsConfig) -> dict[str, Any]:
     """Declare the certificates; the arguments that they add to the target proxy."""
     given = https.certificates
     if given.map is not None:
-        return {"certificate_map": certificate_map(config.project, given.map)}
+        return {"certificate_map": _certificate_map(config.project, given.map)}
     if given.managed is not None:
         return {"ssl_certificates": [_managed(config, given.managed)]}
     return {"ssl_certificates": [_given(config, certificate) for certificate in given.given or ()]}
@@ -53,7 +54,7 @@ def _managed(config: Config, given: tuple[str, ...]) -> pulumi.Output[str]:
     from spillway.adapters.program.sdk import compute
 
     domains = sorted(given)
-    name = hashed(names.certificate(config.name, "managed"), *domains)
+    name = _hashed(names.certificate(config.name, "managed"), *domains)
     resource = compute.ManagedSslCertificate(
         name,
         name=name,
@@ -76,7 +77,7 @@ def _given(config: Config, given: GivenCertificateConfig) -> pulumi.Output[str]:
 
     certificate = _pem(given.name, given.certificate_file)
     key = _pem(given.name, given.private_key_file)
-    name = hashed(names.certificate(config.name, given.name), certificate, key)
+    name = _hashed(names.certificate(config.name, given.name), certificate, key)
     resource = compute.SSLCertificate(
         name,
         name=name,
@@ -96,3 +97,20 @@ def _pem(name: str, file: str) -> str:
             f"certificate {name}: {file} cannot be read as PEM: {error}",
             remedy="Give a file that the daemon's user may read and that holds PEM text.",
         ) from error
+
+
+def _hashed(name: str, *content: str) -> str:
+    """`name` with eight digits of the hash of its content.
+
+    A certificate cannot be changed, only replaced, and while a proxy uses it its name is taken: a new content
+    needs a new name, so that the new one stands before the old one goes.
+    """
+    digest = hashlib.sha256("\0".join(content).encode()).hexdigest()[: HASH_LENGTH - 1]
+    return f"{name[: NAME_LIMIT - HASH_LENGTH]}-{digest}"
+
+
+def _certificate_map(project: str, name: str) -> str:
+    """The full name of a certificate map, as target proxies want it."""
+    if name.startswith("//"):
+        return name
+    return f"//certificatemanager.googleapis.com/projects/{project}/locations/global/certificateMaps/{name}"

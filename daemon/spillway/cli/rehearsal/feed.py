@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from spillway.control.alarms import shape
+from spillway.control.told import shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

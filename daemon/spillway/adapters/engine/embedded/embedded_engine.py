@@ -1,0 +1,240 @@
+"""The engine inside this process: Pulumi's runtime evaluates the program, the stand-in provider carries it out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from spillway.adapters.engine.embedded.monitor import evaluate
+from spillway.adapters.engine.embedded.run import Run
+from spillway.adapters.engine.embedded.state import State
+from spillway.adapters.engine.exclusive_calls import ExclusiveCalls, engine_lock
+from spillway.adapters.engine.ownership import Ownership
+from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
+from spillway.adapters.engine.provider.standin import StandInProvider
+from spillway.adapters.engine.recovery import recover, summary
+from spillway.adapters.engine.verdicts import (
+    applied,
+    flatten,
+    is_conflict,
+    not_begun,
+    shorten,
+    unread,
+    unseen,
+)
+from spillway.core.values.overlay import Overlay
+from spillway.errors import SpillwayError, TemporaryError
+from spillway.ports import Applied, Preview
+
+Program = Callable[[], None]
+
+_PARALLEL_READS = 8
+"""Reads at the same time."""
+
+
+class EmbeddedEngine:
+    """`ports.Deployer` without any binary; for the sandbox alone."""
+
+    kind = "embedded"
+
+    def __init__(
+        self,
+        program: Callable[[Overlay], Program],
+        *,
+        endpoint: str,
+        folder: Path,
+        stack: str,
+        name: str,
+        deadline: float,
+        parallel: int,
+    ) -> None:
+        """`program` makes the Pulumi program of an overlay, all for one load balancer `name`; `deadline` is in wall seconds, for one call."""
+        self._program = program
+        self._cloud = Cloud.sandbox(endpoint)
+        self._provider = StandInProvider(self._cloud)
+        self._folder = folder
+        self._stack = stack
+        self._name = name
+        self._deadline = deadline
+        self._parallel = parallel
+        self._calls = ExclusiveCalls(self._cloud.close)
+        self._running: Deadline | None = None
+
+    def close(self) -> None:
+        """Let what runs begin nothing more, and close the connections to the sandbox. Does not wait."""
+        self._calls.close()
+        if self._running is not None:
+            self._running.stop.set()
+
+    def preview(self, overlay: Overlay) -> Preview:
+        """What `build` would change; reads the cloud, and leaves both it and the state as they are.
+
+        Raises:
+            SpillwayError: the engine cannot tell.
+        """
+        with self._alone() as deadline:
+            self._ownership().check()
+            state = self._state()
+            try:
+                refresh(state, self._provider, deadline)
+            except CloudError as error:
+                raise unread(error) from error
+            run = Run(state, self._provider, deadline, stack=self._stack, dry=True)
+            problem = self._evaluate(run, overlay)
+            if problem is not None:
+                raise TemporaryError(f"the preview stopped: {shorten(str(problem))}")
+            run.remove_rest()
+            return Preview(changes=tuple(run.changes), same=run.same)
+
+    def build(self, overlay: Overlay) -> Applied:
+        """Make the load balancer what (config, overlay) say, after reading what stands."""
+        return self._up(overlay, look=True)
+
+    def apply(self, overlay: Overlay) -> Applied:
+        """The same by what is remembered."""
+        return self._up(overlay, look=False)
+
+    def destroy(self) -> Applied:
+        """Remove all that this stack has made."""
+
+        def act(state: State, deadline: Deadline, begun: float) -> Applied:
+            self._ownership().check()
+            recovered = self._close_open(state, deadline)
+            run = Run(state, self._provider, deadline, stack=self._stack, dry=False)
+            run.remove_rest()
+            if not run.errors:
+                state.outputs = {}
+                state.save()
+                self._ownership().free()
+            return self._result(run, run.problem, begun, refreshed=recovered is not None, state=state)
+
+        return self._mutate(act)
+
+    def recover(self) -> str | None:
+        """Finish what a crash left open: look at each object in the cloud and write down what is there."""
+        try:
+            with self._alone() as deadline:
+                return self._close_open(self._state(), deadline)
+        except (CloudError, SpillwayError) as error:
+            return f"recovery stopped and is tried again with the next change: {shorten(str(error))}"
+
+    def outputs(self) -> dict[str, str]:
+        """Outputs of the last successful `apply`."""
+        try:
+            return dict(flatten(self._state().outputs))
+        except SpillwayError:
+            return {}
+
+    def _close_open(self, state: State, deadline: Deadline) -> str | None:
+        """Close what a crash has left open; a sentence if there was anything."""
+        return summary(recover(list(state.pending), state, self._provider, deadline))
+
+    def _up(self, overlay: Overlay, *, look: bool) -> Applied:
+        ownership = self._ownership()
+
+        def act(state: State, deadline: Deadline, begun: float) -> Applied:
+            ownership.claim()
+            return self._apply(overlay, state, deadline, begun, look=look)
+
+        return ownership.settle(self._mutate(act))
+
+    def _apply(
+        self, overlay: Overlay, state: State, deadline: Deadline, begun: float, *, look: bool
+    ) -> Applied:
+        # 1. Close what a crash has left open.
+        refreshed = self._close_open(state, deadline) is not None
+        # 2. Read the cloud, where the caller asks for it, and attempt the change.
+        if look:
+            try:
+                refresh(state, self._provider, deadline)
+            except CloudError as error:
+                return unseen(error, begun)
+            state.save()
+        run, problem = self._once(state, overlay, deadline)
+        foreign = is_conflict(problem)
+        done = list(run.changes)
+        # 3. Somebody else wrote: take what is there as the new truth, attempt once more.
+        if foreign:
+            refresh(state, self._provider, deadline)
+            state.save()
+            run, problem = self._once(state, overlay, deadline)
+            run.changes[:0] = done
+        return self._result(run, problem, begun, refreshed=refreshed or foreign, foreign=foreign, state=state)
+
+    def _once(self, state: State, overlay: Overlay, deadline: Deadline) -> tuple[Run, Exception | None]:
+        run = Run(state, self._provider, deadline, stack=self._stack, dry=False)
+        problem = self._evaluate(run, overlay, state)
+        if problem is None:
+            run.remove_rest()
+            problem = run.problem
+        state.save()
+        return run, problem
+
+    def _evaluate(self, run: Run, overlay: Overlay, state: State | None = None) -> Exception | None:
+        outputs, failure = evaluate(
+            self._program(overlay), run, stack=self._stack, parallel=self._parallel, dry=state is None
+        )
+        if run.errors:
+            return run.problem
+        if failure is not None:
+            return TemporaryError(f"the program failed: {failure}")
+        if state is not None:
+            state.outputs = outputs
+        return None
+
+    def _result(
+        self,
+        run: Run,
+        problem: object,
+        begun: float,
+        *,
+        state: State,
+        refreshed: bool = False,
+        foreign: bool = False,
+    ) -> Applied:
+        outputs = flatten(state.outputs)
+        return applied(run.changes, problem, begun, outputs=outputs, refreshed=refreshed, foreign=foreign)
+
+    def _mutate(self, act: Callable[[State, Deadline, float], Applied]) -> Applied:
+        begun = time.monotonic()
+        try:
+            with self._alone() as deadline:
+                return act(self._state(), deadline, begun)
+        except (CloudError, SpillwayError, OSError) as error:
+            return not_begun(error, begun)
+
+    def _ownership(self) -> Ownership:
+        return Ownership(self._folder / f"{self._stack}.name", self._name)
+
+    def _state(self) -> State:
+        return State(self._folder / f"{self._stack}.json")
+
+    @contextmanager
+    def _alone(self) -> Iterator[Deadline]:
+        """One call at a time, in this process and among all that share the folder."""
+        lock = engine_lock(self._folder / f"{self._stack}.lock", self._deadline)
+        with self._calls.exclusive(self._deadline), lock:
+            self._running = running = Deadline(self._deadline)
+            if self._calls.closed:
+                running.stop.set()
+            yield running
+
+
+def refresh(state: State, provider: StandInProvider, deadline: Deadline) -> None:
+    """Read every resource, as `pulumi refresh` does: what is gone is forgotten, the rest is as the cloud has it. `save` keeps it.
+
+    Raises:
+        CloudError: the cloud did not answer.
+    """
+    known = list(state.resources.values())
+    with ThreadPoolExecutor(max_workers=_PARALLEL_READS, thread_name_prefix="spillway-refresh") as pool:
+        seen = list(pool.map(lambda it: provider.read(it.token, it.id, it.inputs, deadline), known))
+    for resource, there in zip(known, seen, strict=True):
+        if there is None:
+            del state.resources[resource.urn]
+        else:
+            state.put(replace(resource, inputs=there[0], outputs=there[1]))

@@ -1,0 +1,149 @@
+"""What differs between the program's wish and the state, judged as the real provider judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from spillway.adapters.engine.provider.kinds import Props, ResourceKind, relative
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What stands on Pulumi's wire for a value that is known only after an update."""
+
+
+class DiffKind(StrEnum):
+    """What becomes of one property."""
+
+    ADD = "add"
+    DELETE = "delete"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One property that differs."""
+
+    path: str
+    """Such as `backends[0].capacityScaler`."""
+    change: DiffKind
+
+    @property
+    def top(self) -> str:
+        """The resource's property in which it lies."""
+        return self.path.partition(".")[0].partition("[")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class DiffResult:
+    """All differences, and what they demand."""
+
+    differences: tuple[Difference, ...]
+    replaces: tuple[str, ...]
+    """Properties that cannot be changed in place."""
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """The properties that differ."""
+        return frozenset(difference.top for difference in self.differences)
+
+
+def compare(
+    kind: ResourceKind, old_inputs: Props, state: Props, news: Props, ignore: tuple[str, ...] = ()
+) -> DiffResult:
+    """Compare what is wanted with what is there.
+
+    A property that the program neither sets nor has set is the server's own business and no difference.
+    """
+    found: list[Difference] = []
+    for name in sorted({*news, *old_inputs}):
+        if name in ignore:
+            continue
+        there = old_inputs.get(name) if name in kind.opaque else state.get(name)
+        found.extend(_walk(name, name, kind.keyed, old=old_inputs.get(name), there=there, new=news.get(name)))
+    if kind.update is None:
+        replaces = sorted({difference.top for difference in found})
+    else:
+        replaces = sorted({difference.top for difference in found} & kind.fixed)
+    return DiffResult(tuple(found), tuple(replaces))
+
+
+def _walk(
+    path: str, name: str, keyed: Mapping[str, str], *, old: Any, there: Any, new: Any
+) -> Iterator[Difference]:
+    if new == UNKNOWN:
+        yield Difference(path, DiffKind.UPDATE)
+    elif _is_empty(new):
+        if not _is_empty(there):
+            yield Difference(path, DiffKind.DELETE)
+    elif _is_empty(there):
+        yield Difference(path, DiffKind.ADD)
+    elif isinstance(new, Mapping) and isinstance(there, Mapping):
+        before = old if isinstance(old, Mapping) else {}
+        for key in sorted({*new, *before}):
+            yield from _walk(
+                f"{path}.{key}", key, keyed, old=before.get(key), there=there.get(key), new=new.get(key)
+            )
+    elif isinstance(new, list) and isinstance(there, list):
+        before_list = old if isinstance(old, list) else []
+        yield from _walk_list(path, name, keyed, old=before_list, there=there, new=new)
+    elif not same(new, there):
+        yield Difference(path, DiffKind.UPDATE)
+
+
+def _walk_list(
+    path: str, name: str, keyed: Mapping[str, str], *, old: list[Any], there: list[Any], new: list[Any]
+) -> Iterator[Difference]:
+    """Elements by position, or by their key where the list is a set."""
+    by = keyed.get(name)
+    olds, theres, news = ({_key(by, i, e): (i, e) for i, e in enumerate(part)} for part in (old, there, new))
+    for key, (position, element) in news.items():
+        place = f"{path}[{position}]"
+        if key not in theres:
+            yield Difference(place, DiffKind.ADD)
+        else:
+            before = olds.get(key, (0, None))[1]
+            yield from _walk(place, "", keyed, old=before, there=theres[key][1], new=element)
+    for key, (position, _) in theres.items():
+        if key not in news:
+            yield Difference(f"{path}[{position}]", DiffKind.DELETE)
+
+
+def shaped(old: Any, live: Any, name: str, keyed: Mapping[str, str]) -> Any:
+    """What the cloud has, cut to what the program had set: the server's own defaults are nobody's wish.
+
+    Where the cloud has nothing the old wish stays; the comparison with the state shows what is gone.
+    """
+    if live is None:
+        return old
+    if isinstance(old, Mapping) and isinstance(live, Mapping):
+        return {key: shaped(value, live.get(key), key, keyed) for key, value in old.items()}
+    if isinstance(old, list) and isinstance(live, list):
+        by = keyed.get(name)
+        olds = {_key(by, position, element): element for position, element in enumerate(old)}
+        return [shaped(olds.get(_key(by, i, element)), element, "", keyed) for i, element in enumerate(live)]
+    return live
+
+
+def _key(by: str | None, position: int, element: Any) -> Any:
+    if by is None or not isinstance(element, Mapping):
+        return position
+    return relative(str(element.get(by)))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as the provider sees it: links by their path, numbers by their value even where JSON has them as text."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, str) and isinstance(other, str):
+        return relative(one) == relative(other)
+    try:
+        return float(one) == float(other)
+    except (TypeError, ValueError):
+        return bool(one == other)
+
+
+def _is_empty(value: Any) -> bool:
+    """Absent, null, empty, false and 0 are one to the API, which leaves out what is zero."""
+    return value is None or value is False or value == 0 or value in ("", [], {})

@@ -1,0 +1,83 @@
+"""What the stand-in provider must know of one type of resource."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from spillway.adapters.engine.provider.cloud import Body, Request
+
+Props = dict[str, Any]
+"""Properties as Pulumi names them (camelCase)."""
+
+PROVISIONED = {"goog-pulumi-provisioned": "true"}
+"""The label that the provider adds to what carries labels (measured: not to forwarding rules)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceKind:
+    """One type: where it lives, how properties become bodies and back, what may change in place."""
+
+    token: str
+    words: str
+    """What people call it."""
+    collection: Callable[[Props], str]
+    """Path of the collection, from the inputs."""
+    body: Callable[[Props], Body]
+    """Inputs to the body of a create."""
+    live: Callable[[Body], Props]
+    """What GET answers, as properties."""
+    update: Callable[[str, Props, Props, frozenset[str]], list[Request]] | None = None
+    """(id, state, inputs, changed properties) to the calls of an update; None if every change replaces."""
+    fixed: frozenset[str] = frozenset({"name", "project"})
+    """Properties whose change replaces the resource; with `update` None all do."""
+    computed: tuple[str, ...] = ("selfLink", "creationTimestamp")
+    """Outputs that are known only after the create."""
+    opaque: frozenset[str] = frozenset()
+    """Properties that are compared with the last inputs, as the cloud does not give them back as written."""
+    watched: tuple[str, ...] = ()
+    """Properties whose appearance in the cloud counts as a difference although the program never set them."""
+    labelled: bool = False
+    """Labels are set by a second call after the create (measured)."""
+    query: Callable[[Props], str] = field(default=lambda _: "")
+    """Added to the query of a create."""
+    keyed: dict[str, str] = field(default_factory=dict)
+    """Lists that are sets: property to the field that identifies an element."""
+
+
+def pick(source: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Those of `names` that `source` has and that are not None."""
+    return {name: source[name] for name in names if source.get(name) is not None}
+
+
+def in_global(collection: str) -> Callable[[Props], str]:
+    """The path of a global collection."""
+    return lambda inputs: f"projects/{inputs['project']}/global/{collection}"
+
+
+def in_zone(collection: str) -> Callable[[Props], str]:
+    """The path of a zonal collection."""
+    return lambda inputs: f"projects/{inputs['project']}/zones/{inputs['zone']}/{collection}"
+
+
+_BEFORE_PROJECT = re.compile(r"^(?:https?:)?//[^/]+/(?:.*?/)??(?=projects/)")
+
+
+def relative(value: str) -> str:
+    """A resource's path without host and version, as the provider compares links."""
+    return _BEFORE_PROJECT.sub("", value)
+
+
+def common(live: Body) -> Props:
+    """The properties that nearly every resource has."""
+    props = pick(live, "name", "description", "selfLink", "creationTimestamp", "fingerprint")
+    if match := re.search(r"projects/([^/]+)/", str(live.get("selfLink", ""))):
+        props["project"] = match[1]
+    return props
+
+
+def last_part(url: Any) -> str:
+    """The name at the end of a URL."""
+    return str(url).rsplit("/", 1)[-1]

@@ -1,0 +1,188 @@
+"""The stand-in for the `gcp` resource provider: the same requests as the real one, for what the program declares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spillway.adapters.engine.provider import kinds_backend as backend
+from spillway.adapters.engine.provider import kinds_frontend as frontend
+from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline, Request
+from spillway.adapters.engine.provider.diff import UNKNOWN, DiffResult, compare, shaped
+from spillway.adapters.engine.provider.kinds import Props, ResourceKind
+from spillway.errors import PermanentError
+
+KINDS: dict[str, ResourceKind] = {
+    kind.token: kind
+    for kind in (
+        backend.BACKEND_SERVICE,
+        backend.SERVICE_LB_POLICY,
+        backend.HEALTH_CHECK,
+        backend.ZONAL_NEG,
+        backend.INSTANCE_GROUP,
+        frontend.GLOBAL_ADDRESS,
+        frontend.FORWARDING_RULE,
+        frontend.HTTP_PROXY,
+        frontend.HTTPS_PROXY,
+        frontend.SSL_POLICY,
+        frontend.MANAGED_CERTIFICATE,
+        frontend.GIVEN_CERTIFICATE,
+        frontend.URL_MAP,
+    )
+}
+"""Every type that the program can declare, by its token."""
+
+
+def kind_of(token: str) -> ResourceKind:
+    """The kind behind a type token.
+
+    Raises:
+        PermanentError: the stand-in does not know it.
+    """
+    try:
+        return KINDS[token]
+    except KeyError:
+        raise PermanentError(
+            f"the stand-in provider does not know {token}",
+            remedy="Install the real gcp plugin (`spillway setup`), or add the kind to the stand-in.",
+        ) from None
+
+
+def words_for(token: str) -> str:
+    """What people call this type."""
+    return KINDS[token].words if token in KINDS else token.rsplit(":", 1)[-1]
+
+
+class StandInProvider:
+    """Create, read, update and delete over REST. Stateless; all state is the engine's."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def resource_id(self, token: str, inputs: Props) -> str:
+        """The id that a resource with these inputs has or will have: our names are ours to choose."""
+        return f"{kind_of(token).collection(inputs)}/{inputs['name']}"
+
+    def check(self, token: str, inputs: Props) -> dict[str, str]:
+        """Failures by property; empty if the inputs can be used."""
+        kind = kind_of(token)
+        needed = ["name", "project", *(["zone"] if "zones" in kind.collection({**_PLACES, **inputs}) else [])]
+        return {
+            name: f"{name} must be set: the stand-in provider makes up no names"
+            for name in needed
+            if not inputs.get(name)
+        }
+
+    def diff(
+        self, token: str, old_inputs: Props, state: Props, news: Props, ignore: Sequence[str] = ()
+    ) -> DiffResult:
+        """What differs; see `diff.compare`."""
+        return compare(kind_of(token), old_inputs, state, news, tuple(ignore))
+
+    def planned(self, token: str, inputs: Props) -> Props:
+        """Outputs as far as they are known before a create."""
+        return {**inputs, **{name: UNKNOWN for name in kind_of(token).computed if not inputs.get(name)}}
+
+    def create(self, token: str, inputs: Props, deadline: Deadline) -> tuple[str, Props]:
+        """Make it; its id and outputs.
+
+        Raises:
+            CloudError: refused, or no answer in time.
+        """
+        kind = kind_of(token)
+        collection = kind.collection(inputs)
+        resource = f"{collection}/{inputs['name']}"
+        self._cloud.mutate(
+            Request(method="POST", path=collection, body=kind.body(inputs), query=kind.query(inputs)),
+            deadline,
+        )
+        with _Partly():
+            outputs = self._outputs(kind, resource, inputs, deadline)
+            labels = kind.body(inputs).get("labels")
+            if kind.labelled and labels:
+                self._cloud.mutate(frontend.set_labels(resource, outputs, labels), deadline)
+                outputs = self._outputs(kind, resource, inputs, deadline)
+        return resource, outputs
+
+    def read(
+        self, token: str, resource: str, inputs: Props, deadline: Deadline
+    ) -> tuple[Props, Props] | None:
+        """(inputs, outputs) as the cloud has them now; None if it is gone.
+
+        Raises:
+            CloudError: refused, or no answer in time.
+        """
+        kind = kind_of(token)
+        live = self._cloud.get(resource, deadline)
+        if live is None:
+            return None
+        outputs = {**_kept(kind, inputs), **kind.live(live)}
+        appeared = {name: outputs[name] for name in kind.watched if name not in inputs and outputs.get(name)}
+        seen = {
+            name: shaped(value, outputs.get(name), name, kind.keyed)
+            for name, value in inputs.items()
+            if name not in kind.opaque
+        }
+        return {**inputs, **seen, **appeared}, outputs
+
+    def update(
+        self,
+        token: str,
+        resource: str,
+        *,
+        old_inputs: Props,
+        state: Props,
+        news: Props,
+        deadline: Deadline,
+    ) -> Props:
+        """DiffKind it in place; its outputs.
+
+        Raises:
+            CloudError: refused (412 where somebody else changed it), or no answer in time.
+        """
+        kind = kind_of(token)
+        if kind.update is None:
+            raise PermanentError(f"a {kind.words} cannot be changed in place")
+        changed = compare(kind, old_inputs, state, news).changed
+        first, *others = kind.update(resource, state, news, changed)
+        self._cloud.mutate(first, deadline)
+        with _Partly():
+            for request in others:
+                self._cloud.mutate(request, deadline)
+            return self._outputs(kind, resource, news, deadline)
+
+    def delete(self, resource: str, deadline: Deadline) -> None:
+        """Remove it; no error if it is gone already.
+
+        Raises:
+            CloudError: refused, or no answer in time.
+        """
+        try:
+            self._cloud.mutate(Request(method="DELETE", path=resource), deadline)
+        except CloudError as error:
+            if error.status != 404:
+                raise
+
+    def _outputs(self, kind: ResourceKind, resource: str, inputs: Props, deadline: Deadline) -> Props:
+        live = self._cloud.get(resource, deadline)
+        if live is None:
+            raise CloudError(404, f"{resource} was made and then not found", reason="notFound")
+        return {**_kept(kind, inputs), **kind.live(live)}
+
+
+class _Partly:
+    """Marks what fails inside as the failure of a step of which something was done already."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, CloudError):
+            error.partial = True
+
+
+_PLACES = {"project": "", "zone": "", "location": ""}
+
+
+def _kept(kind: ResourceKind, inputs: Props) -> Props:
+    """What the cloud does not give back and only the program knows."""
+    return {name: inputs[name] for name in kind.opaque | kind.fixed if name in inputs}

@@ -1,0 +1,1 @@
+"""The engine that drives the Pulumi CLI through the automation API."""

@@ -1,0 +1,282 @@
+"""The engine that drives Pulumi's CLI: one process for a change, one writer at a time, recovery after a crash."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pulumi import RunError
+from pulumi.automation.errors import CommandError, ConcurrentUpdateError
+
+from spillway.adapters.engine.exclusive_calls import ExclusiveCalls, engine_lock, unusable
+from spillway.adapters.engine.language import quiet_pulumi
+from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline
+from spillway.adapters.engine.provider.standin import StandInProvider
+from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
+from spillway.adapters.engine.pulumi_cli.events import Events
+from spillway.adapters.engine.pulumi_cli.locks import Locked, locks_told, unlock
+from spillway.adapters.engine.pulumi_cli.stack_recovery import recover_stack
+from spillway.adapters.engine.pulumi_cli.workspace import LeanStack, Workspace, prune
+from spillway.adapters.engine.verdicts import (
+    applied,
+    cloud_error,
+    flatten,
+    is_conflict,
+    is_taken,
+    not_begun,
+    shorten,
+)
+from spillway.adapters.files import write_atomically
+from spillway.core.values.overlay import Overlay
+from spillway.errors import SpillwayError, TemporaryError
+from spillway.ports import Applied, Outcome, Preview
+
+Program = Callable[[], None]
+Problem = CloudError | SpillwayError
+_RAISED = (CommandError, EngineDeadline, OSError, RuntimeError)
+"""What the automation API raises for a CLI that failed, hung or is gone."""
+
+
+class CliEngine:
+    """`ports.Deployer` over the CLI and the real plugin."""
+
+    kind = "cli+plugin"
+
+    def __init__(self, program: Callable[[Overlay], Program], workspace: Workspace) -> None:
+        """`program` makes the Pulumi program of an overlay."""
+        self._program = program
+        self._workspace = workspace
+        self._calls = ExclusiveCalls(self._free)
+        self._ready: tuple[Command, LeanStack] | None = None
+        self._cloud: Cloud | None = None
+        self._doubtful = False
+        """True after a run whose end was not seen: the state must be looked at before the next."""
+        self._stale = False
+        """True after a recovery that changed the state: the next run must read the cloud first."""
+
+    def close(self) -> None:
+        """Interrupt what runs, and close the connections once nothing does. Does not wait."""
+        self._calls.close()
+        ready = self._ready
+        if ready is not None:
+            ready[0].interrupt()
+
+    def preview(self, overlay: Overlay) -> Preview:
+        """What `build` would change; reads the cloud, and leaves both it and the state as they are.
+
+        Raises:
+            SpillwayError: the engine cannot tell.
+        """
+        with self._alone() as (command, stack):
+            self._workspace.ownership.check()
+            command.allow(self._workspace.deadline)
+            events = Events()
+            problem = self._call(
+                events,
+                lambda program: stack.preview(
+                    program=program, on_event=events.on_event, refresh=True, **self._options()
+                ),
+                self._program(overlay),
+            )
+            if problem is not None:
+                raise TemporaryError(f"the preview stopped: {shorten(str(problem))}")
+            return Preview(changes=tuple(events.changes), same=events.same)
+
+    def build(self, overlay: Overlay) -> Applied:
+        """Make the load balancer what (config, overlay) say, after reading what stands."""
+        return self._up(overlay, look=True)
+
+    def apply(self, overlay: Overlay) -> Applied:
+        """The same by what is remembered."""
+        return self._up(overlay, look=False)
+
+    def _up(self, overlay: Overlay, *, look: bool) -> Applied:
+        ownership = self._workspace.ownership
+
+        def up(stack: LeanStack, events: Events, *, refresh: bool) -> Problem | None:
+            ownership.claim()
+            return self._call(
+                events,
+                lambda program: stack.up(
+                    program=program,
+                    on_event=events.on_event,
+                    refresh=refresh or look or None,
+                    **self._options(),
+                ),
+                self._program(overlay),
+            )
+
+        done = ownership.settle(self._mutate(up))
+        if done.outcome in {Outcome.DONE, Outcome.UNCHANGED}:
+            # All that is declared is in the state by now: no create is orphaned any more.
+            self._workspace.orphans.keep([])
+        return done
+
+    def destroy(self) -> Applied:
+        """Remove all that this stack has made."""
+
+        def down(stack: LeanStack, events: Events, *, refresh: bool) -> Problem | None:
+            self._workspace.ownership.check()
+            return self._call(
+                events,
+                lambda program: stack.destroy(
+                    program=program, on_event=events.on_event, refresh=refresh or None, **self._options()
+                ),
+                lambda: None,
+            )
+
+        done = self._mutate(down)
+        if done.outcome in {Outcome.DONE, Outcome.UNCHANGED}:
+            self._keep_outputs({})
+            self._workspace.ownership.free()
+        return done
+
+    def recover(self) -> str | None:
+        """Clear locks of dead processes and close pending operations; a sentence if something was done."""
+        try:
+            with self._alone() as (command, stack):
+                command.allow(self._workspace.deadline)
+                return self._recover(stack)
+        except (CloudError, SpillwayError, *_RAISED) as error:
+            self._doubtful = True
+            return f"recovery stopped and is tried again with the next change: {shorten(str(error))}"
+
+    def outputs(self) -> dict[str, str]:
+        """Outputs of the last successful `apply`."""
+        try:
+            kept = json.loads((self._workspace.folder / "outputs.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {str(name): str(value) for name, value in kept.items()}
+
+    def _mutate(self, act: Callable[..., Problem | None]) -> Applied:
+        """One change: recover, attempt, clear what stands in the way and attempt again, classify."""
+        begun = time.monotonic()
+        try:
+            with self._alone() as (command, stack):
+                processes = command.processes
+                command.allow(self._workspace.deadline)
+                foreign = False
+                # 1. Close what an earlier run has left open. The attempt reads the cloud first if that changed the state.
+                if self._doubtful:
+                    self._recover(stack)
+                refreshed = self._stale
+                events = Events()
+                problem = act(stack, events, refresh=refreshed)
+                # 2. A dead run holds the lock: clear it, close what that run has left open, attempt again.
+                if isinstance(problem, Locked):
+                    unlock(stack, problem.locks)
+                    self._recover(stack)
+                    refreshed, problem = True, act(stack, events, refresh=True)
+                # 3. A dead run's create arrived after recovery had looked for it: adopt it, attempt again.
+                if is_taken(problem) and self._recover(stack) is not None:
+                    refreshed = True
+                    events.errors.clear()
+                    problem = act(stack, events, refresh=True)
+                # 4. Somebody else wrote: take what is there as the new truth, attempt once more.
+                if is_conflict(problem):
+                    refreshed = foreign = True
+                    events.errors.clear()
+                    problem = act(stack, events, refresh=True)
+                # 5. Keep what the next call must know.
+                self._doubtful = isinstance(problem, CloudError) and problem.doubtful
+                self._stale = self._stale and problem is not None
+                if problem is None:
+                    self._keep_outputs(events.outputs)
+                if self._workspace.state is not None and events.changes:
+                    prune(self._workspace.state, stack.name)
+                return applied(
+                    events.changes,
+                    problem,
+                    begun,
+                    outputs=tuple(sorted(self.outputs().items())),
+                    processes=command.processes - processes,
+                    refreshed=refreshed,
+                    foreign=foreign,
+                )
+        except (CloudError, SpillwayError, *_RAISED) as error:
+            return not_begun(error, begun)
+
+    def _call(self, events: Events, act: Callable[[Program], Any], program: Program) -> Problem | None:
+        """Run one engine call; what went wrong, or None."""
+        raised: list[SpillwayError] = []
+
+        def guarded() -> None:
+            try:
+                program()
+            except SpillwayError as error:
+                raised.append(error)
+                # A program that merely ended early would have everything else deleted.
+                raise RunError(str(error)) from error
+
+        try:
+            with quiet_pulumi():
+                act(guarded)
+        except EngineDeadline as error:
+            return CloudTimeout(str(error))
+        except ConcurrentUpdateError as error:
+            return Locked(locks_told(str(error)))
+        except _RAISED as error:
+            text = "\n".join([*events.errors, str(error)])
+            return (
+                next(iter(raised), None)
+                or cloud_error(text)
+                or TemporaryError(shorten(_essence(events, error)))
+            )
+        return None
+
+    def _recover(self, stack: LeanStack) -> str | None:
+        workspace, provider = self._workspace, StandInProvider(self._client())
+        deadline = Deadline(workspace.deadline)
+        done = recover_stack(stack, workspace.state, workspace.orphans, provider, deadline)
+        self._doubtful = False
+        self._stale = self._stale or done is not None
+        return done
+
+    def _client(self) -> Cloud:
+        if self._cloud is None:
+            endpoint = self._workspace.endpoint
+            self._cloud = Cloud.google() if endpoint is None else Cloud.sandbox(endpoint)
+        return self._cloud
+
+    def _keep_outputs(self, outputs: dict[str, Any]) -> None:
+        document = json.dumps(dict(flatten(outputs)), indent=1)
+        write_atomically(self._workspace.folder / "outputs.json", document.encode())
+
+    def _options(self) -> dict[str, Any]:
+        parallel = self._workspace.config.daemon.engine.parallel
+        return {"parallel": parallel, "color": "never", "suppress_progress": True}
+
+    @contextmanager
+    def _alone(self) -> Iterator[tuple[Command, LeanStack]]:
+        """One call at a time, in this process and among all that share the folder."""
+        deadline = self._workspace.deadline
+        with self._calls.exclusive(deadline):
+            try:
+                self._workspace.prepare()
+            except OSError as error:
+                raise unusable(self._workspace.folder, error) from error
+            with engine_lock(self._workspace.folder / "lock", deadline):
+                if self._ready is None:
+                    self._ready = self._start()
+                if self._calls.closed:
+                    self._ready[0].interrupt()
+                yield self._ready
+
+    def _free(self) -> None:
+        cloud, self._cloud = self._cloud, None
+        if cloud is not None:
+            cloud.close()
+
+    def _start(self) -> tuple[Command, LeanStack]:
+        command = self._workspace.command()
+        command.allow(self._workspace.deadline)
+        return command, self._workspace.stack(command)
+
+
+def _essence(events: Events, error: Exception) -> str:
+    """The engine's own words, not the whole of its output."""
+    return "; ".join(events.errors) or str(error)

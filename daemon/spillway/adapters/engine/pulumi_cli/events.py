@@ -1,0 +1,100 @@
+"""What an engine run tells while it runs: changes, errors, the stack's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi.automation.events import EngineEvent, OpType, StepEventMetadata
+
+from spillway.adapters.engine.describe import SECRET, describe, describe_new
+from spillway.adapters.engine.provider.diff import Difference, DiffKind, compare
+from spillway.adapters.engine.provider.kinds import Props
+from spillway.adapters.engine.provider.standin import KINDS, words_for
+from spillway.adapters.engine.provider.wire import is_secret
+from spillway.ports import PreviewedChange
+
+_STACK = "pulumi:pulumi:Stack"
+_NOTES = "__defaults"
+_OPERATIONS = {
+    OpType.CREATE: "create",
+    OpType.UPDATE: "update",
+    OpType.DELETE: "delete",
+    OpType.REPLACE: "replace",
+}
+"""Steps that people count; a replacement also has steps of its own for the new and the old."""
+
+
+class Events:
+    """Collects; called from another thread. Never raises: an error in a callback would be swallowed unseen."""
+
+    def __init__(self) -> None:
+        self.changes: list[PreviewedChange] = []
+        self.errors: list[str] = []
+        self.outputs: Props = {}
+        self.same = 0
+        self._finished: set[str] = set()
+
+    def on_event(self, event: EngineEvent) -> None:
+        """One event of the engine."""
+        if event.diagnostic_event is not None and event.diagnostic_event.severity == "error":
+            self.errors.append(event.diagnostic_event.message)
+        if event.resource_pre_event is not None and event.resource_pre_event.planning:
+            self._step(event.resource_pre_event.metadata)
+        if event.res_outputs_event is not None:
+            metadata = event.res_outputs_event.metadata
+            if metadata.type == _STACK:
+                self._stack(metadata)
+            elif not event.res_outputs_event.planning:
+                self._step(metadata)
+
+    def _stack(self, metadata: StepEventMetadata) -> None:
+        if metadata.new is not None and isinstance(metadata.new.outputs, Mapping):
+            self.outputs = dict(metadata.new.outputs)
+
+    def _step(self, metadata: StepEventMetadata) -> None:
+        if metadata.type.startswith("pulumi:") or f"{metadata.op} {metadata.urn}" in self._finished:
+            return
+        self._finished.add(f"{metadata.op} {metadata.urn}")
+        if metadata.op == OpType.SAME:
+            self.same += 1
+        if metadata.op in _OPERATIONS:
+            self.changes.append(
+                PreviewedChange(
+                    operation=_OPERATIONS[metadata.op],
+                    kind=words_for(metadata.type),
+                    name=metadata.urn.rsplit("::", 1)[-1],
+                    details=_details(metadata),
+                )
+            )
+
+
+def _details(metadata: StepEventMetadata) -> tuple[str, ...]:
+    if metadata.op == OpType.CREATE and metadata.new is not None:
+        return describe_new(_props(metadata.new.inputs))
+    if metadata.op not in {OpType.UPDATE, OpType.REPLACE} or metadata.old is None or metadata.new is None:
+        return ()
+    kind = KINDS.get(metadata.type)
+    if kind is None:
+        return tuple(metadata.diffs or ())
+    old_inputs, old, new = (
+        _props(part) for part in (metadata.old.inputs, metadata.old.outputs, metadata.new.inputs)
+    )
+    # Two secrets look alike here; which of them changed, the engine alone knows.
+    unlike = tuple(
+        Difference(name, DiffKind.UPDATE) for name in metadata.diffs or () if new.get(name) == SECRET
+    )
+    return describe((*compare(kind, old_inputs, old, new).differences, *unlike), old, new)
+
+
+def _props(value: Any) -> Props:
+    return _plain(value) if isinstance(value, Mapping) else {}
+
+
+def _plain(value: Any) -> Any:
+    """`value` without secrets and without the plugin's notes, at any depth, about which of its parts are defaults."""
+    if is_secret(value):
+        return SECRET
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items() if name != _NOTES}
+    return [_plain(part) for part in value] if isinstance(value, list) else value

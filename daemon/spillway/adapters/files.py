@@ -1,0 +1,101 @@
+"""Files that survive crashes: written whole, beside the old one, then renamed over it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from spillway.errors import TemporaryError
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Replace the file at `path`; after a crash at any point either the old or the new content is there, never a mixture.
+
+    Args:
+        path: the file; its folder is there.
+        content: all of it.
+        mode: permission bits of the new file, less the process's umask.
+
+    Raises:
+        OSError: the disk does not take it; the old content stands.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        # 1. The new content, beside the old one and on the disk before anything points to it.
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # 2. One rename, which the file system does whole or not at all.
+        fresh.replace(path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
+    # 3. The rename itself is on the disk when its folder is.
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class FileStore:
+    """What the control loop must not forget, as bytes in `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        except OSError as error:
+            raise TemporaryError(
+                f"{path.parent} cannot be made: {error}",
+                remedy="Set daemon.state_dir to a folder that this user may write.",
+            ) from error
+
+    def load(self) -> bytes | None:
+        """What was saved last, or None where nothing was.
+
+        Raises:
+            TemporaryError: the file is there and cannot be read.
+        """
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise TemporaryError(
+                f"{self._path} cannot be read: {error}", remedy="Check owner and mode of daemon.state_dir."
+            ) from error
+
+    def save(self, content: bytes) -> None:
+        """Replace the content; after a crash at any point either the old or the new one is there, never a mixture.
+
+        Raises:
+            TemporaryError: the disk does not take it; the old content stands.
+        """
+        try:
+            write_atomically(self._path, content, mode=0o640)
+        except OSError as error:
+            raise TemporaryError(
+                f"{self._path} cannot be written: {error}",
+                remedy="Free space on the disk of daemon.state_dir.",
+            ) from error
+
+    def set_aside(self) -> str:
+        """Move a file that nobody can read out of the way, keeping it for whoever wants to know why; its new name."""
+        number = 1
+        while (aside := self._path.with_name(f"{self._path.name}.unreadable-{number}")).exists():
+            number += 1
+        self._path.replace(aside)
+        return str(aside)

@@ -1,0 +1,215 @@
+"""What the daemon shows: the last report, the decisions before it, and the /status document made of them."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from math import isfinite
+from typing import Any
+
+from spillway import __version__
+from spillway.adapters.history import History
+from spillway.control.report import Pass, TickReport
+from spillway.core.values.decision import Move, Refusal, ServiceAssessment
+from spillway.core.values.policy import Policy
+
+SCHEMA = 1
+"""Version of /status; raised when a field changes its meaning or disappears."""
+
+DECISIONS = 60
+"""Passes that are remembered for the page."""
+
+_DIGITS = re.compile(r"\d[\d.,]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What does not change while the daemon runs."""
+
+    name: str
+    project: str
+    cloud: str
+    engine: str
+    speed: float
+    """The world's seconds in one real second; 1 in production."""
+    tick: float
+    """The world's seconds between ticks."""
+
+
+class StatusDocument:
+    """Keeps what the exporter shows. Written by the thread of the loop, read by the thread of the web server.
+
+    Args:
+        about: the daemon's fixed facts.
+        policies: policy of each service, by service name, as it is in force now.
+        now: the world's UTC seconds.
+    """
+
+    def __init__(
+        self, about: About, *, policies: Callable[[], Mapping[str, Policy]], now: Callable[[], float]
+    ) -> None:
+        self.about = about
+        self.history = History()
+        self._policies = policies
+        self._now = now
+        self._lock = threading.Lock()
+        self._last: TickReport | None = None
+        self._ticked_at = 0.0
+        self._shape = ""
+        self._decisions: deque[dict[str, Any]] = deque(maxlen=DECISIONS)
+
+    def report(self, report: TickReport) -> None:
+        """Take in one finished pass."""
+        with self._lock:
+            self._last = report
+            if report.kind is Pass.TICK:
+                self._ticked_at = report.at
+                self.history.add(report)
+            self._remember(report)
+
+    def last(self) -> TickReport | None:
+        """The last report, or None before the first."""
+        with self._lock:
+            return self._last
+
+    def ticked_at(self) -> float:
+        """The world's UTC time of the last finished tick; 0 before the first."""
+        with self._lock:
+            return self._ticked_at
+
+    def history_document(self) -> dict[str, Any]:
+        """The document of /history."""
+        with self._lock:
+            return self.history.document()
+
+    def status(self, *, ready: bool, healthy: bool, missed: int) -> dict[str, Any]:
+        """The document of /status; docs/operations.md explains its fields."""
+        with self._lock:
+            last, decisions = self._last, list(self._decisions)
+        about = self.about
+        document: dict[str, Any] = {
+            "schema": SCHEMA,
+            "version": __version__,
+            "name": about.name,
+            "project": about.project,
+            "cloud": about.cloud,
+            "engine": about.engine,
+            "speed": about.speed,
+            "tick_seconds": about.tick,
+            "now": self._now(),
+            "ready": ready,
+            "healthy": healthy,
+            "missed_ticks": missed,
+            "tick": 0,
+            "at": None,
+            "sentence": "Starting: the first tick is not done yet.",
+            "address": None,
+            "outputs": {},
+            "alarms": [],
+            "problems": [],
+            "services": [],
+            "decisions": decisions,
+        }
+        if last is None:
+            return document
+        policies = self._policies()
+        modes = dict(last.modes)
+        return document | {
+            "tick": last.number,
+            "at": last.at,
+            "sentence": last.sentence,
+            "address": last.address,
+            "outputs": dict(last.outputs),
+            "alarms": [
+                {"service": s.service, **plain(alarm)} for s in last.assessments for alarm in s.alarms
+            ],
+            "problems": list(last.snapshot.problems),
+            "services": [
+                _service(s, policies.get(s.service), str(modes.get(s.service, "observe")))
+                for s in last.assessments
+            ],
+        }
+
+    def _remember(self, report: TickReport) -> None:
+        """Keep what a person would want to read again; quiet passes that say the same in other numbers are one entry."""
+        newest = self._decisions[0] if self._decisions else None
+        eventful = bool(report.moves or report.applied is not None or report.verdicts)
+        shape = _DIGITS.sub("#", report.sentence)
+        if newest is not None and not eventful and not newest["moves"] and shape == self._shape:
+            fresh = {"sentence": report.sentence, "last_at": report.at, "times": newest["times"] + 1}
+            self._decisions[0] = {**newest, **fresh}
+            return
+        self._shape = shape
+        self._decisions.appendleft(
+            {
+                "tick": report.number,
+                "kind": report.kind.value,
+                "at": report.at,
+                "last_at": report.at,
+                "times": 1,
+                "sentence": report.sentence,
+                "moves": [_move(move) for move in report.moves],
+                "advice": [_move(move) for move in report.advice],
+                "refusals": [_refusal(refusal) for refusal in report.refusals],
+                "verdicts": [verdict.sentence for verdict in report.verdicts],
+                "applied": None
+                if report.applied is None
+                else {
+                    "outcome": report.applied.outcome.value,
+                    "sentence": report.applied.sentence,
+                    "engine_seconds": round(report.applied.engine_seconds, 3),
+                },
+            }
+        )
+
+
+def _service(assessment: ServiceAssessment, policy: Policy | None, mode: str) -> dict[str, Any]:
+    """One service of /status: the assessment, the mode, and the promise it is measured by."""
+    fields: dict[str, Any] = plain(assessment)
+    slo = plain(policy.slo) if policy is not None else None
+    return {**fields, "mode": mode, "slo": slo}
+
+
+def _move(move: Move) -> dict[str, Any]:
+    fields: dict[str, Any] = plain(move)
+    return fields
+
+
+def _refusal(refusal: Refusal) -> dict[str, Any]:
+    return {
+        "guard": refusal.guard,
+        "service": refusal.move.service,
+        "region": refusal.move.region,
+        "lever": refusal.move.lever.value,
+        "wanted": refusal.move.after,
+        "sentence": refusal.sentence,
+    }
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as objects, enums as their values, tuples as lists; a number that is not finite as null.
+
+    Raises:
+        TypeError: something that has no JSON.
+    """
+    if value is None or isinstance(value, str | int):
+        return value.value if isinstance(value, Enum) else value
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: plain(getattr(value, name)) for name in _names(type(value))}
+    raise TypeError(f"{type(value).__name__} has no JSON")

@@ -1,0 +1,158 @@
+"""Writes of the loop: intent on the disk, then the write, then what became of it.
+
+The intent is durable before a write and leaves the disk when the outcome is known, so a crash at any point is the same
+as a write of unknown outcome: the next pass looks before it decides, and nothing is done twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from spillway.control.memory import Intent, Keeper, Kept
+from spillway.control.records import event_record, intent_record
+from spillway.control.timing import Backoff, Progress
+from spillway.core import loop
+from spillway.core.values.decision import Plan
+from spillway.core.values.overlay import Overlay
+from spillway.errors import SpillwayError
+from spillway.ports import Applied, Deployer, Journal, Outcome
+
+_log = logging.getLogger(__name__)
+
+GOOD = frozenset({Outcome.DONE, Outcome.UNCHANGED})
+"""Outcomes after which the cloud is as the plan says."""
+
+
+class Writer:
+    """Carries out plans and keeps what must survive.
+
+    Args:
+        journal: the record.
+        keeper: what survives.
+        progress: marks for liveness.
+        now: the world's UTC seconds.
+    """
+
+    def __init__(
+        self, *, journal: Journal, keeper: Keeper, progress: Progress, now: Callable[[], float]
+    ) -> None:
+        self.kept = Kept()
+        self._journal = journal
+        self._keeper = keeper
+        self._progress = progress
+        self._now = now
+        self._backoff = Backoff()
+        self._repair = False
+
+    def restore(self) -> str:
+        """Read what survived; a sentence about it. An open intent becomes a write of unknown outcome.
+
+        Raises:
+            SpillwayError: the state folder cannot be read.
+        """
+        self.kept, sentence = self._keeper.restore()
+        intent = self.kept.intent
+        if intent is not None:
+            memory = loop.confirm(self.kept.memory, intent.plan, outcome_done=False, at=intent.at)
+            self.kept = replace(self.kept, memory=memory, intent=None)
+            self._repair = True
+            sentence += (
+                " The last process ended in the middle of a write: what became of it is looked up first."
+            )
+        return sentence
+
+    def write(self, deployer: Deployer, plan: Plan, at: float) -> Applied | None:
+        """Carry out a plan of the core, decided at UTC second `at`.
+
+        Returns:
+            None where writes have failed lately and the next try is not due.
+        """
+        if self._backoff.waiting(at, urgent=any(move.urgent for move in plan.moves)) > 0:
+            self._settle(plan, at, done=False)
+            return None
+        lost = self._intend(plan, at)
+        if lost is not None:
+            self._settle(plan, at, done=False)  # the cloud was not asked, so the next tick may try again
+            return lost
+        applied = self._carry_out(deployer, deployer.apply, plan, at)
+        done = applied.outcome in GOOD
+        if done:
+            self._backoff.done()
+            self.kept = replace(self.kept, overlay=plan.overlay, outputs=applied.outputs or self.kept.outputs)
+        else:
+            self._backoff.failed(at)
+        self._settle(plan, self._now(), done=done)
+        return applied
+
+    def build(self, deployer: Deployer, plan: Plan, at: float, digest: str) -> Applied:
+        """Build all that (config, overlay) say; `digest` names the configuration."""
+        self.kept = replace(self.kept, provisioned="")
+        applied = self._intend(plan, at) or self._carry_out(deployer, deployer.build, plan, at)
+        self.kept = replace(self.kept, intent=None)
+        if applied.outcome in GOOD:
+            self.kept = replace(self.kept, overlay=plan.overlay, outputs=applied.outputs, provisioned=digest)
+        self.save()
+        return applied
+
+    def waiting(self, at: float) -> str:
+        """A sentence about why nothing is written at the moment; empty where there is no reason."""
+        wait = self._backoff.waiting(at)
+        return (
+            f"Not written: the last {self._backoff.failures} write(s) did not work; the next try is in {wait:.0f} s."
+            if wait
+            else ""
+        )
+
+    def save(self) -> None:
+        """Put what is kept on the disk; where that does not work, say so and go on: the next pass tries again."""
+        try:
+            self._keeper.save(self.kept)
+        except SpillwayError as error:
+            _log.error("%s %s", error, error.remedy)
+
+    def note(self, kind: str, at: float, sentence: str, **details: object) -> None:
+        """Write an event to the journal, or say why that does not work."""
+        self.record(event_record(kind, at, sentence, **details))
+
+    def record(self, record: dict[str, object]) -> None:
+        """Append to the journal; a full disk must not stop the loop from seeing and saying."""
+        try:
+            self._journal.append(record)
+        except SpillwayError as error:
+            _log.error("%s %s", error, error.remedy)
+
+    def _carry_out(
+        self, deployer: Deployer, act: Callable[[Overlay], Applied], plan: Plan, at: float
+    ) -> Applied:
+        """Repair where the call before ended badly, write. The intent is on the disk."""
+        self._progress.writing(under_way=True)
+        try:
+            if self._repair:
+                self.note("recover", at, deployer.recover() or "nothing was left to repair")
+                self._repair = False
+            applied = act(plan.overlay)
+        finally:
+            self._progress.writing(under_way=False)
+        self._repair = applied.outcome in {Outcome.UNKNOWN, Outcome.FAILED}
+        return applied
+
+    def _intend(self, plan: Plan, at: float) -> Applied | None:
+        """Put the intent on the disk; why nothing may be written, where that does not work."""
+        intended = replace(self.kept, intent=Intent(plan=plan, at=at), saved_at=at)
+        try:
+            self._journal.append(intent_record(self.kept.tick, at, plan))
+            self._keeper.save(intended)
+        except SpillwayError as error:
+            return Applied(
+                outcome=Outcome.REFUSED,
+                sentence=f"not written, because the intent could not be kept: {error}",
+            )
+        self.kept = intended
+        return None
+
+    def _settle(self, plan: Plan, at: float, *, done: bool) -> None:
+        """Tell the core what became of its plan. Where it is not surely done, the next listing tells the rest."""
+        memory = loop.confirm(self.kept.memory, plan, outcome_done=done, at=at)
+        self.kept = replace(self.kept, memory=memory, intent=None)
