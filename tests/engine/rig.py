@@ -137,7 +137,11 @@ def main() -> int:
         case ["cancel", *_]:
             lock_file().unlink(missing_ok=True)
         case ["stack", "export", *_]:
-            print(json.dumps({"version": 3, "deployment": {"resources": []}}))
+            file = state_folder() / "exported.json"
+            empty = json.dumps({"version": 3, "deployment": {"resources": []}})
+            print(file.read_text() if file.exists() else empty)
+        case ["stack", "import", *_]:
+            (state_folder() / "exported.json").write_text(Path(option("--file")).read_text())
     return 0
 
 

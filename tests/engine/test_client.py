@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.engine.bench_config import config, overlay
@@ -105,6 +106,35 @@ def test_locks(engine: Deployer, cloud: TinyCloud, tmp_path: Path, alive: bool) 
     else:
         assert applied.outcome is Outcome.DONE, applied.sentence
         assert applied.refreshed
+
+
+def test_recovery_adopts_what_a_killed_create_has_made(
+    engine: Deployer, cloud: TinyCloud, tmp_path: Path
+) -> None:
+    engine.apply(overlay())
+    state = tmp_path / "engine/pulumi/state"
+    token = "gcp:compute/globalAddress:GlobalAddress"
+
+    def opened(name: str) -> dict[str, Any]:
+        urn = f"urn:pulumi:main::spillway::{token}::{name}"
+        resource = {"urn": urn, "type": token, "inputs": {"name": name, "project": "demo-project"}}
+        return {"type": "creating", "resource": resource}
+
+    pending = [opened("lb-address"), opened("lb-late")]
+    deployment = {"resources": [], "pending_operations": pending}
+    (state / "exported.json").write_text(json.dumps({"version": 3, "deployment": deployment}))
+    assert engine.recover() == (
+        "closed 2 operation(s) that a crash had left open: address lb-address had been made and is adopted;"
+        " address lb-late is not there so far"
+    )
+    kept = json.loads((state / "exported.json").read_text())["deployment"]
+    assert "pending_operations" not in kept
+    assert [one["id"] for one in kept["resources"]] == ["projects/demo-project/global/addresses/lb-address"]
+    assert engine.recover() is None
+    applied = engine.apply(overlay())
+    assert applied.outcome is Outcome.UNCHANGED, applied.sentence
+    assert applied.refreshed, "a refresh follows a recovery"
+    assert not engine.apply(overlay()).refreshed
 
 
 def test_a_child_that_ignores_signals_is_killed_with_its_children(
