@@ -14,7 +14,7 @@ from spillway.core.model.service import Picture
 from spillway.core.values.decision import Change, Reason
 from spillway.core.values.orders import Holds
 from spillway.core.values.policy import Timing
-from spillway.core.values.state import Estimate
+from spillway.core.values.state import Estimate, FailureTrack
 
 
 def start_of(picture: Picture, panic: Reason | None = None) -> Situation:
@@ -128,7 +128,7 @@ FRESH = TIMING.visibility_delay + 2.0 * TIMING.sample_period
 def judged(age: float, bad_minutes: int, change: Change | None = None) -> str | None:
     """The code of the objection to `change`, a cut of a by default, in a picture of this age."""
     regions = (area("a", capacity=60.0), area("b"))
-    known: dict[str, Any] = {"estimate": Estimate(bad_minutes=bad_minutes)}
+    known: dict[str, Any] = {"estimate": Estimate(failures=FailureTrack(bad_minutes=bad_minutes))}
     picture = picture_of(regions, {"a": 90.0}, memories={"a": known}, age=age)
     ruling = fresh(change or change_of("a", 1.0, 0.54), start_of(picture))
     return None if ruling is None else ruling.why.code

@@ -17,7 +17,7 @@ from spillway.core.model.service import Picture
 from spillway.core.values.orders import Holds
 from spillway.core.values.policy import Rhythm
 from spillway.core.values.snapshot import Absence
-from spillway.core.values.state import Estimate, OriginMemory
+from spillway.core.values.state import Estimate, FailureTrack, OriginMemory
 
 UP_STEP = Rhythm().up_step
 
@@ -34,7 +34,7 @@ def rising(
 
 
 def closed(hope: float, **memory: Any) -> Picture:
-    known = {"empty_since": AT - 1800.0, "estimate": Estimate(slow=0.9), **memory}
+    known = {"empty_since": AT - 1800.0, "estimate": Estimate(failures=FailureTrack(slow=0.9)), **memory}
     picture = rising(memory=known, scaler=0.0, bad=0.9 * (1.0 - hope), reopens=hope, fresh=False)
     first, *others = picture.facts
     silent = replace(first, window=Blind(absence=Absence.NO_SERIES, why="closed"))
@@ -73,7 +73,9 @@ def test_a_closed_region_is_opened_by_a_step_once_it_is_as_likely_well_as_not() 
 
 def test_a_closed_region_that_is_seen_to_be_well_is_opened_whatever_time_has_passed() -> None:
     """Other services on its groups show it, or it was not closed for being bad."""
-    assert raised(closed(0.1, estimate=Estimate(slow=0.0))) == {"a": pytest.approx(UP_STEP)}
+    assert raised(closed(0.1, estimate=Estimate(failures=FailureTrack(slow=0.0)))) == {
+        "a": pytest.approx(UP_STEP)
+    }
 
 
 @pytest.mark.parametrize(

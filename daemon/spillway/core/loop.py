@@ -17,11 +17,12 @@ from spillway.core.decide.optimise import Decision, decide_ceilings
 from spillway.core.decide.overrides import dead_drains, edit_reverts, operator_changes
 from spillway.core.decide.posture import posture_change
 from spillway.core.decide.verify import bad_share, review
-from spillway.core.estimate.backend import Facts, facts_of, is_known, remember, without_moved
-from spillway.core.estimate.dwell import hold_after
+from spillway.core.estimate.backend import Facts, facts_of, is_known, remember
+from spillway.core.estimate.departed import drop_departed_traffic
+from spillway.core.estimate.dwell import backoff_after
 from spillway.core.estimate.failover import posture_set
 from spillway.core.estimate.origins import update_origins
-from spillway.core.estimate.shared import Neighbours
+from spillway.core.estimate.shared import SharedBackends
 from spillway.core.explain.assessment import assess, failing, panic_of
 from spillway.core.explain.reasons import reason
 from spillway.core.explain.sentence import Candidate, StepResult, tell
@@ -72,7 +73,7 @@ def passage(
     memory: ServiceMemory,
     at: float,
     holds: Holds,
-    neighbours: Neighbours,
+    neighbours: SharedBackends,
     *,
     only_dead: bool,
 ) -> Part:
@@ -126,9 +127,9 @@ def _left(picture: Picture, changes: Sequence[Change]) -> ServiceMemory:
     memory = picture.memory
     writes = tuple([w for w in memory.writes if picture.at - w < HOUR])
     ahead = _ahead(changes, picture)
-    if not changes and not memory.proposed and writes == memory.writes and ahead == memory.ahead:
+    if not changes and not memory.proposed and writes == memory.writes and ahead == memory.expected_load:
         return memory
-    return replace(memory, proposed=_proposed(changes, picture), writes=writes, ahead=ahead)
+    return replace(memory, proposed=_proposed(changes, picture), writes=writes, expected_load=ahead)
 
 
 def _ahead(changes: Sequence[Change], picture: Picture) -> tuple[tuple[RegionName, float], ...]:
@@ -153,7 +154,7 @@ def _facts(
     memory: ServiceMemory,
     at: float,
     holds: Holds,
-    neighbours: Neighbours,
+    neighbours: SharedBackends,
 ) -> tuple[Facts, ...]:
     settings = {b.region: b for b in setting.backends}
     views = {b.region: b for b in view.backends}
@@ -172,16 +173,16 @@ def _facts(
             policy,
             at,
             neighbours.minutes(service.name, name),
-            neighbours.load(service.name, name, policy.timing.sample_period),
+            neighbours.load_from_peers(service.name, name, policy.timing.sample_period),
             newest_end,
         )
-        held = at < ours.held_until or (
+        held = at < ours.edit_grace_until or (
             bool(holds.items)
             and holds.find(service.name, name, HoldKind.HOLD, HoldKind.PIN, HoldKind.DRAIN) is not None
         )
         after = settle(remember(facts, policy, at), held=held, empty_for=policy.membership.drain_wait, at=at)
         found.append(facts if after is facts.memory else replace(facts, memory=after))
-    return tuple(without_moved(found, memory.origins, newest_end))
+    return tuple(drop_departed_traffic(found, memory.origins, newest_end))
 
 
 def _wanted(
@@ -278,7 +279,7 @@ def _proposed(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]
         if change.region is not None:
             takes = model.regions[model.index(change.region)].takes
             ours = picture.memory.backend(change.region)
-            hold = hold_after(ours, picture.policy.rhythm, picture.at, change.after - change.before)
+            hold = backoff_after(ours, picture.policy.rhythm, picture.at, change.after - change.before)
         found.append(
             Flight(
                 move=change.move(),
@@ -293,7 +294,7 @@ def _proposed(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]
                 demand=model.demand,
                 takes=takes,
                 undoes=change.reason.code == "undo",
-                hold=hold,
+                backoff=hold,
                 member=change.member,
                 leaving=change.leaving,
             )
@@ -356,7 +357,7 @@ def _run(
     *,
     only_dead: bool,
 ) -> StepResult:
-    neighbours = Neighbours(fleet, None if only_dead else snapshot, memory)
+    neighbours = SharedBackends(fleet, None if only_dead else snapshot, memory)
     views = {v.service: v for v in snapshot.services}
     settings = {s.service: s for s in overlay.services}
     memories = {s.service: s for s in memory.services}
@@ -456,7 +457,7 @@ def _make(memory: ServiceMemory, flight: Flight, at: float) -> ServiceMemory:
         member=flight.member,
         scaler=flight.after,
         at=at,
-        hold=flight.hold,
+        hold=flight.backoff,
         leaving=flight.leaving,
     )
     return memory.with_backend(ours)

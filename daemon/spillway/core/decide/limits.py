@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from spillway.core.decide.reopen import may_sink
 from spillway.core.decide.verify import PATIENCE, SHOWS, arrived
-from spillway.core.estimate.dwell import rest_of
+from spillway.core.estimate.dwell import required_dwell
 from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import (
@@ -249,7 +249,7 @@ def _late(change: Change, now: Situation, age: float) -> Ruling | None:
     if late <= 0.0 or change.ahead or change.reason.code in {"make-room", "undo"}:
         return None
     facts = now.picture.fact(change.region or "")
-    lasted = facts.estimate.bad_minutes * timing.sample_period
+    lasted = facts.estimate.failures.bad_minutes * timing.sample_period
     needed = LATE_SHARE * late
     if change.down and lasted >= needed:
         return None
@@ -316,7 +316,7 @@ def outside_edit(change: Change, now: Situation) -> Ruling | None:
     """A person's edit is left alone for one dwell."""
     if change.region is None or change.urgent or change.ordered or change.reason.code == "revert-edit":
         return None
-    if now.picture.at < now.picture.fact(change.region).memory.held_until:
+    if now.picture.at < now.picture.fact(change.region).memory.edit_grace_until:
         return refused(reason("outside-edit", region=change.region))
     return None
 
@@ -337,7 +337,7 @@ def resting(change: Change, now: Situation) -> Ruling | None:
     ago = picture.at - memory.moved_at
     direction = -1 if change.down else 0 if _proven(change, now) else 1
     rhythm, timing = picture.policy.rhythm, picture.policy.timing
-    rest = rest_of(memory, rhythm, timing, picture.at, direction, picture.dead_time)
+    rest = required_dwell(memory, rhythm, timing, picture.at, direction, picture.dead_time)
     if change.lever is Lever.MEMBERSHIP and not change.member:
         rest = 0.0
     if ago < rest and not (change.down and may_sink(picture, picture.fact(change.region))):

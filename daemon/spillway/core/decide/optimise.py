@@ -413,7 +413,7 @@ def bounds_of(picture: Picture, short: float) -> Bounds:
         floor=min(nominal_floor(picture), nominal_of(picture, picture.model.scalers)),
         sure=min(floor_of(picture), sure_of(picture, picture.model.scalers)),
         carries=min(floor_of(picture), effective_of(picture, picture.model.scalers)),
-        measured=any(f.estimate.saturated_rate is not None for f in picture.facts) and _lasting(picture),
+        measured=any(f.estimate.saturation.rate is not None for f in picture.facts) and _lasting(picture),
         tight=short > 0.0 or tight(picture),
         short=short > 0.0,
     )
@@ -428,7 +428,9 @@ def _lasting(picture: Picture) -> bool:
     if any(f.after > f.before and picture.at - f.made_at < shown for f in picture.memory.flights):
         return False
     changes = [
-        f.estimate.shares[-1][0] for f in picture.facts if f.serving and not f.dead and f.estimate.shares[1:]
+        f.estimate.health.changes[-1][0]
+        for f in picture.facts
+        if f.serving and not f.dead and f.estimate.health.changes[1:]
     ]
     return picture.at - max(changes, default=0.0) >= UNSTEADY_SECONDS
 
@@ -475,13 +477,13 @@ def _why(picture: Picture, found: Found, i: int, short: float) -> Reason:
         lost = found.name.removeprefix("give up ").removesuffix(" for the others")
         return reason("sacrifice", short=short, sacrificed=lost, **numbers)
     window, estimate = facts.window, facts.estimate
-    if estimate.quota is not None and found.base.flow.loads[i] > estimate.quota * 0.97:
+    if estimate.quota.rate is not None and found.base.flow.loads[i] > estimate.quota.rate * 0.97:
         refused = window.too_many_ratio if isinstance(window, Window) else 0.0
-        return reason("cap-quota", refused=refused, accepted=estimate.quota, **numbers)
-    if estimate.errors > max(estimate.slow, 0.01):
-        return reason("shed-errors", errors=estimate.errors, **numbers)
-    if estimate.slow > 0.01 and estimate.saturated_rate is None:
-        return reason("shed-slow", slow=estimate.slow, slo=picture.policy.slo.latency, **numbers)
+        return reason("cap-quota", refused=refused, accepted=estimate.quota.rate, **numbers)
+    if estimate.failures.errors > max(estimate.failures.slow, 0.01):
+        return reason("shed-errors", errors=estimate.failures.errors, **numbers)
+    if estimate.failures.slow > 0.01 and estimate.saturation.rate is None:
+        return reason("shed-slow", slow=estimate.failures.slow, slo=picture.policy.slo.latency, **numbers)
     return reason(
         "shed-overload",
         load=found.base.flow.loads[i],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from spillway.core.decide.membership import SURGING, forecast_far
 from spillway.core.estimate.backend import Facts
-from spillway.core.estimate.dwell import rested
+from spillway.core.estimate.dwell import has_dwelt
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import KEEP, capped, hundredths, scaler_for
@@ -57,7 +57,7 @@ LEAST_STEP = 0.05
 def may_move(picture: Picture, facts: Facts, direction: int) -> bool:
     """Whether its rest is over: what the guards would refuse anyway is not planned with. -1 down, 1 up, 0 up as far as proven."""
     policy = picture.policy
-    return picture.at >= facts.memory.held_until and rested(
+    return picture.at >= facts.memory.edit_grace_until and has_dwelt(
         facts.memory, policy.rhythm, policy.timing, picture.at, direction, picture.dead_time
     )
 

@@ -132,7 +132,7 @@ def floor_of(picture: Picture) -> float:
     The last, as holes in the metrics and answers that fail to come look like less demand: clients do not leave by the half
     within a minute, and what cannot be seen is not gone.
     """
-    demand = max(picture.model.demand, picture.model.forecast, picture.memory.usual)
+    demand = max(picture.model.demand, picture.model.forecast, picture.memory.slow_average)
     return SWING * demand * (1.0 + picture.policy.floors.reserve)
 
 
