@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
+from spillway.control.migrate import migrate
 from spillway.core.values.decision import Plan
 from spillway.core.values.orders import Holds
 from spillway.core.values.overlay import Overlay, ServiceSetting
@@ -19,9 +20,6 @@ from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Absence, Missing, Snapshot
 from spillway.core.values.state import ControllerMemory, fresh
 from spillway.core.values.units import ServiceName, legal_scaler
-
-VERSION = 1
-"""Version of the file; one that is newer than this program is set aside, not guessed at."""
 
 
 class Store(Protocol):
@@ -61,7 +59,8 @@ class Intent:
 class Kept:
     """Everything that survives. `overlay` None means that nothing was ever written from this state folder."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
+    """Of the file. An older one is migrated; one that is newer than this program is set aside, not guessed at."""
     tick: int = 0
     saved_at: float = 0.0
     overlay: Overlay | None = None
@@ -114,7 +113,7 @@ class Keeper:
         if content is None:
             return None, ""
         try:
-            return _ADAPTER.validate_json(content), ""
+            return _ADAPTER.validate_json(migrate(content)), ""
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole file"

@@ -20,7 +20,7 @@ from spillway.core.decide.posture import postures, with_posture_timer
 from spillway.core.decide.proposals import Accepted, Context, Proposer, propose, refusal
 from spillway.core.decide.reopen import probes, restores
 from spillway.core.estimate.service import estimate_backends, estimate_demand
-from spillway.core.estimate.shared import Neighbours
+from spillway.core.estimate.shared import SharedBackends
 from spillway.core.explain.assessment import assess, panic_of, verdict_of
 from spillway.core.explain.reasons import reason
 from spillway.core.explain.sentence import quiet_reason, tell
@@ -94,7 +94,7 @@ class Pass:
     at: float
     """UTC seconds of the snapshot."""
     orders: Holds
-    shared: Neighbours
+    shared: SharedBackends
     only_dead: bool
     """True in a health pass."""
 
@@ -229,7 +229,7 @@ def step(
     now = Pass(
         at=snapshot.at,
         orders=orders.active(snapshot.at),
-        shared=Neighbours(fleet, snapshot, memory),
+        shared=SharedBackends(fleet, snapshot, memory),
         only_dead=False,
     )
     return _all_services(fleet, policies, snapshot, (overlay, memory), now)
@@ -254,7 +254,7 @@ def health_step(
     now = Pass(
         at=snapshot.at,
         orders=orders.active(snapshot.at),
-        shared=Neighbours(fleet, None, memory),
+        shared=SharedBackends(fleet, None, memory),
         only_dead=True,
     )
     return _all_services(fleet, policies, snapshot, (overlay, memory), now)

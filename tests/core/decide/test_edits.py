@@ -74,7 +74,7 @@ def test_a_harmless_edit_is_left_alone_for_a_dwell() -> None:
 def lowered(memory: dict[str, Any], *, scaler: float = 0.1, **changes: Any) -> list[tuple[str, float]]:
     """What is wanted back where the neighbour cannot take what a sheds."""
     regions = (area("a", scaler=scaler, **changes), area("b"))
-    edited = {"held_until": AT + 300.0, "before_edit": 1.0, **memory}
+    edited = {"edit_grace_until": AT + 300.0, "before_edit": 1.0, **memory}
     picture = picture_of(regions, {"a": 80.0, "b": 80.0}, memories={"a": edited})
     return [(c.region or "", c.after) for c in proposed(edit_reverts, picture)]
 
@@ -88,7 +88,7 @@ def test_the_way_back_leads_to_the_scaler_before_the_edit() -> None:
     ("memory", "changes"),
     [
         ({"before_edit": None}, {}),
-        ({"held_until": AT}, {}),
+        ({"edit_grace_until": AT}, {}),
         ({"before_edit": 0.1}, {}),
         ({"before_edit": 0.2}, {"scaler": 0.5}),
         ({}, {"dead": True}),
@@ -106,11 +106,11 @@ def test_what_is_no_edit_that_lowered_a_live_region_is_left(
 def test_only_what_makes_many_more_requests_bad_is_put_back(bad: float, back: bool) -> None:
     # all of a's clients go to b, where a share of them fails
     regions = (area("a", scaler=0.0), area("b", bad=bad))
-    picture = picture_of(regions, {"a": 50.0}, memories={"a": {"held_until": AT + 300.0, "before_edit": 1.0}})
+    picture = picture_of(regions, {"a": 50.0}, memories={"a": {"edit_grace_until": AT + 300.0, "before_edit": 1.0}})
     assert bool(proposed(edit_reverts, picture)) is back
 
 
 def test_before_any_demand_is_known_nothing_is_put_back() -> None:
-    edited = {"held_until": AT + 300.0, "before_edit": 1.0}
+    edited = {"edit_grace_until": AT + 300.0, "before_edit": 1.0}
     regions = (area("a", scaler=0.1), area("b"))
     assert proposed(edit_reverts, picture_of(regions, {}, memories={"a": edited})) == []

@@ -25,7 +25,7 @@ def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **me
         replace(f, backend=replace(f.backend, standby=True)) if f.region == "s" else f for f in picture.facts
     )
     origins = tuple(
-        OriginMemory(place="Europe", home=home, level=level, leap=leap if home == "a" else 0.0)
+        OriginMemory(place="Europe", home=home, level=level, onset=leap if home == "a" else 0.0)
         for home, level in demand.items()
     )
     return replace(picture, facts=facts, memory=replace(picture.memory, origins=origins))

@@ -178,7 +178,7 @@ def test_the_first_proposer_is_heard_for_a_region() -> None:
 
 def test_a_refused_change_does_not_keep_others_from_being_heard() -> None:
     held = picture_of(
-        (area("a"), area("b"), area("c")), {"a": 40.0}, memories={"a": {"held_until": AT + 60.0}}
+        (area("a"), area("b"), area("c")), {"a": 40.0}, memories={"a": {"edit_grace_until": AT + 60.0}}
     )
     first, second = change_of("a", 1.0, 0.8), change_of("a", 1.0, 0.6, Purpose.OPERATOR)
     found = propose((wanting(first), wanting(second)), context_of(held))
@@ -312,7 +312,7 @@ PICTURES: list[tuple[str, LimitKind, Callable[[], Context]]] = [
         ),
     ),
     ("resting", LimitKind.DWELL, lambda: context_of(slow({"moved_at": AT - 60.0}))),
-    ("outside-edit", LimitKind.OUTSIDE_EDIT, lambda: context_of(slow({"held_until": AT + 60.0}))),
+    ("outside-edit", LimitKind.OUTSIDE_EDIT, lambda: context_of(slow({"edit_grace_until": AT + 60.0}))),
     ("late-evidence", LimitKind.LATE_EVIDENCE, lambda: context_of(slow(age=600.0))),
     ("panic", LimitKind.PANIC, lambda: context_of(slow(), panic=reason("panic", bad=2, count=2))),
     ("unknown-outcome", LimitKind.UNKNOWN_OUTCOME, lambda: context_of(with_memory(unknown=True))),

@@ -25,14 +25,14 @@ from spillway.core.decide.reopen import (
     probes,
     restores,
 )
-from spillway.core.estimate.queueing import RECOVERY_SECONDS, doubt_left
+from spillway.core.estimate.capacity import RECOVERY_SECONDS, p_degraded
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.constraints import KEEP, capped
 from spillway.core.model.service import Picture
 from spillway.core.values.decision import Purpose
 from spillway.core.values.policy import Rhythm
 from spillway.core.values.snapshot import Absence
-from spillway.core.values.state import Estimate
+from spillway.core.values.state import Estimate, FailureTrack
 
 UP_STEP, UP_WAIT = Rhythm().up_step, Rhythm().up_wait
 
@@ -62,7 +62,7 @@ def test_what_has_been_well_is_raised_by_one_step() -> None:
         {"well_since": None},
         {"well_since": AT - UP_WAIT + 1.0},
         {"moved_at": AT - 300.0, "direction": -1},
-        {"held_until": AT + 60.0},
+        {"edit_grace_until": AT + 60.0},
     ],
     ids=["not-well", "not-well-for-long", "resting", "held"],
 )
@@ -117,8 +117,12 @@ def closed(
     size: float = 100.0,
 ) -> Picture:
     """Region a, of `size` requests/s, closed `empty` seconds ago with its health checks passing; b is all there is besides."""
-    known = {"empty_since": AT - empty, "estimate": Estimate(errors=bad), **(memory or {})}
-    reopens = 1.0 - doubt_left(AT - empty, AT, known.get("hold", 1.0))
+    known = {
+        "empty_since": AT - empty,
+        "estimate": Estimate(failures=FailureTrack(errors=bad)),
+        **(memory or {}),
+    }
+    reopens = 1.0 - p_degraded(AT - empty, AT, known.get("backoff", 1.0))
     regions = (
         area("a", scaler=0.0, ceiling=size, bad=bad * (1.0 - reopens), reopens=reopens, fresh=False),
         area("b"),
@@ -170,7 +174,7 @@ def test_others_that_are_only_capped_are_no_shortage() -> None:
 
 
 def test_a_grown_hold_makes_it_wait_longer() -> None:
-    held = {"hold": 3.0, "hold_at": AT}
+    held = {"backoff": 3.0, "backoff_at": AT}
     assert proposed(probes, closed(2 * RECOVERY_SECONDS + 1.0, memory=held, size=SMALL)) == []
     assert proposed(probes, closed(6 * RECOVERY_SECONDS - 1.0, memory=held, size=SMALL)) == []
     assert len(proposed(probes, closed(6 * RECOVERY_SECONDS + 1.0, memory=held, size=SMALL))) == 1

@@ -10,7 +10,7 @@ from tests.core.pictures import AT, area, baseline, change_of, considered, guard
 
 from spillway.core.decide.search import Found, search
 from spillway.core.estimate.backend import is_blind
-from spillway.core.estimate.demand import USUAL_SECONDS, usually
+from spillway.core.estimate.demand import SLOW_SECONDS, slow_average
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.constraints import SWING
 from spillway.core.model.service import Picture
@@ -96,11 +96,11 @@ def origins(*levels: float) -> tuple[OriginMemory, ...]:
 
 
 def test_the_usual_demand_follows_slowly_and_does_not_fall_while_something_is_unseen() -> None:
-    assert usually(0.0, origins(30.0, 70.0), 0.0, may_fall=True) == 100.0
-    weight = 1.0 - exp(-60.0 / USUAL_SECONDS)
-    assert usually(100.0, origins(40.0), 60.0, may_fall=True) == pytest.approx(100.0 - 60.0 * weight)
-    assert usually(100.0, origins(40.0), 60.0, may_fall=False) == 100.0
-    assert usually(100.0, origins(160.0), 60.0, may_fall=False) == pytest.approx(100.0 + 60.0 * weight)
+    assert slow_average(0.0, origins(30.0, 70.0), 0.0, may_fall=True) == 100.0
+    weight = 1.0 - exp(-60.0 / SLOW_SECONDS)
+    assert slow_average(100.0, origins(40.0), 60.0, may_fall=True) == pytest.approx(100.0 - 60.0 * weight)
+    assert slow_average(100.0, origins(40.0), 60.0, may_fall=False) == 100.0
+    assert slow_average(100.0, origins(160.0), 60.0, may_fall=False) == pytest.approx(100.0 + 60.0 * weight)
 
 
 def test_a_sudden_fall_of_demand_does_not_lower_the_floor() -> None:
@@ -108,5 +108,5 @@ def test_a_sudden_fall_of_demand_does_not_lower_the_floor() -> None:
     assert picture.at == AT
     reserve = 1.0 + picture.policy.floors.reserve
     assert picture.constraints.floor == pytest.approx(SWING * 40.0 * reserve)
-    remembered = replace(picture, memory=replace(picture.memory, usual=90.0))
+    remembered = replace(picture, memory=replace(picture.memory, slow_average=90.0))
     assert remembered.constraints.floor == pytest.approx(SWING * 90.0 * reserve)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from spillway.core.act.reconcile import account
 from spillway.core.estimate.backend import bad_share
-from spillway.core.estimate.dwell import hold_after
+from spillway.core.estimate.dwell import backoff_after
 from spillway.core.model.service import Picture
 from spillway.core.values.decision import Change, Lever, Move, Plan, Purpose
 from spillway.core.values.policy import Mode
@@ -20,9 +20,9 @@ def with_plan(picture: Picture, changes: Sequence[Change]) -> ServiceMemory:
     memory = picture.memory
     writes = tuple([w for w in memory.writes if picture.at - w < HOUR])
     ahead = _expected_loads(changes, picture)
-    if not changes and not memory.proposed and writes == memory.writes and ahead == memory.ahead:
+    if not changes and not memory.proposed and writes == memory.writes and ahead == memory.expected_load:
         return memory
-    return replace(memory, proposed=_flights(changes, picture), writes=writes, ahead=ahead)
+    return replace(memory, proposed=_flights(changes, picture), writes=writes, expected_load=ahead)
 
 
 def _expected_loads(changes: Sequence[Change], picture: Picture) -> tuple[tuple[RegionName, float], ...]:
@@ -56,7 +56,7 @@ def _flights(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]:
         if change.region is not None:
             takes = model.regions[model.index(change.region)].takes
             ours = picture.memory.backend(change.region)
-            hold = hold_after(ours, picture.policy.rhythm, picture.at, change.after - change.before)
+            hold = backoff_after(ours, picture.policy.rhythm, picture.at, change.after - change.before)
         found.append(
             Flight(
                 move=change.move(),
@@ -71,7 +71,7 @@ def _flights(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]:
                 demand=model.demand,
                 takes=takes,
                 undoes=change.purpose is Purpose.UNDO,
-                hold=hold,
+                backoff=hold,
                 member=change.member,
                 leaving=change.leaving,
             )
@@ -114,7 +114,7 @@ def _carried_out(memory: ServiceMemory, flight: Flight, at: float) -> ServiceMem
         member=flight.member,
         scaler=flight.after,
         at=at,
-        hold=flight.hold,
+        hold=flight.backoff,
         leaving=flight.leaving,
     )
     return memory.with_backend(ours)

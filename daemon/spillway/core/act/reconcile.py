@@ -93,8 +93,8 @@ def account(
             moved_at=at,
             direction=direction,
             moved_by=scaler - before,
-            hold=hold,
-            hold_at=at,
+            backoff=hold,
+            backoff_at=at,
             before_edit=None,
         )
     closed = not member or scaler == 0.0
@@ -190,14 +190,14 @@ def reconcile(
             member=taken.member,
             scaler=taken.scaler,
             at=at,
-            hold=by_us.hold if by_us else None,
+            hold=by_us.backoff if by_us else None,
             leaving=by_us.leaving if by_us else False,
         )
         note = reason("adopted", region=backend.region, observed=_words(taken), wanted=_words(backend))
         notes.append((backend.region, note))
         if known and by_us is None:
             was = backend.scaler if backend.member and taken.member else None
-            ours = replace(ours, held_until=at + policy.rhythm.dwell, before_edit=was)
+            ours = replace(ours, edit_grace_until=at + policy.rhythm.dwell, before_edit=was)
             alarms.append(
                 reason(
                     EDITED,
@@ -275,7 +275,7 @@ def with_lifecycle(
         ordered = bool(orders.items) and (
             orders.find(service, f.region, HoldKind.HOLD, HoldKind.PIN, HoldKind.DRAIN) is not None
         )
-        held = at < f.memory.held_until or ordered
+        held = at < f.memory.edit_grace_until or ordered
         after = settle(f.memory, held=held, empty_for=policy.membership.drain_wait, at=at)
         found.append(f if after is f.memory else replace(f, memory=after))
     return tuple(found)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from spillway.core.estimate.backend import Facts
-from spillway.core.estimate.dwell import rest_of, rested
+from spillway.core.estimate.dwell import has_dwelt, required_dwell
 from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped, hundredths
@@ -158,7 +158,7 @@ def unknown(limits: Limits, now: float = 0.0) -> Bounds:
 
 def edited(place: Place) -> Bounds:
     """A person's edit is left alone for one dwell."""
-    if place.picture.at >= place.facts.memory.held_until:
+    if place.picture.at >= place.facts.memory.edit_grace_until:
         return ()
     return place.stays(LimitKind.OUTSIDE_EDIT, reason("outside-edit", region=place.region.name))
 
@@ -222,7 +222,7 @@ def late(place: Place) -> Bounds:
     lateness = window.age - timing.visibility_delay - 2.0 * timing.sample_period
     if lateness <= 0.0:
         return ()
-    lasted = place.facts.estimate.bad_minutes * timing.sample_period
+    lasted = place.facts.estimate.failures.bad_minutes * timing.sample_period
     needed = LATE_SHARE * lateness
     allowed = at_most(place.now)
     if lasted < needed:
@@ -267,7 +267,7 @@ def dwelling(place: Place) -> Bounds:
         return ()
     rhythm, timing, at = picture.policy.rhythm, picture.policy.timing, picture.at
     down_ok, proven_ok, up_ok = (
-        rested(memory, rhythm, timing, at, direction, picture.dead_time) for direction in (-1, 0, 1)
+        has_dwelt(memory, rhythm, timing, at, direction, picture.dead_time) for direction in (-1, 0, 1)
     )
     down_ok = down_ok or still_overloaded(picture, place.facts)
     if down_ok and up_ok:
@@ -278,7 +278,7 @@ def dwelling(place: Place) -> Bounds:
         high = proven if proven >= place.now + LEAST_STEP else place.now
     low = SCALER_FLOOR if down_ok else place.now
     allowed = Allowed(closed=down_ok or place.now == 0.0, low=low, high=high)
-    rest = rest_of(memory, rhythm, timing, at, -1 if not down_ok else 1, picture.dead_time)
+    rest = required_dwell(memory, rhythm, timing, at, -1 if not down_ok else 1, picture.dead_time)
     ago = at - memory.moved_at
     return (
         Bound(

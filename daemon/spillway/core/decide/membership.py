@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
 from spillway.core.estimate.backend import IDLE, Facts
-from spillway.core.estimate.demand import expected, leaping
+from spillway.core.estimate.demand import expected, onset_demand
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import hundredths
@@ -55,7 +55,7 @@ def forecast_far(picture: Picture) -> float:
 
 def _leap(picture: Picture) -> float:
     """Requests/s to which a surge may grow that only its first minute shows: a standby that comes in vain does no harm."""
-    return leaping(picture.memory.origins, picture.dead_time + LOOK_AHEAD)
+    return onset_demand(picture.memory.origins, picture.dead_time + LOOK_AHEAD)
 
 
 def _join(picture: Picture) -> Change | None:

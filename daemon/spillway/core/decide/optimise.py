@@ -116,7 +116,7 @@ def space_of(task: Task, *, lifted: bool) -> Space:
         ready = known if region.scaler > 0.0 else may_reopen(picture, region, facts)
         fixed = region.name in task.accepted.regions or region.dead or not region.movable
         movable.append(members > 1 and not fixed and (ready or (lifted and region.scaler > 0.0)))
-    saturated = any(f.estimate.saturated_rate is not None for f in picture.facts)
+    saturated = any(f.estimate.saturation.rate is not None for f in picture.facts)
     return Space(
         ranges=tuple(ranges),
         movable=tuple(movable),
@@ -135,7 +135,9 @@ def _lasting(picture: Picture) -> bool:
     if any(f.after > f.before and picture.at - f.made_at < shown for f in picture.memory.flights):
         return False
     changes = [
-        f.estimate.shares[-1][0] for f in picture.facts if f.serving and not f.dead and f.estimate.shares[1:]
+        f.estimate.health.changes[-1][0]
+        for f in picture.facts
+        if f.serving and not f.dead and f.estimate.health.changes[1:]
     ]
     return picture.at - max(changes, default=0.0) >= UNSTEADY_SECONDS
 
@@ -196,13 +198,15 @@ def _why(task: Task, found: Found, i: int) -> Reason:
     if task.short > 0.0 and found.start.sheds is not None:
         return reason("sacrifice", short=task.short, sacrificed=found.start.sheds, **numbers)
     window, estimate = facts.window, facts.estimate
-    if estimate.quota is not None and load > estimate.quota * 0.97:
+    if estimate.quota.rate is not None and load > estimate.quota.rate * 0.97:
         refused = window.too_many_ratio if isinstance(window, Window) else 0.0
-        return reason("cap-quota", refused=refused, accepted=estimate.quota, **numbers)
-    if estimate.errors > max(estimate.slow, 0.01):
-        return reason("shed-errors", errors=estimate.errors, **numbers)
-    if estimate.slow > 0.01 and estimate.saturated_rate is None:
-        return reason("shed-slow", slow=estimate.slow, slo=task.picture.policy.slo.latency, **numbers)
+        return reason("cap-quota", refused=refused, accepted=estimate.quota.rate, **numbers)
+    if estimate.failures.errors > max(estimate.failures.slow, 0.01):
+        return reason("shed-errors", errors=estimate.failures.errors, **numbers)
+    if estimate.failures.slow > 0.01 and estimate.saturation.rate is None:
+        return reason(
+            "shed-slow", slow=estimate.failures.slow, slo=task.picture.policy.slo.latency, **numbers
+        )
     return reason(
         "shed-overload", load=load, capacity=region.capacity, to=found.best.flow.loads[i], **numbers
     )

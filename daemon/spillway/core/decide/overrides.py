@@ -83,7 +83,7 @@ def edit_reverts(context: Context, _: Accepted) -> Iterable[Proposal]:
     found = []
     for i, (facts, region) in enumerate(zip(picture.facts, model.regions, strict=True)):
         before = facts.memory.before_edit
-        if before is None or before <= region.scaler or picture.at >= facts.memory.held_until:
+        if before is None or before <= region.scaler or picture.at >= facts.memory.edit_grace_until:
             continue
         if facts.dead or not region.movable:
             continue

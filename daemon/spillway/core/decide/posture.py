@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
-from spillway.core.estimate.dwell import hold_at
+from spillway.core.estimate.dwell import current_backoff
 from spillway.core.estimate.failover import auto_drained, ceiling_factor, posture_set
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
@@ -45,9 +45,9 @@ def called_for(picture: Picture) -> tuple[Posture, float] | None:
         eased = eased if headroom < policy.guarded_below + RETURN_BAND else 0
         rank = min(now, eased)
     if rank == 0 and any(
-        hold_at(f.memory, picture.policy.rhythm, picture.at) > FLAPPING
+        current_backoff(f.memory, picture.policy.rhythm, picture.at) > FLAPPING
         for f in picture.facts
-        if f.memory.hold > FLAPPING
+        if f.memory.backoff > FLAPPING
     ):
         rank = 1
     return _ORDER[rank], headroom

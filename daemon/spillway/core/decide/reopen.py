@@ -9,7 +9,7 @@ from spillway.core.decide.membership import forecast_far
 from spillway.core.decide.overrides import scaler_change
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
 from spillway.core.estimate.backend import Facts
-from spillway.core.estimate.dwell import rested
+from spillway.core.estimate.dwell import has_dwelt
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import GROWN, KEEP, capped, hundredths, scaler_for
 from spillway.core.model.predict import Outcome, Region
@@ -55,7 +55,7 @@ SWING = 1.06
 def may_move(picture: Picture, facts: Facts, direction: int) -> bool:
     """Whether its rest is over: what the guards would refuse anyway is not planned with. -1 down, 1 up, 0 up as far as proven."""
     policy = picture.policy
-    return picture.at >= facts.memory.held_until and rested(
+    return picture.at >= facts.memory.edit_grace_until and has_dwelt(
         facts.memory, policy.rhythm, policy.timing, picture.at, direction, picture.dead_time
     )
 
@@ -150,7 +150,7 @@ def short_soon(picture: Picture) -> bool:
 
 
 def may_reopen(picture: Picture, region: Region, facts: Facts) -> bool:
-    """Whether a region that was closed by a scaler of 0 may be given load again: its health checks pass, and it has rested."""
+    """Whether a region that was closed by a scaler of 0 may be given load again: its health checks pass, and it has has_dwelt."""
     closed = region.member and region.scaler == 0.0 and region.movable and not facts.memory.leaving
     return closed and well_rested(picture, facts)
 

@@ -1,41 +1,33 @@
 """One backend at one moment, as the rest of the core wants it: setting, health, window and estimate side by side.
 
-How a backend looks: well, bad, blind. Thresholds for leaving and for returning differ.
-
-A region that falls silent because nobody is sent there any more, and not because its metrics are missing.
-
-Cloud Monitoring shows nothing in both cases. Where all demand is seen in the other regions, and one of them was opened lately, nothing
-is missing: clients that have a nearer region than before are sent there whole. And a region that had a trickle of what others
-could not take has none once they can.
+`facts_of` joins the snapshot to the memory in this order: health, the ceiling in requests/s, the judged window, the minutes that are new.
+`looks_well`, `looks_bad`, `is_blind` and `is_known` judge the result. The thresholds for leaving and for returning differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from spillway.core.estimate.capacity import SMOOTH, Setting, following, learn, settled
-from spillway.core.estimate.health import fell_at, flapping
-from spillway.core.estimate.queueing import capacity
+from spillway.core.estimate.capacity import capacity_proven
+from spillway.core.estimate.health import fell_at, learn_health
+from spillway.core.estimate.latency import SMOOTH
 from spillway.core.estimate.sample import Blind, Window, judge, later
+from spillway.core.estimate.update import Circumstances, learn, settled, smoothed_rate
 from spillway.core.values.histogram import merge
 from spillway.core.values.overlay import BackendSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Absence, BackendView, HealthCount, Minute, Missing, Seen
-from spillway.core.values.state import BackendMemory, Estimate, OriginMemory
+from spillway.core.values.state import BackendMemory, Estimate
 from spillway.core.values.topology import Backend, BalancingMode
 
 AUTO_DRAIN_BELOW = 0.25
 AUTO_DRAIN_RETURN = 0.35
 """Healthy shares at which Google's auto-drain empties a group and takes it back (reference: SLP, gcp.md 2.3)."""
 
-
 IDLE = 1.0
 """Requests/s up to which a region may have no series: Monitoring shows nothing of a backend without traffic."""
-
-SHARES_KEPT = 7
-"""Changes of the healthy share that are remembered: a region that flaps every minute covers a dead time with them."""
 
 ABSURD_LOAD = 4.0
 """Load over the ceiling at scaler 1 that Google sends to no region, short of a fleet overfilled fourfold."""
@@ -112,22 +104,25 @@ def facts_of(
         newest_end: End of the newest minute of the whole service.
     """
     health, health_at = _health_of(view, policy, at)
+    # 1. Health, and the ceiling that follows from it.
     estimate = _with_health(settled(memory.estimate, at), health, at)
-    share, serving = estimate.healthy_share, setting.member and setting.scaler > 0.0
+    share, serving = estimate.health.share, setting.member and setting.scaler > 0.0
     target = _target(backend, estimate)
+    # 2. The newest minutes, unless they cannot be true.
     window = judge(view, policy.evidence, policy.slo, policy.timing.sample_period, newest_end)
     if isinstance(window, Window):
         if target is not None and _absurd(window, target):
             why = f"far more than its ceiling of {target:.0f} req/s"
             window = Blind(absence=Absence.GARBAGE, why=why, age=window.age)
         elif isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
+            # 3. What is new in them is learned.
             since = estimate.last_minute
-            if since == 0.0 or share != memory.estimate.healthy_share:
+            if since == 0.0 or share != memory.estimate.health.share:
                 since = max(since, window.start)  # nobody knows when endpoints came or went in a pause
             minutes = later(view.traffic.value, since)
             estimate = _learned(estimate, minutes, others, _known(memory, target, policy))
     elif others and window.absence is Absence.NO_SERIES and not serving:
-        estimate = _overheard(estimate, others, _known(memory, target, policy))
+        estimate = _from_peers(estimate, others, _known(memory, target, policy))
     if estimate is not memory.estimate:
         memory = replace(memory, estimate=estimate)
     return Facts(
@@ -139,7 +134,7 @@ def facts_of(
         health_at=health_at,
         share=share,
         target=target,
-        capacity=capacity(estimate, target, share),
+        capacity=capacity_proven(estimate, target, share),
         elsewhere=elsewhere,
         region=backend.region,
         serving=serving,
@@ -155,9 +150,9 @@ def _health_of(view: BackendView, policy: Policy, at: float) -> tuple[HealthCoun
     return read.value, at - read.age
 
 
-def _known(memory: BackendMemory, target: float | None, policy: Policy) -> Setting:
+def _known(memory: BackendMemory, target: float | None, policy: Policy) -> Circumstances:
     """What is known besides the minutes."""
-    return Setting(
+    return Circumstances(
         target=target,
         slo=policy.slo,
         evidence=policy.evidence,
@@ -167,17 +162,20 @@ def _known(memory: BackendMemory, target: float | None, policy: Policy) -> Setti
 
 
 def _learned(
-    estimate: Estimate, minutes: tuple[Minute, ...], others: Mapping[float, Minute] | None, known: Setting
+    estimate: Estimate,
+    minutes: tuple[Minute, ...],
+    others: Mapping[float, Minute] | None,
+    known: Circumstances,
 ) -> Estimate:
     """The estimate after these minutes: machines do not care whose requests they work on, but demand is each service's own."""
     if not others:
         return learn(estimate, minutes, known)
     found = learn(estimate, pooled(minutes, others), known)
-    served = following(estimate.served, minutes, estimate.last_minute, known.period)
+    served = smoothed_rate(estimate.served, minutes, estimate.last_minute, known.period)
     return replace(found, served=served)
 
 
-def _overheard(estimate: Estimate, others: Mapping[float, Minute], known: Setting) -> Estimate:
+def _from_peers(estimate: Estimate, others: Mapping[float, Minute], known: Circumstances) -> Estimate:
     """The estimate of a region that is closed here, after what other services on the same groups show of it.
 
     Without them, nothing would tell that it is well again but a probe.
@@ -189,18 +187,8 @@ def _overheard(estimate: Estimate, others: Mapping[float, Minute], known: Settin
 
 def _with_health(estimate: Estimate, health: HealthCount | None, at: float) -> Estimate:
     """The estimate with the endpoints and the healthy share as they were read just now."""
-    if health is None or health.total <= 0:
-        return estimate
-    share = health.healthy / health.total
-    if share == estimate.healthy_share and health.total == estimate.endpoints:
-        return estimate
-    return replace(
-        estimate,
-        endpoints=health.total,
-        healthy_share=share,
-        shares=(*estimate.shares[-SHARES_KEPT:], (at, share)),
-        **flapping(estimate, share, at),
-    )
+    track = learn_health(estimate.health, health, at)
+    return estimate if track is estimate.health else replace(estimate, health=track)
 
 
 def _absurd(window: Window, target: float) -> bool:
@@ -213,17 +201,17 @@ def _target(backend: Backend, estimate: Estimate) -> float | None:
     In flight is turned into a rate by Little's law. A target in utilisation alone is no rate: what has been learned
     of the region stands for it.
     """
-    target = backend.target
+    target, endpoints, latency = backend.target, estimate.health.endpoints, estimate.latency
     groups = len(backend.groups)
     if target.mode is BalancingMode.IN_FLIGHT:
-        each = target.per_endpoint * (estimate.endpoints or 0) if target.per_endpoint is not None else 0.0
+        each = target.per_endpoint * (endpoints or 0) if target.per_endpoint is not None else 0.0
         flights = each or (target.per_group or 0.0) * groups
-        return flights / estimate.service_time if flights and estimate.service_time else None
-    if target.per_endpoint is not None and estimate.endpoints is None:
+        return flights / latency.service_time if flights and latency.service_time else None
+    if target.per_endpoint is not None and endpoints is None:
         return None
-    rate = target.rate(estimate.endpoints or 0, groups)
-    if rate is None and estimate.slots is not None and estimate.baseline:
-        return estimate.slots / estimate.baseline
+    rate = target.rate(endpoints or 0, groups)
+    if rate is None and estimate.concurrency.limit is not None and latency.baseline:
+        return estimate.concurrency.limit / latency.baseline
     return rate or None
 
 
@@ -251,7 +239,7 @@ def add(a: Minute, b: Minute) -> Minute:
     )
 
 
-AS_USUAL = 1.15
+NEAR_BASELINE_RATIO = 1.15
 """Mean latency over its baseline up to which a region counts as its usual self, whatever the SLO."""
 
 REFUSES_LITTLE = 0.02
@@ -275,7 +263,7 @@ def looks_well(facts: Facts, policy: Policy) -> bool | None:
     return (
         window.error_ratio <= policy.triggers.return_error_ratio
         and window.too_many_ratio <= REFUSES_LITTLE
-        and facts.memory.estimate.saturated_rate is None
+        and facts.estimate.saturation.rate is None
         and _fast_enough(facts, window, policy)
     )
 
@@ -283,9 +271,9 @@ def looks_well(facts: Facts, policy: Policy) -> bool | None:
 def _fast_enough(facts: Facts, window: Window, policy: Policy) -> bool:
     if window.percentile is None or window.mean is None:
         return True
-    baseline = facts.memory.estimate.baseline
+    baseline = facts.estimate.latency.baseline
     if baseline is not None:
-        return window.mean <= AS_USUAL * baseline
+        return window.mean <= NEAR_BASELINE_RATIO * baseline
     return window.percentile <= policy.triggers.return_latency_ratio * policy.slo.latency
 
 
@@ -296,7 +284,7 @@ def looks_bad(facts: Facts) -> bool:
     if facts.dead:
         return True
     window = facts.window
-    if not isinstance(window, Window) or facts.estimate.saturated_rate is not None:
+    if not isinstance(window, Window) or facts.estimate.saturation.rate is not None:
         return False
     return window.slow >= LOOKS_BAD or window.error_ratio >= LOOKS_BAD
 
@@ -324,7 +312,7 @@ def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
     elif well is False:
         since = None
     if since is not None:
-        fell = fell_at(memory.estimate)
+        fell = fell_at(memory.estimate.health)
         if fell is not None and fell > since:
             since = fell
     dead, read_at = memory.dead_seen, memory.dead_read_at
@@ -337,58 +325,6 @@ def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
     if since == memory.well_since and dead == memory.dead_seen and empty == memory.empty_since:
         return memory
     return replace(memory, well_since=since, dead_seen=dead, dead_read_at=read_at, empty_since=empty)
-
-
-COMPLETE = 0.95
-"""Share of the demand known that must be seen in the others: demand swings by as much from minute to minute."""
-
-TRICKLE = 0.05
-"""Share of what is seen in the others up to which a region's traffic is so little that its end is likelier than a hole in its metrics, and
-that it would hardly be missed if it is one."""
-
-OPENED_SECONDS = 3600.0
-"""Age of a join or a raise up to which it may be what has drawn the requests away."""
-
-
-def without_moved(facts: Sequence[Facts], origins: Iterable[OriginMemory], newest: float) -> Sequence[Facts]:
-    """The facts, with no traffic left in regions whose requests have gone to others.
-
-    Args:
-        facts: Of all regions of a service.
-        origins: Its demand as remembered.
-        newest: UTC end of the newest minute that any of them shows.
-    """
-    silent = {f.region for f in facts if _silent(f)}
-    if not silent:
-        return facts
-    seen = sum([f.window.newest for f in facts if isinstance(f.window, Window) and f.window.end >= newest])
-    opened = any(_opened(f, newest) for f in facts if f.region not in silent)
-    complete = opened and seen >= COMPLETE * sum([o.level for o in origins])
-    return [
-        _left(f) if f.region in silent and (complete or f.estimate.served <= TRICKLE * seen) else f
-        for f in facts
-    ]
-
-
-def _silent(facts: Facts) -> bool:
-    """Whether a region that is open and healthy had traffic, and shows none in minutes in which others show theirs."""
-    window = facts.window
-    absent = isinstance(window, Blind) and window.absence is Absence.NO_SERIES
-    return absent and facts.serving and facts.health is not None and not facts.dead and not facts.idle
-
-
-def _opened(facts: Facts, newest: float) -> bool:
-    """Whether a region was joined or raised lately."""
-    memory = facts.memory
-    raised = memory.moved_at if memory.direction > 0 else None
-    return facts.serving and any(
-        at is not None and newest - at <= OPENED_SECONDS for at in (memory.joined_at, raised)
-    )
-
-
-def _left(facts: Facts) -> Facts:
-    memory = facts.memory
-    return replace(facts, memory=replace(memory, estimate=replace(memory.estimate, served=0.0)))
 
 
 def bad_share(facts: Sequence[Facts]) -> float | None:

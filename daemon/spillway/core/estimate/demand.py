@@ -3,17 +3,20 @@
 While no region is full, what a place sends to a region is what it would send there first. Once ceilings bind, part of
 it shows up elsewhere: the place's total is still true, and the shares remembered from before say whose it is.
 
-The hours of the day: how demand of a place usually grows from one to the next, learned from the days that were seen.
+    level    <- level + w (rate - level)              w = LEVEL, or 1 for a jump beyond noise           `follow`
+    trend    <- trend + TREND (slope - trend)         Holt's linear method, damped (Gardner 1985)
+    forecast  = level + trend x reach beyond noise, reach = damping x t / (damping + t), inside bounds   `forecast`
+    onset     = growth of all places within one minute beyond noise and chance: a surge begins           `onset_demand`
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from math import exp, log, sqrt
+from math import exp, sqrt
 
-from spillway.core.values.state import DayMemory, OriginMemory, ServiceMemory
-from spillway.core.values.units import HOUR, RegionName
+from spillway.core.estimate.daytime import rise
+from spillway.core.values.state import OriginMemory, ServiceMemory
+from spillway.core.values.units import RegionName
 
 LEVEL = 0.5
 """Weight of the newest window in an origin's level."""
@@ -23,32 +26,32 @@ JUMP = 0.15
 minute to minute."""
 
 TREND = 0.3
-"""Weight of the newest slope in its trend (Holt's linear method; Gardner 1985 for the damping)."""
+"""Weight of the newest slope in its trend (Holt's linear method)."""
 
 TREND_NOISE = 0.05
 """Share of the level that a trend must promise at least; only what goes beyond it is forecast. Demand swings by as much from
 minute to minute, and a trend that is noise moves the one region at the margin by far more."""
 
 DAMPING_SECONDS = 600.0
-"""A trend is believed for about this long."""
+"""A trend is believed for about this long (damping: E. S. Gardner, J. Forecasting 4, 1985)."""
 
-USUAL_SECONDS = 1800.0
-"""Time constant of the usual demand: longer than holes and garbage in the metrics last as a rule, shorter than a day's rise."""
+SLOW_SECONDS = 1800.0
+"""Time constant of the slow average of demand: longer than holes and garbage in the metrics last as a rule, shorter than a day's rise."""
 
-LEAP = 0.1
+ONSET = 0.1
 """Growth of all demand from one minute to the next that is the beginning of a surge, besides what chance brings."""
 
 CHANCE = 3.0
 """Standard deviations of a minute's count, which is a Poisson number at best, that chance is granted."""
 
-LEAP_BOUND = 2.0
+ONSET_BOUND = 2.0
 """A surge whose first minute is all that was seen is not believed to more than double the demand."""
 
 GROWTH_BOUND = 1.2
 SHRINK_BOUND = 0.8
 """No forecast leaves this band around what was last seen."""
 
-CRUMB = 0.002
+SMALLEST_SHARE = 0.002
 """Origins below this share of the total are dropped."""
 
 ONE_PLACE = ""
@@ -74,7 +77,7 @@ def attribute(
         next_of: Spill order.
     """
     if not full:
-        return _without_crumbs(
+        return _without_small(
             {(place, home): rate for place, row in seen.items() for home, rate in row.items()}
         )
     found: dict[tuple[str, RegionName], float] = {}
@@ -85,13 +88,13 @@ def attribute(
             prior = {o.home: o.level for o in origins if o.place == ONE_PLACE}
         for home, rate in _of_place(place, row, prior, full, next_of).items():
             found[place, home] = rate
-    return _without_crumbs(found)
+    return _without_small(found)
 
 
-def _without_crumbs(
+def _without_small(
     found: dict[tuple[str, RegionName], float],
 ) -> dict[tuple[str, RegionName], float]:
-    floor = CRUMB * sum(found.values())
+    floor = SMALLEST_SHARE * sum(found.values())
     return {key: rate for key, rate in found.items() if rate > floor}
 
 
@@ -154,26 +157,26 @@ def follow(
                 home=before.home,
                 level=level,
                 trend=trend,
-                leap=(rate - before.level) / elapsed,
+                onset=(rate - before.level) / elapsed,
             )
         )
     if not merged:
         return origins
-    floor = CRUMB * sum(o.level for o in merged)
+    floor = SMALLEST_SHARE * sum(o.level for o in merged)
     return tuple(o for o in merged if o.level > floor)
 
 
-def usually(before: float, origins: Iterable[OriginMemory], elapsed: float, *, may_fall: bool) -> float:
-    """Requests/s of all origins together, smoothed, `elapsed` seconds after `before`; what is first seen is usual."""
+def slow_average(before: float, origins: Iterable[OriginMemory], elapsed: float, *, may_fall: bool) -> float:
+    """Requests/s of all origins together, smoothed slowly, `elapsed` seconds after `before`; the first level seen is the average."""
     level = sum([o.level for o in origins])
     if before <= 0.0 or elapsed <= 0.0:
         return level
     if level < before and not may_fall:
         return before
-    return before + (1.0 - exp(-elapsed / USUAL_SECONDS)) * (level - before)
+    return before + (1.0 - exp(-elapsed / SLOW_SECONDS)) * (level - before)
 
 
-def ahead(origin: OriginMemory, seconds: float) -> float:
+def forecast(origin: OriginMemory, seconds: float) -> float:
     """Requests/s expected `seconds` after the newest sample, with a damped trend, inside the bounds."""
     level, gain = origin.level, origin.trend * _reach(seconds)
     noise = TREND_NOISE * level
@@ -188,110 +191,21 @@ def _reach(seconds: float) -> float:
     return DAMPING_SECONDS * seconds / (DAMPING_SECONDS + seconds)
 
 
-def leaping(origins: Iterable[OriginMemory], seconds: float) -> float:
+def onset_demand(origins: Iterable[OriginMemory], seconds: float) -> float:
     """Requests/s of all origins together `seconds` after the newest sample, if that is the first minute of a surge; otherwise 0.
 
     What one place gains and another loses in the same minute is traffic that moves, and no surge.
     """
-    level = leap = 0.0
+    level = onset = 0.0
     for origin in origins:
         level += origin.level
-        leap += origin.leap
-    if leap * 60.0 < LEAP * level + CHANCE * sqrt(level / 60.0):  # both of a minute
+        onset += origin.onset
+    if onset * 60.0 < ONSET * level + CHANCE * sqrt(level / 60.0):  # both of a minute
         return 0.0
-    return min(LEAP_BOUND * level, level + leap * _reach(seconds))
-
-
-HOURS = 24
-
-FULL_HOUR = 30
-"""Minutes that an hour's mean takes at least."""
-
-STEEPEST = 4.0
-"""Largest growth in an hour that is learned, and smallest as its inverse: more is an outage or its end."""
-
-DAYS_LEAST = 2
-"""Days on which an hour must have been seen before anything is expected of it: once is no habit."""
-
-DAYS_MOST = 5
-"""Days over which the mean runs: a change of habit is learned within a week."""
-
-SURE = 2.0
-"""Mean deviations from day to day by which a growth must exceed nothing; only what goes beyond them is expected. For a normal
-distribution that leaves one in twenty to chance (1.6 standard deviations)."""
-
-MOST_PLACES = 12
-"""Places that are followed: there are fewer continents."""
-
-
-def follow_days(
-    days: tuple[DayMemory, ...], origins: Iterable[OriginMemory], end: float
-) -> tuple[DayMemory, ...]:
-    """The remembered days after one more minute of demand, which ended at UTC second `end`; sorted by place."""
-    levels: dict[str, float] = {}
-    for origin in origins:
-        levels[origin.place] = levels.get(origin.place, 0.0) + origin.level
-    known = {day.place: day for day in days}
-    for place in sorted(levels):
-        if place in known or len(known) < MOST_PLACES:
-            day = known.get(place) or DayMemory(place=place)
-            known[place] = _with_minute(day, levels[place], int((end - 1.0) // HOUR))
-    return tuple([known[place] for place in sorted(known)])
-
-
-def _with_minute(day: DayMemory, rate: float, hour: int) -> DayMemory:
-    if hour == day.hour:
-        return replace(day, rates=day.rates + rate, minutes=day.minutes + 1)
-    if day.minutes < FULL_HOUR or hour < day.hour:
-        return replace(day, hour=hour, rates=rate, minutes=1, before=0.0)
-    day, mean = _learned(day), day.rates / day.minutes
-    return replace(day, hour=hour, rates=rate, minutes=1, before=mean if hour == day.hour + 1 else 0.0)
-
-
-def _learned(day: DayMemory) -> DayMemory:
-    """With the hour that has just ended held against the one before it."""
-    mean = day.rates / day.minutes
-    if day.before <= 0.0 or mean <= 0.0:
-        return day
-    grown = log(min(STEEPEST, max(1.0 / STEEPEST, mean / day.before)))
-    k = day.hour % HOURS
-    growth, swing, seen = (
-        [*(day.growth or (0.0,) * HOURS)],
-        [*(day.swing or (0.0,) * HOURS)],
-        [*(day.seen or (0,) * HOURS)],
-    )
-    off = abs(grown - growth[k])
-    if seen[k] == 0:
-        growth[k] = round(grown, 4)
-    else:
-        weight = 1.0 / min(seen[k] + 1, DAYS_MOST)
-        growth[k] = round(growth[k] + weight * (grown - growth[k]), 4)
-        swing[k] = round(off if seen[k] == 1 else swing[k] + weight * (off - swing[k]), 4)
-    seen[k] = min(DAYS_MOST, seen[k] + 1)
-    return replace(day, growth=tuple(growth), swing=tuple(swing), seen=tuple(seen))
-
-
-def rise(day: DayMemory, at: float, seconds: float) -> float:
-    """Demand `seconds` after UTC second `at` over the demand then, by habit; never below 1.
-
-    A rise is prepared for; of a fall nothing is believed before it comes.
-    """
-    if not day.seen:
-        return 1.0
-    total, now, end = 0.0, at, at + seconds
-    while now < end:
-        # what grew from one hour to the next is the way from the middle of the one to that of the other
-        slot = int((now + HOUR / 2) // HOUR)
-        until = min(end, slot * HOUR + HOUR / 2)
-        k = slot % HOURS
-        if day.seen[k] >= DAYS_LEAST:
-            sure = max(0.0, abs(day.growth[k]) - SURE * day.swing[k])
-            total += (sure if day.growth[k] > 0.0 else -sure) * (until - now) / HOUR
-        now = until
-    return max(1.0, exp(total))
+    return min(ONSET_BOUND * level, level + onset * _reach(seconds))
 
 
 def expected(memory: ServiceMemory, origins: Iterable[OriginMemory], seconds: float) -> list[float]:
     """Requests/s of each origin `seconds` after the newest minute: by its trend or by the habit of its place, whichever is more."""
     rises = {day.place: rise(day, memory.origins_at, seconds) for day in memory.days}
-    return [max(ahead(o, seconds), o.level * rises.get(o.place, 1.0)) for o in origins]
+    return [max(forecast(o, seconds), o.level * rises.get(o.place, 1.0)) for o in origins]

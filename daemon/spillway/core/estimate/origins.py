@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spillway.core.estimate.backend import AUTO_DRAIN_BELOW, Facts
-from spillway.core.estimate.demand import ONE_PLACE, attribute, follow, follow_days, usually
+from spillway.core.estimate.daytime import follow_days
+from spillway.core.estimate.demand import ONE_PLACE, attribute, follow, slow_average
 from spillway.core.estimate.failover import auto_drained, ceiling_factor
 from spillway.core.estimate.health import lowest_share
 from spillway.core.estimate.routes import Layout, layout_of, routes_through
@@ -59,7 +60,7 @@ def update_origins(
         memory,
         origins=origins,
         origins_at=newest,
-        usual=usually(memory.usual, origins, elapsed, may_fall=not hidden),
+        slow_average=slow_average(memory.slow_average, origins, elapsed, may_fall=not hidden),
         days=follow_days(memory.days, origins, newest),
     )
 
@@ -76,7 +77,10 @@ def _unseen(facts: Sequence[Facts], newest: float, timing: Timing) -> bool:
 
 def _empty(facts: Facts, newest: float, timing: Timing) -> bool:
     """Whether nobody was sent there in the newest minute: it was drained then, or closed, and is back since."""
-    if lowest_share(facts.estimate, newest - timing.sample_period, newest + READ_LATE) < AUTO_DRAIN_BELOW:
+    if (
+        lowest_share(facts.estimate.health, newest - timing.sample_period, newest + READ_LATE)
+        < AUTO_DRAIN_BELOW
+    ):
         return True
     moved, before = facts.memory.moved_at, facts.setting.scaler - facts.memory.moved_by
     return moved is not None and before < SCALER_STEP / 2 and newest <= moved + timing.effect
@@ -109,7 +113,7 @@ def _full(facts: Sequence[Facts], settings: PostureSet, flights: tuple[Flight, .
         window = f.window
         lowest = f.share
         if isinstance(window, Window):  # Google sees a fall up to a tick before it is read
-            lowest = lowest_share(f.memory.estimate, window.start, window.end + READ_LATE)
+            lowest = lowest_share(f.estimate.health, window.start, window.end + READ_LATE)
         factor = ceiling_factor(f, settings, drained=f.region in drained, share=lowest)
         if (
             scaler == 0.0
@@ -135,7 +139,7 @@ def _rates(facts: Sequence[Facts], newest: float, timing: Timing) -> dict[str, f
     for f in facts:
         window = f.window
         if isinstance(window, Window) and window.end >= newest:
-            rate = window.newest * (1.0 + f.memory.estimate.filling)
+            rate = window.newest * (1.0 + f.estimate.arrivals.filling)
         elif f.serving and not (f.dead or _empty(f, newest, timing)) and f.estimate.last_minute < newest:
             rate = window.rate if isinstance(window, Window) else f.estimate.served
             if f.target is not None:

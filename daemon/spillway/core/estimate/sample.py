@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from math import inf
-from typing import NamedTuple
 
 from spillway.core.values.histogram import Distribution, percentile_of
 from spillway.core.values.policy import Evidence, Slo
-from spillway.core.values.snapshot import Absence, BackendView, Minute, Missing
+from spillway.core.values.snapshot import FEW, Absence, BackendView, Minute, Missing
 
 JUMP = 8.0
 """Counts of neighbouring minutes that differ by more than this factor, with many samples, are not believed."""
-
-MISMATCH = 0.5
-"""Latency samples may differ from 2xx answers by this share: both are sampled estimates of the same answers."""
-
-FEW = 30.0
-"""Answers a minute under which chance alone explains large jumps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,59 +47,6 @@ class Blind:
     absence: Absence
     why: str
     age: float | None = None
-
-
-class Judged(NamedTuple):
-    """One minute by itself, for one SLO latency."""
-
-    limit: float
-    """The SLO latency in seconds."""
-    flaw: str | None
-    """Why this minute cannot be true, or None."""
-    total: float
-    """All answers."""
-    samples: float
-    """Latency samples; 0 where there is no distribution."""
-    late: float
-    """Share of them beyond `limit`."""
-
-
-def judged(minute: Minute, limit: float) -> Judged:
-    """The judgement of one minute; worked out once for each minute, as windows overlap and services share a policy."""
-    known: Judged | None = getattr(minute, "judged", None)
-    if known is None or known.limit != limit:
-        spread, samples, late = minute.latency, 0.0, 0.0
-        if spread is not None:
-            samples, late = spread.count, spread.share_above(limit)
-        known = Judged(limit, _flaw(minute, spread, samples), minute.total, samples, late)
-        object.__setattr__(minute, "judged", known)
-    return known
-
-
-def _flaw(minute: Minute, spread: Distribution | None, samples: float) -> str | None:
-    ok = minute.ok
-    if not (
-        0 <= ok < inf
-        and 0 <= minute.client_error < inf
-        and 0 <= minute.too_many < inf
-        and 0 <= minute.server_error < inf
-    ):
-        return "a count is negative or no number"
-    if spread is None or samples < FEW or ok < FEW:
-        return None
-    if abs(samples - ok) > MISMATCH * max(samples, ok):
-        return f"{samples:.0f} latency samples for {ok:.0f} answers"
-    if not 0 <= spread.mean < inf or not _mean_fits(spread, samples):
-        return "the mean latency lies outside its own buckets"
-    return None
-
-
-def _mean_fits(spread: Distribution, count: float) -> bool:
-    """Tell whether the mean can come from the buckets; the overflow bucket has no upper end."""
-    lowest, highest = spread.edges()
-    if spread.mean < lowest / count * 0.98 - 1e-6:
-        return False
-    return spread.counts[-1] > 0 or spread.mean <= highest / count * 1.02 + 1e-6
 
 
 def judge(
@@ -157,22 +96,23 @@ def later(minutes: tuple[Minute, ...], start: float) -> tuple[Minute, ...]:
 
 
 def _sum_up(minutes: tuple[Minute, ...], age: float, slo: Slo, period: float) -> Window | Blind:
-    answers = ok = errors = too_many = samples = slow = times = total = 0.0
+    answers = ok = errors = too_many = samples = slow = times = 0.0
     flaw: str | None = None
     totals: list[float] = []
     spreads: list[Distribution] = []
     lates: list[float] = []
     for minute in minutes:
-        _, wrong, total, count, late = judged(minute, slo.latency)
-        if wrong is not None:
-            flaw = wrong
+        flaw = minute.contradiction or flaw
+        total = minute.total
         totals.append(total)
         answers += total
         ok += minute.ok
         errors += minute.server_error
         too_many += minute.too_many
         spread = minute.latency
+        count = 0.0 if spread is None else spread.count
         if spread is not None and count > 0:
+            late = spread.share_above(slo.latency)
             samples += count
             slow += late * count
             times += spread.mean * count
@@ -192,11 +132,11 @@ def _sum_up(minutes: tuple[Minute, ...], age: float, slo: Slo, period: float) ->
         age=age,
         answers=answers,
         rate=answers / seconds,
-        newest=total / period,
+        newest=newest.total / period,
         before=totals[-2] / period if len(totals) > 1 else None,
         peak=peak / period,
         error_ratio=errors / answers if answers else 0.0,
-        newest_errors=newest.server_error / total if total else 0.0,
+        newest_errors=newest.server_error / newest.total if newest.total else 0.0,
         too_many_ratio=too_many / answers if answers else 0.0,
         slow=min(lates[-2:]) if lates else 0.0,
         mean=times / samples if samples else None,

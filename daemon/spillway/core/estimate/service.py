@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from operator import attrgetter
 
-from spillway.core.estimate.backend import Facts, facts_of, remember, without_moved
+from spillway.core.estimate.backend import Facts, facts_of, remember
+from spillway.core.estimate.departed import drop_departed_traffic
 from spillway.core.estimate.failover import posture_set
 from spillway.core.estimate.origins import update_origins
-from spillway.core.estimate.shared import Neighbours
+from spillway.core.estimate.shared import SharedBackends
 from spillway.core.values.overlay import ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Seen, ServiceView
@@ -23,7 +24,7 @@ def estimate_backends(
     *,
     setting: ServiceSetting,
     memory: ServiceMemory,
-    shared: Neighbours,
+    shared: SharedBackends,
     at: float,
 ) -> tuple[Facts, ...]:
     """What is believed of each backend, sorted by region; each holds its memory as it is after this snapshot.
@@ -54,12 +55,12 @@ def estimate_backends(
             policy,
             at,
             shared.minutes(service.name, name),
-            shared.load(service.name, name, policy.timing.sample_period),
+            shared.load_from_peers(service.name, name, policy.timing.sample_period),
             newest_end,
         )
         known = remember(facts, policy, at)
         found.append(facts if known is facts.memory else replace(facts, memory=known))
-    return tuple(without_moved(found, memory.origins, newest_end))
+    return tuple(drop_departed_traffic(found, memory.origins, newest_end))
 
 
 def estimate_demand(

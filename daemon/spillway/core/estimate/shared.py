@@ -1,7 +1,7 @@
 """Services that stand on the same groups, as a global pool and a pinned service do: each sees what the others send there.
 
 They are steered one after the other. What the others' moves in flight will send or shed counts as done, as it does with a
-service's own: otherwise all of them would shed one overload, and all fill one room.
+service's own. Otherwise all of them would shed the same overload, and fill the same free capacity.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Pair = tuple[str, str]
 """(service, region)."""
 
 
-class Neighbours:
+class SharedBackends:
     """What services send to groups that they share, over one step."""
 
     def __init__(self, fleet: Fleet, snapshot: Snapshot | None, memory: ControllerMemory) -> None:
@@ -25,10 +25,10 @@ class Neighbours:
         self._others: dict[Pair, list[Pair]] = {}
         self._minutes: dict[Pair, dict[float, Minute]] = {}
         self._expected: dict[Pair, float] = {}
-        crowded = [] if snapshot is None else fleet.shared_groups
-        if snapshot is None or not crowded:
+        shared = () if snapshot is None else fleet.shared_groups
+        if snapshot is None or not shared:
             return
-        for pairs in crowded:
+        for pairs in shared:
             for pair in pairs:
                 self._others[pair] = [other for other in pairs if other != pair]
         for view in snapshot.services:
@@ -41,7 +41,7 @@ class Neighbours:
 
     def expect(self, memory: ServiceMemory) -> None:
         """Take over what a service expects to send where, if it has moves in flight."""
-        for region, rate in memory.ahead:
+        for region, rate in memory.expected_load:
             self._expected[memory.service, region] = rate
 
     def minutes(self, service: str, region: str) -> Mapping[float, Minute] | None:
@@ -55,7 +55,7 @@ class Neighbours:
                 sums[end] = add(sums[end], minute) if end in sums else minute
         return sums or None
 
-    def load(self, service: str, region: str, period: float) -> float:
+    def load_from_peers(self, service: str, region: str, period: float) -> float:
         """Requests/s that all others together will have there, by samples of `period` seconds and by their moves in flight."""
         total = 0.0
         for other in self._others.get((service, region), ()):

@@ -174,7 +174,7 @@ def confidence(facts: Facts) -> float:
 
 def _notes(facts: Facts, region: Region) -> list[Reason]:
     notes = []
-    saturated = facts.memory.estimate.saturated_rate
+    saturated = facts.memory.estimate.saturation.rate
     if saturated is not None:
         notes.append(reason("saturated", region=facts.region, rate=saturated * facts.share))
     unseen = _unseen(facts)

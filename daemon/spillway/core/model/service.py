@@ -11,10 +11,10 @@ from functools import cached_property
 from statistics import median
 
 from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.capacity import believed_capacity, p_degraded
 from spillway.core.estimate.demand import expected
-from spillway.core.estimate.dwell import hold_at
+from spillway.core.estimate.dwell import current_backoff
 from spillway.core.estimate.failover import auto_drained, ceiling_factor, posture_set
-from spillway.core.estimate.queueing import belief, doubt_left
 from spillway.core.estimate.routes import Layout, layout_of, routes_through
 from spillway.core.estimate.sample import Window
 from spillway.core.model.constraints import SWING, TARGET_ROOM, Constraints
@@ -64,17 +64,19 @@ def region_of(
     seen = window.rate if isinstance(window, Window) else estimate.served
     target = facts.target if facts.target is not None else typical
     prior = target if target is not None else UNPROVEN_ROOM * seen
-    hold = hold_at(facts.memory, policy.rhythm, at)
+    hold = current_backoff(facts.memory, policy.rhythm, at)
     ahead = max(0.0, at - estimate.last_minute) + policy.timing.effect
     reopens = _reopens(facts, at, hold)
-    believed = belief(estimate, facts.target, facts.share, at, hold, ahead, reopens)
-    low, high = (prior, prior) if believed is None else (believed.low, believed.high)
+    believed = believed_capacity(
+        estimate, facts.target, facts.share, at, hold, ahead=ahead, p_recovered=reopens
+    )
+    low, high = (prior, prior) if believed is None else (believed.capacity_proven, believed.capacity_nominal)
     if facts.elsewhere > 0.0:
         low, high = _own(low, seen, facts.elsewhere), _own(high, seen, facts.elsewhere)
-    service_time = estimate.service_time if estimate.service_time is not None else 0.0
+    service_time = estimate.latency.service_time if estimate.latency.service_time is not None else 0.0
     backlog = 0.0
-    if estimate.saturated_rate is not None:
-        backlog = min(QUEUE_SECONDS, QUEUE_GROWTH * estimate.waiting)
+    if estimate.saturation.rate is not None:
+        backlog = min(QUEUE_SECONDS, QUEUE_GROWTH * estimate.saturation.waiting)
     return Region(
         name=facts.region,
         scaler=scaler,
@@ -83,7 +85,7 @@ def region_of(
         slack=policy.slo.latency - service_time,
         bad=_expected_bad(bad, everywhere, fresh=fresh) * (1.0 - reopens),
         reopens=reopens,
-        quota=estimate.quota,
+        quota=estimate.quota.rate,
         cost=facts.backend.cost,
         movable=facts.backend.movable and setting.member and target is not None,
         fresh=fresh,
@@ -92,8 +94,8 @@ def region_of(
         idle=facts.idle,
         proven=proven(facts),
         high=high,
-        hope=0.0 if believed is None else believed.hope,
-        quota_hope=0.0 if estimate.quota is None else 1.0 - doubt_left(estimate.quota_at, at, hold),
+        hope=0.0 if believed is None else believed.p_recovered,
+        quota_hope=0.0 if estimate.quota.rate is None else 1.0 - p_degraded(estimate.quota.met_at, at, hold),
         backlog=backlog,
     )
 
@@ -138,12 +140,12 @@ def _reopens(facts: Facts, at: float, hold: float) -> float:
     if facts.elsewhere > 0.0:
         # what it was closed for shows in what the other services send there, as long as it lasts
         since = max(since, facts.estimate.last_minute)
-    return 1.0 - doubt_left(since, at, hold)
+    return 1.0 - p_degraded(since, at, hold)
 
 
 def proven(facts: Facts) -> bool:
     """Whether the capacity was learned from the region itself and lies below its target, or endpoints are missing."""
-    if facts.memory.estimate.saturated_rate is not None or facts.share < PROVEN_BELOW:
+    if facts.memory.estimate.saturation.rate is not None or facts.share < PROVEN_BELOW:
         return True
     return facts.capacity is not None and (
         facts.target is None or facts.capacity < PROVEN_BELOW * facts.target * facts.share
@@ -153,8 +155,8 @@ def proven(facts: Facts) -> bool:
 def shown_bad(facts: Facts) -> float:
     """Share that is bad at any load: what was learned, as far as the newest minutes still show it."""
     estimate, window = facts.memory.estimate, facts.window
-    slow, errors, refusing = estimate.slow, estimate.errors, estimate.refusing
-    if isinstance(window, Window) and window.answers > 0 and estimate.saturated_rate is None:
+    slow, errors, refusing = estimate.failures.slow, estimate.failures.errors, estimate.quota.refused_share
+    if isinstance(window, Window) and window.answers > 0 and estimate.saturation.rate is None:
         slow, errors = min(slow, window.slow), min(errors, window.newest_errors)
     return 1.0 - (1.0 - slow) * (1.0 - errors) * (1.0 - refusing)
 
@@ -198,7 +200,7 @@ class Picture:
         The slow average counts, as holes in the metrics and answers that fail to come look like less demand: clients do not
         leave by the half within a minute, and what cannot be seen is not gone.
         """
-        demand = max(self.model.demand, self.model.forecast, self.memory.usual)
+        demand = max(self.model.demand, self.model.forecast, self.memory.slow_average)
         return SWING * demand * (1.0 + self.policy.floors.reserve)
 
     @property

@@ -127,6 +127,6 @@ def _to_blame(flight: Flight, picture: Picture) -> bool:
     if flight.after > flight.before:
         return isinstance(facts.window, Window) and facts.window.bad > flight.predicted + TOLERANCE
     return any(
-        f.region != flight.region and f.serving and not f.dead and f.estimate.saturated_rate is not None
+        f.region != flight.region and f.serving and not f.dead and f.estimate.saturation.rate is not None
         for f in picture.facts
     )

@@ -172,7 +172,7 @@ def histogram(
 
 def _mean_fits(spread: Distribution) -> bool:
     """Tell if the mean lies between all samples at their bucket's lower and all at their upper bound."""
-    low, high = spread.edges()
+    low, high = spread.edges
     mean, total = spread.mean, spread.count
     if mean < low / total * (1.0 - _MEAN_TOLERANCE) - 0.001:
         return False

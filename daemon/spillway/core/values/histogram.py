@@ -6,25 +6,13 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 from operator import add, mul
 
 
-class Weighed:
-    """Room beside a frozen distribution for sums over its buckets, worked out once.
-
-    Not fields: they take no part in equality, in `repr`, in copies or in what is stored.
-    """
-
-    __slots__ = ("_below", "_edges")
-
-    _below: array[float]
-    _edges: tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution(Weighed):
+@dataclass(frozen=True, kw_only=True)
+class Distribution:
     """Counts in buckets: bucket i holds [bounds[i-1], bounds[i]); the first is underflow, the last overflow.
 
     Raises:
@@ -48,34 +36,27 @@ class Distribution(Weighed):
             raise ValueError("bucket bounds must rise")
         if min(self.counts) < 0:
             raise ValueError("bucket counts cannot be negative")
-        # here, where the counts are at hand: once a whole fleet is judged, those of each must be fetched from memory again
-        object.__setattr__(self, "_below", _summed(self.counts))
 
     @property
     def count(self) -> float:
         """All samples."""
-        return self.below()[-1]
+        return self.cumulative[-1]
 
+    @cached_property
+    def cumulative(self) -> array[float]:
+        """Samples in each bucket and all buckets under it. Exact, and so are sums of it: samples are whole numbers."""
+        return array(
+            "d", list(accumulate(self.counts))
+        )  # of a list: an iterator would make it grow by and by
+
+    @cached_property
     def edges(self) -> tuple[float, float]:
         """Seconds of all samples together, each at the lower and each at the upper bound of its bucket.
 
         The overflow bucket has no upper bound and is left out of the second.
         """
-        # asked for so: to raise where there is none would cost more
-        known: tuple[float, float] | None = getattr(self, "_edges", None)
-        if known is None:
-            bounds, counts = self.bounds, self.counts
-            known = sum(map(mul, bounds, counts[1:])), sum(map(mul, bounds, counts))
-            object.__setattr__(self, "_edges", known)
-        return known
-
-    def below(self) -> array[float]:
-        """Samples in each bucket and all buckets under it. Exact, and so are sums of it: samples are whole numbers."""
-        try:
-            return self._below
-        except AttributeError:  # a copy, or one that was pickled
-            object.__setattr__(self, "_below", _summed(self.counts))
-            return self._below
+        bounds, counts = self.bounds, self.counts
+        return sum(map(mul, bounds, counts[1:])), sum(map(mul, bounds, counts))
 
     def percentile(self, percent: float) -> float | None:
         """Google's estimate of the percentile in seconds, or None where there is no sample; see `percentile_of`."""
@@ -83,7 +64,7 @@ class Distribution(Weighed):
 
     def share_above(self, limit: float) -> float:
         """Share of samples slower than `limit` seconds, linear inside the bucket that holds it; 0 where empty."""
-        below, bounds = self.below(), self.bounds
+        below, bounds = self.cumulative, self.bounds
         count = below[-1]
         if count <= 0:
             return 0.0
@@ -108,7 +89,7 @@ def percentile_of(spreads: Sequence[Distribution], percent: float) -> float | No
         spreads: with equal bounds; one at least.
         percent: 0 to 100.
     """
-    bounds, sums = spreads[-1].bounds, [spread.below() for spread in spreads]
+    bounds, sums = spreads[-1].bounds, [spread.cumulative for spread in spreads]
     count = sum([below[-1] for below in sums])
     if count <= 0:
         return None
@@ -129,10 +110,6 @@ def percentile_of(spreads: Sequence[Distribution], percent: float) -> float | No
         return bounds[-1] if bounds else 0.0
     low = bounds[i - 1] if i else 0.0
     return low + (bounds[i] - low) * max(0.0, rank - before) / (up_to - before)
-
-
-def _summed(counts: tuple[float, ...]) -> array[float]:
-    return array("d", list(accumulate(counts)))  # of a list: an iterator would make it grow by and by
 
 
 def _around(sums: Sequence[array[float]], i: int) -> tuple[float, float]:

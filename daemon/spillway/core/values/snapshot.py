@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from math import inf
 from typing import Generic, TypeVar
 
 from spillway.core.values.histogram import Distribution
@@ -11,6 +13,12 @@ from spillway.core.values.topology import Preference
 from spillway.core.values.units import RegionName, ServiceName
 
 T = TypeVar("T")
+
+FEW = 30.0
+"""Answers a minute under which chance alone explains large differences."""
+
+MISMATCH = 0.5
+"""Latency samples may differ from 2xx answers by this share: both are sampled estimates of the same answers."""
 
 
 class Absence(StrEnum):
@@ -65,19 +73,8 @@ class HealthCount:
     """(healthy, total) for each group, in the order of the backend's groups."""
 
 
-class Judgeable:
-    """Room beside a frozen value for what follows from it alone: worked out once, however many windows it is part of.
-
-    Not a field: it takes no part in equality, in `repr`, in copies or in what is stored.
-    """
-
-    __slots__ = ("_total", "judged")
-
-    _total: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Minute(Judgeable):
+@dataclass(frozen=True, kw_only=True)
+class Minute:
     """One aligned sample of one backend. Counts come from sampled traffic: they are estimates."""
 
     end: float
@@ -93,18 +90,40 @@ class Minute(Judgeable):
     latency: Distribution | None
     """Seconds from first byte sent to last byte received of class-200 answers; None where none was reported."""
 
-    def __post_init__(self) -> None:
-        """Add up while the counts are at hand: what a minute is asked for most is all of them, in one tick after another."""
-        object.__setattr__(self, "_total", self.ok + self.client_error + self.too_many + self.server_error)
-
     @property
     def total(self) -> float:
         """All answers of this minute."""
-        try:
-            return self._total
-        except AttributeError:  # a copy, or one that was pickled
-            self.__post_init__()
-            return self._total
+        return self.ok + self.client_error + self.too_many + self.server_error
+
+    @cached_property
+    def contradiction(self) -> str | None:
+        """Why this minute cannot be true, by its own parts; None where it can."""
+        ok, spread = self.ok, self.latency
+        if not (
+            0 <= ok < inf
+            and 0 <= self.client_error < inf
+            and 0 <= self.too_many < inf
+            and 0 <= self.server_error < inf
+        ):
+            return "a count is negative or no number"
+        if spread is None or ok < FEW:
+            return None
+        samples = spread.count
+        if samples < FEW:
+            return None
+        if abs(samples - ok) > MISMATCH * max(samples, ok):
+            return f"{samples:.0f} latency samples for {ok:.0f} answers"
+        if not 0 <= spread.mean < inf or not _mean_fits(spread):
+            return "the mean latency lies outside its own buckets"
+        return None
+
+
+def _mean_fits(spread: Distribution) -> bool:
+    """Tell whether the mean can come from the buckets; the overflow bucket has no upper end."""
+    lowest, highest = spread.edges
+    if spread.mean < lowest / spread.count * 0.98 - 1e-6:
+        return False
+    return spread.counts[-1] > 0 or spread.mean <= highest / spread.count * 1.02 + 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

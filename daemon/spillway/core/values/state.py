@@ -13,77 +13,126 @@ from spillway.core.values.units import RegionName, ServiceName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthTrack:
+    """The healthy share of a backend's endpoints, and how it came and went."""
+
+    endpoints: int | None = None
+    """Members when last listed; None before the first health read."""
+    share: float = 1.0
+    """Healthy share when last read."""
+    changes: tuple[tuple[float, float], ...] = ()
+    """(UTC seconds of the read, healthy share) of its last changes, oldest first. A minute before a change has the share
+    that held until then."""
+    lowest: float = 1.0
+    """Lowest healthy share since it began to come and go."""
+    lowest_at: float = 0.0
+    """UTC seconds at which it was last read so low."""
+    drops: int = 0
+    """Falls of the healthy share, none long after the one before: from the second on it flaps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyTrack:
+    """The service time of a backend: its usual one, its present one, and whether it rises. Seconds."""
+
+    baseline: float | None = None
+    """Mean latency at low load; falls fast and rises slowly. None before the first latency."""
+    service_time: float | None = None
+    """Mean latency while not saturated, smoothed. None before the first latency."""
+    mean: float = 0.0
+    """Mean latency of the newest unsaturated minute; 0 before the first."""
+    rising: int = 0
+    """Minutes in a row in which it rose by more than noise."""
+    slope: float = 0.0
+    """Seconds of service time gained in a second while it rises: a leak, a filling disk, a cache that empties."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcurrencyTrack:
+    """How many requests a backend can work on at a time, and what the latency of a nearly full one shows of that."""
+
+    limit: float | None = None
+    """Requests that the whole region can work on at a time (Little's law: capacity x service time). None before the first latency."""
+    delay: float = 0.0
+    """Mean latency over the baseline while nearly full, smoothed; 0 while it is not."""
+    minutes: int = 0
+    """Minutes behind `delay`, counted up to what is needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaturationTrack:
+    """What saturation has shown of a backend. Rates in requests/s of the whole region."""
+
+    rate: float | None = None
+    """Answers while saturated; None while not saturated."""
+    last_rate: float = 0.0
+    """Answers when it was last seen saturated; 0 where it never was."""
+    last_at: float = 0.0
+    """UTC end of the last minute that showed it saturated."""
+    findings: int = 0
+    """Times that it was found saturated at about the same rate: what is found again and again is no passing fault."""
+    undecided_rate: float | None = None
+    """Answers when it was last saturated, until it is known whether slowness or lost machines were the cause; None else."""
+    undecided_minutes: int = 0
+    """Unsaturated minutes since then in which it stayed slow."""
+    waiting: float = 0.0
+    """Seconds that requests wait before their service while saturated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivalTrack:
+    """What came into a backend, where requests may wait inside for longer than a minute."""
+
+    in_work: float | None = None
+    """Requests that were inside in the newest minute, waiting ones included; None where that is not known."""
+    rate: float = 0.0
+    """Requests/s that came in; smoothed where requests wait long, and 0 before the first."""
+    filling: float = 0.0
+    """Growth of `in_work` from the minute before to the newest, as a share of what was answered in it: arrivals that
+    nothing has counted yet, or (negative) answers to what had arrived before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaTrack:
+    """What a backend refuses with 429: all above a rate, or a share of whatever comes."""
+
+    rate: float | None = None
+    """Requests/s accepted while the rest got 429; None where no quota was met. Rises with what was accepted since."""
+    met_rate: float = 0.0
+    """The same when it was last met."""
+    met_at: float = 0.0
+    """UTC end of the minute in which it was last met."""
+    refused_share: float = 0.0
+    """429 share that does not depend on load."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureTrack:
+    """What is bad whatever the load. Shares of the answers."""
+
+    slow: float = 0.0
+    """Answers beyond the SLO latency that do not come from load."""
+    errors: float = 0.0
+    """5xx that do not come from load."""
+    bad_minutes: int = 0
+    """Newest minutes in a row in which it looked bad, load or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What has been learned of one backend from the minutes seen so far. None means: never seen."""
+    """What has been learned of one backend from the minutes and health reads seen so far."""
 
     last_minute: float = 0.0
     """UTC end of the newest minute that was learned from; each is learned once."""
-    endpoints: int | None = None
-    """Members when last listed."""
-    healthy_share: float = 1.0
-    """When last read."""
-    shares: tuple[tuple[float, float], ...] = ()
-    """(UTC seconds at which it was read, healthy share) of its last changes, oldest first: older minutes belong to the
-    share that there was before each."""
-    share_low: float = 1.0
-    """Lowest healthy share since it began to come and go."""
-    share_low_at: float = 0.0
-    """UTC seconds at which it was last read so low."""
-    share_drops: int = 0
-    """Falls of the healthy share, none long after the one before: from the second on it flaps."""
-    baseline: float | None = None
-    """Seconds: mean latency at low load, falling fast and rising slowly."""
-    service_time: float | None = None
-    """Seconds: mean latency while not saturated, now."""
-    slots: float | None = None
-    """Requests that the whole region can work on at a time (Little's law: capacity x service time)."""
-    saturated_rate: float | None = None
-    """Requests/s answered while saturated, for the whole region; None while not saturated."""
-    low_rate: float = 0.0
-    """Requests/s that it answered when it was last seen saturated."""
-    low_count: int = 0
-    """Times that it was found saturated at about the same rate: what is found again and again is no passing fault."""
-    low_at: float = 0.0
-    """UTC end of the last minute that showed it saturated: `slots` is what it had then."""
-    doubt: float | None = None
-    """Requests/s answered when it was last saturated, until it is known whether slowness or lost machines were the cause."""
-    doubt_minutes: int = 0
-    """Unsaturated minutes since then in which it stayed slow."""
-    mean: float = 0.0
-    """Seconds: mean latency of the newest unsaturated minute."""
-    rising: int = 0
-    """Minutes in a row in which it rose, beyond what is noise."""
-    slope: float = 0.0
-    """Seconds of service time gained in a second while it rises: a leak, a filling disk, a cache that empties."""
-    bad_minutes: int = 0
-    """Newest minutes in a row in which it looked bad."""
-    crowded: float = 0.0
-    """Mean latency over the baseline while it is nearly full, smoothed; 0 while it is not."""
-    crowded_minutes: int = 0
-    """Minutes behind that, counted up to what is needed."""
-    waiting: float = 0.0
-    """Seconds that requests wait before their service while saturated."""
-    in_work: float | None = None
-    """Requests that were inside, waiting ones included, in the newest minute; None where that is not known."""
-    arrived: float = 0.0
-    """Requests/s that came in; smoothed where requests wait long, and 0 before the first."""
-    filling: float = 0.0
-    """By how much they became more from the minute before to the newest, as a share of what was answered in it: arrivals that
-    nothing has counted yet, or answers to what had arrived before."""
-    slow: float = 0.0
-    """Share of answers beyond the SLO latency that does not come from load."""
-    errors: float = 0.0
-    """5xx share that does not come from load."""
-    refusing: float = 0.0
-    """429 share that does not depend on load."""
-    quota: float | None = None
-    """Requests/s accepted while the rest got 429; None where no quota was met."""
-    quota_met: float = 0.0
-    """The quota as it was when last met; `quota` rises with what was accepted since."""
-    quota_at: float = 0.0
-    """UTC end of the minute in which the quota was last met."""
     served: float = 0.0
     """Requests/s answered in the newest learned minutes."""
+    health: HealthTrack = HealthTrack()
+    latency: LatencyTrack = LatencyTrack()
+    concurrency: ConcurrencyTrack = ConcurrencyTrack()
+    saturation: SaturationTrack = SaturationTrack()
+    arrivals: ArrivalTrack = ArrivalTrack()
+    quota: QuotaTrack = QuotaTrack()
+    failures: FailureTrack = FailureTrack()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +158,14 @@ class BackendMemory:
     """-1 the last move lowered its ceiling, 1 raised it."""
     moved_by: float = 0.0
     """By how much the last move changed its scaler."""
-    hold: float = 1.0
-    """Multiplier on its rest, at `hold_at`; decays with time."""
-    hold_at: float = 0.0
-    held_until: float = 0.0
+    backoff: float = 1.0
+    """Multiplier on its dwell, at `backoff_at`; decays with time."""
+    backoff_at: float = 0.0
+    """UTC seconds of the move for which `backoff` was set."""
+    edit_grace_until: float = 0.0
     """UTC seconds until which an outside edit is left alone."""
     before_edit: float | None = None
-    """Scaler before the outside edit that is left alone until then; None where there is none."""
+    """Scaler before that edit; None where there is none."""
     empty_since: float | None = None
     joined_at: float | None = None
     leaving: bool = False
@@ -131,8 +181,8 @@ class OriginMemory:
     """Requests/s, smoothed."""
     trend: float = 0.0
     """Requests/s gained in a second."""
-    leap: float = 0.0
-    """The same in the newest window alone."""
+    onset: float = 0.0
+    """The same in the newest window alone: where a surge first shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +227,8 @@ class Flight:
     takes: float = 0.0
     """Requests/s that its region was believed to take then; 0 where there is none."""
     undoes: bool = False
-    hold: float = 1.0
-    """Multiplier on the region's rest once it is made."""
+    backoff: float = 1.0
+    """Multiplier on the region's dwell once it is made."""
     member: bool = True
     """Membership after."""
     leaving: bool = False
@@ -193,12 +243,12 @@ class ServiceMemory:
     origins: tuple[OriginMemory, ...] = ()
     origins_at: float = 0.0
     """UTC end of the newest minute behind `origins`."""
-    usual: float = 0.0
+    slow_average: float = 0.0
     """Requests/s of all origins together, smoothed over the last half hour or so."""
     days: tuple[DayMemory, ...] = ()
     """Sorted by place."""
     flights: tuple[Flight, ...] = ()
-    ahead: tuple[tuple[RegionName, float], ...] = ()
+    expected_load: tuple[tuple[RegionName, float], ...] = ()
     """Requests/s expected in each region once the moves in flight are seen; empty where there are none."""
     proposed: tuple[Flight, ...] = ()
     """Moves of the newest plan, until `confirm` says what became of them."""

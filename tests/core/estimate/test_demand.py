@@ -8,20 +8,20 @@ from hypothesis import strategies as st
 
 from spillway.core.estimate.demand import (
     CHANCE,
-    CRUMB,
     GROWTH_BOUND,
     JUMP,
-    LEAP,
-    LEAP_BOUND,
     LEVEL,
     ONE_PLACE,
+    ONSET,
+    ONSET_BOUND,
     SHRINK_BOUND,
+    SMALLEST_SHARE,
     TREND,
     TREND_NOISE,
-    ahead,
     attribute,
     follow,
-    leaping,
+    forecast,
+    onset_demand,
 )
 from spillway.core.model.waterfall import Origins, pour
 from spillway.core.values.state import OriginMemory
@@ -80,7 +80,7 @@ def test_a_place_that_was_never_seen_alone_borrows_what_all_places_did() -> None
 
 
 def test_crumbs_are_dropped() -> None:
-    assert "b" not in found((), "", a=1000.0, b=CRUMB * 900.0)
+    assert "b" not in found((), "", a=1000.0, b=SMALLEST_SHARE * 900.0)
 
 
 rates = st.integers(20, 200).map(float)
@@ -93,10 +93,10 @@ def test_nobody_is_robbed_and_nothing_is_lost(
     before, row = {"a": a, "b": b, "c": c}, {"a": x, "b": y, "c": z}
     got = found(origins(**before), "".join(sorted(full)), **row)
     total = sum(row.values())
-    assert sum(got.values()) == pytest.approx(total, rel=3 * CRUMB)
+    assert sum(got.values()) == pytest.approx(total, rel=3 * SMALLEST_SHARE)
     scale = total / sum(before.values())
     for name in set(NAMES) - full:
-        assert got.get(name, 0.0) >= min(row[name], before[name] * scale) - CRUMB * total - 1e-9
+        assert got.get(name, 0.0) >= min(row[name], before[name] * scale) - SMALLEST_SHARE * total - 1e-9
         assert got.get(name, 0.0) <= row[name] + 1e-9
 
 
@@ -144,21 +144,21 @@ def origin(trend: float) -> OriginMemory:
 
 @pytest.mark.parametrize("trend", [0.0, 0.01, -0.01, TREND_NOISE * 100.0 / 300.0 - 1e-6])
 def test_a_trend_within_noise_is_ignored(trend: float) -> None:
-    assert ahead(origin(trend), 600.0) == 100.0
+    assert forecast(origin(trend), 600.0) == 100.0
 
 
 def test_only_what_goes_beyond_the_noise_is_forecast_and_never_far() -> None:
-    assert ahead(origin(0.05), 600.0) == pytest.approx(100.0 + 0.05 * 300.0 - TREND_NOISE * 100.0)
-    assert ahead(origin(-0.05), 600.0) == pytest.approx(100.0 - 0.05 * 300.0 + TREND_NOISE * 100.0)
-    assert ahead(origin(1.0), 600.0) == GROWTH_BOUND * 100.0
-    assert ahead(origin(-1.0), 600.0) == SHRINK_BOUND * 100.0
-    assert ahead(origin(1.0), 0.0) == 100.0
+    assert forecast(origin(0.05), 600.0) == pytest.approx(100.0 + 0.05 * 300.0 - TREND_NOISE * 100.0)
+    assert forecast(origin(-0.05), 600.0) == pytest.approx(100.0 - 0.05 * 300.0 + TREND_NOISE * 100.0)
+    assert forecast(origin(1.0), 600.0) == GROWTH_BOUND * 100.0
+    assert forecast(origin(-1.0), 600.0) == SHRINK_BOUND * 100.0
+    assert forecast(origin(1.0), 0.0) == 100.0
 
 
 @given(st.floats(-2.0, 2.0), st.floats(-2.0, 2.0), st.floats(0.0, 3600.0))
 def test_a_steeper_trend_never_forecasts_less(one: float, two: float, seconds: float) -> None:
     low, high = sorted((one, two))
-    assert ahead(origin(low), seconds) <= ahead(origin(high), seconds) + 1e-9
+    assert forecast(origin(low), seconds) <= forecast(origin(high), seconds) + 1e-9
 
 
 def leapt(before: float, after: float, *, seconds: float = 60.0) -> tuple[OriginMemory, ...]:
@@ -169,30 +169,30 @@ def leapt(before: float, after: float, *, seconds: float = 60.0) -> tuple[Origin
 
 def test_the_first_minute_of_a_surge_shows_where_it_may_lead() -> None:
     grown = leapt(400.0, 460.0)
-    assert sum(o.leap for o in grown) == pytest.approx(1.0)
+    assert sum(o.onset for o in grown) == pytest.approx(1.0)
     assert sum(o.level for o in grown) == pytest.approx(430.0), "half believed as a level"
-    assert leaping(grown, 300.0) == pytest.approx(430.0 + 600.0 * 300.0 / 900.0)
-    assert leaping(grown, 86_400.0) == pytest.approx(LEAP_BOUND * 430.0)
+    assert onset_demand(grown, 300.0) == pytest.approx(430.0 + 600.0 * 300.0 / 900.0)
+    assert onset_demand(grown, 86_400.0) == pytest.approx(ONSET_BOUND * 430.0)
 
 
 def test_what_moves_from_place_to_place_is_no_surge() -> None:
     moved = follow(origins(a=300.0, b=100.0), {(PLACE, "a"): 100.0, (PLACE, "b"): 300.0}, 60.0)
-    assert max(o.leap for o in moved) > 0.0
-    assert leaping(moved, 300.0) == 0.0
+    assert max(o.onset for o in moved) > 0.0
+    assert onset_demand(moved, 300.0) == 0.0
 
 
 @pytest.mark.parametrize(
     ("before", "after"), [(400.0, 430.0), (400.0, 300.0), (3.0, 3.6)], ids=["swing", "fall", "chance"]
 )
 def test_a_swing_a_fall_and_chance_are_no_surge(before: float, after: float) -> None:
-    assert after - before < LEAP * before + CHANCE * (before / 60.0) ** 0.5
-    assert leaping(leapt(before, after), 300.0) == 0.0
+    assert after - before < ONSET * before + CHANCE * (before / 60.0) ** 0.5
+    assert onset_demand(leapt(before, after), 300.0) == 0.0
 
 
 def test_what_took_an_hour_to_come_is_no_surge() -> None:
-    assert leaping(leapt(400.0, 600.0, seconds=3600.0), 300.0) == 0.0
+    assert onset_demand(leapt(400.0, 600.0, seconds=3600.0), 300.0) == 0.0
 
 
 def test_a_surge_that_goes_on_no_faster_is_left_to_the_trend() -> None:
     flat = follow(leapt(400.0, 600.0), {(PLACE, home): 300.0 for home in "ab"}, 60.0)
-    assert leaping(flat, 300.0) == 0.0
+    assert onset_demand(flat, 300.0) == 0.0

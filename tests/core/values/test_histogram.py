@@ -59,8 +59,8 @@ def test_the_share_above_a_limit_is_counted_by_bucket(counts: list[int], limit: 
     assert known.share_above(limit) == pytest.approx(above / sum(counts) if sum(counts) else 0.0)
 
 
-def test_what_is_worked_out_beside_the_fields_is_no_part_of_the_value() -> None:
+def test_what_is_worked_out_once_is_no_part_of_the_value() -> None:
     one, two = spread([1, 2, 3, 0, 0, 0, 1]), spread([1, 2, 3, 0, 0, 0, 1])
-    assert list(one.below()) == [1.0, 3.0, 6.0, 6.0, 6.0, 6.0, 7.0]
+    assert list(one.cumulative) == [1.0, 3.0, 6.0, 6.0, 6.0, 6.0, 7.0]
     assert one == two
     assert repr(one) == repr(two)

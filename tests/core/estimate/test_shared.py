@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.core.stretches import PERIOD, minute
+from tests.core.estimate.stretches import PERIOD, minute
 
-from spillway.core.estimate.shared import Neighbours
+from spillway.core.estimate.shared import SharedBackends
 from spillway.core.values.snapshot import Absence, BackendView, Missing, Seen, ServiceView, Snapshot
 from spillway.core.values.state import ControllerMemory, ServiceMemory
 from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
@@ -40,42 +40,42 @@ SNAPSHOT = Snapshot(
 
 
 def test_each_sees_what_the_others_send_to_its_groups() -> None:
-    seen = Neighbours(FLEET, SNAPSHOT, ControllerMemory())
-    assert seen.load("eu", REGION, PERIOD) == pytest.approx(20.0)
-    assert seen.load("pool", REGION, PERIOD) == pytest.approx(60.0)
+    seen = SharedBackends(FLEET, SNAPSHOT, ControllerMemory())
+    assert seen.load_from_peers("eu", REGION, PERIOD) == pytest.approx(20.0)
+    assert seen.load_from_peers("pool", REGION, PERIOD) == pytest.approx(60.0)
     minutes = seen.minutes("pool", REGION)
     assert minutes is not None
     assert [m.total / PERIOD for _, m in sorted(minutes.items())] == pytest.approx([50.0, 60.0])
 
 
 def test_who_stands_alone_has_no_neighbours() -> None:
-    seen = Neighbours(FLEET, SNAPSHOT, ControllerMemory())
+    seen = SharedBackends(FLEET, SNAPSHOT, ControllerMemory())
     assert seen.minutes("apart", REGION) is None
-    assert seen.load("apart", REGION, PERIOD) == 0.0
+    assert seen.load_from_peers("apart", REGION, PERIOD) == 0.0
 
 
 def test_moves_in_flight_count_as_made() -> None:
-    shedding = ServiceMemory(service="eu", ahead=((REGION, 12.0),))
-    seen = Neighbours(FLEET, SNAPSHOT, ControllerMemory(services=(shedding,)))
-    assert seen.load("pool", REGION, PERIOD) == pytest.approx(12.0)
-    assert seen.load("eu", REGION, PERIOD) == pytest.approx(20.0), "its own are no neighbour's"
+    shedding = ServiceMemory(service="eu", expected_load=((REGION, 12.0),))
+    seen = SharedBackends(FLEET, SNAPSHOT, ControllerMemory(services=(shedding,)))
+    assert seen.load_from_peers("pool", REGION, PERIOD) == pytest.approx(12.0)
+    assert seen.load_from_peers("eu", REGION, PERIOD) == pytest.approx(20.0), "its own are no neighbour's"
 
 
 def test_who_is_steered_later_in_a_step_sees_what_was_decided_before() -> None:
-    seen = Neighbours(FLEET, SNAPSHOT, ControllerMemory())
-    seen.expect(ServiceMemory(service="eu", ahead=((REGION, 5.0),)))
-    assert seen.load("pool", REGION, PERIOD) == pytest.approx(5.0)
+    seen = SharedBackends(FLEET, SNAPSHOT, ControllerMemory())
+    seen.expect(ServiceMemory(service="eu", expected_load=((REGION, 5.0),)))
+    assert seen.load_from_peers("pool", REGION, PERIOD) == pytest.approx(5.0)
 
 
 def test_without_a_snapshot_nothing_is_seen() -> None:
-    seen = Neighbours(FLEET, None, ControllerMemory())
+    seen = SharedBackends(FLEET, None, ControllerMemory())
     assert seen.minutes("eu", REGION) is None
-    assert seen.load("eu", REGION, PERIOD) == 0.0
+    assert seen.load_from_peers("eu", REGION, PERIOD) == 0.0
 
 
 def test_three_services_see_the_sum_of_the_other_two() -> None:
     fleet = replace(FLEET, services=(*FLEET.services, service("third")))
     snapshot = replace(SNAPSHOT, services=(*SNAPSHOT.services, view("third", 1.0, 7.0)))
-    seen = Neighbours(fleet, snapshot, ControllerMemory())
-    assert seen.load("eu", REGION, PERIOD) == pytest.approx(27.0)
-    assert seen.load("third", REGION, PERIOD) == pytest.approx(80.0)
+    seen = SharedBackends(fleet, snapshot, ControllerMemory())
+    assert seen.load_from_peers("eu", REGION, PERIOD) == pytest.approx(27.0)
+    assert seen.load_from_peers("third", REGION, PERIOD) == pytest.approx(80.0)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from tests.bench.library import FOLDER
 from tests.bench.varied import varied
-from tests.core.stretches import CALM, PERIOD, Stretch, learned, minutes
+from tests.core.estimate.stretches import CALM, PERIOD, Stretch, learned, minutes
 
 from spillway.core.estimate.backend import Facts, facts_of
 from spillway.core.model.predict import Region

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.bench.library import FOLDER, chosen
-from tests.core.stretches import CALM, PERIOD, SETTING, learned, minute
+from tests.core.estimate.stretches import CALM, PERIOD, SETTING, learned, minute
 
-from spillway.core.estimate.capacity import learn
 from spillway.core.estimate.queueing import CONNECTED
+from spillway.core.estimate.update import learn
 from spillway.core.values.state import Estimate
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
@@ -25,7 +25,7 @@ def test_arrivals_are_answers_and_what_became_more_inside(arriving: float, count
     """
     waits = [1.0 + (k + 0.5) * PERIOD * (1.0 - 160.0 / arriving) for k in range(count)]
     found = learned(CALM, *((1, 160.0, wait) for wait in waits))
-    assert 160.0 * (1.0 + found.filling) == pytest.approx(arriving, rel=0.15)
+    assert 160.0 * (1.0 + found.arrivals.filling) == pytest.approx(arriving, rel=0.15)
 
 
 def test_demand_that_does_not_change_while_a_region_fills_is_told() -> None:
@@ -35,38 +35,38 @@ def test_demand_that_does_not_change_while_a_region_fills_is_told() -> None:
         rate, mean, failed = row
         full = learn(full, (minute(16 + number, rate, mean, errors=failed),), SETTING)
         if number:
-            assert (rate + failed) * (1.0 + full.filling) == pytest.approx(160.0, rel=0.2)
+            assert (rate + failed) * (1.0 + full.arrivals.filling) == pytest.approx(160.0, rel=0.2)
 
 
 def test_a_queue_that_is_worked_off_was_demand_before() -> None:
     full = learned(CALM, (3, 160.0, 11.0))
     found = learn(full, (minute(19, 160.0, 5.0),), SETTING)
-    assert -0.12 < found.filling < -0.05
+    assert -0.12 < found.arrivals.filling < -0.05
 
 
 def test_a_calm_region_hides_nothing() -> None:
-    assert learned(CALM).filling == 0.0
-    assert learned(CALM, (1, 80.0, 1.02)).filling == pytest.approx(0.0, abs=2e-3)
+    assert learned(CALM).arrivals.filling == 0.0
+    assert learned(CALM, (1, 80.0, 1.02)).arrivals.filling == pytest.approx(0.0, abs=2e-3)
 
 
 def test_a_latency_of_nothing_is_borne() -> None:
     found = learn(learned(CALM), (minute(16, 80.0, 1.0, quick=1.0),), SETTING)
-    assert found.filling == pytest.approx(-75.0 / PERIOD / 80.0, rel=0.01)
+    assert found.arrivals.filling == pytest.approx(-75.0 / PERIOD / 80.0, rel=0.01)
 
 
 def test_never_more_than_as_much_again() -> None:
-    assert learned(CALM, (1, 60.0, 200.0)).filling == 1.0
-    assert learned((1, 60.0, 200.0), (1, 60.0, 1.0)).filling == -1.0
+    assert learned(CALM, (1, 60.0, 200.0)).arrivals.filling == 1.0
+    assert learned((1, 60.0, 200.0), (1, 60.0, 1.0)).arrivals.filling == -1.0
 
 
 def test_after_a_hole_and_without_latencies_nothing_is_known() -> None:
     full = learned(CALM, (1, 160.0, 11.0))
     late = learn(full, (minute(16 + int(CONNECTED / PERIOD) + 1, 160.0, 21.0),), SETTING)
-    assert late.filling == 0.0
+    assert late.arrivals.filling == 0.0
     blind = learn(full, (replace(minute(17, 160.0, 21.0), latency=None),), SETTING)
-    assert (blind.filling, blind.in_work) == (0.0, None)
-    assert learn(blind, (minute(18, 160.0, 31.0),), SETTING).filling == 0.0
-    assert learn(Estimate(), (minute(1, 160.0, 31.0),), SETTING).filling == 0.0
+    assert (blind.arrivals.filling, blind.arrivals.in_work) == (0.0, None)
+    assert learn(blind, (minute(18, 160.0, 31.0),), SETTING).arrivals.filling == 0.0
+    assert learn(Estimate(), (minute(1, 160.0, 31.0),), SETTING).arrivals.filling == 0.0
 
 
 def told(scenario: str, *, after: float = 0.0) -> list[float]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.core.estimate.health import FLAP_SECONDS, SHARE_STEP, fell_at, flapping, lowest_share, share_in
-from spillway.core.values.state import Estimate
+from spillway.core.estimate.health import (
+    FLAP_SECONDS,
+    SHARE_STEP,
+    fell_at,
+    learn_health,
+    lowest_share,
+    share_in,
+)
+from spillway.core.values.snapshot import HealthCount
+from spillway.core.values.state import HealthTrack
 
-FELL = Estimate(healthy_share=0.5, shares=((600.0, 0.5),))
-BACK = Estimate(healthy_share=1.0, shares=((600.0, 0.5), (1200.0, 1.0)))
+FELL = HealthTrack(share=0.5, changes=((600.0, 0.5),))
+BACK = HealthTrack(share=1.0, changes=((600.0, 0.5), (1200.0, 1.0)))
 
 
 def test_a_minute_has_the_share_that_there_was_then() -> None:
@@ -28,12 +34,12 @@ def test_a_minute_in_which_it_changed_or_just_after_which_it_was_read_has_none()
 
 
 def test_a_share_that_never_changed_holds_for_all_time() -> None:
-    assert share_in(Estimate(healthy_share=0.8), 300.0, 60.0) == 0.8
-    assert lowest_share(Estimate(healthy_share=0.8), 0.0, 900.0) == 0.8
+    assert share_in(HealthTrack(share=0.8), 300.0, 60.0) == 0.8
+    assert lowest_share(HealthTrack(share=0.8), 0.0, 900.0) == 0.8
 
 
 def test_the_lowest_share_between_two_moments() -> None:
-    dip = Estimate(shares=((600.0, 0.5), (660.0, 0.2), (720.0, 0.9)))
+    dip = HealthTrack(changes=((600.0, 0.5), (660.0, 0.2), (720.0, 0.9)))
     assert lowest_share(dip, 0.0, 500.0) == 1.0
     assert lowest_share(dip, 500.0, 650.0) == 0.5
     assert lowest_share(dip, 500.0, 900.0) == 0.2
@@ -50,49 +56,63 @@ def test_the_lowest_share_is_that_of_the_changes_in_between_and_of_what_held_bef
     changes: list[tuple[int, float]], start: int, length: int
 ) -> None:
     shares = tuple((float(at), share) for at, share in sorted(dict(changes).items()))
-    known = Estimate(healthy_share=shares[-1][1] if shares else 1.0, shares=shares)
+    known = HealthTrack(share=shares[-1][1] if shares else 1.0, changes=shares)
     held = [1.0, *(share for at, share in shares if at <= start)][-1]
     between = [share for at, share in shares if start < at < start + length]
     assert lowest_share(known, float(start), float(start + length)) == min([held, *between])
 
 
 def test_only_a_last_change_that_was_a_fall_is_one() -> None:
-    assert fell_at(Estimate()) is None
+    assert fell_at(HealthTrack()) is None
     assert fell_at(FELL) == 600.0
     assert fell_at(BACK) is None
-    assert fell_at(Estimate(shares=((600.0, 1.0),))) is None
-    assert fell_at(Estimate(shares=((600.0, 0.5), (900.0, 0.3)))) == 900.0
+    assert fell_at(HealthTrack(changes=((600.0, 1.0),))) is None
+    assert fell_at(HealthTrack(changes=((600.0, 0.5), (900.0, 0.3)))) == 900.0
 
 
-def seen(*reads: tuple[float, float]) -> Estimate:
+def read(track: HealthTrack, share: float, at: float) -> HealthTrack:
+    """After a read of a thousand endpoints at this UTC second."""
+    return learn_health(track, HealthCount(healthy=round(1000 * share), total=1000), at)
+
+
+def seen(*reads: tuple[float, float]) -> HealthTrack:
     """After reads of (UTC second, healthy share)."""
-    estimate = Estimate()
+    track = HealthTrack()
     for at, share in reads:
-        estimate = replace(estimate, healthy_share=share, **flapping(estimate, share, at))
-    return estimate
+        track = read(track, share, at)
+    return track
 
 
 def test_a_first_fall_is_no_flapping() -> None:
     found = seen((600.0, 0.5))
-    assert (found.share_drops, found.share_low, found.share_low_at) == (1, 0.5, 600.0)
+    assert (found.drops, found.lowest, found.lowest_at) == (1, 0.5, 600.0)
 
 
 def test_a_fall_soon_after_the_last_low_counts_on_and_keeps_the_lowest() -> None:
     found = seen((600.0, 0.3), (900.0, 1.0), (1200.0, 0.5))
-    assert (found.share_drops, found.share_low, found.share_low_at) == (2, 0.3, 1200.0)
+    assert (found.drops, found.lowest, found.lowest_at) == (2, 0.3, 1200.0)
 
 
 def test_the_low_lasts_until_the_return_was_read() -> None:
-    assert seen((600.0, 0.3), (3000.0, 1.0)).share_low_at == 3000.0
+    assert seen((600.0, 0.3), (3000.0, 1.0)).lowest_at == 3000.0
     found = seen((600.0, 0.3), (3000.0, 1.0), (3000.0 + FLAP_SECONDS - 1.0, 0.5))
-    assert found.share_drops == 2
+    assert found.drops == 2
 
 
 def test_a_fall_long_after_the_last_low_begins_anew() -> None:
     found = seen((600.0, 0.3), (900.0, 1.0), (900.0 + FLAP_SECONDS, 0.5))
-    assert (found.share_drops, found.share_low) == (1, 0.5)
+    assert (found.drops, found.lowest) == (1, 0.5)
 
 
 def test_a_step_of_one_machine_among_many_is_no_fall() -> None:
-    assert flapping(Estimate(), 1.0 - SHARE_STEP / 2, 600.0) == {}
-    assert seen((600.0, 0.98)).share_drops == 0
+    small = read(HealthTrack(), 1.0 - SHARE_STEP / 2, 600.0)
+    assert (small.drops, small.lowest, small.lowest_at) == (0, 1.0, 0.0)
+    assert small.share == 1.0 - SHARE_STEP / 2
+    assert seen((600.0, 0.98)).drops == 0
+
+
+def test_what_was_not_read_and_what_did_not_change_leaves_all_as_it_was() -> None:
+    known = seen((600.0, 0.5))
+    assert learn_health(known, None, 700.0) is known
+    assert learn_health(known, HealthCount(healthy=0, total=0), 700.0) is known
+    assert read(known, 0.5, 700.0) is known

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from spillway.core.estimate.capacity import Setting, learn
-from spillway.core.estimate.queueing import capacity
+from spillway.core.estimate.capacity import capacity_proven
+from spillway.core.estimate.update import Circumstances, learn
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.policy import Evidence, Slo
 from spillway.core.values.snapshot import Minute
 from spillway.core.values.state import Estimate
 
 PERIOD = 60.0
-SETTING = Setting(target=160.0, slo=Slo(), evidence=Evidence(), period=PERIOD)
+SETTING = Circumstances(target=160.0, slo=Slo(), evidence=Evidence(), period=PERIOD)
 CALM = (15, 75.0, 1.0)
 """A quarter of an hour below half of the target, a second for each request: a baseline of 1 s, 160 slots."""
 
@@ -42,11 +42,11 @@ def minutes(*stretches: Stretch) -> tuple[Minute, ...]:
     return tuple(minute(i + 1, *row) for i, row in enumerate(rows))
 
 
-def learned(*stretches: Stretch, setting: Setting = SETTING, start: Estimate | None = None) -> Estimate:
+def learned(*stretches: Stretch, setting: Circumstances = SETTING, start: Estimate | None = None) -> Estimate:
     return learn(start or Estimate(), minutes(*stretches), setting)
 
 
 def takes(estimate: Estimate) -> float:
-    found = capacity(estimate, SETTING.target, 1.0)
+    found = capacity_proven(estimate, SETTING.target, 1.0)
     assert found is not None
     return found

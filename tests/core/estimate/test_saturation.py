@@ -5,58 +5,57 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.core.stretches import CALM, PERIOD, SETTING, Stretch, learned, minute, minutes, takes
+from tests.core.estimate.stretches import CALM, PERIOD, SETTING, Stretch, learned, minute, minutes, takes
 
 from spillway.core.estimate.backend import IDLE
-from spillway.core.estimate.capacity import (
-    OFFERED,
-    REMEMBERED,
-    SATURATED_SECONDS,
-    SETTLING,
-    SLOW_MINUTES,
-    learn,
-    settled,
-)
-from spillway.core.estimate.queueing import belief, capacity, crowding, slowness
-from spillway.core.values.state import Estimate
+from spillway.core.estimate.capacity import believed_capacity, capacity_proven
+from spillway.core.estimate.latency import slowness
+from spillway.core.estimate.queueing import queueing_delay
+from spillway.core.estimate.saturation import OFFERED, SATURATED_SECONDS, SETTLING, SLOW_MINUTES
+from spillway.core.estimate.update import REMEMBERED, learn, settled
+from spillway.core.values.state import Estimate, HealthTrack
 
 
 def test_a_calm_region_is_worth_its_target() -> None:
     found = learned(CALM)
-    assert found.saturated_rate is None
-    assert found.slots == pytest.approx(160.0, rel=1e-3)
+    assert found.saturation.rate is None
+    assert found.concurrency.limit == pytest.approx(160.0, rel=1e-3)
     assert takes(found) == pytest.approx(160.0, rel=1e-3)
 
 
 def test_the_answers_of_a_saturated_minute_are_the_capacity() -> None:
     found = learned(CALM, (1, 80.0, 3.0))
-    assert found.saturated_rate == pytest.approx(80.0)
+    assert found.saturation.rate == pytest.approx(80.0)
     assert takes(found) == pytest.approx(80.0)
-    assert (found.low_rate, found.low_count, found.low_at) == (found.saturated_rate, 1, 16 * PERIOD)
+    assert (found.saturation.last_rate, found.saturation.findings, found.saturation.last_at) == (
+        found.saturation.rate,
+        1,
+        16 * PERIOD,
+    )
 
 
 def test_with_half_the_machines_the_whole_region_is_worth_twice_its_answers() -> None:
-    half = Estimate(healthy_share=0.5)
+    half = Estimate(health=HealthTrack(share=0.5))
     found = learned(CALM, (1, 80.0, 3.0), start=half)
-    assert found.saturated_rate == pytest.approx(160.0)
-    assert capacity(found, SETTING.target, 0.5) == pytest.approx(80.0)
+    assert found.saturation.rate == pytest.approx(160.0)
+    assert capacity_proven(found, SETTING.target, 0.5) == pytest.approx(80.0)
 
 
 def test_long_answers_with_free_slots_are_slowness_and_no_saturation() -> None:
     found = learned(CALM, (3, 40.0, 3.0))
-    assert found.saturated_rate is None
-    assert slowness(found) == pytest.approx(3.0, rel=0.05)
+    assert found.saturation.rate is None
+    assert slowness(found.latency) == pytest.approx(3.0, rel=0.05)
 
 
 def test_full_slots_at_the_usual_pace_are_a_larger_region() -> None:
     found = learned(CALM, (3, 170.0, 1.02))
-    assert found.saturated_rate is None
+    assert found.saturation.rate is None
     assert takes(found) > 160.0
 
 
 def test_a_standing_queue_that_fails_nothing_is_taken_at_its_answers() -> None:
     found = learned((15, 100.0, 1.0), (1, 60.0, 4.0), (1, 55.0, 4.5), (1, 65.0, 20.0))
-    assert found.saturated_rate == pytest.approx(65.0)
+    assert found.saturation.rate == pytest.approx(65.0)
 
 
 @pytest.mark.parametrize(("answered", "failed"), [(37.5, 87.2), (46.0, 68.8), (65.4, 27.8)])
@@ -64,7 +63,7 @@ def test_what_time_outs_cut_off_is_reckoned_back(answered: float, failed: float)
     """Minutes of a region of 76 requests/s: deep in its time-outs, on the way there and on the way back."""
     before = learned(CALM, (1, 100.0, 4.0))
     found = learn(before, (minute(17, answered, 29.0, errors=failed),), SETTING)
-    assert found.saturated_rate == pytest.approx(76.0, rel=0.04)
+    assert found.saturation.rate == pytest.approx(76.0, rel=0.04)
 
 
 def after_a_cut(rate: float, *, minutes_since: int, quick: float) -> float:
@@ -73,8 +72,8 @@ def after_a_cut(rate: float, *, minutes_since: int, quick: float) -> float:
     end = 19
     cut = replace(SETTING, cut_at=(end - minutes_since) * PERIOD)
     found = learn(start, (minute(end, rate, 4.0 / (1.0 - quick), quick=quick),), cut)
-    assert found.saturated_rate is not None
-    return found.saturated_rate
+    assert found.saturation.rate is not None
+    return found.saturation.rate
 
 
 def test_a_minute_in_which_the_queue_came_to_its_end_is_no_measure() -> None:
@@ -86,7 +85,7 @@ def test_a_minute_in_which_the_queue_came_to_its_end_is_no_measure() -> None:
 def test_a_queue_that_stands_all_the_minute_measures_even_while_it_is_worked_off() -> None:
     assert after_a_cut(60.0, minutes_since=2, quick=0.0) == pytest.approx(60.0)
     falling = learned(CALM, (3, 80.0, 6.0), (1, 60.0, 4.0), setting=replace(SETTING, cut_at=17 * PERIOD))
-    assert falling.saturated_rate == pytest.approx(60.0)
+    assert falling.saturation.rate == pytest.approx(60.0)
 
 
 def test_after_a_cut_a_minute_that_offers_enough_measures_in_any_case() -> None:
@@ -102,12 +101,12 @@ def test_the_minute_in_which_a_cut_was_made_still_measures() -> None:
 def test_slowness_that_does_not_explain_what_was_found_leaves_the_rest_lost() -> None:
     """Half of the machines gone, and the others a quarter slower: 60 of 160 requests/s, and no return to 128 of them."""
     found = learned(CALM, (3, 60.0, 4.0), (SLOW_MINUTES + 1, 20.0, 1.25))
-    assert found.doubt is None
-    assert slowness(found) == pytest.approx(1.25, rel=0.02)
+    assert found.saturation.undecided_rate is None
+    assert slowness(found.latency) == pytest.approx(1.25, rel=0.02)
     assert takes(found) == pytest.approx(60.0, rel=0.05)
     slow = learned(CALM, (3, 60.0, 4.0), (SLOW_MINUTES + 1, 20.0, 2.4))
     assert takes(slow) == pytest.approx(160.0 / 2.4, rel=0.05)
-    assert slow.slots == pytest.approx(160.0, rel=0.02), (
+    assert slow.concurrency.limit == pytest.approx(160.0, rel=0.02), (
         "all of them are there, and will be as fast as before"
     )
 
@@ -118,10 +117,10 @@ SLOW = (CALM, (5, 53.0, 20.0))
 
 def test_a_latency_that_stays_is_slowness_and_all_machines_are_there() -> None:
     open_question = learned(*SLOW, (SLOW_MINUTES, 16.0, 3.0))
-    assert open_question.saturated_rate is None
-    assert open_question.doubt == pytest.approx(53.0, rel=0.01)
+    assert open_question.saturation.rate is None
+    assert open_question.saturation.undecided_rate == pytest.approx(53.0, rel=0.01)
     answered = learned(*SLOW, (SLOW_MINUTES + 1, 16.0, 3.0))
-    assert answered.doubt is None
+    assert answered.saturation.undecided_rate is None
     assert takes(answered) == pytest.approx(160.0 / 3.0, rel=0.05)
 
 
@@ -130,43 +129,49 @@ DRAINING = (CALM, (4, 80.0, 15.0), (1, 10.0, 12.0), (1, 10.0, 8.0), (1, 10.0, 5.
 
 
 def test_a_latency_that_falls_is_a_queue_and_machines_are_missing() -> None:
-    assert learned(*DRAINING).doubt == pytest.approx(80.0, rel=0.01)
+    assert learned(*DRAINING).saturation.undecided_rate == pytest.approx(80.0, rel=0.01)
     found = learned(*DRAINING, (5, 10.0, 1.0))
-    assert found.doubt is None
+    assert found.saturation.undecided_rate is None
     assert takes(found) == pytest.approx(80.0, rel=0.02)
 
 
 def test_machines_found_missing_again_and_again_are_counted() -> None:
     gap = round(SATURATED_SECONDS / PERIOD) + 1
     once: tuple[Stretch, ...] = ((2, 80.0, 3.0), (gap, 40.0, 1.0))
-    assert learned(CALM, *once).low_count == 1
-    assert learned(CALM, *once, *once).low_count == 2
-    assert learned(CALM, *once, *once, *once).low_count == 3
+    assert learned(CALM, *once).saturation.findings == 1
+    assert learned(CALM, *once, *once).saturation.findings == 2
+    assert learned(CALM, *once, *once, *once).saturation.findings == 3
     other: tuple[Stretch, ...] = ((2, 40.0, 5.0), (gap, 10.0, 1.0))
-    assert learned(CALM, *once, *once, *other).low_count == 1
+    assert learned(CALM, *once, *once, *other).saturation.findings == 1
 
 
 def test_a_small_full_region_is_not_slow() -> None:
     small = replace(SETTING, target=4.0)
-    quiet, busy = crowding(0.25, 4.0), crowding(0.9, 4.0)
+    quiet, busy = queueing_delay(0.25, 4.0), queueing_delay(0.9, 4.0)
     assert busy > 2.0
     found = learned((15, 1.0, quiet), (10, 3.6, busy), setting=small)
-    assert found.saturated_rate is None
-    assert slowness(found) == 1.0
+    assert found.saturation.rate is None
+    assert slowness(found.latency) == 1.0
     slow = learned((15, 1.0, quiet), (10, 1.0, 2.0 * quiet), setting=small)
-    assert slow.saturated_rate is None
-    assert slowness(slow) == pytest.approx(2.0, rel=0.05)
+    assert slow.saturation.rate is None
+    assert slowness(slow.latency) == pytest.approx(2.0, rel=0.05)
 
 
 def test_saturation_that_nothing_confirms_becomes_a_doubt() -> None:
     full = learned(CALM, (3, 80.0, 3.0))
-    assert settled(full, full.low_at + SATURATED_SECONDS) is full
-    later = settled(full, full.low_at + SATURATED_SECONDS + 1.0)
-    assert (later.saturated_rate, later.doubt, later.waiting) == (None, full.saturated_rate, 0.0)
+    assert settled(full, full.saturation.last_at + SATURATED_SECONDS) is full
+    later = settled(full, full.saturation.last_at + SATURATED_SECONDS + 1.0)
+    assert (later.saturation.rate, later.saturation.undecided_rate, later.saturation.waiting) == (
+        None,
+        full.saturation.rate,
+        0.0,
+    )
     assert takes(later) == takes(full)
-    hoped = belief(later, SETTING.target, 1.0, full.low_at + SATURATED_SECONDS + 1.0, 1.0)
+    hoped = believed_capacity(
+        later, SETTING.target, 1.0, full.saturation.last_at + SATURATED_SECONDS + 1.0, 1.0
+    )
     assert hoped is not None
-    assert 0.0 < hoped.hope < 0.5
+    assert 0.0 < hoped.p_recovered < 0.5
 
 
 def test_a_region_that_is_silent_for_long_is_believed_to_have_no_traffic() -> None:
@@ -183,19 +188,19 @@ def rise(*means: float) -> Estimate:
 
 
 def test_a_rise_is_believed_after_three_minutes_past_the_noise() -> None:
-    assert slowness(rise(1.03, 1.06), 300.0) == 1.0
+    assert slowness(rise(1.03, 1.06).latency, 300.0) == 1.0
     found = rise(1.03, 1.06, 1.09)
-    assert found.rising == 3
-    assert found.slope == pytest.approx(0.03 / PERIOD, rel=0.05)
-    assert slowness(found, 300.0) == pytest.approx(1.09 + 0.15, rel=0.02)
-    assert slowness(rise(1.01, 1.02, 1.03), 300.0) == 1.0
+    assert found.latency.rising == 3
+    assert found.latency.slope == pytest.approx(0.03 / PERIOD, rel=0.05)
+    assert slowness(found.latency, 300.0) == pytest.approx(1.09 + 0.15, rel=0.02)
+    assert slowness(rise(1.01, 1.02, 1.03).latency, 300.0) == 1.0
 
 
 def test_a_jump_a_fall_or_a_standstill_is_no_rise() -> None:
-    assert rise(1.03, 1.06, 1.06).rising == 0
-    assert rise(1.03, 1.06, 1.04).rising == 0
+    assert rise(1.03, 1.06, 1.06).latency.rising == 0
+    assert rise(1.03, 1.06, 1.04).latency.rising == 0
     jumped = rise(1.03, 1.06, 1.4)
-    assert (jumped.rising, jumped.slope) == (0, 0.0)
+    assert (jumped.latency.rising, jumped.latency.slope) == (0, 0.0)
 
 
 def test_a_minute_is_learned_once_and_garbage_never() -> None:
@@ -207,9 +212,9 @@ def test_a_minute_is_learned_once_and_garbage_never() -> None:
 
 
 def test_a_minute_of_two_shares_teaches_no_capacity() -> None:
-    fell = Estimate(healthy_share=0.5, shares=((15.5 * PERIOD, 0.5),))
+    fell = Estimate(health=HealthTrack(share=0.5, changes=((15.5 * PERIOD, 0.5),)))
     found = learned(CALM, (1, 60.0, 4.0), start=fell)
-    assert found.saturated_rate is None
+    assert found.saturation.rate is None
     assert found.served == pytest.approx(66.0, rel=1e-3)
 
 
@@ -229,7 +234,7 @@ def test_a_minute_of_two_shares_teaches_no_capacity() -> None:
 def test_the_usual_pace_of_a_service_does_not_matter(stretches: tuple[Stretch, ...], unit: float) -> None:
     usual = learned(*stretches)
     other = learned(*((count, rate, unit * mean) for count, rate, mean in stretches))
-    assert other.saturated_rate == pytest.approx(usual.saturated_rate)
-    assert other.rising == usual.rising
-    assert slowness(other, 300.0) == pytest.approx(slowness(usual, 300.0), rel=1e-3)
+    assert other.saturation.rate == pytest.approx(usual.saturation.rate)
+    assert other.latency.rising == usual.latency.rising
+    assert slowness(other.latency, 300.0) == pytest.approx(slowness(usual.latency, 300.0), rel=1e-3)
     assert takes(other) == pytest.approx(takes(usual), rel=1e-3)

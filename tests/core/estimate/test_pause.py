@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.core.stretches import CALM, PERIOD, Stretch, minutes
+from tests.core.estimate.stretches import CALM, PERIOD, Stretch, minutes
 
 from spillway.core.estimate.backend import Facts, facts_of
 from spillway.core.values.overlay import BackendSetting
@@ -41,7 +41,7 @@ def looked(memory: BackendMemory, *stretches: Stretch, healthy: int = 10) -> Fac
 def test_a_slow_region_has_all_its_machines_though_nobody_looked_while_it_was_slow() -> None:
     calm = looked(BackendMemory(region="a"), CALM)
     before = looked(calm.memory, CALM, SLOW[0])
-    assert before.estimate.saturated_rate is not None
+    assert before.estimate.saturation.rate is not None
     after = looked(before.memory, CALM, *SLOW)
     assert after.capacity is not None
     assert after.capacity > 0.9 * 160.0

@@ -10,7 +10,8 @@ import yaml
 from tests.bench.library import FOLDER
 from tests.core.pictures import AT, area, picture_of, window
 
-from spillway.core.estimate.backend import Facts, is_blind, without_moved
+from spillway.core.estimate.backend import Facts, is_blind
+from spillway.core.estimate.departed import drop_departed_traffic
 from spillway.core.estimate.sample import Blind
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate, OriginMemory
@@ -34,7 +35,7 @@ def after_silence(
     a, b = picture.facts
     a = replace(a, window=window(others))
     b = replace(b, window=Blind(absence=absence, why="nothing"))
-    found = without_moved((a, b), (OriginMemory(place="Europe", home="b", level=100.0),), NEWEST)
+    found = drop_departed_traffic((a, b), (OriginMemory(place="Europe", home="b", level=100.0),), NEWEST)
     return found[0], found[1]
 
 

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spillway.core.estimate.demand import (
+from spillway.core.estimate.daytime import (
     DAYS_LEAST,
     DAYS_MOST,
     FULL_HOUR,
     HOURS,
     MOST_PLACES,
     STEEPEST,
-    expected,
     follow_days,
     rise,
 )
+from spillway.core.estimate.demand import expected
 from spillway.core.values.state import DayMemory, OriginMemory, ServiceMemory
 from spillway.core.values.units import HOUR
 

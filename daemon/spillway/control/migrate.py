@@ -1,0 +1,107 @@
+"""State files of earlier versions, turned into the present form before they are checked.
+
+Version 1 (until the estimate was split by concept) kept the estimate of a backend as one flat object of 33 numbers and called some
+fields otherwise. Nothing is lost or made up on the way: every number of the old file has a place in the new one. A field that is
+missing keeps its default, as it does in the present form, and what makes no sense is left for the check to refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+Json = dict[str, object]
+
+_TRACKS: Mapping[str, Mapping[str, str]] = {
+    "health": {
+        "endpoints": "endpoints",
+        "healthy_share": "share",
+        "shares": "changes",
+        "share_low": "lowest",
+        "share_low_at": "lowest_at",
+        "share_drops": "drops",
+    },
+    "latency": {
+        "baseline": "baseline",
+        "service_time": "service_time",
+        "mean": "mean",
+        "rising": "rising",
+        "slope": "slope",
+    },
+    "concurrency": {"slots": "limit", "crowded": "delay", "crowded_minutes": "minutes"},
+    "saturation": {
+        "saturated_rate": "rate",
+        "low_rate": "last_rate",
+        "low_at": "last_at",
+        "low_count": "findings",
+        "doubt": "undecided_rate",
+        "doubt_minutes": "undecided_minutes",
+        "waiting": "waiting",
+    },
+    "arrivals": {"in_work": "in_work", "arrived": "rate", "filling": "filling"},
+    "quota": {
+        "quota": "rate",
+        "quota_met": "met_rate",
+        "quota_at": "met_at",
+        "refusing": "refused_share",
+    },
+    "failures": {"slow": "slow", "errors": "errors", "bad_minutes": "bad_minutes"},
+}
+"""By track of the estimate: the field of version 1, and the field that it is now."""
+
+_BACKEND = {"hold": "backoff", "hold_at": "backoff_at", "held_until": "edit_grace_until"}
+_SERVICE = {"usual": "slow_average", "ahead": "expected_load"}
+_ORIGIN = {"leap": "onset"}
+_FLIGHT = {"hold": "backoff"}
+
+
+def migrate(content: bytes) -> bytes:
+    """The content of a state file in the form of the present version; what is no version 1 is given back as it is."""
+    try:
+        kept = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return content  # no JSON: the check says where
+    if not isinstance(kept, dict) or kept.get("version") != 1:
+        return content
+    memory = kept.get("memory")
+    if isinstance(memory, dict):
+        for service in _objects(memory, "services"):
+            _migrate_service(service)
+    kept["version"] = 2
+    return msgspec.json.encode(kept)
+
+
+def _migrate_service(service: Json) -> None:
+    _rename(service, _SERVICE)
+    for backend in _objects(service, "backends"):
+        _rename(backend, _BACKEND)
+        flat = backend.get("estimate")
+        if isinstance(flat, dict):
+            backend["estimate"] = _split(flat)
+    for origin in _objects(service, "origins"):
+        _rename(origin, _ORIGIN)
+    for key in ("flights", "proposed", "unknown"):
+        for flight in _objects(service, key):
+            _rename(flight, _FLIGHT)
+
+
+def _split(flat: Json) -> Json:
+    """The flat estimate of version 1, field by field in the track to which it belongs."""
+    moved = {old for track in _TRACKS.values() for old in track}
+    found: Json = {key: value for key, value in flat.items() if key not in moved}
+    for name, track in _TRACKS.items():
+        found[name] = {new: flat[old] for old, new in track.items() if old in flat}
+    return found
+
+
+def _rename(record: Json, names: Mapping[str, str]) -> None:
+    for old, new in names.items():
+        if old in record:
+            record[new] = record.pop(old)
+
+
+def _objects(record: Json, key: str) -> list[Json]:
+    """The objects in the list `record[key]`; none where it is no list."""
+    found = record.get(key)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []

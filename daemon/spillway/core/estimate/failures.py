@@ -1,0 +1,91 @@
+"""What fails whatever the load: 5xx, slow answers, refusals; and the quota above which all is refused with 429.
+
+errors  <- errors + SMOOTH (ratio - errors)     or the ratio itself where it jumped beyond noise over plenty of answers
+refused <- refused + REFUSAL (ratio - refused)  while 429 comes far below the quota that is known
+quota    = what was accepted while more was refused; rises with whatever is accepted later
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spillway.core.estimate.latency import PLAIN, PLAIN_STEP, SMOOTH
+from spillway.core.values.snapshot import Minute
+from spillway.core.values.state import FailureTrack, QuotaTrack
+
+BAD_MINUTE = 0.1
+"""Share of bad answers that makes a minute a bad one."""
+
+UNKNOWN_SLOW = 0.05
+"""Slow share assumed of a region that was never seen unsaturated: full regions hide their service time."""
+
+QUOTA_MARGIN = 0.02
+"""Share of 429 answers from which a quota is believed; less is single clients' own doing."""
+
+BELOW_QUOTA = 0.9
+"""Load over the quota when last met under which refusals are not the quota's: the same share is refused whatever comes."""
+
+REFUSAL = 0.6
+"""Weight of the newest minute in the share that is refused whatever comes: two minutes carry 84 %."""
+
+REFUSES_NOTHING = 0.001
+"""Refused share below which it is none any more."""
+
+
+def next_errors(errors: float, minute: Minute, total: float) -> float:
+    """5xx share that does not come from load, after a minute of `total` answers."""
+    ratio = minute.server_error / total
+    plain = total >= PLAIN and abs(ratio - errors) > PLAIN_STEP
+    return ratio if plain else errors + SMOOTH * (ratio - errors)
+
+
+def next_slow(slow: float, late: float, *, at_once: bool) -> float:
+    """Slow share that does not come from load, after an unsaturated minute with the share `late` beyond the SLO latency."""
+    return late if at_once else slow + SMOOTH * (late - slow)
+
+
+def next_slow_saturated(slow: float, *, was_saturated: bool) -> float:
+    """The same after a saturated minute: a queue hides the service time, so more than before is only guessed at its beginning."""
+    return slow if was_saturated else max(slow, UNKNOWN_SLOW)
+
+
+def learn_failures(old: FailureTrack, *, slow: float, errors: float, bad: float) -> FailureTrack:
+    """The track after a minute in which the share `bad` of the answers was bad; `slow` and `errors` are those after it."""
+    minutes = old.bad_minutes + 1 if bad >= BAD_MINUTE else 0
+    if slow == old.slow and errors == old.errors and minutes == old.bad_minutes:
+        return old  # the usual case
+    return FailureTrack(slow=slow, errors=errors, bad_minutes=minutes)
+
+
+def learn_quota(
+    old: QuotaTrack, minute: Minute, total: float, target: float | None, period: float
+) -> QuotaTrack:
+    """Tell a quota (429 only above a rate) from a backend that refuses a share of whatever comes.
+
+    Args:
+        old: What is known of the backend.
+        minute: What was seen.
+        total: Its answers.
+        target: Requests/s at scaler 1; a quota that is not under it is none.
+        period: Seconds of a sample.
+    """
+    refused = minute.too_many
+    ratio = refused / total
+    if ratio > QUOTA_MARGIN:
+        # 1. Refused far below the quota: it is no matter of load.
+        if old.rate is not None and total / period < BELOW_QUOTA * old.met_rate:
+            return replace(old, refused_share=old.refused_share + REFUSAL * (ratio - old.refused_share))
+        # 2. Refused at load: what was accepted is the quota.
+        accepted = (total - refused) / period
+        quota = accepted if old.rate is None else min(accepted, old.rate)
+        return replace(old, rate=quota, met_rate=quota, met_at=minute.end)
+    # 3. Hardly anything refused: the share fades, and a quota is at least what was accepted.
+    if old.rate is None and not old.refused_share:
+        return old  # the usual case
+    share = old.refused_share * (1 - REFUSAL) if old.refused_share > REFUSES_NOTHING else 0.0
+    rate = old.rate
+    if rate is not None:
+        rate = max(rate, (total - refused) / period)
+        if target is not None and rate >= target:
+            rate = None
+    return replace(old, rate=rate, refused_share=share)

@@ -1,0 +1,136 @@
+"""State files of earlier versions load, and nothing that was learned is lost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spillway.control.memory import Keeper, Kept, dump
+from spillway.control.migrate import migrate
+from spillway.core.values.state import BackendMemory, Estimate
+
+FILE = Path(__file__).parent / "files" / "state-1.json"
+"""Written by the program as it was while its estimates were flat: four backends of simulated runs with saturation, flapping, a quota, an
+outside edit and a move in flight."""
+
+
+class OneFile:
+    """A store with this content."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def load(self) -> bytes:
+        return self.content
+
+    def save(self, content: bytes) -> None:
+        self.content = content
+
+    def set_aside(self) -> str:
+        raise AssertionError("the file makes sense")
+
+
+def restored(content: bytes) -> Kept:
+    kept, sentence = Keeper(OneFile(content)).restore()
+    assert sentence.startswith("Warm start")
+    return kept
+
+
+def flat(estimate: Estimate) -> dict[str, Any]:
+    """The estimate under the names of version 1."""
+    health, latency, concurrency = estimate.health, estimate.latency, estimate.concurrency
+    saturation, arrivals = estimate.saturation, estimate.arrivals
+    quota, failures = estimate.quota, estimate.failures
+    return {
+        "last_minute": estimate.last_minute,
+        "endpoints": health.endpoints,
+        "healthy_share": health.share,
+        "shares": [list(change) for change in health.changes],
+        "share_low": health.lowest,
+        "share_low_at": health.lowest_at,
+        "share_drops": health.drops,
+        "baseline": latency.baseline,
+        "service_time": latency.service_time,
+        "slots": concurrency.limit,
+        "saturated_rate": saturation.rate,
+        "low_rate": saturation.last_rate,
+        "low_count": saturation.findings,
+        "low_at": saturation.last_at,
+        "doubt": saturation.undecided_rate,
+        "doubt_minutes": saturation.undecided_minutes,
+        "mean": latency.mean,
+        "rising": latency.rising,
+        "slope": latency.slope,
+        "bad_minutes": failures.bad_minutes,
+        "crowded": concurrency.delay,
+        "crowded_minutes": concurrency.minutes,
+        "waiting": saturation.waiting,
+        "in_work": arrivals.in_work,
+        "arrived": arrivals.rate,
+        "filling": arrivals.filling,
+        "slow": failures.slow,
+        "errors": failures.errors,
+        "refusing": quota.refused_share,
+        "quota": quota.rate,
+        "quota_met": quota.met_rate,
+        "quota_at": quota.met_at,
+        "served": estimate.served,
+    }
+
+
+def test_a_flat_estimate_loads_with_every_number() -> None:
+    old = json.loads(FILE.read_text(encoding="utf-8"))
+    (before,) = old["memory"]["services"]
+    (after,) = restored(FILE.read_bytes()).memory.services
+    assert len(before["backends"]) == 4
+    for raw, backend in zip(before["backends"], after.backends, strict=True):
+        assert flat(backend.estimate) == raw["estimate"]
+        assert (backend.backoff, backend.backoff_at) == (raw["hold"], raw["hold_at"])
+        assert backend.edit_grace_until == raw["held_until"]
+        same = {f.name for f in fields(BackendMemory)} & set(raw) - {"estimate"}
+        assert {name: getattr(backend, name) for name in same} == {name: raw[name] for name in same}
+
+
+def test_what_the_old_file_covers_is_no_default_anywhere() -> None:
+    """Each field of the estimate has a number of its own in some backend, so that none can be swapped or dropped unseen."""
+    plain = flat(Estimate())
+    (service,) = restored(FILE.read_bytes()).memory.services
+    learned = [flat(backend.estimate) for backend in service.backends]
+    assert [name for name in plain if all(found[name] == plain[name] for found in learned)] == []
+
+
+def test_renamed_fields_of_a_service_its_origins_and_flights_keep_their_values() -> None:
+    (before,) = json.loads(FILE.read_text(encoding="utf-8"))["memory"]["services"]
+    (after,) = restored(FILE.read_bytes()).memory.services
+    assert after.slow_average == before["usual"] > 0.0
+    assert [list(pair) for pair in after.expected_load] == before["ahead"] != []
+    assert [o.onset for o in after.origins] == [o["leap"] for o in before["origins"]] != []
+    assert [f.backoff for f in after.flights] == [f["hold"] for f in before["flights"]] == [2.0]
+    assert [f.backoff for f in after.proposed] == [f["hold"] for f in before["proposed"]] != []
+
+
+def test_what_was_migrated_is_kept_in_the_present_form() -> None:
+    kept = restored(FILE.read_bytes())
+    assert kept.version == 2
+    again = dump(kept)
+    assert migrate(again) is again
+    assert restored(again) == kept
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"1", b'{"version": 3}', b"\xff\xfe"])
+def test_what_is_no_earlier_version_is_left_to_the_check(content: bytes) -> None:
+    assert migrate(content) is content
+
+
+@pytest.mark.parametrize(
+    "memory",
+    ["1", '{"services": 1}', '{"services": [1]}', '{"services": [{"backends": [1, {"estimate": 1}]}]}'],
+)
+def test_an_old_file_that_makes_no_sense_does_not_break_the_migration(memory: str) -> None:
+    kept, flaw = Keeper(OneFile(f'{{"version": 1, "memory": {memory}}}'.encode())).look()
+    assert kept is None
+    assert flaw.startswith("unreadable at memory")
