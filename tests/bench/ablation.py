@@ -63,10 +63,6 @@ PARTS = (
         constants=(("estimate.queueing.UNCROWDED", 1e9),),
     ),
     Part(
-        name="putting sudden slowness under load down to lost slots",
-        constants=(("estimate.capacity.HEAVY", inf),),
-    ),
-    Part(
         name="taking small differences in the tail for noise", constants=(("model.service.BAD_GRAIN", 0.0),)
     ),
     Part(name="believing a jump of demand at once", constants=(("estimate.demand.JUMP", inf),)),
@@ -80,7 +76,6 @@ PARTS = (
     ),
     Part(name="trend of demand", constants=(("estimate.demand.TREND", 0.0),)),
     Part(name="counting what became more inside as demand", constants=(("estimate.queueing.MOST", 0.0),)),
-    Part(name="demand that is out of sight", constants=(("estimate.origins.HIDDEN_FALL", 0.0),)),
     Part(
         name="cutting again at once what is still overloaded",
         constants=(("decide.limits.STILL_OVERLOADED", 0.0),),

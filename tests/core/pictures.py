@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from spillway.core.decide.verify import Review
-
 from spillway.core.decide.limits import limits_of
 from spillway.core.decide.optimise import space_of, task_of
 from spillway.core.decide.proposals import Accepted, Context, Proposal, Proposer
@@ -17,6 +15,7 @@ from spillway.core.estimate.sample import Window
 from spillway.core.model.constraints import Baseline
 from spillway.core.model.predict import Model, Region
 from spillway.core.model.service import Picture
+from spillway.core.model.verify import Review
 from spillway.core.model.waterfall import Origins
 from spillway.core.values.decision import Change, Lever, Move, Purpose, Reason
 from spillway.core.values.orders import Holds
@@ -152,7 +151,7 @@ def context_of(picture: Picture, orders: Holds | None = None, panic: Reason | No
     return Context(
         model=picture,
         limits=limits_of(picture, orders, panic),
-        verdicts=Review(memory=picture.memory, verdicts=()),
+        verdicts=Review(memory=picture.memory),
         orders=orders,
     )
 

@@ -106,7 +106,9 @@ def test_what_is_no_edit_that_lowered_a_live_region_is_left(
 def test_only_what_makes_many_more_requests_bad_is_put_back(bad: float, back: bool) -> None:
     # all of a's clients go to b, where a share of them fails
     regions = (area("a", scaler=0.0), area("b", bad=bad))
-    picture = picture_of(regions, {"a": 50.0}, memories={"a": {"edit_grace_until": AT + 300.0, "before_edit": 1.0}})
+    picture = picture_of(
+        regions, {"a": 50.0}, memories={"a": {"edit_grace_until": AT + 300.0, "before_edit": 1.0}}
+    )
     assert bool(proposed(edit_reverts, picture)) is back
 
 

@@ -20,7 +20,7 @@ from tests.core.pictures import (
 from tests.core.strategies import scalers
 
 from spillway.core.decide.limits import LATE_SHARE, Limits, lifted_range, limits_of, search_range
-from spillway.core.estimate.sample import Blind
+from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.service import Picture
 from spillway.core.values.decision import BackendState, Change, Lever, Purpose, Reason
@@ -37,9 +37,9 @@ from spillway.core.values.limits import (
 )
 from spillway.core.values.orders import Hold, HoldKind, Holds
 from spillway.core.values.overlay import Posture
-from spillway.core.values.policy import Policy, Rhythm, Timing, Window
+from spillway.core.values.policy import CalendarWindow, Policy, Rhythm, Timing
 from spillway.core.values.snapshot import Absence
-from spillway.core.values.state import Estimate
+from spillway.core.values.state import Estimate, FailureTrack
 from spillway.core.values.units import SCALER_FLOOR, is_legal_scaler
 
 LEGAL = (0.0, *(n / 100 for n in range(10, 101)))
@@ -141,7 +141,7 @@ def test_what_keeps_a_region_as_it_is_keeps_its_membership_too() -> None:
 
 HOLD = Hold(kind=HoldKind.HOLD, until=AT + 60.0, reason="a test", region="a")
 PIN = Hold(kind=HoldKind.PIN, until=AT + 60.0, reason="a test", region="a", scaler=0.5)
-FROZEN = Policy(freezes=(Window(start=AT - 60.0, end=AT + 60.0, reason="a sale"),))
+FROZEN = Policy(freezes=(CalendarWindow(start=AT - 60.0, end=AT + 60.0, reason="a sale"),))
 SMALL_STEPS = Policy(rhythm=Rhythm(up_step=0.2, down_step=0.3))
 PANIC = reason("panic", bad=2, count=3)
 
@@ -155,7 +155,7 @@ def three(memory: dict[str, Any] | None = None, more: dict[str, Any] | None = No
 
 def bad(**memory: Any) -> Picture:
     """Region a answers with errors."""
-    return three({"estimate": Estimate(errors=0.5), **memory}, bad=0.5)
+    return three({"estimate": Estimate(failures=FailureTrack(errors=0.5)), **memory}, bad=0.5)
 
 
 def alone() -> Picture:
@@ -172,10 +172,8 @@ def unseen(picture: Picture, absence: Absence = Absence.STALE, served: float = 5
 
 def thin(picture: Picture) -> Picture:
     first, *others = picture.facts
-    return replace(
-        picture,
-        facts=(replace(first, window=replace(first.window, answers=10.0)), *others),  # type: ignore[type-var]
-    )
+    assert isinstance(first.window, Window)
+    return replace(picture, facts=(replace(first, window=replace(first.window, answers=10.0)), *others))
 
 
 def unread(picture: Picture) -> Picture:
@@ -378,7 +376,7 @@ def judged(
 ) -> str | None:
     """The code of what refuses a change of region a, by default a cut, by samples of this age; 90 requests/s come to it."""
     regions = (area("a", capacity=60.0, scaler=now), area("b"))
-    known: dict[str, Any] = {"estimate": Estimate(bad_minutes=bad_minutes)}
+    known: dict[str, Any] = {"estimate": Estimate(failures=FailureTrack(bad_minutes=bad_minutes))}
     picture = picture_of(regions, {"a": 90.0}, memories={"a": known}, age=age)
     bound = of(plain(picture)).of("a").active(scaler, purpose)
     return None if bound is None else bound.reason.code
@@ -420,8 +418,8 @@ def resting(ago: float, scaler: float, *, now: float = 0.5, **memory: Any) -> st
         "moved_at": AT - ago,
         "direction": -1,
         "moved_by": -0.5,
-        "hold": 4.0,
-        "hold_at": AT,
+        "backoff": 4.0,
+        "backoff_at": AT,
         **memory,
     }
     picture = picture_of((area("a", scaler=now), area("b")), {"a": 40.0}, memories={"a": known})
@@ -461,11 +459,11 @@ def test_a_small_raise_does_not_keep_from_a_cut() -> None:
             "moved_at": st.none() | st.floats(AT - 8000.0, AT),
             "moved_by": st.sampled_from((-0.5, -0.05, 0.05, 0.5)),
             "direction": st.sampled_from((-1, 1)),
-            "hold": st.sampled_from((1.0, 2.0, 6.0)),
+            "backoff": st.sampled_from((1.0, 2.0, 6.0)),
             "edit_grace_until": st.sampled_from((0.0, AT + 60.0)),
             "well_since": st.none() | st.floats(AT - 2000.0, AT),
             "state": st.sampled_from((BackendState.SERVING, BackendState.DRAINING)),
-            "estimate": st.builds(Estimate, bad_minutes=st.integers(0, 9)),
+            "estimate": st.builds(Estimate, failures=st.builds(FailureTrack, bad_minutes=st.integers(0, 9))),
         }
     ),
     scalers,

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from spillway.core.decide.verify import Review
 from tests.core.pictures import (
     AT,
     SERVICE,
@@ -26,9 +25,10 @@ from spillway.core.decide.overrides import DEAD_READS, dead_drains, operator_ord
 from spillway.core.decide.proposals import propose
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.service import Picture
+from spillway.core.model.verify import Judgement, Review
 from spillway.core.values.decision import Change
 from spillway.core.values.orders import Hold, HoldKind, Holds
-from spillway.core.values.policy import Mode, Policy, Postures, PostureSet, Window
+from spillway.core.values.policy import CalendarWindow, Mode, Policy, Postures, PostureSet
 from spillway.core.values.snapshot import Absence
 
 MANUAL = Postures(normal=PostureSet(auto_drain=False))
@@ -62,7 +62,9 @@ def test_two_dead_regions_are_drained_in_one_pass() -> None:
 
 
 def test_a_dead_region_is_drained_in_a_freeze_within_its_rest_and_past_the_budget() -> None:
-    policy = Policy(postures=MANUAL, freezes=(Window(start=AT - 60.0, end=AT + 60.0, reason="a holiday"),))
+    policy = Policy(
+        postures=MANUAL, freezes=(CalendarWindow(start=AT - 60.0, end=AT + 60.0, reason="a holiday"),)
+    )
     picture = died({"moved_at": AT - 30.0, "direction": 1, "moved_by": 0.4}, policy=policy)
     spent = replace(picture.memory, writes=(AT - 60.0,) * policy.rhythm.moves_per_hour)
     assert drained(replace(picture, memory=spent)) == {"a": 0.0}
@@ -134,7 +136,7 @@ def undone(scaler: float = 0.8, before: float = 0.4, **changes: Any) -> list[Cha
     picture = picture_of(regions, {"a": 90.0, "b": 20.0})
     flight = flight_of("a", before, 0.8, AT - 600.0)
     context = context_of(picture)
-    review = Review(memory=picture.memory, verdicts=(), disappointed=((flight, 0.3),))
+    review = Review(memory=picture.memory, judgements=(Judgement(flight=flight, observed=0.3, better=False),))
     context = replace(context, verdicts=review)
     return [c for p in undos(context, nothing(context)) for c in p.changes]
 

@@ -31,8 +31,8 @@ from spillway.core.model.service import Picture
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.limits import LimitKind
 from spillway.core.values.orders import Hold, HoldKind, Holds
-from spillway.core.values.policy import Mode, Policy, Window
-from spillway.core.values.state import Estimate
+from spillway.core.values.policy import CalendarWindow, Mode, Policy
+from spillway.core.values.state import Estimate, SaturationTrack
 
 
 def two_full_neighbours(room: float) -> Picture:
@@ -293,7 +293,11 @@ PICTURES: list[tuple[str, LimitKind, Callable[[], Context]]] = [
         "freeze",
         LimitKind.FREEZE,
         lambda: context_of(
-            slow(policy=Policy(mode=Mode.ACT, freezes=(Window(start=AT - 1.0, end=AT + 1.0, reason="sale"),)))
+            slow(
+                policy=Policy(
+                    mode=Mode.ACT, freezes=(CalendarWindow(start=AT - 1.0, end=AT + 1.0, reason="sale"),)
+                )
+            )
         ),
     ),
     (
@@ -322,7 +326,7 @@ PICTURES: list[tuple[str, LimitKind, Callable[[], Context]]] = [
 
 def slow(memory: dict[str, Any] | None = None, **more: Any) -> Picture:
     """Region a takes 60 of the 95 requests/s that come to it; b has room."""
-    known = {"estimate": Estimate(saturated_rate=60.0), **(memory or {})}
+    known = {"estimate": Estimate(saturation=SaturationTrack(rate=60.0)), **(memory or {})}
     return picture_of((area("a", capacity=60.0), area("b")), {"a": 95.0}, memories={"a": known}, **more)
 
 

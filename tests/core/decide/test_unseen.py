@@ -40,7 +40,7 @@ def test_an_idle_region_may_be_opened_and_not_lowered() -> None:
     picture = with_a_silent_region(0.0)
     within = space(picture)
     assert within.movable[1]
-    assert within.ranges[1] == Allowed(closed=False, low=0.2, high=pytest.approx(0.65))
+    assert within.ranges[1] == Allowed(closed=False, low=0.2, high=0.65)
     assert not is_blind(picture.facts[1])
     found = found_in(picture)
     assert found.best.scalers[0] <= 0.45

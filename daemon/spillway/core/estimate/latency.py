@@ -31,9 +31,6 @@ RISEN = 1.05
 LEAKED = 1.5
 """Slowness up to which a rise is carried on; past it what is seen is bad enough to act on."""
 
-SUDDEN = 1.3
-"""Mean latency over its baseline, reached within a minute, that may be want of slots."""
-
 RISE = 0.005
 """Least gain of the mean latency in a minute, over the baseline, that counts as rising."""
 
@@ -65,11 +62,6 @@ def slowness(latency: LatencyTrack, ahead: float = 0.0) -> float:
 def is_near(mean: float, baseline: float) -> bool:
     """Whether this mean latency is the usual one, within noise."""
     return abs(mean - baseline) <= NEAR_BASELINE * baseline
-
-
-def became_slow(latency: LatencyTrack, mean: float, baseline: float) -> bool:
-    """Whether it became slow from one minute to the next: for want of slots, or because each request takes longer."""
-    return 0.0 < latency.mean <= (1.0 + NEAR_BASELINE) * baseline and mean >= SUDDEN * baseline
 
 
 def next_baseline(baseline: float, mean: float, *, nearly_full: bool) -> float:

@@ -25,9 +25,6 @@ BINDING = 0.93
 READ_LATE = 60.0
 """Seconds by which health is read late at most: one tick."""
 
-HIDDEN_FALL = 0.99
-"""Share of the demand of a minute before that is believed to be there still while some region cannot be seen."""
-
 
 def update_origins(
     memory: ServiceMemory,
@@ -52,8 +49,6 @@ def update_origins(
 
     found = attribute(memory.origins, seen, full, next_of)
     hidden = _unseen(facts, newest, policy.timing)
-    if hidden:
-        found = _held(found, memory.origins)
     elapsed = newest - memory.origins_at if memory.origins_at else 0.0
     origins = follow(memory.origins, found, elapsed)
     return replace(
@@ -84,17 +79,6 @@ def _empty(facts: Facts, newest: float, timing: Timing) -> bool:
         return True
     moved, before = facts.memory.moved_at, facts.setting.scaler - facts.memory.moved_by
     return moved is not None and before < SCALER_STEP / 2 and newest <= moved + timing.effect
-
-
-def _held(
-    found: dict[tuple[str, str], float], origins: Sequence[OriginMemory]
-) -> dict[tuple[str, str], float]:
-    """The demand found, but not much less than before: it may be where nobody sees it."""
-    total, before = sum(found.values()), sum(o.level for o in origins)
-    least = HIDDEN_FALL * before
-    if not 0.0 < total < least:
-        return found
-    return {key: rate * least / total for key, rate in found.items()}
 
 
 def _names(place: str, home: str, layout: Layout) -> tuple[str, ...]:

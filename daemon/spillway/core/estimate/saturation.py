@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from spillway.core.estimate.latency import NEAR_BASELINE, became_slow, is_near
+from spillway.core.estimate.latency import NEAR_BASELINE, is_near
 from spillway.core.estimate.queueing import offered_capacity
 from spillway.core.values.state import LatencyTrack, SaturationTrack
 
@@ -31,9 +31,6 @@ OFFERED = 0.95
 
 STEADY = 0.1
 """Share by which the mean latency of a slow region changes from minute to minute at most; that of a queue falls faster."""
-
-HEAVY = 0.65
-"""Share of the slots in work, by the target, from which it may be: targets flatter by no more than a third."""
 
 QUEUED = 0.97
 """Share of a minute's answers that took longer than the usual mean, from which all of them had to wait."""
@@ -136,15 +133,12 @@ def _findings(old: SaturationTrack, rate: float, at: float) -> int:
 def undecided_after(old: SaturationTrack, latency: LatencyTrack, sample: LoadSample) -> Undecided:
     """What is known of the concurrency after an unsaturated minute: as fast as usual, or steadily slow, it shows what was lost."""
     mean, baseline, concurrency = sample.mean, sample.baseline, sample.concurrency
-    # 1. A question is open since it was saturated, or since it became slow under heavy load in this very minute.
+    # 1. A question is open since it was saturated.
     rate, minutes = old.undecided_rate, old.undecided_minutes
     if old.rate is not None:
         rate, minutes = old.rate, 0
     if rate is None:
-        heavy = sample.answered * baseline >= HEAVY * (concurrency * sample.share)
-        if not (heavy and became_slow(latency, mean, baseline)):
-            return Undecided(concurrency, None, minutes)
-        rate, minutes = sample.answered / sample.share, 0
+        return Undecided(concurrency, None, minutes)
     # 2. As fast as usual: its queue is gone, and machines are missing.
     if mean <= (1.0 + NEAR_BASELINE) * baseline:
         return Undecided(min(concurrency, rate * baseline), None, minutes)
