@@ -1,11 +1,14 @@
-"""Hypothesis strategies for fleets, policies, snapshots and operators' commands; reused by other test folders."""
+"""Hypothesis strategies for fleets, policies, snapshots, operators' commands and pictures; reused by other test folders."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
+from tests.core.pictures import area, picture_of
 
+from spillway.core.model.predict import Region
+from spillway.core.model.service import Picture
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.orders import Hold, HoldKind, Holds
 from spillway.core.values.overlay import BackendSetting, Overlay, Posture, ServiceSetting
@@ -238,3 +241,42 @@ def later(snapshot: Snapshot, seconds: float) -> Snapshot:
             backends.append(replace(b, traffic=traffic))
         shifted.append(replace(service, backends=tuple(backends)))
     return replace(snapshot, at=snapshot.at + seconds, services=tuple(shifted))
+
+
+@st.composite
+def areas(draw: st.DrawFn, name: str) -> Region:
+    """A region of a picture: full, bad, doubted, dead, closed, or no member."""
+    capacity = draw(st.floats(10.0, 250.0))
+    member = draw(st.integers(0, 9)) > 0
+    return area(
+        name,
+        scaler=draw(scalers) if member else 0.0,
+        ceiling=draw(st.sampled_from((60.0, 100.0, 200.0))),
+        capacity=capacity,
+        high=capacity + draw(st.sampled_from((0.0, 50.0))),
+        hope=draw(st.sampled_from((0.0, 0.5))),
+        proven=draw(st.booleans()),
+        bad=draw(st.sampled_from((0.0, 0.0, 0.05, 0.6))),
+        quota=draw(st.sampled_from((None, None, 40.0))),
+        quota_hope=draw(st.sampled_from((0.0, 0.7))),
+        backlog=draw(st.sampled_from((0.0, 10.0))),
+        fresh=draw(st.booleans()),
+        dead=draw(st.integers(0, 9)) == 0,
+        member=member,
+    )
+
+
+@st.composite
+def pictures(draw: st.DrawFn) -> Picture:
+    """One service over one to four regions, with room for all requests or without."""
+    names = "abcd"[: draw(st.integers(1, 4))]
+    regions = tuple(draw(areas(n)) for n in names)
+    demand = {n: draw(st.floats(0.0, 150.0)) for n in names}
+    picture = picture_of(regions, demand, policy=draw(policies()))
+    usual = draw(st.sampled_from((0.0, 100.0, 300.0)))
+    return replace(picture, memory=replace(picture.memory, usual=usual))
+
+
+def sets_of(picture: Picture) -> st.SearchStrategy[tuple[float, ...]]:
+    """Any set of scalers for a picture; what is no member stays closed."""
+    return st.tuples(*[scalers if r.member else st.just(0.0) for r in picture.model.regions])
