@@ -1,11 +1,16 @@
-"""Hypothesis strategies for fleets, policies, snapshots and operators' commands; reused by other test folders."""
+"""Hypothesis strategies for fleets, policies, snapshots, operators' commands and pictures; reused by other test folders."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hypothesis import strategies as st
+from tests.core.pictures import AT as PICTURED
+from tests.core.pictures import area, picture_of
 
+from spillway.core.model.predict import Region
+from spillway.core.model.service import Picture
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.orders import Hold, HoldKind, Holds
 from spillway.core.values.overlay import BackendSetting, Overlay, Posture, ServiceSetting
@@ -23,6 +28,7 @@ from spillway.core.values.snapshot import (
     ServiceView,
     Snapshot,
 )
+from spillway.core.values.state import Estimate
 from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Preference, Service, Target
 
 AT = 1_800_000_000.0
@@ -238,3 +244,89 @@ def later(snapshot: Snapshot, seconds: float) -> Snapshot:
             backends.append(replace(b, traffic=traffic))
         shifted.append(replace(service, backends=tuple(backends)))
     return replace(snapshot, at=snapshot.at + seconds, services=tuple(shifted))
+
+
+@st.composite
+def areas(draw: st.DrawFn, name: str) -> Region:
+    """A region of a picture: full, bad, doubted, dead, closed, or no member."""
+    capacity = draw(st.floats(10.0, 250.0))
+    member = draw(st.integers(0, 9)) > 0
+    return area(
+        name,
+        scaler=draw(scalers) if member else 0.0,
+        ceiling=draw(st.sampled_from((60.0, 100.0, 200.0))),
+        capacity=capacity,
+        high=capacity + draw(st.sampled_from((0.0, 50.0))),
+        hope=draw(st.sampled_from((0.0, 0.5))),
+        proven=draw(st.booleans()),
+        bad=draw(st.sampled_from((0.0, 0.0, 0.05, 0.6))),
+        quota=draw(st.sampled_from((None, None, 40.0))),
+        quota_hope=draw(st.sampled_from((0.0, 0.7))),
+        backlog=draw(st.sampled_from((0.0, 10.0))),
+        fresh=draw(st.booleans()),
+        dead=draw(st.integers(0, 9)) == 0,
+        member=member,
+    )
+
+
+@st.composite
+def memories(draw: st.DrawFn, region: Region, at: float) -> dict[str, Any]:
+    """What may be remembered of a region of a picture, as fields of `BackendMemory`."""
+    moved = draw(st.sampled_from((None, None, None, 60.0, 400.0, 2000.0)))
+    closed = region.scaler == 0.0
+    edited = draw(st.integers(0, 9)) == 0
+    estimate = Estimate(
+        errors=region.bad,
+        saturated_rate=region.capacity if draw(st.booleans()) else None,
+        bad_minutes=draw(st.integers(0, 9)),
+        quota=region.quota,
+        served=draw(st.sampled_from((0.0, 50.0))),
+    )
+    return {
+        "estimate": estimate,
+        "well_since": draw(st.sampled_from((None, at - 60.0, at - 7200.0))),
+        "dead_seen": 2 if region.dead else 0,
+        "moved_at": None if moved is None else at - moved,
+        "direction": draw(st.sampled_from((-1, 1))),
+        "moved_by": draw(st.sampled_from((-0.5, 0.1, 0.5))),
+        "held_until": at + 60.0 if edited else 0.0,
+        "before_edit": draw(st.sampled_from((None, 1.0))) if edited else None,
+        "empty_since": at - draw(st.sampled_from((60.0, 4000.0))) if closed else None,
+        "leaving": closed and draw(st.integers(0, 4)) == 0,
+    }
+
+
+@st.composite
+def pictures(draw: st.DrawFn) -> Picture:
+    """One service over one to four regions, with room for all requests or without."""
+    names = "abcd"[: draw(st.integers(1, 4))]
+    regions = tuple(draw(areas(n)) for n in names)
+    demand = {n: draw(st.floats(0.0, 150.0)) for n in names}
+    picture = picture_of(
+        regions,
+        demand,
+        memories={r.name: draw(memories(r, PICTURED)) for r in regions},
+        policy=draw(policies()),
+        age=draw(st.sampled_from((210.0, 210.0, 600.0))),
+    )
+    usual = draw(st.sampled_from((0.0, 100.0, 300.0)))
+    posture = draw(st.sampled_from(list(Posture)))
+    return replace(picture, posture=posture, memory=replace(picture.memory, usual=usual))
+
+
+@st.composite
+def orders_of(draw: st.DrawFn, picture: Picture) -> Holds:
+    """Often none; else a pin or a drain of one region of a picture."""
+    if draw(st.integers(0, 2)) > 0:
+        return Holds()
+    kind = draw(st.sampled_from((HoldKind.PIN, HoldKind.DRAIN)))
+    region = draw(st.sampled_from([r.name for r in picture.model.regions]))
+    scaler = draw(scalers) if kind is HoldKind.PIN else None
+    return Holds(
+        items=(Hold(kind=kind, until=PICTURED + 60.0, reason="by chance", region=region, scaler=scaler),)
+    )
+
+
+def sets_of(picture: Picture) -> st.SearchStrategy[tuple[float, ...]]:
+    """Any set of scalers for a picture; what is no member stays closed."""
+    return st.tuples(*[scalers if r.member else st.just(0.0) for r in picture.model.regions])

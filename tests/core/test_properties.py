@@ -1,19 +1,24 @@
-"""Properties of the core over random situations: floors, narrowing, determinism, persistence."""
+"""Properties of the core over random situations: constraints, limits, determinism, persistence."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from tests.core.strategies import AT, Case, cases, later
+from tests.core.pictures import context_of
+from tests.core.strategies import AT, Case, cases, later, orders_of, pictures
 
 from spillway.core import loop
-from spillway.core.explain.sentence import StepResult
+from spillway.core.act.plan import make_plan, scalers_of
+from spillway.core.decide.proposals import Accepted, Context, Proposer, propose
+from spillway.core.loop import PROPOSERS, StepResult
 from spillway.core.model.constraints import SWING
-from spillway.core.values.decision import Lever, Move
-from spillway.core.values.overlay import Overlay
+from spillway.core.values.decision import Lever, Move, ordered
+from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import Absence, HealthCount, Missing, Seen, Snapshot
 from spillway.core.values.state import ControllerMemory, fresh
@@ -25,7 +30,12 @@ ADAPTER = TypeAdapter(ControllerMemory)
 
 def run(case: Case, memory: ControllerMemory | None = None, snapshot: Snapshot | None = None) -> StepResult:
     return loop.step(
-        case.fleet, case.policies, snapshot or case.snapshot, case.overlay, memory or fresh(), case.holds
+        case.fleet,
+        case.policies,
+        snapshot or case.snapshot,
+        case.overlay,
+        memory or fresh(),
+        orders=case.holds,
     )
 
 
@@ -96,7 +106,7 @@ def test_every_plan_keeps_the_floors_or_worsens_none_wherever_it_is_cut_short(ca
                 assert serving >= max(1, min(floors.min_serving_regions, start[move.service][0]))
             need = max(assessed.demand or 0.0, assessed.forecast or 0.0) * (1 + floors.reserve)
             if (assessed.capacity or 0.0) < need * SWING:
-                continue  # a shortage: no setting could hold it, and the guard asks what is carried
+                continue  # a shortage: no setting could hold it, and the constraint asks what is carried
             held = min(need, start[move.service][1])
             assert nominal(case, overlay, move.service) >= held * (1 - 1e-6) - 1e-6
         planned = {s.service: s.backends for s in result.plan.overlay.services if s.service in moved}
@@ -104,15 +114,11 @@ def test_every_plan_keeps_the_floors_or_worsens_none_wherever_it_is_cut_short(ca
 
 
 @given(cases())
-def test_guards_only_narrow(case: Case) -> None:
+def test_what_is_planned_was_proposed_just_so(case: Case) -> None:
     for result in (run(case), warm(case)[0]):
-        wanted = {(m.service, m.region, m.lever): m for m in result.wanted}
-        for move in result.plan.moves:
-            wish = wanted[move.service, move.region, move.lever]
-            assert move.before == wish.before
-            if move.lever is Lever.SCALER:
-                low, high = sorted((float(wish.before), float(wish.after)))
-                assert low - 1e-9 <= float(move.after) <= high + 1e-9
+        assert set(result.plan.moves) <= set(result.wanted)
+        refused = {r.move for r in result.refusals}
+        assert not refused & set(result.plan.moves)
 
 
 @given(cases())
@@ -156,13 +162,15 @@ def test_the_order_of_the_input_does_not_matter(case: Case, chance: object) -> N
 @given(cases())
 def test_no_new_data_gives_no_new_change(case: Case) -> None:
     first = run(case)
-    again = loop.step(case.fleet, case.policies, case.snapshot, first.overlay, first.memory, case.holds)
+    again = loop.step(
+        case.fleet, case.policies, case.snapshot, first.overlay, first.memory, orders=case.holds
+    )
     assert {(m.region, m.lever, m.after) for m in again.plan.moves} <= {
         (m.region, m.lever, m.after) for m in first.plan.moves
     }
     memory = loop.confirm(first.memory, first.plan, True, case.snapshot.at + 1.0)
     listed = observed_as(case.snapshot, first.plan.overlay)
-    done = loop.step(case.fleet, case.policies, listed, first.plan.overlay, memory, case.holds)
+    done = loop.step(case.fleet, case.policies, listed, first.plan.overlay, memory, orders=case.holds)
     moved = {(m.service, m.region) for m in first.plan.moves}
     assert not [m for m in done.plan.moves if (m.service, m.region) in moved and m.lever is not Lever.POSTURE]
 
@@ -234,7 +242,9 @@ def test_the_health_pass_only_drains(case: Case) -> None:
     memory = fresh()
     for i in range(4):
         snapshot = replace(case.snapshot, at=AT + 15.0 * i)
-        result = loop.health_step(case.fleet, case.policies, snapshot, case.overlay, memory, case.holds)
+        result = loop.health_step(
+            case.fleet, case.policies, snapshot, case.overlay, memory, orders=case.holds
+        )
         memory = result.memory
         for move in result.plan.moves:
             assert move.after == "0.00"
@@ -243,3 +253,67 @@ def test_the_health_pass_only_drains(case: Case) -> None:
         for service in result.plan.overlay.services:
             if any(m.service == service.service for m in result.plan.moves):
                 assert any(b.member and b.scaler > 0 for b in service.backends)
+
+
+def decided(case: Case) -> list[Accepted]:
+    """What was accepted for each service in a first step, and in one with timers and estimates."""
+    found: list[Accepted] = []
+
+    def noting(proposers: Sequence[Proposer], context: Context) -> Accepted:
+        found.append(propose(proposers, context))
+        return found[-1]
+
+    with patch.object(loop, "propose", noting):
+        run(case)
+        warm(case)
+    return found
+
+
+def check(accepted: Accepted, setting: ServiceSetting) -> None:
+    """What was accepted lies within the limits, breaks no constraint and can be planned."""
+    picture, limits, changes = accepted.context.model, accepted.context.limits, accepted.changes
+    regions = [c.region for c in changes]
+    assert len(set(regions)) == len(regions)
+    for change in changes:
+        if change.region is None:
+            assert not limits.posture
+            continue
+        bounds = limits.of(change.region)
+        assert bounds.active(change.after, change.purpose) is None
+        assert bounds.allowed(change.purpose).holds(change.after)
+        assert is_legal_scaler(change.after)
+        assert change.before == bounds.now
+    if any(c.down for c in changes):
+        baseline = picture.constraints.against(picture.model.base)
+        dead = any(c.urgent for c in changes)
+        assert baseline.broken_floor(accepted.scalers, dead_drain=dead) is None
+        drains = [c for c in changes if c.down and c.after == 0.0 and not c.urgent]
+        assert len(drains) <= 1
+    planned, after = make_plan(setting, changes, picture)
+    assert planned == ordered(changes)
+    assert scalers_of(picture, after) == accepted.scalers
+
+
+@given(cases())
+def test_whatever_is_accepted_is_within_its_limits_and_breaks_no_constraint(case: Case) -> None:
+    for accepted in decided(case):
+        picture = accepted.context.model
+        backends = tuple(f.setting for f in picture.facts)
+        check(
+            accepted, ServiceSetting(service=picture.service.name, posture=picture.posture, backends=backends)
+        )
+
+
+@given(st.data())
+def test_so_it_is_for_any_picture_and_any_order(data: st.DataObject) -> None:
+    picture = data.draw(pictures())
+    accepted = propose(PROPOSERS, context_of(picture, data.draw(orders_of(picture))))
+    backends = tuple(f.setting for f in picture.facts)
+    check(accepted, ServiceSetting(service=picture.service.name, posture=picture.posture, backends=backends))
+
+
+@given(cases())
+def test_no_plan_refuses_itself(case: Case) -> None:
+    for result in (run(case), warm(case)[0]):
+        assert "unsafe-plan" not in {r.guard for r in result.refusals}
+        assert "unsafe-plan-alarm" not in {a.code for a in result.alarms}

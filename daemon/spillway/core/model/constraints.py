@@ -214,9 +214,9 @@ class Baseline:
         """The first floor that these scalers break, or None: serving regions, ceilings, what is carried."""
         rules = self.constraints
         serving = rules.serving(scalers)
-        if serving < self.serving_least or not any(scalers):
-            last = serving == 0 or not any(scalers)
-            code = "last-backend" if last else "floor-regions"
+        closes_last = any(self.before.scalers) and not any(scalers)
+        if serving < self.serving_least or closes_last:
+            code = "last-backend" if serving == 0 else "floor-regions"
             return Violation(code=code, numbers={"left": serving, "floor": max(1, rules.min_serving)})
         rounding = ROUNDING * rules.floor
         left = rules.ceilings(scalers)
@@ -299,7 +299,8 @@ class Baseline:
         ]
         for _, cut, i in sorted(cuts, reverse=True):
             back = min(cut, lacking)
-            scalers[i] = min(1.0, ceil((scalers[i] + back / nominal[i]) * 100.0 - 1e-6) / 100.0)
+            opened = ceil((scalers[i] + back / nominal[i]) * 100.0 - 1e-6) / 100.0
+            scalers[i] = min(1.0, max(SCALER_FLOOR, opened))
             lacking -= back
             if lacking <= 0.0:
                 break
