@@ -28,7 +28,7 @@ from spillway.core.values.snapshot import (
     ServiceView,
     Snapshot,
 )
-from spillway.core.values.state import Estimate
+from spillway.core.values.state import Estimate, FailureTrack, QuotaTrack, SaturationTrack
 from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Preference, Service, Target
 
 AT = 1_800_000_000.0
@@ -276,10 +276,9 @@ def memories(draw: st.DrawFn, region: Region, at: float) -> dict[str, Any]:
     closed = region.scaler == 0.0
     edited = draw(st.integers(0, 9)) == 0
     estimate = Estimate(
-        errors=region.bad,
-        saturated_rate=region.capacity if draw(st.booleans()) else None,
-        bad_minutes=draw(st.integers(0, 9)),
-        quota=region.quota,
+        failures=FailureTrack(errors=region.bad, bad_minutes=draw(st.integers(0, 9))),
+        saturation=SaturationTrack(rate=region.capacity if draw(st.booleans()) else None),
+        quota=QuotaTrack(rate=region.quota),
         served=draw(st.sampled_from((0.0, 50.0))),
     )
     return {
@@ -289,7 +288,7 @@ def memories(draw: st.DrawFn, region: Region, at: float) -> dict[str, Any]:
         "moved_at": None if moved is None else at - moved,
         "direction": draw(st.sampled_from((-1, 1))),
         "moved_by": draw(st.sampled_from((-0.5, 0.1, 0.5))),
-        "held_until": at + 60.0 if edited else 0.0,
+        "edit_grace_until": at + 60.0 if edited else 0.0,
         "before_edit": draw(st.sampled_from((None, 1.0))) if edited else None,
         "empty_since": at - draw(st.sampled_from((60.0, 4000.0))) if closed else None,
         "leaving": closed and draw(st.integers(0, 4)) == 0,
@@ -311,7 +310,7 @@ def pictures(draw: st.DrawFn) -> Picture:
     )
     usual = draw(st.sampled_from((0.0, 100.0, 300.0)))
     posture = draw(st.sampled_from(list(Posture)))
-    return replace(picture, posture=posture, memory=replace(picture.memory, usual=usual))
+    return replace(picture, posture=posture, memory=replace(picture.memory, slow_average=usual))
 
 
 @st.composite

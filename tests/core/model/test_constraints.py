@@ -66,7 +66,7 @@ def carried(picture: Picture, scalers: tuple[float, ...]) -> float:
 
 
 def floor(picture: Picture) -> float:
-    demand = max(picture.model.demand, picture.model.forecast, picture.memory.usual)
+    demand = max(picture.model.demand, picture.model.forecast, picture.memory.slow_average)
     return 1.03 * demand * (1.0 + picture.policy.floors.reserve)
 
 

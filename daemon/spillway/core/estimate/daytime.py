@@ -54,10 +54,13 @@ def follow_days(
 
 
 def _with_minute(day: DayMemory, rate: float, hour: int) -> DayMemory:
+    # 1. The hour still runs.
     if hour == day.hour:
         return replace(day, rates=day.rates + rate, minutes=day.minutes + 1)
+    # 2. It is over, but too little was seen of it, or the clock went back.
     if day.minutes < FULL_HOUR or hour < day.hour:
         return replace(day, hour=hour, rates=rate, minutes=1, before=0.0)
+    # 3. It is over and known: its growth is learned.
     day, mean = _learned(day), day.rates / day.minutes
     return replace(day, hour=hour, rates=rate, minutes=1, before=mean if hour == day.hour + 1 else 0.0)
 

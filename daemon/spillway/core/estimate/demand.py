@@ -108,7 +108,9 @@ def _of_place(
     total, before = sum(row.values()), sum(prior.values())
     if before <= 0.0 or total <= 0.0 or not any(home in full for home in prior):
         return dict(row)
+    # 1. What each home would have first, if the place had its total now and its shares of before.
     scaled = {home: rate * total / before for home, rate in prior.items()}
+    # 2. What full regions have less than that went on, in spill order, to regions that have more than their own.
     inflow: dict[RegionName, float] = {}
     for home in sorted(full):  # the order of a set changes from process to process
         excess = max(0.0, scaled.get(home, 0.0) - row.get(home, 0.0))
@@ -122,6 +124,7 @@ def _of_place(
             excess -= taken
             if excess <= 0.0:
                 break
+    # 3. Regions that are not full keep what is left to them; the rest is the full ones', by their shares of before.
     own = {r: max(0.0, rate - inflow.get(r, 0.0)) for r, rate in row.items() if r not in full}
     rest = max(0.0, total - sum(own.values()))
     weights = {home: scaled.get(home, 0.0) for home in sorted(full)}
@@ -146,6 +149,7 @@ def follow(
         if before is None or elapsed <= 0.0:
             merged.append(OriginMemory(place=key[0], home=key[1], level=rate))
             continue
+        # a jump beyond noise is believed at once, all else by half
         jumped = abs(rate - before.level) > JUMP * before.level
         weight = 1.0 if jumped else LEVEL
         level = before.level + weight * (rate - before.level)
@@ -171,6 +175,7 @@ def slow_average(before: float, origins: Iterable[OriginMemory], elapsed: float,
     level = sum([o.level for o in origins])
     if before <= 0.0 or elapsed <= 0.0:
         return level
+    # while some region cannot be seen, nothing is believed to be gone
     if level < before and not may_fall:
         return before
     return before + (1.0 - exp(-elapsed / SLOW_SECONDS)) * (level - before)
@@ -179,7 +184,7 @@ def slow_average(before: float, origins: Iterable[OriginMemory], elapsed: float,
 def forecast(origin: OriginMemory, seconds: float) -> float:
     """Requests/s expected `seconds` after the newest sample, with a damped trend, inside the bounds."""
     level, gain = origin.level, origin.trend * _reach(seconds)
-    noise = TREND_NOISE * level
+    noise = TREND_NOISE * level  # only what a trend promises beyond it counts
     if -noise <= gain <= noise:
         return level
     expected = level + (gain - noise if gain > noise else gain + noise)

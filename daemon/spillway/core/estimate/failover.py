@@ -1,4 +1,10 @@
-"""What Google's own failover does: auto-drain, and the failover threshold of a posture (reference: SLP, gcp.md 2.3)."""
+"""What Google's own failover does: auto-drain, and the failover threshold of a posture (reference: SLP, gcp.md 2.3).
+
+    auto-drain   groups with less than a quarter of their endpoints healthy get no requests, worst first, never half of the members or more
+    threshold    ceiling x min(1, healthy share / failover threshold): below it the balancer spreads part of the load to other regions
+
+Both are Google's rules and no estimate. They stand here because the estimate of demand and the model of a service need them alike.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +25,7 @@ def auto_drained(facts: Sequence[Facts], settings: PostureSet) -> frozenset[str]
     """Regions that Google's auto-drain keeps empty: never half of them or more, worst first."""
     if not settings.auto_drain or not any(f.dead for f in facts):
         return frozenset()
+    # Google keeps more than half of the members in use; those that are closed already count among the empty ones
     members = [f for f in facts if f.setting.member]
     closed = sum(1 for f in members if f.setting.scaler == 0.0)
     dead = sorted((f.share, f.region) for f in members if f.dead and f.setting.scaler > 0.0)

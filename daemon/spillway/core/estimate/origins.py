@@ -1,4 +1,14 @@
-"""From what each place sent where to the remembered origins of demand."""
+"""From what each place sent where to the remembered origins of demand.
+
+`update_origins` takes one and the same minute for all regions, the newest that any of them shows:
+
+1. requests/s that reached each region, answers and what became more inside (`_rates`);
+2. the split of each by place, as seen now or as remembered (`_by_place`);
+3. whose demand it was, where a full region's clients were sent on (`demand.attribute`);
+4. the smoothed origins, their slow average and the hours of their day.
+
+What cannot be seen is not believed to be gone: an open region without a newest minute keeps the demand up (`_held`).
+"""
 
 from __future__ import annotations
 
@@ -37,18 +47,22 @@ def update_origins(
     newest = max([f.window.end for f in facts if isinstance(f.window, Window)], default=0.0)
     if newest <= memory.origins_at:
         return memory
+    # 1. What reached the regions, and which of them sent some of theirs on.
     full = _full(facts, settings, memory.flights)
     layout = layout_of(facts) if full else ()
     rates = _rates(facts, newest, policy.timing)
     if not rates:
         return memory
+    # 2. From which places it came.
     seen = _by_place(rates, memory.origins, places, policy.evidence)
 
     def next_of(place: str, home: str) -> tuple[str, ...]:
         return _names(place, home, layout)
 
+    # 3. Where it would have gone first.
     found = attribute(memory.origins, seen, full, next_of)
     hidden = _unseen(facts, newest, policy.timing)
+    # 4. What is remembered after this minute.
     elapsed = newest - memory.origins_at if memory.origins_at else 0.0
     origins = follow(memory.origins, found, elapsed)
     return replace(

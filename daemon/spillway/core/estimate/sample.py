@@ -96,20 +96,21 @@ def later(minutes: tuple[Minute, ...], start: float) -> tuple[Minute, ...]:
 
 
 def _sum_up(minutes: tuple[Minute, ...], age: float, slo: Slo, period: float) -> Window | Blind:
+    """The window of these minutes, or why they cannot be true."""
     answers = ok = errors = too_many = samples = slow = times = 0.0
     flaw: str | None = None
     totals: list[float] = []
     spreads: list[Distribution] = []
     lates: list[float] = []
+    # 1. Sums of the counts, and of the latencies weighed by their samples.
     for minute in minutes:
         flaw = minute.contradiction or flaw
-        total = minute.total
+        total, spread = minute.total, minute.latency
         totals.append(total)
         answers += total
         ok += minute.ok
         errors += minute.server_error
         too_many += minute.too_many
-        spread = minute.latency
         count = 0.0 if spread is None else spread.count
         if spread is not None and count > 0:
             late = spread.share_above(slo.latency)
@@ -118,25 +119,27 @@ def _sum_up(minutes: tuple[Minute, ...], age: float, slo: Slo, period: float) ->
             times += spread.mean * count
             spreads.append(spread)
             lates.append(late)
+    # 2. One minute that cannot be true spoils the window, and so do minutes that contradict each other.
     peak = max(totals)
     if flaw is None and _jumps(totals, peak):
         flaw = "counts jump about from minute to minute"
     if flaw is not None:
         return Blind(absence=Absence.GARBAGE, why=flaw, age=age)
+    # 3. Rates and shares of all minutes together; the newest minute also by itself.
     late = slow / samples if samples else 0.0
     seconds = period * len(minutes)
-    newest = minutes[-1]
+    newest, total = minutes[-1], totals[-1]
     return Window(
         start=minutes[0].end - period,
         end=newest.end,
         age=age,
         answers=answers,
         rate=answers / seconds,
-        newest=newest.total / period,
+        newest=total / period,
         before=totals[-2] / period if len(totals) > 1 else None,
         peak=peak / period,
         error_ratio=errors / answers if answers else 0.0,
-        newest_errors=newest.server_error / newest.total if newest.total else 0.0,
+        newest_errors=newest.server_error / total if total else 0.0,
         too_many_ratio=too_many / answers if answers else 0.0,
         slow=min(lates[-2:]) if lates else 0.0,
         mean=times / samples if samples else None,
