@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.core.pictures import (
     AT,
@@ -22,6 +22,7 @@ from tests.core.pictures import (
     nothing,
     picture_of,
 )
+from tests.core.strategies import pictures
 
 from spillway.core.decide.optimise import optimum
 from spillway.core.decide.proposals import Accepted, Context, Proposal, Proposer, each, propose
@@ -31,7 +32,7 @@ from spillway.core.model.service import Picture
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.limits import LimitKind
 from spillway.core.values.orders import Hold, HoldKind, Holds
-from spillway.core.values.policy import CalendarWindow, Mode, Policy
+from spillway.core.values.policy import CalendarWindow, Mode, Policy, Shortage
 from spillway.core.values.state import Estimate, SaturationTrack
 
 
@@ -163,6 +164,20 @@ def test_what_the_optimum_is_accepted_for_makes_fewer_requests_bad(
     if found.changes:
         assert picture.model.outcome(found.scalers).bad < picture.model.base.bad
         assert picture.constraints.against(picture.model.base).broken_floor(found.scalers) is None
+
+
+@given(pictures())
+def test_the_search_proposes_nothing_that_is_refused(picture: Picture) -> None:
+    assume(picture.policy.shortage is not Shortage.SHARE)
+    found = propose((optimum,), context_of(picture))
+    assert found.changes == found.wanted or guards(found) == {"one-drain"}
+
+
+@given(pictures())
+def test_what_is_shared_in_a_shortage_is_within_the_limits(picture: Picture) -> None:
+    sharing = replace(picture, policy=replace(picture.policy, shortage=Shortage.SHARE))
+    found = propose((optimum,), context_of(sharing))
+    assert guards(found) <= {"floor-capacity", "receiver-limit", "floor-regions"} or found.wanted == ()
 
 
 # --- in order: what is accepted is fixed for those that follow

@@ -13,6 +13,7 @@ from spillway.core.decide.search import SOFT_PRICE, Found, Search, Space, Start,
 from spillway.core.model.constraints import Baseline
 from spillway.core.model.predict import Region
 from spillway.core.model.service import Picture
+from spillway.core.values.policy import Floors, Policy
 from spillway.core.values.units import is_legal_scaler
 
 
@@ -95,6 +96,17 @@ def test_a_floor_is_kept_by_taking_back_the_deepest_cut() -> None:
 def found_in(picture: Picture, **changes: bool) -> Found:
     """The search's answer, with some of what it may do replaced."""
     return search(picture.model, baseline(picture), space(picture, **changes))
+
+
+def test_so_many_regions_stay_open_as_the_policy_wants() -> None:
+    """Region b answers with errors alone, so it would best be closed; a tenth keeps it open."""
+    regions = (area("a"), area("b", bad=0.9))
+    least = {n: Policy(floors=Floors(min_serving_regions=n, reserve=0.0, receiver_limit=1.0)) for n in (1, 2)}
+    closed, opened = (
+        found_in(picture_of(regions, {"b": 50.0}, policy=least[n])).best.scalers for n in (1, 2)
+    )
+    assert closed == (1.0, 0.0)
+    assert opened == (1.0, 0.1)
 
 
 def starts(

@@ -236,11 +236,12 @@ def _candidate(task: Task, found: Found) -> Candidate:
 
 
 def _share(task: Task) -> tuple[Change, ...]:
-    """Ceilings in proportion to what each region can carry, so that overfill is even."""
+    """Ceilings in proportion to what each region can carry, so that overfill is even; as far as the limits allow."""
     space, changes = space_of(task, lifted=False), []
-    for region, can, within in zip(task.model.regions, space.movable, space.ranges, strict=True):
-        after = min(capped(region, 1.0), within.high)
-        if can and abs(after - region.scaler) >= LEAST_STEP:
+    for region, can in zip(task.model.regions, space.movable, strict=True):
+        allowed = task.context.limits.of(region.name).allowed(Purpose.SHARE)
+        after = min(allowed.high, max(allowed.low, capped(region, 1.0)))
+        if can and allowed.holds(after) and abs(after - region.scaler) >= LEAST_STEP:
             why = reason("share-shortage", short=task.short)
             changes.append(scaler_change(task.picture, region.name, after, Purpose.SHARE, why))
     return tuple(changes)

@@ -213,9 +213,8 @@ class Baseline:
     def broken_floor(self, scalers: Sequence[float], *, dead_drain: bool = False) -> Violation | None:
         """The first floor that these scalers break, or None: serving regions, ceilings, what is carried."""
         rules = self.constraints
-        serving = rules.serving(scalers)
-        closes_last = any(self.before.scalers) and not any(scalers)
-        if serving < self.serving_least or closes_last:
+        if self._closed_too_many(scalers) > 0:
+            serving = rules.serving(scalers)
             code = "last-backend" if serving == 0 else "floor-regions"
             return Violation(code=code, numbers={"left": serving, "floor": max(1, rules.min_serving)})
         rounding = ROUNDING * rules.floor
@@ -228,6 +227,13 @@ class Baseline:
         if left < self.carried_least - rounding and not dead_drain:
             return self._capacity(left, rules.carried(self.before.scalers))
         return None
+
+    def _closed_too_many(self, scalers: Sequence[float]) -> int:
+        """Regions that would have to stay open besides."""
+        if all(scalers):
+            return 0
+        closes_last = any(self.before.scalers) and not any(scalers)
+        return max(self.serving_least - self.constraints.serving(scalers), 1 if closes_last else 0)
 
     def _capacity(self, after: float, before: float) -> Violation:
         numbers = {"after": after, "before": before, "floor": self.constraints.floor}
@@ -278,6 +284,9 @@ class Baseline:
             if load > receives and load > was * GROWN:
                 pushed += load - receives
         lacking = max(0.0, min(ceilings, surely)) + max(0.0, carried)
+        closed = self._closed_too_many(outcome.scalers)
+        if closed > 0:
+            lacking += closed * max(1.0, self.constraints.model.forecast)
         return outcome.score + BREACH_PRICE * lacking + pushed_price * pushed
 
     def refilled(self, scalers: list[float]) -> list[float]:
