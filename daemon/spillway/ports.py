@@ -133,7 +133,3 @@ class Journal(Protocol):
     def append(self, record: dict[str, Any]) -> None:
         """Write one record durably."""
         ...
-
-    def tail(self, count: int) -> tuple[dict[str, Any], ...]:
-        """The newest `count` records, oldest first."""
-        ...

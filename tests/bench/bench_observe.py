@@ -24,7 +24,8 @@ from spillway.core.observe.rows import (
     Policies,
     Readings,
 )
-from spillway.core.observe.snapshot import Past, follow
+from spillway.core.observe.snapshot import observe
+from spillway.core.values.snapshot import Snapshot
 from spillway.core.values.topology import Fleet
 from spillway.sandbox.monitoring.server import serve
 from spillway.sandbox.monitoring.source import Histogram, RawSeries, Value
@@ -121,7 +122,7 @@ def messages_to_rows(services: int, regions: int) -> float:
 
 
 def rows_to_snapshot(services: int, regions: int) -> float:
-    """CPU milliseconds of `core.observe.snapshot.follow`, the median of ticks that each bring one new minute."""
+    """CPU milliseconds of `core.observe.snapshot.observe`, the median of ticks that each bring one new minute."""
     fleet = fleet_of(services, regions)
     readings = _read(services, regions, _TICKS).readings
     listing = Listing(
@@ -146,12 +147,12 @@ def rows_to_snapshot(services: int, regions: int) -> float:
         },
     )
     took = []
-    past = Past()
+    before: Snapshot | None = None
     for back, read in enumerate(readings, start=1 - len(readings)):
         began = time.process_time()
-        _, past = follow(
+        before = observe(
             fleet,
-            past,
+            before=before,
             at=_NOW + 60.0 * back,
             readings=read,
             listing=listing,

@@ -37,7 +37,7 @@ from spillway.core.observe.rows import (
     Readings,
     histogram,
 )
-from spillway.core.observe.snapshot import NOTHING_ASKED, Past, follow
+from spillway.core.observe.snapshot import NOTHING_ASKED, observe
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.overlay import Overlay, initial_overlay
 from spillway.core.values.policy import Mode, Policy
@@ -85,8 +85,8 @@ def fleet_of(services: int, regions: int) -> Fleet:
 class Synthetic:
     """A cloud that costs nothing to ask: what each tick will read is made ahead of the clock that measures it.
 
-    As from the real readers, all rows of a tick are new objects, every backend has numbers of its own, and all points but the
-    newest are those of the tick before (`decode.Points`; what that costs is measured by itself, see `bench_observe`).
+    As from the real readers, all rows and points of a tick are new objects, every backend has numbers of its own, and all
+    distributions but the newest are those of the tick before (`decode.Distributions`).
     """
 
     kind = "synthetic"
@@ -98,8 +98,8 @@ class Synthetic:
         self._readings = NOTHING_ASKED
         self._listing = Listing(at=self.at, services={})
         self._health = HealthReads(at=self.at)
-        self._past = Past()
-        self._points: dict[float, list[Points]] = {}
+        self._before: Snapshot | None = None
+        self._spreads: dict[float, list[Distribution]] = {}
 
     def now(self) -> float:
         return self.at
@@ -112,10 +112,12 @@ class Synthetic:
         self.at += 60.0
         ends = [self.at // 60.0 * 60.0 - 60.0 * back for back in range(_WINDOW)]
         backends = sum(len(service.backends) for service in self.fleet.services)
-        self._points = {
-            end: self._points.get(end) or [_points(end, number) for number in range(backends)] for end in ends
+        self._spreads = {
+            end: self._spreads.get(end) or [_spread(end, number) for number in range(backends)]
+            for end in ends
         }
-        self._readings = _readings(self.fleet, self.at, list(self._points.values()))
+        minutes = [[_points(end, spread) for spread in spreads] for end, spreads in self._spreads.items()]
+        self._readings = _readings(self.fleet, self.at, minutes)
         self._listing = _listing(self.fleet, self.overlay, self.at)
         self._health = HealthReads(
             at=self.at,
@@ -128,16 +130,16 @@ class Synthetic:
         )
 
     def observe(self) -> Snapshot:
-        snapshot, self._past = follow(
+        self._before = observe(
             self.fleet,
-            self._past,
+            before=self._before,
             at=self.at,
             readings=self._readings,
             listing=self._listing,
             policies=Policies(at=self.at, policies={}),
             health=self._health,
         )
-        return snapshot
+        return self._before
 
     def observe_health(self) -> Snapshot:
         return self.observe()
@@ -166,9 +168,8 @@ Points = tuple[tuple[float, float], tuple[float, float], tuple[float, Distributi
 """What a backend says of a minute: answers, failures, latencies, requests."""
 
 
-def _points(end: float, number: int) -> Points:
-    """A minute of backend `number`."""
-    spread = _spread(end, number)
+def _points(end: float, spread: Distribution) -> Points:
+    """A minute of a backend with these latencies."""
     answers = float(round(spread.count))
     return (end, answers), (end, 1.0), (end, spread), (end, answers + 1.0)
 
@@ -220,7 +221,7 @@ def _spread(end: float, number: int) -> Distribution:
     counts = tuple([count * swing for count in _COUNTS])
     spread = histogram(
         _BOUNDS, counts, count=sum(counts), mean=_MEAN
-    )  # with the reader's own checks, as from `decode.Points`
+    )  # with the reader's own checks, as from `adapters.decode`
     assert spread is not None
     return spread
 

@@ -210,9 +210,6 @@ class FakeJournal:
             raise TemporaryError("no space left", remedy="Free some.")
         self.records.append(json.loads(encode(record)))
 
-    def tail(self, count: int) -> tuple[dict[str, Any], ...]:
-        return tuple(self.records[-count:])
-
     def kinds(self) -> list[str]:
         return [record["kind"] for record in self.records]
 

@@ -240,9 +240,9 @@ def _latency_series(options: dict[str, Any], counts: list[int], mean: float) -> 
     ],
 )
 def test_every_bucket_layout(options: dict[str, Any], bounds: tuple[float, ...]) -> None:
-    points = decode.Points()
-    first = decode.latency_row(_latency_series(options, [2, 2], 100.0), points)
-    again = decode.latency_row(_latency_series(options, [0, 2], bounds[0] * 1100), points)
+    kept = decode.Distributions()
+    first = decode.latency_row(_latency_series(options, [2, 2], 100.0), kept)
+    again = decode.latency_row(_latency_series(options, [0, 2], bounds[0] * 1100), kept)
     found = first.points[0][1]
     other = again.points[0][1]
     assert found is not None
@@ -258,29 +258,30 @@ def test_doubles_are_read_as_well() -> None:
     point = message.points.add()
     point.interval.end_time.seconds = 60
     point.value.double_value = 1.5
-    row = decode.count_row(message, decode.Points())
+    row = decode.count_row(message)
     assert (row.code, row.points) == (0, ((60.0, 1.5),))
 
 
-def test_points_that_were_there_a_pass_before_are_the_same_objects() -> None:
+def test_points_are_read_newest_first_and_their_cost_is_counted() -> None:
     with reading(FakeSource({COUNT: [raw([(1080.0, 7), (1140.0, 5), (1200.0, 4)])]})) as reader:
-        before, after = reader.counts(NOW - 60.0).rows[0], reader.counts(NOW).rows[0]
+        (row,) = reader.counts(NOW).rows
         assert reader.usage["counts"].decoding > 0.0
-    assert after.points == ((1200.0, 4.0), (1140.0, 5.0), (1080.0, 7.0))
-    assert all(now is then for now, then in zip(after.points[1:], before.points, strict=True))
+    assert row.points == ((1200.0, 4.0), (1140.0, 5.0), (1080.0, 7.0))
 
 
-def test_a_point_that_changed_is_read_anew_and_what_is_gone_is_forgotten() -> None:
-    points = decode.Points()
+def test_a_distribution_that_changed_is_read_anew_and_what_is_gone_is_forgotten() -> None:
+    kept = decode.Distributions()
     options = {"explicit_buckets": {"bounds": [100.0, 300.0]}}
     said, corrected = _latency_series(options, [2, 2], 100.0), _latency_series(options, [2, 3], 100.0)
-    first = decode.latency_row(said, points).points[0]
-    points.begin()
-    other = decode.latency_row(corrected, points).points[0]
-    points.begin()
+    first = decode.latency_row(said, kept).points[0]
+    kept.begin()
+    assert decode.latency_row(said, kept).points[0][1] is first[1], "in the answer before"
+    kept.begin()
+    other = decode.latency_row(corrected, kept).points[0]
+    kept.begin()
     assert first[1] is not None
     assert other[1] is not None
     assert (first[1].count, other[1].count) == (4.0, 5.0)
-    again = decode.latency_row(said, points).points[0]
+    again = decode.latency_row(said, kept).points[0]
     assert again == first
-    assert again is not first
+    assert again[1] is not first[1], "two answers ago"

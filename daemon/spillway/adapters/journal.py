@@ -1,14 +1,12 @@
 """The journal on disk: one JSON object a line, durable when `append` returns, bounded in size.
 
 The current file is `journal.jsonl`; full ones are `journal.jsonl.1` (newest) and so on. Every record starts
-with its schema version. What a crash tears off the last line is skipped by readers and never spoils the next record.
+with its schema version. A crash may leave a part of a line behind: the next record begins on a line of its own.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -21,9 +19,6 @@ from spillway.errors import TemporaryError
 
 SCHEMA = 2
 """Version of the records; raised when a field changes its meaning or disappears."""
-
-_BLOCK = 64 * 1024
-"""Bytes read at a time from the end of a file."""
 
 
 def encode(record: dict[str, Any]) -> bytes:
@@ -75,30 +70,11 @@ class FileJournal:
             ) from error
         self._size += len(line)
 
-    def tail(self, count: int) -> tuple[dict[str, Any], ...]:
-        """The newest `count` records, oldest first; lines that are no record are skipped."""
-        found: list[dict[str, Any]] = []
-        for path in self._files():
-            for line in _lines_backwards(path):
-                record = _parse(line)
-                if record is not None:
-                    found.append(record)
-                if len(found) >= count:
-                    return tuple(reversed(found))
-        return tuple(reversed(found))
-
     def close(self) -> None:
         """Close the file; nothing is lost, as every record is on the disk already."""
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def _files(self) -> Iterator[Path]:
-        """Files that exist, newest first."""
-        for number in range(self._keep):
-            path = self._numbered(number)
-            if path.exists():
-                yield path
 
     def _numbered(self, number: int) -> Path:
         return self._path if number == 0 else self._path.with_name(f"{self._path.name}.{number}")
@@ -137,30 +113,3 @@ class FileJournal:
         if self._file is not None:
             with suppress(OSError):
                 self._file.truncate(self._size)
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    """The record on a line, or None for what a crash tore."""
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) and "schema" in record else None
-
-
-def _lines_backwards(path: Path) -> Iterator[bytes]:
-    """Lines of a file, last first, reading one block at a time."""
-    with path.open("rb") as file:
-        position = file.seek(0, os.SEEK_END)
-        rest = b""
-        while position > 0:
-            step = min(_BLOCK, position)
-            position -= step
-            file.seek(position)
-            parts = (file.read(step) + rest).split(b"\n")
-            rest = parts[0]
-            for line in reversed(parts[1:]):
-                if line:
-                    yield line
-        if rest:
-            yield rest

@@ -102,7 +102,7 @@ class MonitoringReader:
         self._window = window
         self._deadline = deadline
         self._filters = {query.name: query.filter_for(resources) for query in ALL}
-        self._points = {query.name: decode.Points() for query in ALL}
+        self._distributions = decode.Distributions()
         self.usage = {query.name: Usage() for query in ALL} | {"descriptors": Usage()}
 
     def close(self) -> None:
@@ -119,7 +119,8 @@ class MonitoringReader:
 
     def latencies(self, now: float) -> Answer[LatencyRow]:
         """Latency distributions by group; raises as `counts`."""
-        return self._ask(LATENCIES, now, decode.latency_row)
+        self._distributions.begin()
+        return self._ask(LATENCIES, now, lambda series: decode.latency_row(series, self._distributions))
 
     def places(self, now: float) -> Answer[PlaceRow]:
         """Requests by zone and continent; raises as `counts`."""
@@ -147,10 +148,9 @@ class MonitoringReader:
             raise PermanentError("the metric descriptors declare no sample period", remedy=_VIEWER)
         return Lag(sample_period=max(periods), ingest_delay=max(delays))
 
-    def _ask(self, query: Query, now: float, row_of: Callable[[Any, decode.Points], Row]) -> Answer[Row]:
+    def _ask(self, query: Query, now: float, row_of: Callable[[Any], Row]) -> Answer[Row]:
         """All pages of one question."""
         request = self._request(query, now)
-        self._points[query.name].begin()
         ends = time.monotonic() + self._deadline
         rows: list[Row] = []
         errors: list[str] = []
@@ -172,16 +172,15 @@ class MonitoringReader:
         errors.append(f"more than {PAGES_MAX} pages; the rest was not read")
         return Answer(asked=now, rows=tuple(rows), errors=tuple(dict.fromkeys(errors)))
 
-    def _rows(self, query: Query, message: Any, row_of: Callable[[Any, decode.Points], Row]) -> list[Row]:
+    def _rows(self, query: Query, message: Any, row_of: Callable[[Any], Row]) -> list[Row]:
         """The rows of one page.
 
         Raises:
             TemporaryError: the page has not the shape that the API documents.
         """
-        points = self._points[query.name]
         began = time.thread_time()
         try:
-            return [row_of(series, points) for series in message.time_series]
+            return [row_of(series) for series in message.time_series]
         except (ValueError, TypeError, ArithmeticError) as error:
             raise TemporaryError(f"the answer to {query.name} has an unexpected shape: {error!r}") from error
         finally:

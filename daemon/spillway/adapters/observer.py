@@ -1,4 +1,4 @@
-"""The daemon's eyes: all reads of one pass side by side, then one Snapshot."""
+"""Reads everything from Google: all reads of one pass side by side, then one Snapshot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TypeVar
 from spillway.adapters.compute import ComputeReader
 from spillway.adapters.monitoring import MonitoringReader
 from spillway.core.observe.rows import HealthReads, Lag, ListedGroup, Listing, Readings
-from spillway.core.observe.snapshot import NOTHING_ASKED, Past, follow, observe
+from spillway.core.observe.snapshot import NOTHING_ASKED, observe
 from spillway.core.values.policy import Evidence
 from spillway.core.values.snapshot import Absence, Missing, Snapshot
 from spillway.core.values.topology import Fleet
@@ -71,7 +71,8 @@ class CloudObserver:
         self._running: dict[str, Future[object]] = {}
         self._lag: Lag | None = None
         self._lag_next = float("-inf")
-        self._past = Past()
+        self._before: Snapshot | None = None
+        """Of the last full pass; most of its minutes are in the next one too."""
         self.seconds = dict.fromkeys(SOURCES, 0.0)
         """Wall seconds spent in each read so far."""
         self.errors = dict.fromkeys(SOURCES, 0)
@@ -104,9 +105,8 @@ class CloudObserver:
         readings = Readings(
             counts=self._join(counts), latencies=self._join(latencies), places=self._join(places)
         )
-        snapshot, self._past = follow(
+        self._before = observe(
             self._fleet,
-            self._past,
             at=self._clock.now(),
             readings=readings,
             listing=listing,
@@ -115,8 +115,9 @@ class CloudObserver:
             lag=self._lag or Lag(),
             evidence=self._evidence,
             problems=problems,
+            before=self._before,
         )
-        return snapshot
+        return self._before
 
     def observe_health(self) -> Snapshot:
         """Read listing and health alone; see `ports.Observer`."""

@@ -23,14 +23,13 @@ class MinutesSeen:
     """Remembers which minutes are in the journal already; bounded by the windows of the newest snapshot."""
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[str, tuple[Minute, ...]]] = {}
+        self._known: dict[tuple[str, str], set[float]] = {}
+        """Ends of the minutes of the newest window, by service and region."""
         self._bounds: dict[tuple[float, ...], int] = {}
-        self._bounds_by_id: dict[int, int] = {}
 
     def begin(self) -> None:
         """A new record: it names the bucket bounds that it uses itself."""
         self._bounds = {}
-        self._bounds_by_id = {}
 
     def bounds(self) -> list[tuple[float, ...]]:
         """Bucket bounds used in this record; minutes name them by their place here."""
@@ -38,23 +37,15 @@ class MinutesSeen:
 
     def fresh(self, service: str, region: str, minutes: tuple[Minute, ...]) -> list[tuple[Any, ...]]:
         """Those of `minutes` that no record has yet, as `MINUTE` says."""
-        regions = self._known.setdefault(service, {})
-        known = regions.get(region, ())
-        regions[region] = minutes
-        if len(known) == len(minutes) > 1 and known[1:] == minutes[:-1] and known[-1].end < minutes[-1].end:
-            return [self._minute(minutes[-1])]  # as in nearly every tick
-        ends = {minute.end for minute in known}
-        return [self._minute(minute) for minute in minutes if minute.end not in ends]
+        known = self._known.get((service, region), set())
+        self._known[service, region] = {minute.end for minute in minutes}
+        return [self._minute(minute) for minute in minutes if minute.end not in known]
 
     def _minute(self, m: Minute) -> tuple[Any, ...]:
         latency = m.latency
         if latency is None:
             return m.end, m.ok, m.client_error, m.too_many, m.server_error
         counts = latency.counts
-        place = self._bounds_by_id.get(id(latency.bounds))
-        if place is None:
-            place = self._bounds.setdefault(latency.bounds, len(self._bounds))
-            self._bounds_by_id[id(latency.bounds)] = place
         return (
             m.end,
             m.ok,
@@ -62,7 +53,7 @@ class MinutesSeen:
             m.too_many,
             m.server_error,
             latency.mean,
-            place,
+            self._bounds.setdefault(latency.bounds, len(self._bounds)),
             list(compress(count(), counts)),
             list(filter(None, counts)),
         )
@@ -72,16 +63,15 @@ class _Signals:
     """Signals of one record, each written once however many backends share it."""
 
     def __init__(self) -> None:
-        self.all: list[Any] = []
-        self._places: dict[int, int] = {}
+        self._places: dict[Seen[Any] | Missing, int] = {}
 
-    def place(self, signal: object) -> int:
-        """Where `signal` is in `all`; the snapshot keeps it alive, so that its identity stands for it."""
-        found = self._places.get(id(signal))
-        if found is None:
-            found = self._places[id(signal)] = len(self.all)
-            self.all.append(signal)
-        return found
+    def all(self) -> list[Seen[Any] | Missing]:
+        """In the order of their places."""
+        return list(self._places)
+
+    def place(self, signal: Seen[Any] | Missing) -> int:
+        """Where `signal` is in `all`; equal ones are at one place."""
+        return self._places.setdefault(signal, len(self._places))
 
 
 def snapshot_record(seen: MinutesSeen, snapshot: Snapshot) -> dict[str, Any]:
@@ -94,7 +84,7 @@ def snapshot_record(seen: MinutesSeen, snapshot: Snapshot) -> dict[str, Any]:
         "lag": snapshot.lag,
         "problems": snapshot.problems,
         "bounds": seen.bounds(),
-        "signals": signals.all,
+        "signals": signals.all(),
         "services": services,
     }
 

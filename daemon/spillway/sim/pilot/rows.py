@@ -1,7 +1,7 @@
 """From points of the simulator's monitoring to the rows of the daemon's three queries, merged as Google's reducers merge them.
 
 A period's points stop changing once they are complete, and every look reaches back over twenty periods: what was made of
-one is kept for as long as the same points are shown.
+one is kept by its end for as long as it shows equal points.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class _Kept(Generic[Sample, Key, Value]):
                 continue
             at = samples[0].end
             known = self._known.get(at)
-            if known is None or known[0] is not samples:
+            if known is None or known[0] != samples:
                 known = (samples, self._merge(samples))
             kept[at] = known
             for key, value in known[1].items():

@@ -1,4 +1,4 @@
-"""Going on from the pass before saves time and changes nothing: every pass sees what a first look would see."""
+"""Taking minutes over from the snapshot before saves time and changes nothing: each pass sees what a first look would see."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import random
 from dataclasses import replace
 
 import pytest
-from tests.observe.fleets import AMERICA, EUROPE, FLEET, NO_POLICIES, NOW, health, listing
+from tests.observe.fleets import AMERICA, EUROPE, FLEET, NEWEST, NO_POLICIES, NOW, health, listing, readings
 
-from spillway.core.observe.minutes import Builder, Tally
 from spillway.core.observe.rows import Answer, CountRow, LatencyRow, PlaceRow, Readings
-from spillway.core.observe.snapshot import Past, follow, observe
+from spillway.core.observe.snapshot import observe
 from spillway.core.values.histogram import Distribution
-from spillway.core.values.snapshot import Absence, Missing, Seen
+from spillway.core.values.snapshot import Absence, Minute, Missing, Seen, Snapshot
 from spillway.core.values.topology import GroupKey
 
 BOUNDS = (0.4, 0.8, 1.6)
@@ -74,54 +73,66 @@ class Cloud:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_pass_that_goes_on_sees_what_a_first_look_sees(seed: int) -> None:
+def test_a_pass_with_a_snapshot_before_sees_what_a_first_look_sees(seed: int) -> None:
     cloud = Cloud(seed)
-    at, past, told = NOW, Past(), 0
+    at, before, told = NOW, None, 0
     for tick in range(40):
         at += cloud.chance.choice((60.0, 60.0, 60.0, 30.0, 120.0))
         groups = EUROPE + AMERICA if cloud.chance.random() > 0.2 else EUROPE
         attached = replace(listing(*groups, scaler=cloud.chance.choice((1.0, 0.5))), at=at)
         reads = replace(health(healthy=cloud.chance.choice((3, 4))), at=at)
-        readings = cloud.read(at, tick)
-        snapshot, past = follow(
-            FLEET, past, at=at, readings=readings, listing=attached, policies=NO_POLICIES, health=reads
+        read = cloud.read(at, tick)
+        snapshot = observe(
+            FLEET,
+            at=at,
+            readings=read,
+            listing=attached,
+            policies=NO_POLICIES,
+            health=reads,
+            before=before,
         )
         assert snapshot == observe(
-            FLEET, at=at, readings=readings, listing=attached, policies=NO_POLICIES, health=reads
+            FLEET, at=at, readings=read, listing=attached, policies=NO_POLICIES, health=reads
         )
+        before = snapshot
         told += sum(isinstance(view.traffic, Seen) for view in snapshot.services[0].backends)
     assert told > 20, "most passes have something to see"
 
 
-def test_minutes_that_have_not_changed_are_the_same_objects() -> None:
-    def tally(newest: float) -> Tally:
-        made = Tally()
-        made.add(200, tuple((newest - 60.0 * back, 100.0 + newest - back) for back in range(15)))
-        return made
-
-    def shifted(before: Tally, newest: float) -> Tally:
-        (points,) = before.counts
-        made = Tally()
-        made.add(200, ((newest, 1.0), *points[:-1]))
-        return made
-
-    first = tally(NOW)
-    before = Builder(NOW - 210.0, with_latency=True).build(first, None)
-    after = Builder(NOW - 150.0, with_latency=True).build(shifted(first, NOW + 60.0), before)
-    assert len(after.minutes) == len(before.minutes)
-    assert all(a is b for a, b in zip(after.minutes[:-1], before.minutes[1:], strict=True))
-    assert after.ends[-1] == before.ends[-1] + 60.0
+def _observed(row: CountRow, at: float, before: Snapshot | None) -> Snapshot:
+    return observe(
+        FLEET,
+        at=at,
+        readings=replace(readings((row,)), counts=Answer(asked=at, rows=(row,))),
+        listing=listing(*EUROPE),
+        policies=NO_POLICIES,
+        health=health(),
+        before=before,
+    )
 
 
-def test_backends_with_the_same_minutes_share_their_ends() -> None:
-    def tally(newest: float, answers: float) -> Tally:
-        made = Tally()
-        made.add(200, tuple((newest - 60.0 * back, answers) for back in range(15)))
-        return made
+def _minutes(snapshot: Snapshot) -> tuple[Minute, ...]:
+    traffic = snapshot.service("pool").backend("europe-west4").traffic
+    assert isinstance(traffic, Seen)
+    return traffic.value
 
-    first = Builder(NOW - 210.0, with_latency=True).build(tally(NOW, 100.0), None)
-    later = Builder(NOW - 150.0, with_latency=True)
-    one, two = (later.build(tally(NOW + 60.0, 100.0), first) for _ in range(2))
-    assert one.ends is two.ends
-    assert one.ends == (*first.ends[1:], NOW - 180.0)
-    assert one.answers == first.answers == 100.0 * len(first.ends)
+
+def _row(newest: float, **corrected: float) -> CountRow:
+    """A quarter of an hour of answers; `corrected` is what the minute before `NEWEST` says now."""
+    values = {NOW - 60.0 * back: 100.0 + back for back in range(-1, 14)}
+    values[NEWEST - 60.0] = corrected.get("value", values[NEWEST - 60.0])
+    points = tuple((end, value) for end, value in values.items() if end <= newest)
+    return CountRow("spillway-pool", EUROPE[0].name, EUROPE[0].scope, 200, points)
+
+
+def test_minutes_that_say_the_same_are_taken_over() -> None:
+    first = _observed(_row(NOW), NOW, None)
+    later = _observed(_row(NOW + 60.0), NOW + 60.0, first)
+    assert [minute.end for minute in _minutes(later)][-2:] == [NEWEST, NEWEST + 60.0]
+    assert all(now is then for now, then in zip(_minutes(later), _minutes(first), strict=False))
+
+
+def test_a_minute_that_was_corrected_is_seen_as_it_is_now() -> None:
+    first = _observed(_row(NOW), NOW, None)
+    later = _observed(_row(NOW + 60.0, value=7.0), NOW + 60.0, first)
+    assert [minute.ok for minute in _minutes(later) if minute.end == NEWEST - 60.0] == [7.0]

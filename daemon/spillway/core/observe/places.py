@@ -1,0 +1,105 @@
+"""Demand by client continent: how many requests a second from each continent reach each region.
+
+Rates are means over the newest trusted minutes, as many as the policy judges together. The counts are checked against
+what the regions answered: where the two are far apart the measurement is broken, and the demand of the whole service is
+not known.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+
+from spillway.core.observe.directory import region_of
+from spillway.core.observe.minutes import Traffic, far_apart, possible
+from spillway.core.observe.rows import PlaceRow
+from spillway.core.values.policy import Evidence
+from spillway.core.values.snapshot import Absence, Missing, PlaceDemand, Seen
+from spillway.core.values.units import RegionName
+
+_APART = 4.0
+"""Requests and answers may differ by retries and by what the balancer answered itself, but not by this factor."""
+
+_end = attrgetter("end")
+
+Requests = dict[tuple[str, RegionName], float]
+"""Requests by (continent, region) in the judged minutes."""
+
+
+def observed_places(
+    rows: Sequence[PlaceRow],
+    traffic: Mapping[RegionName, Traffic],
+    newest: float,
+    *,
+    at: float,
+    period: float,
+    evidence: Evidence,
+) -> Seen[tuple[PlaceDemand, ...]] | Missing:
+    """Mean rates over the judged minutes, or why they are not known.
+
+    Args:
+        rows: the service's rows of a query without errors.
+        traffic: what each region answered, against which these counts are checked.
+        newest: the latest end of a minute that is trusted, UTC seconds.
+        at: UTC seconds of the snapshot.
+        period: seconds of a sample.
+        evidence: what the policy trusts.
+    """
+    columns = [dict(row.points) for row in rows]
+    # the judged minutes are the newest trusted ones of all rows together
+    ends = [end for end in sorted(set().union(*columns)) if end <= newest][-max(1, evidence.minutes) :]
+    if not ends:
+        return Missing(absence=Absence.NO_SERIES)
+    age = at - ends[-1]
+    if age > evidence.max_age:
+        return Missing(absence=Absence.STALE, detail=f"the newest minute ended {age:.0f} s ago")
+    requests = _requests(rows, columns, ends)
+    if requests is None or _contradicted(requests, traffic, ends):
+        return Missing(
+            absence=Absence.GARBAGE, detail="counts by continent cannot be true, or contradict the answers"
+        )
+    seconds = len(ends) * period
+    return Seen(
+        value=tuple(
+            [
+                PlaceDemand(place=place, region=region, rate=total / seconds)
+                for (place, region), total in sorted(requests.items())
+            ]
+        ),
+        age=max(0.0, age),
+        evidence=round(sum(requests.values())),
+    )
+
+
+def _requests(
+    rows: Sequence[PlaceRow], columns: Sequence[Mapping[float, float]], ends: Sequence[float]
+) -> Requests | None:
+    """Requests in the minutes `ends`, or None if one count cannot be true; `columns` holds the points of each row."""
+    sums: Requests = {}
+    for row, column in zip(rows, columns, strict=True):
+        values = [column[end] for end in ends if end in column]
+        if not values:
+            continue
+        total = sum(values)
+        if min(values) < 0 or not possible(total):
+            return None
+        key = (row.place, region_of(row.scope))
+        sums[key] = sums.get(key, 0.0) + total
+    return sums
+
+
+def _contradicted(requests: Requests, traffic: Mapping[RegionName, Traffic], ends: list[float]) -> bool:
+    """Tell if a region's requests and its answers, both known, are too far apart to be both true."""
+    by_region: dict[RegionName, float] = {}
+    for (_, region), total in requests.items():
+        by_region[region] = by_region.get(region, 0.0) + total
+    for region, total in by_region.items():
+        answers = traffic.get(region)
+        if not isinstance(answers, Seen):
+            continue
+        first = bisect_left(answers.value, ends[0], key=_end)
+        judged = [minute.total for minute in answers.value[first:] if minute.end in ends]
+        if len(judged) == len(ends) and far_apart(total, sum(judged), _APART):
+            return True
+    return False
