@@ -11,7 +11,7 @@ from typing import Any
 from tests.core.pictures import area, baseline, picture_of, space
 
 from spillway.core.decide.search import Found, search
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.limits import Allowed
 
 NEAR = 0.01
@@ -28,7 +28,7 @@ class Distance:
     """Bad requests of the better of the two over the proven least."""
 
 
-def fleet(seed: int) -> Picture:
+def fleet(seed: int) -> ServiceModel:
     """Three regions with about any trouble, and a demand that leaves room or does not."""
     draw = random.Random(seed)
     regions = []
@@ -38,8 +38,8 @@ def fleet(seed: int) -> Picture:
             fields["capacity"] = draw.uniform(20.0, 130.0)
             if draw.random() < 0.4:
                 fields |= {
-                    "high": fields["capacity"] + draw.uniform(10.0, 80.0),
-                    "hope": draw.uniform(0.1, 0.9),
+                    "capacity_nominal": fields["capacity"] + draw.uniform(10.0, 80.0),
+                    "p_recovered": draw.uniform(0.1, 0.9),
                 }
         if draw.random() < 0.3:
             fields["bad"] = draw.uniform(0.02, 0.9)
@@ -52,23 +52,23 @@ def fleet(seed: int) -> Picture:
     )
 
 
-def freely(picture: Picture) -> Found:
+def freely(picture: ServiceModel) -> Found:
     """The search's answer where all is allowed: what is measured is the search, without limits and floors."""
     free = space(
         picture,
         ranges=(Allowed(closed=False),) * 3, movable=(True,) * 3, shed=True, short=True,
     )  # fmt: skip
     return search(
-        picture.model, baseline(picture, ceilings_least=0.0, surely_least=0.0, carried_least=0.0), free
+        picture.traffic, baseline(picture, ceilings_least=0.0, surely_least=0.0, carried_least=0.0), free
     )
 
 
-def distance(picture: Picture, step: float) -> Distance:
+def distance(picture: ServiceModel, step: float) -> Distance:
     """Of the search's answer, against all sets of ceilings in steps of `step`."""
     found = freely(picture)
     grid = [round(0.1 + step * i, 2) for i in range(round(0.9 / step) + 1)]
-    best = min((picture.model.outcome(s) for s in product(grid, repeat=3)), key=lambda o: o.score)
-    demand = picture.model.forecast
+    best = min((picture.traffic.outcome(s) for s in product(grid, repeat=3)), key=lambda o: o.score)
+    demand = picture.traffic.forecast
     return Distance(
         missed=(found.best.score - best.score) / demand,
         unproven=(min(found.best.bad, best.bad) - found.least) / demand,

@@ -11,7 +11,7 @@ from spillway.adapters.journal import encode
 from spillway.control.memory import Keeper, Kept, dump
 from spillway.control.tick import Loop, Parts
 from spillway.control.timing import Progress
-from spillway.core.values.orders import Hold, HoldKind, Holds
+from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import Overlay, initial_overlay
 from spillway.core.values.policy import Mode, Policy, Postures, PostureSet
 from spillway.core.values.snapshot import (
@@ -284,10 +284,10 @@ class Rig:
             stopwatch=lambda: self.wall,
         )
 
-    def started(self, *holds: Hold) -> Rig:
+    def started(self, *holds: Order) -> Rig:
         """Restored and built, with operators' commands in force."""
         if holds:
-            self.store.content = dump(Kept(holds=Holds(items=holds)))
+            self.store.content = dump(Kept(holds=Orders(items=holds)))
         self.loop.restore()
         self.loop.provision()
         return self
@@ -301,9 +301,9 @@ class Rig:
         return self.cloud.overlay.service("pool").backend(region).scaler
 
 
-def drain(region: str, *, until: float = START + 7200.0) -> Hold:
+def drain(region: str, *, until: float = START + 7200.0) -> Order:
     """An operator wants this region empty: the plainest reason for a write."""
-    return Hold(kind=HoldKind.DRAIN, until=until, reason="new kernel", region=region)
+    return Order(kind=OrderKind.DRAIN, until=until, reason="new kernel", region=region)
 
 
 def _nothing() -> None:

@@ -10,15 +10,15 @@ from spillway.core.decide.limits import limits_of
 from spillway.core.decide.optimise import space_of, task_of
 from spillway.core.decide.proposals import Accepted, Context, Proposal, Proposer
 from spillway.core.decide.search import Space
-from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.backend import BackendBelief
 from spillway.core.estimate.sample import Window
 from spillway.core.model.constraints import Baseline
-from spillway.core.model.predict import Model, Region
-from spillway.core.model.service import Picture
+from spillway.core.model.predict import Region, TrafficModel
+from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Review
 from spillway.core.model.waterfall import Origins
 from spillway.core.values.decision import Change, Lever, Move, Purpose, Reason
-from spillway.core.values.orders import Holds
+from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import BackendSetting, Posture
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import HealthCount
@@ -49,12 +49,12 @@ def area(name: str, **changes: Any) -> Region:
     return Region(name=name, **{**plain, **changes})
 
 
-def model_of(regions: tuple[Region, ...], demand: Mapping[str, float]) -> Model:
+def model_of(regions: tuple[Region, ...], demand: Mapping[str, float]) -> TrafficModel:
     """A model in which the clients of each region try it first and then the others in their order, around the ring."""
     names, count = [r.name for r in regions], len(regions)
     homes = [names.index(home) for home in demand]
     total = sum(demand.values())
-    return Model(
+    return TrafficModel(
         regions=regions,
         origins=Origins(
             rates=tuple(demand.values()),
@@ -89,7 +89,7 @@ def window(rate: float, age: float = 210.0) -> Window:
     )
 
 
-def facts_of(region: Region, memory: BackendMemory, age: float) -> Facts:
+def believe(region: Region, memory: BackendMemory, age: float) -> BackendBelief:
     """What one step knows of `region`; its target is its ceiling."""
     backend = Backend(
         service=SERVICE,
@@ -98,7 +98,7 @@ def facts_of(region: Region, memory: BackendMemory, age: float) -> Facts:
         target=Target(mode=BalancingMode.RATE, per_endpoint=region.ceiling / 10.0),
         movable=region.movable,
     )
-    return Facts(
+    return BackendBelief(
         backend=backend,
         setting=BackendSetting(region=region.name, member=region.member, scaler=region.scaler),
         memory=memory,
@@ -123,31 +123,31 @@ def picture_of(
     policy: Policy | None = None,
     flights: tuple[Flight, ...] = (),
     age: float = 210.0,
-) -> Picture:
+) -> ServiceModel:
     """One service at `AT`; `memories` has fields of `BackendMemory` by region, and all have been well for long."""
     known = memories or {}
     backends = tuple(
         BackendMemory(**{"region": r.name, "well_since": LONG_WELL, **known.get(r.name, {})}) for r in regions
     )
-    facts = tuple(facts_of(r, m, age) for r, m in zip(regions, backends, strict=True))
+    facts = tuple(believe(r, m, age) for r, m in zip(regions, backends, strict=True))
     policy = policy or Policy(mode=Mode.ACT)
-    return Picture(
+    return ServiceModel(
         service=Service(
             name=SERVICE, resource=SERVICE, policy="default", backends=tuple(f.backend for f in facts)
         ),
         policy=policy,
         posture=Posture.NORMAL,
         facts=facts,
-        model=model_of(regions, demand),
+        traffic=model_of(regions, demand),
         memory=ServiceMemory(service=SERVICE, backends=backends, flights=flights),
         at=AT,
         dead_time=policy.timing.dead_time,
     )
 
 
-def context_of(picture: Picture, orders: Holds | None = None, panic: Reason | None = None) -> Context:
+def context_of(picture: ServiceModel, orders: Orders | None = None, panic: Reason | None = None) -> Context:
     """What proposers are given in `picture`; no earlier move is judged."""
-    orders = orders or Holds()
+    orders = orders or Orders()
     return Context(
         model=picture,
         limits=limits_of(picture, orders, panic),
@@ -158,17 +158,20 @@ def context_of(picture: Picture, orders: Holds | None = None, panic: Reason | No
 
 def nothing(context: Context) -> Accepted:
     """Before the first proposal."""
-    return Accepted(context=context, scalers=context.model.model.scalers)
+    return Accepted(context=context, scalers=context.model.traffic.scalers)
 
 
-def proposed(proposer: Proposer, picture: Picture) -> list[Change]:
+def proposed(proposer: Proposer, picture: ServiceModel) -> list[Change]:
     """All changes that a proposer wants in `picture` if it is the first to be heard."""
     context = context_of(picture)
     return [c for proposal in proposer(context, nothing(context)) for c in proposal.changes]
 
 
 def considered(
-    picture: Picture, changes: Iterable[Change], orders: Holds | None = None, panic: Reason | None = None
+    picture: ServiceModel,
+    changes: Iterable[Change],
+    orders: Orders | None = None,
+    panic: Reason | None = None,
 ) -> Accepted:
     """What becomes of `changes` as one proposal, the first of its step."""
     return nothing(context_of(picture, orders, panic)).consider(Proposal(changes=tuple(changes)))
@@ -184,12 +187,12 @@ def guards(accepted: Accepted) -> set[str]:
     return {r.guard for r in accepted.refusals}
 
 
-def baseline(picture: Picture, **changes: Any) -> Baseline:
+def baseline(picture: ServiceModel, **changes: Any) -> Baseline:
     """The constraints of `picture` against what stands there, with some fields replaced."""
-    return replace(picture.constraints.against(picture.model.base), **changes)
+    return replace(picture.constraints.against(picture.traffic.base), **changes)
 
 
-def space(picture: Picture, **changes: Any) -> Space:
+def space(picture: ServiceModel, **changes: Any) -> Space:
     """What the search may do in `picture`, as it is decided there, with some fields replaced."""
     context = context_of(picture)
     return replace(space_of(task_of(context, nothing(context)), lifted=False), **changes)

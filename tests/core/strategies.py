@@ -10,9 +10,9 @@ from tests.core.pictures import AT as PICTURED
 from tests.core.pictures import area, picture_of
 
 from spillway.core.model.predict import Region
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.histogram import Distribution
-from spillway.core.values.orders import Hold, HoldKind, Holds
+from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import BackendSetting, Overlay, Posture, ServiceSetting
 from spillway.core.values.policy import Floors, Mode, Policy, Rhythm, Shortage
 from spillway.core.values.snapshot import (
@@ -47,7 +47,7 @@ class Case:
     policies: dict[str, Policy]
     snapshot: Snapshot
     overlay: Overlay
-    holds: Holds
+    orders: Orders
 
 
 @st.composite
@@ -206,11 +206,11 @@ def cases(draw: st.DrawFn, mode: Mode = Mode.ACT, at: float = AT) -> Case:
             )
         )
     held = draw(st.integers(0, 4)) == 0
-    holds = (
-        Holds(
+    orders = (
+        Orders(
             items=(
-                Hold(
-                    kind=HoldKind.PIN,
+                Order(
+                    kind=OrderKind.PIN,
                     until=at + 600,
                     reason="by chance",
                     region=draw(st.sampled_from(REGIONS)),
@@ -219,14 +219,14 @@ def cases(draw: st.DrawFn, mode: Mode = Mode.ACT, at: float = AT) -> Case:
             )
         )
         if held
-        else Holds()
+        else Orders()
     )
     return Case(
         fleet=fleet,
         policies={"p": draw(policies(mode=mode))},
         snapshot=Snapshot(at=at, lag=210.0, services=tuple(seen)),
         overlay=overlay,
-        holds=holds,
+        orders=orders,
     )
 
 
@@ -256,12 +256,12 @@ def areas(draw: st.DrawFn, name: str) -> Region:
         scaler=draw(scalers) if member else 0.0,
         ceiling=draw(st.sampled_from((60.0, 100.0, 200.0))),
         capacity=capacity,
-        high=capacity + draw(st.sampled_from((0.0, 50.0))),
-        hope=draw(st.sampled_from((0.0, 0.5))),
+        capacity_nominal=capacity + draw(st.sampled_from((0.0, 50.0))),
+        p_recovered=draw(st.sampled_from((0.0, 0.5))),
         proven=draw(st.booleans()),
         bad=draw(st.sampled_from((0.0, 0.0, 0.05, 0.6))),
         quota=draw(st.sampled_from((None, None, 40.0))),
-        quota_hope=draw(st.sampled_from((0.0, 0.7))),
+        p_quota_lifted=draw(st.sampled_from((0.0, 0.7))),
         backlog=draw(st.sampled_from((0.0, 10.0))),
         fresh=draw(st.booleans()),
         dead=draw(st.integers(0, 9)) == 0,
@@ -296,7 +296,7 @@ def memories(draw: st.DrawFn, region: Region, at: float) -> dict[str, Any]:
 
 
 @st.composite
-def pictures(draw: st.DrawFn) -> Picture:
+def pictures(draw: st.DrawFn) -> ServiceModel:
     """One service over one to four regions, with room for all requests or without."""
     names = "abcd"[: draw(st.integers(1, 4))]
     regions = tuple(draw(areas(n)) for n in names)
@@ -314,18 +314,18 @@ def pictures(draw: st.DrawFn) -> Picture:
 
 
 @st.composite
-def orders_of(draw: st.DrawFn, picture: Picture) -> Holds:
+def orders_of(draw: st.DrawFn, picture: ServiceModel) -> Orders:
     """Often none; else a pin or a drain of one region of a picture."""
     if draw(st.integers(0, 2)) > 0:
-        return Holds()
-    kind = draw(st.sampled_from((HoldKind.PIN, HoldKind.DRAIN)))
-    region = draw(st.sampled_from([r.name for r in picture.model.regions]))
-    scaler = draw(scalers) if kind is HoldKind.PIN else None
-    return Holds(
-        items=(Hold(kind=kind, until=PICTURED + 60.0, reason="by chance", region=region, scaler=scaler),)
+        return Orders()
+    kind = draw(st.sampled_from((OrderKind.PIN, OrderKind.DRAIN)))
+    region = draw(st.sampled_from([r.name for r in picture.traffic.regions]))
+    scaler = draw(scalers) if kind is OrderKind.PIN else None
+    return Orders(
+        items=(Order(kind=kind, until=PICTURED + 60.0, reason="by chance", region=region, scaler=scaler),)
     )
 
 
-def sets_of(picture: Picture) -> st.SearchStrategy[tuple[float, ...]]:
+def sets_of(picture: ServiceModel) -> st.SearchStrategy[tuple[float, ...]]:
     """Any set of scalers for a picture; what is no member stays closed."""
-    return st.tuples(*[scalers if r.member else st.just(0.0) for r in picture.model.regions])
+    return st.tuples(*[scalers if r.member else st.just(0.0) for r in picture.traffic.regions])

@@ -35,7 +35,7 @@ def run(case: Case, memory: ControllerMemory | None = None, snapshot: Snapshot |
         snapshot or case.snapshot,
         case.overlay,
         memory or fresh(),
-        orders=case.holds,
+        orders=case.orders,
     )
 
 
@@ -163,14 +163,14 @@ def test_the_order_of_the_input_does_not_matter(case: Case, chance: object) -> N
 def test_no_new_data_gives_no_new_change(case: Case) -> None:
     first = run(case)
     again = loop.step(
-        case.fleet, case.policies, case.snapshot, first.overlay, first.memory, orders=case.holds
+        case.fleet, case.policies, case.snapshot, first.overlay, first.memory, orders=case.orders
     )
     assert {(m.region, m.lever, m.after) for m in again.plan.moves} <= {
         (m.region, m.lever, m.after) for m in first.plan.moves
     }
     memory = loop.confirm(first.memory, first.plan, True, case.snapshot.at + 1.0)
     listed = observed_as(case.snapshot, first.plan.overlay)
-    done = loop.step(case.fleet, case.policies, listed, first.plan.overlay, memory, orders=case.holds)
+    done = loop.step(case.fleet, case.policies, listed, first.plan.overlay, memory, orders=case.orders)
     moved = {(m.service, m.region) for m in first.plan.moves}
     assert not [m for m in done.plan.moves if (m.service, m.region) in moved and m.lever is not Lever.POSTURE]
 
@@ -218,7 +218,7 @@ def test_missing_everything_moves_nothing(case: Case) -> None:
             for v in case.snapshot.services
         ),
     )
-    plain = replace(case, holds=type(case.holds)())
+    plain = replace(case, orders=type(case.orders)())
     for start in (fresh(), memory):
         state = start
         for i in range(3):
@@ -243,7 +243,7 @@ def test_the_health_pass_only_drains(case: Case) -> None:
     for i in range(4):
         snapshot = replace(case.snapshot, at=AT + 15.0 * i)
         result = loop.health_step(
-            case.fleet, case.policies, snapshot, case.overlay, memory, orders=case.holds
+            case.fleet, case.policies, snapshot, case.overlay, memory, orders=case.orders
         )
         memory = result.memory
         for move in result.plan.moves:
@@ -280,11 +280,11 @@ def check(accepted: Accepted, setting: ServiceSetting) -> None:
             continue
         bounds = limits.of(change.region)
         assert bounds.active(change.after, change.purpose) is None
-        assert bounds.allowed(change.purpose).holds(change.after)
+        assert bounds.allowed(change.purpose).orders(change.after)
         assert is_legal_scaler(change.after)
         assert change.before == bounds.now
     if any(c.down for c in changes):
-        baseline = picture.constraints.against(picture.model.base)
+        baseline = picture.constraints.against(picture.traffic.base)
         dead = any(c.urgent for c in changes)
         assert baseline.broken_floor(accepted.scalers, dead_drain=dead) is None
         drains = [c for c in changes if c.down and c.after == 0.0 and not c.urgent]

@@ -28,7 +28,7 @@ from spillway.adapters.ticker import Ticker
 from spillway.control.memory import Keeper, Kept, dump
 from spillway.control.tick import Loop, Parts
 from spillway.control.timing import Progress
-from spillway.core.values.orders import Hold, HoldKind, Holds
+from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import Overlay, initial_overlay
 from spillway.core.values.policy import Mode, Policy
 from spillway.errors import (
@@ -129,10 +129,10 @@ def daemon(folder: Path) -> Service:
     log = logs.setup("info", "text")
     store = FileStore(folder / "state" / "state.json")
     if store.load() is None and settings.get("drain"):
-        hold = Hold(
-            kind=HoldKind.DRAIN, until=time.time() + 3600.0, reason="new kernel", region=settings["drain"]
+        hold = Order(
+            kind=OrderKind.DRAIN, until=time.time() + 3600.0, reason="new kernel", region=settings["drain"]
         )
-        store.save(dump(Kept(holds=Holds(items=(hold,)))))
+        store.save(dump(Kept(holds=Orders(items=(hold,)))))
     config = folder / "config.json"
     parts = Parts(
         fleet=FLEET,

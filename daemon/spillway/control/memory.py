@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from spillway.control.migrate import migrate
 from spillway.core.values.decision import Plan
-from spillway.core.values.orders import Holds
+from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Absence, Missing, Snapshot
@@ -66,7 +66,7 @@ class Kept:
     overlay: Overlay | None = None
     memory: ControllerMemory = field(default_factory=fresh)
     intent: Intent | None = None
-    holds: Holds = field(default_factory=Holds)
+    holds: Orders = field(default_factory=Orders)
     outputs: tuple[tuple[str, str], ...] = ()
     provisioned: str = ""
     """Digest of the topology that was last built in full; empty where a build is due."""

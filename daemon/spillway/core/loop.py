@@ -24,7 +24,7 @@ from spillway.core.estimate.shared import SharedBackends
 from spillway.core.explain.assessment import assess, panic_of, verdict_of
 from spillway.core.explain.reasons import reason
 from spillway.core.explain.sentence import quiet_reason, tell
-from spillway.core.model.service import Picture, build
+from spillway.core.model.service import ServiceModel, build
 from spillway.core.model.verify import Review, review
 from spillway.core.values.decision import (
     Candidate,
@@ -37,7 +37,7 @@ from spillway.core.values.decision import (
     Verdict,
     ordered,
 )
-from spillway.core.values.orders import Holds
+from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import ServiceView, Snapshot
@@ -93,7 +93,7 @@ class Pass:
 
     at: float
     """UTC seconds of the snapshot."""
-    orders: Holds
+    orders: Orders
     shared: SharedBackends
     only_dead: bool
     """True in a health pass."""
@@ -177,13 +177,13 @@ def step_service(
     )
 
 
-def with_memory(model: Picture, memory: ServiceMemory) -> Picture:
+def with_memory(model: ServiceModel, memory: ServiceMemory) -> ServiceModel:
     """The model with another memory; the same where nothing changed."""
     return model if memory is model.memory or memory == model.memory else replace(model, memory=memory)
 
 
 def _planned(
-    setting: ServiceSetting, accepted: Accepted, model: Picture
+    setting: ServiceSetting, accepted: Accepted, model: ServiceModel
 ) -> tuple[tuple[Change, ...], ServiceSetting, tuple[Refusal, ...]]:
     """The changes in their order, the setting after them, and the refusals of a plan that breaks a constraint."""
     if not accepted.changes:
@@ -211,7 +211,7 @@ def step(
     overlay: Overlay,
     memory: ControllerMemory,
     *,
-    orders: Holds = Holds(),  # noqa: B008 - a frozen value
+    orders: Orders = Orders(),  # noqa: B008 - a frozen value
 ) -> StepResult:
     """One full pass over all services.
 
@@ -242,7 +242,7 @@ def health_step(
     overlay: Overlay,
     memory: ControllerMemory,
     *,
-    orders: Holds = Holds(),  # noqa: B008 - a frozen value
+    orders: Orders = Orders(),  # noqa: B008 - a frozen value
 ) -> StepResult:
     """The fast pass: it may only drain dead regions that Google's auto-drain leaves in service.
 

@@ -22,7 +22,7 @@ from tests.core.strategies import scalers
 from spillway.core.decide.limits import LATE_SHARE, Limits, lifted_range, limits_of, search_range
 from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import BackendState, Change, Lever, Purpose, Reason
 from spillway.core.values.limits import (
     EVERYTHING,
@@ -35,7 +35,7 @@ from spillway.core.values.limits import (
     at_most,
     only,
 )
-from spillway.core.values.orders import Hold, HoldKind, Holds
+from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import CalendarWindow, Policy, Rhythm, Timing
 from spillway.core.values.snapshot import Absence
@@ -59,9 +59,9 @@ def alloweds(draw: st.DrawFn) -> Allowed:
 
 
 def test_zero_and_the_range_are_two_pieces() -> None:
-    assert [s for s in LEGAL if EVERYTHING.holds(s)] == list(LEGAL)
+    assert [s for s in LEGAL if EVERYTHING.orders(s)] == list(LEGAL)
     open_only = Allowed(closed=False, low=0.3, high=0.6)
-    assert [open_only.holds(s) for s in (0.0, 0.1, 0.29, 0.3, 0.6, 0.61, 1.0)] == [
+    assert [open_only.orders(s) for s in (0.0, 0.1, 0.29, 0.3, 0.6, 0.61, 1.0)] == [
         False,
         False,
         False,
@@ -71,24 +71,24 @@ def test_zero_and_the_range_are_two_pieces() -> None:
         False,
     ]
     closed_only = Allowed(closed=True, low=1.0, high=0.0)
-    assert [s for s in LEGAL if closed_only.holds(s)] == [0.0]
+    assert [s for s in LEGAL if closed_only.orders(s)] == [0.0]
     either = Allowed(closed=True, low=0.9)
-    assert [s for s in LEGAL if either.holds(s)] == [0.0, *(n / 100 for n in range(90, 101))]
-    assert not any(EVERYTHING.holds(s) for s in (0.001, 0.05, 0.099, 1.01))
+    assert [s for s in LEGAL if either.orders(s)] == [0.0, *(n / 100 for n in range(90, 101))]
+    assert not any(EVERYTHING.orders(s) for s in (0.001, 0.05, 0.099, 1.01))
 
 
 @given(scalers)
 def test_one_scaler_what_is_above_and_what_is_below(scaler: float) -> None:
-    assert [s for s in LEGAL if only(scaler).holds(s)] == [scaler]
-    assert [s for s in LEGAL if at_least(scaler).holds(s)] == [s for s in LEGAL if s >= scaler]
-    assert [s for s in LEGAL if at_most(scaler).holds(s)] == [s for s in LEGAL if s <= scaler]
+    assert [s for s in LEGAL if only(scaler).orders(s)] == [scaler]
+    assert [s for s in LEGAL if at_least(scaler).orders(s)] == [s for s in LEGAL if s >= scaler]
+    assert [s for s in LEGAL if at_most(scaler).orders(s)] == [s for s in LEGAL if s <= scaler]
 
 
 @given(alloweds(), alloweds())
 def test_what_both_allow_is_what_each_allows(one: Allowed, other: Allowed) -> None:
     both = one.both(other)
     for scaler in LEGAL:
-        assert both.holds(scaler) == (one.holds(scaler) and other.holds(scaler))
+        assert both.orders(scaler) == (one.orders(scaler) and other.orders(scaler))
     assert both.both(EVERYTHING) == both
 
 
@@ -99,7 +99,7 @@ def limits(draw: st.DrawFn) -> ScalerLimits:
     bounds = []
     for kind in draw(st.lists(st.sampled_from(list(LimitKind)), max_size=6)):
         allowed = draw(alloweds())
-        if not allowed.holds(now):
+        if not allowed.orders(now):
             allowed = draw(st.sampled_from((only, at_least, at_most)))(now)
         bounds.append(Bound(kind=kind, allowed=allowed, reason=Reason(code=kind.value, sentence=kind.value)))
     return ScalerLimits(region="a", now=now, bounds=tuple(bounds))
@@ -110,8 +110,8 @@ def test_what_is_allowed_is_exactly_what_no_limit_refuses(found: ScalerLimits, p
     allowed = found.allowed(purpose)
     for scaler in LEGAL:
         if scaler != found.now:
-            assert allowed.holds(scaler) == (found.active(scaler, purpose) is None)
-    assert allowed.holds(found.now)
+            assert allowed.orders(scaler) == (found.active(scaler, purpose) is None)
+    assert allowed.orders(found.now)
 
 
 @given(limits(), scalers, st.sampled_from(list(Purpose)))
@@ -122,7 +122,7 @@ def test_the_limit_that_is_named_is_the_first_that_the_purpose_may_not_pass(
     for bound in found.bounds:
         if bound is named:
             break
-        assert bound.kind in PASSES[purpose] or bound.allowed.holds(scaler)
+        assert bound.kind in PASSES[purpose] or bound.allowed.orders(scaler)
     if named is not None:
         assert named.kind not in PASSES[purpose]
 
@@ -139,30 +139,30 @@ def test_what_keeps_a_region_as_it_is_keeps_its_membership_too() -> None:
 
 # --- every kind of limit is produced by some situation
 
-HOLD = Hold(kind=HoldKind.HOLD, until=AT + 60.0, reason="a test", region="a")
-PIN = Hold(kind=HoldKind.PIN, until=AT + 60.0, reason="a test", region="a", scaler=0.5)
+HOLD = Order(kind=OrderKind.HOLD, until=AT + 60.0, reason="a test", region="a")
+PIN = Order(kind=OrderKind.PIN, until=AT + 60.0, reason="a test", region="a", scaler=0.5)
 FROZEN = Policy(freezes=(CalendarWindow(start=AT - 60.0, end=AT + 60.0, reason="a sale"),))
 SMALL_STEPS = Policy(rhythm=Rhythm(up_step=0.2, down_step=0.3))
 PANIC = reason("panic", bad=2, count=3)
 
 
-def three(memory: dict[str, Any] | None = None, more: dict[str, Any] | None = None, **a: Any) -> Picture:
+def three(memory: dict[str, Any] | None = None, more: dict[str, Any] | None = None, **a: Any) -> ServiceModel:
     """Regions a, b and c with room for all; fields of region a, of its memory and of the picture."""
     regions = (area("a", **a), area("b"), area("c"))
     known = {"state": BackendState.SERVING, **(memory or {})}
     return picture_of(regions, {"a": 60.0, "b": 20.0}, memories={"a": known}, **(more or {}))
 
 
-def bad(**memory: Any) -> Picture:
+def bad(**memory: Any) -> ServiceModel:
     """Region a answers with errors."""
     return three({"estimate": Estimate(failures=FailureTrack(errors=0.5)), **memory}, bad=0.5)
 
 
-def alone() -> Picture:
+def alone() -> ServiceModel:
     return picture_of((area("a"), area("b", member=False, scaler=0.0)), {"a": 60.0})
 
 
-def unseen(picture: Picture, absence: Absence = Absence.STALE, served: float = 50.0) -> Picture:
+def unseen(picture: ServiceModel, absence: Absence = Absence.STALE, served: float = 50.0) -> ServiceModel:
     """The same without samples of region a."""
     first, *others = picture.facts
     memory = replace(first.memory, estimate=replace(first.memory.estimate, served=served))
@@ -170,44 +170,44 @@ def unseen(picture: Picture, absence: Absence = Absence.STALE, served: float = 5
     return replace(picture, facts=(blind, *others))
 
 
-def thin(picture: Picture) -> Picture:
+def thin(picture: ServiceModel) -> ServiceModel:
     first, *others = picture.facts
     assert isinstance(first.window, Window)
     return replace(picture, facts=(replace(first, window=replace(first.window, answers=10.0)), *others))
 
 
-def unread(picture: Picture) -> Picture:
+def unread(picture: ServiceModel) -> ServiceModel:
     first, *others = picture.facts
     return replace(picture, facts=(replace(first, health=None), *others))
 
 
-def remembered(picture: Picture, **changes: Any) -> Picture:
+def remembered(picture: ServiceModel, **changes: Any) -> ServiceModel:
     return replace(picture, memory=replace(picture.memory, **changes))
 
 
-def draining() -> Picture:
+def draining() -> ServiceModel:
     """Region b is being emptied."""
     regions = (area("a", bad=0.5), area("b", scaler=0.0), area("c"))
     return picture_of(regions, {"a": 20.0}, memories={"b": {"state": BackendState.DRAINING}})
 
 
-def awaited() -> Picture:
+def awaited() -> ServiceModel:
     """A cut of region a to 0.3 was written so long ago that its effect should be seen, and is not."""
     picture = three(scaler=0.3)
     flight = flight_of("a", 1.0, 0.3, AT - picture.dead_time - 60.0)
     return remembered(picture, flights=(flight,))
 
 
-Situation = tuple[Picture, Holds, Reason | None]
+Situation = tuple[ServiceModel, Orders, Reason | None]
 
 
-def plain(picture: Picture) -> Situation:
-    return picture, Holds(), None
+def plain(picture: ServiceModel) -> Situation:
+    return picture, Orders(), None
 
 
 SITUATIONS: list[tuple[LimitKind, str, Situation, float, Purpose]] = [
-    (LimitKind.OPERATOR_HOLD, "operator-hold", (three(), Holds(items=(HOLD,)), None), 0.5, Purpose.OPERATOR),
-    (LimitKind.OPERATOR_ORDER, "operator-hold", (three(), Holds(items=(PIN,)), None), 0.7, Purpose.CALENDAR),
+    (LimitKind.OPERATOR_HOLD, "operator-hold", (three(), Orders(items=(HOLD,)), None), 0.5, Purpose.OPERATOR),
+    (LimitKind.OPERATOR_ORDER, "operator-hold", (three(), Orders(items=(PIN,)), None), 0.7, Purpose.CALENDAR),
     (LimitKind.FREEZE, "freeze", plain(three(more={"policy": FROZEN})), 0.5, Purpose.RELIEVE),
     (
         LimitKind.UNKNOWN_OUTCOME,
@@ -217,7 +217,7 @@ SITUATIONS: list[tuple[LimitKind, str, Situation, float, Purpose]] = [
         Purpose.DRAIN_DEAD,
     ),
     (LimitKind.OUTSIDE_EDIT, "outside-edit", plain(three({"edit_grace_until": AT + 60.0})), 0.5, Purpose.RELIEVE),
-    (LimitKind.PANIC, "panic", (three(), Holds(), PANIC), 0.0, Purpose.DRAIN_DEAD),
+    (LimitKind.PANIC, "panic", (three(), Orders(), PANIC), 0.0, Purpose.DRAIN_DEAD),
     (LimitKind.NOT_MOVABLE, "not-movable", plain(three(movable=False)), 0.5, Purpose.OPERATOR),
     (LimitKind.ALONE, "alone", plain(alone()), 0.5, Purpose.OPERATOR),
     (LimitKind.EVIDENCE, "stale-data", plain(unseen(three())), 0.5, Purpose.RELIEVE),
@@ -258,7 +258,7 @@ def test_a_limit_refuses_with_its_reason(
     assert bound is not None
     assert (bound.kind, bound.reason.code) == (kind, code)
     picture, orders, panic = situation
-    now = picture.model.regions[0].scaler
+    now = picture.traffic.regions[0].scaler
     found = considered(picture, [change_of("a", now, scaler, purpose)], orders, panic)
     assert (found.changes, guards(found)) == ((), {code})
 
@@ -271,11 +271,11 @@ def test_every_kind_of_limit_has_a_situation() -> None:
 def test_the_present_value_is_in_every_bound_and_range(situation: Situation) -> None:
     found = of(situation)
     for i, bounds in enumerate(found.scalers):
-        assert all(b.allowed.holds(bounds.now) for b in bounds.bounds)
-        assert all(bounds.allowed(purpose).holds(bounds.now) for purpose in Purpose)
+        assert all(b.allowed.orders(bounds.now) for b in bounds.bounds)
+        assert all(bounds.allowed(purpose).orders(bounds.now) for purpose in Purpose)
         within = search_range(found, i)
-        assert within.holds(bounds.now) or bounds.now == 0.0
-        assert bounds.now == 0.0 or lifted_range(found, i).holds(bounds.now)
+        assert within.orders(bounds.now) or bounds.now == 0.0
+        assert bounds.now == 0.0 or lifted_range(found, i).orders(bounds.now)
 
 
 @pytest.mark.parametrize("situation", [s for _, _, s, _, _ in SITUATIONS])
@@ -287,7 +287,7 @@ def test_the_search_may_do_just_what_its_purposes_may(situation: Situation) -> N
             if scaler == bounds.now:
                 continue
             purpose = Purpose.RELIEVE if scaler < bounds.now else Purpose.MAKE_ROOM
-            assert within.holds(scaler) == (bounds.active(scaler, purpose) is None)
+            assert within.orders(scaler) == (bounds.active(scaler, purpose) is None)
 
 
 def test_a_calm_region_has_no_limit_but_that_it_is_not_closed() -> None:
@@ -302,18 +302,18 @@ def test_the_posture_has_limits_of_its_own() -> None:
         reason=reason("posture", headroom=0.2), posture=Posture.GUARDED, was_posture=Posture.NORMAL,
     )  # fmt: skip
     assert considered(three(), [change]).changes == (change,)
-    everything = Hold(kind=HoldKind.HOLD, until=AT + 60.0, reason="a test")
+    everything = Order(kind=OrderKind.HOLD, until=AT + 60.0, reason="a test")
     for code, (picture, orders, panic) in {
-        "operator-hold": (three(), Holds(items=(everything,)), None),
+        "operator-hold": (three(), Orders(items=(everything,)), None),
         "freeze": plain(three(more={"policy": FROZEN})),
         "unknown-outcome": plain(remembered(three(), unknown=(flight_of("b", 1.0, 0.5, AT - 60.0),))),
-        "panic": (three(), Holds(), PANIC),
+        "panic": (three(), Orders(), PANIC),
         "budget-spent": plain(remembered(three(), writes=(AT,) * Rhythm().moves_per_hour)),
     }.items():
         found = considered(picture, [change], orders, panic)
         assert (found.changes, guards(found)) == ((), {code})
     # a region's hold, pin or freeze is none of its
-    assert considered(three(), [change], Holds(items=(HOLD, PIN))).changes == (change,)
+    assert considered(three(), [change], Orders(items=(HOLD, PIN))).changes == (change,)
 
 
 # --- who may pass which limit
@@ -478,15 +478,15 @@ def test_limits_of_any_memory_hold_the_present_value_and_legal_scalers_alone(
     picture = three(memory, {"age": age, "policy": policy}, scaler=scaler, bad=share)
     found = of(plain(picture))
     bounds = found.of("a")
-    assert all(b.allowed.holds(scaler) for b in bounds.bounds)
+    assert all(b.allowed.orders(scaler) for b in bounds.bounds)
     for purpose in Purpose:
         allowed = bounds.allowed(purpose)
-        assert all(is_legal_scaler(n / 100) for n in range(101) if allowed.holds(n / 100))
+        assert all(is_legal_scaler(n / 100) for n in range(101) if allowed.orders(n / 100))
         for value in LEGAL:
             if value != scaler:
-                assert allowed.holds(value) == (bounds.active(value, purpose) is None)
+                assert allowed.orders(value) == (bounds.active(value, purpose) is None)
     within = search_range(found, 0)
     for value in LEGAL:
         purpose = Purpose.RELIEVE if value < scaler else Purpose.MAKE_ROOM
         if value != scaler:
-            assert within.holds(value) == (bounds.active(value, purpose) is None)
+            assert within.orders(value) == (bounds.active(value, purpose) is None)

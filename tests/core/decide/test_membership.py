@@ -11,13 +11,13 @@ from tests.core.pictures import AT, area, picture_of, proposed
 from spillway.core.decide.membership import memberships
 from spillway.core.estimate.backend import IDLE
 from spillway.core.estimate.sample import Blind
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import OriginMemory
 
 
-def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **memory: Any) -> Picture:
+def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **memory: Any) -> ServiceModel:
     """Regions a and b take 200 requests/s together, the standby s as much as each; all of `leap` comes in a."""
     standby = area("s") if joined else area("s", member=False, scaler=0.0)
     picture = picture_of((area("a"), area("b"), standby), demand, memories={"s": memory})
@@ -31,11 +31,11 @@ def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **me
     return replace(picture, facts=facts, memory=replace(picture.memory, origins=origins))
 
 
-def joins(picture: Picture) -> list[Change]:
+def joins(picture: ServiceModel) -> list[Change]:
     return [c for c in proposed(memberships, picture) if c.lever is Lever.MEMBERSHIP and c.up]
 
 
-def leaves(picture: Picture) -> list[Change]:
+def leaves(picture: ServiceModel) -> list[Change]:
     long = replace(picture, memory=replace(picture.memory, roomy_since=(("s", AT - 86_400.0),)))
     return [c for c in proposed(memberships, long) if c.region == "s" and c.down]
 
@@ -49,7 +49,7 @@ def test_a_standby_joins_on_the_first_minute_of_a_surge() -> None:
     assert change.reason.code == "join-forecast"
 
 
-def idle(picture: Picture, *, healthy: float = 1.0) -> Picture:
+def idle(picture: ServiceModel, *, healthy: float = 1.0) -> ServiceModel:
     """Region b without series."""
     blind = Blind(absence=Absence.NO_SERIES, why="nothing in the judged minutes, unlike its neighbours")
     facts = tuple(replace(f, window=blind, share=healthy) if f.region == "b" else f for f in picture.facts)
@@ -72,9 +72,16 @@ def test_a_standby_does_not_wait_for_what_a_closed_region_may_be_again() -> None
     """Region b was closed for being bad and is as likely well as not; a standby that is well needs no luck."""
     picture = with_standby(False, {"a": 85.0})
     assert joins(picture) == []
-    shut = replace(picture.model.regions[1], scaler=0.0, capacity=30.0, high=100.0, hope=0.6, reopens=0.6)
-    regions = (picture.model.regions[0], shut, picture.model.regions[2])
-    closed = replace(picture, model=replace(picture.model, regions=regions))
-    assert closed.model.potential > 1.5 * closed.model.forecast
+    shut = replace(
+        picture.traffic.regions[1],
+        scaler=0.0,
+        capacity=30.0,
+        capacity_nominal=100.0,
+        p_recovered=0.6,
+        p_reopened=0.6,
+    )
+    regions = (picture.traffic.regions[0], shut, picture.traffic.regions[2])
+    closed = replace(picture, traffic=replace(picture.traffic, regions=regions))
+    assert closed.traffic.potential > 1.5 * closed.traffic.forecast
     (change,) = joins(closed)
     assert change.region == "s"

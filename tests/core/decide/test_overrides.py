@@ -24,10 +24,10 @@ from tests.core.plant import Client, Plant, Zone, drive
 from spillway.core.decide.overrides import DEAD_READS, dead_drains, operator_orders, undos
 from spillway.core.decide.proposals import propose
 from spillway.core.estimate.sample import Blind
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Judgement, Review
 from spillway.core.values.decision import Change
-from spillway.core.values.orders import Hold, HoldKind, Holds
+from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.policy import CalendarWindow, Mode, Policy, Postures, PostureSet
 from spillway.core.values.snapshot import Absence
 
@@ -35,7 +35,9 @@ MANUAL = Postures(normal=PostureSet(auto_drain=False))
 """Google leaves dead regions in service."""
 
 
-def died(memory: dict[str, Any] | None = None, *, dead: int = 1, policy: Policy | None = None) -> Picture:
+def died(
+    memory: dict[str, Any] | None = None, *, dead: int = 1, policy: Policy | None = None
+) -> ServiceModel:
     """Of a, b and c, so many have no healthy endpoint left, and nothing but their health is seen of them."""
     known = {"dead_seen": DEAD_READS, **(memory or {})}
     regions = tuple(area(name, dead=i < dead) for i, name in enumerate("abc"))
@@ -49,7 +51,7 @@ def died(memory: dict[str, Any] | None = None, *, dead: int = 1, policy: Policy 
     return replace(picture, facts=tuple(replace(f, window=blind) if f.dead else f for f in picture.facts))
 
 
-def drained(picture: Picture) -> dict[str, float]:
+def drained(picture: ServiceModel) -> dict[str, float]:
     return made(propose((dead_drains,), context_of(picture)))
 
 
@@ -75,7 +77,7 @@ def test_a_dead_region_is_drained_in_a_freeze_within_its_rest_and_past_the_budge
     [died({"dead_seen": DEAD_READS - 1}), died(dead=3), died(policy=Policy())],
     ids=["one-read", "nobody-alive", "google-drains"],
 )
-def test_other_dead_regions_are_left(picture: Picture) -> None:
+def test_other_dead_regions_are_left(picture: ServiceModel) -> None:
     assert drained(picture) == {}
 
 
@@ -93,12 +95,12 @@ def test_the_health_pass_drains_within_two_reads() -> None:
     assert run.overlay.service(POOL).backend("europe-west4").scaler == 0.0
 
 
-def pinned(scaler: float, kind: HoldKind = HoldKind.PIN) -> Holds:
-    value = scaler if kind is HoldKind.PIN else None
-    return Holds(items=(Hold(kind=kind, until=AT + 60.0, reason="a test", region="a", scaler=value),))
+def pinned(scaler: float, kind: OrderKind = OrderKind.PIN) -> Orders:
+    value = scaler if kind is OrderKind.PIN else None
+    return Orders(items=(Order(kind=kind, until=AT + 60.0, reason="a test", region="a", scaler=value),))
 
 
-def ordered(orders: Holds, picture: Picture | None = None) -> tuple[dict[str, float], set[str]]:
+def ordered(orders: Orders, picture: ServiceModel | None = None) -> tuple[dict[str, float], set[str]]:
     """What is accepted of the orders, and what refuses the rest."""
     picture = picture or picture_of((area("a"), area("b"), area("c")), {"a": 40.0, "b": 40.0})
     found = propose((operator_orders,), context_of(picture, orders))
@@ -107,7 +109,7 @@ def ordered(orders: Holds, picture: Picture | None = None) -> tuple[dict[str, fl
 
 def test_an_order_is_carried_out_within_a_rest_and_in_a_panic() -> None:
     assert ordered(pinned(0.5)) == ({"a": 0.5}, set())
-    assert ordered(pinned(0.0, HoldKind.DRAIN)) == ({"a": 0.0}, set())
+    assert ordered(pinned(0.0, OrderKind.DRAIN)) == ({"a": 0.0}, set())
     rests = picture_of(
         (area("a"), area("b"), area("c")), {"a": 40.0}, memories={"a": {"moved_at": AT - 30.0}}
     )
@@ -126,8 +128,8 @@ def test_an_order_breaks_no_floor() -> None:
 
 
 def test_a_hold_outranks_an_order() -> None:
-    hold = Hold(kind=HoldKind.HOLD, until=AT + 60.0, reason="hands off", service=SERVICE)
-    assert ordered(Holds(items=(*pinned(0.5).items, hold))) == ({}, {"operator-hold"})
+    hold = Order(kind=OrderKind.HOLD, until=AT + 60.0, reason="hands off", service=SERVICE)
+    assert ordered(Orders(items=(*pinned(0.5).items, hold))) == ({}, {"operator-hold"})
 
 
 def undone(scaler: float = 0.8, before: float = 0.4, **changes: Any) -> list[Change]:

@@ -28,15 +28,15 @@ from spillway.core.decide.optimise import optimum
 from spillway.core.decide.proposals import Accepted, Context, Proposal, Proposer, each, propose
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import GROWN
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.limits import LimitKind
-from spillway.core.values.orders import Hold, HoldKind, Holds
+from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.policy import CalendarWindow, Mode, Policy, Shortage
 from spillway.core.values.state import Estimate, SaturationTrack
 
 
-def two_full_neighbours(room: float) -> Picture:
+def two_full_neighbours(room: float) -> ServiceModel:
     """Regions a and b spill into each other and are both past what they take; c has `room`."""
     regions = (
         area("a", capacity=60.0),
@@ -83,11 +83,11 @@ def test_a_set_that_does_not_hold_is_refused_whole() -> None:
     )
     picture = picture_of(regions, {"a": 95.0, "b": 30.0, "c": 40.0})
     wanted = (change_of("a", 1.0, 0.54), change_of("b", 1.0, 0.1))
-    whole = picture.model.outcome([0.54, 0.1, 1.0, 1.0]).flow.loads
+    whole = picture.traffic.outcome([0.54, 0.1, 1.0, 1.0]).flow.loads
     assert whole[2] > 0.9 * 80.0  # c would be toppled by both together
     found = considered(picture, wanted)
     assert found.changes == ()
-    assert found.scalers == picture.model.scalers
+    assert found.scalers == picture.traffic.scalers
     assert [(r.move.region, r.guard) for r in found.refusals] == [
         ("a", "receiver-limit"),
         ("b", "receiver-limit"),
@@ -96,7 +96,7 @@ def test_a_set_that_does_not_hold_is_refused_whole() -> None:
 
 
 def test_a_limit_on_one_change_refuses_its_set() -> None:
-    regions = two_full_neighbours(300.0).model.regions
+    regions = two_full_neighbours(300.0).traffic.regions
     rests = picture_of(regions, {"a": 95.0, "b": 80.0, "c": 10.0}, memories={"b": {"moved_at": AT - 60.0}})
     found = considered(rests, CUTS)
     assert made(found) == {}  # without the other half of the set, a would push b
@@ -123,7 +123,7 @@ capacities = st.tuples(*[st.floats(20.0, 120.0)] * 3)
 demands = st.tuples(*[st.floats(5.0, 110.0)] * 3)
 
 
-def random_picture(sizes: tuple[float, ...], rates: tuple[float, ...]) -> Picture:
+def random_picture(sizes: tuple[float, ...], rates: tuple[float, ...]) -> ServiceModel:
     regions = tuple(area(n, capacity=c) for n, c in zip("abc", sizes, strict=True))
     return picture_of(regions, dict(zip("abc", rates, strict=True)))
 
@@ -136,7 +136,7 @@ def test_whatever_is_wanted_all_of_it_is_made_or_nothing(
     wanted = tuple(change_of(n, 1.0, after) for n, after in zip("abc", afters, strict=True))
     found = considered(picture, wanted)
     assert found.changes in ((), wanted)
-    assert found.scalers == (afters if found.changes else picture.model.scalers)
+    assert found.scalers == (afters if found.changes else picture.traffic.scalers)
     assert bool(found.refusals) is not bool(found.changes)
     assert [r.move.region for r in found.refusals] in ([], ["a", "b", "c"])
 
@@ -147,7 +147,7 @@ def test_no_cut_that_is_made_pushes_a_receiver_past_its_limit_for_nothing(
 ) -> None:
     picture = random_picture(sizes, rates)
     found = considered(picture, [change_of("a", 1.0, after)])
-    before, then = picture.model.base, picture.model.outcome(found.scalers)
+    before, then = picture.traffic.base, picture.traffic.outcome(found.scalers)
     saves = picture.constraints.short and then.bad < 0.95 * before.bad
     for load, was, row in zip(
         then.flow.loads[1:], before.flow.loads[1:], picture.constraints.rows[1:], strict=True
@@ -162,19 +162,19 @@ def test_what_the_optimum_is_accepted_for_makes_fewer_requests_bad(
     picture = random_picture(sizes, rates)
     found = propose((optimum,), context_of(picture))
     if found.changes:
-        assert picture.model.outcome(found.scalers).bad < picture.model.base.bad
-        assert picture.constraints.against(picture.model.base).broken_floor(found.scalers) is None
+        assert picture.traffic.outcome(found.scalers).bad < picture.traffic.base.bad
+        assert picture.constraints.against(picture.traffic.base).broken_floor(found.scalers) is None
 
 
 @given(pictures())
-def test_the_search_proposes_nothing_that_is_refused(picture: Picture) -> None:
+def test_the_search_proposes_nothing_that_is_refused(picture: ServiceModel) -> None:
     assume(picture.policy.shortage is not Shortage.SHARE)
     found = propose((optimum,), context_of(picture))
     assert found.changes == found.wanted or guards(found) == {"one-drain"}
 
 
 @given(pictures())
-def test_what_is_shared_in_a_shortage_is_within_the_limits(picture: Picture) -> None:
+def test_what_is_shared_in_a_shortage_is_within_the_limits(picture: ServiceModel) -> None:
     sharing = replace(picture, policy=replace(picture.policy, shortage=Shortage.SHARE))
     found = propose((optimum,), context_of(sharing))
     assert guards(found) <= {"floor-capacity", "receiver-limit", "floor-regions"} or found.wanted == ()
@@ -219,7 +219,7 @@ def closing(region: str, purpose: Purpose = Purpose.RELIEVE) -> Change:
     return change_of(region, 1.0, 0.0, purpose)
 
 
-def erring(*names: str) -> Picture:
+def erring(*names: str) -> ServiceModel:
     """Regions in which every second answer is an error, whatever the load, and two with room for all."""
     regions = (*(area(n, bad=0.5) for n in names), area("y"), area("z"))
     return picture_of(regions, dict.fromkeys(names, 20.0))
@@ -253,15 +253,15 @@ def test_an_accepted_cut_is_in_force_for_the_optimum() -> None:
     order = change_of("a", 1.0, 0.54, Purpose.OPERATOR)
     context = context_of(two_full_neighbours(300.0))
     fixed = replace(nothing(context), scalers=(0.54, 1.0, 1.0), changes=(order,))
-    assert fixed.model.scalers == (0.54, 1.0, 1.0)
+    assert fixed.traffic.scalers == (0.54, 1.0, 1.0)
     (proposal,) = optimum(context, fixed)
     assert [c.region for c in proposal.changes] == ["b"], "a is fixed, and what it sheds is b's trouble"
     assert proposal.candidate is not None
-    assert proposal.candidate.bad_now == pytest.approx(fixed.model.base.bad / fixed.model.forecast)
+    assert proposal.candidate.bad_now == pytest.approx(fixed.traffic.base.bad / fixed.traffic.forecast)
     found = fixed.consider(proposal)
     assert made(found) == {"a": 0.54, "b": made(alone)["b"]}
     # the order alone would have been refused; with what the optimum adds to it, the receivers are below their limit
-    loads = picture.model.outcome(found.scalers).flow.loads
+    loads = picture.traffic.outcome(found.scalers).flow.loads
     assert all(load <= row.receives for load, row in zip(loads, picture.constraints.rows, strict=True))
 
 
@@ -278,7 +278,7 @@ def joining() -> Change:
     )
 
 
-def with_standby() -> Picture:
+def with_standby() -> ServiceModel:
     """Region a takes 60 of the 95 requests/s that come to it, b the rest, and s is no member yet."""
     regions = (area("a", capacity=60.0), area("b"), area("s", member=False, scaler=0.0, movable=False))
     picture = picture_of(regions, {"a": 95.0})
@@ -293,8 +293,8 @@ def test_a_join_is_fixed_but_not_counted_on() -> None:
     joined = nothing(context).consider(Proposal(changes=(joining(),)))
     assert made(joined) == {"s": 0.5}
     assert "s" in joined.regions
-    assert joined.model is context.model.model, "nobody is sent to what is no member yet"
-    assert joined.model.scalers == (1.0, 1.0, 0.0)
+    assert joined.traffic is context.model.traffic, "nobody is sent to what is no member yet"
+    assert joined.traffic.scalers == (1.0, 1.0, 0.0)
     (proposal,) = optimum(context, joined)
     (change,) = proposal.changes
     assert change.region == "a"
@@ -319,7 +319,7 @@ PICTURES: list[tuple[str, LimitKind, Callable[[], Context]]] = [
         "operator-hold",
         LimitKind.OPERATOR_HOLD,
         lambda: context_of(
-            slow(), Holds(items=(Hold(kind=HoldKind.HOLD, until=AT + 60.0, reason="a test"),))
+            slow(), Orders(items=(Order(kind=OrderKind.HOLD, until=AT + 60.0, reason="a test"),))
         ),
     ),
     (
@@ -327,7 +327,9 @@ PICTURES: list[tuple[str, LimitKind, Callable[[], Context]]] = [
         LimitKind.OPERATOR_ORDER,
         lambda: context_of(
             slow(),
-            Holds(items=(Hold(kind=HoldKind.PIN, until=AT + 60.0, reason="a test", region="a", scaler=1.0),)),
+            Orders(
+                items=(Order(kind=OrderKind.PIN, until=AT + 60.0, reason="a test", region="a", scaler=1.0),)
+            ),
         ),
     ),
     ("resting", LimitKind.DWELL, lambda: context_of(slow({"moved_at": AT - 60.0}))),
@@ -339,13 +341,13 @@ PICTURES: list[tuple[str, LimitKind, Callable[[], Context]]] = [
 ]
 
 
-def slow(memory: dict[str, Any] | None = None, **more: Any) -> Picture:
+def slow(memory: dict[str, Any] | None = None, **more: Any) -> ServiceModel:
     """Region a takes 60 of the 95 requests/s that come to it; b has room."""
     known = {"estimate": Estimate(saturation=SaturationTrack(rate=60.0)), **(memory or {})}
     return picture_of((area("a", capacity=60.0), area("b")), {"a": 95.0}, memories={"a": known}, **more)
 
 
-def with_memory(*, unknown: bool) -> Picture:
+def with_memory(*, unknown: bool) -> ServiceModel:
     """The same with a write of unknown outcome, or with all writes of the hour spent."""
     picture = slow()
     writes = (AT - 60.0,) * picture.policy.rhythm.moves_per_hour

@@ -28,7 +28,7 @@ from spillway.core.decide.reopen import (
 from spillway.core.estimate.capacity import RECOVERY_SECONDS, p_degraded
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.constraints import KEEP, capped
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Purpose
 from spillway.core.values.policy import Rhythm
 from spillway.core.values.snapshot import Absence
@@ -39,13 +39,13 @@ UP_STEP, UP_WAIT = Rhythm().up_step, Rhythm().up_wait
 
 def lowered(
     scaler: float = 0.4, memory: dict[str, Any] | None = None, demand: float = 60.0, **changes: Any
-) -> Picture:
+) -> ServiceModel:
     """Region a lowered, b and c as roomy as ever."""
     regions = (area("a", scaler=scaler, **changes), area("b"), area("c"))
     return picture_of(regions, {"a": demand / 2, "b": demand / 2}, memories={"a": memory or {}})
 
 
-def raised(picture: Picture) -> dict[str, float]:
+def raised(picture: ServiceModel) -> dict[str, float]:
     return {c.region or "": c.after for c in proposed(restores, picture)}
 
 
@@ -71,15 +71,17 @@ def test_what_is_not_well_or_rests_is_left(memory: dict[str, Any]) -> None:
 
 
 def test_while_machines_may_be_missing_it_feels_its_way_along_what_they_proved() -> None:
-    doubted = lowered(capacity=70.0, high=100.0, hope=0.9)
+    doubted = lowered(capacity=70.0, capacity_nominal=100.0, p_recovered=0.9)
     assert raised(doubted) == {"a": 0.63}
-    assert capped(doubted.model.regions[0], KEEP) == 0.63
-    assert raised(lowered(0.5, capacity=50.0, high=100.0, hope=0.99)) == {}
+    assert capped(doubted.traffic.regions[0], KEEP) == 0.63
+    assert raised(lowered(0.5, capacity=50.0, capacity_nominal=100.0, p_recovered=0.99)) == {}
     assert raised(lowered()) == {"a": pytest.approx(0.4 + UP_STEP)}
 
 
 def test_while_a_quota_may_hold_it_goes_little_further_than_it_allows() -> None:
-    assert raised(lowered(quota=60.0, quota_hope=0.5)) == {"a": pytest.approx(QUOTA_KEEP * 0.6, abs=0.006)}
+    assert raised(lowered(quota=60.0, p_quota_lifted=0.5)) == {
+        "a": pytest.approx(QUOTA_KEEP * 0.6, abs=0.006)
+    }
 
 
 def test_no_region_is_filled_to_the_brim_without_need() -> None:
@@ -101,11 +103,11 @@ def test_a_ceiling_that_would_make_requests_bad_is_not_raised() -> None:
     st.floats(10.0, 150.0),
 )
 def test_nothing_goes_past_what_was_proven_while_in_doubt(
-    scaler: float, low: float, hope: float, demand: float
+    scaler: float, low: float, p_recovered: float, demand: float
 ) -> None:
-    picture = lowered(scaler, demand=demand, capacity=low, high=100.5, hope=hope)
+    picture = lowered(scaler, demand=demand, capacity=low, capacity_nominal=100.5, p_recovered=p_recovered)
     for after in raised(picture).values():
-        assert scaler < after <= min(1.0, max(scaler, capped(picture.model.regions[0], KEEP)))
+        assert scaler < after <= min(1.0, max(scaler, capped(picture.traffic.regions[0], KEEP)))
 
 
 def closed(
@@ -115,16 +117,16 @@ def closed(
     demand: float = 40.0,
     memory: dict[str, Any] | None = None,
     size: float = 100.0,
-) -> Picture:
+) -> ServiceModel:
     """Region a, of `size` requests/s, closed `empty` seconds ago with its health checks passing; b is all there is besides."""
     known = {
         "empty_since": AT - empty,
         "estimate": Estimate(failures=FailureTrack(errors=bad)),
         **(memory or {}),
     }
-    reopens = 1.0 - p_degraded(AT - empty, AT, known.get("backoff", 1.0))
+    p_reopened = 1.0 - p_degraded(AT - empty, AT, known.get("backoff", 1.0))
     regions = (
-        area("a", scaler=0.0, ceiling=size, bad=bad * (1.0 - reopens), reopens=reopens, fresh=False),
+        area("a", scaler=0.0, ceiling=size, bad=bad * (1.0 - p_reopened), p_reopened=p_reopened, fresh=False),
         area("b"),
     )
     picture = picture_of(regions, {"b": demand}, memories={"a": known})
@@ -150,9 +152,9 @@ def test_a_large_region_is_probed_when_it_is_nearly_sure_to_be_well() -> None:
     assert len(proposed(probes, closed(sure + 1.0))) == 1
 
 
-def waiting_for(hope: float) -> float:
+def waiting_for(p_recovered: float) -> float:
     """Seconds after which a closed region is well with this chance."""
-    return -RECOVERY_SECONDS * log2(1.0 - hope)
+    return -RECOVERY_SECONDS * log2(1.0 - p_recovered)
 
 
 def test_it_is_probed_sooner_where_the_others_are_short() -> None:
@@ -167,8 +169,8 @@ def test_it_is_probed_sooner_where_the_others_are_short() -> None:
 def test_others_that_are_only_capped_are_no_shortage() -> None:
     short = NEEDED_ROOM * 100.0 + 1.0
     picture = closed(waiting_for(NEEDED_HOPE) + 1.0, demand=short)
-    b = replace(picture.model.regions[1], ceiling=200.0, capacity=200.0, scaler=0.5)
-    capped = replace(picture, model=replace(picture.model, regions=(picture.model.regions[0], b)))
+    b = replace(picture.traffic.regions[1], ceiling=200.0, capacity=200.0, scaler=0.5)
+    capped = replace(picture, traffic=replace(picture.traffic, regions=(picture.traffic.regions[0], b)))
     assert len(proposed(probes, picture)) == 1
     assert proposed(probes, capped) == [], "they can be raised, which tests nobody's patience"
 
@@ -186,7 +188,7 @@ def test_a_region_that_was_not_bad_is_probed_once_it_is_rested() -> None:
     assert proposed(probes, closed(60.0, bad=0.0, memory={"leaving": True})) == []
 
 
-def codes(picture: Picture) -> list[str]:
+def codes(picture: ServiceModel) -> list[str]:
     return [c.reason.code for c in propose((restores, probes, optimum), context_of(picture)).changes]
 
 
@@ -211,7 +213,7 @@ def test_nothing_is_restored_while_a_cut_is_in_flight() -> None:
 def test_nothing_is_restored_while_bad_requests_are_expected() -> None:
     demand = {"a": 30.0, "b": 30.0}
 
-    def all_bad(share: float) -> Picture:
+    def all_bad(share: float) -> ServiceModel:
         return picture_of(
             (area("a", scaler=0.4, bad=share), area("b", bad=share), area("c", bad=share)), demand
         )

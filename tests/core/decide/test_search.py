@@ -12,12 +12,12 @@ from tests.core.pictures import area, baseline, picture_of, space
 from spillway.core.decide.search import SOFT_PRICE, Found, Search, Space, Start, search
 from spillway.core.model.constraints import Baseline
 from spillway.core.model.predict import Region
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.policy import Floors, Policy
 from spillway.core.values.units import is_legal_scaler
 
 
-def chain_of_three() -> Picture:
+def chain_of_three() -> ServiceModel:
     """Region a can take half of its ceiling, b, where it spills to, is about full, and c has room for all."""
     regions = (
         area("a", capacity=50.0),
@@ -28,9 +28,12 @@ def chain_of_three() -> Picture:
 
 
 def tried(
-    picture: Picture, scalers: Sequence[float], within: Space | None = None, rules: Baseline | None = None
+    picture: ServiceModel,
+    scalers: Sequence[float],
+    within: Space | None = None,
+    rules: Baseline | None = None,
 ) -> Search:
-    run = Search(picture.model, rules or baseline(picture), within or space(picture))
+    run = Search(picture.traffic, rules or baseline(picture), within or space(picture))
     run.try_start("a test", list(scalers))
     return run
 
@@ -39,7 +42,7 @@ def test_a_receiver_that_a_cut_pushes_past_its_limit_is_capped_in_the_same_answe
     picture = chain_of_three()
     run = tried(picture, [0.45, 1.0, 1.0])
     limit = 0.9 * 70.0
-    assert picture.model.outcome([0.45, 1.0, 1.0]).flow.loads[1] > limit
+    assert picture.traffic.outcome([0.45, 1.0, 1.0]).flow.loads[1] > limit
     assert run.start == Start(label="a test")
     assert run.best.scalers == (0.45, 0.63, 1.0)
     assert run.best.flow.loads == pytest.approx((45.0, 63.0, 67.0))
@@ -75,7 +78,7 @@ def test_the_whole_search_relieves_without_pushing_anyone() -> None:
     found = found_in(picture)
     assert found.best.bad < 0.1 * found.base.bad
     for region, load, before in zip(
-        picture.model.regions, found.best.flow.loads, found.base.flow.loads, strict=True
+        picture.traffic.regions, found.best.flow.loads, found.base.flow.loads, strict=True
     ):
         assert load <= max(0.9 * region.capacity, before) * 1.005
 
@@ -93,9 +96,9 @@ def test_a_floor_is_kept_by_taking_back_the_deepest_cut() -> None:
     assert kept(ceilings_least=480.0, surely_least=500.0) == (1.0, 0.8, 1.0)
 
 
-def found_in(picture: Picture, **changes: bool) -> Found:
+def found_in(picture: ServiceModel, **changes: bool) -> Found:
     """The search's answer, with some of what it may do replaced."""
-    return search(picture.model, baseline(picture), space(picture, **changes))
+    return search(picture.traffic, baseline(picture), space(picture, **changes))
 
 
 def test_so_many_regions_stay_open_as_the_policy_wants() -> None:
@@ -110,7 +113,7 @@ def test_so_many_regions_stay_open_as_the_policy_wants() -> None:
 
 
 def starts(
-    picture: Picture, monkeypatch: pytest.MonkeyPatch, *, shed: bool, short: bool
+    picture: ServiceModel, monkeypatch: pytest.MonkeyPatch, *, shed: bool, short: bool
 ) -> dict[Start, tuple[float, ...]]:
     """The whole answers that a search looks at."""
     found: dict[Start, tuple[float, ...]] = {}
@@ -145,7 +148,7 @@ def test_the_starts_are_whole_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-def overfilled() -> Picture:
+def overfilled() -> ServiceModel:
     """Three regions that can take less than what comes."""
     regions = (area("a"), area("b"), area("c"))
     return picture_of(regions, {"a": 150.0, "b": 120.0, "c": 100.0})
@@ -168,7 +171,7 @@ def test_shedding_one_region_saves_the_others() -> None:
     picture = overfilled()
     shared = found_in(picture, shed=False, short=True)
     shed = found_in(picture, shed=True, short=True)
-    assert shed.best.bad < 0.6 * picture.model.base.bad
+    assert shed.best.bad < 0.6 * picture.traffic.base.bad
     assert shed.best.bad <= shared.best.bad
     kept = [load <= 100.0 for load in shed.best.flow.loads]
     assert sorted(kept) == [False, True, True]
@@ -202,13 +205,13 @@ def test_no_search_leaves_its_space_or_does_worse_than_nothing(
 ) -> None:
     picture = picture_of(regions, dict(zip("abcd", rates, strict=True)))
     within, rules = space(picture, shed=shed), baseline(picture)
-    found = search(picture.model, rules, within)
+    found = search(picture.traffic, rules, within)
     for scaler, allowed, can, now in zip(
-        found.best.scalers, within.ranges, within.movable, picture.model.scalers, strict=True
+        found.best.scalers, within.ranges, within.movable, picture.traffic.scalers, strict=True
     ):
         assert is_legal_scaler(scaler)
-        assert allowed.holds(scaler) or scaler == now if can else scaler == now
+        assert allowed.orders(scaler) or scaler == now if can else scaler == now
     assert rules.broken_floor(found.best.scalers) is None
     price = SOFT_PRICE if within.receivers else 0.0
-    allowance = 0.0005 * picture.model.forecast * (len(regions) + 1)
+    allowance = 0.0005 * picture.traffic.forecast * (len(regions) + 1)
     assert rules.price(found.best, price) <= rules.price(found.base, price) + allowance

@@ -13,7 +13,7 @@ from tests.bench.varied import varied
 from tests.core.pictures import AT, area, change_of, considered, flight_of, guards, made, picture_of, space
 
 from spillway.core.decide.limits import STILL_OVERLOADED, still_overloaded
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Purpose
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
@@ -21,7 +21,7 @@ from spillway.sim.scenario import Scenario
 from spillway.sim.setup import build
 
 
-def cut(takes: float, *, ago: float = 60.0, more: int = 0, **changes: Any) -> Picture:
+def cut(takes: float, *, ago: float = 60.0, more: int = 0, **changes: Any) -> ServiceModel:
     """Region a, which was cut to 0.7 for 100 requests/s that it would take and now takes so many; b and c have room."""
     sunk = replace(area("a", scaler=0.7, capacity=takes), **changes)
     flights = tuple(
@@ -34,7 +34,7 @@ def cut(takes: float, *, ago: float = 60.0, more: int = 0, **changes: Any) -> Pi
 CUT = change_of("a", 0.7, 0.4)
 
 
-def lowered(picture: Picture) -> tuple[bool, bool]:
+def lowered(picture: ServiceModel) -> tuple[bool, bool]:
     """Whether the search may lower a, and a cut of it is accepted."""
     return space(picture).ranges[0].low < 0.7, made(considered(picture, [CUT])) == {"a": 0.4}
 
@@ -48,7 +48,7 @@ def test_what_takes_far_less_than_it_was_cut_for_is_cut_again_at_once() -> None:
     [cut(100.0 * STILL_OVERLOADED), cut(50.0, proven=False), cut(50.0, more=1), cut(50.0, ago=400.0)],
     ids=["about what was found", "by its target", "cut twice", "after its effect"],
 )
-def test_anything_else_rests(picture: Picture) -> None:
+def test_anything_else_rests(picture: ServiceModel) -> None:
     assert not still_overloaded(picture, picture.facts[0])
     assert lowered(picture) == (False, False)
     assert guards(considered(picture, [CUT])) == {"resting"}

@@ -13,14 +13,14 @@ from spillway.core.estimate.backend import is_blind
 from spillway.core.estimate.demand import SLOW_SECONDS, slow_average
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.constraints import SWING
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Purpose
 from spillway.core.values.limits import Allowed
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate, OriginMemory
 
 
-def with_a_silent_region(served: float, absence: Absence = Absence.NO_SERIES) -> Picture:
+def with_a_silent_region(served: float, absence: Absence = Absence.NO_SERIES) -> ServiceModel:
     """Region a is full; b is far off, half open and without series; it served so much when it was last seen."""
     regions = (
         area("a", capacity=50.0),
@@ -32,8 +32,8 @@ def with_a_silent_region(served: float, absence: Absence = Absence.NO_SERIES) ->
     return replace(picture, facts=(first, blind))
 
 
-def found_in(picture: Picture) -> Found:
-    return search(picture.model, baseline(picture), space(picture))
+def found_in(picture: ServiceModel) -> Found:
+    return search(picture.traffic, baseline(picture), space(picture))
 
 
 def test_an_idle_region_may_be_opened_and_not_lowered() -> None:
@@ -74,15 +74,18 @@ def test_the_limit_of_evidence_knows_idle_from_missing(
 def test_a_quota_that_may_be_gone_counts_alike_for_search_and_constraint() -> None:
     met = area("a", quota=40.0)
     assert met.receives(0.9) == 40.0
-    assert replace(met, quota_hope=0.5).receives(0.9) == 65.0
-    assert replace(met, quota_hope=1.0).receives(0.9) == 90.0
+    assert replace(met, p_quota_lifted=0.5).receives(0.9) == 65.0
+    assert replace(met, p_quota_lifted=1.0).receives(0.9) == 90.0
     assert area("b", quota=95.0).receives(0.9) == 90.0
     assert area("c").receives(0.9) == 90.0
 
 
 def test_what_search_sends_to_a_region_with_an_old_quota_the_constraint_lets_through() -> None:
     """Once the search wanted it every minute, and the guard refused it every minute: for half an hour."""
-    regions = (area("a", capacity=50.0), area("b", ceiling=150.0, capacity=150.0, quota=30.0, quota_hope=1.0))
+    regions = (
+        area("a", capacity=50.0),
+        area("b", ceiling=150.0, capacity=150.0, quota=30.0, p_quota_lifted=1.0),
+    )
     picture = picture_of(regions, {"a": 95.0, "b": 30.0})
     found = found_in(picture)
     assert found.best.scalers[0] <= 0.45

@@ -10,7 +10,7 @@ import yaml
 from tests.bench.library import FOLDER
 from tests.core.pictures import AT, area, picture_of, window
 
-from spillway.core.estimate.backend import Facts, is_blind
+from spillway.core.estimate.backend import BackendBelief, is_blind
 from spillway.core.estimate.departed import drop_departed_traffic
 from spillway.core.estimate.sample import Blind
 from spillway.core.values.snapshot import Absence
@@ -25,7 +25,7 @@ NEWEST = AT - 210.0
 
 def after_silence(
     *, served: float, others: float, joined: bool, absence: Absence = Absence.NO_SERIES
-) -> tuple[Facts, Facts]:
+) -> tuple[BackendBelief, BackendBelief]:
     """Region b has fallen silent after it served so much; a serves `others` now. Together they had 100 requests/s."""
     memories: dict[str, dict[str, Any]] = {
         "a": {"joined_at": AT - 600.0 if joined else None},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.core.estimate.stretches import CALM, PERIOD, Stretch, minutes
 
-from spillway.core.estimate.backend import Facts, facts_of
+from spillway.core.estimate.backend import BackendBelief, believe
 from spillway.core.values.overlay import BackendSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import BackendView, HealthCount, ObservedBackend, Seen
@@ -21,7 +21,7 @@ SLOW: tuple[Stretch, ...] = ((4, 46.0, 20.0), (8, 16.0, 3.0), (6, 16.0, 1.0))
 """Three times as slow: saturated behind a long queue, cut to a tenth, well again."""
 
 
-def looked(memory: BackendMemory, *stretches: Stretch, healthy: int = 10) -> Facts:
+def looked(memory: BackendMemory, *stretches: Stretch, healthy: int = 10) -> BackendBelief:
     seen = minutes(*stretches)[-20:]  # what a query of twenty minutes shows
     end = seen[-1].end
     view = BackendView(
@@ -35,7 +35,7 @@ def looked(memory: BackendMemory, *stretches: Stretch, healthy: int = 10) -> Fac
         ),
     )
     setting = BackendSetting(region="a", member=True, scaler=0.1)
-    return facts_of(BACKEND, setting, memory, view, Policy(), end + 210.0, None, 0.0, end)
+    return believe(BACKEND, setting, memory, view, Policy(), end + 210.0, None, 0.0, end)
 
 
 def test_a_slow_region_has_all_its_machines_though_nobody_looked_while_it_was_slow() -> None:

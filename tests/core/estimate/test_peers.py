@@ -10,7 +10,7 @@ from tests.bench.library import FOLDER
 from tests.bench.varied import varied
 from tests.core.estimate.stretches import CALM, PERIOD, Stretch, learned, minutes
 
-from spillway.core.estimate.backend import Facts, facts_of
+from spillway.core.estimate.backend import BackendBelief, believe
 from spillway.core.model.predict import Region
 from spillway.core.model.service import region_of, shown_bad, shown_of
 from spillway.core.values.overlay import BackendSetting
@@ -53,7 +53,7 @@ def looked(
     *,
     scaler: float = 0.0,
     absence: Absence = Absence.NO_SERIES,
-) -> Facts:
+) -> BackendBelief:
     """The region an hour after it was closed for being slow."""
     memory = BackendMemory(region="a", estimate=learned(*SLOW), empty_since=CLOSED_AT)
     view = BackendView(
@@ -69,10 +69,10 @@ def looked(
     setting = BackendSetting(region="a", member=True, scaler=scaler)
     at = CLOSED_AT + 3600.0
     elsewhere = 8.0 if others else 0.0
-    return facts_of(BACKEND, setting, memory, view, Policy(), at, others, elsewhere, at - 210.0)
+    return believe(BACKEND, setting, memory, view, Policy(), at, others, elsewhere, at - 210.0)
 
 
-def modelled(facts: Facts) -> Region:
+def modelled(facts: BackendBelief) -> Region:
     policy = Policy()
     return region_of(
         facts,
@@ -96,8 +96,10 @@ def test_it_is_bad_as_long_as_it_is_bad_for_the_others() -> None:
     """Time alone is hope only where nothing is seen."""
     alone, seen = looked(None), looked(heard((56, 8.0, 12.0)))
     assert shown_bad(seen) > 0.9
-    assert modelled(alone).reopens == pytest.approx(0.75, abs=0.01), "two half-lives of the doubt"
-    assert modelled(seen).reopens == pytest.approx(0.09, abs=0.01), "four minutes since it was seen to be bad"
+    assert modelled(alone).p_reopened == pytest.approx(0.75, abs=0.01), "two half-lives of the doubt"
+    assert modelled(seen).p_reopened == pytest.approx(0.09, abs=0.01), (
+        "four minutes since it was seen to be bad"
+    )
 
 
 def test_what_others_send_is_not_its_own_traffic() -> None:

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from tests.core.pictures import area, picture_of, window
 
-from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.backend import BackendBelief
 from spillway.core.explain.assessment import broken, failing
 from spillway.core.values.policy import Policy, Slo
 
 POLICY = Policy(slo=Slo(latency=4.0, percentile=95.0, availability=0.999))
 
 
-def two(first: dict[str, Any], second: dict[str, Any]) -> tuple[Facts, ...]:
+def two(first: dict[str, Any], second: dict[str, Any]) -> tuple[BackendBelief, ...]:
     """Regions a and b with windows like these; each answers 100 requests/s."""
     facts = picture_of((area("a"), area("b")), {"a": 100.0}).facts
     return tuple(

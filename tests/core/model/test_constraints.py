@@ -11,13 +11,13 @@ from tests.core.pictures import area, baseline, picture_of
 from tests.core.strategies import pictures, sets_of
 
 from spillway.core.model.constraints import BREACH_PRICE, GROWN, ROUNDING, SWING, Violation, hundredths
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.policy import Floors, Policy
 from spillway.core.values.units import is_legal_scaler
 
 
 @st.composite
-def sets(draw: st.DrawFn) -> tuple[Picture, tuple[float, ...]]:
+def sets(draw: st.DrawFn) -> tuple[ServiceModel, tuple[float, ...]]:
     """A picture and any set for it."""
     picture = draw(pictures())
     return picture, draw(sets_of(picture))
@@ -26,15 +26,15 @@ def sets(draw: st.DrawFn) -> tuple[Picture, tuple[float, ...]]:
 # --- an independent count
 
 
-def loads_of(picture: Picture, scalers: tuple[float, ...]) -> tuple[float, ...]:
-    return picture.model.outcome(scalers).flow.loads
+def loads_of(picture: ServiceModel, scalers: tuple[float, ...]) -> tuple[float, ...]:
+    return picture.traffic.outcome(scalers).flow.loads
 
 
-def serving(picture: Picture, scalers: tuple[float, ...]) -> int:
+def serving(picture: ServiceModel, scalers: tuple[float, ...]) -> int:
     return len([s for s, f in zip(scalers, picture.facts, strict=True) if s > 0.0 and not f.dead])
 
 
-def ceilings(picture: Picture, scalers: tuple[float, ...]) -> float:
+def ceilings(picture: ServiceModel, scalers: tuple[float, ...]) -> float:
     """Target x scaler x healthy share, as Google has it."""
     total = 0.0
     for scaler, facts in zip(scalers, picture.facts, strict=True):
@@ -42,48 +42,48 @@ def ceilings(picture: Picture, scalers: tuple[float, ...]) -> float:
     return total
 
 
-def surely(picture: Picture, scalers: tuple[float, ...]) -> float:
+def surely(picture: ServiceModel, scalers: tuple[float, ...]) -> float:
     """What is known to be carried well; of a capacity that was learned, the last 15 % need not be open."""
     total = 0.0
-    for scaler, region in zip(scalers, picture.model.regions, strict=True):
-        opened, expected = scaler * region.ceiling, region.likely
+    for scaler, region in zip(scalers, picture.traffic.regions, strict=True):
+        opened, expected = scaler * region.ceiling, region.capacity_expected
         enough = 0.85 * expected if region.proven else expected
         part = expected if opened >= enough else opened
         total += 0.0 if region.dead else part * (1.0 - region.bad)
     return total
 
 
-def carried(picture: Picture, scalers: tuple[float, ...]) -> float:
+def carried(picture: ServiceModel, scalers: tuple[float, ...]) -> float:
     """What is carried well; where the ceilings do not hold all requests, a region's load is its ceiling."""
-    model, total = picture.model, 0.0
+    model, total = picture.traffic, 0.0
     opened = [s * r.ceiling for s, r in zip(scalers, model.regions, strict=True)]
     held = sum(opened) >= model.forecast
     parts = opened if held else loads_of(picture, scalers)
     for region, filled in zip(model.regions, parts, strict=True):
-        part = region.likely if filled >= 0.85 * region.likely else filled
+        part = region.capacity_expected if filled >= 0.85 * region.capacity_expected else filled
         total += 0.0 if region.dead else part * (1.0 - region.bad)
     return total
 
 
-def floor(picture: Picture) -> float:
-    demand = max(picture.model.demand, picture.model.forecast, picture.memory.slow_average)
+def floor(picture: ServiceModel) -> float:
+    demand = max(picture.traffic.demand, picture.traffic.forecast, picture.memory.slow_average)
     return 1.03 * demand * (1.0 + picture.policy.floors.reserve)
 
 
-def ceilings_floor(picture: Picture) -> float:
+def ceilings_floor(picture: ServiceModel) -> float:
     """The floor, or none where all regions could not keep it if everything in doubt were well."""
     able = 0.0
-    for region, facts in zip(picture.model.regions, picture.facts, strict=True):
+    for region, facts in zip(picture.traffic.regions, picture.facts, strict=True):
         if not region.dead:
-            able += max(region.capacity, region.high) * (1.0 if region.proven else 1.1)
+            able += max(region.capacity, region.capacity_nominal) * (1.0 if region.proven else 1.1)
             able += 0.0 if region.member else facts.target or 0.0
-    least = min(picture.model.demand, picture.model.forecast) * (1.0 + picture.policy.floors.reserve)
+    least = min(picture.traffic.demand, picture.traffic.forecast) * (1.0 + picture.policy.floors.reserve)
     return floor(picture) if able >= least else 0.0
 
 
-def counted(picture: Picture, scalers: tuple[float, ...], *, dead_drain: bool = False) -> str | None:
+def counted(picture: ServiceModel, scalers: tuple[float, ...], *, dead_drain: bool = False) -> str | None:
     """The code of the first floor that a set breaks against what stands, counted anew."""
-    now, most = picture.model.scalers, picture.policy.floors.min_serving_regions
+    now, most = picture.traffic.scalers, picture.policy.floors.min_serving_regions
     left = serving(picture, scalers)
     if left < min(max(1, most), serving(picture, now)) or (any(now) and not any(scalers)):
         return "floor-regions" if left else "last-backend"
@@ -100,7 +100,7 @@ def code(violation: Violation | None) -> str | None:
 
 
 @given(sets())
-def test_floors_are_those_of_an_independent_count(drawn: tuple[Picture, tuple[float, ...]]) -> None:
+def test_floors_are_those_of_an_independent_count(drawn: tuple[ServiceModel, tuple[float, ...]]) -> None:
     picture, scalers = drawn
     rules = picture.constraints
     assert SWING == 1.03
@@ -114,9 +114,9 @@ def test_floors_are_those_of_an_independent_count(drawn: tuple[Picture, tuple[fl
 
 
 @given(sets())
-def test_receivers_are_those_of_an_independent_count(drawn: tuple[Picture, tuple[float, ...]]) -> None:
+def test_receivers_are_those_of_an_independent_count(drawn: tuple[ServiceModel, tuple[float, ...]]) -> None:
     picture, scalers = drawn
-    model, rules = picture.model, picture.constraints
+    model, rules = picture.traffic, picture.constraints
     found = baseline(picture).broken(scalers)
     assume(baseline(picture).broken_floor(scalers) is None)
     limit = picture.policy.floors.receiver_limit
@@ -141,17 +141,17 @@ def test_receivers_are_those_of_an_independent_count(drawn: tuple[Picture, tuple
 
 
 @given(pictures())
-def test_what_stands_is_never_broken_against_itself(picture: Picture) -> None:
-    assert baseline(picture).broken(picture.model.scalers) is None
-    assert baseline(picture).broken(picture.model.scalers, dead_drain=True) is None
+def test_what_stands_is_never_broken_against_itself(picture: ServiceModel) -> None:
+    assert baseline(picture).broken(picture.traffic.scalers) is None
+    assert baseline(picture).broken(picture.traffic.scalers, dead_drain=True) is None
 
 
 @given(sets())
 def test_the_price_lacks_something_just_where_a_floor_is_broken(
-    drawn: tuple[Picture, tuple[float, ...]],
+    drawn: tuple[ServiceModel, tuple[float, ...]],
 ) -> None:
     picture, scalers = drawn
-    rules, outcome = baseline(picture), picture.model.outcome(scalers)
+    rules, outcome = baseline(picture), picture.traffic.outcome(scalers)
     lacking = (rules.price(outcome, 0.0) - outcome.score) / BREACH_PRICE
     broken, rounding = code(rules.broken_floor(scalers)), ROUNDING * picture.constraints.floor
     if lacking > 3.0 * rounding + 1e-6:
@@ -164,20 +164,22 @@ def test_the_price_lacks_something_just_where_a_floor_is_broken(
 
 @given(sets(), st.floats(0.1, 100.0))
 def test_the_price_of_pushed_receivers_is_what_they_get_past_their_limit(
-    drawn: tuple[Picture, tuple[float, ...]], price: float
+    drawn: tuple[ServiceModel, tuple[float, ...]], price: float
 ) -> None:
     picture, scalers = drawn
-    rules, outcome = baseline(picture), picture.model.outcome(scalers)
+    rules, outcome = baseline(picture), picture.traffic.outcome(scalers)
     over = sum(outcome.flow.loads[i] - picture.constraints.rows[i].receives for i, _ in rules.pushed(outcome))
     assert rules.price(outcome, price) - rules.price(outcome, 0.0) == pytest.approx(price * over, abs=1e-3)
 
 
 @given(sets())
-def test_the_cap_of_a_pushed_receiver_is_what_it_may_get(drawn: tuple[Picture, tuple[float, ...]]) -> None:
+def test_the_cap_of_a_pushed_receiver_is_what_it_may_get(
+    drawn: tuple[ServiceModel, tuple[float, ...]],
+) -> None:
     picture, scalers = drawn
-    rules, outcome = baseline(picture), picture.model.outcome(scalers)
+    rules, outcome = baseline(picture), picture.traffic.outcome(scalers)
     for i, cap in rules.pushed(outcome):
-        region, receives = picture.model.regions[i], picture.constraints.rows[i].receives
+        region, receives = picture.traffic.regions[i], picture.constraints.rows[i].receives
         assert outcome.flow.loads[i] > receives
         assert is_legal_scaler(cap)
         assert cap == hundredths(cap)
@@ -185,23 +187,23 @@ def test_the_cap_of_a_pushed_receiver_is_what_it_may_get(drawn: tuple[Picture, t
 
 
 @given(sets())
-def test_opening_ceilings_breaks_no_floor(drawn: tuple[Picture, tuple[float, ...]]) -> None:
+def test_opening_ceilings_breaks_no_floor(drawn: tuple[ServiceModel, tuple[float, ...]]) -> None:
     picture, scalers = drawn
-    opened = tuple(max(pair) for pair in zip(scalers, picture.model.scalers, strict=True))
-    rules, before = picture.constraints, picture.model.scalers
+    opened = tuple(max(pair) for pair in zip(scalers, picture.traffic.scalers, strict=True))
+    rules, before = picture.constraints, picture.traffic.scalers
     assert rules.serving(opened) >= rules.serving(before)
     assert rules.ceilings(opened) >= rules.ceilings(before) - 1e-9
     assert rules.surely_carried(opened) >= rules.surely_carried(before) - 1e-9
-    if not picture.model.base.flow.overfilled:
+    if not picture.traffic.base.flow.overfilled:
         assert baseline(picture).broken_floor(opened) is None
 
 
 @given(sets())
 def test_refilled_ceilings_keep_their_floor_or_all_cuts_are_given_back(
-    drawn: tuple[Picture, tuple[float, ...]],
+    drawn: tuple[ServiceModel, tuple[float, ...]],
 ) -> None:
     picture, wish = drawn
-    rules, before, least = picture.constraints, picture.model.scalers, baseline(picture)
+    rules, before, least = picture.constraints, picture.traffic.scalers, baseline(picture)
     found = tuple(least.refilled(list(wish)))
     lacking = min(
         least.ceilings_least - rules.ceilings(wish), least.surely_least - rules.surely_carried(wish)
@@ -224,31 +226,31 @@ def test_refilled_ceilings_keep_their_floor_or_all_cuts_are_given_back(
 
 
 @st.composite
-def with_dead(draw: st.DrawFn) -> tuple[Picture, int]:
+def with_dead(draw: st.DrawFn) -> tuple[ServiceModel, int]:
     """A picture and one of its regions, which is dead."""
     picture = draw(pictures())
     i = draw(st.integers(0, len(picture.facts) - 1))
-    regions, facts = list(picture.model.regions), list(picture.facts)
+    regions, facts = list(picture.traffic.regions), list(picture.facts)
     regions[i] = replace(regions[i], dead=True)
     facts[i] = replace(facts[i], dead=True, share=0.0)
-    model = replace(picture.model, regions=tuple(regions))
-    return replace(picture, model=model, facts=tuple(facts)), i
+    model = replace(picture.traffic, regions=tuple(regions))
+    return replace(picture, traffic=model, facts=tuple(facts)), i
 
 
 @given(with_dead())
 def test_the_drain_of_a_dead_region_is_judged_by_serving_regions_and_ceilings_alone(
-    drawn: tuple[Picture, int],
+    drawn: tuple[ServiceModel, int],
 ) -> None:
     picture, dead = drawn
-    scalers = tuple(0.0 if i == dead else s for i, s in enumerate(picture.model.scalers))
+    scalers = tuple(0.0 if i == dead else s for i, s in enumerate(picture.traffic.scalers))
     found = baseline(picture).broken(scalers, dead_drain=True)
     assert code(found) == counted(picture, scalers, dead_drain=True)
-    left_open = any(scalers) or not any(picture.model.scalers)
+    left_open = any(scalers) or not any(picture.traffic.scalers)
     assert code(found) == (None if left_open else "last-backend"), "it counted for nothing before"
 
 
 @given(sets())
-def test_any_set_of_drains_is_judged_by_the_same_count(drawn: tuple[Picture, tuple[float, ...]]) -> None:
+def test_any_set_of_drains_is_judged_by_the_same_count(drawn: tuple[ServiceModel, tuple[float, ...]]) -> None:
     picture, scalers = drawn
     found = baseline(picture).broken(scalers, dead_drain=True)
     assert code(found) == counted(picture, scalers, dead_drain=True)
@@ -257,7 +259,7 @@ def test_any_set_of_drains_is_judged_by_the_same_count(drawn: tuple[Picture, tup
 # --- by hand
 
 
-def two(reserve: float = 0.0, **a: object) -> Picture:
+def two(reserve: float = 0.0, **a: object) -> ServiceModel:
     """Regions a and b of 100 requests/s each for 100 requests/s from a."""
     policy = Policy(floors=Floors(reserve=reserve, receiver_limit=1.0))
     return picture_of((area("a", **a), area("b")), {"a": 100.0}, policy=policy)
@@ -277,7 +279,7 @@ def two(reserve: float = 0.0, **a: object) -> Picture:
         (two(dead=True), (0.0, 1.0), None),
     ],
 )
-def test_a_floor_by_hand(picture: Picture, scalers: tuple[float, ...], expected: str | None) -> None:
+def test_a_floor_by_hand(picture: ServiceModel, scalers: tuple[float, ...], expected: str | None) -> None:
     assert code(baseline(picture).broken_floor(scalers)) == expected
 
 
@@ -290,8 +292,8 @@ def test_so_many_regions_stay_open_as_the_policy_wants_or_as_were_open() -> None
     assert rules.broken_floor((0.0, 1.0, 1.0)) is None
     found = rules.broken_floor((0.0, 0.0, 1.0))
     assert found == Violation(code="floor-regions", numbers={"left": 1, "floor": 2})
-    one = replace(picture.model, regions=(area("a"), area("b", scaler=0.0), area("c", scaler=0.0)))
-    alone = baseline(replace(picture, model=one))
+    one = replace(picture.traffic, regions=(area("a"), area("b", scaler=0.0), area("c", scaler=0.0)))
+    alone = baseline(replace(picture, traffic=one))
     assert alone.broken_floor((0.0, 1.0, 0.0)) is None
     assert code(alone.broken_floor((0.0, 0.0, 0.0))) == "last-backend"
 
@@ -299,5 +301,5 @@ def test_so_many_regions_stay_open_as_the_policy_wants_or_as_were_open() -> None
 def test_where_demand_overfills_all_ceilings_opening_a_bad_region_may_cost_what_is_carried() -> None:
     regions = (area("a", capacity=200.0), area("b", scaler=0.1, bad=0.9))
     picture = picture_of(regions, {"a": 200.0}, policy=Policy(floors=Floors(reserve=0.0)))
-    assert picture.model.base.flow.overfilled
+    assert picture.traffic.base.flow.overfilled
     assert code(baseline(picture).broken_floor((1.0, 1.0))) == "floor-capacity"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.core.pictures import AT, area, change_of, considered, facts_of, guards, made, picture_of
+from tests.core.pictures import AT, area, believe, change_of, considered, guards, made, picture_of
 
 from spillway.core.estimate.backend import remember
 from spillway.core.model.predict import Region
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.policy import Floors, Policy
 from spillway.core.values.state import BackendMemory
 
@@ -17,7 +17,7 @@ DEMAND = {"a": 75.0, "b": 110.0, "c": 50.0}
 """235 requests/s, where the ceilings add up to 320, and a floor asks for 266."""
 
 
-def fleet(**a: object) -> Picture:
+def fleet(**a: object) -> ServiceModel:
     regions = (
         area("a", **a),
         area("b", ceiling=150.0, capacity=150.0, proven=False),
@@ -26,7 +26,7 @@ def fleet(**a: object) -> Picture:
     return picture_of(regions, DEMAND, policy=Policy(floors=Floors(reserve=0.1, receiver_limit=1.0)))
 
 
-def judged(picture: Picture, after: float) -> tuple[dict[str, float], set[str]]:
+def judged(picture: ServiceModel, after: float) -> tuple[dict[str, float], set[str]]:
     """What is accepted of a cut of region a, and what refuses it."""
     found = considered(picture, [change_of("a", 1.0, after)])
     return made(found), guards(found)
@@ -65,7 +65,7 @@ def test_nor_may_a_cut_take_what_the_region_does_carry() -> None:
         (area("a", proven=False), 0.95, 95.0),
         (area("a", proven=False, bad=0.5), 0.9, 45.0),
         (area("a", dead=True), 1.0, 0.0),
-        (area("a", capacity=40.0, high=100.0, hope=0.5, proven=True), 1.0, 70.0),
+        (area("a", capacity=40.0, capacity_nominal=100.0, p_recovered=0.5, proven=True), 1.0, 70.0),
     ],
 )
 def test_what_is_known_to_be_carried(region: Region, scaler: float, known: float) -> None:
@@ -82,19 +82,19 @@ def test_receivers_are_filled_past_their_limit_where_all_together_are_about_shor
     demand = {"a": 90.0, "b": 80.0, "c": 45.0}
     short = picture_of(regions, demand, policy=Policy(floors=Floors(reserve=0.05, receiver_limit=0.9)))
     assert short.constraints.tight
-    assert short.model.forecast < 0.99 * short.model.potential < short.constraints.floor
+    assert short.traffic.forecast < 0.99 * short.traffic.potential < short.constraints.floor
     assert judged(short, 0.27) == ({"a": 0.27}, set())
-    loads = short.model.outcome((0.27, 1.0, 1.0)).flow.loads
+    loads = short.traffic.outcome((0.27, 1.0, 1.0)).flow.loads
     assert loads[1] > 0.9 * 120.0
 
 
 def test_one_read_of_a_dead_region_is_counted_once() -> None:
     policy = Policy()
-    facts = facts_of(area("a", dead=True), BackendMemory(region="a"), 60.0)
+    facts = believe(area("a", dead=True), BackendMemory(region="a"), 60.0)
     first = remember(facts, policy, AT)
     again = remember(replace(facts, memory=first), policy, AT)
     assert (first.dead_seen, again.dead_seen) == (1, 1)
     later = remember(replace(facts, memory=first, health_at=facts.health_at + 15.0), policy, AT + 15.0)
     assert later.dead_seen == 2
-    alive = replace(facts_of(area("a"), later, 0.0), health_at=AT + 30.0)
+    alive = replace(believe(area("a"), later, 0.0), health_at=AT + 30.0)
     assert remember(alive, policy, AT + 30.0).dead_seen == 0

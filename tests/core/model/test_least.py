@@ -19,8 +19,8 @@ kinds: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "capacity": st.floats(5.0, 200.0),
         "bad": shares,
         "quota": st.none() | st.floats(1.0, 150.0),
-        "quota_hope": shares,
-        "hope": shares,
+        "p_quota_lifted": shares,
+        "p_recovered": shares,
         "proven": st.booleans(),
         "slack": st.floats(-1.0, 10.0),
         "backlog": st.floats(0.0, 20.0),
@@ -30,7 +30,7 @@ kinds: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 
 def region(name: str, extra: float, fields: dict[str, Any]) -> Region:
-    return area(name, **fields, high=fields["capacity"] + extra)
+    return area(name, **fields, capacity_nominal=fields["capacity"] + extra)
 
 
 @settings(max_examples=300)
@@ -52,10 +52,10 @@ def test_parts_are_those_worked_out_by_hand() -> None:
     room = 1.0 + 3.0 / HORIZON
     (plain,) = parts_of(area("a", bad=0.2))
     assert plain == pytest.approx((0.8, 100.0 * room))
-    proven, hoped = parts_of(area("a", capacity=40.0, high=100.0, hope=0.5))
+    proven, hoped = parts_of(area("a", capacity=40.0, capacity_nominal=100.0, p_recovered=0.5))
     assert proven == pytest.approx((1.0, 40.0 * room))
     assert hoped == pytest.approx((0.5, 60.0 * room))
-    accepted, lifted = parts_of(area("a", quota=30.0, quota_hope=0.25))
+    accepted, lifted = parts_of(area("a", quota=30.0, p_quota_lifted=0.25))
     assert accepted == pytest.approx((1.0, 30.0))
     assert lifted == pytest.approx((0.25, 100.0 * room - 30.0))
 
@@ -74,7 +74,7 @@ def test_the_best_answers_come_first() -> None:
         ({"bad": 0.4}, {}, {"capacity": 60.0}),
         ({"bad": 0.3}, {"bad": 0.1}, {"capacity": 80.0}),
         ({"quota": 40.0}, {}, {}),
-        ({"capacity": 30.0, "high": 100.0, "hope": 0.5}, {}, {"capacity": 70.0}),
+        ({"capacity": 30.0, "capacity_nominal": 100.0, "p_recovered": 0.5}, {}, {"capacity": 70.0}),
     ],
     ids=["short-of-machines", "errors", "two-bad", "quota", "hope"],
 )

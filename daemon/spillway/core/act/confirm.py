@@ -8,55 +8,55 @@ from dataclasses import replace
 from spillway.core.act.reconcile import account
 from spillway.core.estimate.backend import bad_share
 from spillway.core.estimate.dwell import backoff_after
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Move, Plan, Purpose
 from spillway.core.values.policy import Mode
 from spillway.core.values.state import ControllerMemory, Flight, ServiceMemory
 from spillway.core.values.units import HOUR, RegionName
 
 
-def with_plan(picture: Picture, changes: Sequence[Change]) -> ServiceMemory:
+def with_plan(model: ServiceModel, changes: Sequence[Change]) -> ServiceMemory:
     """The memory that the next step starts from: moves proposed, and the writes of the last hour."""
-    memory = picture.memory
-    writes = tuple([w for w in memory.writes if picture.at - w < HOUR])
-    ahead = _expected_loads(changes, picture)
+    memory = model.memory
+    writes = tuple([w for w in memory.writes if model.at - w < HOUR])
+    ahead = _expected_loads(changes, model)
     if not changes and not memory.proposed and writes == memory.writes and ahead == memory.expected_load:
         return memory
-    return replace(memory, proposed=_flights(changes, picture), writes=writes, expected_load=ahead)
+    return replace(memory, proposed=_flights(changes, model), writes=writes, expected_load=ahead)
 
 
-def _expected_loads(changes: Sequence[Change], picture: Picture) -> tuple[tuple[RegionName, float], ...]:
+def _expected_loads(changes: Sequence[Change], model: ServiceModel) -> tuple[tuple[RegionName, float], ...]:
     """Requests/s expected in each region once the moves in flight are seen, those of this step included."""
-    made = changes if picture.policy.mode is Mode.ACT else ()
-    if not made and not picture.memory.flights:
+    made = changes if model.policy.mode is Mode.ACT else ()
+    if not made and not model.memory.flights:
         return ()
-    model = picture.model
-    loads = model.outcome(_scalers_after(picture, made)).flow.loads
-    return tuple((r.name, round(load, 3)) for r, load in zip(model.regions, loads, strict=True))
+    traffic = model.traffic
+    loads = traffic.outcome(_scalers_after(model, made)).flow.loads
+    return tuple((r.name, round(load, 3)) for r, load in zip(traffic.regions, loads, strict=True))
 
 
-def _scalers_after(picture: Picture, changes: Sequence[Change]) -> list[float]:
-    scalers = list(picture.model.scalers)
+def _scalers_after(model: ServiceModel, changes: Sequence[Change]) -> list[float]:
+    scalers = list(model.traffic.scalers)
     for change in changes:
         if change.region is not None:
-            scalers[picture.model.index(change.region)] = change.after
+            scalers[model.traffic.index(change.region)] = change.after
     return scalers
 
 
-def _flights(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]:
+def _flights(changes: Sequence[Change], model: ServiceModel) -> tuple[Flight, ...]:
     """The flights that the plan's moves become once they are confirmed."""
     if not changes:
         return ()
-    model, total = picture.model, picture.model.forecast
-    before, then = model.base, model.outcome(_scalers_after(picture, changes))
-    seen = bad_share(picture.facts)
+    traffic, total = model.traffic, model.traffic.forecast
+    before, then = traffic.base, traffic.outcome(_scalers_after(model, changes))
+    seen = bad_share(model.facts)
     found = []
     for change in changes:
         hold, takes = 1.0, 0.0
         if change.region is not None:
-            takes = model.regions[model.index(change.region)].takes
-            ours = picture.memory.backend(change.region)
-            hold = backoff_after(ours, picture.policy.rhythm, picture.at, change.after - change.before)
+            takes = traffic.regions[traffic.index(change.region)].capacity_confirmed
+            ours = model.memory.backend(change.region)
+            hold = backoff_after(ours, model.policy.rhythm, model.at, change.after - change.before)
         found.append(
             Flight(
                 move=change.move(),
@@ -64,11 +64,11 @@ def _flights(changes: Sequence[Change], picture: Picture) -> tuple[Flight, ...]:
                 region=change.region,
                 before=change.before,
                 after=change.after,
-                made_at=picture.at,
+                made_at=model.at,
                 predicted=then.share(total),
                 otherwise=before.share(total),
                 seen=seen if seen is not None else 0.0,
-                demand=model.demand,
+                demand=traffic.demand,
                 takes=takes,
                 undoes=change.purpose is Purpose.UNDO,
                 backoff=hold,

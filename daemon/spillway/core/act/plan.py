@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, ordered
 from spillway.core.values.overlay import BackendSetting, ServiceSetting
 from spillway.errors import UnsafePlan
@@ -18,7 +18,7 @@ REMEDY = "Nothing was written. The next tick decides anew."
 
 
 def make_plan(
-    setting: ServiceSetting, changes: Sequence[Change], picture: Picture
+    setting: ServiceSetting, changes: Sequence[Change], model: ServiceModel
 ) -> tuple[tuple[Change, ...], ServiceSetting]:
     """The changes in their order, and the setting after all of them.
 
@@ -26,15 +26,15 @@ def make_plan(
         UnsafePlan: some prefix of the order breaks a floor.
     """
     steps = ordered(changes)
-    constraints = picture.constraints
-    baseline = constraints.against(picture.model.outcome(scalers_of(picture, setting)))
+    constraints = model.constraints
+    baseline = constraints.against(model.traffic.outcome(scalers_of(model, setting)))
     # all ceilings of a service travel in one call, which is never cut short half-way: only its end is a prefix
     last = max((i for i, c in enumerate(steps) if c.lever is Lever.SCALER), default=-1)
     for i, change in enumerate(steps):
         setting = after(setting, change)
         if not change.down or i < last:
             continue
-        violation = baseline.broken_floor(scalers_of(picture, setting), dead_drain=change.urgent)
+        violation = baseline.broken_floor(scalers_of(model, setting), dead_drain=change.urgent)
         if violation is not None:
             numbers = ", ".join(f"{k} {v}" for k, v in violation.numbers.items())
             where = f"after {change.region} -> {change.after:.2f} {setting.service}"
@@ -57,7 +57,7 @@ def after(setting: ServiceSetting, change: Change) -> ServiceSetting:
     )
 
 
-def scalers_of(picture: Picture, setting: ServiceSetting) -> tuple[float, ...]:
+def scalers_of(model: ServiceModel, setting: ServiceSetting) -> tuple[float, ...]:
     """The scalers of a setting in the order of the model's regions; 0 for what is no member."""
     by_region = {b.region: b.scaler if b.member else 0.0 for b in setting.backends}
-    return tuple(by_region[r.name] for r in picture.model.regions)
+    return tuple(by_region[r.name] for r in model.traffic.regions)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.backend import BackendBelief
 from spillway.core.estimate.failover import posture_set
 from spillway.core.explain.reasons import reason
 from spillway.core.values.decision import BackendState, Lever, Reason
 from spillway.core.values.lifecycle import Event, event_of, next_phase
-from spillway.core.values.orders import HoldKind, Holds
+from spillway.core.values.orders import OrderKind, Orders
 from spillway.core.values.overlay import BackendSetting, Posture, ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Missing, ObservedBackend, ObservedPolicy, Seen, ServiceView
@@ -267,13 +267,13 @@ def without_departed(memory: ServiceMemory, service: Service) -> ServiceMemory:
 
 
 def with_lifecycle(
-    facts: tuple[Facts, ...], service: ServiceName, orders: Holds, policy: Policy, at: float
-) -> tuple[Facts, ...]:
+    facts: tuple[BackendBelief, ...], service: ServiceName, orders: Orders, policy: Policy, at: float
+) -> tuple[BackendBelief, ...]:
     """The belief with what time and orders alone bring to the state of each backend."""
     found = []
     for f in facts:
         ordered = bool(orders.items) and (
-            orders.find(service, f.region, HoldKind.HOLD, HoldKind.PIN, HoldKind.DRAIN) is not None
+            orders.find(service, f.region, OrderKind.HOLD, OrderKind.PIN, OrderKind.DRAIN) is not None
         )
         held = at < f.memory.edit_grace_until or ordered
         after = settle(f.memory, held=held, empty_for=policy.membership.drain_wait, at=at)

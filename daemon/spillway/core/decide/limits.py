@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.backend import BackendBelief
 from spillway.core.estimate.dwell import has_dwelt, required_dwell
 from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped, hundredths
 from spillway.core.model.predict import Region
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import PATIENCE, SHOWS, arrived
 from spillway.core.values.decision import BackendState, Purpose, Reason
 from spillway.core.values.limits import (
@@ -29,7 +29,7 @@ from spillway.core.values.limits import (
     at_most,
     only,
 )
-from spillway.core.values.orders import HoldKind, Holds
+from spillway.core.values.orders import OrderKind, Orders
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Flight
 from spillway.core.values.units import HOUR, SCALER_FLOOR, SCALER_STEP
@@ -49,8 +49,8 @@ LEAST_STEP = 0.05
 class Limits:
     """The limits of one service. Each region's bounds are worked out when first asked for: calm services ask for none."""
 
-    model: Picture
-    orders: Holds
+    model: ServiceModel
+    orders: Orders
     panic: Reason | None
     """Why the measurement is suspected; None where it is not."""
 
@@ -71,10 +71,10 @@ class Limits:
         Raises:
             ValueError: the service has no backend there.
         """
-        return self.scalers[self.model.model.index(region)]
+        return self.scalers[self.model.traffic.index(region)]
 
     def _region(self, i: int) -> ScalerLimits:
-        place = Place(limits=self, i=i, facts=self.model.facts[i], region=self.model.model.regions[i])
+        place = Place(limits=self, i=i, facts=self.model.facts[i], region=self.model.traffic.regions[i])
         found = tuple(b for bounds in BOUNDS for b in bounds(place))
         return ScalerLimits(region=place.region.name, now=place.now, bounds=found)
 
@@ -85,7 +85,7 @@ class Place:
 
     limits: Limits
     i: int
-    facts: Facts
+    facts: BackendBelief
     region: Region
 
     @property
@@ -94,7 +94,7 @@ class Place:
         return self.region.scaler
 
     @property
-    def picture(self) -> Picture:
+    def model(self) -> ServiceModel:
         """Its service."""
         return self.limits.model
 
@@ -106,7 +106,7 @@ class Place:
 Bounds = tuple[Bound, ...]
 
 
-def limits_of(model: Picture, orders: Holds, panic: Reason | None) -> Limits:
+def limits_of(model: ServiceModel, orders: Orders, panic: Reason | None) -> Limits:
     """The limits of a service, by its model, the orders in force and a suspected measurement."""
     return Limits(model=model, orders=orders, panic=panic)
 
@@ -124,12 +124,12 @@ def people(limits: Limits, region: str | None) -> Bounds:
     if not limits.orders.items:
         return ()
     service, now = limits.model.service.name, _now(limits, region)
-    held = limits.orders.find(service, region, HoldKind.HOLD)
+    held = limits.orders.find(service, region, OrderKind.HOLD)
     if held is not None:
         what = held.region or held.service or "everything"
         why = reason("operator-hold", what=what, why=held.reason)
         return (Bound(kind=LimitKind.OPERATOR_HOLD, allowed=only(now), reason=why),)
-    order = None if region is None else limits.orders.find(service, region, HoldKind.PIN, HoldKind.DRAIN)
+    order = None if region is None else limits.orders.find(service, region, OrderKind.PIN, OrderKind.DRAIN)
     if order is None:
         return ()
     why = reason("operator-hold", what=region, why=order.reason)
@@ -146,7 +146,7 @@ def frozen(limits: Limits, region: str | None) -> Bounds:
 
 
 def _now(limits: Limits, region: str | None) -> float:
-    return 0.0 if region is None else limits.model.model.regions[limits.model.model.index(region)].scaler
+    return 0.0 if region is None else limits.model.traffic.regions[limits.model.traffic.index(region)].scaler
 
 
 def unknown(limits: Limits, now: float = 0.0) -> Bounds:
@@ -158,7 +158,7 @@ def unknown(limits: Limits, now: float = 0.0) -> Bounds:
 
 def edited(place: Place) -> Bounds:
     """A person's edit is left alone for one dwell."""
-    if place.picture.at >= place.facts.memory.edit_grace_until:
+    if place.model.at >= place.facts.memory.edit_grace_until:
         return ()
     return place.stays(LimitKind.OUTSIDE_EDIT, reason("outside-edit", region=place.region.name))
 
@@ -176,7 +176,7 @@ def movable(place: Place) -> Bounds:
     """Some backends have no scaler, and that of a single one may not move."""
     if not place.facts.backend.movable:
         return place.stays(LimitKind.NOT_MOVABLE, reason("not-movable", region=place.region.name))
-    if sum(1 for r in place.picture.model.regions if r.member) < 2:
+    if sum(1 for r in place.model.traffic.regions if r.member) < 2:
         return place.stays(LimitKind.ALONE, reason("alone", region=place.region.name))
     return ()
 
@@ -192,7 +192,7 @@ def evidence(place: Place) -> Bounds:
     if isinstance(window, Blind):
         allowed = at_least(place.now) if facts.silent else only(place.now)  # nobody is sent there
         return (Bound(kind=LimitKind.EVIDENCE, allowed=allowed, reason=_blind(name, window)),)
-    needed, answers = place.picture.policy.evidence.min_requests, window.answers
+    needed, answers = place.model.policy.evidence.min_requests, window.answers
     if answers >= needed:
         return ()
     return (
@@ -216,7 +216,7 @@ def late(place: Place) -> Bounds:
 
     A cap above the present load takes nothing away, so it needs no such trouble.
     """
-    window, timing = place.facts.window, place.picture.policy.timing
+    window, timing = place.facts.window, place.model.policy.timing
     if place.now == 0.0 or not isinstance(window, Window):
         return ()
     lateness = window.age - timing.visibility_delay - 2.0 * timing.sample_period
@@ -226,7 +226,7 @@ def late(place: Place) -> Bounds:
     needed = LATE_SHARE * lateness
     allowed = at_most(place.now)
     if lasted < needed:
-        load, ceiling = place.picture.model.base.flow.loads[place.i], place.region.ceiling
+        load, ceiling = place.model.traffic.base.flow.loads[place.i], place.region.ceiling
         above = hundredths(load / ceiling) + SCALER_STEP if ceiling > 0.0 else place.now
         allowed = Allowed(closed=False, low=min(place.now, above), high=place.now)
     return (
@@ -242,7 +242,7 @@ def late(place: Place) -> Bounds:
 
 def keeps_capacity(place: Place) -> Bounds:
     """A region is closed only for being bad at any load: one that is short of machines keeps what it can carry."""
-    if place.now == 0.0 or place.region.bad >= place.picture.policy.triggers.drain_error_ratio:
+    if place.now == 0.0 or place.region.bad >= place.model.policy.triggers.drain_error_ratio:
         return ()
     return (
         Bound(
@@ -262,14 +262,14 @@ def dwelling(place: Place) -> Bounds:
     Two ways out: a cut that turns out far too small may be made deeper at once, and a raise within what the region was
     proven to take waits for the plain dwell only.
     """
-    picture, memory = place.picture, place.facts.memory
+    model, memory = place.model, place.facts.memory
     if memory.moved_at is None:
         return ()
-    rhythm, timing, at = picture.policy.rhythm, picture.policy.timing, picture.at
+    rhythm, timing, at = model.policy.rhythm, model.policy.timing, model.at
     down_ok, proven_ok, up_ok = (
-        has_dwelt(memory, rhythm, timing, at, direction, picture.dead_time) for direction in (-1, 0, 1)
+        has_dwelt(memory, rhythm, timing, at, direction, model.dead_time) for direction in (-1, 0, 1)
     )
-    down_ok = down_ok or still_overloaded(picture, place.facts)
+    down_ok = down_ok or still_overloaded(model, place.facts)
     if down_ok and up_ok:
         return ()
     high = 1.0
@@ -278,7 +278,7 @@ def dwelling(place: Place) -> Bounds:
         high = proven if proven >= place.now + LEAST_STEP else place.now
     low = SCALER_FLOOR if down_ok else place.now
     allowed = Allowed(closed=down_ok or place.now == 0.0, low=low, high=high)
-    rest = required_dwell(memory, rhythm, timing, at, -1 if not down_ok else 1, picture.dead_time)
+    rest = required_dwell(memory, rhythm, timing, at, -1 if not down_ok else 1, model.dead_time)
     ago = at - memory.moved_at
     return (
         Bound(
@@ -289,25 +289,25 @@ def dwelling(place: Place) -> Bounds:
     )
 
 
-def still_overloaded(picture: Picture, facts: Facts) -> bool:
+def still_overloaded(model: ServiceModel, facts: BackendBelief) -> bool:
     """Whether a region takes far less than its only cut in flight was made for, so that it may be cut again at once.
 
     The first minute of trouble is a healthy one in part, and promises too much. Only minutes count that are older than the
     effect of that cut.
     """
-    cuts = [f for f in picture.memory.flights if f.region == facts.region and f.after < f.before]
+    cuts = [f for f in model.memory.flights if f.region == facts.region and f.after < f.before]
     if len(cuts) != 1 or not isinstance(facts.window, Window):
         return False
-    region = picture.model.regions[picture.model.index(facts.region)]
-    old = facts.window.end <= cuts[0].made_at + picture.policy.timing.effect
-    return old and region.proven and region.takes < STILL_OVERLOADED * cuts[0].takes
+    region = model.traffic.regions[model.traffic.index(facts.region)]
+    old = facts.window.end <= cuts[0].made_at + model.policy.timing.effect
+    return old and region.proven and region.capacity_confirmed < STILL_OVERLOADED * cuts[0].takes
 
 
 def well(place: Place) -> Bounds:
     """What is raised because it looks well must have looked well for a while."""
-    picture, since = place.picture, place.facts.memory.well_since
-    lasted = picture.at - since if since is not None else 0.0
-    needed = picture.policy.rhythm.up_wait
+    model, since = place.model, place.facts.memory.well_since
+    lasted = model.at - since if since is not None else 0.0
+    needed = model.policy.rhythm.up_wait
     if since is not None and lasted >= needed:
         return ()
     return (
@@ -321,12 +321,12 @@ def well(place: Place) -> Bounds:
 
 def awaited(place: Place) -> Bounds:
     """A cut that has not arrived yet is waited for, up to several dead times: the real delay may be longer."""
-    picture = place.picture
-    for flight in picture.memory.flights:
-        ago = picture.at - flight.made_at
-        if flight.region != place.region.name or ago >= PATIENCE * picture.dead_time:
+    model = place.model
+    for flight in model.memory.flights:
+        ago = model.at - flight.made_at
+        if flight.region != place.region.name or ago >= PATIENCE * model.dead_time:
             continue
-        if ago >= picture.dead_time and not arrived(flight, picture):
+        if ago >= model.dead_time and not arrived(flight, model):
             return place.stays(LimitKind.EFFECT_AWAITED, _awaited(place, flight))
     return ()
 
@@ -336,7 +336,7 @@ def _awaited(place: Place, flight: Flight) -> Reason:
     return reason(
         "effect-awaited",
         region=flight.region,
-        ago=place.picture.at - flight.made_at,
+        ago=place.model.at - flight.made_at,
         load=window.rate if isinstance(window, Window) else 0.0,
         ceiling=SHOWS * flight.after * (place.facts.target or 0.0),
     )
@@ -344,7 +344,7 @@ def _awaited(place: Place, flight: Flight) -> Reason:
 
 def step(place: Place) -> Bounds:
     """One move changes a scaler by at most a step."""
-    rhythm, now = place.picture.policy.rhythm, place.now
+    rhythm, now = place.model.policy.rhythm, place.now
     high, low = min(1.0, round(now + rhythm.up_step, 2)), round(now - rhythm.down_step, 2)
     if high >= 1.0 and low <= 0.0:
         return ()
@@ -378,7 +378,7 @@ def draining(place: Place) -> Bounds:
     """One region is emptied at a time; a dead one is empty already."""
     if place.now == 0.0:
         return ()
-    for facts in place.picture.facts:
+    for facts in place.model.facts:
         busy = facts.memory.state in {BackendState.DRAINING, BackendState.LEAVING}
         if facts.region != place.region.name and busy and facts.setting.member and not facts.dead:
             other = facts.region

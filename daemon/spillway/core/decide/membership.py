@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
-from spillway.core.estimate.backend import IDLE, Facts
+from spillway.core.estimate.backend import IDLE, BackendBelief
 from spillway.core.estimate.demand import expected, onset_demand
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import hundredths
 from spillway.core.model.predict import Region, least_bad
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.policy import CalendarWindow
 from spillway.core.values.state import ServiceMemory
@@ -37,70 +37,70 @@ STUCK = 0.02
 
 def memberships(context: Context, _: Accepted) -> Iterable[Proposal]:
     """Planned drains and their end, detachments, and one join or else one leave."""
-    picture = context.model
-    changes = [*_planned(picture), *_detach(picture)]
+    model = context.model
+    changes = [*_planned(model), *_detach(model)]
     touched = {c.region for c in changes}
-    for change in (_join(picture), _leave(picture)):
+    for change in (_join(model), _leave(model)):
         if change is not None and change.region not in touched:
             changes.append(change)
             break
     return each(changes)
 
 
-def forecast_far(picture: Picture) -> float:
+def forecast_far(model: ServiceModel) -> float:
     """Requests/s expected when a region that joins now carries load."""
-    seconds = picture.dead_time + LOOK_AHEAD
-    return max(picture.model.forecast, sum(expected(picture.memory, picture.memory.origins, seconds)))
+    seconds = model.dead_time + LOOK_AHEAD
+    return max(model.traffic.forecast, sum(expected(model.memory, model.memory.origins, seconds)))
 
 
-def _leap(picture: Picture) -> float:
+def _leap(model: ServiceModel) -> float:
     """Requests/s to which a surge may grow that only its first minute shows: a standby that comes in vain does no harm."""
-    return onset_demand(picture.memory.origins, picture.dead_time + LOOK_AHEAD)
+    return onset_demand(model.memory.origins, model.dead_time + LOOK_AHEAD)
 
 
-def _join(picture: Picture) -> Change | None:
+def _join(model: ServiceModel) -> Change | None:
     """The standby whose joining helps most, if headroom falls short."""
-    model, policy = picture.model, picture.policy
-    if not any(f.backend.standby for f in picture.facts):
+    traffic, policy = model.traffic, model.policy
+    if not any(f.backend.standby for f in model.facts):
         return None  # the usual case, which should not cost a look ahead
-    if model.forecast <= 0.0 or not any(isinstance(f.window, Window) for f in picture.facts):
+    if traffic.forecast <= 0.0 or not any(isinstance(f.window, Window) for f in model.facts):
         return None
-    expected = max(forecast_far(picture), _leap(picture))
-    potential = model.room(raised=True)
-    home = _home_lost(picture)
+    expected = max(forecast_far(model), _leap(model))
+    potential = traffic.room(raised=True)
+    home = _home_lost(model)
     headroom = potential / expected - 1.0
-    stuck = least_bad(model) > STUCK * model.forecast
+    stuck = least_bad(traffic) > STUCK * traffic.forecast
     if headroom >= policy.membership.join_below and home is None and not stuck:
         return None
     ramped = hundredths(policy.membership.join_scaler)
     candidates = []
-    for i, (region, facts) in enumerate(zip(model.regions, picture.facts, strict=True)):
+    for i, (region, facts) in enumerate(zip(traffic.regions, model.facts, strict=True)):
         waiting = facts.backend.standby and (not region.member or facts.memory.leaving)
-        if waiting and facts.backend.movable and not _planned_now(picture, region.name, 0.0):
+        if waiting and facts.backend.movable and not _planned_now(model, region.name, 0.0):
             room = potential + ramped * region.ceiling
-            enough = room >= expected * (1.0 + URGENT) and expected < SURGING * model.demand
+            enough = room >= expected * (1.0 + URGENT) and expected < SURGING * traffic.demand
             scaler = ramped if enough else 1.0
-            candidates.append((model.outcome_with(i, scaler).score, region.name, scaler, facts))
+            candidates.append((traffic.outcome_with(i, scaler).score, region.name, scaler, facts))
     if not candidates:
         return None
     _, name, scaler, facts = min(candidates, key=lambda c: c[:2])
     why: Reason
     if home is not None:
-        why = reason("join-home", home=picture.service.home, why=home, region=name)
+        why = reason("join-home", home=model.service.home, why=home, region=name)
     else:
         why = reason("join-forecast", headroom=headroom, forecast=expected, capacity=potential, region=name)
-    return _membership(picture, facts, Purpose.JOIN, why, after=scaler)
+    return _membership(model, facts, Purpose.JOIN, why, after=scaler)
 
 
-def _home_lost(picture: Picture) -> str | None:
+def _home_lost(model: ServiceModel) -> str | None:
     """Why the home of a pinned service cannot carry its load, or None."""
-    home = picture.service.home
+    home = model.service.home
     if home is None:
         return None
-    others = [f for f in picture.facts if f.region != home and f.serving and not f.memory.leaving]
+    others = [f for f in model.facts if f.region != home and f.serving and not f.memory.leaving]
     if others:
         return None
-    facts = picture.fact(home)
+    facts = model.fact(home)
     if facts.dead and facts.memory.dead_seen >= 2 and facts.health is not None:
         return f"{facts.health.healthy} of {facts.health.total} endpoints healthy"
     if isinstance(facts.window, Window) and facts.window.bad >= HOME_BAD:
@@ -108,110 +108,112 @@ def _home_lost(picture: Picture) -> str | None:
     return None
 
 
-def with_room_timers(picture: Picture) -> ServiceMemory:
+def with_room_timers(model: ServiceModel) -> ServiceMemory:
     """The memory with the time since which headroom without each joined standby has been ample."""
-    model, memory = picture.model, picture.memory
-    if not any(f.backend.standby for f in picture.facts) and not memory.roomy_since:
+    traffic, memory = model.traffic, model.memory
+    if not any(f.backend.standby for f in model.facts) and not memory.roomy_since:
         return memory
     timers = dict(memory.roomy_since)
     kept: dict[str, float] = {}
-    expected = forecast_far(picture)
-    for region, facts in zip(model.regions, picture.facts, strict=True):
+    expected = forecast_far(model)
+    for region, facts in zip(traffic.regions, model.facts, strict=True):
         if not facts.backend.standby or not facts.serving or facts.memory.leaving:
             continue
         # what cannot be seen neither starts nor ends a timer
-        if model.forecast <= 0.0 or not _others_known(picture, facts):
+        if traffic.forecast <= 0.0 or not _others_known(model, facts):
             if region.name in timers:
                 kept[region.name] = timers[region.name]
             continue
-        if _roomy_without(picture, region, expected):
-            kept[region.name] = timers.get(region.name, picture.at)
+        if _roomy_without(model, region, expected):
+            kept[region.name] = timers.get(region.name, model.at)
     roomy = tuple(sorted(kept.items()))
     return memory if roomy == memory.roomy_since else replace(memory, roomy_since=roomy)
 
 
-def _roomy_without(picture: Picture, region: Region, expected: float) -> bool:
+def _roomy_without(model: ServiceModel, region: Region, expected: float) -> bool:
     """Whether the others have ample headroom without `region`, and the home of a pinned service is well."""
-    rest = picture.model.room(raised=True) - min(region.capacity, region.ceiling) * (1.0 - region.bad)
-    return rest / expected - 1.0 >= picture.policy.membership.leave_above and _home_well(picture)
+    rest = model.traffic.room(raised=True) - min(region.capacity, region.ceiling) * (1.0 - region.bad)
+    return rest / expected - 1.0 >= model.policy.membership.leave_above and _home_well(model)
 
 
-def _leave(picture: Picture) -> Change | None:
+def _leave(model: ServiceModel) -> Change | None:
     """The first joined standby without which headroom has been ample for long enough; the others must be seen now."""
-    policy, at = picture.policy.membership, picture.at
-    for name, since in picture.memory.roomy_since:
-        facts = picture.fact(name)
-        if at - since < policy.leave_after or picture.model.forecast <= 0.0:
+    policy, at = model.policy.membership, model.at
+    for name, since in model.memory.roomy_since:
+        facts = model.fact(name)
+        if at - since < policy.leave_after or model.traffic.forecast <= 0.0:
             continue
-        if not _others_known(picture, facts):
+        if not _others_known(model, facts):
             continue
         why = reason("leave-idle", region=name, above=policy.leave_above, since=at - since)
-        return _membership(picture, facts, Purpose.LEAVE, why, after=0.0)
+        return _membership(model, facts, Purpose.LEAVE, why, after=0.0)
     return None
 
 
-def _others_known(picture: Picture, leaving: Facts) -> bool:
+def _others_known(model: ServiceModel, leaving: BackendBelief) -> bool:
     """Whether all others are seen, or are seen to be idle: healthy, and nobody would be sent there now."""
-    loads = picture.model.base.flow.loads
+    loads = model.traffic.base.flow.loads
     return all(
         isinstance(f.window, Window)
-        or (load < IDLE and f.share >= picture.policy.triggers.return_healthy_share)
-        for f, load in zip(picture.facts, loads, strict=True)
+        or (load < IDLE and f.share >= model.policy.triggers.return_healthy_share)
+        for f, load in zip(model.facts, loads, strict=True)
         if f.serving and f.region != leaving.region
     )
 
 
-def _home_well(picture: Picture) -> bool:
-    home = picture.service.home
-    return home is None or picture.fact(home).memory.well_since is not None
+def _home_well(model: ServiceModel) -> bool:
+    home = model.service.home
+    return home is None or model.fact(home).memory.well_since is not None
 
 
-def _detach(picture: Picture) -> list[Change]:
+def _detach(model: ServiceModel) -> list[Change]:
     """The second half of a leave: what has been empty for long enough is detached."""
-    wait = picture.policy.membership.drain_wait
+    wait = model.policy.membership.drain_wait
     found = []
-    for facts in picture.facts:
+    for facts in model.facts:
         memory = facts.memory
         if not facts.setting.member or facts.setting.scaler > 0.0 or not memory.leaving:
             continue
-        if memory.empty_since is not None and picture.at - memory.empty_since >= wait:
-            why = reason("leave-detach", region=facts.region, empty=picture.at - memory.empty_since)
-            found.append(_membership(picture, facts, Purpose.DETACH, why, after=0.0))
+        if memory.empty_since is not None and model.at - memory.empty_since >= wait:
+            why = reason("leave-detach", region=facts.region, empty=model.at - memory.empty_since)
+            found.append(_membership(model, facts, Purpose.DETACH, why, after=0.0))
     return found
 
 
-def _planned_now(picture: Picture, region: str, lead: float) -> CalendarWindow | None:
-    for span in picture.policy.planned:
-        if span.region == region and span.start - lead <= picture.at < span.end:
+def _planned_now(model: ServiceModel, region: str, lead: float) -> CalendarWindow | None:
+    for span in model.policy.planned:
+        if span.region == region and span.start - lead <= model.at < span.end:
             return span
     return None
 
 
-def _planned(picture: Picture) -> list[Change]:
+def _planned(model: ServiceModel) -> list[Change]:
     """Drains before planned work, and joins after it."""
-    lead = picture.dead_time + picture.policy.membership.drain_wait
+    lead = model.dead_time + model.policy.membership.drain_wait
     found = []
-    if not picture.policy.planned and not any(f.memory.leaving for f in picture.facts):
+    if not model.policy.planned and not any(f.memory.leaving for f in model.facts):
         return []
-    for facts in picture.facts:
-        span = _planned_now(picture, facts.region, lead)
+    for facts in model.facts:
+        span = _planned_now(model, facts.region, lead)
         if span is not None and facts.serving:
             why = reason(
-                "drain-planned", region=facts.region, why=span.reason, lead=max(0.0, span.start - picture.at)
+                "drain-planned", region=facts.region, why=span.reason, lead=max(0.0, span.start - model.at)
             )
-            found.append(_membership(picture, facts, Purpose.CALENDAR, why, after=0.0))
+            found.append(_membership(model, facts, Purpose.CALENDAR, why, after=0.0))
         elif span is None and facts.memory.leaving and not facts.backend.standby and not facts.serving:
             why = reason("join-planned-end", region=facts.region)
-            scaler = hundredths(picture.policy.membership.join_scaler)
-            found.append(_membership(picture, facts, Purpose.CALENDAR, why, after=scaler))
+            scaler = hundredths(model.policy.membership.join_scaler)
+            found.append(_membership(model, facts, Purpose.CALENDAR, why, after=scaler))
     return found
 
 
-def _membership(picture: Picture, facts: Facts, purpose: Purpose, why: Reason, *, after: float) -> Change:
+def _membership(
+    model: ServiceModel, facts: BackendBelief, purpose: Purpose, why: Reason, *, after: float
+) -> Change:
     """The change of one membership; a leave and a planned drain set the scaler to 0 first."""
     member = facts.setting.member
     return Change(
-        service=picture.service.name,
+        service=model.service.name,
         region=facts.region,
         lever=Lever.MEMBERSHIP,
         purpose=purpose,

@@ -20,8 +20,8 @@ from spillway.core.decide.search import Found, Space, Start, search
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped
-from spillway.core.model.predict import Model
-from spillway.core.model.service import Picture
+from spillway.core.model.predict import TrafficModel
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Candidate, Change, Lever, Purpose, Reason, Refusal
 from spillway.core.values.policy import Shortage
 
@@ -48,27 +48,27 @@ class Task:
 
     context: Context
     accepted: Accepted
-    model: Model
+    traffic: TrafficModel
     short: float
     """Requests/s of the forecast that all regions together cannot carry; 0 where they can."""
 
     @property
-    def picture(self) -> Picture:
+    def model(self) -> ServiceModel:
         """The service."""
         return self.context.model
 
 
 def optimum(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """The best set of ceilings, where it saves enough; else what keeps a better one from being made."""
-    model = accepted.model
-    if model.forecast <= 0.0:
+    traffic = accepted.traffic
+    if traffic.forecast <= 0.0:
         return ()
     task = task_of(context, accepted)
     if task.short > 0.0 and context.model.policy.shortage is Shortage.SHARE:
         return [Proposal(changes=_share(task))]
-    if not _could_gain(model):
+    if not _could_gain(traffic):
         return ()
-    found = search(model, context.model.constraints.against(model.base), space_of(task, lifted=False))
+    found = search(traffic, context.model.constraints.against(traffic.base), space_of(task, lifted=False))
     candidate = _candidate(task, found)
     if _saves_enough(task, found):
         return [Proposal(changes=_changes(task, found), candidate=candidate)]
@@ -77,26 +77,26 @@ def optimum(context: Context, accepted: Accepted) -> Iterable[Proposal]:
 
 def task_of(context: Context, accepted: Accepted) -> Task:
     """What is left for the search once others were heard."""
-    model = accepted.model
-    short = max(0.0, min(model.forecast, model.demand) - model.potential)
-    return Task(context=context, accepted=accepted, model=model, short=short)
+    traffic = accepted.traffic
+    short = max(0.0, min(traffic.forecast, traffic.demand) - traffic.potential)
+    return Task(context=context, accepted=accepted, traffic=traffic, short=short)
 
 
-def _could_gain(model: Model) -> bool:
+def _could_gain(traffic: TrafficModel) -> bool:
     """Whether there is enough to win for a search: no set does better than all requests in the best region."""
-    best = min((r.bad for r in model.regions if r.member and not r.dead), default=0.0)
-    return model.base.bad - best * model.forecast >= LEAST_GAIN * model.forecast
+    best = min((r.bad for r in traffic.regions if r.member and not r.dead), default=0.0)
+    return traffic.base.bad - best * traffic.forecast >= LEAST_GAIN * traffic.forecast
 
 
 def _saves_enough(task: Task, found: Found) -> bool:
     """Whether a set saves the share of the bad requests that is worth writing it."""
-    margin = task.picture.policy.rhythm.margin
-    if task.short > 0.0 and cutting(task.picture):
+    margin = task.model.policy.rhythm.margin
+    if task.short > 0.0 and cutting(task.model):
         margin = SHORT_MARGIN
-    elif task.picture.constraints.tight:
+    elif task.model.constraints.tight:
         margin = TIGHT_MARGIN
     gain = found.base.bad - found.best.bad
-    return gain >= max(margin * found.base.bad, LEAST_GAIN * task.model.forecast)
+    return gain >= max(margin * found.base.bad, LEAST_GAIN * task.traffic.forecast)
 
 
 def space_of(task: Task, *, lifted: bool) -> Space:
@@ -106,40 +106,40 @@ def space_of(task: Task, *, lifted: bool) -> Space:
         task: The service.
         lifted: True to leave out the limits that time or people set.
     """
-    picture, limits = task.picture, task.context.limits
+    model, limits = task.model, task.context.limits
     ranges, movable = [], []
-    members = sum(1 for r in task.model.regions if r.member)
-    for i, (region, facts) in enumerate(zip(task.model.regions, picture.facts, strict=True)):
+    members = sum(1 for r in task.traffic.regions if r.member)
+    for i, (region, facts) in enumerate(zip(task.traffic.regions, model.facts, strict=True)):
         ranges.append(lifted_range(limits, i) if lifted else search_range(limits, i))
         # a closed region is opened only once it may be probed; nobody has seen it carry load
         known = region.fresh or facts.silent
-        ready = known if region.scaler > 0.0 else may_reopen(picture, region, facts)
+        ready = known if region.scaler > 0.0 else may_reopen(model, region, facts)
         fixed = region.name in task.accepted.regions or region.dead or not region.movable
         movable.append(members > 1 and not fixed and (ready or (lifted and region.scaler > 0.0)))
-    saturated = any(f.estimate.saturation.rate is not None for f in picture.facts)
+    saturated = any(f.estimate.saturation.rate is not None for f in model.facts)
     return Space(
         ranges=tuple(ranges),
         movable=tuple(movable),
-        shed=saturated and _lasting(picture),
+        shed=saturated and _lasting(model),
         short=task.short > 0.0,
-        receivers=not (task.short > 0.0 or picture.constraints.tight),
+        receivers=not (task.short > 0.0 or model.constraints.tight),
     )
 
 
-def _lasting(picture: Picture) -> bool:
+def _lasting(model: ServiceModel) -> bool:
     """Whether what is missing is not just missing: endpoints that come and go are no reason to shed a region for hours.
 
     Nor is a shortage that more room on its way may end: who has joined or was raised is to be seen first.
     """
-    shown = picture.dead_time + SHOWN_PERIODS * picture.policy.timing.sample_period
-    if any(f.after > f.before and picture.at - f.made_at < shown for f in picture.memory.flights):
+    shown = model.dead_time + SHOWN_PERIODS * model.policy.timing.sample_period
+    if any(f.after > f.before and model.at - f.made_at < shown for f in model.memory.flights):
         return False
     changes = [
         f.estimate.health.changes[-1][0]
-        for f in picture.facts
+        for f in model.facts
         if f.serving and not f.dead and f.estimate.health.changes[1:]
     ]
-    return picture.at - max(changes, default=0.0) >= UNSTEADY_SECONDS
+    return model.at - max(changes, default=0.0) >= UNSTEADY_SECONDS
 
 
 def _held_back(task: Task) -> tuple[Refusal, ...]:
@@ -147,7 +147,7 @@ def _held_back(task: Task) -> tuple[Refusal, ...]:
     narrow, wide = space_of(task, lifted=False), space_of(task, lifted=True)
     if (narrow.ranges, narrow.movable) == (wide.ranges, wide.movable):
         return ()
-    found = search(task.model, task.picture.constraints.against(task.model.base), wide)
+    found = search(task.traffic, task.model.constraints.against(task.traffic.base), wide)
     if not _saves_enough(task, found):
         return ()
     told = []
@@ -161,13 +161,13 @@ def _held_back(task: Task) -> tuple[Refusal, ...]:
 def _changes(task: Task, found: Found) -> tuple[Change, ...]:
     """The set as changes: cuts and the raises that belong to them."""
     changes = []
-    for i, (region, after) in enumerate(zip(task.model.regions, found.best.scalers, strict=True)):
+    for i, (region, after) in enumerate(zip(task.traffic.regions, found.best.scalers, strict=True)):
         if after == region.scaler:
             continue
         purpose = Purpose.MAKE_ROOM if after > region.scaler else Purpose.RELIEVE
         changes.append(
             Change(
-                service=task.picture.service.name,
+                service=task.model.service.name,
                 region=region.name,
                 lever=Lever.SCALER,
                 purpose=purpose,
@@ -182,8 +182,8 @@ def _changes(task: Task, found: Found) -> tuple[Change, ...]:
 
 def _why(task: Task, found: Found, i: int) -> Reason:
     """The reason of one change, by what is wrong with its region."""
-    region, facts = task.model.regions[i], task.picture.facts[i]
-    total, load = task.model.forecast, found.base.flow.loads[i]
+    region, facts = task.traffic.regions[i], task.model.facts[i]
+    total, load = task.traffic.forecast, found.base.flow.loads[i]
     numbers: dict[str, object] = {
         "region": region.name,
         "bad_before": found.base.share(total),
@@ -204,9 +204,7 @@ def _why(task: Task, found: Found, i: int) -> Reason:
     if estimate.failures.errors > max(estimate.failures.slow, 0.01):
         return reason("shed-errors", errors=estimate.failures.errors, **numbers)
     if estimate.failures.slow > 0.01 and estimate.saturation.rate is None:
-        return reason(
-            "shed-slow", slow=estimate.failures.slow, slo=task.picture.policy.slo.latency, **numbers
-        )
+        return reason("shed-slow", slow=estimate.failures.slow, slo=task.model.policy.slo.latency, **numbers)
     return reason(
         "shed-overload", load=load, capacity=region.capacity, to=found.best.flow.loads[i], **numbers
     )
@@ -223,9 +221,9 @@ def _label(start: Start | None) -> str:
 
 
 def _candidate(task: Task, found: Found) -> Candidate:
-    total = task.model.forecast
+    total = task.traffic.forecast
     return Candidate(
-        service=task.picture.service.name,
+        service=task.model.service.name,
         bad_now=found.base.share(total),
         bad_best=found.best.share(total),
         name=found.start.label,
@@ -238,10 +236,10 @@ def _candidate(task: Task, found: Found) -> Candidate:
 def _share(task: Task) -> tuple[Change, ...]:
     """Ceilings in proportion to what each region can carry, so that overfill is even; as far as the limits allow."""
     space, changes = space_of(task, lifted=False), []
-    for region, can in zip(task.model.regions, space.movable, strict=True):
+    for region, can in zip(task.traffic.regions, space.movable, strict=True):
         allowed = task.context.limits.of(region.name).allowed(Purpose.SHARE)
         after = min(allowed.high, max(allowed.low, capped(region, 1.0)))
-        if can and allowed.holds(after) and abs(after - region.scaler) >= LEAST_STEP:
+        if can and allowed.orders(after) and abs(after - region.scaler) >= LEAST_STEP:
             why = reason("share-shortage", short=task.short)
-            changes.append(scaler_change(task.picture, region.name, after, Purpose.SHARE, why))
+            changes.append(scaler_change(task.model, region.name, after, Purpose.SHARE, why))
     return tuple(changes)

@@ -10,7 +10,7 @@ from spillway.core.estimate.dwell import current_backoff
 from spillway.core.estimate.failover import auto_drained, ceiling_factor, posture_set
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose
 from spillway.core.values.overlay import Posture
 from spillway.core.values.state import ServiceMemory
@@ -30,75 +30,75 @@ HARM = 0.002
 _ORDER = (Posture.NORMAL, Posture.GUARDED, Posture.SCARCE)
 
 
-def called_for(picture: Picture) -> tuple[Posture, float] | None:
+def called_for(model: ServiceModel) -> tuple[Posture, float] | None:
     """(posture, headroom) for the present headroom, or None where too little is known."""
-    model, policy = picture.model, picture.policy.postures
-    known = [f for f in picture.facts if isinstance(f.window, Window)]
-    serving = [f for f in picture.facts if f.serving and not f.dead]
-    if model.forecast <= 0.0 or len(known) * 2 < len(serving):
+    traffic, policy = model.traffic, model.policy.postures
+    known = [f for f in model.facts if isinstance(f.window, Window)]
+    serving = [f for f in model.facts if f.serving and not f.dead]
+    if traffic.forecast <= 0.0 or len(known) * 2 < len(serving):
         return None
-    headroom = model.potential / model.forecast - 1.0
+    headroom = traffic.potential / traffic.forecast - 1.0
     rank = 2 if headroom < policy.scarce_below else 1 if headroom < policy.guarded_below else 0
-    now = _ORDER.index(picture.posture)
+    now = _ORDER.index(model.posture)
     if rank < now:
         eased = 2 if headroom < policy.scarce_below + RETURN_BAND else 1
         eased = eased if headroom < policy.guarded_below + RETURN_BAND else 0
         rank = min(now, eased)
     if rank == 0 and any(
-        current_backoff(f.memory, picture.policy.rhythm, picture.at) > FLAPPING
-        for f in picture.facts
+        current_backoff(f.memory, model.policy.rhythm, model.at) > FLAPPING
+        for f in model.facts
         if f.memory.backoff > FLAPPING
     ):
         rank = 1
     return _ORDER[rank], headroom
 
 
-def _harms(picture: Picture, posture: Posture) -> bool:
+def _harms(model: ServiceModel, posture: Posture) -> bool:
     """Whether more requests would go bad: a lower threshold sends load back to a region that has lost endpoints."""
-    old, new = posture_set(picture.policy, picture.posture), posture_set(picture.policy, posture)
-    model, drained = picture.model, auto_drained(picture.facts, new)
+    old, new = posture_set(model.policy, model.posture), posture_set(model.policy, posture)
+    traffic, drained = model.traffic, auto_drained(model.facts, new)
     regions = []
-    for region, facts in zip(model.regions, picture.facts, strict=True):
+    for region, facts in zip(traffic.regions, model.facts, strict=True):
         was = ceiling_factor(facts, old, drained=False)
         factor = ceiling_factor(facts, new, drained=facts.region in drained)
         regions.append(
             replace(region, ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region
         )
-    after = replace(model, regions=tuple(regions)).base
-    return after.bad > model.base.bad + HARM * model.forecast
+    after = replace(traffic, regions=tuple(regions)).base
+    return after.bad > traffic.base.bad + HARM * traffic.forecast
 
 
-def with_posture_timer(picture: Picture) -> ServiceMemory:
+def with_posture_timer(model: ServiceModel) -> ServiceMemory:
     """The memory with the posture that is called for, and since when."""
-    memory, found = picture.memory, called_for(picture)
+    memory, found = model.memory, called_for(model)
     if found is None:
         return memory
     posture, _ = found
-    if posture is picture.posture:
+    if posture is model.posture:
         return memory if memory.posture_wanted is None else replace(memory, posture_wanted=None)
     if memory.posture_wanted is posture:
         return memory
-    return replace(memory, posture_wanted=posture, posture_since=picture.at)
+    return replace(memory, posture_wanted=posture, posture_since=model.at)
 
 
 def postures(context: Context, _: Accepted) -> Iterable[Proposal]:
     """Another posture, once it has been called for long enough and by prediction harms nobody."""
-    picture = context.model
-    memory, at = picture.memory, picture.at
+    model = context.model
+    memory, at = model.memory, model.at
     if memory.posture_wanted is None:
         return ()
-    found = called_for(picture)
-    if found is None or found[0] is picture.posture:
+    found = called_for(model)
+    if found is None or found[0] is model.posture:
         return ()
     posture, headroom = found
     if at - memory.posture_since < STEADY_SECONDS:
         return ()
-    if memory.posture_at and at - memory.posture_at < picture.policy.postures.dwell:
+    if memory.posture_at and at - memory.posture_at < model.policy.postures.dwell:
         return ()
-    if _harms(picture, posture):
+    if _harms(model, posture):
         return ()
     change = Change(
-        service=picture.service.name,
+        service=model.service.name,
         region=None,
         lever=Lever.POSTURE,
         purpose=Purpose.POSTURE,
@@ -106,6 +106,6 @@ def postures(context: Context, _: Accepted) -> Iterable[Proposal]:
         after=0.0,
         reason=reason("posture", headroom=headroom),
         posture=posture,
-        was_posture=picture.posture,
+        was_posture=model.posture,
     )
     return each([change])

@@ -15,11 +15,11 @@ from typing import Protocol
 from spillway.core.decide.limits import Limits
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import Violation
-from spillway.core.model.predict import Model
-from spillway.core.model.service import Picture
+from spillway.core.model.predict import TrafficModel
+from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Review
 from spillway.core.values.decision import Candidate, Change, Lever, Move, Reason, Refusal, ordered
-from spillway.core.values.orders import Holds
+from spillway.core.values.orders import Orders
 from spillway.core.values.units import RegionName
 
 
@@ -27,14 +27,14 @@ from spillway.core.values.units import RegionName
 class Context:
     """All that a proposer may look at."""
 
-    model: Picture
+    model: ServiceModel
     """The service with its belief, and the joint constraints."""
     limits: Limits
     verdicts: Review
     """What became of earlier moves."""
     edits: tuple[tuple[RegionName, Reason], ...] = ()
     """What others changed, as (region, note)."""
-    orders: Holds = field(default_factory=Holds)
+    orders: Orders = field(default_factory=Orders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,9 @@ class Accepted:
         return frozenset(c.region for c in self.changes)
 
     @cached_property
-    def model(self) -> Model:
+    def traffic(self) -> TrafficModel:
         """The model with the accepted changes in force: what the next proposer starts from."""
-        return with_changes(self.context.model.model, self.changes)
+        return with_changes(self.context.model.traffic, self.changes)
 
     def consider(self, proposal: Proposal) -> Accepted:
         """Accept a proposal whole, or refuse it whole."""
@@ -95,10 +95,10 @@ class Accepted:
         return replace(seen, scalers=self._after(changes), changes=(*self.changes, *changes))
 
     def _after(self, changes: Sequence[Change]) -> tuple[float, ...]:
-        scalers, model = list(self.scalers), self.context.model.model
+        scalers, traffic = list(self.scalers), self.context.model.traffic
         for change in changes:
             if change.region is not None:
-                scalers[model.index(change.region)] = change.after
+                scalers[traffic.index(change.region)] = change.after
         return tuple(scalers)
 
     def _violation(self, changes: Sequence[Change]) -> Violation | None:
@@ -109,8 +109,8 @@ class Accepted:
         drains = [c.region for c in (*self.changes, *changes) if c.down and c.after == 0.0 and not c.urgent]
         if len(drains) > 1:
             return Violation(code="one-drain", numbers={"other": drains[0]})
-        model = self.context.model.model
-        baseline = self.context.model.constraints.against(model.outcome(self.scalers))
+        traffic = self.context.model.traffic
+        baseline = self.context.model.constraints.against(traffic.outcome(self.scalers))
         shed = {c.region for c in cuts if c.region is not None and not c.ahead}
         return baseline.broken(self._after(changes), shed, dead_drain=all(c.urgent for c in cuts))
 
@@ -124,7 +124,7 @@ class Proposer(Protocol):
 
 def propose(proposers: Sequence[Proposer], context: Context) -> Accepted:
     """Ask every proposer in turn; what is accepted is fixed for those that follow."""
-    accepted = Accepted(context=context, scalers=context.model.model.scalers)
+    accepted = Accepted(context=context, scalers=context.model.traffic.scalers)
     for proposer in proposers:
         for proposal in proposer(context, accepted):
             accepted = accepted.consider(proposal)
@@ -136,18 +136,18 @@ def each(changes: Iterable[Change]) -> Iterable[Proposal]:
     return [Proposal(changes=(change,)) for change in ordered(tuple(changes))]
 
 
-def with_changes(model: Model, changes: Sequence[Change]) -> Model:
+def with_changes(traffic: TrafficModel, changes: Sequence[Change]) -> TrafficModel:
     """The model once `changes` are made. A region that joins is not counted on before it is a member."""
     by_region = {c.region: c for c in changes if c.was_member and c.lever is not Lever.POSTURE}
     if not by_region:
-        return model
+        return traffic
     regions = tuple(
         r
         if (c := by_region.get(r.name)) is None
         else replace(r, scaler=c.after, member=c.member, movable=r.movable and c.member)
-        for r in model.regions
+        for r in traffic.regions
     )
-    return replace(model, regions=regions)
+    return replace(traffic, regions=regions)
 
 
 def refusal(move: Move, why: Reason) -> Refusal:

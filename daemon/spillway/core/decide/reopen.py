@@ -8,12 +8,12 @@ from spillway.core.decide.limits import LEAST_STEP
 from spillway.core.decide.membership import forecast_far
 from spillway.core.decide.overrides import scaler_change
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
-from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.backend import BackendBelief
 from spillway.core.estimate.dwell import has_dwelt
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import GROWN, KEEP, capped, hundredths, scaler_for
 from spillway.core.model.predict import Outcome, Region
-from spillway.core.model.service import Picture, shown_bad
+from spillway.core.model.service import ServiceModel, shown_bad
 from spillway.core.values.decision import Purpose
 from spillway.core.values.units import SCALER_FLOOR
 
@@ -52,43 +52,43 @@ SWING = 1.06
 """Demand over its forecast with which a region is opened: an error in the total lands on the one region at the margin."""
 
 
-def may_move(picture: Picture, facts: Facts, direction: int) -> bool:
+def may_move(model: ServiceModel, facts: BackendBelief, direction: int) -> bool:
     """Whether its rest is over: what the guards would refuse anyway is not planned with. -1 down, 1 up, 0 up as far as proven."""
-    policy = picture.policy
-    return picture.at >= facts.memory.edit_grace_until and has_dwelt(
-        facts.memory, policy.rhythm, policy.timing, picture.at, direction, picture.dead_time
+    policy = model.policy
+    return model.at >= facts.memory.edit_grace_until and has_dwelt(
+        facts.memory, policy.rhythm, policy.timing, model.at, direction, model.dead_time
     )
 
 
 def restores(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """One step up for each lowered region that has been well, where the model sees no harm; lowest first."""
-    picture, model = context.model, accepted.model
+    model, traffic = context.model, accepted.traffic
     ready = sorted(
         (r.scaler, r.name, i)
-        for i, (r, f) in enumerate(zip(model.regions, picture.facts, strict=True))
-        if 0.0 < r.scaler < 1.0 and r.movable and r.name not in accepted.regions and well_rested(picture, f)
+        for i, (r, f) in enumerate(zip(traffic.regions, model.facts, strict=True))
+        if 0.0 < r.scaler < 1.0 and r.movable and r.name not in accepted.regions and well_rested(model, f)
     )
     # 1. nothing is restored while something is wrong, or a cut is on its way
-    trouble = model.base.bad > TROUBLE * model.forecast
-    if not ready or model.forecast <= 0.0 or trouble or cutting(picture):
+    trouble = traffic.base.bad > TROUBLE * traffic.forecast
+    if not ready or traffic.forecast <= 0.0 or trouble or cutting(model):
         return ()
     # 2. judge by a busier world: an error in the total lands on the one region at the margin
-    busy = model.busier(SWING)
-    base, scalers, changes = busy.base, list(model.scalers), []
+    busy = traffic.busier(SWING)
+    base, scalers, changes = busy.base, list(traffic.scalers), []
     allowed = base.bad + RESTORE_COST * busy.forecast
     for now, name, i in ready:
         # 3. the largest step that makes nearly no request bad and does not fill the region
-        for after in _steps(model.regions[i], picture.policy.rhythm.up_step):
+        for after in _steps(traffic.regions[i], model.policy.rhythm.up_step):
             if after - now < min(LEAST_STEP, 1.0 - now) - 1e-9:
                 continue
             outcome = busy.outcome([*scalers[:i], after, *scalers[i + 1 :]])
-            if outcome.bad <= allowed and _fits(model.regions[i], outcome, base, i):
+            if outcome.bad <= allowed and _fits(traffic.regions[i], outcome, base, i):
                 scalers[i] = after
-                since = picture.facts[i].memory.well_since
-                lasted = picture.at - (since if since is not None else picture.at)
+                since = model.facts[i].memory.well_since
+                lasted = model.at - (since if since is not None else model.at)
                 share = outcome.share(busy.forecast)
                 why = reason("restore", region=name, well=lasted, bad_after=share)
-                changes.append(scaler_change(picture, name, after, Purpose.RESTORE, why))
+                changes.append(scaler_change(model, name, after, Purpose.RESTORE, why))
                 break
     return [Proposal(changes=(change,)) for change in changes]
 
@@ -101,15 +101,15 @@ def _steps(region: Region, up_step: float) -> list[float]:
     return [min(s, max(now, _gentle(region))) for s in steps] if region.doubted else steps
 
 
-def cutting(picture: Picture) -> bool:
+def cutting(model: ServiceModel) -> bool:
     """Whether a cut is on its way, and its effect not seen yet."""
-    return any(f.after < f.before for f in picture.memory.flights)
+    return any(f.after < f.before for f in model.memory.flights)
 
 
 def _fits(region: Region, outcome: Outcome, base: Outcome, i: int) -> bool:
     """Whether the region would not be filled to the brim: its target may flatter it, and nobody needs it yet."""
     load = outcome.flow.loads[i]
-    return load <= max(FILLED * region.likely, GROWN * base.flow.loads[i])
+    return load <= max(FILLED * region.capacity_expected, GROWN * base.flow.loads[i])
 
 
 def _gentle(region: Region) -> float:
@@ -122,53 +122,53 @@ def _gentle(region: Region) -> float:
     return scaler_for(region, rate if region.quota is None else min(rate, QUOTA_KEEP * region.quota))
 
 
-def well_rested(picture: Picture, facts: Facts) -> bool:
+def well_rested(model: ServiceModel, facts: BackendBelief) -> bool:
     """Whether the region has been well for long enough to be given more; the guards look again."""
     since = facts.memory.well_since
-    if since is None or picture.at - since < picture.policy.rhythm.up_wait:
+    if since is None or model.at - since < model.policy.rhythm.up_wait:
         return False
-    return may_move(picture, facts, 1)
+    return may_move(model, facts, 1)
 
 
 def probes(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """A tenth for each region that was closed by a scaler of 0 and whose health checks pass."""
-    picture, changes = context.model, []
-    for region, facts in zip(accepted.model.regions, picture.facts, strict=True):
+    model, changes = context.model, []
+    for region, facts in zip(accepted.traffic.regions, model.facts, strict=True):
         memory = facts.memory
-        if memory.empty_since is None or not may_reopen(picture, region, facts):
+        if memory.empty_since is None or not may_reopen(model, region, facts):
             continue
-        if not _hopeful(picture, region, facts):
+        if not _hopeful(model, region, facts):
             continue
-        why = reason("probe", region=region.name, empty=picture.at - memory.empty_since)
-        changes.append(scaler_change(picture, region.name, SCALER_FLOOR, Purpose.PROBE, why))
+        why = reason("probe", region=region.name, empty=model.at - memory.empty_since)
+        changes.append(scaler_change(model, region.name, SCALER_FLOOR, Purpose.PROBE, why))
     return each(changes)
 
 
-def short_soon(picture: Picture) -> bool:
+def short_soon(model: ServiceModel) -> bool:
     """Whether the open regions count as short, ceilings raised and all, by the time at which one that is opened now carries load."""
-    return forecast_far(picture) > NEEDED_ROOM * picture.model.room(raised=True)
+    return forecast_far(model) > NEEDED_ROOM * model.traffic.room(raised=True)
 
 
-def may_reopen(picture: Picture, region: Region, facts: Facts) -> bool:
+def may_reopen(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
     """Whether a region that was closed by a scaler of 0 may be given load again: its health checks pass, and it has has_dwelt."""
     closed = region.member and region.scaler == 0.0 and region.movable and not facts.memory.leaving
-    return closed and well_rested(picture, facts)
+    return closed and well_rested(model, facts)
 
 
-def likely_well(picture: Picture, region: Region, facts: Facts, chance: float) -> bool:
+def likely_well(model: ServiceModel, region: Region, facts: BackendBelief, chance: float) -> bool:
     """Whether a closed region was not closed for being bad, is seen to be well by what others send there, or is so by `chance`."""
     return (
-        region.reopens >= chance
+        region.p_reopened >= chance
         or facts.memory.empty_since is None
-        or shown_bad(facts) < picture.policy.triggers.drain_error_ratio
+        or shown_bad(facts) < model.policy.triggers.drain_error_ratio
     )
 
 
-def _hopeful(picture: Picture, region: Region, facts: Facts) -> bool:
+def _hopeful(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
     """Whether a closed region is likely enough to be well: what health checks cannot show is only seen with load."""
-    model = picture.model
+    traffic = model.traffic
     harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(facts))
-    chance = PROBE_HOPE if harm <= HARMLESS * model.forecast else SURE_HOPE
-    if short_soon(picture):
+    chance = PROBE_HOPE if harm <= HARMLESS * traffic.forecast else SURE_HOPE
+    if short_soon(model):
         chance = NEEDED_HOPE
-    return likely_well(picture, region, facts, chance)
+    return likely_well(model, region, facts, chance)

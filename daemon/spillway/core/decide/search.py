@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spillway.core.model.constraints import BREACH_PRICE, KEEP, Baseline, capped, hundredths
-from spillway.core.model.predict import Model, Outcome, least_bad
+from spillway.core.model.predict import Outcome, TrafficModel, least_bad
 from spillway.core.values.limits import Allowed
 from spillway.core.values.units import SCALER_FLOOR, RegionName
 
@@ -95,32 +95,32 @@ LEAST_SHRINK = 0.35
 """Share of the wanted loads down to which ceilings are lowered to shed a region."""
 
 
-def least_worth(model: Model) -> list[int]:
+def least_worth(traffic: TrafficModel) -> list[int]:
     """Regions that could be shed: those that are least worth saving come first."""
     worth = sorted(
         (r.capacity * (1.0 - r.bad), r.name, i)
-        for i, r in enumerate(model.regions)
+        for i, r in enumerate(traffic.regions)
         if r.movable and r.ceiling > 0.0 and not r.dead
     )
     return [i for _, _, i in worth[:MOST_SHED]]
 
 
-def shed_region(model: Model, lost: int) -> list[float] | None:
+def shed_region(traffic: TrafficModel, lost: int) -> list[float] | None:
     """Ceilings that keep all regions but one at what they can carry, and send the rest to that one.
 
     Past the sum of ceilings Google overfills all in proportion, so only their ratios matter then: they are chosen as
     the wanted loads. None where the lost one is so small that all others would have to be lowered far below what they take:
     it takes long to bring them back, and the shortage may be over by then.
     """
-    wanted = [0.0 if r.dead or not r.member else KEPT_WHOLE * r.capacity for r in model.regions]
-    wanted[lost] = max(0.0, model.forecast - sum(wanted) + wanted[lost])
-    ratios = [r.ceiling / w for w, r in zip(wanted, model.regions, strict=True) if w > 0.0]
+    wanted = [0.0 if r.dead or not r.member else KEPT_WHOLE * r.capacity for r in traffic.regions]
+    wanted[lost] = max(0.0, traffic.forecast - sum(wanted) + wanted[lost])
+    ratios = [r.ceiling / w for w, r in zip(wanted, traffic.regions, strict=True) if w > 0.0]
     shrink = min(1.0, min(ratios, default=1.0))
     if shrink < LEAST_SHRINK:
         return None
     return [
         hundredths(w * shrink / r.ceiling) if w > 0.0 and r.ceiling > 0.0 else s
-        for w, r, s in zip(wanted, model.regions, model.scalers, strict=True)
+        for w, r, s in zip(wanted, traffic.regions, traffic.scalers, strict=True)
     ]
 
 
@@ -128,12 +128,12 @@ class Search:
     """One search: counts its tries and remembers the best."""
 
     def __init__(
-        self, model: Model, baseline: Baseline, space: Space, pushed_price: float = SOFT_PRICE
+        self, traffic: TrafficModel, baseline: Baseline, space: Space, pushed_price: float = SOFT_PRICE
     ) -> None:
-        self.model, self.baseline, self.space = model, baseline, space
+        self.traffic, self.baseline, self.space = traffic, baseline, space
         self.pushed_price = pushed_price if space.receivers else 0.0
-        self.base = model.base
-        self.left = max(TRIES_LEAST, min(TRIES_MOST, EFFORT // max(1, len(model.regions))))
+        self.base = traffic.base
+        self.left = max(TRIES_LEAST, min(TRIES_MOST, EFFORT // max(1, len(traffic.regions))))
         self.best, self.best_score, self.start = self.base, self._price(self.base), KEEP_ALL
         self.second: Start | None = None
         self.second_bad = self.base.bad
@@ -150,7 +150,7 @@ class Search:
             if scaler == 0.0 and within.closed
             else min(within.high, max(within.low, scaler))
             for scaler, now, can, within in zip(
-                scalers, self.model.scalers, self.space.movable, self.space.ranges, strict=True
+                scalers, self.traffic.scalers, self.space.movable, self.space.ranges, strict=True
             )
         ]
 
@@ -168,14 +168,14 @@ class Search:
 
         One cut fills the next region, whose cap fills the one after it: this takes all those moves at once.
         """
-        outcome = self.model.outcome(self.baseline.refilled(scalers))
+        outcome = self.traffic.outcome(self.baseline.refilled(scalers))
         self.left -= 1
         best, least = outcome, self._price(outcome)
         for _ in range(REPAIRS):
             repaired = self._repaired(outcome)
             if repaired is None or self.left <= 0:
                 break
-            outcome = self.model.outcome(repaired)
+            outcome = self.traffic.outcome(repaired)
             self.left -= 1
             score = self._price(outcome)
             if score < least:
@@ -209,13 +209,13 @@ class Search:
                     improved |= self._try_value(i, value)
 
     def _values(self, i: int) -> list[float]:
-        region, now = self.model.regions[i], self.best.scalers[i]
+        region, now = self.traffic.regions[i], self.best.scalers[i]
         values = {
             self.lowest(i),
             SCALER_FLOOR,
             capped(region),
             capped(region, self.baseline.constraints.receiver_limit),
-            self.model.scalers[i],
+            self.traffic.scalers[i],
             hundredths(now - 0.06) if now else now,
             hundredths(now + 0.06) if now else now,
             1.0,
@@ -229,7 +229,7 @@ class Search:
         spare = 0.0
         rows = self.baseline.constraints.rows
         for j, (region, load, row, scaler) in enumerate(
-            zip(self.model.regions, self.best.flow.loads, rows, self.best.scalers, strict=True)
+            zip(self.traffic.regions, self.best.flow.loads, rows, self.best.scalers, strict=True)
         ):
             if j != i and not region.dead:
                 spare += max(0.0, min(row.receives, scaler * region.ceiling) - load)
@@ -242,50 +242,50 @@ class Search:
         if scalers[i] == self.best.scalers[i]:
             return False
         outcome, score = self._look(scalers)
-        if score < self.best_score - 1e-6 * max(1.0, self.model.forecast):
+        if score < self.best_score - 1e-6 * max(1.0, self.traffic.forecast):
             self.best, self.best_score = outcome, score
             return True
         return False
 
     def settle(self) -> None:
         """Put back every region whose move is not worth it."""
-        for i, now in enumerate(self.model.scalers):
+        for i, now in enumerate(self.traffic.scalers):
             if self.best.scalers[i] == now:
                 continue
             small = abs(self.best.scalers[i] - now) < SMALL
-            allowance = (SETTLE_SMALL if small else SETTLE) * self.model.forecast
+            allowance = (SETTLE_SMALL if small else SETTLE) * self.traffic.forecast
             scalers = list(self.best.scalers)
             scalers[i] = now
-            outcome = self.model.outcome(scalers)
+            outcome = self.traffic.outcome(scalers)
             score = self._price(outcome)
             if score <= self.best_score + allowance:
                 self.best, self.best_score = outcome, min(score, self.best_score)
 
 
-def search(model: Model, baseline: Baseline, space: Space) -> Found:
+def search(traffic: TrafficModel, baseline: Baseline, space: Space) -> Found:
     """The best set of scalers within `space` that breaks no constraint."""
-    found = _search(model, baseline, space, SOFT_PRICE)
-    return _search(model, baseline, space, BREACH_PRICE) if _breaks(found, baseline) else found
+    found = _search(traffic, baseline, space, SOFT_PRICE)
+    return _search(traffic, baseline, space, BREACH_PRICE) if _breaks(found, baseline) else found
 
 
 def _breaks(found: Found, baseline: Baseline) -> bool:
     """Whether the best set breaks a constraint."""
     ceilings = zip(
-        found.best.scalers, baseline.before.scalers, baseline.constraints.model.regions, strict=True
+        found.best.scalers, baseline.before.scalers, baseline.constraints.traffic.regions, strict=True
     )
     shed = {r.name for after, before, r in ceilings if after < before}
     return found.best is not found.base and baseline.broken(found.best.scalers, shed) is not None
 
 
-def _search(model: Model, baseline: Baseline, space: Space, pushed_price: float) -> Found:
+def _search(traffic: TrafficModel, baseline: Baseline, space: Space, pushed_price: float) -> Found:
     """The best set of scalers, with receivers at this price."""
-    run = Search(model, baseline, space, pushed_price)
-    regions = model.regions
+    run = Search(traffic, baseline, space, pushed_price)
+    regions = traffic.regions
     caps = [capped(r) for r in regions]
     closed = [run.lowest(i) if r.bad > 0.02 or r.dead else 1.0 for i, r in enumerate(regions)]
     run.try_start("cap every region at its capacity", list(caps))
     run.try_start("open every region", [1.0] * len(regions))
-    full = [load > r.takes for load, r in zip(run.base.flow.loads, regions, strict=True)]
+    full = [load > r.capacity_confirmed for load, r in zip(run.base.flow.loads, regions, strict=True)]
     if any(full):
         run.try_start(
             "cap the full regions and open the others",
@@ -298,20 +298,20 @@ def _search(model: Model, baseline: Baseline, space: Space, pushed_price: float)
     run.try_start(
         "close the bad regions and cap the others", [min(a, b) for a, b in zip(closed, caps, strict=True)]
     )
-    run.try_start("close the bad regions", [min(a, b) for a, b in zip(closed, model.scalers, strict=True)])
+    run.try_start("close the bad regions", [min(a, b) for a, b in zip(closed, traffic.scalers, strict=True)])
     run.try_start(
         "cap the full regions",
         [
             min(now, cap) if load > KEEP * r.capacity else now
-            for now, cap, load, r in zip(model.scalers, caps, run.base.flow.loads, regions, strict=True)
+            for now, cap, load, r in zip(traffic.scalers, caps, run.base.flow.loads, regions, strict=True)
         ],
     )
-    if space.shed and (space.short or run.best.bad > HOPELESS * model.forecast):
-        for i in least_worth(model):
-            shed = shed_region(model, i)
+    if space.shed and (space.short or run.best.bad > HOPELESS * traffic.forecast):
+        for i in least_worth(traffic):
+            shed = shed_region(traffic, i)
             if shed is not None:
                 run.try_start(f"shed {regions[i].name} for the others", shed, sheds=regions[i].name)
-    run.refine(_interesting(model, run))
+    run.refine(_interesting(traffic, run))
     run.settle()
     return Found(
         base=run.base,
@@ -319,15 +319,15 @@ def _search(model: Model, baseline: Baseline, space: Space, pushed_price: float)
         start=run.start,
         second=run.second,
         second_bad=run.second_bad,
-        least=least_bad(model),
+        least=least_bad(traffic),
     )
 
 
-def _interesting(model: Model, run: Search) -> list[int]:
+def _interesting(traffic: TrafficModel, run: Search) -> list[int]:
     """Regions worth moving alone: worst first."""
     ranked = []
     for i, (r, load, best) in enumerate(
-        zip(model.regions, run.best.flow.loads, run.best.scalers, strict=True)
+        zip(traffic.regions, run.best.flow.loads, run.best.scalers, strict=True)
     ):
         if run.space.movable[i] and (
             r.bad > 0.01 or load > 0.88 * r.capacity or best < 1.0 or r.quota is not None

@@ -34,7 +34,7 @@ ABSURD_LOAD = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class BackendBelief:
     """All that one step knows about one backend. Rates in requests/s, times in seconds."""
 
     backend: Backend
@@ -79,7 +79,7 @@ class Facts:
         return self.memory.estimate
 
 
-def facts_of(
+def believe(
     backend: Backend,
     setting: BackendSetting,
     memory: BackendMemory,
@@ -89,7 +89,7 @@ def facts_of(
     others: Mapping[float, Minute] | None,
     elsewhere: float,
     newest_end: float,
-) -> Facts:
+) -> BackendBelief:
     """Put the view of one backend beside what is remembered of it, and learn from it.
 
     Args:
@@ -125,7 +125,7 @@ def facts_of(
         estimate = _from_peers(estimate, others, _known(memory, target, policy))
     if estimate is not memory.estimate:
         memory = replace(memory, estimate=estimate)
-    return Facts(
+    return BackendBelief(
         backend=backend,
         setting=setting,
         memory=memory,
@@ -249,7 +249,7 @@ LOOKS_BAD = 0.2
 """Share of bad answers, not explained by load, from which a region counts for the fleet-wide panic."""
 
 
-def looks_well(facts: Facts, policy: Policy) -> bool | None:
+def looks_well(facts: BackendBelief, policy: Policy) -> bool | None:
     """Whether every signal is good enough to give more load; None where too little is known."""
     if facts.health is None:
         return None
@@ -268,7 +268,7 @@ def looks_well(facts: Facts, policy: Policy) -> bool | None:
     )
 
 
-def _fast_enough(facts: Facts, window: Window, policy: Policy) -> bool:
+def _fast_enough(facts: BackendBelief, window: Window, policy: Policy) -> bool:
     if window.percentile is None or window.mean is None:
         return True
     baseline = facts.estimate.latency.baseline
@@ -277,7 +277,7 @@ def _fast_enough(facts: Facts, window: Window, policy: Policy) -> bool:
     return window.percentile <= policy.triggers.return_latency_ratio * policy.slo.latency
 
 
-def looks_bad(facts: Facts) -> bool:
+def looks_bad(facts: BackendBelief) -> bool:
     """Whether a serving region looks broken in a way that its load does not explain."""
     if not facts.setting.member or facts.setting.scaler == 0.0:
         return False
@@ -289,17 +289,17 @@ def looks_bad(facts: Facts) -> bool:
     return window.slow >= LOOKS_BAD or window.error_ratio >= LOOKS_BAD
 
 
-def is_blind(facts: Facts) -> bool:
+def is_blind(facts: BackendBelief) -> bool:
     """Whether a region that should have traffic shows none that can be judged."""
     return isinstance(facts.window, Blind) and facts.serving and not facts.dead and not facts.idle
 
 
-def is_known(facts: Facts) -> bool:
+def is_known(facts: BackendBelief) -> bool:
     """Whether it is seen how it is: by its traffic, or by its health where nobody is sent there."""
     return isinstance(facts.window, Window) or (facts.idle and facts.health is not None)
 
 
-def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
+def remember(facts: BackendBelief, policy: Policy, at: float) -> BackendMemory:
     """The memory with `well_since`, `dead_seen` and `empty_since` brought up to date.
 
     Whatever its share, a region that has just lost endpoints begins to look well anew: so a flapping one never does.
@@ -327,7 +327,7 @@ def remember(facts: Facts, policy: Policy, at: float) -> BackendMemory:
     return replace(memory, well_since=since, dead_seen=dead, dead_read_at=read_at, empty_since=empty)
 
 
-def bad_share(facts: Sequence[Facts]) -> float | None:
+def bad_share(facts: Sequence[BackendBelief]) -> float | None:
     """Share of bad answers of the whole service in the judged minutes, or None where nothing is known."""
     windows = [f.window for f in facts if isinstance(f.window, Window)]
     answers = sum(w.answers for w in windows)

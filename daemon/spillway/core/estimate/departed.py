@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.backend import BackendBelief
 from spillway.core.estimate.sample import Blind, Window
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import OriginMemory
@@ -29,8 +29,8 @@ OPENED_SECONDS = 3600.0
 
 
 def drop_departed_traffic(
-    facts: Sequence[Facts], origins: Iterable[OriginMemory], newest: float
-) -> Sequence[Facts]:
+    facts: Sequence[BackendBelief], origins: Iterable[OriginMemory], newest: float
+) -> Sequence[BackendBelief]:
     """The facts, with no traffic left in regions whose requests have gone to others.
 
     Args:
@@ -50,14 +50,14 @@ def drop_departed_traffic(
     ]
 
 
-def _silent(facts: Facts) -> bool:
+def _silent(facts: BackendBelief) -> bool:
     """Whether a region that is open and healthy had traffic, and shows none in minutes in which others show theirs."""
     window = facts.window
     absent = isinstance(window, Blind) and window.absence is Absence.NO_SERIES
     return absent and facts.serving and facts.health is not None and not facts.dead and not facts.idle
 
 
-def _opened(facts: Facts, newest: float) -> bool:
+def _opened(facts: BackendBelief, newest: float) -> bool:
     """Whether a region was joined or raised lately."""
     memory = facts.memory
     raised = memory.moved_at if memory.direction > 0 else None
@@ -66,7 +66,7 @@ def _opened(facts: Facts, newest: float) -> bool:
     )
 
 
-def _departed(facts: Facts) -> Facts:
+def _departed(facts: BackendBelief) -> BackendBelief:
     """The region with no traffic left."""
     memory = facts.memory
     return replace(facts, memory=replace(memory, estimate=replace(memory.estimate, served=0.0)))

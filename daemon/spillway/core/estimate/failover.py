@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.backend import BackendBelief
 from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import Policy, PostureSet
 
@@ -21,7 +21,7 @@ def posture_set(policy: Policy, posture: Posture) -> PostureSet:
     return chosen
 
 
-def auto_drained(facts: Sequence[Facts], settings: PostureSet) -> frozenset[str]:
+def auto_drained(facts: Sequence[BackendBelief], settings: PostureSet) -> frozenset[str]:
     """Regions that Google's auto-drain keeps empty: never half of them or more, worst first."""
     if not settings.auto_drain or not any(f.dead for f in facts):
         return frozenset()
@@ -33,7 +33,9 @@ def auto_drained(facts: Sequence[Facts], settings: PostureSet) -> frozenset[str]
     return frozenset(region for _, region in dead[:most])
 
 
-def ceiling_factor(facts: Facts, settings: PostureSet, *, drained: bool, share: float | None = None) -> float:
+def ceiling_factor(
+    facts: BackendBelief, settings: PostureSet, *, drained: bool, share: float | None = None
+) -> float:
     """What failover threshold and auto-drain leave of a ceiling (reference: SLP, gcp.md 2.3).
 
     Args:

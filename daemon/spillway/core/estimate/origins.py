@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spillway.core.estimate.backend import AUTO_DRAIN_BELOW, Facts
+from spillway.core.estimate.backend import AUTO_DRAIN_BELOW, BackendBelief
 from spillway.core.estimate.daytime import follow_days
 from spillway.core.estimate.demand import ONE_PLACE, attribute, follow, slow_average
 from spillway.core.estimate.failover import auto_drained, ceiling_factor
@@ -38,7 +38,7 @@ READ_LATE = 60.0
 
 def update_origins(
     memory: ServiceMemory,
-    facts: tuple[Facts, ...],
+    facts: tuple[BackendBelief, ...],
     places: Seen[tuple[PlaceDemand, ...]] | Missing,
     settings: PostureSet,
     policy: Policy,
@@ -74,7 +74,7 @@ def update_origins(
     )
 
 
-def _unseen(facts: Sequence[Facts], newest: float, timing: Timing) -> bool:
+def _unseen(facts: Sequence[BackendBelief], newest: float, timing: Timing) -> bool:
     """Whether some open region shows nothing of the newest minute: what seems to be gone may be there."""
     return any(
         not (isinstance(f.window, Window) and f.window.end >= newest)
@@ -84,7 +84,7 @@ def _unseen(facts: Sequence[Facts], newest: float, timing: Timing) -> bool:
     )
 
 
-def _empty(facts: Facts, newest: float, timing: Timing) -> bool:
+def _empty(facts: BackendBelief, newest: float, timing: Timing) -> bool:
     """Whether nobody was sent there in the newest minute: it was drained then, or closed, and is back since."""
     if (
         lowest_share(facts.estimate.health, newest - timing.sample_period, newest + READ_LATE)
@@ -99,7 +99,9 @@ def _names(place: str, home: str, layout: Layout) -> tuple[str, ...]:
     return tuple([layout[i][0] for i in routes_through(layout).route(place, home)[0]])
 
 
-def _full(facts: Sequence[Facts], settings: PostureSet, flights: tuple[Flight, ...]) -> frozenset[str]:
+def _full(
+    facts: Sequence[BackendBelief], settings: PostureSet, flights: tuple[Flight, ...]
+) -> frozenset[str]:
     """Regions at their ceiling, closed or lost. With a move in flight the lower ceiling counts."""
     capped = {f.region: min(f.before, f.after) for f in flights if f.lever is not Lever.POSTURE and f.region}
     drained = auto_drained(facts, settings)
@@ -127,7 +129,7 @@ def _full(facts: Sequence[Facts], settings: PostureSet, flights: tuple[Flight, .
     return frozenset(full)
 
 
-def _rates(facts: Sequence[Facts], newest: float, timing: Timing) -> dict[str, float]:
+def _rates(facts: Sequence[BackendBelief], newest: float, timing: Timing) -> dict[str, float]:
     """Requests/s that reached each region in the newest minute of all: what it answered, and what became more inside.
 
     One and the same minute for all of them: traffic that has moved on must not be counted twice. A region that should

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.backend import BackendBelief
 from spillway.core.values.geography import REGION_PLACES, Point, clients_at, round_trip
 from spillway.core.values.topology import Preference
 
@@ -17,7 +17,7 @@ Layout = tuple[tuple[str, bool, bool, Point | None], ...]
 """(region, preferred, standby, place) of each region of a service."""
 
 
-def layout_of(facts: Sequence[Facts]) -> Layout:
+def layout_of(facts: Sequence[BackendBelief]) -> Layout:
     """Regions with preference and place, in their order."""
     preferred = Preference.PREFERRED
     return tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from operator import attrgetter
 
-from spillway.core.estimate.backend import Facts, facts_of, remember
+from spillway.core.estimate.backend import BackendBelief, believe, remember
 from spillway.core.estimate.departed import drop_departed_traffic
 from spillway.core.estimate.failover import posture_set
 from spillway.core.estimate.origins import update_origins
@@ -26,7 +26,7 @@ def estimate_backends(
     memory: ServiceMemory,
     shared: SharedBackends,
     at: float,
-) -> tuple[Facts, ...]:
+) -> tuple[BackendBelief, ...]:
     """What is believed of each backend, sorted by region; each holds its memory as it is after this snapshot.
 
     Args:
@@ -47,7 +47,7 @@ def estimate_backends(
     found = []
     for backend in sorted(service.backends, key=attrgetter("region")):
         name = backend.region
-        facts = facts_of(
+        facts = believe(
             backend,
             settings[name],
             memories[name],
@@ -65,7 +65,7 @@ def estimate_backends(
 
 def estimate_demand(
     memory: ServiceMemory,
-    facts: tuple[Facts, ...],
+    facts: tuple[BackendBelief, ...],
     view: ServiceView,
     policy: Policy,
     setting: ServiceSetting,

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spillway.core.estimate.backend import Facts, is_blind, looks_bad
+from spillway.core.estimate.backend import BackendBelief, is_blind, looks_bad
 from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.predict import Region
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Judgement
 from spillway.core.values.decision import BackendAssessment, Reason, ServiceAssessment, Verdict
 from spillway.core.values.policy import Policy, Slo
@@ -32,7 +32,7 @@ def may_fail(slo: Slo) -> float:
     return min(1.0, BURN * (1.0 - slo.availability))
 
 
-def failing(facts: Sequence[Facts], slo: Slo) -> Reason | None:
+def failing(facts: Sequence[BackendBelief], slo: Slo) -> Reason | None:
     """What is said of the worst open region that does not keep the promise; None where all do that were seen."""
     worst: tuple[float, str, Window] | None = None
     for f in facts:
@@ -48,7 +48,7 @@ def failing(facts: Sequence[Facts], slo: Slo) -> Reason | None:
     return reason("no-relief", region=region, late=window.slow, failed=window.error_ratio)
 
 
-def broken(facts: Sequence[Facts], policy: Policy) -> Reason | None:
+def broken(facts: Sequence[BackendBelief], policy: Policy) -> Reason | None:
     """The alarm that a service as a whole does not keep its promise; None where it does, or too little was seen to tell."""
     answers = late = failed = 0.0
     for f in facts:
@@ -77,33 +77,33 @@ BELIEVE_SECONDS = 240.0
 
 
 def assess(
-    picture: Picture, view: ServiceView, notes: tuple[tuple[str, Reason], ...], alarms: tuple[Reason, ...]
+    model: ServiceModel, view: ServiceView, notes: tuple[tuple[str, Reason], ...], alarms: tuple[Reason, ...]
 ) -> ServiceAssessment:
     """The assessment of one service."""
-    model = picture.model
+    traffic = model.traffic
     observed = {b.region: b.observed for b in view.backends}
     backends = tuple(
         [
             _backend(f, r, observed[f.region], notes, home)
-            for f, r, home in zip(picture.facts, model.regions, model.at_home(), strict=True)
+            for f, r, home in zip(model.facts, traffic.regions, traffic.at_home(), strict=True)
         ]
     )
-    known = model.forecast > 0.0
-    potential = model.potential
-    survives, loss = _survives(picture)
-    short = known and potential < model.forecast
-    raised = [*alarms, *_alarms(picture, view)]
+    known = traffic.forecast > 0.0
+    potential = traffic.potential
+    survives, loss = _survives(model)
+    short = known and potential < traffic.forecast
+    raised = [*alarms, *_alarms(model, view)]
     if short:
-        raised.append(reason("shortage", demand=model.forecast, capacity=potential))
+        raised.append(reason("shortage", demand=traffic.forecast, capacity=potential))
     elif survives is False and loss is not None:
         raised.append(loss)
     return ServiceAssessment(
-        service=picture.service.name,
-        posture=picture.posture,
-        demand=model.demand if known else None,
-        forecast=model.forecast if known else None,
+        service=model.service.name,
+        posture=model.posture,
+        demand=traffic.demand if known else None,
+        forecast=traffic.forecast if known else None,
         capacity=potential if known else None,
-        headroom=potential / model.forecast - 1.0 if known else None,
+        headroom=potential / traffic.forecast - 1.0 if known else None,
         survives_loss=survives,
         shortage=short,
         backends=backends,
@@ -111,25 +111,27 @@ def assess(
     )
 
 
-def _survives(picture: Picture) -> tuple[bool | None, Reason | None]:
+def _survives(model: ServiceModel) -> tuple[bool | None, Reason | None]:
     """N-1: whether demand still fits after the largest region is lost; None where nothing is known."""
-    model = picture.model
-    if model.forecast <= 0.0:
+    traffic = model.traffic
+    if traffic.forecast <= 0.0:
         return None, None
     parts = [
-        (min(r.capacity, r.ceiling) * (1.0 - r.bad), r.name) for r in model.regions if r.member and not r.dead
+        (min(r.capacity, r.ceiling) * (1.0 - r.bad), r.name)
+        for r in traffic.regions
+        if r.member and not r.dead
     ]
     if not parts:
         return False, None
     largest, name = max(parts)
     left = sum(p for p, _ in parts) - largest
-    if left >= model.forecast:
+    if left >= traffic.forecast:
         return True, None
-    return False, reason("no-survival", region=name, left=left, demand=model.forecast)
+    return False, reason("no-survival", region=name, left=left, demand=traffic.forecast)
 
 
 def _backend(
-    facts: Facts,
+    facts: BackendBelief,
     region: Region,
     observed: Seen[ObservedBackend] | Missing,
     notes: tuple[tuple[str, Reason], ...],
@@ -163,7 +165,7 @@ def _backend(
     )
 
 
-def confidence(facts: Facts) -> float:
+def confidence(facts: BackendBelief) -> float:
     """0 nothing known, 1 fresh and plentiful: half of it health, half of it traffic."""
     health = 0.5 if facts.health is not None else 0.0
     if not isinstance(facts.window, Window):
@@ -172,7 +174,7 @@ def confidence(facts: Facts) -> float:
     return health + 0.5 * plenty
 
 
-def _notes(facts: Facts, region: Region) -> list[Reason]:
+def _notes(facts: BackendBelief, region: Region) -> list[Reason]:
     notes = []
     saturated = facts.memory.estimate.saturation.rate
     if saturated is not None:
@@ -194,45 +196,45 @@ def _notes(facts: Facts, region: Region) -> list[Reason]:
     return notes
 
 
-def _unseen(facts: Facts) -> Blind | None:
+def _unseen(facts: BackendBelief) -> Blind | None:
     """Why its traffic cannot be judged; None where it can, or where nobody asked for it, as in a health pass."""
     window = facts.window
     return window if isinstance(window, Blind) and window.absence is not Absence.NOT_ASKED else None
 
 
-def _alarms(picture: Picture, view: ServiceView) -> list[Reason]:
+def _alarms(model: ServiceModel, view: ServiceView) -> list[Reason]:
     alarms = []
-    serving = [f for f in picture.facts if f.serving]
-    if serving and all(_unseen(f) is not None for f in serving) and picture.memory.origins:
-        alarms.append(reason("blind", service=picture.service.name))
-    missed = broken(picture.facts, picture.policy)
+    serving = [f for f in model.facts if f.serving]
+    if serving and all(_unseen(f) is not None for f in serving) and model.memory.origins:
+        alarms.append(reason("blind", service=model.service.name))
+    missed = broken(model.facts, model.policy)
     if missed is not None:
         alarms.append(missed)
     alarms.extend(
         reason("region-dead", region=f.region, healthy=f.health.healthy, total=f.health.total)
-        for f in picture.facts
+        for f in model.facts
         if f.setting.member and f.dead and f.health is not None
     )
     if not isinstance(view.unassigned, Missing) and view.unassigned.value:
-        minutes = view.unassigned.value[-picture.policy.evidence.minutes :]
-        rate = sum(m.total for m in minutes) / (picture.policy.timing.sample_period * len(minutes))
+        minutes = view.unassigned.value[-model.policy.evidence.minutes :]
+        rate = sum(m.total for m in minutes) / (model.policy.timing.sample_period * len(minutes))
         if rate > UNASSIGNED_RATE:
             alarms.append(reason("unassigned", rate=rate))
     return alarms
 
 
-def panic_of(picture: Picture, *, only_dead: bool) -> tuple[Reason | None, float | None]:
+def panic_of(model: ServiceModel, *, only_dead: bool) -> tuple[Reason | None, float | None]:
     """(why everything is held, since when too much looks bad); blindness never wears off, badness does."""
-    members = [f for f in picture.facts if f.setting.member]
+    members = [f for f in model.facts if f.setting.member]
     blind = 0 if only_dead else sum(1 for f in members if is_blind(f))
     bad = blind + sum(1 for f in members if (f.dead if only_dead else looks_bad(f)))
     count = len(members)
-    share = picture.policy.evidence.panic_share
+    share = model.policy.evidence.panic_share
     if count < 2 or bad <= share * count:
         return None, None
-    since = picture.memory.panic_since
-    since = picture.at if since is None else since
-    if blind <= share * count and picture.at - since >= BELIEVE_SECONDS:
+    since = model.memory.panic_since
+    since = model.at if since is None else since
+    if blind <= share * count and model.at - since >= BELIEVE_SECONDS:
         return None, since
     return reason("panic", bad=bad, count=count), since
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spillway.core.estimate.backend import is_known
 from spillway.core.explain.assessment import failing
 from spillway.core.explain.reasons import reason
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Candidate, Move, Plan, Refusal
 
 
@@ -32,23 +32,23 @@ def _where(move: Move) -> str:
     return f"{move.service}/{move.region}" if move.region else move.service
 
 
-def quiet_reason(picture: Picture, candidate: Candidate | None) -> str:
+def quiet_reason(model: ServiceModel, candidate: Candidate | None) -> str:
     """Why nothing is proposed for a service."""
-    model = picture.model
-    if model.forecast <= 0.0:
+    traffic = model.traffic
+    if traffic.forecast <= 0.0:
         return reason("no-data").sentence
     if candidate is not None:
         numbers = {"bad": candidate.bad_now, "best": candidate.bad_best, "least": candidate.least}
         return reason("no-better", **numbers).sentence
-    if picture.memory.flights:
-        count = len(picture.memory.flights)
+    if model.memory.flights:
+        count = len(model.memory.flights)
         return reason("in-flight", moves="1 move is" if count == 1 else f"{count} moves are").sentence
-    headroom = f"{model.potential / model.forecast - 1.0:.0%}"
-    members = sum(r.member for r in model.regions)
-    sick = failing(picture.facts, picture.policy.slo)
+    headroom = f"{traffic.potential / traffic.forecast - 1.0:.0%}"
+    members = sum(r.member for r in traffic.regions)
+    sick = failing(model.facts, model.policy.slo)
     if sick is not None:
         return sick.sentence
-    well = sum(is_known(f) and f.serving and not f.dead for f in picture.facts)
+    well = sum(is_known(f) and f.serving and not f.dead for f in model.facts)
     if not well:
         return reason("no-data").sentence
     which = f"all {members}" if well == members else f"{well} of {members}"

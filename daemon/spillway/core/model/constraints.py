@@ -21,7 +21,7 @@ from functools import cached_property
 from math import ceil, floor
 from typing import NamedTuple
 
-from spillway.core.model.predict import Model, Outcome, Region
+from spillway.core.model.predict import Outcome, Region, TrafficModel
 from spillway.core.model.waterfall import pour
 from spillway.core.values.units import SCALER_FLOOR
 
@@ -65,7 +65,7 @@ def scaler_for(region: Region, rate: float) -> float:
 
 def capped(region: Region, keep: float = KEEP) -> float:
     """The scaler at which `region` is full at `keep` of what it can take."""
-    return scaler_for(region, keep * region.takes)
+    return scaler_for(region, keep * region.capacity_confirmed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class _Row(NamedTuple):
 
     ceiling: float
     """At scaler 1."""
-    likely: float
+    capacity_expected: float
     open_from: float
     """Ceiling from which the region counts as fully open."""
     surely_open_from: float
@@ -98,7 +98,7 @@ class _Row(NamedTuple):
 class Constraints:
     """The constraints of one service at one moment, before any set is known."""
 
-    model: Model
+    traffic: TrafficModel
     floor: float
     """Requests/s that must be carried well: see `floor_of`."""
     ceilings_floor: float
@@ -116,29 +116,29 @@ class Constraints:
         return tuple(
             _Row(
                 ceiling=r.ceiling,
-                likely=r.likely,
-                open_from=FULLY_OPEN * r.likely,
-                surely_open_from=FULLY_OPEN * r.likely if r.proven else r.likely,
+                capacity_expected=r.capacity_expected,
+                open_from=FULLY_OPEN * r.capacity_expected,
+                surely_open_from=FULLY_OPEN * r.capacity_expected if r.proven else r.capacity_expected,
                 well=0.0 if r.dead else 1.0 - r.bad,
                 nominal=nominal,
                 receives=r.receives(self.receiver_limit),
             )
-            for r, nominal in zip(self.model.regions, self.nominal, strict=True)
+            for r, nominal in zip(self.traffic.regions, self.nominal, strict=True)
         )
 
     @property
     def tight(self) -> bool:
         """Whether all member regions together cannot carry what the floor demands, ceilings opened and all."""
-        return self.model.potential < self.floor
+        return self.traffic.potential < self.floor
 
     @property
     def short(self) -> bool:
         """Whether receivers could not stay under their limit even if all ceilings were open."""
-        return self.model.forecast > self.receiver_limit * self.model.potential or self.tight
+        return self.traffic.forecast > self.receiver_limit * self.traffic.potential or self.tight
 
     def serving(self, scalers: Sequence[float]) -> int:
         """Regions that are open and not dead."""
-        return sum(1 for r, s in zip(self.model.regions, scalers, strict=True) if s > 0.0 and not r.dead)
+        return sum(1 for r, s in zip(self.traffic.regions, scalers, strict=True) if s > 0.0 and not r.dead)
 
     def ceilings(self, scalers: Sequence[float]) -> float:
         """Requests/s of target x scaler x healthy share over all members: capacity as Google's own terms have it."""
@@ -152,7 +152,8 @@ class Constraints:
         """
         return sum(
             [
-                (row.likely if s * row.ceiling >= row.surely_open_from else s * row.ceiling) * row.well
+                (row.capacity_expected if s * row.ceiling >= row.surely_open_from else s * row.ceiling)
+                * row.well
                 for s, row in zip(scalers, self.rows, strict=True)
             ]
         )
@@ -163,11 +164,11 @@ class Constraints:
         Where demand exceeds all ceilings, Google overfills them in proportion, so what a region carries is its share.
         """
         opened = [s * row.ceiling for s, row in zip(scalers, self.rows, strict=True)]
-        if sum(opened) < self.model.forecast:
-            opened = list(pour(self.model.origins, opened).loads)
+        if sum(opened) < self.traffic.forecast:
+            opened = list(pour(self.traffic.origins, opened).loads)
         return sum(
             [
-                (row.likely if o >= row.open_from else o) * row.well
+                (row.capacity_expected if o >= row.open_from else o) * row.well
                 for o, row in zip(opened, self.rows, strict=True)
             ]
         )
@@ -242,11 +243,11 @@ class Baseline:
     def _pushed(self, scalers: Sequence[float], shed: Collection[str]) -> Violation | None:
         """Whether a receiver is pushed past its limit; in a shortage the set must at least make fewer requests bad."""
         rules = self.constraints
-        after = rules.model.outcome(scalers)
+        after = rules.traffic.outcome(scalers)
         if rules.short and after.bad < self.before.bad * (1.0 - rules.margin):
             return None
         for load, was, row, region in zip(
-            after.flow.loads, self.before.flow.loads, rules.rows, rules.model.regions, strict=True
+            after.flow.loads, self.before.flow.loads, rules.rows, rules.traffic.regions, strict=True
         ):
             if region.name in shed or load <= was * GROWN + _ROUNDING_RPS:
                 continue
@@ -254,7 +255,7 @@ class Baseline:
                 numbers: dict[str, object] = {
                     "receiver": region.name,
                     "load": load,
-                    "capacity": region.likely,
+                    "capacity": region.capacity_expected,
                     "limit": rules.receiver_limit,
                 }
                 return Violation(code="receiver-limit", numbers=numbers)
@@ -274,19 +275,19 @@ class Baseline:
         for scaler, load, was, row in zip(
             outcome.scalers, outcome.flow.loads, self.before.flow.loads, self.constraints.rows, strict=True
         ):
-            ceiling, likely, open_from, surely_open_from, well, nominal, receives = row
+            ceiling, capacity_expected, open_from, surely_open_from, well, nominal, receives = row
             opened = scaler * ceiling
             ceilings -= scaler * nominal
-            surely -= (likely if opened >= surely_open_from else opened) * well
+            surely -= (capacity_expected if opened >= surely_open_from else opened) * well
             if overfilled:
                 opened = load
-            carried -= (likely if opened >= open_from else opened) * well
+            carried -= (capacity_expected if opened >= open_from else opened) * well
             if load > receives and load > was * GROWN:
                 pushed += load - receives
         lacking = max(0.0, min(ceilings, surely)) + max(0.0, carried)
         closed = self._closed_too_many(outcome.scalers)
         if closed > 0:
-            lacking += closed * max(1.0, self.constraints.model.forecast)
+            lacking += closed * max(1.0, self.constraints.traffic.forecast)
         return outcome.score + BREACH_PRICE * lacking + pushed_price * pushed
 
     def refilled(self, scalers: list[float]) -> list[float]:
@@ -303,7 +304,7 @@ class Baseline:
         scalers = list(scalers)
         cuts = [
             (not region.proven, (now - scalers[i]) * nominal[i], i)
-            for i, (region, now) in enumerate(zip(rules.model.regions, self.before.scalers, strict=True))
+            for i, (region, now) in enumerate(zip(rules.traffic.regions, self.before.scalers, strict=True))
             if now > scalers[i] and nominal[i] > 0.0
         ]
         for _, cut, i in sorted(cuts, reverse=True):

@@ -79,21 +79,25 @@ class Region:
     """True if it has no samples because nobody was sent there, and not because they are missing."""
     proven: bool = True
     """True if the capacity was learned from the region itself; False where it is the configured target."""
-    high: float = 0.0
+    capacity_nominal: float = 0.0
     """Capacity if all that was lost is back; counts where `hope` does."""
-    hope: float = 0.0
+    p_recovered: float = 0.0
     """Chance of that."""
-    quota_hope: float = 0.0
+    p_quota_lifted: float = 0.0
     """Chance that the quota is lifted."""
-    reopens: float = 0.0
+    p_reopened: float = 0.0
     """Chance that what a closed region was closed for is over; 0 for one that is open."""
     backlog: float = 0.0
     """Seconds of waiting that lie before a new request when a write takes effect; 0 where nothing is saturated."""
 
     @property
-    def likely(self) -> float:
+    def capacity_expected(self) -> float:
         """Capacity to be expected, in requests/s: between what was proven and what is hoped for."""
-        return self.capacity + self.hope * (self.high - self.capacity) if self.hope > 0.0 else self.capacity
+        return (
+            self.capacity + self.p_recovered * (self.capacity_nominal - self.capacity)
+            if self.p_recovered > 0.0
+            else self.capacity
+        )
 
     def receives(self, limit: float) -> float:
         """Requests/s up to which it may be given more: the share `limit` of what is likely to fit, and what is accepted of that.
@@ -101,20 +105,20 @@ class Region:
         Less where it cannot be judged by its samples, unless it has none because it is idle. A quota that may be lifted by
         now counts by its chance, as in `bad_share`.
         """
-        most = self.likely * (limit if self.fresh or self.idle else min(BLIND_LIMIT, limit))
+        most = self.capacity_expected * (limit if self.fresh or self.idle else min(BLIND_LIMIT, limit))
         if self.quota is None or self.quota >= most:
             return most
-        return self.quota + self.quota_hope * (most - self.quota)
+        return self.quota + self.p_quota_lifted * (most - self.quota)
 
     @property
-    def takes(self) -> float:
+    def capacity_confirmed(self) -> float:
         """Requests/s that surely fit: capacity and quota as proven last."""
         return self.capacity if self.quota is None else min(self.capacity, self.quota)
 
     @property
     def doubted(self) -> bool:
         """Whether something was found that the configured target does not tell."""
-        return self.high > self.capacity or self.quota is not None
+        return self.capacity_nominal > self.capacity or self.quota is not None
 
     def bad_share(self, load: float) -> float:
         """Share of `load` that is expected to be bad, over the next `HORIZON`."""
@@ -125,15 +129,15 @@ class Region:
         if self.quota is None:
             return 1.0 - self._good(load) / load
         accepted = min(load, self.quota)
-        good = (1.0 - self.quota_hope) * self._good(accepted)
-        if self.quota_hope > 0.0:
-            good += self.quota_hope * self._good(load)
+        good = (1.0 - self.p_quota_lifted) * self._good(accepted)
+        if self.p_quota_lifted > 0.0:
+            good += self.p_quota_lifted * self._good(load)
         return 1.0 - good / load
 
     def _good(self, load: float) -> float:
         late = self._late(load, self.capacity, proven=self.proven)
-        if self.hope > 0.0 and late > 0.0:
-            late += self.hope * (self._late(load, self.high, proven=False) - late)
+        if self.p_recovered > 0.0 and late > 0.0:
+            late += self.p_recovered * (self._late(load, self.capacity_nominal, proven=False) - late)
         return load * (1.0 - self.bad) * (1.0 - late)
 
     def _late(self, load: float, capacity: float, *, proven: bool) -> float:
@@ -173,7 +177,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class TrafficModel:
     """One service, ready to be asked what would happen."""
 
     regions: tuple[Region, ...]
@@ -210,15 +214,19 @@ class Model:
     def potential(self) -> float:
         """Requests/s that all member regions could carry well with open ceilings; bad shares taken off."""
         return sum(
-            [min(r.likely, r.ceiling) * (1.0 - r.bad) for r in self.regions if r.member and not r.dead]
+            [
+                min(r.capacity_expected, r.ceiling) * (1.0 - r.bad)
+                for r in self.regions
+                if r.member and not r.dead
+            ]
         )
 
     def room(self, *, raised: bool = False) -> float:
         """Requests/s that the open regions carry well with the ceilings as they are, or once they are `raised`."""
         opened = [(r, r.ceiling if raised else r.scaler * r.ceiling) for r in self.regions if r.scaler > 0.0]
-        return sum([min(ceiling, r.likely) * (1.0 - r.bad) for r, ceiling in opened])
+        return sum([min(ceiling, r.capacity_expected) * (1.0 - r.bad) for r, ceiling in opened])
 
-    def busier(self, factor: float) -> Model:
+    def busier(self, factor: float) -> TrafficModel:
         """The same with every origin sending `factor` times as much."""
         return replace(
             self,
@@ -249,7 +257,7 @@ class Model:
                     r.member and not r.dead,
                     not r.dead and r.quota is None and r.capacity > 0.0 and r.backlog <= r.slack,
                     1.0 - r.bad,
-                    r.likely,
+                    r.capacity_expected,
                 )
                 for r in self.regions
             ]
@@ -261,7 +269,7 @@ class Model:
         opened = [s * n[0] for s, n in zip(scalers, numbers, strict=True)]
         flow = pour(self.origins, opened)
         bad, cost, closed, room, largest = flow.unserved, 0.0, 0.0, 0.0, 0.0
-        for i, (ceiling, capacity, price, counts, plain, well, likely) in enumerate(numbers):
+        for i, (ceiling, capacity, price, counts, plain, well, capacity_expected) in enumerate(numbers):
             load = flow.loads[i]
             if load > 0.0:
                 if plain and load / capacity <= PROVEN_KNEE:
@@ -270,7 +278,7 @@ class Model:
                     bad += load * self.regions[i].bad_share(load)
                 cost += load * price
             if counts:
-                part = min(opened[i], likely)
+                part = min(opened[i], capacity_expected)
                 room += part
                 largest = max(largest, part)
                 closed += (1.0 - scalers[i]) * ceiling
@@ -289,18 +297,18 @@ Part = tuple[float, float]
 """(Good answers for each request, requests/s up to which that lasts)."""
 
 
-def least_bad(model: Model) -> float:
+def least_bad(traffic: TrafficModel) -> float:
     """Bad requests/s of the forecast that remain under every set of ceilings, guards or none.
 
     Only what the model says of the regions goes in; membership and posture stay as they are.
     """
-    parts = [p for r in model.regions if r.member and not r.dead and r.ceiling > 0.0 for p in parts_of(r)]
-    left, good = model.forecast, 0.0
+    parts = [p for r in traffic.regions if r.member and not r.dead and r.ceiling > 0.0 for p in parts_of(r)]
+    left, good = traffic.forecast, 0.0
     for worth, width in sorted(parts, reverse=True):
         taken = min(left, width)
         good += worth * taken
         left -= taken
-    return max(0.0, model.forecast - good)
+    return max(0.0, traffic.forecast - good)
 
 
 def parts_of(region: Region) -> list[Part]:
@@ -313,18 +321,18 @@ def parts_of(region: Region) -> list[Part]:
     full = room * region.capacity
     well = 1.0 - region.bad
     parts = [(well, full)]
-    if region.hope > 0.0 and region.high > region.capacity:
-        parts.append((well * region.hope, room * region.high - full))
+    if region.p_recovered > 0.0 and region.capacity_nominal > region.capacity:
+        parts.append((well * region.p_recovered, room * region.capacity_nominal - full))
     if region.quota is None:
         return parts
-    return _below(parts, region.quota, region.quota_hope)
+    return _below(parts, region.quota, region.p_quota_lifted)
 
 
-def _below(parts: list[Part], quota: float, hope: float) -> list[Part]:
+def _below(parts: list[Part], quota: float, p_recovered: float) -> list[Part]:
     """The parts where what exceeds `quota` is refused, but for the chance that it is lifted."""
     cut = []
     for worth, width in parts:
         under = min(width, max(0.0, quota))
         quota -= under
-        cut += [(worth, under), (worth * hope, width - under)]
+        cut += [(worth, under), (worth * p_recovered, width - under)]
     return cut

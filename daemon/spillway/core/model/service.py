@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 
-from spillway.core.estimate.backend import Facts
+from spillway.core.estimate.backend import BackendBelief
 from spillway.core.estimate.capacity import believed_capacity, p_degraded
 from spillway.core.estimate.demand import expected
 from spillway.core.estimate.dwell import current_backoff
@@ -18,7 +18,7 @@ from spillway.core.estimate.failover import auto_drained, ceiling_factor, postur
 from spillway.core.estimate.routes import Layout, layout_of, routes_through
 from spillway.core.estimate.sample import Window
 from spillway.core.model.constraints import SWING, TARGET_ROOM, Constraints
-from spillway.core.model.predict import Model, Region
+from spillway.core.model.predict import Region, TrafficModel
 from spillway.core.model.waterfall import Origins
 from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import Policy, PostureSet
@@ -47,7 +47,7 @@ UNPROVEN_ROOM = 1.5
 
 
 def region_of(
-    facts: Facts,
+    facts: BackendBelief,
     shown: Shown,
     policy: Policy,
     settings: PostureSet,
@@ -66,9 +66,9 @@ def region_of(
     prior = target if target is not None else UNPROVEN_ROOM * seen
     hold = current_backoff(facts.memory, policy.rhythm, at)
     ahead = max(0.0, at - estimate.last_minute) + policy.timing.effect
-    reopens = _reopens(facts, at, hold)
+    p_reopened = _reopens(facts, at, hold)
     believed = believed_capacity(
-        estimate, facts.target, facts.share, at, hold, ahead=ahead, p_recovered=reopens
+        estimate, facts.target, facts.share, at, hold, ahead=ahead, p_recovered=p_reopened
     )
     low, high = (prior, prior) if believed is None else (believed.capacity_proven, believed.capacity_nominal)
     if facts.elsewhere > 0.0:
@@ -83,8 +83,8 @@ def region_of(
         ceiling=prior * ceiling_factor(facts, settings, drained=drained),
         capacity=low,
         slack=policy.slo.latency - service_time,
-        bad=_expected_bad(bad, everywhere, fresh=fresh) * (1.0 - reopens),
-        reopens=reopens,
+        bad=_expected_bad(bad, everywhere, fresh=fresh) * (1.0 - p_reopened),
+        p_reopened=p_reopened,
         quota=estimate.quota.rate,
         cost=facts.backend.cost,
         movable=facts.backend.movable and setting.member and target is not None,
@@ -93,9 +93,11 @@ def region_of(
         member=setting.member,
         idle=facts.idle,
         proven=proven(facts),
-        high=high,
-        hope=0.0 if believed is None else believed.p_recovered,
-        quota_hope=0.0 if estimate.quota.rate is None else 1.0 - p_degraded(estimate.quota.met_at, at, hold),
+        capacity_nominal=high,
+        p_recovered=0.0 if believed is None else believed.p_recovered,
+        p_quota_lifted=0.0
+        if estimate.quota.rate is None
+        else 1.0 - p_degraded(estimate.quota.met_at, at, hold),
         backlog=backlog,
     )
 
@@ -118,13 +120,13 @@ Shown = tuple[float, bool]
 """(share that is bad at any load, whether its own samples are fresh and plentiful enough to judge a region)."""
 
 
-def shown_of(facts: Facts, least: int) -> Shown:
+def shown_of(facts: BackendBelief, least: int) -> Shown:
     """What the minutes of a region show of it; `least` is the number of answers to judge it by."""
     window = facts.window
     return shown_bad(facts), isinstance(window, Window) and window.answers >= least
 
 
-def usual_bad(facts: Sequence[Facts], shown: Sequence[Shown]) -> float:
+def usual_bad(facts: Sequence[BackendBelief], shown: Sequence[Shown]) -> float:
     """Share that is bad in a typical region: the tail of a service that no region can help."""
     open_ones = [
         bad for f, (bad, fresh) in zip(facts, shown, strict=True) if fresh and f.serving and not f.dead
@@ -132,7 +134,7 @@ def usual_bad(facts: Sequence[Facts], shown: Sequence[Shown]) -> float:
     return median(open_ones or [0.0])
 
 
-def _reopens(facts: Facts, at: float, hold: float) -> float:
+def _reopens(facts: BackendBelief, at: float, hold: float) -> float:
     """Chance that what a closed region was closed for is over: nothing shows it before load comes."""
     since = facts.memory.empty_since
     if since is None or not facts.setting.member or facts.setting.scaler > 0.0:
@@ -143,7 +145,7 @@ def _reopens(facts: Facts, at: float, hold: float) -> float:
     return 1.0 - p_degraded(since, at, hold)
 
 
-def proven(facts: Facts) -> bool:
+def proven(facts: BackendBelief) -> bool:
     """Whether the capacity was learned from the region itself and lies below its target, or endpoints are missing."""
     if facts.memory.estimate.saturation.rate is not None or facts.share < PROVEN_BELOW:
         return True
@@ -152,7 +154,7 @@ def proven(facts: Facts) -> bool:
     )
 
 
-def shown_bad(facts: Facts) -> float:
+def shown_bad(facts: BackendBelief) -> float:
     """Share that is bad at any load: what was learned, as far as the newest minutes still show it."""
     estimate, window = facts.memory.estimate, facts.window
     slow, errors, refusing = estimate.failures.slow, estimate.failures.errors, estimate.quota.refused_share
@@ -166,14 +168,14 @@ OVER_GRAIN = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class ServiceModel:
     """One service at one moment: facts, model and memory, ready to be assessed and decided."""
 
     service: Service
     policy: Policy
     posture: Posture
-    facts: tuple[Facts, ...]
-    model: Model
+    facts: tuple[BackendBelief, ...]
+    traffic: TrafficModel
     memory: ServiceMemory
     at: float
     dead_time: float
@@ -182,9 +184,9 @@ class Picture:
     @cached_property
     def constraints(self) -> Constraints:
         """What a set of ceilings may not break at this moment."""
-        floors, model = self.policy.floors, self.model
+        floors, traffic = self.policy.floors, self.traffic
         return Constraints(
-            model=model,
+            traffic=traffic,
             floor=self._floor,
             ceilings_floor=self._ceilings_floor,
             nominal=tuple((f.target or 0.0) * f.share for f in self.facts),
@@ -200,7 +202,7 @@ class Picture:
         The slow average counts, as holes in the metrics and answers that fail to come look like less demand: clients do not
         leave by the half within a minute, and what cannot be seen is not gone.
         """
-        demand = max(self.model.demand, self.model.forecast, self.memory.slow_average)
+        demand = max(self.traffic.demand, self.traffic.forecast, self.memory.slow_average)
         return SWING * demand * (1.0 + self.policy.floors.reserve)
 
     @property
@@ -212,14 +214,16 @@ class Picture:
         is in doubt were well, standby regions included.
         """
         able = 0.0
-        for region, facts in zip(self.model.regions, self.facts, strict=True):
+        for region, facts in zip(self.traffic.regions, self.facts, strict=True):
             if not region.dead:
-                able += max(region.capacity, region.high) * (1.0 if region.proven else TARGET_ROOM)
+                able += max(region.capacity, region.capacity_nominal) * (
+                    1.0 if region.proven else TARGET_ROOM
+                )
                 able += 0.0 if region.member else (facts.target or 0.0)
-        least = min(self.model.demand, self.model.forecast) * (1.0 + self.policy.floors.reserve)
+        least = min(self.traffic.demand, self.traffic.forecast) * (1.0 + self.policy.floors.reserve)
         return 0.0 if able < least else self._floor
 
-    def fact(self, region: str) -> Facts:
+    def fact(self, region: str) -> BackendBelief:
         """The facts of `region`.
 
         Raises:
@@ -233,12 +237,12 @@ class Picture:
 
 def build(
     service: Service,
-    facts: tuple[Facts, ...],
+    facts: tuple[BackendBelief, ...],
     memory: ServiceMemory,
     policy: Policy,
     posture: Posture,
     at: float,
-) -> Picture:
+) -> ServiceModel:
     """The model of one service from its facts and what is remembered of its demand."""
     settings = posture_set(policy, posture)
     drained = auto_drained(facts, settings)
@@ -254,33 +258,33 @@ def build(
     ages = [f.window.age for f in facts if isinstance(f.window, Window)]
     effect = policy.timing.effect
     origins, level = _origins(memory, layout, min(ages, default=0.0) + effect)
-    model = Model(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
+    traffic = TrafficModel(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
     newest = max([f.made_at for f in memory.flights], default=at)
-    model = _with_queues(model, effect, max(0.0, at - newest - effect))
-    return Picture(
+    traffic = _with_queues(traffic, effect, max(0.0, at - newest - effect))
+    return ServiceModel(
         service=service,
         policy=policy,
         posture=posture,
         facts=facts,
-        model=model,
+        traffic=traffic,
         memory=memory,
         at=at,
         dead_time=dead_time(policy, memory),
     )
 
 
-def _with_queues(model: Model, seconds: float, since: float) -> Model:
+def _with_queues(traffic: TrafficModel, seconds: float, since: float) -> TrafficModel:
     """The model with the queues as they are when a write takes effect.
 
     Where more is expected than a region can take one grows; where moves in flight have brought less, one drains.
 
     Args:
-        model: With the queues as they were last seen.
+        traffic: With the queues as they were last seen.
         seconds: From now until a write takes effect.
         since: Seconds since the newest move in flight took effect.
     """
     grown = []
-    for region, load in zip(model.regions, model.base.flow.loads, strict=True):
+    for region, load in zip(traffic.regions, traffic.base.flow.loads, strict=True):
         over = load / region.capacity - 1.0 if region.capacity > 0.0 else 0.0
         if region.backlog <= 0.0 and over <= OVER_GRAIN:
             grown.append(region)
@@ -291,7 +295,7 @@ def _with_queues(model: Model, seconds: float, since: float) -> Model:
             replace(region, backlog=queue) if queue != region.backlog and not region.dead else region
         )
     regions = tuple(grown)
-    return model if regions == model.regions else replace(model, regions=regions)
+    return traffic if regions == traffic.regions else replace(traffic, regions=regions)
 
 
 def dead_time(policy: Policy, memory: ServiceMemory) -> float:

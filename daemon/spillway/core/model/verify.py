@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from spillway.core.estimate.backend import bad_share
 from spillway.core.estimate.dwell import penalised
 from spillway.core.estimate.sample import Window
-from spillway.core.model.service import Picture
+from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Lever
 from spillway.core.values.state import Flight, ServiceMemory
 
@@ -46,30 +46,30 @@ class Review:
     judgements: tuple[Judgement, ...] = ()
 
 
-def arrived(flight: Flight, picture: Picture) -> bool:
+def arrived(flight: Flight, model: ServiceModel) -> bool:
     """Whether the newest minutes can show the effect of `flight`, as far as its region's load tells."""
     if flight.region is None or flight.lever is Lever.POSTURE or flight.after >= flight.before:
         return True
-    facts = picture.fact(flight.region)
+    facts = model.fact(flight.region)
     if facts.target is None or not isinstance(facts.window, Window):
         return True
-    overfill = max(1.0, picture.model.demand / max(1e-6, _open_ceilings(picture)))
+    overfill = max(1.0, model.traffic.demand / max(1e-6, _open_ceilings(model)))
     return facts.window.newest <= SHOWS * overfill * flight.after * facts.target + 1.0
 
 
-def _open_ceilings(picture: Picture) -> float:
-    return sum(r.scaler * r.ceiling for r in picture.model.regions)
+def _open_ceilings(model: ServiceModel) -> float:
+    return sum(r.scaler * r.ceiling for r in model.traffic.regions)
 
 
-def measure(picture: Picture) -> ServiceMemory:
+def measure(model: ServiceModel) -> ServiceMemory:
     """The memory with the settling time as the newest cut shows it: from its write to the first minute that obeys."""
-    memory, timing = picture.memory, picture.policy.timing
+    memory, timing = model.memory, model.policy.timing
     configured = timing.effect
     settle = memory.settle
     for flight in memory.flights:
         if flight.region is None or flight.after >= flight.before or flight.lever is Lever.POSTURE:
             continue
-        facts = picture.fact(flight.region)
+        facts = model.fact(flight.region)
         window = facts.window
         if facts.target is None or not isinstance(window, Window) or window.before is None:
             continue
@@ -80,53 +80,53 @@ def measure(picture: Picture) -> ServiceMemory:
     return memory if settle == memory.settle else replace(memory, settle=settle)
 
 
-def review(picture: Picture) -> Review:
+def review(model: ServiceModel) -> Review:
     """Judge every flight whose effect can be seen by now."""
-    if not picture.memory.flights:
-        return Review(memory=picture.memory)
-    memory = measure(picture)
-    observed = bad_share(picture.facts)
+    if not model.memory.flights:
+        return Review(memory=model.memory)
+    memory = measure(model)
+    observed = bad_share(model.facts)
     kept: list[Flight] = []
     judgements: list[Judgement] = []
     for flight in memory.flights:
-        age = picture.at - flight.made_at
-        given_up = age >= PATIENCE * picture.dead_time
-        ready = age >= picture.dead_time + picture.policy.timing.sample_period and arrived(flight, picture)
+        age = model.at - flight.made_at
+        given_up = age >= PATIENCE * model.dead_time
+        ready = age >= model.dead_time + model.policy.timing.sample_period and arrived(flight, model)
         if not ready and not given_up:
             kept.append(flight)
             continue
         if observed is None or given_up:
             continue
-        better = _kept_promise(flight, observed, picture)
+        better = _kept_promise(flight, observed, model)
         judgements.append(Judgement(flight=flight, observed=observed, better=better))
         error = abs(observed - flight.predicted)
         memory = replace(memory, model_error=memory.model_error + ERROR_WEIGHT * (error - memory.model_error))
         if not better and flight.region is not None and flight.after > flight.before:
-            ours = penalised(memory.backend(flight.region), picture.policy.rhythm, picture.at)
+            ours = penalised(memory.backend(flight.region), model.policy.rhythm, model.at)
             memory = memory.with_backend(ours)
     memory = replace(memory, flights=tuple(kept))
     return Review(memory=memory, judgements=tuple(judgements))
 
 
-def _kept_promise(flight: Flight, observed: float, picture: Picture) -> bool:
+def _kept_promise(flight: Flight, observed: float, model: ServiceModel) -> bool:
     """Whether a move kept its promise, within what is noise; demand that grew since takes the promise back."""
-    if picture.model.demand > GROWN * flight.demand:
+    if model.traffic.demand > GROWN * flight.demand:
         return True
     promised = max(flight.predicted, flight.seen) + TOLERANCE
-    return observed <= promised or not _to_blame(flight, picture)
+    return observed <= promised or not _to_blame(flight, model)
 
 
-def _to_blame(flight: Flight, picture: Picture) -> bool:
+def _to_blame(flight: Flight, model: ServiceModel) -> bool:
     """Whether the disappointment lies where the move sent load: in the raised region, or in one that a cut filled.
 
     A neighbour that failed meanwhile by itself is nobody's fault.
     """
     if flight.region is None:
         return False
-    facts = picture.fact(flight.region)
+    facts = model.fact(flight.region)
     if flight.after > flight.before:
         return isinstance(facts.window, Window) and facts.window.bad > flight.predicted + TOLERANCE
     return any(
         f.region != flight.region and f.serving and not f.dead and f.estimate.saturation.rate is not None
-        for f in picture.facts
+        for f in model.facts
     )

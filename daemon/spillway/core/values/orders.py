@@ -8,7 +8,7 @@ from enum import StrEnum
 from spillway.core.values.units import RegionName, ServiceName, is_legal_scaler
 
 
-class HoldKind(StrEnum):
+class OrderKind(StrEnum):
     """What the operator wants."""
 
     HOLD = "hold"
@@ -20,14 +20,14 @@ class HoldKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Order:
     """One command of an operator.
 
     Raises:
         ValueError: a pin without a legal scaler, or a pin or drain that names no region.
     """
 
-    kind: HoldKind
+    kind: OrderKind
     until: float
     """UTC seconds at which it expires."""
     reason: str
@@ -40,9 +40,9 @@ class Hold:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be carried out."""
-        if self.kind is not HoldKind.HOLD and self.region is None:
+        if self.kind is not OrderKind.HOLD and self.region is None:
             raise ValueError(f"a {self.kind} must name a region")
-        if self.kind is HoldKind.PIN and (self.scaler is None or not is_legal_scaler(self.scaler)):
+        if self.kind is OrderKind.PIN and (self.scaler is None or not is_legal_scaler(self.scaler)):
             raise ValueError(f"a pin needs a scaler of 0 or 0.1 to 1.0, not {self.scaler}")
 
     def covers(self, service: ServiceName, region: RegionName | None) -> bool:
@@ -53,16 +53,16 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holds:
+class Orders:
     """All commands in force, newest last."""
 
-    items: tuple[Hold, ...] = ()
+    items: tuple[Order, ...] = ()
 
-    def active(self, at: float) -> Holds:
+    def active(self, at: float) -> Orders:
         """Those that have not expired at UTC second `at`."""
-        return Holds(items=tuple(h for h in self.items if h.until > at))
+        return Orders(items=tuple(h for h in self.items if h.until > at))
 
-    def find(self, service: ServiceName, region: RegionName | None, *kinds: HoldKind) -> Hold | None:
+    def find(self, service: ServiceName, region: RegionName | None, *kinds: OrderKind) -> Order | None:
         """The newest of `kinds` that covers this backend."""
         for hold in reversed(self.items):
             if hold.kind in kinds and hold.covers(service, region):
