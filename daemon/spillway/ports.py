@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 
 class Observer(Protocol):
-    """Eyes: reads everything there is to know, never raises for a part that cannot be read."""
+    """Reads everything there is to know, never raises for a part that cannot be read."""
 
     def observe(self) -> Snapshot:
         """Read listing, health, traffic, latency and demand; a part that fails is `Missing` in the result."""

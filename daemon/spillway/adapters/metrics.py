@@ -123,7 +123,12 @@ METRICS = (
             ("lever", "reason"),
             "Moves decided, advice included, by lever and reason; docs/reasons.md explains each reason.",
         ),
-        ("guard_refusals_total", _C, ("guard",), "Moves that a guard took away or made smaller."),
+        (
+            "guard_refusals_total",
+            _C,
+            ("guard",),
+            "Moves that a limit or a constraint refused, by its reason.",
+        ),
         (
             "verdicts_total",
             _C,

@@ -59,7 +59,7 @@ def closer(deployer: Deployer) -> Callable[[], None]:
 
 
 def observer_of(config: Config, clock: Clock) -> CloudObserver:
-    """The daemon's eyes.
+    """What the daemon observes with.
 
     Raises:
         PermanentError: there are no credentials for Google.

@@ -48,7 +48,7 @@ def assessments_record(assessments: tuple[ServiceAssessment, ...]) -> dict[str, 
 
 
 def pass_record(seen: MinutesSeen, report: TickReport, before: Overlay, plan: Plan) -> dict[str, Any]:
-    """One tick or health pass: inputs, what was wanted, what guards left, what became of it."""
+    """One tick or health pass: inputs, what was observed and believed, what was decided and refused, what became of it."""
     return {
         "kind": report.kind.value,
         "tick": report.number,

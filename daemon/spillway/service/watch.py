@@ -1,4 +1,4 @@
-"""Notices when the wall clock jumps: after a sleep of the machine, a correction, a person's hand."""
+"""Notices when the wall clock jumps: after a sleep of the machine, a correction, a change by a person."""
 
 from __future__ import annotations
 

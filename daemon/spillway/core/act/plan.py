@@ -1,7 +1,7 @@
 """The ordered moves from one setting to the next: what adds capacity goes first, what removes it goes last.
 
 A plan that is cut short after any move must itself be safe. Here the constraints are asserted, not applied: a plan that breaks
-one is refused whole, and never narrowed.
+one is refused whole, and never made smaller.
 """
 
 from __future__ import annotations

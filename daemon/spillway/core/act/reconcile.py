@@ -1,6 +1,6 @@
-"""What a changed setting means for the memory of a backend: its state, its rest, its timers.
+"""What a changed setting means for the memory of a backend: its state, its dwell, its timers.
 
-Observed settings that differ from the wanted ones: a write that was carried out after all, or somebody else's hand.
+Observed settings that differ from the wanted ones: a write that was carried out after all, or an edit by somebody else.
 
 A person's edit is taken over as the new starting point and left alone for one dwell; it is not fought.
 """
@@ -70,7 +70,7 @@ def account(
         member: Membership now.
         scaler: Scaler now.
         at: UTC seconds.
-        hold: For a move of our own, the multiplier on its rest from now on; None for somebody else's edit.
+        hold: For a move of our own, its backoff from now on; None for somebody else's edit.
         leaving: True if a scaler of 0 is the first half of a leave.
     """
     if memory.member is None or memory.scaler is None:

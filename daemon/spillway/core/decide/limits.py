@@ -257,7 +257,7 @@ def keeps_capacity(place: Place) -> Bounds:
 
 
 def dwelling(place: Place) -> Bounds:
-    """A backend rests after a move for at least the dead time: down for the plain dwell, up for the grown one.
+    """A backend dwells after a move for at least the dead time: down for the plain dwell, up for the one that backoff lengthened.
 
     Two ways out: a cut that turns out far too small may be made deeper at once, and a raise within what the region was
     proven to take waits for the plain dwell only.

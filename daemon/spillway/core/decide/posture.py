@@ -22,7 +22,7 @@ STEADY_SECONDS = 240.0
 """Seconds for which another posture must be called for before it is wanted: one sample is noise."""
 
 FLAPPING = 2.0
-"""Hold multiplier of a backend from which the posture is at least guarded."""
+"""Backoff of a backend from which the posture is at least guarded."""
 
 HARM = 0.002
 """Share of the demand that a change of posture may be expected to make bad."""

@@ -53,7 +53,7 @@ SWING = 1.06
 
 
 def may_move(model: ServiceModel, facts: BackendBelief, direction: int) -> bool:
-    """Whether its rest is over: what the guards would refuse anyway is not planned with. -1 down, 1 up, 0 up as far as proven."""
+    """Whether its dwell is over, so that the limits would allow the move. -1 down, 1 up, 0 up as far as proven."""
     policy = model.policy
     return model.at >= facts.memory.edit_grace_until and has_dwelt(
         facts.memory, policy.rhythm, policy.timing, model.at, direction, model.dead_time
@@ -107,7 +107,7 @@ def cutting(model: ServiceModel) -> bool:
 
 
 def _fits(region: Region, outcome: Outcome, base: Outcome, i: int) -> bool:
-    """Whether the region would not be filled to the brim: its target may flatter it, and nobody needs it yet."""
+    """Whether the region keeps some capacity free: its target may be too high, and nobody needs it yet."""
     load = outcome.flow.loads[i]
     return load <= max(FILLED * region.capacity_expected, GROWN * base.flow.loads[i])
 
@@ -123,7 +123,7 @@ def _gentle(region: Region) -> float:
 
 
 def well_rested(model: ServiceModel, facts: BackendBelief) -> bool:
-    """Whether the region has been well for long enough to be given more; the guards look again."""
+    """Whether the region has been well for long enough to be given more; the limits are asked again."""
     since = facts.memory.well_since
     if since is None or model.at - since < model.policy.rhythm.up_wait:
         return False
@@ -150,7 +150,7 @@ def short_soon(model: ServiceModel) -> bool:
 
 
 def may_reopen(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
-    """Whether a region that was closed by a scaler of 0 may be given load again: its health checks pass, and it has has_dwelt."""
+    """Whether a region that was closed by a scaler of 0 may be given load again: its health checks pass, and its dwell is over."""
     closed = region.member and region.scaler == 0.0 and region.movable and not facts.memory.leaving
     return closed and well_rested(model, facts)
 

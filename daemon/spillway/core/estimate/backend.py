@@ -1,6 +1,6 @@
 """One backend at one moment, as the rest of the core wants it: setting, health, window and estimate side by side.
 
-`facts_of` joins the snapshot to the memory in this order: health, the ceiling in requests/s, the judged window, the minutes that are new.
+`believe` joins the snapshot to the memory in this order: health, the ceiling in requests/s, the judged window, the minutes that are new.
 `looks_well`, `looks_bad`, `is_blind` and `is_known` judge the result. The thresholds for leaving and for returning differ.
 """
 

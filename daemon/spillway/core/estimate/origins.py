@@ -7,7 +7,7 @@
 3. whose demand it was, where a full region's clients were sent on (`demand.attribute`);
 4. the smoothed origins, their slow average and the hours of their day.
 
-What cannot be seen is not believed to be gone: an open region without a newest minute keeps the demand up (`_held`).
+While an open region shows no newest minute, the slow average does not fall: what cannot be seen may still be there.
 """
 
 from __future__ import annotations

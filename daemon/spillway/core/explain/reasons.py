@@ -222,8 +222,8 @@ QUIETS = rows(
     ),
     (
         "no-better",
-        "no set of ceilings would save enough requests (bad now {bad:.2%}, best found {best:.2%}, none gets below {least:.2%}, guards aside)",
-        "`rhythm.margin`. The last number is a proof for all ceilings, by what is known of the regions; guards may allow less.",
+        "no set of ceilings would save enough requests (bad now {bad:.2%}, best found {best:.2%}, none gets below {least:.2%}, limits aside)",
+        "`rhythm.margin`. The last number is a proof for all ceilings, by what is known of the regions; limits may allow less.",
     ),
     ("no-data", "there is no data to judge by", "Missing data never causes a move."),
     ("in-flight", "{moves} in flight", "Waiting for the effect."),

@@ -100,7 +100,7 @@ class Constraints:
 
     traffic: TrafficModel
     floor: float
-    """Requests/s that must be carried well: see `floor_of`."""
+    """Requests/s that must be carried well: see `ServiceModel`."""
     ceilings_floor: float
     """Requests/s of ceilings that must stay; 0 in a shortage that no setting could mend."""
     nominal: tuple[float, ...]

@@ -47,7 +47,7 @@ LOSS_PRICE = 0.02
 """Bad requests/s that one request/s without a place after the loss of the largest region is worth (N-1)."""
 
 CLOSED_PRICE = 0.0002
-"""Bad requests/s that one request/s of closed ceiling is worth: open is where ceilings rest."""
+"""Bad requests/s that one request/s of closed ceiling is worth: without a reason ceilings go back to 1."""
 
 BLIND_LIMIT = 0.7
 """Share of its learned capacity up to which a region is given more while its samples are missing or thin."""
@@ -80,7 +80,7 @@ class Region:
     proven: bool = True
     """True if the capacity was learned from the region itself; False where it is the configured target."""
     capacity_nominal: float = 0.0
-    """Capacity if all that was lost is back; counts where `hope` does."""
+    """Capacity if all that was lost is back; weighted by `p_recovered`."""
     p_recovered: float = 0.0
     """Chance of that."""
     p_quota_lifted: float = 0.0
@@ -298,7 +298,7 @@ Part = tuple[float, float]
 
 
 def least_bad(traffic: TrafficModel) -> float:
-    """Bad requests/s of the forecast that remain under every set of ceilings, guards or none.
+    """Bad requests/s of the forecast that remain under every set of ceilings, within the limits or not.
 
     Only what the model says of the regions goes in; membership and posture stay as they are.
     """

@@ -1,6 +1,6 @@
-"""From the facts of one region to what the model holds of it.
+"""From beliefs to the model of one service: its regions, where its demand comes from, and the floor.
 
-From facts to a model: one service's regions, and where its demand comes from.
+`region_of` makes one region of the model from the belief about its backend. `build` puts the regions and the demand together.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ OVER_GRAIN = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceModel:
-    """One service at one moment: facts, model and memory, ready to be assessed and decided."""
+    """One service at one moment: beliefs, traffic model and memory, ready to be assessed and decided."""
 
     service: Service
     policy: Policy
@@ -224,7 +224,7 @@ class ServiceModel:
         return 0.0 if able < least else self._floor
 
     def fact(self, region: str) -> BackendBelief:
-        """The facts of `region`.
+        """What is believed of `region`.
 
         Raises:
             KeyError: the service has no backend there.
@@ -243,7 +243,7 @@ def build(
     posture: Posture,
     at: float,
 ) -> ServiceModel:
-    """The model of one service from its facts and what is remembered of its demand."""
+    """The model of one service, from what is believed of its backends and remembered of its demand."""
     settings = posture_set(policy, posture)
     drained = auto_drained(facts, settings)
     known = [f.target for f in facts if f.target is not None]

@@ -11,7 +11,7 @@ from spillway.core.values.units import RegionName, ServiceName
 
 
 class BackendState(StrEnum):
-    """Where a backend stands in the controller's eyes. `core.values.lifecycle` has the table of transitions."""
+    """State of a backend, as the controller sees it. `core.values.lifecycle` has the table of transitions."""
 
     SERVING = "serving"
     DEGRADED = "degraded"
@@ -136,7 +136,7 @@ class Move:
     after: str
     reason: Reason
     urgent: bool = False
-    """True for a drain of a dead region, which may pass budgets and rests."""
+    """True for a drain of a dead region, which may pass budget and dwell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ class Slo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """How late the eyes and the hands are; together the dead time."""
+    """Delays of samples and of writes; together the dead time."""
 
     sample_period: Annotated[float, seconds("Cloud Monitoring's sampling period.", 10.0, 10 * _MINUTE)] = 60.0
     visibility_delay: Annotated[
@@ -142,7 +142,7 @@ class Rhythm:
     dwell: Annotated[
         float,
         seconds(
-            "Rest of a backend after a move. Must not be shorter than the dead time, or the loop acts on what it cannot see and swings.",
+            "Dwell of a backend after a move. Must not be shorter than the dead time, or the loop acts on what it cannot see and swings.",
             0.0,
             _DAY,
         ),
@@ -151,7 +151,7 @@ class Rhythm:
     down_step: Annotated[
         float,
         Spec(
-            "Largest fall of a scaler in one move; below 1 a dead region is drained in steps.",
+            "Largest fall of a scaler in one move; below 1 a bad region is closed in steps, and a dead one at once.",
             above=0,
             most=1,
         ),
@@ -160,12 +160,12 @@ class Rhythm:
         float, seconds("How long a backend must look well before its scaler rises.", 0.0, _DAY)
     ] = 420.0
     backoff_growth: Annotated[
-        float, Spec("Each reversal multiplies the rest by this.", least=1, most=10, key="hold_growth")
+        float, Spec("Each reversal multiplies the dwell by this.", least=1, most=10, key="hold_growth")
     ] = 2.0
     backoff_decay: Annotated[
-        float, seconds("Time in which a grown rest halves.", 1.0, 30 * _DAY, key="hold_decay")
+        float, seconds("Time in which a lengthened dwell halves.", 1.0, 30 * _DAY, key="hold_decay")
     ] = 7200.0
-    backoff_max: Annotated[float, seconds("Longest rest.", 0.0, 30 * _DAY, key="hold_max")] = 7200.0
+    backoff_max: Annotated[float, seconds("Longest dwell.", 0.0, 30 * _DAY, key="hold_max")] = 7200.0
     moves_per_hour: Annotated[
         int,
         Spec("Writes for one service in an hour; drains of dead regions do not count.", least=1, most=120),

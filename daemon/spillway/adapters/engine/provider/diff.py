@@ -1,4 +1,4 @@
-"""What differs between the program's wish and the state, judged as the real provider judges it."""
+"""What differs between what the program wants and the state, judged as the real provider judges it."""
 
 from __future__ import annotations
 
@@ -111,9 +111,9 @@ def _walk_list(
 
 
 def shaped(old: Any, live: Any, name: str, keyed: Mapping[str, str]) -> Any:
-    """What the cloud has, cut to what the program had set: the server's own defaults are nobody's wish.
+    """What the cloud has, cut to what the program had set: the server's own defaults are set by nobody.
 
-    Where the cloud has nothing the old wish stays; the comparison with the state shows what is gone.
+    Where the cloud has nothing the old value stays; the comparison with the state shows what is gone.
     """
     if live is None:
         return old
