@@ -18,7 +18,7 @@ from spillway.core.decide.optimise import optimum
 from spillway.core.decide.overrides import dead_drains, edit_reverts, operator_orders, undos
 from spillway.core.decide.posture import postures, with_posture_timer
 from spillway.core.decide.proposals import Accepted, Context, Proposer, propose, refusal
-from spillway.core.decide.reopen import probes, restores
+from spillway.core.decide.reopen import pre_scale, probes, restores
 from spillway.core.estimate.service import estimate_backends, estimate_demand
 from spillway.core.estimate.shared import SharedBackends
 from spillway.core.explain.assessment import assess, panic_of, verdict_of
@@ -54,6 +54,7 @@ PROPOSERS: tuple[Proposer, ...] = (
     edit_reverts,  # an outside edit that hurts, known the moment it is listed
     memberships,  # planned work, joins before a shortage, leaves after it
     undos,  # a raise that disappointed
+    pre_scale,  # raises ahead of a surge: a way up in steps begins before the others are full
     restores,  # the way back of what has been well
     probes,  # a tenth for what was closed
     optimum,  # what the model finds for all the rest

@@ -1,11 +1,11 @@
-"""The way back: one step up for what has been well, and a tenth for what was closed and may be well again."""
+"""The way back: one step up for what has been well, a tenth for what was closed, and whole steps ahead of a surge."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from spillway.core.decide.limits import LEAST_STEP
-from spillway.core.decide.membership import forecast_far
+from spillway.core.decide.membership import SURGING, forecast_far
 from spillway.core.decide.overrides import scaler_change
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
 from spillway.core.estimate.backend import BackendBelief
@@ -122,6 +122,39 @@ def _gentle(region: Region) -> float:
     return scaler_for(region, rate if region.quota is None else min(rate, QUOTA_KEEP * region.quota))
 
 
+def pre_scale(context: Context, accepted: Accepted) -> Iterable[Proposal]:
+    """A whole step up for each lowered or closed region that is as likely well as not, while a surge fills the others.
+
+    How far demand will rise is not known, so no ceiling is fitted to it. What is opened in vain costs a part of what goes
+    there until it is seen; what is opened too late costs all of what queues everywhere.
+    """
+    model, traffic = context.model, accepted.traffic
+    rising = [
+        region
+        for region, facts in zip(traffic.regions, model.facts, strict=True)
+        if region.scaler < 1.0 and region.name not in accepted.regions and _may_rise(model, region, facts)
+    ]
+    if not rising or traffic.forecast <= 0.0:
+        return ()  # the usual case, which should not cost a look ahead
+    expected = forecast_far(model)
+    if expected < SURGING * traffic.demand or not short_soon(model, raised=False):
+        return ()
+    changes = []
+    for region in rising:
+        after = min(1.0, round(region.scaler + model.policy.rhythm.up_step, 2))
+        why = reason("foresee", region=region.name, demand=traffic.demand, expected=expected)
+        changes.append(scaler_change(model, region.name, after, Purpose.PRE_SCALE, why))
+    return each(changes)
+
+
+def _may_rise(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
+    """Whether the dwell of a region is over, and it is as likely well as not."""
+    if region.scaler == 0.0:
+        return may_reopen(model, region, facts) and likely_well(model, region, facts, NEEDED_HOPE)
+    well = not region.doubted or region.p_recovered >= NEEDED_HOPE
+    return well and region.movable and region.fresh and not region.dead and may_move(model, facts, 1)
+
+
 def well_rested(model: ServiceModel, facts: BackendBelief) -> bool:
     """Whether the region has been well for long enough to be given more; the limits are asked again."""
     since = facts.memory.well_since
@@ -144,9 +177,12 @@ def probes(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     return each(changes)
 
 
-def short_soon(model: ServiceModel) -> bool:
-    """Whether the open regions count as short, ceilings raised and all, by the time at which one that is opened now carries load."""
-    return forecast_far(model) > NEEDED_ROOM * model.traffic.room(raised=True)
+def short_soon(model: ServiceModel, *, raised: bool) -> bool:
+    """Whether the open regions count as short by the time at which one that is opened now carries load.
+
+    With their ceilings as they are, or even once they are all `raised`.
+    """
+    return forecast_far(model) > NEEDED_ROOM * model.traffic.room(raised=raised)
 
 
 def may_reopen(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
@@ -169,6 +205,6 @@ def _hopeful(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
     traffic = model.traffic
     harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(facts))
     chance = PROBE_HOPE if harm <= HARMLESS * traffic.forecast else SURE_HOPE
-    if short_soon(model):
+    if short_soon(model, raised=True):
         chance = NEEDED_HOPE
     return likely_well(model, region, facts, chance)

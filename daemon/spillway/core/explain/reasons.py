@@ -284,6 +284,11 @@ MOVES = (
             "An edit from outside is left alone for one dwell, unless it takes what the service cannot spare.",
         ),
         (
+            "foresee",
+            "demand grows from {demand:.0f} towards {expected:.0f} req/s: raise the ceiling of {region} before the others are full",
+            "A region is opened in steps with a dwell in between; one that begins when the others are full ends too late.",
+        ),
+        (
             "probe",
             "{region} was emptied {empty:.0f} s ago and its health checks pass: let a tenth back in to see how it does",
             "With no traffic there is no latency to judge by; this tries with the least that Google allows.",
