@@ -148,7 +148,7 @@ def step_service(
     if not now.only_dead:
         memory = estimate_demand(memory, facts, view, policy, setting)
     # 3. the model: what a set of ceilings does, and may not break
-    model = build(service, facts, memory, policy, setting.posture, now.at)
+    model = build(service, facts, memory, policy, setting.posture, at=now.at)
     panic, since = panic_of(model, only_dead=now.only_dead)
     # 4. promised against seen
     verdicts = Review(memory=model.memory)

@@ -35,7 +35,9 @@ def looked(memory: BackendMemory, *stretches: Stretch, healthy: int = 10) -> Bac
         ),
     )
     setting = BackendSetting(region="a", member=True, scaler=0.1)
-    return believe(BACKEND, setting, memory, view, Policy(), end + 210.0, None, 0.0, end)
+    return believe(
+        BACKEND, setting, memory, view, Policy(), at=end + 210.0, others=None, elsewhere=0.0, newest_end=end
+    )
 
 
 def test_a_slow_region_has_all_its_machines_though_nobody_looked_while_it_was_slow() -> None:

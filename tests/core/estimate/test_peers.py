@@ -69,7 +69,17 @@ def looked(
     setting = BackendSetting(region="a", member=True, scaler=scaler)
     at = CLOSED_AT + 3600.0
     elsewhere = 8.0 if others else 0.0
-    return believe(BACKEND, setting, memory, view, Policy(), at, others, elsewhere, at - 210.0)
+    return believe(
+        BACKEND,
+        setting,
+        memory,
+        view,
+        Policy(),
+        at=at,
+        others=others,
+        elsewhere=elsewhere,
+        newest_end=at - 210.0,
+    )
 
 
 def modelled(facts: BackendBelief) -> Region:

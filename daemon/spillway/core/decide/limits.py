@@ -265,9 +265,9 @@ def dwelling(place: Place) -> Bounds:
     model, memory = place.model, place.facts.memory
     if memory.moved_at is None:
         return ()
-    rhythm, timing, at = model.policy.rhythm, model.policy.timing, model.at
+    at = model.at
     down_ok, proven_ok, up_ok = (
-        has_dwelt(memory, rhythm, timing, at, direction, model.dead_time) for direction in (-1, 0, 1)
+        has_dwelt(memory, model.policy, at, direction, model.dead_time) for direction in (-1, 0, 1)
     )
     down_ok = down_ok or still_overloaded(model, place.facts)
     if down_ok and up_ok:
@@ -278,7 +278,7 @@ def dwelling(place: Place) -> Bounds:
         high = proven if proven >= place.now + LEAST_STEP else place.now
     low = SCALER_FLOOR if down_ok else place.now
     allowed = Allowed(closed=down_ok or place.now == 0.0, low=low, high=high)
-    rest = required_dwell(memory, rhythm, timing, at, -1 if not down_ok else 1, model.dead_time)
+    rest = required_dwell(memory, model.policy, at, -1 if not down_ok else 1, model.dead_time)
     ago = at - memory.moved_at
     return (
         Bound(

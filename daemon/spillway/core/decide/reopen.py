@@ -54,9 +54,8 @@ SWING = 1.06
 
 def may_move(model: ServiceModel, facts: BackendBelief, direction: int) -> bool:
     """Whether its dwell is over, so that the limits would allow the move. -1 down, 1 up, 0 up as far as proven."""
-    policy = model.policy
     return model.at >= facts.memory.edit_grace_until and has_dwelt(
-        facts.memory, policy.rhythm, policy.timing, model.at, direction, model.dead_time
+        facts.memory, model.policy, model.at, direction, model.dead_time
     )
 
 

@@ -85,6 +85,7 @@ def believe(
     memory: BackendMemory,
     view: BackendView,
     policy: Policy,
+    *,
     at: float,
     others: Mapping[float, Minute] | None,
     elsewhere: float,

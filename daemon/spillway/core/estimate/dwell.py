@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import exp2
 
-from spillway.core.values.policy import Rhythm, Timing
+from spillway.core.values.policy import Policy, Rhythm
 from spillway.core.values.state import BackendMemory
 
 MINOR_CHANGE = 0.1
@@ -30,14 +30,15 @@ def current_backoff(memory: BackendMemory, rhythm: Rhythm, at: float) -> float:
 
 
 def required_dwell(
-    memory: BackendMemory, rhythm: Rhythm, timing: Timing, at: float, direction: int, dead_time: float
+    memory: BackendMemory, policy: Policy, at: float, direction: int, dead_time: float
 ) -> float:
     """Seconds that must pass between the last move and one in `direction` (-1 down, 1 up).
 
     A direction of 0 is a way up that goes no further than what was proven to fit; `dead_time` is the one that was measured.
     Never less than the dead time.
     """
-    plain = max(rhythm.dwell, timing.dead_time)
+    rhythm = policy.rhythm
+    plain = max(rhythm.dwell, policy.timing.dead_time)
     # after a raise by very little a cut need not wait: what is seen to be bad does not come from it
     if direction < 0.0 < memory.moved_by <= MINOR_CHANGE + 1e-9:
         return 0.0
@@ -48,13 +49,11 @@ def required_dwell(
     return max(plain, dead_time, min(rhythm.backoff_max, plain * current_backoff(memory, rhythm, at)))
 
 
-def has_dwelt(
-    memory: BackendMemory, rhythm: Rhythm, timing: Timing, at: float, direction: int, dead_time: float
-) -> bool:
+def has_dwelt(memory: BackendMemory, policy: Policy, at: float, direction: int, dead_time: float) -> bool:
     """Whether the backend may move in `direction` again; `dead_time` is the one that was measured."""
     if memory.moved_at is None:
         return True
-    return at - memory.moved_at >= required_dwell(memory, rhythm, timing, at, direction, dead_time)
+    return at - memory.moved_at >= required_dwell(memory, policy, at, direction, dead_time)
 
 
 def backoff_after(memory: BackendMemory, rhythm: Rhythm, at: float, change: float) -> float:

@@ -53,10 +53,10 @@ def estimate_backends(
             memories[name],
             views[name],
             policy,
-            at,
-            shared.minutes(service.name, name),
-            shared.load_from_peers(service.name, name, policy.timing.sample_period),
-            newest_end,
+            at=at,
+            others=shared.minutes(service.name, name),
+            elsewhere=shared.load_from_peers(service.name, name, policy.timing.sample_period),
+            newest_end=newest_end,
         )
         known = remember(facts, policy, at)
         found.append(facts if known is facts.memory else replace(facts, memory=known))

@@ -52,8 +52,8 @@ def region_of(
     policy: Policy,
     settings: PostureSet,
     usual: tuple[float | None, float],
-    at: float,
     *,
+    at: float,
     drained: bool,
 ) -> Region:
     """One region of the model; `usual` is (target of a typical region, share that is bad everywhere)."""
@@ -241,6 +241,7 @@ def build(
     memory: ServiceMemory,
     policy: Policy,
     posture: Posture,
+    *,
     at: float,
 ) -> ServiceModel:
     """The model of one service, from what is believed of its backends and remembered of its demand."""
@@ -252,7 +253,7 @@ def build(
     shown = [shown_of(f, policy.evidence.min_requests) for f in facts]
     usual = typical, usual_bad(facts, shown)
     regions = [
-        region_of(f, s, policy, settings, usual, at, drained=f.region in drained)
+        region_of(f, s, policy, settings, usual, at=at, drained=f.region in drained)
         for f, s in zip(facts, shown, strict=True)
     ]
     ages = [f.window.age for f in facts if isinstance(f.window, Window)]
