@@ -116,8 +116,8 @@ class Synthetic:
             end: self._spreads.get(end) or [_spread(end, number) for number in range(backends)]
             for end in ends
         }
-        minutes = [[_points(end, spread) for spread in spreads] for end, spreads in self._spreads.items()]
-        self._readings = _readings(self.fleet, self.at, minutes)
+        minutes = [[_points(spread) for spread in spreads] for spreads in self._spreads.values()]
+        self._readings = _readings(self.fleet, self.at, ends, minutes)
         self._listing = _listing(self.fleet, self.overlay, self.at)
         self._health = HealthReads(
             at=self.at,
@@ -164,27 +164,28 @@ class Synthetic:
         return {}
 
 
-Points = tuple[tuple[float, float], tuple[float, float], tuple[float, Distribution], tuple[float, float]]
+Points = tuple[float, float, Distribution, float]
 """What a backend says of a minute: answers, failures, latencies, requests."""
 
 
-def _points(end: float, spread: Distribution) -> Points:
+def _points(spread: Distribution) -> Points:
     """A minute of a backend with these latencies."""
     answers = float(round(spread.count))
-    return (end, answers), (end, 1.0), (end, spread), (end, answers + 1.0)
+    return answers, 1.0, spread, answers + 1.0
 
 
-def _readings(fleet: Fleet, at: float, minutes: list[list[Points]]) -> Readings:
+def _readings(fleet: Fleet, at: float, ends: list[float], minutes: list[list[Points]]) -> Readings:
     """The rows of the last quarter of an hour: answers, a few failures, latencies, requests by continent."""
     counts, latencies, places = [], [], []
     backends = [(service, backend) for service in fleet.services for backend in service.backends]
     for number, (service, backend) in enumerate(backends):
         group = (service.resource, backend.groups[0].name, backend.groups[0].scope)
         answers, failures, spreads, requests = zip(*[minute[number] for minute in minutes], strict=True)
-        counts.append(CountRow(*group, 200, answers))
-        counts.append(CountRow(*group, 503, failures))
-        latencies.append(LatencyRow(*group, spreads))
-        places.append(PlaceRow(group[0], group[2], _continent(backend.region), requests))
+        # every row has ends of its own, as from the real readers
+        counts.append(CountRow(*group, 200, (*ends,), answers))
+        counts.append(CountRow(*group, 503, (*ends,), failures))
+        latencies.append(LatencyRow(*group, (*ends,), spreads))
+        places.append(PlaceRow(group[0], group[2], _continent(backend.region), (*ends,), requests))
     return Readings(
         counts=Answer(asked=at, rows=tuple(counts)),
         latencies=Answer(asked=at, rows=tuple(latencies)),

@@ -66,15 +66,18 @@ def counts(
     at: list[float] | None = None,
     target: str = "spillway-pool",
 ) -> CountRow:
-    return CountRow(target, key.name, key.scope, code, tuple((end, value) for end in (at or ends())))
+    minutes = tuple(at or ends())
+    return CountRow(target, key.name, key.scope, code, minutes, (value,) * len(minutes))
 
 
 def latencies(key: GroupKey, value: Distribution | None, *, at: list[float] | None = None) -> LatencyRow:
-    return LatencyRow("spillway-pool", key.name, key.scope, tuple((end, value) for end in (at or ends())))
+    minutes = tuple(at or ends())
+    return LatencyRow("spillway-pool", key.name, key.scope, minutes, (value,) * len(minutes))
 
 
 def places(scope: str, place: str, value: float = 100.0, *, at: list[float] | None = None) -> PlaceRow:
-    return PlaceRow("spillway-pool", scope, place, tuple((end, value) for end in (at or ends())))
+    minutes = tuple(at or ends())
+    return PlaceRow("spillway-pool", scope, place, minutes, (value,) * len(minutes))
 
 
 def readings(

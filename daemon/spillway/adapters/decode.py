@@ -63,7 +63,8 @@ def count_row(series: Any) -> CountRow:
         name=resource["backend_name"],
         scope=resource["backend_scope"],
         code=int(code) if code.isdigit() else 0,
-        points=_numbers(series),
+        ends=_ends(series),
+        values=_numbers(series),
     )
 
 
@@ -74,7 +75,8 @@ def place_row(series: Any) -> PlaceRow:
         target=resource["backend_target_name"],
         scope=resource["backend_scope"],
         place=series.metric.labels["proxy_continent"],
-        points=_numbers(series),
+        ends=_ends(series),
+        values=_numbers(series),
     )
 
 
@@ -85,25 +87,24 @@ def latency_row(series: Any, distributions: Distributions) -> LatencyRow:
         target=resource["backend_target_name"],
         name=resource["backend_name"],
         scope=resource["backend_scope"],
-        points=tuple(
-            [(_end(point), distributions.read(point.value.distribution_value)) for point in series.points]
-        ),
+        ends=_ends(series),
+        values=tuple([distributions.read(point.value.distribution_value) for point in series.points]),
     )
 
 
-def _numbers(series: Any) -> tuple[tuple[float, float], ...]:
-    """The points of a numeric series: (end in UTC seconds, value)."""
+def _numbers(series: Any) -> tuple[float, ...]:
+    """The values of a numeric series."""
     points = series.points
     # which of the two fields is set depends on the value type of the series, so that the first point tells it for all
     if points and points[0].value.WhichOneof("value") == "int64_value":
-        return tuple([(_end(point), float(point.value.int64_value)) for point in points])
-    return tuple([(_end(point), point.value.double_value) for point in points])
+        return tuple([float(point.value.int64_value) for point in points])
+    return tuple([point.value.double_value for point in points])
 
 
-def _end(point: Any) -> float:
-    """UTC seconds at which a point's interval ended."""
-    stamp = point.interval.end_time
-    return float(stamp.seconds + stamp.nanos / 1e9)
+def _ends(series: Any) -> tuple[float, ...]:
+    """UTC seconds at which the interval of each point ended."""
+    stamps = [point.interval.end_time for point in series.points]
+    return tuple([stamp.seconds + stamp.nanos / 1e9 for stamp in stamps])
 
 
 def _bounds(options: Any) -> tuple[float, ...]:

@@ -41,7 +41,8 @@ class Cloud:
         trim = self.chance.random()
         if trim < 0.1:
             points = points[::-1] if trim < 0.03 else points[1:] if trim < 0.07 else points[:-2]
-        return CountRow("spillway-pool", key.name, key.scope, code, points)
+        at = tuple(end for end, _ in points)
+        return CountRow("spillway-pool", key.name, key.scope, code, at, tuple(value for _, value in points))
 
     def read(self, at: float, tick: int) -> Readings:
         """The last quarter of an hour."""
@@ -56,11 +57,15 @@ class Cloud:
         if self.chance.random() < 0.1:
             self.chance.shuffle(counts)
         latencies = [
-            LatencyRow("spillway-pool", k.name, k.scope, tuple((end, self._say(k, end)[1]) for end in ends))
+            LatencyRow(
+                "spillway-pool", k.name, k.scope, tuple(ends), tuple(self._say(k, end)[1] for end in ends)
+            )
             for k in keys
         ]
         places = [
-            PlaceRow("spillway-pool", k.scope, "Asia", tuple((end, self._say(k, end)[0]) for end in ends))
+            PlaceRow(
+                "spillway-pool", k.scope, "Asia", tuple(ends), tuple(self._say(k, end)[0] for end in ends)
+            )
             for k in keys
         ]
         errors = ("a shard is late",) if self.chance.random() < 0.03 else ()
@@ -121,8 +126,9 @@ def _row(newest: float, **corrected: float) -> CountRow:
     """A quarter of an hour of answers; `corrected` is what the minute before `NEWEST` says now."""
     values = {NOW - 60.0 * back: 100.0 + back for back in range(-1, 14)}
     values[NEWEST - 60.0] = corrected.get("value", values[NEWEST - 60.0])
-    points = tuple((end, value) for end, value in values.items() if end <= newest)
-    return CountRow("spillway-pool", EUROPE[0].name, EUROPE[0].scope, 200, points)
+    ends = tuple(end for end in values if end <= newest)
+    answers = tuple(values[end] for end in ends)
+    return CountRow("spillway-pool", EUROPE[0].name, EUROPE[0].scope, 200, ends, answers)
 
 
 def test_minutes_that_say_the_same_are_taken_over() -> None:

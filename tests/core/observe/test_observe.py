@@ -436,11 +436,9 @@ def test_nothing_is_invented_lost_or_ordered_by_chance(rows: list[CountRow], cha
     st.sampled_from([None, latency(0.0), latency(5.0), latency(1e6)]),
 )
 def test_no_value_makes_it_fail_or_lie(values: list[float], of_latency: Any) -> None:
-    points = tuple(zip(ends(), values, strict=False))
-    row = CountRow("spillway-pool", "pool", "europe-west4-a", 200, points)
-    latency_row = LatencyRow(
-        "spillway-pool", "pool", "europe-west4-a", tuple((end, of_latency) for end, _ in points)
-    )
+    at = tuple(ends())[: len(values)]
+    row = CountRow("spillway-pool", "pool", "europe-west4-a", 200, at, tuple(values))
+    latency_row = LatencyRow("spillway-pool", "pool", "europe-west4-a", at, (of_latency,) * len(at))
     seen = _traffic(readings((row,), (latency_row,)))
     if isinstance(seen, Seen):
         assert all(0.0 <= minute.total <= 6e9 for minute in seen.value)

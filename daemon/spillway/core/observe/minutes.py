@@ -18,11 +18,12 @@ moved between 2xx and 3xx with the same sum.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from operator import add, attrgetter
+from typing import NamedTuple, Protocol, TypeVar
 
+from spillway.core.observe.rows import CountRow, LatencyRow, PlaceRow
 from spillway.core.values.histogram import Distribution, merge
 from spillway.core.values.policy import Evidence
 from spillway.core.values.snapshot import Absence, Minute, Missing, Seen
@@ -62,54 +63,101 @@ def possible(count: float) -> bool:
     return 0.0 <= count <= _ABSURD
 
 
+Value = TypeVar("Value")
+Shown_co = TypeVar("Shown_co", covariant=True)
+
+
+class Row(Protocol[Shown_co]):
+    """A row of any kind, as two columns."""
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """UTC seconds."""
+
+    @property
+    def values(self) -> tuple[Shown_co, ...]:
+        """As many as `ends`."""
+
+
+class _Order(NamedTuple):
+    """The minutes of one row that are trusted."""
+
+    ends: tuple[float, ...]
+    """Oldest first."""
+    place: slice | None
+    """Where their values are in the row, oldest first; None where the row is in no order of time."""
+
+
+class TrustedEnds:
+    """Which minutes of the rows of one answer are trusted. Nearly all rows have the same ends, which are sorted once.
+
+    Args:
+        newest: the latest end of a minute that is trusted, UTC seconds.
+    """
+
+    def __init__(self, newest: float) -> None:
+        self.newest = newest
+        self._orders: dict[tuple[float, ...], _Order] = {}
+        """By the ends of a row."""
+
+    def of(self, rows: Sequence[CountRow] | Sequence[PlaceRow]) -> tuple[float, ...]:
+        """The trusted ends of all rows together, oldest first."""
+        if not rows:
+            return ()
+        ends = rows[0].ends
+        for row in rows:
+            if row.ends != ends:
+                return self._order(tuple(sorted(set().union(*[row.ends for row in rows])))).ends
+        return self._order(ends).ends
+
+    def column(self, row: Row[Value], ends: tuple[float, ...], blank: Value) -> tuple[Value, ...]:
+        """The values of a row at `ends`, which `of` gave; `blank` where it has no point."""
+        order = self._order(row.ends)
+        if order.place is not None and order.ends == ends:
+            return row.values[order.place]
+        values = dict(zip(row.ends, row.values, strict=True))
+        return tuple([values.get(end, blank) for end in ends])
+
+    def _order(self, ends: tuple[float, ...]) -> _Order:
+        """The trusted ones of these ends."""
+        order = self._orders.get(ends)
+        if order is None:
+            rising = tuple(sorted(set(ends)))
+            trusted = rising[: bisect_right(rising, self.newest)]
+            late = len(rising) - len(trusted)
+            place = None
+            if ends == rising:
+                place = slice(len(trusted))
+            elif ends == rising[::-1]:
+                place = slice(None, late - 1 if late else None, -1)
+            order = self._orders[ends] = _Order(trusted, place)
+        return order
+
+
 @dataclass(slots=True)
 class Tally:
-    """All rows of one backend as columns: values by the end of their minute, in UTC seconds."""
+    """All rows of one backend."""
 
-    answers: list[dict[float, float]] = field(default_factory=lambda: [{}, {}, {}, {}, {}])
-    """One column for each kind of answer. Rows of several groups or pages add up."""
-    latencies: list[dict[float, Distribution | None]] = field(default_factory=list)
-    """One column for each row, None for each distribution that cannot be true."""
-    impossible: set[float] = field(default_factory=set)
-    """Ends of minutes with a negative count or a distribution that cannot be true."""
-
-    def add_counts(self, code: int, points: tuple[tuple[float, float], ...]) -> None:
-        """Take the row of one response code."""
-        row = dict(points)
-        if row and min(row.values()) < 0:
-            self.impossible.update([end for end, answers in points if answers < 0])
-        kind = _KINDS.get(code, _SERVER)
-        column = self.answers[kind]
-        if column:
-            for end, answers in row.items():
-                column[end] = column.get(end, 0.0) + answers
-        else:
-            self.answers[kind] = row
-
-    def add_latencies(self, points: tuple[tuple[float, Distribution | None], ...]) -> None:
-        """Take a row of latencies."""
-        row = dict(points)
-        if not all(row.values()):
-            self.impossible.update([end for end, spread in points if spread is None])
-        self.latencies.append(row)
+    counts: list[CountRow] = field(default_factory=list)
+    """Rows of several groups or pages add up."""
+    latencies: list[LatencyRow] = field(default_factory=list)
 
 
 def observed_minutes(
-    tally: Tally | None, known: tuple[Minute, ...], newest: float, at: float, evidence: Evidence
+    tally: Tally | None, known: tuple[Minute, ...], trusted: TrustedEnds, at: float, evidence: Evidence
 ) -> Traffic:
     """The trusted minutes of one backend.
 
     Args:
         tally: its rows; None where there is none.
         known: its minutes in the snapshot before. One that says the same as the rows is taken over as it is.
-        newest: the latest end of a minute that is trusted, UTC seconds.
+        trusted: which minutes of the count rows are trusted.
         at: UTC seconds of the snapshot, from which ages count.
         evidence: what the policy trusts.
     """
-    ends = sorted(set().union(*tally.answers)) if tally is not None else []
-    if tally is None or not ends:
+    if tally is None or not tally.counts:
         return Missing(absence=Absence.NO_SERIES)
-    ends = ends[: bisect_right(ends, newest)]
+    ends = trusted.of(tally.counts)
     if not ends:
         return Missing(absence=Absence.NO_SERIES, detail="only minutes that may still be partial")
     age = at - ends[-1]
@@ -118,7 +166,7 @@ def observed_minutes(
             absence=Absence.STALE,
             detail=f"the newest minute ended {age:.0f} s ago, over the {evidence.max_age:.0f} s that are trusted",
         )
-    minutes = _minutes(tally, ends, known)
+    minutes = _minutes(tally, ends, known, trusted)
     judged = minutes[-max(1, evidence.minutes) :]
     garbled = sum([minute is None for minute in judged])
     if garbled:
@@ -130,23 +178,35 @@ def observed_minutes(
     return Seen(value=sound, age=max(0.0, age), evidence=round(sum([minute.total for minute in sound])))
 
 
-def _minutes(tally: Tally, ends: list[float], known: tuple[Minute, ...]) -> list[Minute | None]:
+def _minutes(
+    tally: Tally, ends: tuple[float, ...], known: tuple[Minute, ...], trusted: TrustedEnds
+) -> list[Minute | None]:
     """The minutes at `ends`, None for each that cannot be true. A kind of answer without a point is 0."""
-    # one column for each fact of a minute
-    success, other_ok, client, too_many, server = [
-        list(map(column.get, ends, repeat(0.0))) for column in tally.answers
-    ]
-    ok = list(map(add, success, other_ok)) if tally.answers[_OTHER_OK] else success
-    latencies = list(map(_latencies(tally.latencies).get, ends))
-    kept = _kept(known, ends, (ok, client, too_many, server, latencies))
-    # a minute taken over was judged by the pass before, unless a row holds what cannot be true
-    if tally.impossible:
-        kept = ()
+    # 1. One column for each kind of answer, and the ends of minutes with a value that cannot be true.
+    impossible: set[float] = set()
+    none = (0.0,) * len(ends)
+    answers = [none] * 5
+    for row in tally.counts:
+        column = trusted.column(row, ends, 0.0)
+        if not min(column) >= 0.0:
+            impossible.update([end for end, count in zip(ends, column, strict=True) if count < 0.0])
+        kind = _KINDS.get(row.code, _SERVER)
+        others = answers[kind]
+        answers[kind] = column if others is none else tuple(map(add, others, column))
+    for spreads in tally.latencies:
+        if not all(spreads.values):
+            impossible.update([end for end, spread in spreads.points if spread is None])
+    success, other_ok, client, too_many, server = answers
+    ok = success if other_ok is none else tuple(map(add, success, other_ok))
+    latencies = _latencies(tally.latencies, ends, trusted)
+    # 2. A minute taken over was judged by the pass before, unless a row holds what cannot be true.
+    kept = () if impossible else _kept(known, ends, (ok, client, too_many, server, latencies))
+    # 3. All others are made.
     made: list[Minute | None] = list(kept)
     for i in range(len(kept), len(ends)):
         latency = latencies[i]
         if (
-            ends[i] in tally.impossible
+            ends[i] in impossible
             or not possible(ok[i] + client[i] + too_many[i] + server[i])
             or (latency is not None and far_apart(latency.count, success[i], _APART))
         ):
@@ -166,7 +226,7 @@ def _minutes(tally: Tally, ends: list[float], known: tuple[Minute, ...]) -> list
 
 
 def _kept(
-    known: tuple[Minute, ...], ends: list[float], columns: tuple[Sequence[object], ...]
+    known: tuple[Minute, ...], ends: tuple[float, ...], columns: tuple[tuple[object, ...], ...]
 ) -> tuple[Minute, ...]:
     """The minutes of the pass before that are still in the window; none where one of them was corrected or came late.
 
@@ -176,28 +236,26 @@ def _kept(
         columns: what they say, as `_FACTS` orders it.
     """
     kept = known[bisect_left(known, ends[0], key=_end) :]
-    if [minute.end for minute in kept] != ends[: len(kept)]:
+    count = len(kept)
+    if tuple(map(_end, kept)) != ends[:count]:
         return ()
     for fact, column in zip(_FACTS, columns, strict=True):
-        if [*map(fact, kept)] != column[: len(kept)]:
+        if tuple(map(fact, kept)) != column[:count]:
             return ()
     return kept
 
 
-def _latencies(columns: list[dict[float, Distribution | None]]) -> Mapping[float, Distribution | None]:
-    """The merged distribution of each minute.
+def _latencies(
+    rows: list[LatencyRow], ends: tuple[float, ...], trusted: TrustedEnds
+) -> tuple[Distribution | None, ...]:
+    """The distribution of each minute, merged where there are several rows; None where there is none."""
+    if not rows:
+        return (None,) * len(ends)
+    columns = [trusted.column(row, ends, None) for row in rows]
+    return columns[0] if len(columns) == 1 else tuple(map(_merged, *columns))
 
-    Where the bucket layouts of a minute differ its latency is not known: merging would be guessing.
-    """
-    if len(columns) == 1:
-        return columns[0]
-    parts: dict[float, list[Distribution]] = {}
-    for column in columns:
-        for end, spread in column.items():
-            if spread is not None:
-                parts.setdefault(end, []).append(spread)
-    return {
-        end: merge(tuple(spreads))
-        for end, spreads in parts.items()
-        if all(spread.bounds == spreads[0].bounds for spread in spreads)
-    }
+
+def _merged(*spreads: Distribution | None) -> Distribution | None:
+    """All distributions of a minute as one. Where their bucket layouts differ its latency is not known: merging would be guessing."""
+    parts = tuple([spread for spread in spreads if spread is not None])
+    return merge(parts) if all(part.bounds == parts[0].bounds for part in parts) else None

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 from spillway.core.observe.directory import region_of
-from spillway.core.observe.minutes import Traffic, far_apart, possible
+from spillway.core.observe.minutes import Traffic, TrustedEnds, far_apart, possible
 from spillway.core.observe.rows import PlaceRow
 from spillway.core.values.policy import Evidence
 from spillway.core.values.snapshot import Absence, Missing, PlaceDemand, Seen
@@ -30,7 +30,7 @@ Requests = dict[tuple[str, RegionName], float]
 def observed_places(
     rows: Sequence[PlaceRow],
     traffic: Mapping[RegionName, Traffic],
-    newest: float,
+    trusted: TrustedEnds,
     *,
     at: float,
     period: float,
@@ -41,20 +41,21 @@ def observed_places(
     Args:
         rows: the service's rows of a query without errors.
         traffic: what each region answered, against which these counts are checked.
-        newest: the latest end of a minute that is trusted, UTC seconds.
+        trusted: which minutes of the rows are trusted.
         at: UTC seconds of the snapshot.
         period: seconds of a sample.
         evidence: what the policy trusts.
     """
-    columns = [dict(row.points) for row in rows]
     # the judged minutes are the newest trusted ones of all rows together
-    ends = [end for end in sorted(set().union(*columns)) if end <= newest][-max(1, evidence.minutes) :]
+    known = trusted.of(rows)
+    ends = known[-max(1, evidence.minutes) :]
     if not ends:
         return Missing(absence=Absence.NO_SERIES)
     age = at - ends[-1]
     if age > evidence.max_age:
         return Missing(absence=Absence.STALE, detail=f"the newest minute ended {age:.0f} s ago")
-    requests = _requests(rows, columns, ends)
+    columns = [trusted.column(row, known, None)[-len(ends) :] for row in rows]
+    requests = _requests(rows, columns)
     if requests is None or _contradicted(requests, traffic, ends):
         return Missing(
             absence=Absence.GARBAGE, detail="counts by continent cannot be true, or contradict the answers"
@@ -72,13 +73,11 @@ def observed_places(
     )
 
 
-def _requests(
-    rows: Sequence[PlaceRow], columns: Sequence[Mapping[float, float]], ends: Sequence[float]
-) -> Requests | None:
-    """Requests in the minutes `ends`, or None if one count cannot be true; `columns` holds the points of each row."""
+def _requests(rows: Sequence[PlaceRow], columns: Sequence[tuple[float | None, ...]]) -> Requests | None:
+    """Requests in the judged minutes, or None if one count cannot be true; `columns` holds what each row says of them."""
     sums: Requests = {}
     for row, column in zip(rows, columns, strict=True):
-        values = [column[end] for end in ends if end in column]
+        values = [count for count in column if count is not None]
         if not values:
             continue
         total = sum(values)
@@ -89,7 +88,7 @@ def _requests(
     return sums
 
 
-def _contradicted(requests: Requests, traffic: Mapping[RegionName, Traffic], ends: list[float]) -> bool:
+def _contradicted(requests: Requests, traffic: Mapping[RegionName, Traffic], ends: tuple[float, ...]) -> bool:
     """Tell if a region's requests and its answers, both known, are too far apart to be both true."""
     by_region: dict[RegionName, float] = {}
     for (_, region), total in requests.items():

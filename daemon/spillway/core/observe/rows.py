@@ -23,7 +23,7 @@ _MEAN_TOLERANCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class CountRow:
-    """Answers of one group with one response code. Points are (end in UTC seconds, answers in that minute)."""
+    """Answers of one group with one response code, as two columns: the ends of minutes, and the answers in each."""
 
     target: str
     """Name of the backend service in Google Cloud (label `backend_target_name`)."""
@@ -33,7 +33,15 @@ class CountRow:
     """Zone or region of the group (label `backend_scope`)."""
     code: int
     """HTTP status, 0 for none (label `response_code`)."""
-    points: tuple[tuple[float, float], ...]
+    ends: tuple[float, ...]
+    """UTC seconds, in any order; most rows of an answer have the same."""
+    values: tuple[float, ...]
+    """As many as `ends`."""
+
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """The columns as pairs of an end and its value."""
+        return tuple(zip(self.ends, self.values, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +51,30 @@ class LatencyRow:
     target: str
     name: str
     scope: str
-    points: tuple[tuple[float, Distribution | None], ...]
+    ends: tuple[float, ...]
+    values: tuple[Distribution | None, ...]
+
+    @property
+    def points(self) -> tuple[tuple[float, Distribution | None], ...]:
+        """The columns as pairs of an end and its distribution."""
+        return tuple(zip(self.ends, self.values, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceRow:
-    """Requests from one client continent that one zone served; points as in `CountRow`."""
+    """Requests from one client continent that one zone served; columns as in `CountRow`."""
 
     target: str
     scope: str
     place: str
     """Label `proxy_continent`: `America`, `Europe` or `Asia`."""
-    points: tuple[tuple[float, float], ...]
+    ends: tuple[float, ...]
+    values: tuple[float, ...]
+
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """The columns as pairs of an end and its value."""
+        return tuple(zip(self.ends, self.values, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

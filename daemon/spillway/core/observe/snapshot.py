@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from spillway.core.observe.attachments import (
     Attachment,
@@ -14,7 +15,7 @@ from spillway.core.observe.attachments import (
     observed_policy,
 )
 from spillway.core.observe.directory import Directory, Place, Whose, directory
-from spillway.core.observe.minutes import Tally, Traffic, observed_minutes
+from spillway.core.observe.minutes import Tally, Traffic, TrustedEnds, observed_minutes
 from spillway.core.observe.places import observed_places
 from spillway.core.observe.read_errors import read_errors, usable
 from spillway.core.observe.rows import (
@@ -42,6 +43,8 @@ from spillway.core.values.snapshot import (
 from spillway.core.values.topology import Backend, Fleet, Service
 from spillway.core.values.units import RegionName, ServiceName
 
+Row = TypeVar("Row", CountRow, PlaceRow)
+
 _DEFAULT = Evidence()
 _NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
 _NOT_BUILT = Missing(absence=Absence.NOT_BUILT, detail="its backend service does not exist")
@@ -55,7 +58,10 @@ class _Pass:
     """What one pass read, sorted to services and backends, and how to judge it."""
 
     at: float
-    readings: Readings
+    counts: TrustedEnds | Missing
+    """Which minutes of the count rows are trusted, or why none can be used."""
+    places: TrustedEnds | Missing
+    """The same of the demand by continent."""
     listing: Listing | Missing
     policies: Policies | Missing
     health: HealthReads | Missing
@@ -108,7 +114,8 @@ def observe(
     found += read_errors(readings, listing, policies, health)
     seen = _Pass(
         at=at,
-        readings=readings,
+        counts=_trusted(readings.counts, lag),
+        places=_trusted(readings.places, lag),
         listing=listing,
         policies=policies,
         health=health,
@@ -139,15 +146,21 @@ def _tallies(places: Directory, readings: Readings, problems: list[str]) -> dict
     if isinstance(readings.counts, Answer):
         for row in readings.counts.rows:
             place = exact((row.target, row.name, row.scope)) or _place(places, row, problems)
-            if place is not None and row.points:
-                tallies[place].add_counts(row.code, row.points)
+            if place is not None and row.ends:
+                tallies[place].counts.append(row)
     if isinstance(readings.latencies, Answer):
         complete = not readings.latencies.errors
         for spread in readings.latencies.rows:
             place = exact((spread.target, spread.name, spread.scope)) or _place(places, spread, problems)
-            if place is not None and spread.points and complete:
-                tallies[place].add_latencies(spread.points)
+            if place is not None and spread.ends and complete:
+                tallies[place].latencies.append(spread)
     return tallies
+
+
+def _trusted(answer: Answer[Row] | Missing, lag: Lag) -> TrustedEnds | Missing:
+    """Which minutes of an answer are trusted, or why it cannot be used as a whole."""
+    whole = usable(answer)
+    return whole if isinstance(whole, Missing) else TrustedEnds(whole.asked - lag.ingest_delay)
 
 
 def _place(places: Directory, row: CountRow | LatencyRow, problems: list[str]) -> Place | None:
@@ -187,16 +200,15 @@ def _place_rows(places: Directory, answer: Answer[PlaceRow] | Missing) -> dict[i
 
 def _service_view(seen: _Pass, index: int, service: Service, evidence: Evidence) -> ServiceView:
     """One service with all its backends."""
-    counts = usable(seen.readings.counts)
 
     def traffic(region: RegionName) -> Traffic:
         """The trusted minutes of one region, unless the query as a whole cannot be used."""
-        if isinstance(counts, Missing):
-            return counts
+        if isinstance(seen.counts, Missing):
+            return seen.counts
         return observed_minutes(
             seen.tallies.get((index, region)),
             seen.known.get((service.name, region), ()),
-            counts.asked - seen.lag.ingest_delay,
+            seen.counts,
             seen.at,
             evidence,
         )
@@ -259,13 +271,12 @@ def _places(
     seen: _Pass, index: int, views: tuple[BackendView, ...], evidence: Evidence
 ) -> Seen[tuple[PlaceDemand, ...]] | Missing:
     """Demand by continent, unless the query as a whole cannot be used."""
-    answer = usable(seen.readings.places)
-    if isinstance(answer, Missing):
-        return answer
+    if isinstance(seen.places, Missing):
+        return seen.places
     return observed_places(
         seen.place_rows.get(index, ()),
         {view.region: view.traffic for view in views},
-        answer.asked - seen.lag.ingest_delay,
+        seen.places,
         at=seen.at,
         period=seen.lag.sample_period,
         evidence=evidence,

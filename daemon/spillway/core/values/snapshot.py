@@ -90,7 +90,7 @@ class Minute:
     latency: Distribution | None
     """Seconds from first byte sent to last byte received of class-200 answers; None where none was reported."""
 
-    @property
+    @cached_property
     def total(self) -> float:
         """All answers of this minute."""
         return self.ok + self.client_error + self.too_many + self.server_error

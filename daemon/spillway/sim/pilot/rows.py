@@ -41,26 +41,26 @@ class Rows:
 
     def counts(self, view: Shown, start: float, end: float) -> tuple[CountRow, ...]:
         """One row for each service, group and code, of periods that ended in (start, end], UTC seconds."""
-        found = self._counts.points(view.count_points, start, end)
+        found = self._counts.columns(view.count_points, start, end)
         return tuple(
-            CountRow(service, *_labels(region, zone), code, points)
-            for (service, region, zone, code), points in found.items()
+            CountRow(service, *_labels(region, zone), code, *columns)
+            for (service, region, zone, code), columns in found.items()
         )
 
     def places(self, view: Shown, start: float, end: float) -> tuple[PlaceRow, ...]:
         """Likewise for each service, scope and continent."""
-        found = self._places.points(view.count_points, start, end)
+        found = self._places.columns(view.count_points, start, end)
         return tuple(
-            PlaceRow(service, _labels(region, zone)[1], continent, points)
-            for (service, region, zone, continent), points in found.items()
+            PlaceRow(service, _labels(region, zone)[1], continent, *columns)
+            for (service, region, zone, continent), columns in found.items()
         )
 
     def latencies(self, view: Shown, start: float, end: float) -> tuple[LatencyRow, ...]:
         """Likewise for each service and group: class 200 alone, merged over continents."""
-        found = self._latencies.points(view.latency_points, start, end)
+        found = self._latencies.columns(view.latency_points, start, end)
         return tuple(
-            LatencyRow(service, *_labels(region, zone), points)
-            for (service, region, zone), points in found.items()
+            LatencyRow(service, *_labels(region, zone), *columns)
+            for (service, region, zone), columns in found.items()
         )
 
 
@@ -72,11 +72,11 @@ class _Kept(Generic[Sample, Key, Value]):
         self._known: dict[float, tuple[tuple[Sample, ...], dict[Key, Value]]] = {}
         """By the period's end, with the points that it was made from."""
 
-    def points(
+    def columns(
         self, periods: Iterable[tuple[Sample, ...]], start: float, end: float
-    ) -> dict[Key, tuple[tuple[float, Value], ...]]:
-        """Points in order of time, by row."""
-        series: dict[Key, list[tuple[float, Value]]] = {}
+    ) -> dict[Key, tuple[tuple[float, ...], tuple[Value, ...]]]:
+        """The ends and the values of each row, in order of time."""
+        series: dict[Key, tuple[list[float], list[Value]]] = {}
         kept = {}
         for samples in periods:
             if not samples or not start < samples[0].end <= end:
@@ -87,9 +87,11 @@ class _Kept(Generic[Sample, Key, Value]):
                 known = (samples, self._merge(samples))
             kept[at] = known
             for key, value in known[1].items():
-                series.setdefault(key, []).append((at, value))
+                ends, values = series.setdefault(key, ([], []))
+                ends.append(at)
+                values.append(value)
         self._known = kept
-        return {key: tuple(points) for key, points in series.items()}
+        return {key: (tuple(ends), tuple(values)) for key, (ends, values) in series.items()}
 
 
 def _labels(region: str, zone: int) -> tuple[str, str]:
