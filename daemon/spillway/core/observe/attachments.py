@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from spillway.core.observe.rows import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
 from spillway.core.values.snapshot import Absence, HealthCount, Missing, ObservedBackend, ObservedPolicy, Seen
 from spillway.core.values.topology import Backend, Preference, Service
+from spillway.core.values.value import value
 
 DEFAULT_POLICY = ObservedPolicy(failover_threshold=70, auto_drain=False)
 """What holds for a service without a policy, or for what a policy leaves out (reference: SLP)."""
@@ -16,7 +15,7 @@ _SAME_SCALER = 1e-9
 _NOT_MEMBER = Missing(absence=Absence.NOT_MEMBER)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attachment:
     """What the listing says about one backend."""
 
@@ -48,7 +47,7 @@ def _attachment(backend: Backend, resource: str, groups: tuple[ListedGroup, ...]
     """Membership, scaler and preference of one backend, and a sentence if only some of its groups are attached."""
     if not groups:
         detached = ObservedBackend(member=False, scaler=0.0, mixed=False, preference=backend.preference)
-        return Attachment(resource, groups, detached)
+        return Attachment(resource=resource, groups=groups, value=detached)
     scalers = [group.scaler for group in groups]
     partial = len(groups) < len(backend.groups)
     observed = ObservedBackend(
@@ -57,7 +56,8 @@ def _attachment(backend: Backend, resource: str, groups: tuple[ListedGroup, ...]
         mixed=partial or max(scalers) - min(scalers) > _SAME_SCALER,
         preference=_preference(groups),
     )
-    return Attachment(resource, groups, observed, _problem(backend, groups) if partial else None)
+    problem = _problem(backend, groups) if partial else None
+    return Attachment(resource=resource, groups=groups, value=observed, problem=problem)
 
 
 def _preference(groups: tuple[ListedGroup, ...]) -> Preference:

@@ -46,8 +46,9 @@ _KINDS = {
 """Which of the five counters a response code belongs to; a server error where it is none of these."""
 
 _end = attrgetter("end")
-_FACTS = tuple(map(attrgetter, ("ok", "client_error", "too_many", "server_error", "latency")))
-"""All that a minute says."""
+
+Facts = tuple[float, float, float, float, float, Distribution | None]
+"""All that a minute says, as `Minute.facts`."""
 
 Traffic = Seen[tuple[Minute, ...]] | Missing
 """The trusted minutes of one backend, oldest first, or why there are none."""
@@ -192,6 +193,7 @@ def _minutes(
             impossible.update([end for end, count in zip(ends, column, strict=True) if count < 0.0])
         kind = _KINDS.get(row.code, _SERVER)
         others = answers[kind]
+        # a sum is needed only where several rows are of one kind
         answers[kind] = column if others is none else tuple(map(add, others, column))
     for spreads in tally.latencies:
         if not all(spreads.values):
@@ -199,50 +201,40 @@ def _minutes(
     success, other_ok, client, too_many, server = answers
     ok = success if other_ok is none else tuple(map(add, success, other_ok))
     latencies = _latencies(tally.latencies, ends, trusted)
+    facts = list(zip(ends, ok, client, too_many, server, latencies, strict=True))
     # 2. A minute taken over was judged by the pass before, unless a row holds what cannot be true.
-    kept = () if impossible else _kept(known, ends, (ok, client, too_many, server, latencies))
+    kept = () if impossible else _kept(known, facts)
     # 3. All others are made.
     made: list[Minute | None] = list(kept)
-    for i in range(len(kept), len(ends)):
-        latency = latencies[i]
-        if (
-            ends[i] in impossible
-            or not possible(ok[i] + client[i] + too_many[i] + server[i])
-            or (latency is not None and far_apart(latency.count, success[i], _APART))
-        ):
-            made.append(None)
-            continue
-        made.append(
-            Minute(
-                end=ends[i],
-                ok=ok[i],
-                client_error=client[i],
-                too_many=too_many[i],
-                server_error=server[i],
-                latency=latency,
-            )
+    for i, fact in enumerate(facts[len(kept) :], len(kept)):
+        minute = Minute(
+            end=fact[0],
+            ok=fact[1],
+            client_error=fact[2],
+            too_many=fact[3],
+            server_error=fact[4],
+            latency=fact[5],
         )
+        made.append(None if minute.end in impossible or _is_false(minute, success[i]) else minute)
     return made
 
 
-def _kept(
-    known: tuple[Minute, ...], ends: tuple[float, ...], columns: tuple[tuple[object, ...], ...]
-) -> tuple[Minute, ...]:
+def _is_false(minute: Minute, success: float) -> bool:
+    """Tell if a minute with so many class-200 answers cannot be true by its own numbers."""
+    if not possible(minute.total):
+        return True
+    return minute.latency is not None and far_apart(minute.latency.count, success, _APART)
+
+
+def _kept(known: tuple[Minute, ...], facts: list[Facts]) -> tuple[Minute, ...]:
     """The minutes of the pass before that are still in the window; none where one of them was corrected or came late.
 
     Args:
         known: the minutes of the pass before.
-        ends: of the minutes of this pass, in order; there is one at least.
-        columns: what they say, as `_FACTS` orders it.
+        facts: of the minutes of this pass, in order; there is one at least.
     """
-    kept = known[bisect_left(known, ends[0], key=_end) :]
-    count = len(kept)
-    if tuple(map(_end, kept)) != ends[:count]:
-        return ()
-    for fact, column in zip(_FACTS, columns, strict=True):
-        if tuple(map(fact, kept)) != column[:count]:
-            return ()
-    return kept
+    kept = known[bisect_left(known, facts[0][0], key=_end) :]
+    return kept if [minute.facts for minute in kept] == facts[: len(kept)] else ()
 
 
 def _latencies(

@@ -37,7 +37,7 @@ class Distribution:
         if min(self.counts) < 0:
             raise ValueError("bucket counts cannot be negative")
 
-    @property
+    @cached_property
     def count(self) -> float:
         """All samples."""
         return self.cumulative[-1]

@@ -91,6 +91,11 @@ class Minute:
     """Seconds from first byte sent to last byte received of class-200 answers; None where none was reported."""
 
     @cached_property
+    def facts(self) -> tuple[float, float, float, float, float, Distribution | None]:
+        """All that it says, in the order of its fields."""
+        return self.end, self.ok, self.client_error, self.too_many, self.server_error, self.latency
+
+    @cached_property
     def total(self) -> float:
         """All answers of this minute."""
         return self.ok + self.client_error + self.too_many + self.server_error
