@@ -90,7 +90,7 @@ def modelled(facts: BackendBelief) -> Region:
         policy,
         policy.postures.normal,
         (160.0, 0.0),
-        CLOSED_AT + 3600.0,
+        at=CLOSED_AT + 3600.0,
         drained=False,
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from spillway.core.observe.rows import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
 from spillway.core.values.snapshot import Absence, HealthCount, Missing, ObservedBackend, ObservedPolicy, Seen
 from spillway.core.values.topology import Backend, Preference, Service
-from spillway.core.values.value import value
 
 DEFAULT_POLICY = ObservedPolicy(failover_threshold=70, auto_drain=False)
 """What holds for a service without a policy, or for what a policy leaves out (reference: SLP)."""
@@ -15,7 +16,7 @@ _SAME_SCALER = 1e-9
 _NOT_MEMBER = Missing(absence=Absence.NOT_MEMBER)
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """What the listing says about one backend."""
 
