@@ -23,8 +23,8 @@ class MinutesSeen:
     """Remembers which minutes are in the journal already; bounded by the windows of the newest snapshot."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], set[float]] = {}
-        """Ends of the minutes of the newest window, by service and region."""
+        self._known: dict[tuple[str, str], tuple[Minute, ...]] = {}
+        """The minutes of the newest window, by service and region."""
         self._bounds: dict[tuple[float, ...], int] = {}
 
     def begin(self) -> None:
@@ -37,8 +37,12 @@ class MinutesSeen:
 
     def fresh(self, service: str, region: str, minutes: tuple[Minute, ...]) -> list[tuple[Any, ...]]:
         """Those of `minutes` that no record has yet, as `MINUTE` says."""
-        known = self._known.get((service, region), set())
-        self._known[service, region] = {minute.end for minute in minutes}
+        before = self._known.get((service, region), ())
+        self._known[service, region] = minutes
+        older = minutes[:-1]
+        if older and older == before[-len(older) :]:
+            return [self._minute(minutes[-1])]  # the usual case: one more minute, and all others as they were
+        known = {minute.end for minute in before}
         return [self._minute(minute) for minute in minutes if minute.end not in known]
 
     def _minute(self, m: Minute) -> tuple[Any, ...]:
