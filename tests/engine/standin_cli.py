@@ -144,7 +144,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Update(self, request: Any, context: Any) -> Any:
-        """DiffKind it in place."""
+        """Change it in place."""
         token = _token(request.urn)
         old_inputs, state = plain(request.old_inputs)[0], plain(request.olds)[0]
         news, secret = plain(request.news)
