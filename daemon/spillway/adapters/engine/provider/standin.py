@@ -134,7 +134,7 @@ class StandInProvider:
         news: Props,
         deadline: Deadline,
     ) -> Props:
-        """DiffKind it in place; its outputs.
+        """Change it in place; its outputs.
 
         Raises:
             CloudError: refused (412 where somebody else changed it), or no answer in time.
