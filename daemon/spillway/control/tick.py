@@ -17,7 +17,6 @@ from spillway.control.report import Pass, TickReport, with_health
 from spillway.control.timing import Progress
 from spillway.control.writer import GOOD, Writer
 from spillway.core import loop
-from spillway.core.act.reconcile import EDITED
 from spillway.core.loop import StepResult
 from spillway.core.values.decision import Plan, ServiceAssessment
 from spillway.core.values.overlay import Overlay
@@ -180,8 +179,7 @@ class Loop:
     def health_pass(self) -> TickReport | None:
         """The fast pass, which may only drain; None where it changed nothing and found no edit by somebody else."""
         snapshot, before, result = self._think(self.parts.observer.observe_health, loop.health_step)
-        edited = any(alarm.code == EDITED for alarm in result.alarms)
-        if result.plan.empty and not edited:
+        if result.plan.empty and not result.edited:
             self._writer.kept = replace(self._writer.kept, memory=result.memory, overlay=result.overlay)
             return None
         self._assessments = with_health(self._assessments, result.assessment)

@@ -86,6 +86,8 @@ class StepResult:
     alarms: tuple[Reason, ...]
     sentence: str
     candidates: tuple[Candidate, ...] = ()
+    edited: bool = False
+    """Whether an edit by somebody else was taken over in this step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,8 @@ class ServiceStep:
     quiet: str
     """Why nothing is proposed."""
     mode: Mode
+    edited: bool
+    """Whether an edit by somebody else was taken over."""
 
 
 def step_service(
@@ -175,6 +179,7 @@ def step_service(
         verdicts=tuple(verdict_of(j) for j in verdicts.judgements),
         quiet=QUIET_HEALTH if now.only_dead else quiet_reason(model, accepted.candidate),
         mode=policy.mode,
+        edited=bool(found.alarms),
     )
 
 
@@ -324,4 +329,5 @@ def _result(steps: list[ServiceStep], overlay: Overlay, memory: ControllerMemory
         alarms=tuple(a for done in steps for a in done.assessment.alarms),
         sentence=tell(plan, advice, refusals, quiet or "there is no data to judge by", mode),
         candidates=tuple(c for done in steps if (c := done.accepted.candidate) is not None),
+        edited=any(done.edited for done in steps),
     )
