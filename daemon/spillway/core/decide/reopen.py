@@ -133,7 +133,8 @@ def pre_scale(context: Context, accepted: Accepted) -> Iterable[Proposal]:
         for region, facts in zip(traffic.regions, model.facts, strict=True)
         if region.scaler < 1.0 and region.name not in accepted.regions and _may_rise(model, region, facts)
     ]
-    if not rising or traffic.forecast <= 0.0:
+    # what is bad already is the search's: it weighs a raise with all the rest
+    if not rising or traffic.forecast <= 0.0 or traffic.base.bad > TROUBLE * traffic.forecast:
         return ()  # the usual case, which should not cost a look ahead
     expected = forecast_far(model)
     if expected < SURGING * traffic.demand or not short_soon(model, raised=False):
