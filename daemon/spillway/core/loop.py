@@ -157,7 +157,9 @@ def step_service(
     # 4. promised against seen
     verdicts = Review(memory=model.memory)
     if not now.only_dead:
-        verdicts = review(with_memory(model, replace(model.memory, panic_since=since)))
+        if since != memory.panic_since:
+            model = with_memory(model, replace(memory, panic_since=since))
+        verdicts = review(model)
         model = with_memory(model, verdicts.memory)
         model = with_memory(model, with_posture_timer(model))
         model = with_memory(model, with_room_timers(model))
@@ -185,7 +187,7 @@ def step_service(
 
 def with_memory(model: ServiceModel, memory: ServiceMemory) -> ServiceModel:
     """The model with another memory; the same where nothing changed."""
-    return model if memory is model.memory or memory == model.memory else replace(model, memory=memory)
+    return model if memory is model.memory else replace(model, memory=memory)
 
 
 def _planned(

@@ -111,11 +111,6 @@ def limits_of(model: ServiceModel, orders: Orders, panic: Reason | None) -> Limi
     return Limits(model=model, orders=orders, panic=panic)
 
 
-def refused_by(limits: Limits, region: str, scaler: float, purpose: Purpose) -> Bound | None:
-    """The first limit that keeps `purpose` from setting the scaler of `region`, or None."""
-    return limits.of(region).active(scaler, purpose)
-
-
 # --- people
 
 

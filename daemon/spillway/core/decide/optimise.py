@@ -19,7 +19,7 @@ from spillway.core.decide.reopen import cutting, may_reopen
 from spillway.core.decide.search import Found, Space, Start, search
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
-from spillway.core.model.constraints import capped
+from spillway.core.model.constraints import Baseline, capped
 from spillway.core.model.predict import TrafficModel
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Candidate, Change, Lever, Purpose, Reason, Refusal
@@ -68,11 +68,12 @@ def optimum(context: Context, accepted: Accepted) -> Iterable[Proposal]:
         return [Proposal(changes=_share(task))]
     if not _could_gain(traffic):
         return ()
-    found = search(traffic, context.model.constraints.against(traffic.base), space_of(task, lifted=False))
+    baseline, space = context.model.constraints.against(traffic.base), space_of(task, lifted=False)
+    found = search(traffic, baseline, space)
     candidate = _candidate(task, found)
     if _saves_enough(task, found):
         return [Proposal(changes=_changes(task, found), candidate=candidate)]
-    return [Proposal(changes=(), candidate=candidate, refusals=_held_back(task))]
+    return [Proposal(changes=(), candidate=candidate, refusals=_held_back(task, baseline, space))]
 
 
 def task_of(context: Context, accepted: Accepted) -> Task:
@@ -142,12 +143,12 @@ def _lasting(model: ServiceModel) -> bool:
     return model.at - max(changes, default=0.0) >= UNSTEADY_SECONDS
 
 
-def _held_back(task: Task) -> tuple[Refusal, ...]:
+def _held_back(task: Task, baseline: Baseline, narrow: Space) -> tuple[Refusal, ...]:
     """What would be done without the limits that time or people set, and the limit that keeps each move from being made."""
-    narrow, wide = space_of(task, lifted=False), space_of(task, lifted=True)
+    wide = space_of(task, lifted=True)
     if (narrow.ranges, narrow.movable) == (wide.ranges, wide.movable):
         return ()
-    found = search(task.traffic, task.model.constraints.against(task.traffic.base), wide)
+    found = search(task.traffic, baseline, wide)
     if not _saves_enough(task, found):
         return ()
     told = []

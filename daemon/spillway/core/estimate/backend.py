@@ -23,8 +23,7 @@ from spillway.core.values.state import BackendMemory, Estimate
 from spillway.core.values.topology import Backend, BalancingMode
 
 AUTO_DRAIN_BELOW = 0.25
-AUTO_DRAIN_RETURN = 0.35
-"""Healthy shares at which Google's auto-drain empties a group and takes it back (reference: SLP, gcp.md 2.3)."""
+"""Healthy share under which Google's auto-drain empties a group (reference: SLP, gcp.md 2.3)."""
 
 IDLE = 1.0
 """Requests/s up to which a region may have no series: Monitoring shows nothing of a backend without traffic."""
