@@ -339,6 +339,41 @@ class CalendarWindow:
     """None for a freeze."""
 
 
+class DriftAnswer(StrEnum):
+    """What becomes of a setting that somebody else has changed."""
+
+    RESPECT = "respect"
+    """Keep it, and show it."""
+    ALARM = "alarm"
+    """Keep it, and alarm until a person decides."""
+    REVERT = "revert"
+    """Write back what the configuration says, after two looks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """What becomes of changes that somebody else has made to what the configuration speaks of."""
+
+    levers: Annotated[
+        DriftAnswer,
+        Spec(
+            "Scalers, membership and failover posture. `respect` pins what was found until `pin_for` is over, `alarm` pins it until a person decides, `revert` writes back what was wanted."
+        ),
+    ] = DriftAnswer.RESPECT
+    pin_for: Annotated[
+        float,
+        seconds(
+            "How long a lever that somebody else has set stays as it is (`levers: respect`).", _MINUTE, 30 * _DAY
+        ),
+    ] = 2 * HOUR
+    settings: Annotated[
+        DriftAnswer,
+        Spec(
+            "All other settings of the service. `alarm` keeps what was found and alarms until a person decides, `respect` keeps it and shows it, `revert` writes back what the configuration says."
+        ),
+    ] = DriftAnswer.ALARM
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How a service is steered."""
@@ -357,6 +392,7 @@ class Policy:
     triggers: Triggers = field(default_factory=Triggers)
     postures: Postures = field(default_factory=Postures)
     membership: Membership = field(default_factory=Membership)
+    drift: Drift = field(default_factory=Drift)
     shortage: Annotated[
         Shortage,
         Spec("When all regions are short: keep the overload where it harms least, or spread it evenly."),
