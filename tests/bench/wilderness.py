@@ -16,7 +16,7 @@ import yaml
 
 from spillway.config.fields import format_duration
 from spillway.core.values.geography import REGION_PLACES
-from spillway.core.values.units import legal_scaler
+from spillway.core.values.topology import legal_scaler
 from spillway.sim.faults import Fault, random_faults
 from spillway.sim.scenario import Scenario
 from spillway.sim.setup import Setup, build

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.core.estimate.health import (
+from spillway.core.estimate.failures import (
     FLAP_SECONDS,
     SHARE_STEP,
     fell_at,

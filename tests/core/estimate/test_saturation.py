@@ -7,11 +7,16 @@ from dataclasses import replace
 import pytest
 from tests.core.estimate.stretches import CALM, PERIOD, SETTING, Stretch, learned, minute, minutes, takes
 
-from spillway.core.estimate.backend import IDLE
-from spillway.core.estimate.capacity import believed_capacity, capacity_proven
-from spillway.core.estimate.latency import slowness
-from spillway.core.estimate.queueing import queueing_delay
-from spillway.core.estimate.saturation import OFFERED, SATURATED_SECONDS, SETTLING, SLOW_MINUTES
+from spillway.core.estimate.belief import IDLE
+from spillway.core.estimate.capacity import (
+    OFFERED,
+    SATURATED_SECONDS,
+    SETTLING,
+    SLOW_MINUTES,
+    believed_capacity,
+    capacity_proven,
+)
+from spillway.core.estimate.latency import queueing_delay, slowness
 from spillway.core.estimate.update import REMEMBERED, learn, settled
 from spillway.core.values.state import Estimate, HealthTrack
 

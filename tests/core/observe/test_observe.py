@@ -25,7 +25,7 @@ from tests.observe.fleets import (
     readings,
 )
 
-from spillway.core.observe.directory import region_of
+from spillway.core.observe.places import region_of
 from spillway.core.observe.rows import (
     Answer,
     CountRow,

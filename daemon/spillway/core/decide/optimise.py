@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from spillway.core.decide.limits import LEAST_STEP, lifted_range, search_range
 from spillway.core.decide.overrides import scaler_change
-from spillway.core.decide.proposals import Accepted, Context, Proposal, refusal
-from spillway.core.decide.reopen import cutting, may_reopen
+from spillway.core.decide.proposals import Accepted, Context, Proposal, cutting, may_reopen, refusal
 from spillway.core.decide.search import Found, Space, Start, search
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason

@@ -7,15 +7,23 @@ from collections.abc import Iterable
 from spillway.core.decide.limits import LEAST_STEP
 from spillway.core.decide.membership import SURGING, forecast_far
 from spillway.core.decide.overrides import scaler_change
-from spillway.core.decide.proposals import Accepted, Context, Proposal, each
-from spillway.core.estimate.backend import BackendBelief
-from spillway.core.estimate.dwell import has_dwelt
+from spillway.core.decide.proposals import (
+    Accepted,
+    Context,
+    Proposal,
+    cutting,
+    each,
+    may_move,
+    may_reopen,
+    well_rested,
+)
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import GROWN, KEEP, capped, hundredths, scaler_for
 from spillway.core.model.predict import Outcome, Region
 from spillway.core.model.service import ServiceModel, shown_bad
 from spillway.core.values.decision import Purpose
-from spillway.core.values.units import SCALER_FLOOR
+from spillway.core.values.topology import SCALER_FLOOR
 
 FILLED = 0.95
 """Share of its likely capacity to which a region may be filled by opening it without need."""
@@ -50,13 +58,6 @@ QUOTA_KEEP = 1.04
 
 SWING = 1.06
 """Demand over its forecast with which a region is opened: an error in the total lands on the one region at the margin."""
-
-
-def may_move(model: ServiceModel, facts: BackendBelief, direction: int) -> bool:
-    """Whether its dwell is over, so that the limits would allow the move. -1 down, 1 up, 0 up as far as proven."""
-    return model.at >= facts.memory.edit_grace_until and has_dwelt(
-        facts.memory, model.policy, model.at, direction, model.dead_time
-    )
 
 
 def restores(context: Context, accepted: Accepted) -> Iterable[Proposal]:
@@ -98,11 +99,6 @@ def _steps(region: Region, up_step: float) -> list[float]:
     full = capped(region, FILLED)
     steps = [hundredths(s) for s in (now + up_step, now + up_step / 2, min(now + up_step, full))]
     return [min(s, max(now, _gentle(region))) for s in steps] if region.doubted else steps
-
-
-def cutting(model: ServiceModel) -> bool:
-    """Whether a cut is on its way, and its effect not seen yet."""
-    return any(f.after < f.before for f in model.memory.flights)
 
 
 def _fits(region: Region, outcome: Outcome, base: Outcome, i: int) -> bool:
@@ -155,14 +151,6 @@ def _may_rise(model: ServiceModel, region: Region, facts: BackendBelief) -> bool
     return well and region.movable and region.fresh and not region.dead and may_move(model, facts, 1)
 
 
-def well_rested(model: ServiceModel, facts: BackendBelief) -> bool:
-    """Whether the region has been well for long enough to be given more; the limits are asked again."""
-    since = facts.memory.well_since
-    if since is None or model.at - since < model.policy.rhythm.up_wait:
-        return False
-    return may_move(model, facts, 1)
-
-
 def probes(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """A tenth for each region that was closed by a scaler of 0 and whose health checks pass."""
     model, changes = context.model, []
@@ -183,12 +171,6 @@ def short_soon(model: ServiceModel, *, raised: bool) -> bool:
     With their ceilings as they are, or even once they are all `raised`.
     """
     return forecast_far(model) > NEEDED_ROOM * model.traffic.room(raised=raised)
-
-
-def may_reopen(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
-    """Whether a region that was closed by a scaler of 0 may be given load again: its health checks pass, and its dwell is over."""
-    closed = region.member and region.scaler == 0.0 and region.movable and not facts.memory.leaving
-    return closed and well_rested(model, facts)
 
 
 def likely_well(model: ServiceModel, region: Region, facts: BackendBelief, chance: float) -> bool:

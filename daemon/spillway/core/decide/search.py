@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from spillway.core.model.constraints import BREACH_PRICE, KEEP, Baseline, capped, hundredths
 from spillway.core.model.predict import Outcome, TrafficModel, least_bad
 from spillway.core.values.limits import Allowed
-from spillway.core.values.units import SCALER_FLOOR, RegionName
+from spillway.core.values.topology import SCALER_FLOOR, RegionName
 
 EFFORT = 1100
 """Outcomes x regions looked at in one search: the time for an outcome grows with the regions, some microsecond for each."""

@@ -15,18 +15,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spillway.core.estimate.backend import AUTO_DRAIN_BELOW, BackendBelief
+from spillway.core.estimate.belief import (
+    AUTO_DRAIN_BELOW,
+    BackendBelief,
+    auto_drained,
+    ceiling_factor,
+    layout_of,
+)
 from spillway.core.estimate.daytime import follow_days
 from spillway.core.estimate.demand import ONE_PLACE, attribute, follow, slow_average
-from spillway.core.estimate.failover import auto_drained, ceiling_factor
-from spillway.core.estimate.health import lowest_share
-from spillway.core.estimate.routes import Layout, layout_of, routes_through
+from spillway.core.estimate.failures import lowest_share
 from spillway.core.estimate.sample import Window
 from spillway.core.values.decision import Lever
+from spillway.core.values.geography import Layout, routes_through
 from spillway.core.values.policy import Evidence, Policy, PostureSet, Timing
 from spillway.core.values.snapshot import Missing, PlaceDemand, Seen
 from spillway.core.values.state import Flight, OriginMemory, ServiceMemory
-from spillway.core.values.units import SCALER_STEP
+from spillway.core.values.topology import SCALER_STEP
 
 BINDING = 0.93
 """Load over ceiling from which a region counts as full: Google balances by its own, smoothed view of the rate."""

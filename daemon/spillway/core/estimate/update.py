@@ -11,23 +11,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import NamedTuple
 
-from spillway.core.estimate.failures import (
-    learn_failures,
-    learn_quota,
-    next_errors,
-    next_slow,
-    next_slow_saturated,
-)
-from spillway.core.estimate.health import share_in
-from spillway.core.estimate.latency import SMOOTH, believed_at_once, learn_latency, next_baseline
-from spillway.core.estimate.queueing import (
-    NEARLY_FULL,
-    NOT_KNOWN,
-    learn_arrivals,
-    queueing_delay,
-    weigh_delay,
-)
-from spillway.core.estimate.saturation import (
+from spillway.core.estimate.capacity import (
     QUEUED,
     SATURATED_SECONDS,
     SETTLING,
@@ -37,6 +21,25 @@ from spillway.core.estimate.saturation import (
     learn_saturated,
     learn_unsaturated,
     undecided_after,
+)
+from spillway.core.estimate.failures import (
+    learn_failures,
+    learn_quota,
+    next_errors,
+    next_slow,
+    next_slow_saturated,
+    share_in,
+)
+from spillway.core.estimate.latency import (
+    NEARLY_FULL,
+    NOT_KNOWN,
+    SMOOTH,
+    believed_at_once,
+    learn_arrivals,
+    learn_latency,
+    next_baseline,
+    queueing_delay,
+    weigh_delay,
 )
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.policy import Evidence, Slo

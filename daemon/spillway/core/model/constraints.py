@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from spillway.core.model.predict import Outcome, Region, TrafficModel
 from spillway.core.model.waterfall import pour
-from spillway.core.values.units import SCALER_FLOOR
+from spillway.core.values.topology import SCALER_FLOOR
 
 FULLY_OPEN = 0.85
 """Share of its capacity from which a ceiling counts as all of it: a ceiling a little under the capacity takes nothing away."""

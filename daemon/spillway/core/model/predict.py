@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from spillway.core.model.waterfall import Flow, Origins, pour
-from spillway.core.values.units import RegionName
+from spillway.core.values.topology import RegionName
 
 HORIZON = 600.0
 """Seconds over which an overload is judged: past full, the backlog grows until every answer is late."""

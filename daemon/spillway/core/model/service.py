@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 
-from spillway.core.estimate.backend import BackendBelief
+from spillway.core.estimate.belief import BackendBelief, auto_drained, ceiling_factor, layout_of, posture_set
 from spillway.core.estimate.capacity import believed_capacity, p_degraded
 from spillway.core.estimate.demand import expected
-from spillway.core.estimate.dwell import current_backoff
-from spillway.core.estimate.failover import auto_drained, ceiling_factor, posture_set
-from spillway.core.estimate.routes import Layout, layout_of, routes_through
 from spillway.core.estimate.sample import Window
 from spillway.core.model.constraints import SWING, TARGET_ROOM, Constraints
 from spillway.core.model.predict import Region, TrafficModel
 from spillway.core.model.waterfall import Origins
+from spillway.core.values.geography import Layout, routes_through
+from spillway.core.values.lifecycle import current_backoff
 from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import Policy, PostureSet
 from spillway.core.values.state import ServiceMemory

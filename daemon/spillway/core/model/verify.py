@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from spillway.core.estimate.backend import bad_share
-from spillway.core.estimate.dwell import penalised
+from spillway.core.estimate.belief import bad_share
 from spillway.core.estimate.sample import Window
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Lever
+from spillway.core.values.lifecycle import penalised
 from spillway.core.values.state import Flight, ServiceMemory
 
 TOLERANCE = 0.02

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from spillway.core.values.overlay import Overlay, Posture
-from spillway.core.values.units import RegionName, ServiceName
+from spillway.core.values.topology import RegionName, ServiceName
 
 
 class BackendState(StrEnum):

@@ -9,8 +9,7 @@ from math import inf
 from typing import Generic, TypeVar
 
 from spillway.core.values.histogram import Distribution
-from spillway.core.values.topology import Preference
-from spillway.core.values.units import RegionName, ServiceName
+from spillway.core.values.topology import Preference, RegionName, ServiceName
 
 T = TypeVar("T")
 

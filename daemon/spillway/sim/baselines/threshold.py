@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spillway.core.values.units import SCALER_FLOOR
+from spillway.core.values.topology import SCALER_FLOOR
 from spillway.sim.baselines.levers import Key, Levers
 from spillway.sim.baselines.reading import Reading, Scene
 from spillway.sim.baselines.script import Rule, Script

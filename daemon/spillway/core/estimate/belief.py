@@ -1,0 +1,196 @@
+"""What is believed of one backend at one moment, how it looks, and what Google's own failover makes of it.
+
+`looks_well`, `looks_bad`, `is_blind` and `is_known` judge it. The thresholds for leaving and for returning differ.
+
+Google's own failover (reference: SLP, gcp.md 2.3), which is a rule and no estimate:
+
+    auto-drain   groups with less than a quarter of their endpoints healthy get no requests, worst first, never half of the members or more
+    threshold    ceiling x min(1, healthy share / failover threshold): below it the balancer spreads part of the load to other regions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spillway.core.estimate.sample import Blind, Window
+from spillway.core.values.geography import REGION_PLACES, Layout
+from spillway.core.values.overlay import BackendSetting, Posture
+from spillway.core.values.policy import Policy, PostureSet
+from spillway.core.values.snapshot import Absence, HealthCount
+from spillway.core.values.state import BackendMemory, Estimate
+from spillway.core.values.topology import Backend, Preference
+
+AUTO_DRAIN_BELOW = 0.25
+"""Healthy share under which Google's auto-drain empties a group (reference: SLP, gcp.md 2.3)."""
+
+IDLE = 1.0
+"""Requests/s up to which a region may have no series: Monitoring shows nothing of a backend without traffic."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendBelief:
+    """All that one step knows about one backend. Rates in requests/s, times in seconds."""
+
+    backend: Backend
+    setting: BackendSetting
+    memory: BackendMemory
+    """With the estimate as it is after the minutes of this snapshot."""
+    window: Window | Blind
+    health: HealthCount | None
+    """None where the health read is missing or stale."""
+    health_at: float
+    """UTC seconds of that read; 0 where there is none."""
+    share: float
+    """Healthy share; the last one known where the read is missing."""
+    target: float | None
+    """Requests/s at scaler 1, for all members."""
+    capacity: float | None
+    """Requests/s at which the SLO holds, with what is healthy."""
+    elsewhere: float
+    """Requests/s that other services send to the same groups."""
+    region: str
+    """Its region."""
+    serving: bool
+    """True if the balancer may send requests here."""
+    dead: bool
+    """True if a fresh health read says so; a missing one says nothing."""
+
+    @property
+    def idle(self) -> bool:
+        """True if nobody was sent there lately: Monitoring shows no series of a backend without traffic."""
+        return self.memory.estimate.served <= IDLE
+
+    @property
+    def silent(self) -> bool:
+        """True if it shows nothing because it is idle: its series are absent and not broken, and its health is known."""
+        window = self.window
+        absent = isinstance(window, Blind) and window.absence is Absence.NO_SERIES
+        return absent and self.idle and self.health is not None
+
+    @property
+    def estimate(self) -> Estimate:
+        """What has been learned of it."""
+        return self.memory.estimate
+
+
+NEAR_BASELINE_RATIO = 1.15
+"""Mean latency over its baseline up to which a region counts as its usual self, whatever the SLO."""
+
+REFUSES_LITTLE = 0.02
+"""429 share under which a region may return."""
+
+LOOKS_BAD = 0.2
+"""Share of bad answers, not explained by load, from which a region counts for the fleet-wide panic."""
+
+
+def looks_well(facts: BackendBelief, policy: Policy) -> bool | None:
+    """Whether every signal is good enough to give more load; None where too little is known."""
+    if facts.health is None:
+        return None
+    if facts.share < policy.triggers.return_healthy_share:
+        return False
+    window = facts.window
+    if isinstance(window, Blind):
+        return True if facts.setting.scaler == 0.0 else None
+    if window.answers < 1:
+        return True
+    return (
+        window.error_ratio <= policy.triggers.return_error_ratio
+        and window.too_many_ratio <= REFUSES_LITTLE
+        and facts.estimate.saturation.rate is None
+        and _fast_enough(facts, window, policy)
+    )
+
+
+def _fast_enough(facts: BackendBelief, window: Window, policy: Policy) -> bool:
+    if window.percentile is None or window.mean is None:
+        return True
+    baseline = facts.estimate.latency.baseline
+    if baseline is not None:
+        return window.mean <= NEAR_BASELINE_RATIO * baseline
+    return window.percentile <= policy.triggers.return_latency_ratio * policy.slo.latency
+
+
+def looks_bad(facts: BackendBelief) -> bool:
+    """Whether a serving region looks broken in a way that its load does not explain."""
+    if not facts.setting.member or facts.setting.scaler == 0.0:
+        return False
+    if facts.dead:
+        return True
+    window = facts.window
+    if not isinstance(window, Window) or facts.estimate.saturation.rate is not None:
+        return False
+    return window.slow >= LOOKS_BAD or window.error_ratio >= LOOKS_BAD
+
+
+def is_blind(facts: BackendBelief) -> bool:
+    """Whether a region that should have traffic shows none that can be judged."""
+    return isinstance(facts.window, Blind) and facts.serving and not facts.dead and not facts.idle
+
+
+def is_known(facts: BackendBelief) -> bool:
+    """Whether it is seen how it is: by its traffic, or by its health where nobody is sent there."""
+    return isinstance(facts.window, Window) or (facts.idle and facts.health is not None)
+
+
+def bad_share(facts: Sequence[BackendBelief]) -> float | None:
+    """Share of bad answers of the whole service in the judged minutes, or None where nothing is known."""
+    windows = [f.window for f in facts if isinstance(f.window, Window)]
+    answers = sum(w.answers for w in windows)
+    return sum(w.bad * w.answers for w in windows) / answers if answers > 0 else None
+
+
+def posture_set(policy: Policy, posture: Posture) -> PostureSet:
+    """The settings behind a posture."""
+    chosen: PostureSet = getattr(policy.postures, posture.value)
+    return chosen
+
+
+def auto_drained(facts: Sequence[BackendBelief], settings: PostureSet) -> frozenset[str]:
+    """Regions that Google's auto-drain keeps empty: never half of them or more, worst first."""
+    if not settings.auto_drain or not any(f.dead for f in facts):
+        return frozenset()
+    # Google keeps more than half of the members in use; those that are closed already count among the empty ones
+    members = [f for f in facts if f.setting.member]
+    closed = sum(1 for f in members if f.setting.scaler == 0.0)
+    dead = sorted((f.share, f.region) for f in members if f.dead and f.setting.scaler > 0.0)
+    most = (len(members) - 1) // 2 if not closed else max(0, (len(members) - 1) // 2 - closed)
+    return frozenset(region for _, region in dead[:most])
+
+
+def ceiling_factor(
+    facts: BackendBelief, settings: PostureSet, *, drained: bool, share: float | None = None
+) -> float:
+    """What failover threshold and auto-drain leave of a ceiling (reference: SLP, gcp.md 2.3).
+
+    Args:
+        facts: Of the region.
+        settings: Of the posture.
+        drained: True if auto-drain keeps it empty.
+        share: Healthy share, if another than the present one is meant.
+    """
+    if drained:
+        return 0.0
+    threshold = settings.failover_threshold / 100.0
+    if share is None:
+        share = facts.share
+    return 1.0 if share >= threshold else share / threshold
+
+
+def layout_of(facts: Sequence[BackendBelief]) -> Layout:
+    """Regions with preference and place, in their order."""
+    preferred = Preference.PREFERRED
+    return tuple(
+        [
+            (
+                f.region,
+                f.setting.preference is preferred,
+                f.backend.standby,
+                REGION_PLACES.get(f.region)
+                if f.backend.latitude is None or f.backend.longitude is None
+                else (f.backend.latitude, f.backend.longitude),
+            )
+            for f in facts
+        ]
+    )
