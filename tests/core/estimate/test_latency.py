@@ -6,9 +6,8 @@ import pytest
 
 from spillway.core.estimate.capacity import capacity_proven
 from spillway.core.estimate.latency import (
-    BASELINE_NEAR_DOWN,
-    BASELINE_NEAR_UP,
-    BASELINE_UP,
+    BASELINE_FAR,
+    BASELINE_NEAR,
     LEAKED,
     NEAR_BASELINE,
     RISEN,
@@ -103,9 +102,9 @@ def test_a_leak_of_a_percent_a_minute_does_not_take_the_baseline_along() -> None
 
 
 def test_the_baseline_falls_faster_than_it_rises() -> None:
-    assert next_baseline(1.0, 1.1, nearly_full=False) == pytest.approx(1.0 + 0.1 * BASELINE_NEAR_UP)
-    assert next_baseline(1.0, 0.9, nearly_full=False) == pytest.approx(1.0 - 0.1 * BASELINE_NEAR_DOWN)
-    assert next_baseline(1.0, 2.0, nearly_full=False) == pytest.approx(1.0 + BASELINE_UP)
+    assert next_baseline(1.0, 1.1, nearly_full=False) == pytest.approx(1.0 + 0.1 * BASELINE_NEAR[1])
+    assert next_baseline(1.0, 0.9, nearly_full=False) == pytest.approx(1.0 - 0.1 * BASELINE_NEAR[0])
+    assert next_baseline(1.0, 2.0, nearly_full=False) == pytest.approx(1.0 + BASELINE_FAR[1])
     assert next_baseline(1.0, 2.0, nearly_full=True) == 1.0
 
 

@@ -9,7 +9,7 @@ from tests.core.estimate.stretches import CALM, PERIOD, SETTING, Stretch, learne
 
 from spillway.core.estimate.belief import IDLE
 from spillway.core.estimate.capacity import (
-    OFFERED,
+    NEARLY_ALL,
     SATURATED_SECONDS,
     SETTLING,
     SLOW_MINUTES,
@@ -94,7 +94,7 @@ def test_a_queue_that_stands_all_the_minute_measures_even_while_it_is_worked_off
 
 
 def test_after_a_cut_a_minute_that_offers_enough_measures_in_any_case() -> None:
-    enough = (OFFERED + 0.01) * 80.0
+    enough = (NEARLY_ALL + 0.01) * 80.0
     assert after_a_cut(enough, minutes_since=2, quick=0.3) == pytest.approx(enough)
 
 

@@ -15,25 +15,20 @@ from spillway.core.estimate.belief import auto_drained, ceiling_factor, posture_
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped
+from spillway.core.model.predict import TROUBLE
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.lifecycle import current_backoff
 from spillway.core.values.orders import OrderKind
 from spillway.core.values.overlay import Posture
 from spillway.core.values.state import Flight, ServiceMemory
+from spillway.core.values.topology import SCALER_STEP
 
 DEAD_READS = 2
 """Health reads in a row that must agree before a region counts as dead."""
 
 DEAD_LOAD = 0.005
 """Share of the forecast that a dead region must still be getting for a drain to be worth a write."""
-
-HURTS = 0.02
-"""Share of the demand that an edit must be expected to make bad, beyond what was, to be put back. Below it a person's
-will is left alone for a dwell."""
-
-LEAST_BACK = 0.01
-"""Smallest way back that is a move at all (reference: no-op suppression)."""
 
 
 def operator_orders(context: Context, _: Accepted) -> Iterable[Proposal]:
@@ -94,7 +89,7 @@ def edit_reverts(context: Context, _: Accepted) -> Iterable[Proposal]:
         if facts.dead or not region.movable:
             continue
         bad, then = traffic.base.bad, traffic.outcome_with(i, before).bad
-        if bad - then < HURTS * traffic.forecast:
+        if bad - then < TROUBLE * traffic.forecast:
             continue
         shares = {"bad_before": bad / traffic.forecast, "bad_after": then / traffic.forecast}
         why = reason("revert-edit", region=region.name, **shares)
@@ -124,7 +119,7 @@ def _undo(model: ServiceModel, flight: Flight, observed: float) -> Change | None
         return None
     values = (flight.before, min(flight.after, max(flight.before, capped(region))))
     bad, back = min((traffic.outcome_with(i, value).bad, value) for value in values)
-    if abs(back - flight.after) < LEAST_BACK or bad >= traffic.base.bad * (1.0 - model.policy.rhythm.margin):
+    if abs(back - flight.after) < SCALER_STEP or bad >= traffic.base.bad * (1.0 - model.policy.rhythm.margin):
         return None
     why = reason(
         "undo",

@@ -20,19 +20,13 @@ from spillway.core.decide.proposals import (
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import GROWN, KEEP, capped, hundredths, scaler_for
-from spillway.core.model.predict import Outcome, Region
+from spillway.core.model.predict import GRAIN, TROUBLE, Outcome, Region
 from spillway.core.model.service import ServiceModel, shown_bad
 from spillway.core.values.decision import Purpose
 from spillway.core.values.topology import SCALER_FLOOR
 
 FILLED = 0.95
 """Share of its likely capacity to which a region may be filled by opening it without need."""
-
-TROUBLE = 0.02
-"""Expected share of bad requests from which nothing is restored: first things first."""
-
-RESTORE_COST = 0.0005
-"""Share of the demand that may become bad by opening a ceiling again: the model's own grain."""
 
 PROBE_HOPE = 0.75
 """Chance that a region closed for being bad is well again from which a tenth is let in where that can hurt little: two
@@ -49,9 +43,6 @@ UNSEEN_BAD = 0.5
 
 NEEDED_HOPE = 0.5
 """The same where the others are short without it."""
-
-NEEDED_ROOM = 0.9
-"""Share of what all others can take from which they count as short."""
 
 QUOTA_KEEP = 1.04
 """Share of a quota that was met up to which a ceiling rises without need: what exceeds it is refused, and nothing else suffers."""
@@ -75,7 +66,7 @@ def restores(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     # 2. judge by a busier world: an error in the total lands on the one region at the margin
     busy = traffic.busier(SWING)
     base, scalers, changes = busy.base, list(traffic.scalers), []
-    allowed = base.bad + RESTORE_COST * busy.forecast
+    allowed = base.bad + GRAIN * busy.forecast
     for now, name, i in ready:
         # 3. the largest step that makes nearly no request bad and does not fill the region
         for after in _steps(traffic.regions[i], model.policy.rhythm.up_step):
@@ -170,7 +161,7 @@ def short_soon(model: ServiceModel, *, raised: bool) -> bool:
 
     With their ceilings as they are, or even once they are all `raised`.
     """
-    return forecast_far(model) > NEEDED_ROOM * model.traffic.room(raised=raised)
+    return forecast_far(model) > KEEP * model.traffic.room(raised=raised)
 
 
 def likely_well(model: ServiceModel, region: Region, facts: BackendBelief, chance: float) -> bool:

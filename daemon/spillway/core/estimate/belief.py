@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spillway.core.estimate.sample import Blind, Window
+from spillway.core.estimate.latency import NEAR_BASELINE
+from spillway.core.estimate.sample import FEW_REFUSED, Blind, Window
 from spillway.core.values.geography import REGION_PLACES, Layout
 from spillway.core.values.overlay import BackendSetting, Posture
 from spillway.core.values.policy import Policy, PostureSet
@@ -74,12 +75,6 @@ class BackendBelief:
         return self.memory.estimate
 
 
-NEAR_BASELINE_RATIO = 1.15
-"""Mean latency over its baseline up to which a region counts as its usual self, whatever the SLO."""
-
-REFUSES_LITTLE = 0.02
-"""429 share under which a region may return."""
-
 LOOKS_BAD = 0.2
 """Share of bad answers, not explained by load, from which a region counts for the fleet-wide panic."""
 
@@ -97,7 +92,7 @@ def looks_well(facts: BackendBelief, policy: Policy) -> bool | None:
         return True
     return (
         window.error_ratio <= policy.triggers.return_error_ratio
-        and window.too_many_ratio <= REFUSES_LITTLE
+        and window.too_many_ratio <= FEW_REFUSED
         and facts.estimate.saturation.rate is None
         and _fast_enough(facts, window, policy)
     )
@@ -108,7 +103,7 @@ def _fast_enough(facts: BackendBelief, window: Window, policy: Policy) -> bool:
         return True
     baseline = facts.estimate.latency.baseline
     if baseline is not None:
-        return window.mean <= NEAR_BASELINE_RATIO * baseline
+        return window.mean <= (1.0 + NEAR_BASELINE) * baseline
     return window.percentile <= policy.triggers.return_latency_ratio * policy.slo.latency
 
 

@@ -37,11 +37,10 @@ from spillway.core.values.state import Estimate, LatencyTrack, SaturationTrack
 SATURATED_LATENCY = 1.5
 """Mean latency over its baseline from which full slots mean saturation, and not merely a larger region."""
 
-FULL = 0.95
-"""Share of the slots in work from which a region counts as full."""
-
-OFFERED = 0.95
-"""Share of a saturated region's answer rate below which so little is asked of it that its answers measure nothing."""
+NEARLY_ALL = 0.95
+"""Share of a figure from which it counts as all of it, as a minute's reading is good to some percent: of the slots in work of a full region; of
+a saturated region's answer rate, below which so little is asked of it that its answers measure nothing; of the latency of the minute
+before, below which a queue is being worked off."""
 
 STEADY = 0.1
 """Share by which the mean latency of a slow region changes from minute to minute at most; that of a queue falls faster."""
@@ -51,9 +50,6 @@ QUEUED = 0.97
 
 SETTLING = 300.0
 """Seconds after a cut in which less arrives already, while what is answered has still waited as long as before."""
-
-DRAINING = 0.95
-"""Mean latency over that of the saturated minute before from which a queue is being worked off."""
 
 EXPLAINED = 0.6
 """Share of its slots in work, at its service time now, from which a region's slowness explains that it was saturated; readings are
@@ -97,7 +93,7 @@ class Undecided(NamedTuple):
 
 def is_saturated(mean: float, baseline: float, in_work: float, healthy: float) -> bool:
     """Whether all `healthy` slots were taken in a minute with so many requests in work, and requests waited for them."""
-    return mean >= SATURATED_LATENCY * baseline and in_work >= FULL * healthy
+    return mean >= SATURATED_LATENCY * baseline and in_work >= NEARLY_ALL * healthy
 
 
 def learn_saturated(
@@ -123,8 +119,8 @@ def learn_saturated(
     found = offered_capacity(sample.answered, failed) / share
     # a region that has worked off its queue and is not asked for more shows nothing of what it can: the rate known holds
     if known is not None and not all_waited:
-        falls = sample.mean < DRAINING * (old.waiting + sample.concurrency / known)
-        if (falls or unsettled) and rate / share < OFFERED * known:
+        falls = sample.mean < NEARLY_ALL * (old.waiting + sample.concurrency / known)
+        if (falls or unsettled) and rate / share < NEARLY_ALL * known:
             found = known
     waiting = sample.mean - sample.concurrency * share / max(sample.answered, 1e-6)
     return replace(
@@ -190,6 +186,9 @@ def learn_unsaturated(
         waiting=0.0,
     )
 
+
+UNPROVEN_ROOM = 1.5
+"""Capacity assumed over the load seen, where neither a target in requests/s nor a saturation tells."""
 
 RECOVERY_SECONDS = 1800.0
 """Half-life of a loss: after so long without contrary evidence, lost machines or a quota are as likely gone as not.

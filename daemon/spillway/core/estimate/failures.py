@@ -1,7 +1,7 @@
 """What is bad of a region whatever the load: endpoints that are not healthy, 5xx, slow answers, and refusals.
 
 errors  <- errors + SMOOTH (ratio - errors)     or the ratio itself where it jumped beyond noise over plenty of answers
-refused <- refused + REFUSAL (ratio - refused)  while 429 comes far below the quota that is known
+refused <- refused + SMOOTH (ratio - refused)  while 429 comes far below the quota that is known
 quota    = what was accepted while more was refused; rises with whatever is accepted later
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spillway.core.estimate.latency import PLAIN, PLAIN_STEP, SMOOTH
+from spillway.core.estimate.sample import FEW_REFUSED
 from spillway.core.values.snapshot import HealthCount, Minute
 from spillway.core.values.state import FailureTrack, HealthTrack, QuotaTrack
 
@@ -19,14 +20,8 @@ BAD_MINUTE = 0.1
 UNKNOWN_SLOW = 0.05
 """Slow share assumed of a region that was never seen unsaturated: full regions hide their service time."""
 
-QUOTA_MARGIN = 0.02
-"""Share of 429 answers from which a quota is believed; less is single clients' own doing."""
-
 BELOW_QUOTA = 0.9
 """Load over the quota when last met under which refusals are not the quota's: the same share is refused whatever comes."""
-
-REFUSAL = 0.6
-"""Weight of the newest minute in the share that is refused whatever comes: two minutes carry 84 %."""
 
 REFUSES_NOTHING = 0.001
 """Refused share below which it is none any more."""
@@ -71,10 +66,10 @@ def learn_quota(
     """
     refused = minute.too_many
     ratio = refused / total
-    if ratio > QUOTA_MARGIN:
+    if ratio > FEW_REFUSED:
         # 1. Refused far below the quota: it is no matter of load.
         if old.rate is not None and total / period < BELOW_QUOTA * old.met_rate:
-            return replace(old, refused_share=old.refused_share + REFUSAL * (ratio - old.refused_share))
+            return replace(old, refused_share=old.refused_share + SMOOTH * (ratio - old.refused_share))
         # 2. Refused at load: what was accepted is the quota.
         accepted = (total - refused) / period
         quota = accepted if old.rate is None else min(accepted, old.rate)
@@ -82,7 +77,7 @@ def learn_quota(
     # 3. Hardly anything refused: the share fades, and a quota is at least what was accepted.
     if old.rate is None and not old.refused_share:
         return old  # the usual case
-    share = old.refused_share * (1 - REFUSAL) if old.refused_share > REFUSES_NOTHING else 0.0
+    share = old.refused_share * (1 - SMOOTH) if old.refused_share > REFUSES_NOTHING else 0.0
     rate = old.rate
     if rate is not None:
         rate = max(rate, (total - refused) / period)

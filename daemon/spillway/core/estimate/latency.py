@@ -72,9 +72,9 @@ STEEPER = 5.0
 SLOPE = 0.5
 """Weight of the newest minute in the slope."""
 
-BASELINE_NEAR_DOWN, BASELINE_NEAR_UP = 0.05, 0.02
-BASELINE_DOWN, BASELINE_UP = 0.3, 0.002
-"""Weight of a minute in the baseline: near it, below and above; well below it (it was not low load before) and well above
+BASELINE_NEAR = (0.05, 0.02)
+BASELINE_FAR = (0.3, 0.002)
+"""Weight of a minute in the baseline, (below, above): near it; well below it (it was not low load before) and well above
 (half-life of about six hours: a region that stays slow for a day is no longer slow but so). Up is slower, as a service time that
 leaks upward by a percent a minute must not take the baseline along."""
 
@@ -100,11 +100,8 @@ def next_baseline(baseline: float, mean: float, *, nearly_full: bool) -> float:
     """The baseline after a minute; what had to wait for a slot tells nothing of the usual service time."""
     if nearly_full:
         return baseline
-    near = is_near(mean, baseline)
-    if mean < baseline:
-        step = BASELINE_NEAR_DOWN if near else BASELINE_DOWN
-    else:
-        step = BASELINE_NEAR_UP if near else BASELINE_UP
+    below, above = BASELINE_NEAR if is_near(mean, baseline) else BASELINE_FAR
+    step = below if mean < baseline else above
     return baseline + step * (mean - baseline)
 
 

@@ -12,6 +12,9 @@ from spillway.core.values.snapshot import FEW, Absence, BackendView, Minute, Mis
 JUMP = 8.0
 """Counts of neighbouring minutes that differ by more than this factor, with many samples, are not believed."""
 
+FEW_REFUSED = 0.02
+"""Share of 429 answers up to which they are single clients' own doing: no quota, and nothing that keeps a region from its return."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:

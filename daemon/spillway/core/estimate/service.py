@@ -20,8 +20,10 @@ from operator import attrgetter
 
 from spillway.core.estimate.backend import add, believe, remember
 from spillway.core.estimate.belief import BackendBelief, posture_set
+from spillway.core.estimate.demand import TREND_NOISE
 from spillway.core.estimate.origins import update_origins
 from spillway.core.estimate.sample import Blind, Window
+from spillway.core.estimate.update import REMEMBERED
 from spillway.core.values.overlay import ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Absence, Minute, Seen, ServiceView, Snapshot
@@ -86,15 +88,9 @@ def estimate_demand(
     return update_origins(memory, facts, view.places, posture_set(policy, setting.posture), policy)
 
 
-COMPLETE = 0.95
-"""Share of the demand known that must be seen in the others: demand swings by as much from minute to minute."""
-
 TRICKLE = 0.05
 """Share of what is seen in the others up to which a region's traffic is so little that its end is likelier than a hole in its metrics, and
 that it would hardly be missed if it is one."""
-
-OPENED_SECONDS = 3600.0
-"""Age of a join or a raise up to which it may be what has drawn the requests away."""
 
 
 def drop_departed_traffic(
@@ -112,7 +108,7 @@ def drop_departed_traffic(
         return facts
     seen = sum([f.window.newest for f in facts if isinstance(f.window, Window) and f.window.end >= newest])
     opened = any(_opened(f, newest) for f in facts if f.region not in silent)
-    complete = opened and seen >= COMPLETE * sum([o.level for o in origins])
+    complete = opened and seen >= (1.0 - TREND_NOISE) * sum([o.level for o in origins])
     return [
         _departed(f) if f.region in silent and (complete or f.estimate.served <= TRICKLE * seen) else f
         for f in facts
@@ -131,7 +127,7 @@ def _opened(facts: BackendBelief, newest: float) -> bool:
     memory = facts.memory
     raised = memory.moved_at if memory.direction > 0 else None
     return facts.serving and any(
-        at is not None and newest - at <= OPENED_SECONDS for at in (memory.joined_at, raised)
+        at is not None and newest - at <= REMEMBERED for at in (memory.joined_at, raised)
     )
 
 

@@ -15,6 +15,7 @@ from spillway.core.estimate.capacity import (
     QUEUED,
     SATURATED_SECONDS,
     SETTLING,
+    UNPROVEN_ROOM,
     LoadSample,
     concurrency_after,
     is_saturated,
@@ -49,9 +50,6 @@ from spillway.core.values.state import ConcurrencyTrack, Estimate, LatencyTrack,
 REMEMBERED = 3600.0
 """Seconds for which a region without series is believed to have the traffic that it had. A hole in the metrics is filled by then;
 a region to which nobody is sent, as a standby is nearer, stays silent."""
-
-UNPROVEN = 1.5
-"""Room assumed above the load first seen, where no target in requests/s is configured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +174,7 @@ def _after_latency(
         if known.target is not None:
             concurrency = known.target * baseline
         else:
-            concurrency = UNPROVEN * (answered * raw) / share
+            concurrency = UNPROVEN_ROOM * (answered * raw) / share
     busy, healthy = answered * baseline, concurrency * share
     if healthy <= 0.0:  # nothing was in work
         return Timed(latency, old.concurrency, saturation, failures.slow, failures.errors)

@@ -11,10 +11,10 @@ from functools import cached_property
 from statistics import median
 
 from spillway.core.estimate.belief import BackendBelief, auto_drained, ceiling_factor, layout_of, posture_set
-from spillway.core.estimate.capacity import believed_capacity, p_degraded
+from spillway.core.estimate.capacity import NEARLY_ALL, UNPROVEN_ROOM, believed_capacity, p_degraded
 from spillway.core.estimate.demand import expected
 from spillway.core.estimate.sample import Window
-from spillway.core.model.constraints import SWING, TARGET_ROOM, Constraints
+from spillway.core.model.constraints import SWING, Constraints
 from spillway.core.model.predict import Region, TrafficModel
 from spillway.core.model.waterfall import Origins
 from spillway.core.values.geography import Layout, routes_through
@@ -28,21 +28,16 @@ QUEUE_SECONDS = 30.0
 """Waiting that time-outs leave at most in a region that is saturated for minutes."""
 
 
+TARGET_ROOM = 0.1
+"""Share by which a load may exceed a target before it is an overload: operators choose targets with so much room."""
+
 QUEUE_GROWTH = 6.0
 """Waiting in a saturated region when a write takes effect, over what its newest minute shows: five minutes later."""
-
-
-PROVEN_BELOW = 0.95
-"""Capacity over target from which it is the region's own: nearer than that it may be the noise of its latency."""
 
 
 BAD_GRAIN = 0.006
 """Share of bad answers by which a region may differ from a typical one by chance: two thousand sampled answers of which one in
 a hundred is late swing by a quarter of a percent in either direction, and what they seem to say has no lasting truth."""
-
-
-UNPROVEN_ROOM = 1.5
-"""Capacity assumed over the load seen, where neither a target nor a saturation tells."""
 
 
 def region_of(
@@ -146,10 +141,10 @@ def _reopens(facts: BackendBelief, at: float, hold: float) -> float:
 
 def proven(facts: BackendBelief) -> bool:
     """Whether the capacity was learned from the region itself and lies below its target, or endpoints are missing."""
-    if facts.memory.estimate.saturation.rate is not None or facts.share < PROVEN_BELOW:
+    if facts.memory.estimate.saturation.rate is not None or facts.share < NEARLY_ALL:
         return True
     return facts.capacity is not None and (
-        facts.target is None or facts.capacity < PROVEN_BELOW * facts.target * facts.share
+        facts.target is None or facts.capacity < NEARLY_ALL * facts.target * facts.share
     )
 
 
@@ -160,10 +155,6 @@ def shown_bad(facts: BackendBelief) -> float:
     if isinstance(window, Window) and window.answers > 0 and estimate.saturation.rate is None:
         slow, errors = min(slow, window.slow), min(errors, window.newest_errors)
     return 1.0 - (1.0 - slow) * (1.0 - errors) * (1.0 - refusing)
-
-
-OVER_GRAIN = 0.1
-"""Load over the capacity up to which it is no overload yet: targets are set with so much room."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +207,7 @@ class ServiceModel:
         for region, facts in zip(self.traffic.regions, self.facts, strict=True):
             if not region.dead:
                 able += max(region.capacity, region.capacity_nominal) * (
-                    1.0 if region.proven else TARGET_ROOM
+                    1.0 if region.proven else 1.0 + TARGET_ROOM
                 )
                 able += 0.0 if region.member else (facts.target or 0.0)
         least = min(self.traffic.demand, self.traffic.forecast) * (1.0 + self.policy.floors.reserve)
@@ -286,10 +277,10 @@ def _with_queues(traffic: TrafficModel, seconds: float, since: float) -> Traffic
     grown = []
     for region, load in zip(traffic.regions, traffic.base.flow.loads, strict=True):
         over = load / region.capacity - 1.0 if region.capacity > 0.0 else 0.0
-        if region.backlog <= 0.0 and over <= OVER_GRAIN:
+        if region.backlog <= 0.0 and over <= TARGET_ROOM:
             grown.append(region)
             continue
-        queue = min(QUEUE_SECONDS, max(0.0, over - OVER_GRAIN) * seconds)
+        queue = min(QUEUE_SECONDS, max(0.0, over - TARGET_ROOM) * seconds)
         queue = max(queue, region.backlog - max(0.0, -over) * (seconds + since))
         grown.append(
             replace(region, backlog=queue) if queue != region.backlog and not region.dead else region

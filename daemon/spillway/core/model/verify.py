@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from spillway.core.estimate.belief import bad_share
+from spillway.core.estimate.demand import JUMP
 from spillway.core.estimate.sample import Window
+from spillway.core.model.predict import TROUBLE
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Lever
 from spillway.core.values.lifecycle import penalised
 from spillway.core.values.state import Flight, ServiceMemory
-
-TOLERANCE = 0.02
-"""Share of bad requests by which a move may miss its promise before it counts as a disappointment."""
-
-GROWN = 1.15
-"""Demand over that at the time of the move from which the promise no longer binds."""
 
 PATIENCE = 4.0
 """Dead times after which a move without a visible effect is given up waiting for."""
@@ -110,9 +106,9 @@ def review(model: ServiceModel) -> Review:
 
 def _kept_promise(flight: Flight, observed: float, model: ServiceModel) -> bool:
     """Whether a move kept its promise, within what is noise; demand that grew since takes the promise back."""
-    if model.traffic.demand > GROWN * flight.demand:
+    if model.traffic.demand > (1.0 + JUMP) * flight.demand:
         return True
-    promised = max(flight.predicted, flight.seen) + TOLERANCE
+    promised = max(flight.predicted, flight.seen) + TROUBLE
     return observed <= promised or not _to_blame(flight, model)
 
 
@@ -125,7 +121,7 @@ def _to_blame(flight: Flight, model: ServiceModel) -> bool:
         return False
     facts = model.fact(flight.region)
     if flight.after > flight.before:
-        return isinstance(facts.window, Window) and facts.window.bad > flight.predicted + TOLERANCE
+        return isinstance(facts.window, Window) and facts.window.bad > flight.predicted + TROUBLE
     return any(
         f.region != flight.region and f.serving and not f.dead and f.estimate.saturation.rate is not None
         for f in model.facts
