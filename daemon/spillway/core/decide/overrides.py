@@ -36,19 +36,19 @@ def operator_orders(context: Context, _: Accepted) -> Iterable[Proposal]:
     if not context.orders.items:
         return ()
     model, found = context.model, []
-    for facts in model.facts:
-        order = context.orders.find(model.service.name, facts.region, OrderKind.PIN, OrderKind.DRAIN)
-        if order is None or not facts.setting.member:
+    for belief in model.facts:
+        order = context.orders.find(model.service.name, belief.region, OrderKind.PIN, OrderKind.DRAIN)
+        if order is None or not belief.setting.member:
             continue
         pin = order.kind is OrderKind.PIN and order.scaler is not None
         after = order.scaler if pin and order.scaler is not None else 0.0
-        if after == facts.setting.scaler:
+        if after == belief.setting.scaler:
             continue
         if pin:
-            why = reason("operator-pin", region=facts.region, scaler=after, why=order.reason)
+            why = reason("operator-pin", region=belief.region, scaler=after, why=order.reason)
         else:
-            why = reason("operator-drain", region=facts.region, why=order.reason)
-        found.append(scaler_change(model, facts.region, after, Purpose.OPERATOR, why))
+            why = reason("operator-drain", region=belief.region, why=order.reason)
+        found.append(scaler_change(model, belief.region, after, Purpose.OPERATOR, why))
     return each(found)
 
 
@@ -61,18 +61,18 @@ def dead_drains(context: Context, _: Accepted) -> Iterable[Proposal]:
     drained = auto_drained(model.facts, settings)
     alive = any(f.serving and not f.dead for f in model.facts)
     found = []
-    for facts, load in zip(model.facts, model.traffic.base.flow.loads, strict=True):
+    for belief, load in zip(model.facts, model.traffic.base.flow.loads, strict=True):
         # 1. it must be dead by several reads, and somebody else must be alive
-        if not (facts.dead and facts.serving and alive) or facts.health is None:
+        if not (belief.dead and belief.serving and alive) or belief.health is None:
             continue
-        if facts.memory.dead_seen < DEAD_READS or facts.region in drained:
+        if belief.memory.dead_seen < DEAD_READS or belief.region in drained:
             continue
         # 2. it must still get traffic that Google does not take away by itself
-        open_still = ceiling_factor(facts, settings, drained=False) > 0.0
+        open_still = ceiling_factor(belief, settings, drained=False) > 0.0
         if (load > DEAD_LOAD * model.traffic.forecast and open_still) or not settings.auto_drain:
-            health = facts.health
-            why = reason("drain-dead", region=facts.region, healthy=health.healthy, total=health.total)
-            found.append(scaler_change(model, facts.region, 0.0, Purpose.DRAIN_DEAD, why))
+            health = belief.health
+            why = reason("drain-dead", region=belief.region, healthy=health.healthy, total=health.total)
+            found.append(scaler_change(model, belief.region, 0.0, Purpose.DRAIN_DEAD, why))
     return each(found)
 
 
@@ -82,11 +82,11 @@ def edit_reverts(context: Context, _: Accepted) -> Iterable[Proposal]:
     if traffic.forecast <= 0.0:
         return ()
     found = []
-    for i, (facts, region) in enumerate(zip(model.facts, traffic.regions, strict=True)):
-        before = facts.memory.before_edit
-        if before is None or before <= region.scaler or model.at >= facts.memory.edit_grace_until:
+    for i, (belief, region) in enumerate(zip(model.facts, traffic.regions, strict=True)):
+        before = belief.memory.before_edit
+        if before is None or before <= region.scaler or model.at >= belief.memory.edit_grace_until:
             continue
-        if facts.dead or not region.movable:
+        if belief.dead or not region.movable:
             continue
         bad, then = traffic.base.bad, traffic.outcome_with(i, before).bad
         if bad - then < TROUBLE * traffic.forecast:
@@ -188,9 +188,9 @@ def _harms(model: ServiceModel, posture: Posture) -> bool:
     old, new = posture_set(model.policy, model.posture), posture_set(model.policy, posture)
     traffic, drained = model.traffic, auto_drained(model.facts, new)
     regions = []
-    for region, facts in zip(traffic.regions, model.facts, strict=True):
-        was = ceiling_factor(facts, old, drained=False)
-        factor = ceiling_factor(facts, new, drained=facts.region in drained)
+    for region, belief in zip(traffic.regions, model.facts, strict=True):
+        was = ceiling_factor(belief, old, drained=False)
+        factor = ceiling_factor(belief, new, drained=belief.region in drained)
         regions.append(
             replace(region, ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region
         )

@@ -4,7 +4,7 @@ Proposers are asked in the order of `core.loop.PROPOSERS`. A proposal is a set o
 whole or refused whole, and a refusal names the limit or the constraint that was active. What is accepted is fixed for all
 proposers that follow, and at most one change is accepted for each region.
 
-`cutting`, `may_move`, `well_rested` and `may_reopen` are what several proposers ask before they propose a raise.
+`cutting`, `may_move`, `well_for_long` and `may_reopen` are what several proposers ask before they propose a raise.
 """
 
 from __future__ import annotations
@@ -168,10 +168,10 @@ def _limited(context: Context, change: Change) -> Refusal | None:
     return None if bound is None else refusal(change.move(), bound.reason)
 
 
-def may_move(model: ServiceModel, facts: BackendBelief, direction: int) -> bool:
+def may_move(model: ServiceModel, belief: BackendBelief, direction: int) -> bool:
     """Whether its dwell is over, so that the limits would allow the move. -1 down, 1 up, 0 up as far as proven."""
-    return model.at >= facts.memory.edit_grace_until and has_dwelt(
-        facts.memory, model.policy, model.at, direction, model.dead_time
+    return model.at >= belief.memory.edit_grace_until and has_dwelt(
+        belief.memory, model.policy, model.at, direction, model.dead_time
     )
 
 
@@ -180,15 +180,15 @@ def cutting(model: ServiceModel) -> bool:
     return any(f.after < f.before for f in model.memory.flights)
 
 
-def well_rested(model: ServiceModel, facts: BackendBelief) -> bool:
+def well_for_long(model: ServiceModel, belief: BackendBelief) -> bool:
     """Whether the region has been well for long enough to be given more; the limits are asked again."""
-    since = facts.memory.well_since
+    since = belief.memory.well_since
     if since is None or model.at - since < model.policy.rhythm.up_wait:
         return False
-    return may_move(model, facts, 1)
+    return may_move(model, belief, 1)
 
 
-def may_reopen(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
+def may_reopen(model: ServiceModel, region: Region, belief: BackendBelief) -> bool:
     """Whether a region that was closed by a scaler of 0 may be given load again: its health checks pass, and its dwell is over."""
-    closed = region.member and region.scaler == 0.0 and region.movable and not facts.memory.leaving
-    return closed and well_rested(model, facts)
+    closed = region.member and region.scaler == 0.0 and region.movable and not belief.memory.leaving
+    return closed and well_for_long(model, belief)

@@ -15,7 +15,7 @@ from spillway.core.decide.proposals import (
     each,
     may_move,
     may_reopen,
-    well_rested,
+    well_for_long,
 )
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
@@ -57,7 +57,7 @@ def restores(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     ready = sorted(
         (r.scaler, r.name, i)
         for i, (r, f) in enumerate(zip(traffic.regions, model.facts, strict=True))
-        if 0.0 < r.scaler < 1.0 and r.movable and r.name not in accepted.regions and well_rested(model, f)
+        if 0.0 < r.scaler < 1.0 and r.movable and r.name not in accepted.regions and well_for_long(model, f)
     )
     # 1. nothing is restored while something is wrong, or a cut is on its way
     trouble = traffic.base.bad > TROUBLE * traffic.forecast
@@ -117,8 +117,8 @@ def pre_scale(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     model, traffic = context.model, accepted.traffic
     rising = [
         region
-        for region, facts in zip(traffic.regions, model.facts, strict=True)
-        if region.scaler < 1.0 and region.name not in accepted.regions and _may_rise(model, region, facts)
+        for region, belief in zip(traffic.regions, model.facts, strict=True)
+        if region.scaler < 1.0 and region.name not in accepted.regions and _may_rise(model, region, belief)
     ]
     # what is bad already is the search's: it weighs a raise with all the rest
     if not rising or traffic.forecast <= 0.0 or traffic.base.bad > TROUBLE * traffic.forecast:
@@ -134,22 +134,22 @@ def pre_scale(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     return each(changes)
 
 
-def _may_rise(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
+def _may_rise(model: ServiceModel, region: Region, belief: BackendBelief) -> bool:
     """Whether the dwell of a region is over, and it is as likely well as not."""
     if region.scaler == 0.0:
-        return may_reopen(model, region, facts) and likely_well(model, region, facts, NEEDED_HOPE)
+        return may_reopen(model, region, belief) and likely_well(model, region, belief, NEEDED_HOPE)
     well = not region.doubted or region.p_recovered >= NEEDED_HOPE
-    return well and region.movable and region.fresh and not region.dead and may_move(model, facts, 1)
+    return well and region.movable and region.fresh and not region.dead and may_move(model, belief, 1)
 
 
 def probes(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """A tenth for each region that was closed by a scaler of 0 and whose health checks pass."""
     model, changes = context.model, []
-    for region, facts in zip(accepted.traffic.regions, model.facts, strict=True):
-        memory = facts.memory
-        if memory.empty_since is None or not may_reopen(model, region, facts):
+    for region, belief in zip(accepted.traffic.regions, model.facts, strict=True):
+        memory = belief.memory
+        if memory.empty_since is None or not may_reopen(model, region, belief):
             continue
-        if not _hopeful(model, region, facts):
+        if not _hopeful(model, region, belief):
             continue
         why = reason("probe", region=region.name, empty=model.at - memory.empty_since)
         changes.append(scaler_change(model, region.name, SCALER_FLOOR, Purpose.PROBE, why))
@@ -164,20 +164,20 @@ def short_soon(model: ServiceModel, *, raised: bool) -> bool:
     return forecast_far(model) > KEEP * model.traffic.room(raised=raised)
 
 
-def likely_well(model: ServiceModel, region: Region, facts: BackendBelief, chance: float) -> bool:
+def likely_well(model: ServiceModel, region: Region, belief: BackendBelief, chance: float) -> bool:
     """Whether a closed region was not closed for being bad, is seen to be well by what others send there, or is so by `chance`."""
     return (
         region.p_reopened >= chance
-        or facts.memory.empty_since is None
-        or shown_bad(facts) < model.policy.triggers.drain_error_ratio
+        or belief.memory.empty_since is None
+        or shown_bad(belief) < model.policy.triggers.drain_error_ratio
     )
 
 
-def _hopeful(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
+def _hopeful(model: ServiceModel, region: Region, belief: BackendBelief) -> bool:
     """Whether a closed region is likely enough to be well: what health checks cannot show is only seen with load."""
     traffic = model.traffic
-    harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(facts))
+    harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(belief))
     chance = PROBE_HOPE if harm <= HARMLESS * traffic.forecast else SURE_HOPE
     if short_soon(model, raised=True):
         chance = NEEDED_HOPE
-    return likely_well(model, region, facts, chance)
+    return likely_well(model, region, belief, chance)

@@ -79,59 +79,59 @@ LOOKS_BAD = 0.2
 """Share of bad answers, not explained by load, from which a region counts for the fleet-wide panic."""
 
 
-def looks_well(facts: BackendBelief, policy: Policy) -> bool | None:
+def looks_well(belief: BackendBelief, policy: Policy) -> bool | None:
     """Whether every signal is good enough to give more load; None where too little is known."""
-    if facts.health is None:
+    if belief.health is None:
         return None
-    if facts.share < policy.triggers.return_healthy_share:
+    if belief.share < policy.triggers.return_healthy_share:
         return False
-    window = facts.window
+    window = belief.window
     if isinstance(window, Blind):
-        return True if facts.setting.scaler == 0.0 else None
+        return True if belief.setting.scaler == 0.0 else None
     if window.answers < 1:
         return True
     return (
         window.error_ratio <= policy.triggers.return_error_ratio
         and window.too_many_ratio <= FEW_REFUSED
-        and facts.estimate.saturation.rate is None
-        and _fast_enough(facts, window, policy)
+        and belief.estimate.saturation.rate is None
+        and _fast_enough(belief, window, policy)
     )
 
 
-def _fast_enough(facts: BackendBelief, window: Window, policy: Policy) -> bool:
+def _fast_enough(belief: BackendBelief, window: Window, policy: Policy) -> bool:
     if window.percentile is None or window.mean is None:
         return True
-    baseline = facts.estimate.latency.baseline
+    baseline = belief.estimate.latency.baseline
     if baseline is not None:
         return window.mean <= (1.0 + NEAR_BASELINE) * baseline
     return window.percentile <= policy.triggers.return_latency_ratio * policy.slo.latency
 
 
-def looks_bad(facts: BackendBelief) -> bool:
+def looks_bad(belief: BackendBelief) -> bool:
     """Whether a serving region looks broken in a way that its load does not explain."""
-    if not facts.setting.member or facts.setting.scaler == 0.0:
+    if not belief.setting.member or belief.setting.scaler == 0.0:
         return False
-    if facts.dead:
+    if belief.dead:
         return True
-    window = facts.window
-    if not isinstance(window, Window) or facts.estimate.saturation.rate is not None:
+    window = belief.window
+    if not isinstance(window, Window) or belief.estimate.saturation.rate is not None:
         return False
     return window.slow >= LOOKS_BAD or window.error_ratio >= LOOKS_BAD
 
 
-def is_blind(facts: BackendBelief) -> bool:
+def is_blind(belief: BackendBelief) -> bool:
     """Whether a region that should have traffic shows none that can be judged."""
-    return isinstance(facts.window, Blind) and facts.serving and not facts.dead and not facts.idle
+    return isinstance(belief.window, Blind) and belief.serving and not belief.dead and not belief.idle
 
 
-def is_known(facts: BackendBelief) -> bool:
+def is_known(belief: BackendBelief) -> bool:
     """Whether it is seen how it is: by its traffic, or by its health where nobody is sent there."""
-    return isinstance(facts.window, Window) or (facts.idle and facts.health is not None)
+    return isinstance(belief.window, Window) or (belief.idle and belief.health is not None)
 
 
-def bad_share(facts: Sequence[BackendBelief]) -> float | None:
+def bad_share(beliefs: Sequence[BackendBelief]) -> float | None:
     """Share of bad answers of the whole service in the judged minutes, or None where nothing is known."""
-    windows = [f.window for f in facts if isinstance(f.window, Window)]
+    windows = [f.window for f in beliefs if isinstance(f.window, Window)]
     answers = sum(w.answers for w in windows)
     return sum(w.bad * w.answers for w in windows) / answers if answers > 0 else None
 
@@ -142,12 +142,12 @@ def posture_set(policy: Policy, posture: Posture) -> PostureSet:
     return chosen
 
 
-def auto_drained(facts: Sequence[BackendBelief], settings: PostureSet) -> frozenset[str]:
+def auto_drained(beliefs: Sequence[BackendBelief], settings: PostureSet) -> frozenset[str]:
     """Regions that Google's auto-drain keeps empty: never half of them or more, worst first."""
-    if not settings.auto_drain or not any(f.dead for f in facts):
+    if not settings.auto_drain or not any(f.dead for f in beliefs):
         return frozenset()
     # Google keeps more than half of the members in use; those that are closed already count among the empty ones
-    members = [f for f in facts if f.setting.member]
+    members = [f for f in beliefs if f.setting.member]
     closed = sum(1 for f in members if f.setting.scaler == 0.0)
     dead = sorted((f.share, f.region) for f in members if f.dead and f.setting.scaler > 0.0)
     most = (len(members) - 1) // 2 if not closed else max(0, (len(members) - 1) // 2 - closed)
@@ -155,12 +155,12 @@ def auto_drained(facts: Sequence[BackendBelief], settings: PostureSet) -> frozen
 
 
 def ceiling_factor(
-    facts: BackendBelief, settings: PostureSet, *, drained: bool, share: float | None = None
+    belief: BackendBelief, settings: PostureSet, *, drained: bool, share: float | None = None
 ) -> float:
     """What failover threshold and auto-drain leave of a ceiling (reference: SLP, gcp.md 2.3).
 
     Args:
-        facts: Of the region.
+        belief: Of the region.
         settings: Of the posture.
         drained: True if auto-drain keeps it empty.
         share: Healthy share, if another than the present one is meant.
@@ -169,11 +169,11 @@ def ceiling_factor(
         return 0.0
     threshold = settings.failover_threshold / 100.0
     if share is None:
-        share = facts.share
+        share = belief.share
     return 1.0 if share >= threshold else share / threshold
 
 
-def layout_of(facts: Sequence[BackendBelief]) -> Layout:
+def layout_of(beliefs: Sequence[BackendBelief]) -> Layout:
     """Regions with preference and place, in their order."""
     preferred = Preference.PREFERRED
     return tuple(
@@ -186,6 +186,6 @@ def layout_of(facts: Sequence[BackendBelief]) -> Layout:
                 if f.backend.latitude is None or f.backend.longitude is None
                 else (f.backend.latitude, f.backend.longitude),
             )
-            for f in facts
+            for f in beliefs
         ]
     )

@@ -61,7 +61,7 @@ def estimate_backends(
     found = []
     for backend in sorted(service.backends, key=attrgetter("region")):
         name = backend.region
-        facts = believe(
+        belief = believe(
             backend,
             settings[name],
             memories[name],
@@ -72,20 +72,20 @@ def estimate_backends(
             elsewhere=shared.load_from_peers(service.name, name, policy.timing.sample_period),
             newest_end=newest_end,
         )
-        known = remember(facts, policy, at)
-        found.append(facts if known is facts.memory else replace(facts, memory=known))
+        known = remember(belief, policy, at)
+        found.append(belief if known is belief.memory else replace(belief, memory=known))
     return tuple(drop_departed_traffic(found, memory.origins, newest_end))
 
 
 def estimate_demand(
     memory: ServiceMemory,
-    facts: tuple[BackendBelief, ...],
+    beliefs: tuple[BackendBelief, ...],
     view: ServiceView,
     policy: Policy,
     setting: ServiceSetting,
 ) -> ServiceMemory:
     """The memory with the origins of demand as this snapshot shows them."""
-    return update_origins(memory, facts, view.places, posture_set(policy, setting.posture), policy)
+    return update_origins(memory, beliefs, view.places, posture_set(policy, setting.posture), policy)
 
 
 TRICKLE = 0.05
@@ -94,47 +94,47 @@ that it would hardly be missed if it is one."""
 
 
 def drop_departed_traffic(
-    facts: Sequence[BackendBelief], origins: Iterable[OriginMemory], newest: float
+    beliefs: Sequence[BackendBelief], origins: Iterable[OriginMemory], newest: float
 ) -> Sequence[BackendBelief]:
-    """The facts, with no traffic left in regions whose requests have gone to others.
+    """The beliefs, with no traffic left in regions whose requests have gone to others.
 
     Args:
-        facts: Of all regions of a service.
+        beliefs: Of all regions of a service.
         origins: Its demand as remembered.
         newest: UTC end of the newest minute that any of them shows.
     """
-    silent = {f.region for f in facts if _silent(f)}
+    silent = {f.region for f in beliefs if _silent(f)}
     if not silent:
-        return facts
-    seen = sum([f.window.newest for f in facts if isinstance(f.window, Window) and f.window.end >= newest])
-    opened = any(_opened(f, newest) for f in facts if f.region not in silent)
+        return beliefs
+    seen = sum([f.window.newest for f in beliefs if isinstance(f.window, Window) and f.window.end >= newest])
+    opened = any(_opened(f, newest) for f in beliefs if f.region not in silent)
     complete = opened and seen >= (1.0 - TREND_NOISE) * sum([o.level for o in origins])
     return [
         _departed(f) if f.region in silent and (complete or f.estimate.served <= TRICKLE * seen) else f
-        for f in facts
+        for f in beliefs
     ]
 
 
-def _silent(facts: BackendBelief) -> bool:
+def _silent(belief: BackendBelief) -> bool:
     """Whether a region that is open and healthy had traffic, and shows none in minutes in which others show theirs."""
-    window = facts.window
+    window = belief.window
     absent = isinstance(window, Blind) and window.absence is Absence.NO_SERIES
-    return absent and facts.serving and facts.health is not None and not facts.dead and not facts.idle
+    return absent and belief.serving and belief.health is not None and not belief.dead and not belief.idle
 
 
-def _opened(facts: BackendBelief, newest: float) -> bool:
+def _opened(belief: BackendBelief, newest: float) -> bool:
     """Whether a region was joined or raised lately."""
-    memory = facts.memory
+    memory = belief.memory
     raised = memory.moved_at if memory.direction > 0 else None
-    return facts.serving and any(
+    return belief.serving and any(
         at is not None and newest - at <= REMEMBERED for at in (memory.joined_at, raised)
     )
 
 
-def _departed(facts: BackendBelief) -> BackendBelief:
+def _departed(belief: BackendBelief) -> BackendBelief:
     """The region with no traffic left."""
-    memory = facts.memory
-    return replace(facts, memory=replace(memory, estimate=replace(memory.estimate, served=0.0)))
+    memory = belief.memory
+    return replace(belief, memory=replace(memory, estimate=replace(memory.estimate, served=0.0)))
 
 
 Pair = tuple[str, str]

@@ -41,10 +41,10 @@ def may_fail(slo: Slo) -> float:
     return min(1.0, BURN * (1.0 - slo.availability))
 
 
-def failing(facts: Sequence[BackendBelief], slo: Slo) -> Reason | None:
+def failing(beliefs: Sequence[BackendBelief], slo: Slo) -> Reason | None:
     """What is said of the worst open region that does not keep the promise; None where all do that were seen."""
     worst: tuple[float, str, Window] | None = None
-    for f in facts:
+    for f in beliefs:
         window = f.window
         if not isinstance(window, Window) or not f.serving:
             continue
@@ -57,10 +57,10 @@ def failing(facts: Sequence[BackendBelief], slo: Slo) -> Reason | None:
     return reason("no-relief", region=region, late=window.slow, failed=window.error_ratio)
 
 
-def broken(facts: Sequence[BackendBelief], policy: Policy) -> Reason | None:
+def broken(beliefs: Sequence[BackendBelief], policy: Policy) -> Reason | None:
     """The alarm that a service as a whole does not keep its promise; None where it does, or too little was seen to tell."""
     answers = late = failed = 0.0
-    for f in facts:
+    for f in beliefs:
         window = f.window
         if isinstance(window, Window):
             answers += window.answers
@@ -140,74 +140,74 @@ def _survives(model: ServiceModel) -> tuple[bool | None, Reason | None]:
 
 
 def _backend(
-    facts: BackendBelief,
+    belief: BackendBelief,
     region: Region,
     observed: Seen[ObservedBackend] | Missing,
     notes: tuple[tuple[str, Reason], ...],
     home: float,
 ) -> BackendAssessment:
-    window = facts.window
-    own = [note for name, note in notes if name == facts.region] if notes else ()
+    window = belief.window
+    own = [note for name, note in notes if name == belief.region] if notes else ()
     seen = window if isinstance(window, Window) else None
     served = seen.rate if seen is not None else None
     carries = min(region.scaler * region.ceiling, region.capacity)
     return BackendAssessment(
-        region=facts.region,
-        state=facts.memory.state,
-        member=facts.setting.member,
+        region=belief.region,
+        state=belief.memory.state,
+        member=belief.setting.member,
         scaler_observed=observed.value.scaler
         if isinstance(observed, Seen) and observed.value.member
         else None,
-        scaler_wanted=facts.setting.scaler,
+        scaler_wanted=belief.setting.scaler,
         demand=home,
         served=served,
-        target=facts.target,
-        capacity=facts.capacity,
+        target=belief.target,
+        capacity=belief.capacity,
         headroom=(carries - served) / served if served else None,
         latency=seen.percentile if seen is not None else None,
         error_ratio=seen.error_ratio if seen is not None else None,
         too_many_ratio=seen.too_many_ratio if seen is not None else None,
-        healthy_share=facts.share if facts.health is not None else None,
-        confidence=confidence(facts),
+        healthy_share=belief.share if belief.health is not None else None,
+        confidence=confidence(belief),
         age=window.age,
-        notes=(*own, *_notes(facts, region)),
+        notes=(*own, *_notes(belief, region)),
     )
 
 
-def confidence(facts: BackendBelief) -> float:
+def confidence(belief: BackendBelief) -> float:
     """0 nothing known, 1 fresh and plentiful: half of it health, half of it traffic."""
-    health = 0.5 if facts.health is not None else 0.0
-    if not isinstance(facts.window, Window):
+    health = 0.5 if belief.health is not None else 0.0
+    if not isinstance(belief.window, Window):
         return health
-    plenty = min(1.0, facts.window.answers / (PLENTY * 50.0))
+    plenty = min(1.0, belief.window.answers / (PLENTY * 50.0))
     return health + 0.5 * plenty
 
 
-def _notes(facts: BackendBelief, region: Region) -> list[Reason]:
+def _notes(belief: BackendBelief, region: Region) -> list[Reason]:
     notes = []
-    saturated = facts.memory.estimate.saturation.rate
+    saturated = belief.memory.estimate.saturation.rate
     if saturated is not None:
-        notes.append(reason("saturated", region=facts.region, rate=saturated * facts.share))
-    unseen = _unseen(facts)
-    if unseen is not None and facts.serving:
-        notes.append(reason("missing", signal="traffic", region=facts.region, why=unseen.why))
-    if facts.health is None and facts.setting.member:
-        notes.append(reason("missing", signal="health", region=facts.region, why="not read or stale"))
-    if facts.dead and region.ceiling == 0.0 and facts.serving and facts.health is not None:
+        notes.append(reason("saturated", region=belief.region, rate=saturated * belief.share))
+    unseen = _unseen(belief)
+    if unseen is not None and belief.serving:
+        notes.append(reason("missing", signal="traffic", region=belief.region, why=unseen.why))
+    if belief.health is None and belief.setting.member:
+        notes.append(reason("missing", signal="health", region=belief.region, why="not read or stale"))
+    if belief.dead and region.ceiling == 0.0 and belief.serving and belief.health is not None:
         notes.append(
             reason(
                 "auto-drained",
-                region=facts.region,
-                healthy=facts.health.healthy,
-                total=facts.health.total,
+                region=belief.region,
+                healthy=belief.health.healthy,
+                total=belief.health.total,
             )
         )
     return notes
 
 
-def _unseen(facts: BackendBelief) -> Blind | None:
+def _unseen(belief: BackendBelief) -> Blind | None:
     """Why its traffic cannot be judged; None where it can, or where nobody asked for it, as in a health pass."""
-    window = facts.window
+    window = belief.window
     return window if isinstance(window, Blind) and window.absence is not Absence.NOT_ASKED else None
 
 

@@ -46,11 +46,11 @@ def arrived(flight: Flight, model: ServiceModel) -> bool:
     """Whether the newest minutes can show the effect of `flight`, as far as its region's load tells."""
     if flight.region is None or flight.lever is Lever.POSTURE or flight.after >= flight.before:
         return True
-    facts = model.fact(flight.region)
-    if facts.target is None or not isinstance(facts.window, Window):
+    belief = model.fact(flight.region)
+    if belief.target is None or not isinstance(belief.window, Window):
         return True
     overfill = max(1.0, model.traffic.demand / max(1e-6, _open_ceilings(model)))
-    return facts.window.newest <= SHOWS * overfill * flight.after * facts.target + 1.0
+    return belief.window.newest <= SHOWS * overfill * flight.after * belief.target + 1.0
 
 
 def _open_ceilings(model: ServiceModel) -> float:
@@ -65,11 +65,11 @@ def measure(model: ServiceModel) -> ServiceMemory:
     for flight in memory.flights:
         if flight.region is None or flight.after >= flight.before or flight.lever is Lever.POSTURE:
             continue
-        facts = model.fact(flight.region)
-        window = facts.window
-        if facts.target is None or not isinstance(window, Window) or window.before is None:
+        belief = model.fact(flight.region)
+        window = belief.window
+        if belief.target is None or not isinstance(window, Window) or window.before is None:
             continue
-        limit = SHOWS * flight.after * facts.target
+        limit = SHOWS * flight.after * belief.target
         if window.before > limit >= window.newest and window.end > flight.made_at:
             found = min(PATIENCE * configured, max(0.5 * configured, window.end - flight.made_at))
             settle = found if settle is None else settle + 0.5 * (found - settle)
@@ -119,9 +119,9 @@ def _to_blame(flight: Flight, model: ServiceModel) -> bool:
     """
     if flight.region is None:
         return False
-    facts = model.fact(flight.region)
+    belief = model.fact(flight.region)
     if flight.after > flight.before:
-        return isinstance(facts.window, Window) and facts.window.bad > flight.predicted + TROUBLE
+        return isinstance(belief.window, Window) and belief.window.bad > flight.predicted + TROUBLE
     return any(
         f.region != flight.region and f.serving and not f.dead and f.estimate.saturation.rate is not None
         for f in model.facts

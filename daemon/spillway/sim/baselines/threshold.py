@@ -53,7 +53,7 @@ class _ThresholdRule:
         return self._regions[key].drained
 
     def decide(self, scene: Scene) -> Mapping[Key, float]:
-        """Worst regions first; each one rests for a dead time after it was moved."""
+        """Worst regions first; each one stays as it is for a dead time after it was moved."""
         self._note(scene)
         wanted: dict[Key, float] = {}
         worst = sorted(
