@@ -68,8 +68,6 @@ class HealthCount:
 
     healthy: int
     total: int
-    by_group: tuple[tuple[int, int], ...] = ()
-    """(healthy, total) for each group, in the order of the backend's groups."""
 
 
 @dataclass(frozen=True, kw_only=True)
