@@ -56,7 +56,7 @@ PARTS = (
     ),
     Part(name="capping pushed receivers in the same answer", constants=(("decide.search.REPAIRS", 0),)),
     Part(name="room for the loss of the largest region", constants=(("model.predict.LOSS_PRICE", 0.0),)),
-    Part(name="carrying a rising service time ahead", constants=(("estimate.latency.RISING_MINUTES", 1e9),)),
+    Part(name="carrying a rising service time ahead", constants=(("estimate.latency.LASTING_MINUTES", 1e9),)),
     Part(name="telling waiting by chance from slowness", constants=(("estimate.latency.CROWDED", 0.0),)),
     Part(
         name="reading from who does not wait that there is more",
@@ -86,7 +86,8 @@ PARTS = (
     Part(name="opening regions to which nobody is sent yet", constants=(("estimate.belief.IDLE", -1.0),)),
     Part(name="loss of machines behind slowness", constants=(("estimate.capacity.EXPLAINED", 0.0),)),
     Part(
-        name="expecting a flapping region to fall again", constants=(("estimate.failures.FLAP_SECONDS", 0.0),)
+        name="expecting a flapping region to fall again",
+        constants=(("estimate.failures.RECOVERY_SECONDS", 0.0),),
     ),
     Part(name="shedding one region in a shortage", constants=(("decide.search.MOST_SHED", 0),)),
     Part(

@@ -47,7 +47,7 @@ NEEDED_HOPE = 0.5
 QUOTA_KEEP = 1.04
 """Share of a quota that was met up to which a ceiling rises without need: what exceeds it is refused, and nothing else suffers."""
 
-SWING = 1.06
+BUSIER = 1.06
 """Demand over its forecast with which a region is opened: an error in the total lands on the one region at the margin."""
 
 
@@ -64,7 +64,7 @@ def restores(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     if not ready or traffic.forecast <= 0.0 or trouble or cutting(model):
         return ()
     # 2. judge by a busier world: an error in the total lands on the one region at the margin
-    busy = traffic.busier(SWING)
+    busy = traffic.busier(BUSIER)
     base, scalers, changes = busy.base, list(traffic.scalers), []
     allowed = base.bad + GRAIN * busy.forecast
     for now, name, i in ready:

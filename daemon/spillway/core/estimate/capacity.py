@@ -31,7 +31,7 @@ from dataclasses import dataclass, replace
 from math import exp2
 from typing import NamedTuple
 
-from spillway.core.estimate.latency import NEAR_BASELINE, is_near, offered_capacity, slowness
+from spillway.core.estimate.latency import LASTING_MINUTES, NEAR_BASELINE, is_near, offered_capacity, slowness
 from spillway.core.values.state import Estimate, LatencyTrack, SaturationTrack
 
 SATURATED_LATENCY = 1.5
@@ -54,10 +54,6 @@ SETTLING = 300.0
 EXPLAINED = 0.6
 """Share of its slots in work, at its service time now, from which a region's slowness explains that it was saturated; readings are
 good to no more, as what is cut off has worked in vain."""
-
-SLOW_MINUTES = 3
-"""Minutes after saturation in which a region answers as slowly with room to spare: then it is slow, and its machines are
-all there. A queue that only has to drain is gone by then, and with it the long latency: then machines are missing."""
 
 SAME_RATE = 0.2
 """Share by which two saturated rates may differ and be the same finding."""
@@ -154,7 +150,7 @@ def undecided_after(old: SaturationTrack, latency: LatencyTrack, sample: LoadSam
         return Undecided(min(concurrency, rate * baseline), None, minutes)
     # 3. A latency that stays for minutes is slowness; one that falls is a queue that drains.
     minutes = minutes + 1 if abs(mean - latency.mean) <= STEADY * mean else 0
-    if minutes < SLOW_MINUTES:
+    if minutes < LASTING_MINUTES:
         return Undecided(concurrency, rate, minutes)
     # 4. Slowness explains what was found where that is about all slots; far fewer are not slow but lost, whatever else is slow.
     found = rate * mean
@@ -191,7 +187,8 @@ UNPROVEN_ROOM = 1.5
 """Capacity assumed over the load seen, where neither a target in requests/s nor a saturation tells."""
 
 RECOVERY_SECONDS = 1800.0
-"""Half-life of a loss: after so long without contrary evidence, lost machines or a quota are as likely gone as not.
+"""Half-life of a loss: after so long without contrary evidence, lost machines or a quota are as likely gone as not, and a healthy share that
+fell is as likely to stay.
 Multiplied by the backend's backoff, which doubles when a return failed."""
 
 MOST_DOUBLINGS = 5

@@ -54,8 +54,9 @@ PLAIN = 500.0
 PLAIN_STEP = 0.2
 """A jump by this much (of the ratio, or of the baseline) over this many answers is no noise: it is believed at once."""
 
-RISING_MINUTES = 3
-"""Minutes in a row from which a rise is believed: chance alone brings three such steps once in some hundred minutes."""
+LASTING_MINUTES = 3
+"""Minutes in a row from which a rise of the latency is a leak, and a latency that stays slowness: chance alone brings three rises once in some
+hundred minutes, and a queue that only has to drain is gone by then."""
 
 RISEN = 1.05
 """Mean latency over its baseline from which a rise is carried on: below it is the noise of quiet days."""
@@ -85,7 +86,7 @@ def slowness(latency: LatencyTrack, ahead: float = 0.0) -> float:
         return 1.0
     ratio = latency.service_time / latency.baseline
     # a leak is carried on to the moment that is asked for, as long as it is not bad enough by itself
-    risen = latency.rising >= RISING_MINUTES and latency.mean >= RISEN * latency.baseline
+    risen = latency.rising >= LASTING_MINUTES and latency.mean >= RISEN * latency.baseline
     if ahead > 0.0 and risen and ratio < LEAKED:
         return max(1.0, (latency.mean + latency.slope * ahead) / latency.baseline)
     return ratio if ratio > 1.0 + NEAR_BASELINE else 1.0

@@ -108,6 +108,7 @@ def drop_departed_traffic(
         return beliefs
     seen = sum([f.window.newest for f in beliefs if isinstance(f.window, Window) and f.window.end >= newest])
     opened = any(_opened(f, newest) for f in beliefs if f.region not in silent)
+    # demand swings by so much from minute to minute
     complete = opened and seen >= (1.0 - TREND_NOISE) * sum([o.level for o in origins])
     return [
         _departed(f) if f.region in silent and (complete or f.estimate.served <= TRICKLE * seen) else f

@@ -49,7 +49,8 @@ from spillway.core.values.state import ConcurrencyTrack, Estimate, LatencyTrack,
 
 REMEMBERED = 3600.0
 """Seconds for which a region without series is believed to have the traffic that it had. A hole in the metrics is filled by then;
-a region to which nobody is sent, as a standby is nearer, stays silent."""
+a region to which nobody is sent, as a standby is nearer, stays silent. So an opening of another
+region longer ago is not what has drawn its requests away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from spillway.core.model.waterfall import pour
 from spillway.core.values.topology import SCALER_FLOOR
 
 KEEP = 0.9
-"""Share of its capacity that a capped region keeps."""
+"""Share of its capacity that a capped region keeps. Regions that have to carry more than that together are short."""
 
 SWING = 1.03
 """Demand now over its smoothed, minutes-old estimate: a floor must hold for what is really there at the write."""

@@ -26,7 +26,8 @@ KNEE = 0.92
 """Share of the capacity up to which waiting does not show; many servers share one queue (Erlang C, large c)."""
 
 PROVEN_KNEE = 0.85
-"""The same where the capacity was read off a saturated region: that reading is good to some percent."""
+"""The same where the capacity was read off a saturated region: that reading is good to some percent. A ceiling above it takes nothing
+away."""
 
 KNEE_PRICE = 0.15
 """Share of bad requests at exactly full: demand swings by some percent around its mean."""
