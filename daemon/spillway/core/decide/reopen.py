@@ -25,6 +25,8 @@ from spillway.core.model.service import ServiceModel, shown_bad
 from spillway.core.values.decision import Purpose
 from spillway.core.values.topology import SCALER_FLOOR
 
+NEEDED_ROOM = 0.9
+"""Share of what all others can take from which they count as short."""
 FILLED = 0.95
 """Share of its likely capacity to which a region may be filled by opening it without need."""
 
@@ -161,7 +163,7 @@ def short_soon(model: ServiceModel, *, raised: bool) -> bool:
 
     With their ceilings as they are, or even once they are all `raised`.
     """
-    return forecast_far(model) > KEEP * model.traffic.room(raised=raised)
+    return forecast_far(model) > NEEDED_ROOM * model.traffic.room(raised=raised)
 
 
 def likely_well(model: ServiceModel, region: Region, belief: BackendBelief, chance: float) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spillway.core.estimate.capacity import RECOVERY_SECONDS
 from spillway.core.estimate.latency import PLAIN, PLAIN_STEP, SMOOTH
 from spillway.core.estimate.sample import FEW_REFUSED
 from spillway.core.values.snapshot import HealthCount, Minute
@@ -90,6 +89,8 @@ def learn_quota(
 SHARE_STEP = 0.05
 """Change of the healthy share that counts as a fall or a return."""
 
+FLAP_SECONDS = 1800.0
+"""A fall within this time of the last low is flapping."""
 CHANGES_KEPT = 7
 """Changes of the healthy share that are remembered: a region that flaps every minute covers a dead time with them."""
 
@@ -107,8 +108,8 @@ def learn_health(old: HealthTrack, health: HealthCount | None, at: float) -> Hea
     if share >= old.share - SHARE_STEP:
         returned = share > old.share and old.share <= old.lowest + SHARE_STEP
         return replace(new, lowest_at=at) if returned and old.drops else new
-    # 2. A fall while the last low is likelier there than over counts on, as the next is to be expected; any other begins anew.
-    if old.drops > 0 and at - old.lowest_at < RECOVERY_SECONDS:
+    # 2. A fall soon after the last low is flapping: the next one is to be expected. Any other begins anew.
+    if old.drops > 0 and at - old.lowest_at < FLAP_SECONDS:
         return replace(new, drops=old.drops + 1, lowest=min(share, old.lowest), lowest_at=at)
     return replace(new, drops=1, lowest=share, lowest_at=at)
 

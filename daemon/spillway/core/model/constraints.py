@@ -21,10 +21,12 @@ from functools import cached_property
 from math import ceil, floor
 from typing import NamedTuple
 
-from spillway.core.model.predict import PROVEN_KNEE, Outcome, Region, TrafficModel
+from spillway.core.model.predict import Outcome, Region, TrafficModel
 from spillway.core.model.waterfall import pour
 from spillway.core.values.topology import SCALER_FLOOR
 
+FULLY_OPEN = 0.85
+"""Share of what a region can take from which its ceiling counts as open."""
 KEEP = 0.9
 """Share of its capacity that a capped region keeps. Regions that have to carry more than that together are short."""
 
@@ -108,8 +110,8 @@ class Constraints:
             _Row(
                 ceiling=r.ceiling,
                 capacity_expected=r.capacity_expected,
-                open_from=PROVEN_KNEE * r.capacity_expected,
-                surely_open_from=PROVEN_KNEE * r.capacity_expected if r.proven else r.capacity_expected,
+                open_from=FULLY_OPEN * r.capacity_expected,
+                surely_open_from=FULLY_OPEN * r.capacity_expected if r.proven else r.capacity_expected,
                 well=0.0 if r.dead else 1.0 - r.bad,
                 nominal=nominal,
                 receives=r.receives(self.receiver_limit),
