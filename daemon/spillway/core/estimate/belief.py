@@ -2,10 +2,10 @@
 
 `looks_well`, `looks_bad`, `is_blind` and `is_known` judge it. The thresholds for leaving and for returning differ.
 
-Google's own failover (reference: SLP, gcp.md 2.3), which is a rule and no estimate:
+Google's own failover (reference: SLP, gcp.md 2.3) is a rule and no estimate:
 
-    auto-drain   groups with less than a quarter of their endpoints healthy get no requests, worst first, never half of the members or more
-    threshold    ceiling x min(1, healthy share / failover threshold): below it the balancer spreads part of the load to other regions
+    auto-drain   groups with less than a quarter of their endpoints healthy get no requests, worst first; always fewer than half of the members
+    threshold    ceiling x min(1, healthy share / failover threshold): the rest goes to other regions
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from spillway.core.values.state import BackendMemory, Estimate
 from spillway.core.values.topology import Backend, Preference
 
 AUTO_DRAIN_BELOW = 0.25
-"""Healthy share under which Google's auto-drain empties a group (reference: SLP, gcp.md 2.3)."""
+"""Healthy share below which Google's auto-drain empties a group (reference: SLP, gcp.md 2.3)."""
 
 IDLE = 1.0
 """Requests/s up to which a region may have no series: Monitoring shows nothing of a backend without traffic."""
@@ -64,7 +64,7 @@ class BackendBelief:
 
     @property
     def silent(self) -> bool:
-        """True if it shows nothing because it is idle: its series are absent and not broken, and its health is known."""
+        """True if it has no series because it is idle: the query did not fail, and its health is known."""
         window = self.window
         absent = isinstance(window, Blind) and window.absence is Absence.NO_SERIES
         return absent and self.idle and self.health is not None
@@ -76,11 +76,11 @@ class BackendBelief:
 
 
 LOOKS_BAD = 0.2
-"""Share of bad answers, not explained by load, from which a region counts for the fleet-wide panic."""
+"""Share of late or failed answers of an unsaturated region from which it counts for the panic."""
 
 
 def looks_well(belief: BackendBelief, policy: Policy) -> bool | None:
-    """Whether every signal is good enough to give more load; None where too little is known."""
+    """Whether every signal is good enough for more load; None where too little is known."""
     if belief.health is None:
         return None
     if belief.share < policy.triggers.return_healthy_share:
@@ -125,13 +125,13 @@ def is_blind(belief: BackendBelief) -> bool:
 
 
 def is_known(belief: BackendBelief) -> bool:
-    """Whether it is seen how it is: by its traffic, or by its health where nobody is sent there."""
+    """Whether its state is known: by its traffic, or by its health where it gets no requests."""
     return isinstance(belief.window, Window) or (belief.idle and belief.health is not None)
 
 
 def bad_share(beliefs: Sequence[BackendBelief]) -> float | None:
     """Share of bad answers of the whole service in the judged minutes, or None where nothing is known."""
-    windows = [f.window for f in beliefs if isinstance(f.window, Window)]
+    windows = [b.window for b in beliefs if isinstance(b.window, Window)]
     answers = sum(w.answers for w in windows)
     return sum(w.bad * w.answers for w in windows) / answers if answers > 0 else None
 
@@ -143,13 +143,13 @@ def posture_set(policy: Policy, posture: Posture) -> PostureSet:
 
 
 def auto_drained(beliefs: Sequence[BackendBelief], settings: PostureSet) -> frozenset[str]:
-    """Regions that Google's auto-drain keeps empty: never half of them or more, worst first."""
-    if not settings.auto_drain or not any(f.dead for f in beliefs):
+    """Regions that Google's auto-drain keeps empty: worst first, always fewer than half of the members."""
+    if not settings.auto_drain or not any(b.dead for b in beliefs):
         return frozenset()
-    # Google keeps more than half of the members in use; those that are closed already count among the empty ones
-    members = [f for f in beliefs if f.setting.member]
-    closed = sum(1 for f in members if f.setting.scaler == 0.0)
-    dead = sorted((f.share, f.region) for f in members if f.dead and f.setting.scaler > 0.0)
+    # Google keeps more than half of the members in use; members with a scaler of 0 count as emptied
+    members = [b for b in beliefs if b.setting.member]
+    closed = sum(1 for b in members if b.setting.scaler == 0.0)
+    dead = sorted((b.share, b.region) for b in members if b.dead and b.setting.scaler > 0.0)
     most = (len(members) - 1) // 2 if not closed else max(0, (len(members) - 1) // 2 - closed)
     return frozenset(region for _, region in dead[:most])
 
@@ -179,13 +179,13 @@ def layout_of(beliefs: Sequence[BackendBelief]) -> Layout:
     return tuple(
         [
             (
-                f.region,
-                f.setting.preference is preferred,
-                f.backend.standby,
-                REGION_PLACES.get(f.region)
-                if f.backend.latitude is None or f.backend.longitude is None
-                else (f.backend.latitude, f.backend.longitude),
+                b.region,
+                b.setting.preference is preferred,
+                b.backend.standby,
+                REGION_PLACES.get(b.region)
+                if b.backend.latitude is None or b.backend.longitude is None
+                else (b.backend.latitude, b.backend.longitude),
             )
-            for f in beliefs
+            for b in beliefs
         ]
     )
