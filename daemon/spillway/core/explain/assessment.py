@@ -26,9 +26,9 @@ from spillway.core.values.decision import (
 from spillway.core.values.policy import Policy, Slo
 from spillway.core.values.snapshot import Absence, Missing, ObservedBackend, Seen, ServiceView
 
-BURN = 14.4
-"""Failures over what the availability allows from which they are told: at that pace a month's budget is gone in two days (Google, The
-Site Reliability Workbook, chapter 5, table 5-8). Fewer come and go with every deployment."""
+BURN_RATE = 14.4
+"""Burn rate of the error budget from which failures are told: at this rate the budget of a month is gone in two days (Google, The Site
+Reliability Workbook, chapter 5, table 5-8). Lower rates come and go with every deployment."""
 
 
 def may_be_late(slo: Slo) -> float:
@@ -37,12 +37,12 @@ def may_be_late(slo: Slo) -> float:
 
 
 def may_fail(slo: Slo) -> float:
-    """Share of the answers that may fail for some minutes before it is told."""
-    return min(1.0, BURN * (1.0 - slo.availability))
+    """Share of the answers that may fail in the judged minutes before it is told."""
+    return min(1.0, BURN_RATE * (1.0 - slo.availability))
 
 
 def failing(beliefs: Sequence[BackendBelief], slo: Slo) -> Reason | None:
-    """What is said of the worst open region that does not keep the promise; None where all do that were seen."""
+    """The reason for the worst open region that misses the SLO; None where no region that was seen misses it."""
     worst: tuple[float, str, Window] | None = None
     for f in beliefs:
         window = f.window
@@ -58,7 +58,7 @@ def failing(beliefs: Sequence[BackendBelief], slo: Slo) -> Reason | None:
 
 
 def broken(beliefs: Sequence[BackendBelief], policy: Policy) -> Reason | None:
-    """The alarm that a service as a whole does not keep its promise; None where it does, or too little was seen to tell."""
+    """The alarm that a service as a whole misses the SLO; None where it keeps it, or where too few answers were seen."""
     answers = late = failed = 0.0
     for f in beliefs:
         window = f.window
@@ -76,13 +76,13 @@ def broken(beliefs: Sequence[BackendBelief], policy: Policy) -> Reason | None:
 
 
 PLENTY = 10.0
-"""Times the least evidence at which evidence alone no longer lowers confidence."""
+"""Answers over 50 (the default of `evidence.min_requests`) from which more answers add no confidence."""
 
 UNASSIGNED_RATE = 0.1
 """Requests/s without a backend from which the alarm rises."""
 
 BELIEVE_SECONDS = 240.0
-"""A panic that lasts this long with plentiful, fresh samples is no error of measurement: people were told, the loop goes on."""
+"""Seconds after which a panic with fresh samples is believed to be real: people were told, and the loop moves again."""
 
 
 def assess(
@@ -206,7 +206,7 @@ def _notes(belief: BackendBelief, region: Region) -> list[Reason]:
 
 
 def _unseen(belief: BackendBelief) -> Blind | None:
-    """Why its traffic cannot be judged; None where it can, or where nobody asked for it, as in a health pass."""
+    """Why its traffic cannot be judged; None where it can, or where it was not read, as in a health pass."""
     window = belief.window
     return window if isinstance(window, Blind) and window.absence is not Absence.NOT_ASKED else None
 
@@ -233,7 +233,7 @@ def _alarms(model: ServiceModel, view: ServiceView) -> list[Reason]:
 
 
 def panic_of(model: ServiceModel, *, only_dead: bool) -> tuple[Reason | None, float | None]:
-    """(why everything is held, since when too much looks bad); blindness never wears off, badness does."""
+    """(why everything is held, since when too much looks bad). A panic of regions that look bad ends by time, one of blind regions does not."""
     members = [f for f in model.facts if f.setting.member]
     blind = 0 if only_dead else sum(1 for f in members if is_blind(f))
     bad = blind + sum(1 for f in members if (f.dead if only_dead else looks_bad(f)))
@@ -300,9 +300,9 @@ def quiet_reason(model: ServiceModel, candidate: Candidate | None) -> str:
         return reason("in-flight", moves="1 move is" if count == 1 else f"{count} moves are").sentence
     headroom = f"{traffic.potential / traffic.forecast - 1.0:.0%}"
     members = sum(r.member for r in traffic.regions)
-    sick = failing(model.facts, model.policy.slo)
-    if sick is not None:
-        return sick.sentence
+    missed = failing(model.facts, model.policy.slo)
+    if missed is not None:
+        return missed.sentence
     well = sum(is_known(f) and f.serving and not f.dead for f in model.facts)
     if not well:
         return reason("no-data").sentence

@@ -1,8 +1,8 @@
 """Where Google Cloud's regions are, how far clients have to them, and in which order they are tried.
 
 The towns are those that Google names for each region (cloud.google.com/about/locations); the coordinates are
-the towns' own, to two decimals (about a kilometre, which is nothing against a round trip). A region that is
-missing here is not wrong, only new: its place is then given in the configuration.
+the towns' own, to two decimals (about a kilometre, which changes no round trip). A region that is
+missing here is new: its place is then given in the configuration.
 
 Home is the region that clients reach first among those that are open. From there preferred regions come before others, and near ones before far
 ones (reference: BS, SLP).
@@ -84,7 +84,7 @@ FIBRE_SECONDS_PER_KM = 2 * 1.6 / 200_000
 """Round trip through fibre at 200,000 km/s over paths 1.6 times the great circle; only differences matter here."""
 
 LAST_MILE_SECONDS = 0.008
-"""What even the nearest region costs."""
+"""Round trip of a client to a region at its own place."""
 
 CONTINENTS: dict[str, tuple[float, float]] = {
     "America": (39.0, -95.0),
@@ -105,9 +105,9 @@ def round_trip(a: Point, b: Point) -> float:
 
 
 def clients_at(place: str, home: Point | None) -> Point | None:
-    """Where the clients of `place` that reach the region at `home` first are believed to be.
+    """Where the clients of `place` are believed to be, if the region at `home` is their first.
 
-    At their home region where that lies on their continent, else at the continent's centre; None where nothing is known.
+    At that region if it lies on their continent, else at the centre of the continent; None where nothing is known.
     """
     centre = CONTINENTS.get(place)
     if home is None or centre is None:
@@ -165,6 +165,7 @@ def _route(place: str, home: str, layout: Layout) -> Route:
     )
 
     def rank(i: int) -> tuple[bool, float, str]:
+        # home comes first, except that standby regions nearer than home come before it
         name, preferred, standby, _ = layout[i]
         nearness = -1.0 if name == home else trips[i] - 2.0 if standby and trips[i] < at_home else trips[i]
         return not preferred, nearness, name

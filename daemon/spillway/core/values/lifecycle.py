@@ -1,6 +1,7 @@
-"""The life of a backend: which event leads from which state where, and how long it stays as it is after a move.
+"""The states of a backend, the events that change them, and the dwell after a move.
 
-The table of states is complete: anything else is a defect and raises. After a move a backend dwells, and flapping lengthens that (backoff):
+The table of states is complete: an event that it does not have is a defect and raises. After a move a backend dwells, and flapping lengthens
+the dwell (backoff):
 
     backoff(t) = 1 + (backoff - 1) x 2^-((t - backoff_at) / backoff_decay)         `current_backoff`
     dwell up   = max(dwell, dead time, min(backoff_max, dwell x backoff(t)))       `required_dwell`
@@ -33,7 +34,7 @@ class Event(StrEnum):
     RAISE = "raise"
     """Its ceiling was raised, not to 1."""
     RESTORE = "restore"
-    """Its ceiling is at 1 again, or a joined region carries load well."""
+    """Its ceiling is at 1 again."""
     HOLD = "hold"
     RELEASE = "release"
     JOIN = "join"
@@ -131,14 +132,14 @@ def event_of(*, was_member: bool, was: float, member: bool, scaler: float, leavi
 
 
 MINOR_CHANGE = 0.1
-"""Change of a scaler up to which it is a correction and no move in a direction."""
+"""Change of a scaler up to which a move is only a correction."""
 
 REVERSAL_SECONDS = 3600.0
-"""A change of direction within this time of the last move counts as flapping."""
+"""A cut within this time after a raise counts as flapping."""
 
 
 def current_backoff(memory: BackendMemory, rhythm: Rhythm, at: float) -> float:
-    """Multiplier on the dwell at UTC second `at`: 1 or more, halving its excess every `backoff_decay` seconds."""
+    """Multiplier on the dwell at UTC second `at`. It is 1 or more; what it has above 1 halves every `backoff_decay` seconds."""
     if memory.backoff <= 1.0:
         return 1.0
     return 1.0 + (memory.backoff - 1.0) * exp2(-max(0.0, at - memory.backoff_at) / rhythm.backoff_decay)
@@ -149,23 +150,23 @@ def required_dwell(
 ) -> float:
     """Seconds that must pass between the last move and one in `direction` (-1 down, 1 up).
 
-    A direction of 0 is a way up that goes no further than what was proven to fit; `dead_time` is the one that was measured.
-    Never less than the dead time.
+    A direction of 0 is a raise within the proven capacity. `dead_time` is the longer of the measured and the configured one. The result is
+    never less than that, except 0 for a cut after a minor raise.
     """
     rhythm = policy.rhythm
     plain = max(rhythm.dwell, policy.timing.dead_time)
-    # after a raise by very little a cut need not wait: what is seen to be bad does not come from it
+    # a cut after a minor raise does not wait: such a raise does not explain what looks bad
     if direction < 0.0 < memory.moved_by <= MINOR_CHANGE + 1e-9:
         return 0.0
-    # a cut waits for the plain dwell, so that flapping slows the return and not the rescue
+    # a cut waits for the plain dwell: backoff makes the raises slower, not the cuts
     if direction <= 0:
         return max(plain, dead_time)
-    # a raise that tests what may be too much waits for the lengthened one
+    # a raise beyond the proven capacity waits for the dwell that backoff lengthened
     return max(plain, dead_time, min(rhythm.backoff_max, plain * current_backoff(memory, rhythm, at)))
 
 
 def has_dwelt(memory: BackendMemory, policy: Policy, at: float, direction: int, dead_time: float) -> bool:
-    """Whether the backend may move in `direction` again; `dead_time` is the one that was measured."""
+    """Whether the backend may move in `direction` again; the arguments are those of `required_dwell`."""
     if memory.moved_at is None:
         return True
     return at - memory.moved_at >= required_dwell(memory, policy, at, direction, dead_time)
@@ -174,7 +175,7 @@ def has_dwelt(memory: BackendMemory, policy: Policy, at: float, direction: int, 
 def backoff_after(memory: BackendMemory, rhythm: Rhythm, at: float, change: float) -> float:
     """The multiplier after a scaler moved by `change` at UTC second `at`: a cut soon after a raise lengthens the dwell.
 
-    A minor cut does not: it only brings a ceiling nearer to what the region was found to take.
+    A minor cut does not: it only moves a ceiling nearer to the capacity that was found.
     """
     backoff = current_backoff(memory, rhythm, at)
     flapped = (
