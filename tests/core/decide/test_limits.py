@@ -165,8 +165,8 @@ def alone() -> ServiceModel:
 def unseen(picture: ServiceModel, absence: Absence = Absence.STALE, served: float = 50.0) -> ServiceModel:
     """The same without samples of region a."""
     first, *others = picture.facts
-    memory = replace(first.memory, estimate=replace(first.memory.estimate, served=served))
-    blind = replace(first, window=Blind(absence=absence, why="a test"), memory=memory)
+    estimate = replace(first.estimate, served=served)
+    blind = replace(first, window=Blind(absence=absence, why="a test"), estimate=estimate)
     return replace(picture, facts=(blind, *others))
 
 

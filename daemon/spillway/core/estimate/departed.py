@@ -68,5 +68,4 @@ def _opened(facts: BackendBelief, newest: float) -> bool:
 
 def _departed(facts: BackendBelief) -> BackendBelief:
     """The region with no traffic left."""
-    memory = facts.memory
-    return replace(facts, memory=replace(memory, estimate=replace(memory.estimate, served=0.0)))
+    return replace(facts, estimate=replace(facts.estimate, served=0.0))

@@ -13,8 +13,11 @@ from spillway.core.estimate.shared import SharedBackends
 from spillway.core.values.overlay import ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Seen, ServiceView
-from spillway.core.values.state import ServiceMemory
+from spillway.core.values.state import Estimate, ServiceMemory
 from spillway.core.values.topology import Service
+
+UNKNOWN = Estimate()
+"""Of a backend that was not seen before."""
 
 
 def estimate_backends(
@@ -27,7 +30,7 @@ def estimate_backends(
     shared: SharedBackends,
     at: float,
 ) -> tuple[BackendBelief, ...]:
-    """What is believed of each backend, sorted by region; each holds its memory as it is after this snapshot.
+    """What is believed of each backend, sorted by region; each holds its memory and its estimate as they are after this snapshot.
 
     Args:
         service: The service.
@@ -41,6 +44,7 @@ def estimate_backends(
     settings = {b.region: b for b in setting.backends}
     views = {b.region: b for b in view.backends}
     memories = {b.region: b for b in memory.backends}
+    estimates = dict(memory.estimates)
     # all backends of a service are judged over the same minutes, or traffic that has moved on would count twice
     ends = [b.traffic.value[-1].end for b in view.backends if isinstance(b.traffic, Seen) and b.traffic.value]
     newest_end = max(ends, default=0.0)
@@ -53,6 +57,7 @@ def estimate_backends(
             memories[name],
             views[name],
             policy,
+            estimate=estimates.get(name, UNKNOWN),
             at=at,
             others=shared.minutes(service.name, name),
             elsewhere=shared.load_from_peers(service.name, name, policy.timing.sample_period),

@@ -176,7 +176,7 @@ def confidence(facts: BackendBelief) -> float:
 
 def _notes(facts: BackendBelief, region: Region) -> list[Reason]:
     notes = []
-    saturated = facts.memory.estimate.saturation.rate
+    saturated = facts.estimate.saturation.rate
     if saturated is not None:
         notes.append(reason("saturated", region=facts.region, rate=saturated * facts.share))
     unseen = _unseen(facts)

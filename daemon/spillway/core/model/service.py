@@ -57,7 +57,7 @@ def region_of(
     drained: bool,
 ) -> Region:
     """One region of the model; `usual` is (target of a typical region, share that is bad everywhere)."""
-    estimate, window, setting = facts.memory.estimate, facts.window, facts.setting
+    estimate, window, setting = facts.estimate, facts.window, facts.setting
     typical, everywhere = usual
     bad, fresh = shown
     scaler = setting.scaler if setting.member else 0.0
@@ -147,7 +147,7 @@ def _reopens(facts: BackendBelief, at: float, hold: float) -> float:
 
 def proven(facts: BackendBelief) -> bool:
     """Whether the capacity was learned from the region itself and lies below its target, or endpoints are missing."""
-    if facts.memory.estimate.saturation.rate is not None or facts.share < PROVEN_BELOW:
+    if facts.estimate.saturation.rate is not None or facts.share < PROVEN_BELOW:
         return True
     return facts.capacity is not None and (
         facts.target is None or facts.capacity < PROVEN_BELOW * facts.target * facts.share
@@ -156,7 +156,7 @@ def proven(facts: BackendBelief) -> bool:
 
 def shown_bad(facts: BackendBelief) -> float:
     """Share that is bad at any load: what was learned, as far as the newest minutes still show it."""
-    estimate, window = facts.memory.estimate, facts.window
+    estimate, window = facts.estimate, facts.window
     slow, errors, refusing = estimate.failures.slow, estimate.failures.errors, estimate.quota.refused_share
     if isinstance(window, Window) and window.answers > 0 and estimate.saturation.rate is None:
         slow, errors = min(slow, window.slow), min(errors, window.newest_errors)
