@@ -62,7 +62,7 @@ def _harms(model: ServiceModel, posture: Posture) -> bool:
         was = ceiling_factor(facts, old, drained=False)
         factor = ceiling_factor(facts, new, drained=facts.region in drained)
         regions.append(
-            replace(region, ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region
+            region._replace(ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region
         )
     after = replace(traffic, regions=tuple(regions)).base
     return after.bad > traffic.base.bad + HARM * traffic.forecast

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
+from typing import NamedTuple
 
 from spillway.core.estimate.capacity import capacity_proven
 from spillway.core.estimate.health import fell_at, learn_health
@@ -32,8 +33,7 @@ ABSURD_LOAD = 4.0
 """Load over the ceiling at scaler 1 that Google sends to no region, short of a fleet overfilled fourfold."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendBelief:
+class BackendBelief(NamedTuple):
     """All that one step knows about one backend. Rates in requests/s, times in seconds."""
 
     backend: Backend

@@ -17,8 +17,8 @@ With every return that found the same loss the half-life doubles (`persistence`)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp2
+from typing import NamedTuple
 
 from spillway.core.estimate.latency import slowness
 from spillway.core.values.state import Estimate, SaturationTrack
@@ -44,8 +44,7 @@ def persistence(saturation: SaturationTrack) -> float:
     return 2.0 ** min(MOST_DOUBLINGS, max(0, saturation.findings - 1))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapacityBelief:
+class CapacityBelief(NamedTuple):
     """What a region can take, in requests/s with what is healthy."""
 
     capacity_proven: float

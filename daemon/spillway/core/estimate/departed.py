@@ -68,4 +68,4 @@ def _opened(facts: BackendBelief, newest: float) -> bool:
 
 def _departed(facts: BackendBelief) -> BackendBelief:
     """The region with no traffic left."""
-    return replace(facts, estimate=replace(facts.estimate, served=0.0))
+    return facts._replace(estimate=replace(facts.estimate, served=0.0))

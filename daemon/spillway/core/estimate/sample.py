@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from spillway.core.values.histogram import Distribution, percentile_of
 from spillway.core.values.policy import Evidence, Slo
@@ -13,8 +14,7 @@ JUMP = 8.0
 """Counts of neighbouring minutes that differ by more than this factor, with many samples, are not believed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(NamedTuple):
     """The newest trusted minutes of one backend, judged together. Rates in requests/s, times in seconds."""
 
     start: float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from operator import attrgetter
 
 from spillway.core.estimate.backend import BackendBelief, believe, remember
@@ -64,7 +63,7 @@ def estimate_backends(
             newest_end=newest_end,
         )
         known = remember(facts, policy, at)
-        found.append(facts if known is facts.memory else replace(facts, memory=known))
+        found.append(facts if known is facts.memory else facts._replace(memory=known))
     return tuple(drop_departed_traffic(found, memory.origins, newest_end))
 
 

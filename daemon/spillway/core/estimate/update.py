@@ -7,7 +7,7 @@ cannot tell, it leaves as it was: garbage teaches nothing, and few answers teach
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
@@ -51,8 +51,7 @@ UNPROVEN = 1.5
 """Room assumed above the load first seen, where no target in requests/s is configured."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What is known of a backend besides its minutes."""
 
     target: float | None

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from spillway.core.model.waterfall import Flow, Origins, pour
 from spillway.core.values.units import RegionName
@@ -53,8 +54,7 @@ BLIND_LIMIT = 0.7
 """Share of its learned capacity up to which a region is given more while its samples are missing or thin."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
+class Region(NamedTuple):
     """One region in the model. Rates in requests/s, times in seconds."""
 
     name: RegionName

@@ -293,7 +293,7 @@ def _with_queues(traffic: TrafficModel, seconds: float, since: float) -> Traffic
         queue = min(QUEUE_SECONDS, max(0.0, over - OVER_GRAIN) * seconds)
         queue = max(queue, region.backlog - max(0.0, -over) * (seconds + since))
         grown.append(
-            replace(region, backlog=queue) if queue != region.backlog and not region.dead else region
+            region._replace(backlog=queue) if queue != region.backlog and not region.dead else region
         )
     regions = tuple(grown)
     return traffic if regions == traffic.regions else replace(traffic, regions=regions)
