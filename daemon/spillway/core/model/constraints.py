@@ -19,6 +19,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, floor
+from operator import mul
 from typing import NamedTuple
 
 from spillway.core.model.predict import Outcome, Region, TrafficModel
@@ -142,7 +143,7 @@ class Constraints:
 
     def ceilings(self, scalers: Sequence[float]) -> float:
         """Requests/s of target x scaler x healthy share over all members: capacity as Google's own terms have it."""
-        return sum(s * row.nominal for s, row in zip(scalers, self.rows, strict=True))
+        return sum(map(mul, scalers, self.nominal))
 
     def surely_carried(self, scalers: Sequence[float]) -> float:
         """Requests/s that all open regions together are known to carry well.

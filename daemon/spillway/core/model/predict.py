@@ -160,8 +160,7 @@ class Region(NamedTuple):
         return late if proven else price + (late - price) * min(1.0, (used - 1.0) / UNPROVEN_ROOM)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What is expected of one set of scalers."""
 
     scalers: tuple[float, ...]
