@@ -15,7 +15,7 @@ A drain of a dead region keeps 1 and 2 alone: nothing was learned that the regio
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, floor
@@ -143,7 +143,8 @@ class Constraints:
 
     def ceilings(self, scalers: Sequence[float]) -> float:
         """Requests/s of target x scaler x healthy share over all members: capacity as Google's own terms have it."""
-        return sum(map(mul, scalers, self.nominal))
+        parts: Iterable[float] = map(mul, scalers, self.nominal)
+        return sum(parts)
 
     def surely_carried(self, scalers: Sequence[float]) -> float:
         """Requests/s that all open regions together are known to carry well.

@@ -7,9 +7,7 @@ not known.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 
 from spillway.core.observe.directory import region_of
 from spillway.core.observe.minutes import Traffic, TrustedEnds, far_apart, possible
@@ -20,8 +18,6 @@ from spillway.core.values.units import RegionName
 
 _APART = 4.0
 """Requests and answers may differ by retries and by what the balancer answered itself, but not by this factor."""
-
-_end = attrgetter("end")
 
 Requests = dict[tuple[str, RegionName], float]
 """Requests by (continent, region) in the judged minutes."""
@@ -97,8 +93,12 @@ def _contradicted(requests: Requests, traffic: Mapping[RegionName, Traffic], end
         answers = traffic.get(region)
         if not isinstance(answers, Seen):
             continue
-        first = bisect_left(answers.value, ends[0], key=_end)
-        judged = [minute.total for minute in answers.value[first:] if minute.end in ends]
+        newest = answers.value[-len(ends) :]
+        if (
+            tuple([minute.end for minute in newest]) != ends
+        ):  # they have not all the same minutes: the usual case is that they do
+            newest = tuple([minute for minute in answers.value if minute.end in ends])
+        judged = [minute.total for minute in newest]
         if len(judged) == len(ends) and far_apart(total, sum(judged), _APART):
             return True
     return False

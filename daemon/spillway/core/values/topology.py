@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from spillway.core.values.units import RegionName, ServiceName
 
@@ -25,8 +26,7 @@ class Preference(StrEnum):
     DEFAULT = "DEFAULT"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class GroupKey:
+class GroupKey(NamedTuple):
     """One zonal group as Cloud Monitoring names it: names may repeat across zones, the pair may not."""
 
     name: str
