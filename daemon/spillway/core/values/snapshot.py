@@ -64,8 +64,7 @@ class Missing:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthCount:
+class HealthCount(NamedTuple):
     """Members of a backend's groups, as the balancer's health checks see them; endpoints counted once."""
 
     healthy: int
@@ -138,8 +137,7 @@ class MinuteColumns(NamedTuple):
     latency: tuple[Distribution | None, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObservedBackend:
+class ObservedBackend(NamedTuple):
     """What Compute says about a backend right now; `member` is False where no group of it is attached."""
 
     member: bool
@@ -169,8 +167,7 @@ class ObservedPolicy:
     auto_drain: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceDemand:
+class PlaceDemand(NamedTuple):
     """Demand of one client continent served by one region, averaged over the trusted minutes; requests/s."""
 
     place: str
