@@ -183,7 +183,7 @@ def observed_as(snapshot: Snapshot, overlay: Overlay) -> Snapshot:
             wanted = overlay.service(view.service).backend(b.region)
             observed = b.observed
             if isinstance(observed, Seen):
-                value = replace(observed.value, member=wanted.member, scaler=wanted.scaler)
+                value = observed.value._replace(member=wanted.member, scaler=wanted.scaler)
                 observed = replace(observed, value=value)
             backends.append(replace(b, observed=observed))
         services.append(replace(view, backends=tuple(backends)))

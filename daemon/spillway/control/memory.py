@@ -59,7 +59,7 @@ class Intent:
 class Kept:
     """Everything that survives. `overlay` None means that nothing was ever written from this state folder."""
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     """Of the file. An older one is migrated; one that is newer than this program is set aside, not guessed at."""
     tick: int = 0
     saved_at: float = 0.0

@@ -100,8 +100,7 @@ def _alarms(before: tuple[Reason, ...], fresh: tuple[Reason, ...]) -> tuple[Reas
 def _backend(before: BackendAssessment | None, fresh: BackendAssessment) -> BackendAssessment:
     if before is None:
         return fresh
-    return replace(
-        before,
+    return before._replace(
         state=fresh.state,
         member=fresh.member,
         scaler_observed=fresh.scaler_observed,

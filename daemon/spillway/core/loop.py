@@ -152,7 +152,12 @@ def step_service(
         service, policy, view, setting=setting, memory=memory, shared=now.shared, at=now.at
     )
     facts = with_lifecycle(facts, service.name, now.orders, policy, now.at)
-    memory = replace(memory, backends=tuple(f.memory for f in facts), proposed=())
+    memory = replace(
+        memory,
+        backends=tuple([f.memory for f in facts]),
+        estimates=tuple([(f.region, f.estimate) for f in facts]),
+        proposed=(),
+    )
     if not now.only_dead:
         memory = estimate_demand(memory, facts, view, policy, setting)
     # 3. the model: what a set of ceilings does, and may not break

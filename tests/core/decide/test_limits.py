@@ -157,20 +157,20 @@ def alone() -> ServiceModel:
 def unseen(picture: ServiceModel, absence: Absence = Absence.STALE, served: float = 50.0) -> ServiceModel:
     """The same without samples of region a."""
     first, *others = picture.facts
-    memory = replace(first.memory, estimate=replace(first.memory.estimate, served=served))
-    blind = replace(first, window=Blind(absence=absence, why="a test"), memory=memory)
+    estimate = replace(first.estimate, served=served)
+    blind = first._replace(window=Blind(absence=absence, why="a test"), estimate=estimate)
     return replace(picture, facts=(blind, *others))
 
 
 def thin(picture: ServiceModel) -> ServiceModel:
     first, *others = picture.facts
     assert isinstance(first.window, Window)
-    return replace(picture, facts=(replace(first, window=replace(first.window, answers=10.0)), *others))
+    return replace(picture, facts=(first._replace(window=first.window._replace(answers=10.0)), *others))
 
 
 def unread(picture: ServiceModel) -> ServiceModel:
     first, *others = picture.facts
-    return replace(picture, facts=(replace(first, health=None), *others))
+    return replace(picture, facts=(first._replace(health=None), *others))
 
 
 def remembered(picture: ServiceModel, **changes: Any) -> ServiceModel:

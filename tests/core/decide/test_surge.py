@@ -37,7 +37,7 @@ def closed(hope: float, **memory: Any) -> ServiceModel:
     known = {"empty_since": AT - 1800.0, "estimate": Estimate(failures=FailureTrack(slow=0.9)), **memory}
     picture = rising(memory=known, scaler=0.0, bad=0.9 * (1.0 - hope), p_reopened=hope, fresh=False)
     first, *others = picture.facts
-    silent = replace(first, window=Blind(absence=Absence.NO_SERIES, why="closed"))
+    silent = first._replace(window=Blind(absence=Absence.NO_SERIES, why="closed"))
     return replace(picture, facts=(silent, *others))
 
 

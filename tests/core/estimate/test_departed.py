@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,8 +32,8 @@ def after_silence(
     }
     picture = picture_of((area("a"), area("b")), {"a": others}, memories=memories)
     a, b = picture.facts
-    a = replace(a, window=window(others))
-    b = replace(b, window=Blind(absence=absence, why="nothing"))
+    a = a._replace(window=window(others))
+    b = b._replace(window=Blind(absence=absence, why="nothing"))
     found = drop_departed_traffic((a, b), (OriginMemory(place="Europe", home="b", level=100.0),), NEWEST)
     return found[0], found[1]
 

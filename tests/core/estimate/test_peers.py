@@ -56,7 +56,7 @@ def looked(
     absence: Absence = Absence.NO_SERIES,
 ) -> BackendBelief:
     """The region an hour after it was closed for being slow."""
-    memory = BackendMemory(region="a", estimate=learned(*SLOW), empty_since=CLOSED_AT)
+    memory = BackendMemory(region="a", empty_since=CLOSED_AT)
     view = BackendView(
         region="a",
         traffic=Missing(absence=absence, detail=""),
@@ -76,6 +76,7 @@ def looked(
         memory,
         view,
         Policy(),
+        estimate=learned(*SLOW),
         at=at,
         others=others,
         elsewhere=elsewhere,

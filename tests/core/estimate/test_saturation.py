@@ -74,7 +74,7 @@ def after_a_cut(rate: float, *, minutes_since: int, quick: float) -> float:
     """What a region of 80 requests/s is found to take after a minute in which the share `quick` of the answers did not wait."""
     start = learned(CALM, (3, 80.0, 4.0))
     end = 19
-    cut = replace(SETTING, cut_at=(end - minutes_since) * PERIOD)
+    cut = SETTING._replace(cut_at=(end - minutes_since) * PERIOD)
     found = learn(start, (minute(end, rate, 4.0 / (1.0 - quick), quick=quick),), cut)
     assert found.saturation.rate is not None
     return found.saturation.rate
@@ -88,7 +88,7 @@ def test_a_minute_in_which_the_queue_came_to_its_end_is_no_measure() -> None:
 
 def test_a_queue_that_stands_all_the_minute_measures_even_while_it_is_worked_off() -> None:
     assert after_a_cut(60.0, minutes_since=2, quick=0.0) == pytest.approx(60.0)
-    falling = learned(CALM, (3, 80.0, 6.0), (1, 60.0, 4.0), setting=replace(SETTING, cut_at=17 * PERIOD))
+    falling = learned(CALM, (3, 80.0, 6.0), (1, 60.0, 4.0), setting=SETTING._replace(cut_at=17 * PERIOD))
     assert falling.saturation.rate == pytest.approx(60.0)
 
 
@@ -150,7 +150,7 @@ def test_machines_found_missing_again_and_again_are_counted() -> None:
 
 
 def test_a_small_full_region_is_not_slow() -> None:
-    small = replace(SETTING, target=4.0)
+    small = SETTING._replace(target=4.0)
     quiet, busy = queueing_delay(0.25, 4.0), queueing_delay(0.9, 4.0)
     assert busy > 2.0
     found = learned((15, 1.0, quiet), (10, 3.6, busy), setting=small)

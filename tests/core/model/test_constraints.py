@@ -231,8 +231,8 @@ def with_dead(draw: st.DrawFn) -> tuple[ServiceModel, int]:
     picture = draw(pictures())
     i = draw(st.integers(0, len(picture.facts) - 1))
     regions, facts = list(picture.traffic.regions), list(picture.facts)
-    regions[i] = replace(regions[i], dead=True)
-    facts[i] = replace(facts[i], dead=True, share=0.0)
+    regions[i] = regions[i]._replace(dead=True)
+    facts[i] = facts[i]._replace(dead=True, share=0.0)
     model = replace(picture.traffic, regions=tuple(regions))
     return replace(picture, traffic=model, facts=tuple(facts)), i
 

@@ -275,5 +275,5 @@ def with_lifecycle(
         )
         held = at < f.memory.edit_grace_until or ordered
         after = settle(f.memory, held=held, empty_for=policy.membership.drain_wait, at=at)
-        found.append(f if after is f.memory else replace(f, memory=after))
+        found.append(f if after is f.memory else f._replace(memory=after))
     return tuple(found)

@@ -58,7 +58,20 @@ class Limits:
     @cached_property
     def scalers(self) -> tuple[ScalerLimits, ...]:
         """One for each region, in the order of the model's regions. Joins and leaves go by them too."""
-        return tuple(self._region(i) for i in range(len(self.model.facts)))
+        return tuple([self._region(i) for i in range(len(self.model.facts))])
+
+    @cached_property
+    def emptying(self) -> tuple[str, ...]:
+        """Regions that are being emptied; a dead one is empty already."""
+        return tuple(
+            [
+                f.region
+                for f in self.model.facts
+                if f.memory.state in {BackendState.DRAINING, BackendState.LEAVING}
+                and f.setting.member
+                and not f.dead
+            ]
+        )
 
     @cached_property
     def posture(self) -> tuple[Bound, ...]:
@@ -371,21 +384,17 @@ def budget(limits: Limits, now: float = 0.0) -> Bounds:
 
 
 def draining(place: Place) -> Bounds:
-    """One region is emptied at a time; a dead one is empty already."""
-    if place.now == 0.0:
+    """One region is emptied at a time."""
+    others = [region for region in place.limits.emptying if region != place.region.name]
+    if place.now == 0.0 or not others:
         return ()
-    for facts in place.model.facts:
-        busy = facts.memory.state in {BackendState.DRAINING, BackendState.LEAVING}
-        if facts.region != place.region.name and busy and facts.setting.member and not facts.dead:
-            other = facts.region
-            return (
-                Bound(
-                    kind=LimitKind.ONE_DRAIN,
-                    allowed=at_least(SCALER_FLOOR),
-                    reason=reason("one-drain", other=other),
-                ),
-            )
-    return ()
+    return (
+        Bound(
+            kind=LimitKind.ONE_DRAIN,
+            allowed=at_least(SCALER_FLOOR),
+            reason=reason("one-drain", other=others[0]),
+        ),
+    )
 
 
 BOUNDS: tuple[Callable[[Place], Bounds], ...] = (

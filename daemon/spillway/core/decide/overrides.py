@@ -192,7 +192,7 @@ def _harms(model: ServiceModel, posture: Posture) -> bool:
         was = ceiling_factor(belief, old, drained=False)
         factor = ceiling_factor(belief, new, drained=belief.region in drained)
         regions.append(
-            replace(region, ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region
+            region._replace(ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region
         )
     after = replace(traffic, regions=tuple(regions)).base
     return after.bad > traffic.base.bad + HARM * traffic.forecast

@@ -148,7 +148,7 @@ def with_changes(traffic: TrafficModel, changes: Sequence[Change]) -> TrafficMod
     regions = tuple(
         r
         if (c := by_region.get(r.name)) is None
-        else replace(r, scaler=c.after, member=c.member, movable=r.movable and c.member)
+        else r._replace(scaler=c.after, member=c.member, movable=r.movable and c.member)
         for r in traffic.regions
     )
     return replace(traffic, regions=regions)

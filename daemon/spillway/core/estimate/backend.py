@@ -34,6 +34,7 @@ def believe(
     view: BackendView,
     policy: Policy,
     *,
+    estimate: Estimate,
     at: float,
     others: Mapping[float, Minute] | None,
     elsewhere: float,
@@ -47,6 +48,7 @@ def believe(
         memory: What is remembered of it.
         view: What was observed.
         policy: How its service is steered.
+        estimate: What has been learned of it before.
         at: UTC seconds of the snapshot.
         others: Minutes of other services on the same groups, by their end; None where there are none.
         elsewhere: Requests/s that those services will have there.
@@ -54,7 +56,8 @@ def believe(
     """
     health, health_at = _health_of(view, policy, at)
     # 1. Health, and the ceiling that follows from it.
-    estimate = _with_health(settled(memory.estimate, at), health, at)
+    before = estimate.health.share
+    estimate = _with_health(settled(estimate, at), health, at)
     share, serving = estimate.health.share, setting.member and setting.scaler > 0.0
     target = _target(backend, estimate)
     # 2. The newest minutes, unless they cannot be true.
@@ -66,18 +69,17 @@ def believe(
         elif isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
             # 3. What is new in them is learned.
             since = estimate.last_minute
-            if since == 0.0 or share != memory.estimate.health.share:
+            if since == 0.0 or share != before:
                 since = max(since, window.start)  # nobody knows when endpoints came or went in a pause
             minutes = later(view.traffic.value, since)
             estimate = _learned(estimate, minutes, others, _known(memory, target, policy))
     elif others and window.absence is Absence.NO_SERIES and not serving:
         estimate = _from_peers(estimate, others, _known(memory, target, policy))
-    if estimate is not memory.estimate:
-        memory = replace(memory, estimate=estimate)
     return BackendBelief(
         backend=backend,
         setting=setting,
         memory=memory,
+        estimate=estimate,
         window=window,
         health=health,
         health_at=health_at,
@@ -201,7 +203,7 @@ def remember(facts: BackendBelief, policy: Policy, at: float) -> BackendMemory:
     elif well is False:
         since = None
     if since is not None:
-        fell = fell_at(memory.estimate.health)
+        fell = fell_at(facts.estimate.health)
         if fell is not None and fell > since:
             since = fell
     dead, read_at = memory.dead_seen, memory.dead_read_at

@@ -11,7 +11,7 @@ Google's own failover (reference: SLP, gcp.md 2.3) is a rule and no estimate:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from spillway.core.estimate.latency import NEAR_BASELINE
 from spillway.core.estimate.sample import FEW_REFUSED, Blind, Window
@@ -29,14 +29,14 @@ IDLE = 1.0
 """Requests/s up to which a region may have no series: Monitoring shows nothing of a backend without traffic."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendBelief:
+class BackendBelief(NamedTuple):
     """All that one step knows about one backend. Rates in requests/s, times in seconds."""
 
     backend: Backend
     setting: BackendSetting
     memory: BackendMemory
-    """With the estimate as it is after the minutes of this snapshot."""
+    estimate: Estimate
+    """What has been learned of it, the minutes of this snapshot included."""
     window: Window | Blind
     health: HealthCount | None
     """None where the health read is missing or stale."""
@@ -60,7 +60,7 @@ class BackendBelief:
     @property
     def idle(self) -> bool:
         """True if nobody was sent there lately: Monitoring shows no series of a backend without traffic."""
-        return self.memory.estimate.served <= IDLE
+        return self.estimate.served <= IDLE
 
     @property
     def silent(self) -> bool:
@@ -68,11 +68,6 @@ class BackendBelief:
         window = self.window
         absent = isinstance(window, Blind) and window.absence is Absence.NO_SERIES
         return absent and self.idle and self.health is not None
-
-    @property
-    def estimate(self) -> Estimate:
-        """What has been learned of it."""
-        return self.memory.estimate
 
 
 LOOKS_BAD = 0.2

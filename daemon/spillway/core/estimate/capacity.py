@@ -27,7 +27,7 @@ The half-life doubles with every return that finds the same loss (`persistence`)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import exp2
 from typing import NamedTuple
 
@@ -210,8 +210,7 @@ def persistence(saturation: SaturationTrack) -> float:
     return 2.0 ** min(MOST_DOUBLINGS, max(0, saturation.findings - 1))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapacityBelief:
+class CapacityBelief(NamedTuple):
     """What a region can take, in requests/s with what is healthy."""
 
     capacity_proven: float

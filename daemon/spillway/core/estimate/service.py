@@ -27,8 +27,11 @@ from spillway.core.estimate.update import REMEMBERED
 from spillway.core.values.overlay import ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Absence, Minute, Seen, ServiceView, Snapshot
-from spillway.core.values.state import ControllerMemory, OriginMemory, ServiceMemory
+from spillway.core.values.state import ControllerMemory, Estimate, OriginMemory, ServiceMemory
 from spillway.core.values.topology import Fleet, Service
+
+UNKNOWN = Estimate()
+"""Of a backend that was not seen before."""
 
 
 def estimate_backends(
@@ -41,7 +44,7 @@ def estimate_backends(
     shared: SharedBackends,
     at: float,
 ) -> tuple[BackendBelief, ...]:
-    """What is believed of each backend, sorted by region; each holds its memory as it is after this snapshot.
+    """What is believed of each backend, sorted by region; each holds its memory and its estimate as they are after this snapshot.
 
     Args:
         service: The service.
@@ -55,6 +58,7 @@ def estimate_backends(
     settings = {b.region: b for b in setting.backends}
     views = {b.region: b for b in view.backends}
     memories = {b.region: b for b in memory.backends}
+    estimates = dict(memory.estimates)
     # all backends of a service are judged over the same minutes, or traffic that has moved on would count twice
     ends = [b.traffic.value[-1].end for b in view.backends if isinstance(b.traffic, Seen) and b.traffic.value]
     newest_end = max(ends, default=0.0)
@@ -67,13 +71,14 @@ def estimate_backends(
             memories[name],
             views[name],
             policy,
+            estimate=estimates.get(name, UNKNOWN),
             at=at,
             others=shared.minutes(service.name, name),
             elsewhere=shared.load_from_peers(service.name, name, policy.timing.sample_period),
             newest_end=newest_end,
         )
         known = remember(belief, policy, at)
-        found.append(belief if known is belief.memory else replace(belief, memory=known))
+        found.append(belief if known is belief.memory else belief._replace(memory=known))
     return tuple(drop_departed_traffic(found, memory.origins, newest_end))
 
 
@@ -134,8 +139,7 @@ def _opened(belief: BackendBelief, newest: float) -> bool:
 
 def _departed(belief: BackendBelief) -> BackendBelief:
     """The region with no traffic left."""
-    memory = belief.memory
-    return replace(belief, memory=replace(memory, estimate=replace(memory.estimate, served=0.0)))
+    return belief._replace(estimate=replace(belief.estimate, served=0.0))
 
 
 Pair = tuple[str, str]

@@ -7,7 +7,7 @@ cannot tell, it leaves as it was: garbage teaches nothing, and few answers teach
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
@@ -53,8 +53,7 @@ a region to which nobody is sent, as a standby is nearer, stays silent. So an op
 region longer ago is not what has drawn its requests away."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What is known of a backend besides its minutes."""
 
     target: float | None

@@ -185,7 +185,7 @@ def confidence(belief: BackendBelief) -> float:
 
 def _notes(belief: BackendBelief, region: Region) -> list[Reason]:
     notes = []
-    saturated = belief.memory.estimate.saturation.rate
+    saturated = belief.estimate.saturation.rate
     if saturated is not None:
         notes.append(reason("saturated", region=belief.region, rate=saturated * belief.share))
     unseen = _unseen(belief)

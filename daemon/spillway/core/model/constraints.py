@@ -16,10 +16,11 @@ A drain of a dead region must keep 1 and 2 alone, because a dead region carries 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, floor
+from operator import mul
 from typing import NamedTuple
 
 from spillway.core.model.predict import Outcome, Region, TrafficModel
@@ -136,7 +137,8 @@ class Constraints:
 
     def ceilings(self, scalers: Sequence[float]) -> float:
         """Requests/s of target x scaler x healthy share over all members: the capacity as Google counts it."""
-        return sum(s * row.nominal for s, row in zip(scalers, self.rows, strict=True))
+        parts: Iterable[float] = map(mul, scalers, self.nominal)
+        return sum(parts)
 
     def surely_carried(self, scalers: Sequence[float]) -> float:
         """Requests/s that all open regions together are known to carry well.

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from spillway.core.model.waterfall import Flow, Origins, pour
 from spillway.core.values.topology import RegionName
@@ -62,8 +63,7 @@ BLIND_LIMIT = 0.7
 """Share of its learned capacity up to which a region is given more while its samples are missing or thin."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
+class Region(NamedTuple):
     """One region in the model. Rates in requests/s, times in seconds."""
 
     name: RegionName
@@ -169,8 +169,7 @@ class Region:
         return late if proven else price + (late - price) * min(1.0, (used - 1.0) / UNPROVEN_BAND)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What is expected of one set of scalers."""
 
     scalers: tuple[float, ...]

@@ -51,7 +51,7 @@ def region_of(
     drained: bool,
 ) -> Region:
     """One region of the model; `usual` is (target of a typical region, share that is bad everywhere)."""
-    estimate, window, setting = belief.memory.estimate, belief.window, belief.setting
+    estimate, window, setting = belief.estimate, belief.window, belief.setting
     typical, everywhere = usual
     bad, fresh = shown
     scaler = setting.scaler if setting.member else 0.0
@@ -141,7 +141,7 @@ def _reopens(belief: BackendBelief, at: float, backoff: float) -> float:
 
 def proven(belief: BackendBelief) -> bool:
     """Whether the capacity was learned from the region itself and lies below its target, or endpoints are missing."""
-    if belief.memory.estimate.saturation.rate is not None or belief.share < NEARLY_ALL:
+    if belief.estimate.saturation.rate is not None or belief.share < NEARLY_ALL:
         return True
     return belief.capacity is not None and (
         belief.target is None or belief.capacity < NEARLY_ALL * belief.target * belief.share
@@ -150,7 +150,7 @@ def proven(belief: BackendBelief) -> bool:
 
 def shown_bad(belief: BackendBelief) -> float:
     """Share that is bad at any load: what was learned, as far as the newest minutes still show it."""
-    estimate, window = belief.memory.estimate, belief.window
+    estimate, window = belief.estimate, belief.window
     slow, errors, refusing = estimate.failures.slow, estimate.failures.errors, estimate.quota.refused_share
     if isinstance(window, Window) and window.answers > 0 and estimate.saturation.rate is None:
         slow, errors = min(slow, window.slow), min(errors, window.newest_errors)
@@ -283,7 +283,7 @@ def _with_queues(traffic: TrafficModel, seconds: float, since: float) -> Traffic
         queue = min(QUEUE_SECONDS, max(0.0, over - TARGET_ROOM) * seconds)
         queue = max(queue, region.backlog - max(0.0, -over) * (seconds + since))
         grown.append(
-            replace(region, backlog=queue) if queue != region.backlog and not region.dead else region
+            region._replace(backlog=queue) if queue != region.backlog and not region.dead else region
         )
     regions = tuple(grown)
     return traffic if regions == traffic.regions else replace(traffic, regions=regions)

@@ -9,12 +9,10 @@ demand of the whole service is not known.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from operator import attrgetter
 
 from spillway.core.observe.minutes import Traffic, TrustedEnds, far_apart, possible
 from spillway.core.observe.rows import PlaceRow
@@ -97,8 +95,6 @@ def directory(fleet: Fleet) -> Directory:
 _APART = 4.0
 """Requests and answers may differ by retries and by what the balancer answered itself, but not by this factor."""
 
-_end = attrgetter("end")
-
 Requests = dict[tuple[str, RegionName], float]
 """Requests by (continent, region) in the judged minutes."""
 
@@ -173,8 +169,12 @@ def _contradicted(requests: Requests, traffic: Mapping[RegionName, Traffic], end
         answers = traffic.get(region)
         if not isinstance(answers, Seen):
             continue
-        first = bisect_left(answers.value, ends[0], key=_end)
-        judged = [minute.total for minute in answers.value[first:] if minute.end in ends]
+        newest = answers.value[-len(ends) :]
+        if (
+            tuple([minute.end for minute in newest]) != ends
+        ):  # they have not all the same minutes: the usual case is that they do
+            newest = tuple([minute for minute in answers.value if minute.end in ends])
+        judged = [minute.total for minute in newest]
         if len(judged) == len(ends) and far_apart(total, sum(judged), _APART):
             return True
     return False

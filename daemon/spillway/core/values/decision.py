@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from spillway.core.values.overlay import Overlay, Posture
 from spillway.core.values.topology import RegionName, ServiceName
@@ -72,8 +73,7 @@ class Reason:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendAssessment:
+class BackendAssessment(NamedTuple):
     """What the core believes of one backend. None means: not known."""
 
     region: RegionName

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from math import isnan
+from typing import NamedTuple
 
 RegionName = str
 ServiceName = str
@@ -52,8 +53,7 @@ class Preference(StrEnum):
     DEFAULT = "DEFAULT"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class GroupKey:
+class GroupKey(NamedTuple):
     """One zonal group as Cloud Monitoring names it: names may repeat across zones, the pair may not."""
 
     name: str
