@@ -10,7 +10,7 @@ from spillway.core.decide.limits import limits_of
 from spillway.core.decide.optimise import space_of, task_of
 from spillway.core.decide.proposals import Accepted, Context, Proposal, Proposer
 from spillway.core.decide.search import Space
-from spillway.core.estimate.backend import BackendBelief
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Window
 from spillway.core.model.constraints import Baseline
 from spillway.core.model.predict import Region, TrafficModel

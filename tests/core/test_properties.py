@@ -22,8 +22,7 @@ from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import Absence, HealthCount, Missing, Seen, Snapshot
 from spillway.core.values.state import ControllerMemory, fresh
-from spillway.core.values.topology import Fleet
-from spillway.core.values.units import is_legal_scaler
+from spillway.core.values.topology import Fleet, is_legal_scaler
 
 ADAPTER = TypeAdapter(ControllerMemory)
 

@@ -19,7 +19,7 @@ from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Absence, Missing, Snapshot
 from spillway.core.values.state import ControllerMemory, fresh
-from spillway.core.values.units import ServiceName, legal_scaler
+from spillway.core.values.topology import ServiceName, legal_scaler
 
 
 class Store(Protocol):

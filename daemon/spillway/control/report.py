@@ -16,7 +16,7 @@ from spillway.core.values.decision import (
 )
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import Snapshot
-from spillway.core.values.units import ServiceName
+from spillway.core.values.topology import ServiceName
 from spillway.ports import Applied
 
 _DEAD = "region-dead"

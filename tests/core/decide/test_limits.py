@@ -8,15 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.pictures import (
-    AT,
-    area,
-    change_of,
-    considered,
-    flight_of,
-    guards,
-    picture_of,
-)
+from tests.core.pictures import AT, area, change_of, considered, flight_of, guards, picture_of
 from tests.core.strategies import scalers
 
 from spillway.core.decide.limits import LATE_SHARE, Limits, lifted_range, limits_of, search_range
@@ -40,7 +32,7 @@ from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import CalendarWindow, Policy, Rhythm, Timing
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate, FailureTrack
-from spillway.core.values.units import SCALER_FLOOR, is_legal_scaler
+from spillway.core.values.topology import SCALER_FLOOR, is_legal_scaler
 
 LEGAL = (0.0, *(n / 100 for n in range(10, 101)))
 """All scalers that Google takes, in hundredths."""

@@ -9,7 +9,7 @@ import pytest
 from tests.core.pictures import AT, area, picture_of, proposed
 
 from spillway.core.decide.membership import memberships
-from spillway.core.estimate.backend import IDLE
+from spillway.core.estimate.belief import IDLE
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever

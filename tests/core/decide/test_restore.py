@@ -17,7 +17,6 @@ from spillway.core.decide.reopen import (
     FILLED,
     HARMLESS,
     NEEDED_HOPE,
-    NEEDED_ROOM,
     PROBE_HOPE,
     QUOTA_KEEP,
     SURE_HOPE,
@@ -159,7 +158,7 @@ def waiting_for(p_recovered: float) -> float:
 
 def test_it_is_probed_sooner_where_the_others_are_short() -> None:
     assert NEEDED_HOPE < PROBE_HOPE
-    short, roomy = NEEDED_ROOM * 100.0 + 1.0, NEEDED_ROOM * 100.0 - 1.0
+    short, roomy = KEEP * 100.0 + 1.0, KEEP * 100.0 - 1.0
     soon = waiting_for(NEEDED_HOPE)
     assert proposed(probes, closed(soon - 1.0, demand=short)) == []
     assert len(proposed(probes, closed(soon + 1.0, demand=short))) == 1
@@ -167,7 +166,7 @@ def test_it_is_probed_sooner_where_the_others_are_short() -> None:
 
 
 def test_others_that_are_only_capped_are_no_shortage() -> None:
-    short = NEEDED_ROOM * 100.0 + 1.0
+    short = KEEP * 100.0 + 1.0
     picture = closed(waiting_for(NEEDED_HOPE) + 1.0, demand=short)
     b = picture.traffic.regions[1]._replace(ceiling=200.0, capacity=200.0, scaler=0.5)
     capped = replace(picture, traffic=replace(picture.traffic, regions=(picture.traffic.regions[0], b)))

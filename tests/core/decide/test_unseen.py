@@ -9,7 +9,7 @@ import pytest
 from tests.core.pictures import AT, area, baseline, change_of, considered, guards, made, picture_of, space
 
 from spillway.core.decide.search import Found, search
-from spillway.core.estimate.backend import is_blind
+from spillway.core.estimate.belief import is_blind
 from spillway.core.estimate.demand import SLOW_SECONDS, slow_average
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.constraints import SWING

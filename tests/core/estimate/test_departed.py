@@ -9,9 +9,9 @@ import yaml
 from tests.bench.library import FOLDER
 from tests.core.pictures import AT, area, picture_of, window
 
-from spillway.core.estimate.backend import BackendBelief, is_blind
-from spillway.core.estimate.departed import drop_departed_traffic
+from spillway.core.estimate.belief import BackendBelief, is_blind
 from spillway.core.estimate.sample import Blind
+from spillway.core.estimate.service import drop_departed_traffic
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate, OriginMemory
 from spillway.sim.pilot.pilot import Pilot

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.core.estimate.stretches import CALM, PERIOD, Stretch, minutes
 
-from spillway.core.estimate.backend import BackendBelief, believe
+from spillway.core.estimate.backend import believe
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.values.overlay import BackendSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import BackendView, HealthCount, ObservedBackend, Seen

@@ -10,7 +10,8 @@ from tests.bench.library import FOLDER
 from tests.bench.varied import varied
 from tests.core.estimate.stretches import CALM, PERIOD, Stretch, learned, minutes
 
-from spillway.core.estimate.backend import BackendBelief, believe
+from spillway.core.estimate.backend import believe
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.model.predict import Region
 from spillway.core.model.service import region_of, shown_bad, shown_of
 from spillway.core.values.overlay import BackendSetting

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.core.pictures import area, picture_of, window
 
-from spillway.core.estimate.backend import BackendBelief
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.assessment import broken, failing
 from spillway.core.values.policy import Policy, Slo
 

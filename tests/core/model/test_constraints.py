@@ -13,7 +13,7 @@ from tests.core.strategies import pictures, sets_of
 from spillway.core.model.constraints import BREACH_PRICE, GROWN, ROUNDING, SWING, Violation, hundredths
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.policy import Floors, Policy
-from spillway.core.values.units import is_legal_scaler
+from spillway.core.values.topology import is_legal_scaler
 
 
 @st.composite

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from spillway.core.estimate.backend import BackendBelief
-from spillway.core.estimate.dwell import has_dwelt, required_dwell
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped, hundredths
@@ -19,6 +18,7 @@ from spillway.core.model.predict import Region
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import PATIENCE, SHOWS, arrived
 from spillway.core.values.decision import BackendState, Purpose, Reason
+from spillway.core.values.lifecycle import has_dwelt, required_dwell
 from spillway.core.values.limits import (
     EVERYTHING,
     Allowed,
@@ -30,9 +30,10 @@ from spillway.core.values.limits import (
     only,
 )
 from spillway.core.values.orders import OrderKind, Orders
+from spillway.core.values.policy import HOUR
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Flight
-from spillway.core.values.units import HOUR, SCALER_FLOOR, SCALER_STEP
+from spillway.core.values.topology import SCALER_FLOOR, SCALER_STEP
 
 LATE_SHARE = 0.35
 """Share of its lateness that a trouble must have lasted, in what is seen of it, to be believed to last still: what has lasted

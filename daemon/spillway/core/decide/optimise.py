@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from spillway.core.decide.limits import LEAST_STEP, lifted_range, search_range
 from spillway.core.decide.overrides import scaler_change
-from spillway.core.decide.proposals import Accepted, Context, Proposal, refusal
-from spillway.core.decide.reopen import cutting, may_reopen
+from spillway.core.decide.proposals import Accepted, Context, Proposal, cutting, may_reopen, refusal
 from spillway.core.decide.search import Found, Space, Start, search
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
@@ -110,11 +109,11 @@ def space_of(task: Task, *, lifted: bool) -> Space:
     model, limits = task.model, task.context.limits
     ranges, movable = [], []
     members = sum(1 for r in task.traffic.regions if r.member)
-    for i, (region, facts) in enumerate(zip(task.traffic.regions, model.facts, strict=True)):
+    for i, (region, belief) in enumerate(zip(task.traffic.regions, model.facts, strict=True)):
         ranges.append(lifted_range(limits, i) if lifted else search_range(limits, i))
         # a closed region is opened only once it may be probed; nobody has seen it carry load
-        known = region.fresh or facts.silent
-        ready = known if region.scaler > 0.0 else may_reopen(model, region, facts)
+        known = region.fresh or belief.silent
+        ready = known if region.scaler > 0.0 else may_reopen(model, region, belief)
         fixed = region.name in task.accepted.regions or region.dead or not region.movable
         movable.append(members > 1 and not fixed and (ready or (lifted and region.scaler > 0.0)))
     saturated = any(f.estimate.saturation.rate is not None for f in model.facts)
@@ -183,7 +182,7 @@ def _changes(task: Task, found: Found) -> tuple[Change, ...]:
 
 def _why(task: Task, found: Found, i: int) -> Reason:
     """The reason of one change, by what is wrong with its region."""
-    region, facts = task.traffic.regions[i], task.model.facts[i]
+    region, belief = task.traffic.regions[i], task.model.facts[i]
     total, load = task.traffic.forecast, found.base.flow.loads[i]
     numbers: dict[str, object] = {
         "region": region.name,
@@ -198,7 +197,7 @@ def _why(task: Task, found: Found, i: int) -> Reason:
         return reason("cap-receiver", room=room, capacity=region.capacity, **numbers)
     if task.short > 0.0 and found.start.sheds is not None:
         return reason("sacrifice", short=task.short, sacrificed=found.start.sheds, **numbers)
-    window, estimate = facts.window, facts.estimate
+    window, estimate = belief.window, belief.estimate
     if estimate.quota.rate is not None and load > estimate.quota.rate * 0.97:
         refused = window.too_many_ratio if isinstance(window, Window) else 0.0
         return reason("cap-quota", refused=refused, accepted=estimate.quota.rate, **numbers)

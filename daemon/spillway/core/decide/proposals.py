@@ -3,6 +3,8 @@
 Proposers are asked in the order of `core.loop.PROPOSERS`. A proposal is a set of changes that belong together: it is accepted
 whole or refused whole, and a refusal names the limit or the constraint that was active. What is accepted is fixed for all
 proposers that follow, and at most one change is accepted for each region.
+
+`cutting`, `may_move`, `well_for_long` and `may_reopen` are what several proposers ask before they propose a raise.
 """
 
 from __future__ import annotations
@@ -13,14 +15,16 @@ from functools import cached_property
 from typing import Protocol
 
 from spillway.core.decide.limits import Limits
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import Violation
-from spillway.core.model.predict import TrafficModel
+from spillway.core.model.predict import Region, TrafficModel
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Review
 from spillway.core.values.decision import Candidate, Change, Lever, Move, Reason, Refusal, ordered
+from spillway.core.values.lifecycle import has_dwelt
 from spillway.core.values.orders import Orders
-from spillway.core.values.units import RegionName
+from spillway.core.values.topology import RegionName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,3 +166,29 @@ def _limited(context: Context, change: Change) -> Refusal | None:
     else:
         bound = context.limits.of(change.region).active(change.after, change.purpose)
     return None if bound is None else refusal(change.move(), bound.reason)
+
+
+def may_move(model: ServiceModel, belief: BackendBelief, direction: int) -> bool:
+    """Whether its dwell is over, so that the limits would allow the move. -1 down, 1 up, 0 up as far as proven."""
+    return model.at >= belief.memory.edit_grace_until and has_dwelt(
+        belief.memory, model.policy, model.at, direction, model.dead_time
+    )
+
+
+def cutting(model: ServiceModel) -> bool:
+    """Whether a cut is on its way, and its effect not seen yet."""
+    return any(f.after < f.before for f in model.memory.flights)
+
+
+def well_for_long(model: ServiceModel, belief: BackendBelief) -> bool:
+    """Whether the region has been well for long enough to be given more; the limits are asked again."""
+    since = belief.memory.well_since
+    if since is None or model.at - since < model.policy.rhythm.up_wait:
+        return False
+    return may_move(model, belief, 1)
+
+
+def may_reopen(model: ServiceModel, region: Region, belief: BackendBelief) -> bool:
+    """Whether a region that was closed by a scaler of 0 may be given load again: its health checks pass, and its dwell is over."""
+    closed = region.member and region.scaler == 0.0 and region.movable and not belief.memory.leaving
+    return closed and well_for_long(model, belief)

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spillway.core.decide.limits import LEAST_STEP
 from spillway.core.model.constraints import BREACH_PRICE, KEEP, Baseline, capped, hundredths
-from spillway.core.model.predict import Outcome, TrafficModel, least_bad
+from spillway.core.model.predict import GRAIN, Outcome, TrafficModel, least_bad
 from spillway.core.values.limits import Allowed
-from spillway.core.values.units import SCALER_FLOOR, RegionName
+from spillway.core.values.topology import SCALER_FLOOR, RegionName
 
 EFFORT = 1100
 """Outcomes x regions looked at in one search: the time for an outcome grows with the regions, some microsecond for each."""
 
-TRIES_LEAST, TRIES_MOST = 30, 240
-"""Outcomes looked at, whatever the number of regions."""
+TRIES = (30, 240)
+"""Outcomes looked at, least and most, whatever the number of regions."""
 
 
 HOPELESS = 0.05
@@ -33,12 +34,10 @@ REPAIRS = 3
 SOFT_PRICE = 5.0
 """Bad requests/s that one request/s past a receiver's limit is worth at first."""
 
-SETTLE = 0.0005
-"""Share of the demand by which the score may worsen to leave a region where it is: fewer moves decide last."""
 
-
-SMALL, SETTLE_SMALL = 0.05, 0.002
-"""Moves below the first are put back for the second: capacities are not known to some percent, and a write is one."""
+SETTLE_SMALL = 0.002
+"""The share of the demand for which a move below `LEAST_STEP` is put back; a larger one goes back for `GRAIN`, as fewer moves decide last.
+Capacities are not known to some percent, and a write is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +132,8 @@ class Search:
         self.traffic, self.baseline, self.space = traffic, baseline, space
         self.pushed_price = pushed_price if space.receivers else 0.0
         self.base = traffic.base
-        self.left = max(TRIES_LEAST, min(TRIES_MOST, EFFORT // max(1, len(traffic.regions))))
+        least, most = TRIES
+        self.left = max(least, min(most, EFFORT // max(1, len(traffic.regions))))
         self.best, self.best_score, self.start = self.base, self._price(self.base), KEEP_ALL
         self.second: Start | None = None
         self.second_bad = self.base.bad
@@ -252,8 +252,8 @@ class Search:
         for i, now in enumerate(self.traffic.scalers):
             if self.best.scalers[i] == now:
                 continue
-            small = abs(self.best.scalers[i] - now) < SMALL
-            allowance = (SETTLE_SMALL if small else SETTLE) * self.traffic.forecast
+            small = abs(self.best.scalers[i] - now) < LEAST_STEP
+            allowance = (SETTLE_SMALL if small else GRAIN) * self.traffic.forecast
             scalers = list(self.best.scalers)
             scalers[i] = now
             outcome = self.traffic.outcome(scalers)

@@ -1,6 +1,16 @@
-"""What is believed of a region's capacity: what was proven last, what it is if all is well again, and the chance of that.
+"""What saturation shows of a region, and what is believed of its capacity after that.
 
-Little's law, requests in work = rate x mean latency, makes the capacity of a region from what it can work on at a time:
+The one law used is Little's: requests in work = rate x mean latency. A region has `concurrency` = capacity x service time, so at a known
+service time its capacity is concurrency / service time, whether it is slow, short of machines, or both.
+
+    full         latency without queueing >= 1.5 x baseline, and in work >= 0.95 x concurrency
+    saturated    its answer rate is its capacity, reckoned back where time-outs cut answers off (`latency.offered_capacity`)
+    undecided    unsaturated after that: was it slow, or are machines missing?
+                   as fast as usual          -> machines are missing:  concurrency = rate x baseline
+                   slow for three minutes    -> it is slow:            concurrency stays, if that explains the rate
+    else         in work above the known concurrency, without waiting -> the region is larger
+
+The same law makes the capacity that is believed:
 
     capacity = concurrency / (slowness x baseline) x healthy share               `capacity_proven`
 
@@ -17,14 +27,168 @@ With every return that found the same loss the half-life doubles (`persistence`)
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp2
 from typing import NamedTuple
 
-from spillway.core.estimate.latency import slowness
-from spillway.core.values.state import Estimate, SaturationTrack
+from spillway.core.estimate.latency import LASTING_MINUTES, NEAR_BASELINE, is_near, offered_capacity, slowness
+from spillway.core.values.state import Estimate, LatencyTrack, SaturationTrack
+
+SATURATED_LATENCY = 1.5
+"""Mean latency over its baseline from which full slots mean saturation, and not merely a larger region."""
+
+NEARLY_ALL = 0.95
+"""Share of a figure from which it counts as all of it, as a minute's reading is good to some percent: of the slots in work of a full region; of
+a saturated region's answer rate, below which so little is asked of it that its answers measure nothing; of the latency of the minute
+before, below which a queue is being worked off."""
+
+STEADY = 0.1
+"""Share by which the mean latency of a slow region changes from minute to minute at most; that of a queue falls faster."""
+
+QUEUED = 0.97
+"""Share of a minute's answers that took longer than the usual mean, from which all of them had to wait."""
+
+SETTLING = 300.0
+"""Seconds after a cut in which less arrives already, while what is answered has still waited as long as before."""
+
+EXPLAINED = 0.6
+"""Share of its slots in work, at its service time now, from which a region's slowness explains that it was saturated; readings are
+good to no more, as what is cut off has worked in vain."""
+
+SAME_RATE = 0.2
+"""Share by which two saturated rates may differ and be the same finding."""
+
+SATURATED_SECONDS = 1200.0
+"""Age at which a finding of saturation that nothing has confirmed since is undecided: its queue is long gone."""
+
+
+class LoadSample(NamedTuple):
+    """One minute of a backend, read by Little's law. Rates in requests/s, times in seconds."""
+
+    end: float
+    """UTC seconds."""
+    answered: float
+    """2xx answers."""
+    mean: float
+    """Mean latency of 2xx answers, queueing by chance divided out."""
+    baseline: float
+    """Mean latency at low load; that of this minute where there is none yet."""
+    share: float
+    """Healthy share during the minute."""
+    concurrency: float
+    """Requests that the whole region can work on at a time, as known before."""
+
+
+class Undecided(NamedTuple):
+    """Concurrency, and what is not decided about it, after an unsaturated minute."""
+
+    concurrency: float
+    rate: float | None
+    minutes: int
+
+
+def is_saturated(mean: float, baseline: float, in_work: float, healthy: float) -> bool:
+    """Whether all `healthy` slots were taken in a minute with so many requests in work, and requests waited for them."""
+    return mean >= SATURATED_LATENCY * baseline and in_work >= NEARLY_ALL * healthy
+
+
+def learn_saturated(
+    old: SaturationTrack,
+    sample: LoadSample,
+    *,
+    failed: float,
+    rate: float,
+    all_waited: bool,
+    unsettled: bool,
+) -> SaturationTrack:
+    """The track after a minute in which all slots were taken.
+
+    Args:
+        old: Before.
+        sample: The minute.
+        failed: 5xx answers in requests/s.
+        rate: All answers in requests/s.
+        all_waited: Whether all of them took longer than the usual mean.
+        unsettled: Whether its ceiling was lowered so lately that what is answered may have come before the cut.
+    """
+    share, known = sample.share, old.rate
+    found = offered_capacity(sample.answered, failed) / share
+    # a region that has worked off its queue and is not asked for more shows nothing of what it can: the rate known holds
+    if known is not None and not all_waited:
+        falls = sample.mean < NEARLY_ALL * (old.waiting + sample.concurrency / known)
+        if (falls or unsettled) and rate / share < NEARLY_ALL * known:
+            found = known
+    waiting = sample.mean - sample.concurrency * share / max(sample.answered, 1e-6)
+    return replace(
+        old,
+        rate=found,
+        last_rate=found,
+        last_at=sample.end,
+        findings=_findings(old, found, sample.end),
+        waiting=max(0.0, waiting),
+    )
+
+
+def _findings(old: SaturationTrack, rate: float, at: float) -> int:
+    """How often it was found saturated at about this rate, this time included."""
+    if old.last_at and at - old.last_at <= SATURATED_SECONDS:
+        return max(1, old.findings)  # the same finding still
+    return old.findings + 1 if abs(rate - old.last_rate) <= SAME_RATE * rate else 1
+
+
+def undecided_after(old: SaturationTrack, latency: LatencyTrack, sample: LoadSample) -> Undecided:
+    """What is known of the concurrency after an unsaturated minute: as fast as usual, or steadily slow, it shows what was lost."""
+    mean, baseline, concurrency = sample.mean, sample.baseline, sample.concurrency
+    # 1. A question is open since it was saturated.
+    rate, minutes = old.undecided_rate, old.undecided_minutes
+    if old.rate is not None:
+        rate, minutes = old.rate, 0
+    if rate is None:
+        return Undecided(concurrency, None, minutes)
+    # 2. As fast as usual: its queue is gone, and machines are missing.
+    if mean <= (1.0 + NEAR_BASELINE) * baseline:
+        return Undecided(min(concurrency, rate * baseline), None, minutes)
+    # 3. A latency that stays for minutes is slowness; one that falls is a queue that drains.
+    minutes = minutes + 1 if abs(mean - latency.mean) <= STEADY * mean else 0
+    if minutes < LASTING_MINUTES:
+        return Undecided(concurrency, rate, minutes)
+    # 4. Slowness explains what was found where that is about all slots; far fewer are not slow but lost, whatever else is slow.
+    found = rate * mean
+    return Undecided(concurrency if found >= EXPLAINED * concurrency else found, None, minutes)
+
+
+def concurrency_after(sample: LoadSample, undecided: Undecided, baseline: float) -> float:
+    """Requests that the whole region can work on at a time, after an unsaturated minute that left `baseline` behind."""
+    concurrency = undecided.concurrency
+    # more in work than was known, at the usual latency: the region is larger; otherwise part of it may be a queue
+    if undecided.rate is None and is_near(sample.mean, sample.baseline):
+        concurrency = max(concurrency, sample.answered * sample.baseline / sample.share)
+    # counted in slots are answers at the usual service time: a baseline that is known better now does not change their rate
+    return concurrency * (baseline / sample.baseline)
+
+
+def learn_unsaturated(
+    old: SaturationTrack, end: float, undecided: Undecided, *, wanting: bool
+) -> SaturationTrack:
+    """The track after an unsaturated minute that ended at `end`; `wanting` tells if requests had to wait for want of slots."""
+    if old.rate is None and undecided.rate is None is old.undecided_rate and not wanting:
+        return old  # the usual case: there was no question, and there is none
+    return replace(
+        old,
+        rate=None,
+        last_at=end if wanting else old.last_at,
+        undecided_rate=undecided.rate,
+        undecided_minutes=undecided.minutes,
+        waiting=0.0,
+    )
+
+
+UNPROVEN_ROOM = 1.5
+"""Capacity assumed over the load seen, where neither a target in requests/s nor a saturation tells."""
 
 RECOVERY_SECONDS = 1800.0
-"""Half-life of a loss: after so long without contrary evidence, lost machines or a quota are as likely gone as not.
+"""Half-life of a loss: after so long without contrary evidence, lost machines or a quota are as likely gone as not, and a healthy share that
+fell is as likely to stay.
 Multiplied by the backend's backoff, which doubles when a return failed."""
 
 MOST_DOUBLINGS = 5

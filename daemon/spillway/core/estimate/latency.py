@@ -1,4 +1,6 @@
-"""The service time of a region: its usual one (baseline), its present one, and how it changes from minute to minute.
+"""How long the answers of a region take: its service time, and what its queue adds.
+
+The service time: its usual one (baseline), its present one, and how it changes from minute to minute.
 
     baseline  <- baseline + w (mean - baseline)      w by how far and in which direction the mean lies (`next_baseline`)
     service   <- service + SMOOTH (mean - service)   or the mean itself where it jumped beyond noise (`believed_at_once`)
@@ -6,11 +8,41 @@
     slowness   = service / baseline, carried on along the slope where a leak is believed (`slowness`)
 
 All times in seconds. A mean that is learned here is free of queueing: the caller has divided the delay out.
+
+The queue: how long requests wait by chance, how many slots that shows, and what comes in while they wait. A region is taken as a queue with
+c servers (`concurrency`: the requests that it can work on at a time), of which the share rho is busy. Service times are log-normal with the
+squared coefficient of variation `SCV`, and their mean is S.
+
+Waiting by chance, M/G/c (H. Sakasegawa, Ann. Inst. Stat. Math. 29, 1977):
+
+    Wq / S = (1 + SCV) / 2 x rho^(sqrt(2 (c + 1)) - 1) / (c (1 - rho))        `queueing_delay` is 1 + Wq / S
+
+What the servers could answer while time-outs cut off a standing queue, with z the normal quantile of p = answered / (answered + failed)
+and s^2 = ln(1 + SCV):
+
+    offered = (answered + failed) x (Phi(z - s) + (1 - p) exp(z s - s^2 / 2))  `offered_capacity`
+
+It follows from the time-out: what has waited nearly up to it holds a slot for the rest y of it, and is answered if its service S is
+shorter, which is a share p = P(S <= y) of them. The work of all, (answered + failed) x E[min(S, y)], is what the slots do in a second; over
+E[S] that is a rate of answers.
+
+What came in while requests wait inside for long, first come, first served: inside is what came in while the request that is answered now
+had to wait (Little's law).
+
+    in_work  = arrivals x latency
+    filling  = (in_work - in_work of the minute before) / elapsed / answers      bounded by `MOST`
+    arrivals <- arrivals + w (answers x (1 + filling) - arrivals)                w = 1, or SETTLES / latency beyond it
+
+The arrivals of the minutes before stand for those behind `in_work`: what is answered in an overload came before its minute.
 """
 
 from __future__ import annotations
 
-from spillway.core.values.state import LatencyTrack
+from math import exp, log, sqrt
+from statistics import NormalDist
+from typing import NamedTuple
+
+from spillway.core.values.state import ArrivalTrack, ConcurrencyTrack, LatencyTrack
 
 NEAR_BASELINE = 0.15
 """A mean latency this near to the baseline is the baseline: mixes of requests and sampling move it by as much."""
@@ -22,8 +54,9 @@ PLAIN = 500.0
 PLAIN_STEP = 0.2
 """A jump by this much (of the ratio, or of the baseline) over this many answers is no noise: it is believed at once."""
 
-RISING_MINUTES = 3
-"""Minutes in a row from which a rise is believed: chance alone brings three such steps once in some hundred minutes."""
+LASTING_MINUTES = 3
+"""Minutes in a row from which a rise of the latency is a leak, and a latency that stays slowness: chance alone brings three rises once in some
+hundred minutes, and a queue that only has to drain is gone by then."""
 
 RISEN = 1.05
 """Mean latency over its baseline from which a rise is carried on: below it is the noise of quiet days."""
@@ -40,9 +73,9 @@ STEEPER = 5.0
 SLOPE = 0.5
 """Weight of the newest minute in the slope."""
 
-BASELINE_NEAR_DOWN, BASELINE_NEAR_UP = 0.05, 0.02
-BASELINE_DOWN, BASELINE_UP = 0.3, 0.002
-"""Weight of a minute in the baseline: near it, below and above; well below it (it was not low load before) and well above
+BASELINE_NEAR = (0.05, 0.02)
+BASELINE_FAR = (0.3, 0.002)
+"""Weight of a minute in the baseline, (below, above): near it; well below it (it was not low load before) and well above
 (half-life of about six hours: a region that stays slow for a day is no longer slow but so). Up is slower, as a service time that
 leaks upward by a percent a minute must not take the baseline along."""
 
@@ -53,7 +86,7 @@ def slowness(latency: LatencyTrack, ahead: float = 0.0) -> float:
         return 1.0
     ratio = latency.service_time / latency.baseline
     # a leak is carried on to the moment that is asked for, as long as it is not bad enough by itself
-    risen = latency.rising >= RISING_MINUTES and latency.mean >= RISEN * latency.baseline
+    risen = latency.rising >= LASTING_MINUTES and latency.mean >= RISEN * latency.baseline
     if ahead > 0.0 and risen and ratio < LEAKED:
         return max(1.0, (latency.mean + latency.slope * ahead) / latency.baseline)
     return ratio if ratio > 1.0 + NEAR_BASELINE else 1.0
@@ -68,11 +101,8 @@ def next_baseline(baseline: float, mean: float, *, nearly_full: bool) -> float:
     """The baseline after a minute; what had to wait for a slot tells nothing of the usual service time."""
     if nearly_full:
         return baseline
-    near = is_near(mean, baseline)
-    if mean < baseline:
-        step = BASELINE_NEAR_DOWN if near else BASELINE_DOWN
-    else:
-        step = BASELINE_NEAR_UP if near else BASELINE_UP
+    below, above = BASELINE_NEAR if is_near(mean, baseline) else BASELINE_FAR
+    step = below if mean < baseline else above
     return baseline + step * (mean - baseline)
 
 
@@ -116,3 +146,157 @@ def learn_latency(
             slope = old.slope + SLOPE * (slope - old.slope)
         rising = old.rising + 1
     return LatencyTrack(baseline=baseline, service_time=service_time, mean=mean, rising=rising, slope=slope)
+
+
+SCV = 0.35
+"""Squared coefficient of variation of service times: log-normal with a p95 of two and a half times the median."""
+
+TRACE = 1e-4
+"""Share of the answers, or of the failures, below which it is none."""
+
+_NORMAL, _SIGMA = NormalDist(), sqrt(log(1.0 + SCV))
+
+CROWDED = 0.97
+"""Share of the slots in use up to which waiting is put down to chance."""
+
+NEARLY_FULL = 0.85
+"""Share of the known slots in use from which the waiting that does not come proves that there are more."""
+
+DELAY_NOISE = 0.025
+"""Noise of the mean latency over `DELAY_MINUTES`, as a share of the baseline: three standard deviations of a sampled mean."""
+
+DELAY_WEIGHT = 0.3
+"""Weight of the newest minute in the latency of a region that is nearly full."""
+
+DELAY_MINUTES = 4
+"""Minutes nearly full before that latency proves anything."""
+
+SATURATED_USE = 0.92
+"""Share of the known slots in use from which a longer latency is put down to want of slots, and not to slow ones."""
+
+SATURATED_DELAY = 0.08
+"""Mean latency over what chance makes of it, as a share of the baseline, from which slots are wanting."""
+
+RECOVERED = 1.15
+"""Slots over those that were found when it was saturated, from which what was found is over: no reading is so far off."""
+
+FULLEST = 0.995
+"""Share of the slots in use at which a region can be seen at most, by the mean of a minute."""
+
+HALVINGS = 10
+"""Steps in which the number of slots behind a latency is narrowed down, to a thousandth."""
+
+
+def queueing_delay(utilisation: float, concurrency: float) -> float:
+    """Mean latency over the service time that chance alone makes of a region with this share of its slots in use; 1 or more.
+
+    A region with few slots waits long before it is full, and is neither slow nor short.
+    """
+    if concurrency <= 0.0:
+        return 1.0
+    return 1.0 + _waiting(min(utilisation, CROWDED), concurrency)
+
+
+def _waiting(rho: float, concurrency: float) -> float:
+    """Mean wait over the service time."""
+    chance: float = rho ** (sqrt(2.0 * (concurrency + 1.0)) - 1.0) / (concurrency * (1.0 - rho))
+    return (1.0 + SCV) / 2.0 * chance
+
+
+def concurrency_shown(busy: float, delay: float) -> float:
+    """Slots that there are, where `busy` are in use and chance makes the mean latency `delay` times the service time.
+
+    The reverse of `queueing_delay`, by halving: with fewer slots requests would wait longer than they do.
+    """
+    low, high = busy / FULLEST, 2.0 * busy
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2.0
+        waits = _waiting(busy / middle, middle) > delay - 1.0
+        low, high = (middle, high) if waits else (low, middle)
+    return low
+
+
+def offered_capacity(answered: float, failed: float) -> float:
+    """Requests/s that all slots together could answer, where a standing queue fails `failed` requests/s by their time-out."""
+    total = answered + failed
+    if failed <= TRACE * total:
+        return answered
+    p = max(TRACE, answered / total)
+    z = _NORMAL.inv_cdf(p)
+    return total * (_NORMAL.cdf(z - _SIGMA) + (1.0 - p) * exp(z * _SIGMA - _SIGMA**2 / 2.0))
+
+
+class NearlyFull(NamedTuple):
+    """What a minute of a nearly full region says of its slots."""
+
+    concurrency: float
+    """Slots that there are, by how long requests had to wait."""
+    delay: float
+    """Of `ConcurrencyTrack`."""
+    minutes: int
+    """Of `ConcurrencyTrack`."""
+    wanting: bool
+    """Whether they had to wait for want of slots, so that the latency is no service time."""
+
+
+def weigh_delay(
+    old: ConcurrencyTrack, busy: float, concurrency: float, ratio: float, *, found: float, prior: float
+) -> NearlyFull:
+    """Weigh the latency of a minute in which `NEARLY_FULL` of the slots or more were in use, and which was not saturated.
+
+    Args:
+        old: Before.
+        busy: Slots in use, by Little's law at the usual service time.
+        concurrency: Slots that are known.
+        ratio: Mean latency over the baseline.
+        found: Slots when it was saturated last; 0 where it never was.
+        prior: Slots by its target.
+    """
+    minutes = min(DELAY_MINUTES, old.minutes + 1)
+    delay = ratio if minutes == 1 else old.delay + DELAY_WEIGHT * (ratio - old.delay)
+    # 1. Requests wait longer than chance explains: slots are wanting.
+    expected = queueing_delay(busy / concurrency, concurrency)
+    if busy >= SATURATED_USE * concurrency and ratio > expected + SATURATED_DELAY:
+        return NearlyFull(min(concurrency, concurrency_shown(busy, ratio)), delay, minutes, wanting=True)
+    # 2. They wait less, for minutes: there are more slots than are known.
+    if minutes >= DELAY_MINUTES:
+        concurrency = max(concurrency, concurrency_shown(busy, max(1.0, delay) + DELAY_NOISE))
+        # 3. Many more than were left when it was saturated: what was lost is back, all of it.
+        if concurrency >= RECOVERED * found > 0.0:
+            concurrency = max(concurrency, prior)
+    return NearlyFull(concurrency, delay, minutes, wanting=False)
+
+
+CONNECTED = 180.0
+"""Seconds between two minutes up to which what became more inside tells what came in between."""
+
+MOST = 1.0
+"""Arrivals of a minute over its answers, or answers over arrivals, beyond which a latency cannot be true: as much again."""
+
+SETTLES = 45.0
+"""Seconds of latency from which the newest minute counts for less in the arrivals behind what is inside. The two feed on each other,
+which swings up where its weight is more than a minute over the latency."""
+
+NOT_KNOWN = ArrivalTrack()
+"""After a minute without latencies: nobody knows what is inside."""
+
+
+def learn_arrivals(old: ArrivalTrack, elapsed: float, rate: float, mean: float) -> ArrivalTrack:
+    """The track after one more minute.
+
+    Args:
+        old: Before.
+        elapsed: Seconds between the ends of the minute before and of this one.
+        rate: Requests/s that went out.
+        mean: Their mean latency in seconds.
+    """
+    # without a minute just before there is nothing to compare with: arrivals are what went out
+    before = old.in_work if elapsed <= CONNECTED and rate > 0.0 else None
+    arrivals = rate if before is None else old.rate
+    in_work = arrivals * mean
+    filling = 0.0
+    if before is not None:
+        filling = min(MOST, max(-MOST, (in_work - before) / elapsed / rate))
+    weight = SETTLES / mean if mean > SETTLES else 1.0
+    arrivals += weight * (rate * (1.0 + filling) - arrivals)
+    return ArrivalTrack(in_work=in_work, rate=arrivals, filling=filling)

@@ -13,6 +13,9 @@ from spillway.core.values.snapshot import FEW, Absence, BackendView, Minute, Mis
 JUMP = 8.0
 """Counts of neighbouring minutes that differ by more than this factor, with many samples, are not believed."""
 
+FEW_REFUSED = 0.02
+"""Share of 429 answers up to which they are single clients' own doing: no quota, and nothing that keeps a region from its return."""
+
 
 class Window(NamedTuple):
     """The newest trusted minutes of one backend, judged together. Rates in requests/s, times in seconds."""

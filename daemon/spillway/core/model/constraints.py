@@ -24,16 +24,12 @@ from typing import NamedTuple
 
 from spillway.core.model.predict import Outcome, Region, TrafficModel
 from spillway.core.model.waterfall import pour
-from spillway.core.values.units import SCALER_FLOOR
+from spillway.core.values.topology import SCALER_FLOOR
 
 FULLY_OPEN = 0.85
-"""Share of its capacity from which a ceiling counts as all of it: a ceiling a little under the capacity takes nothing away."""
-
+"""Share of what a region can take from which its ceiling counts as open."""
 KEEP = 0.9
-"""Share of its capacity that a capped region keeps."""
-
-TARGET_ROOM = 1.1
-"""Capacity that a region may have over its target: operators choose it with room to spare."""
+"""Share of its capacity that a capped region keeps. Regions that have to carry more than that together are short."""
 
 SWING = 1.03
 """Demand now over its smoothed, minutes-old estimate: a floor must hold for what is really there at the write."""
@@ -42,14 +38,11 @@ GROWN = 1.005
 """Loads that grow by less than this factor do not grow."""
 
 ROUNDING = 1e-6
-"""Rounding allowed to a floor, as a share of it."""
+"""Rounding: of a floor, as a share of it; between two loads, in requests/s."""
 
 BREACH_PRICE = 1000.0
 """Bad requests/s that one request/s below a floor is worth in the search: a set that breaks a floor is refused, so no saving
 may make up for it."""
-
-_ROUNDING_RPS = 1e-6
-"""Requests/s: loads nearer than this are equal."""
 
 
 def hundredths(value: float) -> float:
@@ -251,7 +244,7 @@ class Baseline:
         for load, was, row, region in zip(
             after.flow.loads, self.before.flow.loads, rules.rows, rules.traffic.regions, strict=True
         ):
-            if region.name in shed or load <= was * GROWN + _ROUNDING_RPS:
+            if region.name in shed or load <= was * GROWN + ROUNDING:
                 continue
             if load > row.receives * GROWN:
                 numbers: dict[str, object] = {

@@ -14,10 +14,8 @@ from spillway.core.observe.attachments import (
     observed_health,
     observed_policy,
 )
-from spillway.core.observe.directory import Directory, Place, Whose, directory
 from spillway.core.observe.minutes import Known, Tally, Traffic, TrustedEnds, observed_minutes
-from spillway.core.observe.places import observed_places
-from spillway.core.observe.read_errors import read_errors, usable
+from spillway.core.observe.places import Directory, Place, Whose, directory, observed_places
 from spillway.core.observe.rows import (
     Answer,
     CountRow,
@@ -28,6 +26,8 @@ from spillway.core.observe.rows import (
     PlaceRow,
     Policies,
     Readings,
+    read_errors,
+    usable,
 )
 from spillway.core.values.policy import Evidence
 from spillway.core.values.snapshot import (
@@ -40,8 +40,7 @@ from spillway.core.values.snapshot import (
     ServiceView,
     Snapshot,
 )
-from spillway.core.values.topology import Backend, Fleet, Service
-from spillway.core.values.units import RegionName, ServiceName
+from spillway.core.values.topology import Backend, Fleet, RegionName, Service, ServiceName
 
 Row = TypeVar("Row", CountRow, PlaceRow)
 

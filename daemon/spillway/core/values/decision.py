@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from spillway.core.values.overlay import Overlay, Posture
-from spillway.core.values.units import RegionName, ServiceName
+from spillway.core.values.topology import RegionName, ServiceName
 
 
 class BackendState(StrEnum):

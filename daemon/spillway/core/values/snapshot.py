@@ -10,8 +10,7 @@ from math import inf
 from typing import Generic, NamedTuple, TypeVar
 
 from spillway.core.values.histogram import Distribution
-from spillway.core.values.topology import Preference
-from spillway.core.values.units import RegionName, ServiceName
+from spillway.core.values.topology import Preference, RegionName, ServiceName
 
 T = TypeVar("T")
 
@@ -69,8 +68,6 @@ class HealthCount(NamedTuple):
 
     healthy: int
     total: int
-    by_group: tuple[tuple[int, int], ...] = ()
-    """(healthy, total) for each group, in the order of the backend's groups."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from spillway.core.values.decision import BackendState, Lever, Move
 from spillway.core.values.overlay import Posture
-from spillway.core.values.units import RegionName, ServiceName
+from spillway.core.values.topology import RegionName, ServiceName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
