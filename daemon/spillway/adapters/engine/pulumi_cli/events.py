@@ -31,14 +31,23 @@ class Events:
     def __init__(self) -> None:
         self.changes: list[PreviewedChange] = []
         self.errors: list[str] = []
+        self.failed: list[tuple[str, str]] = []
+        """URN of each resource whose step failed, and what was said."""
         self.outputs: Props = {}
         self.same = 0
         self._finished: set[str] = set()
+
+    def forget_errors(self) -> None:
+        """What went wrong is mended, and the run is tried again."""
+        self.errors.clear()
+        self.failed.clear()
 
     def on_event(self, event: EngineEvent) -> None:
         """One event of the engine."""
         if event.diagnostic_event is not None and event.diagnostic_event.severity == "error":
             self.errors.append(event.diagnostic_event.message)
+            if (urn := event.diagnostic_event.urn) and not urn_type(urn).startswith("pulumi:"):
+                self.failed.append((urn, event.diagnostic_event.message))
         if event.resource_pre_event is not None and event.resource_pre_event.planning:
             self._step(event.resource_pre_event.metadata)
         if event.res_outputs_event is not None:
@@ -67,6 +76,42 @@ class Events:
                     details=_details(metadata),
                 )
             )
+
+
+class ReadEvents(Events):
+    """The same of a run that only reads: of each resource whether what the program sets stands as it was remembered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.differs: dict[str, bool] = {}
+        """By URN."""
+
+    def on_event(self, event: EngineEvent) -> None:
+        """One event of the engine."""
+        super().on_event(event)
+        if event.res_outputs_event is not None:
+            metadata = event.res_outputs_event.metadata
+            if not metadata.type.startswith("pulumi:"):
+                self.differs[metadata.urn] = _differs(metadata)
+
+
+def urn_type(urn: str) -> str:
+    """The type in a resource's URN, without the types of its parents."""
+    return urn.split("::")[2].rsplit("$", 1)[-1]
+
+
+def urn_words(urn: str) -> str:
+    """Kind and name of a resource, for people."""
+    return f"{words_for(urn_type(urn))} {urn.rsplit('::', 1)[-1]}"
+
+
+def _differs(metadata: StepEventMetadata) -> bool:
+    kind = KINDS.get(metadata.type)
+    if kind is None or metadata.old is None or metadata.new is None:
+        return True
+    before = _props(metadata.old.inputs)
+    now, there = _props(metadata.new.inputs), _props(metadata.new.outputs)
+    return bool(compare(kind, now, there, before).differences)
 
 
 def _details(metadata: StepEventMetadata) -> tuple[str, ...]:
