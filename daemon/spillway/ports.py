@@ -112,8 +112,8 @@ class Deployer(Protocol):
         """The same by what the engine remembers, for the quick adjustments of a daemon that watches the cloud itself.
 
         An edit by somebody else is met by its fingerprint: the outcome is a conflict, and the engine then reads what was
-        refused, that alone, so that the next call is judged by what stands. Where the edit touched nothing that we set,
-        the write is sent once more.
+        refused, that alone, so that the next call is judged by what stands. Where the
+        write undoes nothing of the edit, it is sent once more.
         """
         ...
 

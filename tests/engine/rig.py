@@ -111,6 +111,7 @@ def operate(verb: str) -> int:
     lock_file().unlink(missing_ok=True)
     tell(
         [
+            *[wanted(urn, inputs) for urn, inputs in run.edited.items()],
             *[step(c.operation, f"t:{c.kind}", c.name, planning=dry) for c in run.changes],
             step("same", "pulumi:pulumi:Stack", "main", planning=dry, outputs=outputs),
             *[failure(e, urn) for e, urn in zip_longest(run.errors, run.edited, fillvalue="")],
@@ -155,6 +156,12 @@ def refresh_some() -> int:
         ]
     )
     return 0
+
+
+def wanted(urn: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """A step that begins."""
+    metadata = {"op": "update", "urn": urn, "type": urn.split("::")[2], "new": {"inputs": inputs}}
+    return {"sequence": 1, "timestamp": 1, "resourcePreEvent": {"metadata": metadata}}
 
 
 def failure(error: Exception, urn: str) -> dict[str, Any]:

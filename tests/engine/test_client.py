@@ -109,6 +109,19 @@ def test_a_conflict_whose_edit_touched_nothing_of_ours_is_tried_once_more(
     assert applied.foreign_edit
 
 
+def test_an_edit_that_the_new_overlay_takes_over_is_tried_once_more(
+    engine: Deployer, cloud: TinyCloud
+) -> None:
+    engine.apply(overlay())
+    first, *others = cloud.store[POOL]["backends"]
+    cloud.edit(POOL, backends=[{**first, "capacityScaler": 0.5}, *others])
+    assert engine.apply(overlay({"europe-west4": 0.4})).outcome is Outcome.CONFLICT
+    cloud.edit(POOL, backends=[{**first, "capacityScaler": 0.6}, *others])
+    applied = engine.apply(overlay({"asia-northeast1": 0.6, "europe-west4": 0.4}))
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert applied.foreign_edit
+
+
 @pytest.mark.parametrize("alive", [False, True])
 def test_locks(engine: Deployer, cloud: TinyCloud, tmp_path: Path, alive: bool) -> None:
     engine.apply(overlay())

@@ -133,6 +133,19 @@ def test_a_foreign_edit_of_a_lever_is_a_conflict_and_stays(engine: EmbeddedEngin
     assert scalers(cloud) == [0.5, 0.4, 1]
 
 
+def test_an_edit_that_the_new_overlay_takes_over_costs_one_more_try(
+    engine: EmbeddedEngine, cloud: TinyCloud
+) -> None:
+    """The loop saw the edit before it decided; only the engine's memory is older."""
+    engine.apply(overlay())
+    edit_scaler(cloud, 0.5)
+    applied = engine.apply(overlay({"asia-northeast1": 0.5, "europe-west4": 0.4}))
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert applied.foreign_edit
+    assert "nothing of theirs was overwritten" in applied.sentence
+    assert scalers(cloud) == [0.5, 0.4, 1]
+
+
 def test_a_foreign_edit_of_a_setting_that_we_make_is_a_conflict(
     engine: EmbeddedEngine, cloud: TinyCloud
 ) -> None:

@@ -159,8 +159,8 @@ class ForeignEdit:
 
     names: tuple[str, ...]
     """Kind and name of each resource, such as `backend service lb-pool`."""
-    ours: bool
-    """False if all that the program sets stands as the engine remembers it: then the same change is right again."""
+    undone: bool
+    """True if the same change, sent again, would undo what they did; where it could not be read, too."""
     unread: str = ""
     """Why what stands could not be read, where it could not."""
 
@@ -176,7 +176,7 @@ class ForeignEdit:
 
     def passed(self) -> str:
         """What is added to the sentence of a change that went through at the second try."""
-        return f"; {self._what}, in nothing that Spillway sets"
+        return f"; {self._what}, and nothing of theirs was overwritten"
 
 
 def unread(error: CloudError) -> SpillwayError:

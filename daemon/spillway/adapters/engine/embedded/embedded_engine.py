@@ -52,10 +52,14 @@ class EmbeddedEngine:
         name: str,
         deadline: float,
         parallel: int,
+        role: str = "everything",
     ) -> None:
-        """`program` makes the Pulumi program of an overlay, all for one load balancer `name`; `deadline` is in wall seconds, for one call."""
+        """`program` makes the Pulumi program of an overlay, all for one load balancer `name`.
+
+        `deadline` is in wall seconds, for one call; `role` is who the engine is in the sandbox.
+        """
         self._program = program
-        self._cloud = Cloud.sandbox(endpoint)
+        self._cloud = Cloud.sandbox(endpoint, role)
         self._provider = StandInProvider(self._cloud)
         self._folder = folder
         self._stack = stack
@@ -156,9 +160,9 @@ class EmbeddedEngine:
                 return unseen(error, begun)
             state.save()
         run, problem = self._once(state, overlay, deadline)
-        # 3. Somebody else wrote: read what was refused. The same change is sent again only if none of ours was touched.
+        # 3. Somebody else wrote: read what was refused. The same change is sent again only if it undoes nothing of theirs.
         foreign = self._edit(run, state, deadline)
-        if foreign is not None and is_conflict(problem) and not foreign.ours:
+        if foreign is not None and is_conflict(problem) and not foreign.undone:
             done = list(run.changes)
             run, problem = self._once(state, overlay, deadline)
             run.changes[:0] = done
@@ -176,17 +180,15 @@ class EmbeddedEngine:
         try:
             refresh(state, self._provider, deadline, before)
         except CloudError as error:
-            return ForeignEdit(names=names, ours=True, unread=shorten(str(error)))
+            return ForeignEdit(names=names, undone=True, unread=shorten(str(error)))
         state.save()
-        ours = any(self._differs(resource, state.resources.get(resource.urn)) for resource in before)
-        return ForeignEdit(names=names, ours=ours)
+        return ForeignEdit(names=names, undone=any(self._undoes(resource, run, state) for resource in before))
 
-    def _differs(self, before: Resource, now: Resource | None) -> bool:
-        """True if something that the program had set stands otherwise now."""
-        if now is None:
-            return True
-        diff = self._provider.diff(before.token, now.inputs, now.outputs, before.inputs)
-        return bool(diff.differences)
+    def _undoes(self, before: Resource, run: Run, state: State) -> bool:
+        """True if the same update would undo what somebody changed, or make anew what they deleted."""
+        now = state.resources.get(before.urn)
+        wanted = run.edited[before.urn]
+        return now is None or self._provider.overwrites(before.token, before.inputs, now.outputs, wanted)
 
     def _once(self, state: State, overlay: Overlay, deadline: Deadline) -> tuple[Run, Exception | None]:
         run = Run(state, self._provider, deadline, stack=self._stack, dry=False)

@@ -64,8 +64,8 @@ class Run:
         self.changes: list[PreviewedChange] = []
         self.same = 0
         self.errors: list[CloudError | SpillwayError] = []
-        self.edited: list[str] = []
-        """URNs of what somebody else had changed: their updates were refused."""
+        self.edited: dict[str, Props] = {}
+        """URNs of what somebody else had changed, with what the program wanted: these updates were refused."""
 
     def urn(self, token: str, name: str) -> str:
         """The URN of a resource at the top of the stack."""
@@ -87,7 +87,7 @@ class Run:
             with self._lock:
                 self.errors.append(error)
                 if is_conflict(error):
-                    self.edited.append(urn)
+                    self.edited[urn] = declared.inputs
             raise
 
     @property

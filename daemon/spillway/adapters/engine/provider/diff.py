@@ -110,6 +110,49 @@ def _walk_list(
             yield Difference(f"{path}[{position}]", DiffKind.DELETE)
 
 
+def overwrites(kind: ResourceKind, before: Props, live: Props, wanted: Props) -> bool:
+    """True if writing `wanted` would undo what somebody changed: it is not as it was before, and we want it otherwise.
+
+    Args:
+        kind: of the resource.
+        before: what the program had set.
+        live: what the cloud has.
+        wanted: what the program sets now.
+    """
+    appeared = (name for name in kind.watched if not _is_empty(live.get(name)))
+    names = {*before, *wanted, *appeared} - kind.opaque
+    return any(
+        _clashes(before.get(name), live.get(name), wanted.get(name), name, kind.keyed) for name in names
+    )
+
+
+def _clashes(before: Any, live: Any, wanted: Any, name: str, keyed: Mapping[str, str]) -> bool:
+    given = [each for each in (before, live, wanted) if not _is_empty(each)]
+    if given and all(isinstance(each, Mapping) for each in given):
+        sides = [each if isinstance(each, Mapping) else {} for each in (before, live, wanted)]
+        # What neither of us sets is the server's own business, unless all of it is new.
+        names = {*sides[0], *sides[2]} or {*sides[1]}
+        return any(_clashes(*(side.get(key) for side in sides), key, keyed) for key in names)  # type: ignore[misc]
+    if name in keyed and all(isinstance(each, list) for each in given):
+        parts = [
+            {_key(keyed[name], position, element): element for position, element in enumerate(each or ())}
+            for each in (before, live, wanted)
+        ]
+        keys = {key for part in parts for key in part}
+        return any(_clashes(*(part.get(key) for part in parts), "", keyed) for key in keys)  # type: ignore[misc]
+    return not _equal(before, live) and not _equal(wanted, live)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if _is_empty(one) or _is_empty(other):
+        return _is_empty(one) and _is_empty(other)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return all(_equal(value, other.get(key)) for key, value in one.items())
+    return same(one, other)
+
+
 def shaped(old: Any, live: Any, name: str, keyed: Mapping[str, str]) -> Any:
     """What the cloud has, cut to what the program had set: the server's own defaults are set by nobody.
 

@@ -177,10 +177,10 @@ class CliEngine:
                     refreshed = True
                     events.forget_errors()
                     problem = act(stack, events, refresh=True)
-                # 4. Somebody else wrote: read what was refused. The same change is sent again only if none of ours was touched.
+                # 4. Somebody else wrote: read what was refused. The same change is sent again only if it undoes nothing of theirs.
                 if is_conflict(problem):
                     refreshed, foreign = True, self._edit(stack, events)
-                    if not foreign.ours:
+                    if not foreign.undone:
                         events.forget_errors()
                         problem = act(stack, events, refresh=False)
                         foreign = self._edit(stack, events) if is_conflict(problem) else foreign
@@ -206,7 +206,7 @@ class CliEngine:
     def _edit(self, stack: LeanStack, events: Events) -> ForeignEdit:
         """What somebody else had changed of that which the run of `events` wanted to change; the state then has it as it stands."""
         urns = sorted({urn for urn, said in events.failed if is_conflict(cloud_error(said))})
-        seen = ReadEvents()
+        seen = ReadEvents(events.wanted)
         problem = self._call(
             seen,
             lambda program: stack.refresh(
@@ -221,8 +221,8 @@ class CliEngine:
         )
         names = tuple(map(urn_words, urns))
         if problem is not None:
-            return ForeignEdit(names=names, ours=True, unread=shorten(str(problem)))
-        return ForeignEdit(names=names, ours=any(seen.differs.get(urn, True) for urn in urns or [""]))
+            return ForeignEdit(names=names, undone=True, unread=shorten(str(problem)))
+        return ForeignEdit(names=names, undone=any(seen.undone.get(urn, True) for urn in urns or [""]))
 
     def _call(self, events: Events, act: Callable[[Program], Any], program: Program) -> Problem | None:
         """Run one engine call; what went wrong, or None."""
@@ -264,7 +264,9 @@ class CliEngine:
     def _client(self) -> Cloud:
         if self._cloud is None:
             endpoint = self._workspace.endpoint
-            self._cloud = Cloud.google() if endpoint is None else Cloud.sandbox(endpoint)
+            self._cloud = (
+                Cloud.google() if endpoint is None else Cloud.sandbox(endpoint, self._workspace.sandbox_role)
+            )
         return self._cloud
 
     def _keep_outputs(self, outputs: dict[str, Any]) -> None:
