@@ -130,8 +130,11 @@ _HTTPS = {
     "compute.targetHttpsProxies.use": "globalForwardingRules.insert globalForwardingRules.setTarget",
 }
 
+OBSERVING = "seeing traffic, health and settings"
+"""The purpose without which the daemon is blind; a daemon that only observes needs no other."""
+
 PERMISSIONS: tuple[Permission, ...] = (
-    *_of(Role.RUN, "seeing traffic, health and settings", _OBSERVE),
+    *_of(Role.RUN, OBSERVING, _OBSERVE),
     *_of(Role.RUN, "reading what was built again, after a crash, at a start and for a plan", _READ_AGAIN),
     *_of(Role.RUN, "moving traffic", _MOVE),
     *_of(Role.RUN, "seeing what became of a write", _WAIT),
