@@ -114,7 +114,10 @@ def operate(verb: str) -> int:
             *[wanted(urn, inputs) for urn, inputs in run.edited.items()],
             *[step(c.operation, f"t:{c.kind}", c.name, planning=dry) for c in run.changes],
             step("same", "pulumi:pulumi:Stack", "main", planning=dry, outputs=outputs),
-            *[failure(e, urn) for e, urn in zip_longest(run.errors, run.edited, fillvalue="")],
+            *[
+                failure(error, urn)
+                for error, urn in zip_longest(map(str, run.errors), run.edited, fillvalue="")
+            ],
             {"sequence": 3, "timestamp": 1, "summaryEvent": {"resourceChanges": {}}},
         ]
     )
@@ -131,7 +134,7 @@ def refresh_some() -> int:
     try:
         read_again(state, StandInProvider(cloud), Deadline(30), before)
     except CloudError as error:
-        tell([failure(error, "")])
+        tell([failure(str(error), "")])
         return 255
     finally:
         cloud.close()
@@ -164,8 +167,8 @@ def wanted(urn: str, inputs: dict[str, Any]) -> dict[str, Any]:
     return {"sequence": 1, "timestamp": 1, "resourcePreEvent": {"metadata": metadata}}
 
 
-def failure(error: Exception, urn: str) -> dict[str, Any]:
-    said = {"message": str(error), "color": "", "severity": "error", **({"urn": urn} if urn else {})}
+def failure(error: str, urn: str) -> dict[str, Any]:
+    said = {"message": error, "color": "", "severity": "error", **({"urn": urn} if urn else {})}
     return {"sequence": 2, "timestamp": 1, "diagnosticEvent": said}
 
 

@@ -265,7 +265,7 @@ def _permissions(session: Session, api: str, config: Config, role: Role | None) 
                 )
             ]
         granted.update(map(str, json.loads(answer.text).get("permissions", [])))
-    acts = any(policy.mode is not Mode.OBSERVE for policy in config.policies.values())
+    acts = any(policy.mode is Mode.ACT for policy in config.policies.values())
     return judge(granted, config.project, role, acts=acts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from spillway.adapters.engine.provider.kinds import Props, ResourceKind, relative
 
@@ -122,25 +122,37 @@ def overwrites(kind: ResourceKind, before: Props, live: Props, wanted: Props) ->
     appeared = (name for name in kind.watched if not _is_empty(live.get(name)))
     names = {*before, *wanted, *appeared} - kind.opaque
     return any(
-        _clashes(before.get(name), live.get(name), wanted.get(name), name, kind.keyed) for name in names
+        _clash(_Sides(before.get(name), live.get(name), wanted.get(name)), name, kind.keyed) for name in names
     )
 
 
-def _clashes(before: Any, live: Any, wanted: Any, name: str, keyed: Mapping[str, str]) -> bool:
-    given = [each for each in (before, live, wanted) if not _is_empty(each)]
-    if given and all(isinstance(each, Mapping) for each in given):
-        sides = [each if isinstance(each, Mapping) else {} for each in (before, live, wanted)]
-        # What neither of us sets is the server's own business, unless all of it is new.
-        names = {*sides[0], *sides[2]} or {*sides[1]}
-        return any(_clashes(*(side.get(key) for side in sides), key, keyed) for key in names)  # type: ignore[misc]
-    if name in keyed and all(isinstance(each, list) for each in given):
-        parts = [
-            {_key(keyed[name], position, element): element for position, element in enumerate(each or ())}
-            for each in (before, live, wanted)
-        ]
-        keys = {key for part in parts for key in part}
-        return any(_clashes(*(part.get(key) for part in parts), "", keyed) for key in keys)  # type: ignore[misc]
-    return not _equal(before, live) and not _equal(wanted, live)
+class _Sides(NamedTuple):
+    """One property as it was, as it is, and as we want it."""
+
+    before: Any
+    live: Any
+    wanted: Any
+
+    def part(self, key: Any) -> _Sides:
+        """The same of one part of it."""
+        return _Sides(*(side.get(key) if isinstance(side, Mapping) else None for side in self))
+
+
+def _clash(sides: _Sides, name: str, keyed: Mapping[str, str]) -> bool:
+    given = [side for side in sides if not _is_empty(side)]
+    if given and all(isinstance(side, Mapping) for side in given):
+        # What neither of us sets is the server's own business, unless all of the block is new.
+        names = {*(sides.before or {}), *(sides.wanted or {})} or {*sides.live}
+        return any(_clash(sides.part(key), key, keyed) for key in names)
+    if name in keyed and all(isinstance(side, list) for side in given):
+        sets = _Sides(
+            *(
+                {_key(keyed[name], i, element): element for i, element in enumerate(side or ())}
+                for side in sides
+            )
+        )
+        return any(_clash(sets.part(key), "", keyed) for key in {key for side in sets for key in side})
+    return not _equal(sides.before, sides.live) and not _equal(sides.wanted, sides.live)
 
 
 def _equal(one: Any, other: Any) -> bool:
