@@ -44,7 +44,7 @@ def test_each_permission_for_building_is_missed(gone: str) -> None:
 def test_what_is_missing_is_told_by_purpose() -> None:
     (finding,) = judge(RUN - {"compute.urlMaps.get", "compute.backendServices.update"}, "p", Role.RUN)
     assert "missing for moving traffic: compute.backendServices.update" in finding.detail
-    assert "missing for reading what was built again, after a crash, at a start and for a plan: compute.urlMaps.get" in finding.detail  # fmt: skip
+    assert "missing for reading again what was built: at a start, after a crash, for a plan: compute.urlMaps.get" in finding.detail  # fmt: skip
 
 
 def test_the_role_that_is_asked_for_decides() -> None:

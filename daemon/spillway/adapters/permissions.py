@@ -135,7 +135,7 @@ OBSERVING = "seeing traffic, health and settings"
 
 PERMISSIONS: tuple[Permission, ...] = (
     *_of(Role.RUN, OBSERVING, _OBSERVE),
-    *_of(Role.RUN, "reading what was built again, after a crash, at a start and for a plan", _READ_AGAIN),
+    *_of(Role.RUN, "reading again what was built: at a start, after a crash, for a plan", _READ_AGAIN),
     *_of(Role.RUN, "moving traffic", _MOVE),
     *_of(Role.RUN, "seeing what became of a write", _WAIT),
     *_of(Role.BUILD, "building and removing services, their policies and health checks", _BACKENDS),

@@ -58,8 +58,8 @@ def render() -> str:
 
 
 def _table(role: Role) -> Iterator[str]:
-    besides = " holds all of `run`, and besides" if role is Role.BUILD else ""
-    yield f"**`{role.value}`**, {_FOR[role]}{besides}:"
+    besides = " It holds all of `run`, and besides:" if role is Role.BUILD else ""
+    yield f"**`{role.value}`** is for {_FOR[role]}.{besides}"
     yield ""
     yield "| for | permission | needed by |"
     yield "| --- | --- | --- |"
