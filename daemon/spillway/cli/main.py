@@ -9,7 +9,19 @@ from collections.abc import Sequence
 import click
 
 from spillway import __version__
-from spillway.cli import backtest, check, demo, doctor, document, provision, run, sandbox, setup, status
+from spillway.cli import (
+    backtest,
+    check,
+    demo,
+    doctor,
+    document,
+    provision,
+    roles,
+    run,
+    sandbox,
+    setup,
+    status,
+)
 from spillway.cli.console import complain, err
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit
@@ -47,6 +59,7 @@ for command in (
     sandbox.sandbox,
     setup.setup,
     doctor.doctor,
+    roles.roles,
     document.docs,
 ):
     group.add_command(command)

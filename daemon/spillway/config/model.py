@@ -103,6 +103,8 @@ class SandboxConfig(Model):
     """Loopback address of Compute and Network Services (REST). Port 0 takes a free one."""
     grpc: Address = "127.0.0.1:8481"
     """Loopback address of Cloud Monitoring (gRPC). Port 0 takes a free one."""
+    role: Literal["everything", "run", "build"] = "everything"
+    """Role under which Spillway works there: with `run` or `build` the sandbox refuses what that role may not do."""
 
 
 class Config(Model):

@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from spillway.sandbox.access import token_of
 from spillway.sandbox.compute import ComputeApi
 from spillway.sandbox.control_api import ControlApi
 from spillway.sandbox.netservices import NetworkServicesApi
+from spillway.sandbox.projects import ProjectsApi
 from spillway.sandbox.refusals import Refusal, unknown_method
 
 _log = logging.getLogger(__name__)
@@ -65,8 +67,14 @@ def _from_no_page(request: Request) -> None:
         )
 
 
-def build(compute: ComputeApi, network_services: NetworkServicesApi, control: ControlApi) -> Starlette:
-    """The application that serves all three APIs."""
+def _token(request: Request) -> str:
+    return token_of(request.headers.get("authorization", ""))
+
+
+def build(
+    compute: ComputeApi, network_services: NetworkServicesApi, projects: ProjectsApi, control: ControlApi
+) -> Starlette:
+    """The application that serves all four APIs."""
 
     async def serve_compute(request: Request) -> Response:
         version, path = request.path_params["version"], request.path_params["path"]
@@ -74,16 +82,27 @@ def build(compute: ComputeApi, network_services: NetworkServicesApi, control: Co
             if version not in {"v1", "beta"}:
                 raise unknown_method(request.method, request.url.path)
             answer = await compute.answer(
-                request.method, version, path, request.query_params, await _body(request)
+                request.method,
+                version,
+                path,
+                query=request.query_params,
+                body=await _body(request),
+                token=_token(request),
             )
         except Refusal as refusal:
             return JSONResponse(refusal.compute_body(), refusal.status)
         return JSONResponse(answer)
 
-    async def serve_network_services(request: Request) -> Response:
+    async def serve_v1(request: Request) -> Response:
+        path = request.path_params["path"]
+        api = projects if projects.serves(path) else network_services
         try:
-            answer = await network_services.answer(
-                request.method, request.path_params["path"], request.query_params, await _body(request)
+            answer = await api.answer(
+                request.method,
+                path,
+                query=request.query_params,
+                body=await _body(request),
+                token=_token(request),
             )
         except Refusal as refusal:
             return JSONResponse(refusal.rpc_body(), refusal.status)
@@ -116,7 +135,7 @@ def build(compute: ComputeApi, network_services: NetworkServicesApi, control: Co
         routes=[
             Route("/sandbox/v1/{path:path}", serve_control, methods=_METHODS),
             Route("/compute/{version}/{path:path}", serve_compute, methods=_METHODS),
-            Route("/v1/{path:path}", serve_network_services, methods=_METHODS),
+            Route("/v1/{path:path}", serve_v1, methods=_METHODS),
             Route("/{path:path}", refuse, methods=_METHODS),
         ],
     )

@@ -123,6 +123,7 @@ def _make(choice: Choice, config: Config, folder: Path, endpoint: str | None) ->
             name=config.name,
             deadline=settings.deadline,
             parallel=settings.parallel,
+            role=config.sandbox.role if config.sandbox is not None else "everything",
         )
     from spillway.adapters.engine.pulumi_cli.cli_engine import CliEngine
     from spillway.adapters.engine.pulumi_cli.workspace import Workspace
