@@ -1,4 +1,4 @@
-"""Proposals that pass limits: operators' orders, dead regions, edits that hurt, and moves that disappointed.
+"""Proposals that pass limits: dead regions, edits that hurt, and moves that disappointed.
 
 Which limits each may pass is in `values.limits.PASSES`; the joint constraints hold for all of them.
 """
@@ -13,7 +13,6 @@ from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
-from spillway.core.values.orders import OrderKind
 from spillway.core.values.state import Flight
 
 DEAD_READS = 2
@@ -28,27 +27,6 @@ will is left alone for a dwell."""
 
 LEAST_BACK = 0.01
 """Smallest way back that is a move at all (reference: no-op suppression)."""
-
-
-def operator_orders(context: Context, _: Accepted) -> Iterable[Proposal]:
-    """One change for each pinned or drained region that does not stand where its operator wants it."""
-    if not context.orders.items:
-        return ()
-    model, found = context.model, []
-    for facts in model.facts:
-        order = context.orders.find(model.service.name, facts.region, OrderKind.PIN, OrderKind.DRAIN)
-        if order is None or not facts.setting.member:
-            continue
-        pin = order.kind is OrderKind.PIN and order.scaler is not None
-        after = order.scaler if pin and order.scaler is not None else 0.0
-        if after == facts.setting.scaler:
-            continue
-        if pin:
-            why = reason("operator-pin", region=facts.region, scaler=after, why=order.reason)
-        else:
-            why = reason("operator-drain", region=facts.region, why=order.reason)
-        found.append(scaler_change(model, facts.region, after, Purpose.OPERATOR, why))
-    return each(found)
 
 
 def dead_drains(context: Context, _: Accepted) -> Iterable[Proposal]:

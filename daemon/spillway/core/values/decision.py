@@ -209,6 +209,8 @@ class Change:
     """A cap above the present load, for what others are about to send: comes before their cuts."""
     leaving: bool = False
     """First half of a leave: its scaler goes to 0 so that it can be detached."""
+    forced: bool = False
+    """An operator wants it whatever the floors say; the last open region stays open all the same."""
     posture: Posture | None = None
     was_posture: Posture | None = None
 
