@@ -88,6 +88,8 @@ class Loop:
         self._seen = MinutesSeen()
         self._assessments: tuple[ServiceAssessment, ...] = ()
         self._durations: list[tuple[str, float]] = []
+        self.snapshot: Snapshot | None = None
+        """What the last tick has observed; None before the first."""
 
     @property
     def kept(self) -> Kept:
@@ -108,9 +110,29 @@ class Loop:
         self._writer.note("start", self._clock.now(), sentence, digest=self.parts.digest)
         return sentence
 
-    def note(self, kind: str, sentence: str) -> None:
+    def note(self, kind: str, sentence: str, **details: object) -> None:
         """Write an event to the journal."""
-        self._writer.note(kind, self._clock.now(), sentence)
+        self._writer.note(kind, self._clock.now(), sentence, **details)
+
+    def now(self) -> float:
+        """The world's UTC seconds."""
+        return self._clock.now()
+
+    def overlay(self) -> Overlay:
+        """What is wanted now."""
+        return fit(self.parts.starting, self._writer.kept.overlay)
+
+    def keep(self, kept: Kept) -> None:
+        """Go on with `kept` once it is on the disk.
+
+        Raises:
+            SpillwayError: the disk does not take it; nothing has changed.
+        """
+        self._writer.keep(kept)
+
+    def keep_later(self, kept: Kept) -> None:
+        """Go on with `kept`; the next pass puts it on the disk."""
+        self._writer.kept = kept
 
     def close(self) -> None:
         """Let go of everything, after the last pass."""
@@ -150,10 +172,11 @@ class Loop:
         if applied.outcome in GOOD:
             self.parts.close()
             self.parts = parts
+            self.snapshot = None
             self._seen = MinutesSeen()
             self._assessments = ()
             return applied
-        back = self._build(self.parts, self._overlay())
+        back = self._build(self.parts, self.overlay())
         told = (
             "what stood before is in place"
             if back.outcome in GOOD
@@ -165,13 +188,14 @@ class Loop:
         """Build what the configuration in force says, where the last build did not; None where that is not needed."""
         if self._writer.kept.provisioned == self.parts.digest:
             return None
-        return self._build(self.parts, self._overlay())
+        return self._build(self.parts, self.overlay())
 
     def tick(self) -> TickReport:
         """One full pass."""
         snapshot, before, result = self._think(self.parts.observer.observe, loop.step)
         self._writer.kept = replace(self._writer.kept, tick=self._writer.kept.tick + 1)
         self._assessments = result.assessment
+        self.snapshot = snapshot
         report = self._finish(Pass.TICK, snapshot, before, result)
         self._progress.ticked()
         return report
@@ -192,7 +216,7 @@ class Loop:
         self._durations = []
         with self._phase("observe"):
             snapshot = look()
-        before, kept = self._overlay(), self._writer.kept
+        before, kept = self.overlay(), self._writer.kept
         with self._phase("decide"):
             result = step(
                 self.parts.fleet,
@@ -228,7 +252,8 @@ class Loop:
         self, kind: Pass, snapshot: Snapshot, result: StepResult, sentence: str, applied: Applied | None
     ) -> TickReport:
         modes: tuple[tuple[ServiceName, Mode], ...] = tuple(
-            (name, policy.mode) for name, policy in self.parts.policies_by_service().items()
+            (name, self._writer.kept.holds.active(snapshot.at).mode_of(name, policy.mode))
+            for name, policy in self.parts.policies_by_service().items()
         )
         return TickReport(
             number=self._writer.kept.tick,
@@ -266,10 +291,6 @@ class Loop:
             for backend in view.backends
         )
 
-    def _overlay(self) -> Overlay:
-        """What is wanted now."""
-        return fit(self.parts.starting, self._writer.kept.overlay)
-
     def _overlay_to_build(self) -> Overlay:
         """What to build: what was kept, or what the cloud has where nothing was.
 
@@ -277,7 +298,7 @@ class Loop:
             TemporaryError: nothing was kept, and the cloud cannot be read.
         """
         if self._writer.kept.overlay is not None:
-            return self._overlay()
+            return self.overlay()
         snapshot = self.parts.observer.observe_health()
         overlay = read_back(self.parts.starting, snapshot, self.policies())
         if overlay is None:

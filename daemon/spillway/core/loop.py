@@ -52,6 +52,7 @@ __all__ = [
     "PROPOSERS",
     "StepResult",
     "confirm",
+    "end_edits",
     "foresee",
     "fresh",
     "health_step",
@@ -330,6 +331,20 @@ def foresee(
         done = step_service(service, policy, views[service.name], standing, now)
         found.append(check_order(done.accepted.context, order))
     return tuple(found)
+
+
+def end_edits(memory: ControllerMemory, service: str | None, region: str, at: float) -> ControllerMemory:
+    """The memory in which nobody's edit of `region` is left alone any more; None for all services.
+
+    An operator's order on a lever ends what somebody else has set there.
+    """
+    services = []
+    for known in memory.services:
+        ours = known.backend(region)
+        ends = service in {None, known.service} and ours.edit_grace_until > at
+        free = replace(ours, edit_grace_until=at, before_edit=None)
+        services.append(known.with_backend(free) if ends else known)
+    return replace(memory, services=tuple(services))
 
 
 def _all_services(
