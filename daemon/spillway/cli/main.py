@@ -9,7 +9,19 @@ from collections.abc import Sequence
 import click
 
 from spillway import __version__
-from spillway.cli import backtest, check, demo, doctor, document, provision, run, sandbox, setup, status
+from spillway.cli import (
+    backtest,
+    check,
+    demo,
+    doctor,
+    document,
+    orders,
+    provision,
+    run,
+    sandbox,
+    setup,
+    status,
+)
 from spillway.cli.console import complain, err
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit
@@ -24,8 +36,14 @@ First steps
   spillway run             the daemon: build it, watch it, move traffic
   spillway backtest        try a policy on simulated traffic and faults, beside its opponents
 
+\b
+To a running daemon
+  spillway status          what it sees and does
+  spillway drain REGION    take the load from a region; also hold, pin, mode, undo, orders
+  spillway reload          read the configuration again, and hear what became of it
+
 Every command takes --json where it prints a result. Exit codes: 0 done, 1 failed, 2 wrong input,
-3 something needed is missing, 4 refused by the cloud, 5 outcome unknown, 70 defect, 130 interrupted.
+3 something needed is missing, 4 refused by the cloud or by a floor, 5 outcome unknown, 70 defect, 130 interrupted.
 """
 
 
@@ -42,6 +60,15 @@ for command in (
     provision.up,
     provision.destroy,
     status.status,
+    orders.orders,
+    orders.hold,
+    orders.release,
+    orders.pin,
+    orders.drain,
+    orders.undrain,
+    orders.mode,
+    orders.undo,
+    orders.reload,
     demo.demo,
     backtest.backtest,
     sandbox.sandbox,

@@ -83,6 +83,8 @@ class Verdict(StrEnum):
     """Not now: the daemon cannot judge it or cannot keep it."""
     FAILED = "failed"
     """It was tried, and it did not work."""
+    UNKNOWN = "unknown"
+    """It is being carried out, and its sender did not wait for the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -201,6 +201,11 @@ ALARMS = rows(
     ),
     ("region-dead", "{region} has {healthy} of {total} endpoints healthy", "The region is down."),
     (
+        "config-not-in-force",
+        "the configuration on the disk is not in force: {why}",
+        "`spillway reload` and `spillway check` name each mistake. What was in force before stays so.",
+    ),
+    (
         "planned-late",
         'planned work in {region} ("{why}") {when}, and the region is not empty by then (its scaler is {scaler:.2f}): {guard}',
         "It is drained as far as the floors allow. Add capacity, move the work, or `spillway drain REGION --force`.",
