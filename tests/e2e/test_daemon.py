@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -109,6 +112,59 @@ def test_bad_config_changes_nothing_and_good_one_is_taken(stage: Stage, daemon: 
     text = get(stage, "/metrics")[1]
     assert 'outcome="accepted"' in text
     assert 'outcome="refused"' in text
+
+
+def spillway(stage: Stage, *words: str) -> tuple[int, dict[str, Any]]:
+    """A command of an operator: exit code, and the JSON that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "spillway", *words, "--config", str(stage.config), "--json"],
+        capture_output=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.stdout.strip(), done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, found
+
+
+def test_orders_are_judged_shown_and_carried_out_on_the_cloud(stage: Stage, daemon: Child) -> None:
+    code, answer = spillway(stage, "pin", "us-east4", "0.9", "--service", "pool", "--reason", "a trial")
+    assert (code, answer["verdict"]) == (0, "done"), answer
+
+    def pinned() -> bool:
+        status = stage.status() or {"services": []}
+        backends = [b for s in status["services"] if s["service"] == "pool" for b in s["backends"]]
+        return any(b["region"] == "us-east4" and b["scaler_observed"] == 0.9 for b in backends)
+
+    until("the pin on the cloud", pinned)
+    (order,) = (stage.status() or {})["orders"]
+    assert (order["kind"], order["region"], order["reason"]) == ("pin", "us-east4", "a trial")
+    name = 'spillway_order{kind="pin",region="us-east4",service="pool"}'
+    assert samples(get(stage, "/metrics")[1])[name] == order["until"]
+    code, answer = spillway(stage, "drain", "nowhere", "--reason", "a trial")
+    assert (code, answer["verdict"]) == (2, "mistaken")
+    assert spillway(stage, "release", "us-east4")[0] == 0
+    assert spillway(stage, "orders")[1]["orders"] == []
+
+
+def test_reload_waits_for_the_verdict(stage: Stage, daemon: Child) -> None:
+    good = stage.config.read_text()
+    document = yaml.safe_load(good)
+    document["policies"]["default"]["rhythm"] = {"moves_per_hour": 10}
+    stage.config.write_text(yaml.safe_dump(document, sort_keys=False))
+    code, answer = spillway(stage, "reload")
+    assert code == 0
+    assert any("rhythm.moves_per_hour: 11 -> 10" in note for note in answer["notes"]), answer
+    stage.config.write_text(good.replace("timeout: 30s", "timeout: 30"))
+    code, answer = spillway(stage, "reload")
+    assert code == 2
+    assert any("has no unit" in note for note in answer["notes"])
+    until(
+        "the alarm", lambda: any(a["code"] == "config-not-in-force" for a in (stage.status() or {})["alarms"])
+    )
+    stage.config.write_text(good)
+    assert spillway(stage, "reload")[0] == 0
+    assert not [a for a in (stage.status() or {})["alarms"] if a["code"] == "config-not-in-force"]
 
 
 def test_a_killed_daemon_starts_again_and_goes_on(stage: Stage, daemon: Child) -> None:

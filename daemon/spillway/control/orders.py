@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from spillway.control.memory import Undo
+from spillway.control.memory import Undo, fit
 from spillway.control.tick import Loop
 from spillway.core import loop as core
 from spillway.core.values.orders import MOST_ORDERS, Order, OrderKind, Orders
@@ -266,7 +266,7 @@ class OrderDesk:
             loop.parts.fleet,
             loop.parts.policies,
             loop.snapshot,
-            loop.overlay(),
+            fit(loop.parts.starting, loop.kept.overlay),
             loop.kept.memory,
             orders=others,
             order=order,

@@ -118,10 +118,6 @@ class Loop:
         """The world's UTC seconds."""
         return self._clock.now()
 
-    def overlay(self) -> Overlay:
-        """What is wanted now."""
-        return fit(self.parts.starting, self._writer.kept.overlay)
-
     def keep(self, kept: Kept) -> None:
         """Go on with `kept` once it is on the disk.
 
@@ -176,7 +172,7 @@ class Loop:
             self._seen = MinutesSeen()
             self._assessments = ()
             return applied
-        back = self._build(self.parts, self.overlay())
+        back = self._build(self.parts, self._overlay())
         told = (
             "what stood before is in place"
             if back.outcome in GOOD
@@ -188,7 +184,7 @@ class Loop:
         """Build what the configuration in force says, where the last build did not; None where that is not needed."""
         if self._writer.kept.provisioned == self.parts.digest:
             return None
-        return self._build(self.parts, self.overlay())
+        return self._build(self.parts, self._overlay())
 
     def tick(self) -> TickReport:
         """One full pass."""
@@ -216,7 +212,7 @@ class Loop:
         self._durations = []
         with self._phase("observe"):
             snapshot = look()
-        before, kept = self.overlay(), self._writer.kept
+        before, kept = self._overlay(), self._writer.kept
         with self._phase("decide"):
             result = step(
                 self.parts.fleet,
@@ -298,7 +294,7 @@ class Loop:
             TemporaryError: nothing was kept, and the cloud cannot be read.
         """
         if self._writer.kept.overlay is not None:
-            return self.overlay()
+            return self._overlay()
         snapshot = self.parts.observer.observe_health()
         overlay = read_back(self.parts.starting, snapshot, self.policies())
         if overlay is None:
@@ -308,6 +304,10 @@ class Loop:
                 remedy="Building now could open a region that somebody closed. It is tried again at the next start.",
             )
         return overlay
+
+    def _overlay(self) -> Overlay:
+        """What is wanted now."""
+        return fit(self.parts.starting, self._writer.kept.overlay)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
