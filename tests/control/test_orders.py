@@ -11,6 +11,7 @@ from spillway.control.orders import LONGEST_REASON, POLICY, Answer, Command, Ord
 from spillway.core.values.orders import MOST_ORDERS
 from spillway.core.values.policy import Mode
 from spillway.core.values.state import BackendMemory, ControllerMemory, ServiceMemory
+from spillway.core.values.topology import Fleet
 
 ASIA, EUROPE, AMERICA = REGIONS
 
@@ -190,6 +191,21 @@ def test_an_order_that_cannot_be_kept_is_not_in_force() -> None:
     assert answer.verdict is Verdict.UNAVAILABLE
     assert "no space left" in answer.sentence
     assert office.desk.in_force().items == ()
+
+
+def test_services_without_a_lever_do_not_stop_an_order_for_all() -> None:
+    rig = Rig(services=("europe", "pool"))
+    pool = rig.fleet.service("pool")
+    fixed = tuple(replace(b, service="europe", movable=False) for b in pool.backends)
+    europe = replace(rig.fleet.service("europe"), backends=fixed)
+    rig.fleet = Fleet(services=(europe, pool))
+    rig.restart()
+    office = Office(rig)
+    answer = office.ask(Command.DRAIN, EUROPE)
+    assert answer.verdict is Verdict.DONE
+    assert any(n.startswith(f"europe: stays as it is: {EUROPE} has no scaler") for n in answer.notes)
+    assert any(n.startswith(f"pool: {EUROPE} goes from 1.00 to 0.00") for n in answer.notes)
+    assert office.ask(Command.DRAIN, EUROPE, service="europe").guard == "not-movable"
 
 
 def test_nothing_is_judged_before_the_first_tick() -> None:

@@ -149,6 +149,7 @@ class OrderDesk:
                 region=request.region,
                 service=request.service,
                 reason=request.reason,
+                seconds=request.seconds,
                 verdict=answer.verdict,
                 guard=answer.guard,
                 force=request.force,
@@ -271,8 +272,16 @@ class OrderDesk:
             orders=others,
             order=order,
         )
+        several = len(checks) > 1
+        passed_by = order.service is None and not all(check.leverless for check in checks)
+        notes: list[str] = []
         for check in checks:
+            whose = f"{check.service}: " if several else ""
+            notes += [f"{whose}{note}" for note in check.notes]
             if check.refused is None:
+                continue
+            if check.leverless and passed_by:
+                notes.append(f"{whose}stays as it is: {check.refused.sentence}")
                 continue
             remedy = "It can be forced: --force." if check.forceable else ""
             if check.refused.code == "operator-hold":
@@ -285,8 +294,7 @@ class OrderDesk:
                     remedy=remedy,
                 )
             )
-        several = len(checks) > 1
-        return tuple(f"{c.service}: {note}" if several else note for c in checks for note in c.notes)
+        return tuple(notes)
 
     def _of_modes(self, order: Order) -> tuple[str, ...]:
         """What a hold or a mode means for the services."""

@@ -113,6 +113,15 @@ def test_nobody_closes_the_last_open_region_or_moves_what_has_no_scaler() -> Non
     assert check.refused.code == "not-movable"
 
 
+def test_an_order_for_all_services_passes_those_by_that_have_no_lever() -> None:
+    fixed = picture_of((area("a", movable=False), area("b")), {"a": 40.0})
+    assert check_order(context_of(fixed), drain()).leverless
+    context = context_of(fixed, Orders(items=(drain(at=AT - 7200.0),)))
+    assert order_alarms(context, propose((), context)) == []
+    context = context_of(fixed, Orders(items=(drain(at=AT - 7200.0, service=SERVICE),)))
+    assert [a.code for a in order_alarms(context, propose((), context))] == ["order-waits"]
+
+
 def test_an_order_under_a_hold_is_refused_by_the_hold() -> None:
     hold = Order(kind=OrderKind.HOLD, until=None, reason="hands off")
     picture = picture_of((area("a"), area("b"), area("c")), {"a": 40.0})

@@ -29,6 +29,10 @@ LASTING = frozenset({LimitKind.OPERATOR_HOLD, LimitKind.NOT_MOVABLE, LimitKind.A
 """Limits that refuse an order when it comes, also by force. All others end by themselves, and the order waits."""
 
 
+LEVERLESS = frozenset({LimitKind.NOT_MOVABLE, LimitKind.ALONE})
+"""Those of them that say that a service has no lever there."""
+
+
 def operator_orders(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """What each pin or drain needs whose region does not stand where its operator wants it; raises first."""
     if not context.orders.items:
@@ -97,6 +101,8 @@ def _late(
     """The alarm about an order that waits: at once where nothing in sight helps, else when it has waited too long."""
     model = context.model
     bound = context.limits.of(facts.region).active(goal, Purpose.OPERATOR)
+    if bound is not None and bound.kind in LEVERLESS and order.service is None:
+        return None  # meant for the other services
     why = None if bound is None else bound.reason
     if why is None and goal < facts.setting.scaler:
         found = prospect(context.limits, accepted.scalers, facts.region, goal)
@@ -155,6 +161,8 @@ class OrderCheck:
     """The limit or constraint that refuses it; None where it is accepted."""
     forceable: bool = False
     """Whether `force` would pass that."""
+    leverless: bool = False
+    """Whether it is refused because the service has no lever there: an order for all services passes it by."""
     notes: tuple[str, ...] = ()
     """What will happen, in sentences."""
 
@@ -168,17 +176,20 @@ def check_order(context: Context, order: Order) -> OrderCheck:
     now = facts.setting.scaler
     if not facts.setting.member:
         if order.kind is OrderKind.PIN:
-            return OrderCheck(service=service, refused=reason("no-member", region=facts.region))
+            return OrderCheck(
+                service=service, refused=reason("no-member", region=facts.region), leverless=True
+            )
         return OrderCheck(service=service, refused=None, notes=(f"{facts.region} is detached and stays so",))
     # 1. what nobody passes
     held = context.orders.find(service, facts.region, OrderKind.HOLD)
-    lasting = [b.reason for b in context.limits.of(facts.region).bounds if b.kind in LASTING]
+    lasting = [b for b in context.limits.of(facts.region).bounds if b.kind in LASTING]
     found = (
         prospect(context.limits, context.model.traffic.scalers, facts.region, goal) if goal < now else None
     )
     helped = found is not None and found.possible and not found.way.reached and held is None
     if lasting and not helped:
-        return OrderCheck(service=service, refused=lasting[0])
+        first = lasting[0]
+        return OrderCheck(service=service, refused=first.reason, leverless=first.kind in LEVERLESS)
     # 2. the floors, unless room can be made
     if found is not None and not found.possible and found.way.lacking is not None:
         why = told(found.way.lacking)
