@@ -263,7 +263,7 @@ def test_who_waits_is_told_when_the_daemon_stops(make: Make) -> None:
     with daemon.connect() as connection:
         connection.sendall(b'{"v": 1, "command": "hold", "reason": "wait"}\n')
         deadline = time.monotonic() + 10.0
-        while not daemon.socket._desk._waiting and time.monotonic() < deadline:
+        while daemon.socket._desk.waiting() == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
         daemon.socket.stop()
         assert "stopping" in read(connection)["sentence"]

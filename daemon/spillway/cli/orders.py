@@ -120,12 +120,10 @@ def service_option(function: F) -> F:
 
 def why_option(*, required: bool) -> Callable[[F], F]:
     """`--reason TEXT`."""
-    return click.option(
-        "--reason",
-        required=required,
-        default=None if required else "",
-        help="Why, for the journal and whoever is on call.",
-    )
+    words = "Why, for the journal and whoever is on call."
+    if required:
+        return click.option("--reason", required=True, help=words)
+    return click.option("--reason", default="", help=words)
 
 
 def lasting_option(function: F) -> F:
@@ -316,7 +314,8 @@ def show(request: Request, answer: Answer, document: dict[str, Any]) -> None:
     if good:
         console.print(f"{answer.sentence}.", markup=False)
     else:
-        console.print(f"[bold red]{answer.verdict.value}[/] ", end="")
+        word = "error" if answer.verdict in {Verdict.MISTAKEN, Verdict.UNAVAILABLE} else answer.verdict.value
+        console.print(f"[bold red]{word}[/] ", end="")
         console.print(f"{answer.sentence}.", markup=False)
     for note in answer.notes:
         console.print(f"  {note}", markup=False)

@@ -355,7 +355,9 @@ class OrderDesk:
         if undo is None:
             raise _Refused(
                 Answer(
-                    verdict=Verdict.REFUSED, sentence="there is no order to undo", remedy="`spillway orders`."
+                    verdict=Verdict.REFUSED,
+                    sentence="there is no order to undo",
+                    remedy="`spillway orders` lists those in force.",
                 )
             )
         now = self._loop.now()

@@ -230,7 +230,7 @@ class ControlSocket:
             self._end_late()
         for connection in tuple(self._connections):
             if connection.ticket is not None:
-                connection.ticket.withdraw()
+                self._desk.withdraw(connection.ticket)
             self._say(connection, busy("the daemon is stopping"))
             self._close(connection)
         self._selector.close()
@@ -327,7 +327,7 @@ class ControlSocket:
                 continue
             if connection.reading or connection.unsent:
                 self._close(connection)
-            elif connection.ticket is not None and connection.ticket.withdraw():
+            elif connection.ticket is not None and self._desk.withdraw(connection.ticket):
                 self._answer(connection, busy("the daemon is in the middle of a pass or a write"))
             else:
                 self._answer(connection, _UNDER_WAY)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from spillway.control.orders import Answer, Request, Verdict
 
@@ -16,28 +17,13 @@ MOST_WAITING = 32
 """Requests that wait for the loop at the same time."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Ticket:
-    """One request on its way. `done` is called once, by whichever thread has the answer."""
+    """One request on its way."""
 
-    def __init__(self, request: Request, done: Callable[[Answer], None]) -> None:
-        self.request = request
-        self._done = done
-        self._lock = threading.Lock()
-        self._begun = False
-
-    def begin(self) -> bool:
-        """Take it for carrying out or for withdrawal; False where somebody else did."""
-        with self._lock:
-            begun, self._begun = self._begun, True
-        return not begun
-
-    def answer(self, answer: Answer) -> None:
-        """Give the answer."""
-        self._done(answer)
-
-    def withdraw(self) -> bool:
-        """Take it back; False where it is being carried out already, so that nobody knows what becomes of it."""
-        return self.begin()
+    request: Request
+    done: Callable[[Answer], None]
+    """Called once with the answer, in the loop's thread; never for one that was withdrawn."""
 
 
 class Desk:
@@ -59,33 +45,52 @@ class Desk:
         self._handle = handle
         self._soon = soon
         self._after = after
+        self._lock = threading.Lock()
         self._waiting: deque[Ticket] = deque()
 
     def submit(self, request: Request, done: Callable[[Answer], None]) -> Ticket | None:
         """Hand a request over; None where too many wait."""
-        if len(self._waiting) >= MOST_WAITING:
-            return None
         ticket = Ticket(request, done)
-        self._waiting.append(ticket)
+        with self._lock:
+            if len(self._waiting) >= MOST_WAITING:
+                return None
+            self._waiting.append(ticket)
         self._soon("orders", self._serve)
         return ticket
+
+    def withdraw(self, ticket: Ticket) -> bool:
+        """Take a request back; False where it is being carried out already, so that nobody knows what becomes of it."""
+        with self._lock:
+            if ticket not in self._waiting:
+                return False
+            self._waiting.remove(ticket)
+            return True
+
+    def waiting(self) -> int:
+        """Requests that wait for the loop."""
+        with self._lock:
+            return len(self._waiting)
+
+    def _next(self) -> Ticket | None:
+        with self._lock:
+            return self._waiting.popleft() if self._waiting else None
 
     def _serve(self) -> None:
         """Carry out all that waits."""
         changed = False
-        while self._waiting:
-            ticket = self._waiting.popleft()
-            if not ticket.begin():
-                continue
-            answer = Answer(
-                verdict=Verdict.FAILED,
-                sentence="it ended in a defect of Spillway",
-                remedy="The daemon's log has the trace; please report it.",
-            )
+        while (ticket := self._next()) is not None:
+            answer = _DEFECT
             try:
                 answer = self._handle(ticket.request)
             finally:
-                ticket.answer(answer)
+                ticket.done(answer)
             changed = changed or answer.verdict is Verdict.DONE
         if changed:
             self._after()
+
+
+_DEFECT = Answer(
+    verdict=Verdict.FAILED,
+    sentence="it ended in a defect of Spillway",
+    remedy="The daemon's log has the trace; please report it.",
+)
