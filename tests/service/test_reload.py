@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from tests.control.fakes import Rig
 
 from spillway.compose.changes import MOST_CHANGES, differences
-from spillway.config.load import Loaded
-from spillway.config.model import Config
 from spillway.control.orders import Verdict
 from spillway.core.values.overlay import Overlay
 from spillway.errors import ConfigError, Problem
@@ -155,17 +152,11 @@ def test_a_refusal_for_another_reason_is_not_tried_again() -> None:
     assert len(office.told) == 1
 
 
-def loaded(data: object) -> Loaded:
-    """A configuration of which only its words matter."""
-    config = Config.model_construct()
-    return Loaded(config=config, data=data, warnings=(), path=Path("s.yaml"), files=(), digest="")
-
-
 def test_differences_are_told_by_key_in_the_words_of_the_file() -> None:
     one = {"daemon": {"tick": "60s"}, "regions": ["a", "b"], "x-mine": 1}
     two = {"daemon": {"tick": "90s", "operators_group": "ops"}, "regions": ["a"], "x-mine": 2}
-    assert differences(loaded(one), loaded(one)) == ()
-    assert differences(loaded(one), loaded(two)) == (
+    assert differences(one, one) == ()
+    assert differences(one, two) == (
         "daemon.operators_group: (not there) -> ops",
         "daemon.tick: 60s -> 90s",
         "regions[1]: b -> (not there)",
@@ -173,11 +164,9 @@ def test_differences_are_told_by_key_in_the_words_of_the_file() -> None:
 
 
 def test_differences_are_bounded_and_tell_no_password() -> None:
-    told = differences(loaded({}), loaded({f"p{i:03}": "v" * 500 for i in range(100)}))
+    told = differences({}, {f"p{i:03}": "v" * 500 for i in range(100)})
     assert len(told) == MOST_CHANGES + 1
     assert told[-1] == "and 60 more"
     assert max(map(len, told)) < 100
-    (line,) = differences(
-        loaded({"backend": "file:///x"}), loaded({"backend": "postgres://ana:secret@db/state"})
-    )
+    (line,) = differences({"backend": "file:///x"}, {"backend": "postgres://ana:secret@db/state"})
     assert line == "backend: file:///x -> postgres://...@db/state"

@@ -43,12 +43,16 @@ _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 """What stands before the host of a URL."""
 
 
-def differences(before: Loaded, after: Loaded) -> tuple[str, ...]:
+def differences(before: object, after: object) -> tuple[str, ...]:
     """Keys whose value differs, as `path: old -> new` in the words of the files, in the order of their paths; bounded.
 
     A configuration holds names of files and no secrets, but a place that Pulumi keeps state in may carry a password in its URL.
+
+    Args:
+        before: `Loaded.data` of the configuration in force.
+        after: of the other one.
     """
-    old, new = _leaves(before.data), _leaves(after.data)
+    old, new = _leaves(before), _leaves(after)
     paths = [path for path in sorted({*old, *new}) if old.get(path, _NOTHING) != new.get(path, _NOTHING)]
     told = tuple(f"{path}: {_word(old, path)} -> {_word(new, path)}" for path in paths[:MOST_CHANGES])
     more = len(paths) - MOST_CHANGES

@@ -55,19 +55,19 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     )
     ticker = Ticker()
     watch = Watch(config_path, loaded.files)
-    in_force = [loaded]
+    in_force = [loaded.data]
 
     def candidate() -> Candidate:
         fresh = load.load(config_path)
         watch.follow(fresh.files)
 
         def taken() -> None:
-            in_force[0] = fresh
+            in_force[0] = fresh.data
 
         return Candidate(
             digest=digest_of(fresh, loop.parts.deployer.kind, session),
             restart=restart_needed(config, fresh.config),
-            changes=differences(in_force[0], fresh),
+            changes=differences(in_force[0], fresh.data),
             rhythm=rhythm_of(fresh.config, speed),
             build=lambda: parts_of(fresh, clock, session),
             taken=taken,
