@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from spillway.cli.main import main
 from spillway.cli.rehearsal.children import Child
 from spillway.cli.rehearsal.stage import Stage
 
@@ -116,15 +117,10 @@ def test_bad_config_changes_nothing_and_good_one_is_taken(stage: Stage, daemon: 
 
 def spillway(stage: Stage, *words: str) -> tuple[int, dict[str, Any]]:
     """A command of an operator: exit code, and the JSON that it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "spillway", *words, "--config", str(stage.config), "--json"],
-        capture_output=True,
-        timeout=DEADLINE,
-        check=False,
-    )
-    assert done.stdout.strip(), done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return done.returncode, found
+    with redirect_stdout(StringIO()) as told:
+        code = main([*words, "--config", str(stage.config), "--json"])
+    found: dict[str, Any] = json.loads(told.getvalue())
+    return code, found
 
 
 def test_orders_are_judged_shown_and_carried_out_on_the_cloud(stage: Stage, daemon: Child) -> None:

@@ -8,15 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from spillway.cli.main import main
 from spillway.exits import Exit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +54,8 @@ class Daemon:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(folder / "notify"))
         self.notify.settimeout(PATIENCE)
+        self.heard: list[str] = []
+        """What it has told the service manager so far, where it tells it anything."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def behave(self, **changes: Any) -> None:
@@ -72,6 +78,7 @@ class Daemon:
         if self.settings.get("notify"):
             # a socket that nobody reads is full after ten words, and then holds up every pass
             environment["NOTIFY_SOCKET"] = str(self.folder / "notify")
+            threading.Thread(target=self.listen_to_it, daemon=True).start()
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.service.child", str(self.folder)],
@@ -80,6 +87,12 @@ class Daemon:
                 cwd=ROOT,
             )
         return self
+
+    def listen_to_it(self) -> None:
+        """Hear what it tells the service manager, until the test ends."""
+        with suppress(OSError):
+            while True:
+                self.heard.append(self.notify.recv(8192).decode())
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -152,9 +165,8 @@ Make = Callable[..., Daemon]
 
 def test_it_starts_gets_ready_tells_systemd_and_stops_on_request(make: Make) -> None:
     daemon = make(notify=True).start()
-    heard: list[str] = []
-    while "READY=1" not in heard:
-        heard.append(daemon.notify.recv(8192).decode())
+    until(lambda: "READY=1" in daemon.heard)
+    heard = daemon.heard[: daemon.heard.index("READY=1")]
     assert heard[0].startswith("STATUS=Starting")
     assert heard.count("WATCHDOG=1") == 1, (
         "the watchdog is fed by the first finished tick, before it says ready"
@@ -163,8 +175,7 @@ def test_it_starts_gets_ready_tells_systemd_and_stops_on_request(make: Make) -> 
     assert daemon.get("/readyz") == (200, "ready\n")
     assert json.loads(daemon.get("/status")[1])["tick"] >= 1
     daemon.signal(signal.SIGTERM)
-    while "STOPPING=1" not in heard:
-        heard.append(daemon.notify.recv(8192).decode())
+    until(lambda: "STOPPING=1" in daemon.heard)
     assert daemon.wait() == Exit.OK
     assert "Stopped." in daemon.log()
     journal = (daemon.folder / "state" / "journal" / "journal.jsonl").read_text().splitlines()
@@ -300,17 +311,11 @@ def test_a_changed_file_is_enough_and_a_mistake_changes_nothing(make: Make) -> N
 
 
 def spillway(daemon: Daemon, *words: str) -> tuple[int, dict[str, Any]]:
-    """A command of an operator to the child's state folder, as a process of its own: exit code and JSON."""
-    done = subprocess.run(
-        [sys.executable, "-m", "spillway", *words, "--state-dir", str(daemon.folder / "state"), "--json"],
-        env={"PYTHONPATH": f"{ROOT / 'daemon'}:{ROOT}", "PATH": os.environ["PATH"]},
-        cwd=ROOT,
-        capture_output=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    found: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
-    return done.returncode, found
+    """A command of an operator to the child's state folder: exit code, and the JSON that it prints."""
+    with redirect_stdout(StringIO()) as told:
+        code = main([*words, "--state-dir", str(daemon.folder / "state"), "--json"])
+    found: dict[str, Any] = json.loads(told.getvalue()) if told.getvalue().strip() else {}
+    return code, found
 
 
 def test_an_order_is_answered_kept_carried_out_shown_and_outlives_a_kill(make: Make) -> None:
