@@ -69,6 +69,22 @@ def test_a_standby_joins_before_a_drain_for_which_there_is_no_room() -> None:
     assert "standby s joins first" in check.notes
 
 
+def joined(seconds: float) -> ServiceModel:
+    """Two regions that are needed both, and one that has joined so many seconds ago."""
+    regions = (area("a"), area("b"), area("s"))
+    return picture_of(regions, {"a": 60.0, "b": 50.0}, memories={"s": {"joined_at": AT - seconds}})
+
+
+def test_who_has_just_joined_is_counted_on_once_it_can_be_sent_load() -> None:
+    orders = Orders(items=(drain(at=AT - 60.0),))
+    young = context_of(joined(30.0), orders)
+    assert made(propose((operator_orders,), young)) == {}
+    assert order_alarms(young, propose((operator_orders,), young)) == []
+    assert "it waits until those who have just joined can be sent load" in check_order(young, drain()).notes
+    old = context_of(joined(Timing().effect + 10.0), orders)
+    assert made(propose((operator_orders,), old))["a"] == 0.0
+
+
 def test_what_cannot_be_emptied_is_lowered_as_far_as_the_floors_allow() -> None:
     picture = picture_of((area("a"), area("b")), {"a": 70.0, "b": 40.0})
     context = context_of(picture, Orders(items=(drain(),)))

@@ -106,7 +106,7 @@ def _late(
     why = None if bound is None else bound.reason
     if why is None and goal < facts.setting.scaler:
         found = prospect(context.limits, accepted.scalers, facts.region, goal)
-        if not found.possible and not found.newcomers and found.way.lacking is not None:
+        if not found.possible and found.way.lacking is not None:
             return _waits(order, facts, told(found.way.lacking))
         why = None if found.way.lacking is None else told(found.way.lacking)
     if why is None or model.at - order.at < model.dead_time + model.policy.timing.effect:
@@ -187,7 +187,9 @@ def check_order(context: Context, order: Order) -> OrderCheck:
         prospect(context.limits, context.model.traffic.scalers, facts.region, goal) if goal < now else None
     )
     helped = found is not None and found.possible and not found.way.reached and held is None
-    if lasting and not helped:
+    if helped:
+        lasting = [b for b in lasting if b.kind is not LimitKind.ALONE]
+    if lasting:
         first = lasting[0]
         return OrderCheck(service=service, refused=first.reason, leverless=first.kind in LEVERLESS)
     # 2. the floors, unless room can be made
@@ -211,6 +213,8 @@ def _outlook(
     notes = []
     if forced is not None:
         notes.append(f"by force: {forced.sentence}")
+    if found is not None and found.soon:
+        notes.append("it waits until those who have just joined can be sent load")
     if found is not None and found.help is not None:
         names = ", ".join(model.facts[i].region for i, _ in found.help.joins)
         if names:

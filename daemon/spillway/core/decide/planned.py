@@ -55,8 +55,7 @@ def planned_alarms(context: Context, accepted: Accepted) -> list[Reason]:
         ahead = window.start - model.at
         outlook = prospect(context.limits, accepted.scalers, facts.region, 0.0)
         bound = context.limits.of(facts.region).active(0.0, Purpose.CALENDAR)
-        lost = not outlook.possible and not outlook.newcomers
-        if not lost and ahead >= model.dead_time:
+        if outlook.possible and ahead >= model.dead_time:
             continue
         if outlook.way.lacking is not None:
             why = told(outlook.way.lacking).sentence

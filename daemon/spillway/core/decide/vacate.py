@@ -271,29 +271,29 @@ class Prospect:
     task: Emptying
     way: Way
     help: Help | None
-    """None where nobody else is needed, or somebody has been called already."""
-    newcomers: bool
-    """Whether somebody who was called is on the way."""
+    """None where nobody else is needed."""
+    soon: bool
+    """Whether the goal is reached once those who have just joined can be sent load."""
 
     @property
     def possible(self) -> bool:
-        """Whether the goal will be reached, now or once those who are called have come."""
-        return self.way.reached or (self.help is not None and self.help.enough)
+        """Whether the goal will be reached: now, or once those who are called or on the way have come."""
+        return self.way.reached or self.soon or (self.help is not None and self.help.enough)
 
     @property
     def partly(self) -> bool:
         """Whether a part of it can be done now, which is worth a write because the rest is not in sight."""
-        return not self.possible and not self.newcomers and self.way.scalers != self.task.scalers
+        return not self.possible and self.way.scalers != self.task.scalers
 
 
 def prospect(limits: Limits, scalers: tuple[float, ...], region: RegionName, goal: float) -> Prospect:
     """Look at how `region` may come down to `goal`, from `scalers` as they stand."""
-    model = limits.model
-    newcomers = any(_newcomer(model, f) for f in model.facts)
-    task = without_newcomers(emptying(limits, scalers, region, goal), model)
+    counted = emptying(limits, scalers, region, goal)
+    task = without_newcomers(counted, limits.model)
     way = way_down(task)
-    called = None if way.reached or newcomers else helpers(limits, task)
-    return Prospect(task=task, way=way, help=called, newcomers=newcomers)
+    soon = not way.reached and task is not counted and way_down(counted).reached
+    called = None if way.reached or soon else helpers(limits, counted)
+    return Prospect(task=task, way=way, help=called, soon=soon)
 
 
 def make_way(limits: Limits, found: Prospect, cut: Change, part: Change) -> list[Proposal]:
