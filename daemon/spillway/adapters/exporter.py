@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spillway.adapters.collector import Counters, LastPass, registry_with_process
@@ -29,6 +29,7 @@ class Exporter:
         reads: calls, errors and seconds of all reads so far.
         lost: log lines lost so far.
         orders: operators' orders in force now.
+        hosts: names by which the web server may be asked, beside addresses and those of this machine.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Exporter:
         reads: Callable[[], Reads],
         lost: Callable[[], int],
         orders: Callable[[], Orders],
+        hosts: Sequence[str] = (),
     ) -> None:
         self._document = StatusDocument(about, policies=policies, now=now, orders=orders)
         self.registry = registry_with_process()
@@ -66,7 +68,7 @@ class Exporter:
                 info={"kind": about.engine, "cloud": about.cloud},
             )
         )
-        self._web = Web(listen, self)
+        self._web = Web(listen, self, hosts=hosts)
 
     @property
     def url(self) -> str:

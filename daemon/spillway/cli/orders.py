@@ -20,7 +20,7 @@ from spillway.cli.status import order_line
 from spillway.config.fields import parse_duration
 from spillway.control.orders import LEAST_SECONDS, MOST_SECONDS, POLICY, Answer, Command, Request, Verdict
 from spillway.core.values.policy import Mode
-from spillway.core.values.units import is_legal_scaler
+from spillway.core.values.topology import is_legal_scaler
 from spillway.errors import PermanentError, TemporaryError
 from spillway.exits import Exit
 from spillway.service.control_socket import NAME, address_of

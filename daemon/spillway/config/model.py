@@ -95,6 +95,8 @@ class DaemonConfig(Model):
         | None
     ) = None
     """Group of this machine whose members may send orders (`spillway hold`, `drain`, `pin` and so on) beside root and the daemon's user; none means nobody else. The daemon's user must be a member."""
+    hosts: list[str] = Field(default_factory=list, max_length=64)
+    """Names by which browsers and scrapers may ask, beside addresses, `localhost` and the name of this machine. A request under any other name is refused, so that no web page can read the daemon through a visitor's browser."""
     stop_deadline: Annotated[Duration, Between("1s", "1h")] = 60.0
     """Longest time that a running tick may take after SIGTERM; then it is abandoned and its outcome observed at the next start."""
     log: LogConfig = LogConfig()

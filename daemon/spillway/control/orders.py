@@ -341,7 +341,7 @@ class OrderDesk:
         )
 
     def _free(self, service: str | None, region: str) -> bool:
-        """End the rest of a region that somebody outside has set; False where there is none."""
+        """No longer leave alone what somebody outside has set in a region; False where there is nothing of that kind."""
         kept = self._loop.kept
         memory = core.end_edits(kept.memory, service, region, self._loop.now())
         if memory == kept.memory:

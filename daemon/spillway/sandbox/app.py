@@ -7,6 +7,8 @@ import logging
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -20,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 MOST_BYTES = 4 * 1024 * 1024
 """Largest body that is read."""
+_LOOPBACK_NAMES = ["127.0.0.1", "localhost", "::1", "[::1]"]
+"""Names under which a sandbox is asked; a web page that makes a browser ask under its own name gets nothing."""
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -38,6 +42,27 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Refusal(400, "parseError", "Invalid JSON payload received. The body must be an object.")
     return body
+
+
+def _from_no_page(request: Request) -> None:
+    """Refuse what a web page makes a browser send: it names its origin, or sends a body as a form or as plain text.
+
+    Raises:
+        Refusal: the request comes from a page, or its body is not called JSON.
+    """
+    if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") not in {
+        "none",
+        "same-origin",
+    }:
+        raise Refusal(403, "forbidden", "The sandbox's controls take no requests from web pages.")
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if has_body and kind != "application/json":
+        raise Refusal(
+            415,
+            "unsupportedMediaType",
+            "The body must be JSON. Send the header Content-Type: application/json.",
+        )
 
 
 def build(compute: ComputeApi, network_services: NetworkServicesApi, control: ControlApi) -> Starlette:
@@ -66,6 +91,7 @@ def build(compute: ComputeApi, network_services: NetworkServicesApi, control: Co
 
     async def serve_control(request: Request) -> Response:
         try:
+            _from_no_page(request)
             answer = control.answer(request.method, request.path_params["path"], await _body(request))
         except Refusal as refusal:
             return JSONResponse(refusal.rpc_body(), refusal.status)
@@ -85,6 +111,7 @@ def build(compute: ComputeApi, network_services: NetworkServicesApi, control: Co
         return JSONResponse(refusal.compute_body(), refusal.status)
 
     return Starlette(
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_LOOPBACK_NAMES, www_redirect=False)],
         exception_handlers={Exception: broken},
         routes=[
             Route("/sandbox/v1/{path:path}", serve_control, methods=_METHODS),

@@ -21,7 +21,7 @@ from spillway.core.values.decision import Purpose
 from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import ServiceSetting
 from spillway.core.values.policy import Mode, Policy, Timing
-from spillway.core.values.units import is_legal_scaler
+from spillway.core.values.topology import is_legal_scaler
 
 
 def drain(region: str = "a", **more: Any) -> Order:
@@ -37,7 +37,7 @@ def pin(scaler: float, region: str = "a", **more: Any) -> Order:
 def with_standby(picture: ServiceModel, region: str) -> ServiceModel:
     """The picture with one detached region that waits as a standby."""
     facts = tuple(
-        replace(f, backend=replace(f.backend, standby=True)) if f.region == region else f
+        f._replace(backend=replace(f.backend, standby=True)) if f.region == region else f
         for f in picture.facts
     )
     return replace(picture, facts=facts)

@@ -14,16 +14,14 @@ from dataclasses import dataclass, replace
 from spillway.core.decide.overrides import scaler_change
 from spillway.core.decide.proposals import Accepted, Context, Proposal
 from spillway.core.decide.vacate import Prospect, make_way, prospect, told
-from spillway.core.estimate.backend import BackendBelief
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
+from spillway.core.model.predict import TROUBLE
 from spillway.core.values.decision import Change, Purpose, Reason
 from spillway.core.values.limits import LimitKind
 from spillway.core.values.orders import Order, OrderKind
 from spillway.core.values.policy import Mode
-
-TROUBLE = 0.02
-"""Expected share of bad requests from which a pinned ceiling is told of: the loop would move it if it might."""
 
 LASTING = frozenset({LimitKind.OPERATOR_HOLD, LimitKind.NOT_MOVABLE, LimitKind.ALONE})
 """Limits that refuse an order when it comes, also by force. All others end by themselves, and the order waits."""
@@ -39,46 +37,46 @@ def operator_orders(context: Context, accepted: Accepted) -> Iterable[Proposal]:
         return ()
     raises: list[Proposal] = []
     cuts: list[Proposal] = []
-    for facts, order, goal in _waiting(context):
-        change = _change(context, facts, order, goal)
-        if goal > facts.setting.scaler:
+    for belief, order, goal in _waiting(context):
+        change = _change(context, belief, order, goal)
+        if goal > belief.setting.scaler:
             raises.append(Proposal(changes=(change,)))
         elif order.kind is OrderKind.PIN and not order.force:
-            found = prospect(context.limits, accepted.scalers, facts.region, goal)
+            found = prospect(context.limits, accepted.scalers, belief.region, goal)
             # a pin is one value: it is reached, or it is refused whole
             room = make_way(context.limits, found, change, change) if found.possible else None
             cuts += room if room is not None else [Proposal(changes=(change,))]
         else:
-            found = prospect(context.limits, accepted.scalers, facts.region, goal)
+            found = prospect(context.limits, accepted.scalers, belief.region, goal)
             forced = replace(change, forced=order.force and not found.way.reached)
-            cuts += make_way(context.limits, found, forced, _part(context, facts, order))
+            cuts += make_way(context.limits, found, forced, _part(context, belief, order))
     return [*raises, *cuts]
 
 
 def _waiting(context: Context) -> list[tuple[BackendBelief, Order, float]]:
     """(region, order, scaler wanted) of each member that does not stand where an order wants it."""
     found = []
-    for facts in context.model.facts:
-        order = context.orders.find(context.model.service.name, facts.region, OrderKind.PIN, OrderKind.DRAIN)
-        if order is None or order.goal is None or not facts.setting.member:
+    for belief in context.model.facts:
+        order = context.orders.find(context.model.service.name, belief.region, OrderKind.PIN, OrderKind.DRAIN)
+        if order is None or order.goal is None or not belief.setting.member:
             continue
-        if order.goal != facts.setting.scaler:
-            found.append((facts, order, order.goal))
+        if order.goal != belief.setting.scaler:
+            found.append((belief, order, order.goal))
     return found
 
 
-def _change(context: Context, facts: BackendBelief, order: Order, goal: float) -> Change:
+def _change(context: Context, belief: BackendBelief, order: Order, goal: float) -> Change:
     if order.kind is OrderKind.PIN:
-        why = reason("operator-pin", region=facts.region, scaler=goal, why=order.reason)
+        why = reason("operator-pin", region=belief.region, scaler=goal, why=order.reason)
     else:
-        why = reason("operator-drain", region=facts.region, why=order.reason)
-    return scaler_change(context.model, facts.region, goal, Purpose.OPERATOR, why)
+        why = reason("operator-drain", region=belief.region, why=order.reason)
+    return scaler_change(context.model, belief.region, goal, Purpose.OPERATOR, why)
 
 
-def _part(context: Context, facts: BackendBelief, order: Order) -> Change:
+def _part(context: Context, belief: BackendBelief, order: Order) -> Change:
     """The part of a drain for which there is room; how far it goes is filled in later."""
-    why = reason("operator-drain-part", region=facts.region, why=order.reason)
-    return scaler_change(context.model, facts.region, facts.setting.scaler, Purpose.OPERATOR, why)
+    why = reason("operator-drain-part", region=belief.region, why=order.reason)
+    return scaler_change(context.model, belief.region, belief.setting.scaler, Purpose.OPERATOR, why)
 
 
 # --- alarms
@@ -96,55 +94,55 @@ def order_alarms(context: Context, accepted: Accepted) -> list[Reason]:
 
 
 def _late(
-    context: Context, accepted: Accepted, facts: BackendBelief, order: Order, goal: float
+    context: Context, accepted: Accepted, belief: BackendBelief, order: Order, goal: float
 ) -> Reason | None:
     """The alarm about an order that waits: at once where nothing in sight helps, else when it has waited too long."""
     model = context.model
-    bound = context.limits.of(facts.region).active(goal, Purpose.OPERATOR)
+    bound = context.limits.of(belief.region).active(goal, Purpose.OPERATOR)
     if bound is not None and bound.kind in LEVERLESS and order.service is None:
         return None  # meant for the other services
     why = None if bound is None else bound.reason
-    if why is None and goal < facts.setting.scaler:
-        found = prospect(context.limits, accepted.scalers, facts.region, goal)
+    if why is None and goal < belief.setting.scaler:
+        found = prospect(context.limits, accepted.scalers, belief.region, goal)
         if not found.possible and found.way.lacking is not None:
-            return _waits(order, facts, told(found.way.lacking))
+            return _waits(order, belief, told(found.way.lacking))
         why = None if found.way.lacking is None else told(found.way.lacking)
     if why is None or model.at - order.at < model.dead_time + model.policy.timing.effect:
         return None
-    return _waits(order, facts, why)
+    return _waits(order, belief, why)
 
 
-def _waits(order: Order, facts: BackendBelief, why: Reason) -> Reason:
+def _waits(order: Order, belief: BackendBelief, why: Reason) -> Reason:
     return reason(
         "order-waits",
         kind=order.kind.value,
-        region=facts.region,
+        region=belief.region,
         by=order.by or "an operator",
-        scaler=facts.setting.scaler,
+        scaler=belief.setting.scaler,
         guard=why.sentence,
     )
 
 
-def _in_the_way(context: Context, facts: BackendBelief) -> Reason | None:
+def _in_the_way(context: Context, belief: BackendBelief) -> Reason | None:
     """The alarm about a pin that keeps the loop from what it would do: the region fails, or it is needed."""
     model = context.model
-    order = context.orders.find(model.service.name, facts.region, OrderKind.PIN, OrderKind.DRAIN)
-    if order is None or order.kind is not OrderKind.PIN or not facts.serving:
+    order = context.orders.find(model.service.name, belief.region, OrderKind.PIN, OrderKind.DRAIN)
+    if order is None or order.kind is not OrderKind.PIN or not belief.serving:
         return None
-    traffic, window = model.traffic, facts.window
-    if facts.dead and facts.health is not None:
-        why = f"{facts.health.healthy} of its {facts.health.total} endpoints are healthy"
+    traffic, window = model.traffic, belief.window
+    if belief.dead and belief.health is not None:
+        why = f"{belief.health.healthy} of its {belief.health.total} endpoints are healthy"
     elif isinstance(window, Window) and window.bad >= model.policy.triggers.drain_error_ratio:
         why = f"{window.bad:.1%} of its answers are bad"
-    elif facts.setting.scaler < 1.0 and traffic.base.bad > TROUBLE * traffic.forecast:
+    elif belief.setting.scaler < 1.0 and traffic.base.bad > TROUBLE * traffic.forecast:
         why = f"{traffic.base.share(traffic.forecast):.1%} of all requests are expected to be bad"
     else:
         return None
     return reason(
         "pin-in-the-way",
-        region=facts.region,
+        region=belief.region,
         by=order.by or "an operator",
-        scaler=facts.setting.scaler,
+        scaler=belief.setting.scaler,
         why=why,
     )
 
@@ -172,19 +170,19 @@ def check_order(context: Context, order: Order) -> OrderCheck:
     service, goal = context.model.service.name, order.goal
     if order.region is None or goal is None:
         return OrderCheck(service=service, refused=None)
-    facts = context.model.fact(order.region)
-    now = facts.setting.scaler
-    if not facts.setting.member:
+    belief = context.model.fact(order.region)
+    now = belief.setting.scaler
+    if not belief.setting.member:
         if order.kind is OrderKind.PIN:
             return OrderCheck(
-                service=service, refused=reason("no-member", region=facts.region), leverless=True
+                service=service, refused=reason("no-member", region=belief.region), leverless=True
             )
-        return OrderCheck(service=service, refused=None, notes=(f"{facts.region} is detached and stays so",))
+        return OrderCheck(service=service, refused=None, notes=(f"{belief.region} is detached and stays so",))
     # 1. what nobody passes
-    held = context.orders.find(service, facts.region, OrderKind.HOLD)
-    lasting = [b for b in context.limits.of(facts.region).bounds if b.kind in LASTING]
+    held = context.orders.find(service, belief.region, OrderKind.HOLD)
+    lasting = [b for b in context.limits.of(belief.region).bounds if b.kind in LASTING]
     found = (
-        prospect(context.limits, context.model.traffic.scalers, facts.region, goal) if goal < now else None
+        prospect(context.limits, context.model.traffic.scalers, belief.region, goal) if goal < now else None
     )
     helped = found is not None and found.possible and not found.way.reached and held is None
     if helped:
@@ -198,15 +196,15 @@ def check_order(context: Context, order: Order) -> OrderCheck:
         forceable = found.way.lacking.code != "last-backend"
         if not (forceable and order.force):
             return OrderCheck(service=service, refused=why, forceable=forceable)
-        return OrderCheck(service=service, refused=None, notes=_outlook(context, facts, goal, found, why))
-    return OrderCheck(service=service, refused=None, notes=_outlook(context, facts, goal, found, None))
+        return OrderCheck(service=service, refused=None, notes=_outlook(context, belief, goal, found, why))
+    return OrderCheck(service=service, refused=None, notes=_outlook(context, belief, goal, found, None))
 
 
 def _outlook(
-    context: Context, facts: BackendBelief, goal: float, found: Prospect | None, forced: Reason | None
+    context: Context, belief: BackendBelief, goal: float, found: Prospect | None, forced: Reason | None
 ) -> tuple[str, ...]:
     """What will happen and when, in sentences."""
-    model, region, now = context.model, facts.region, facts.setting.scaler
+    model, region, now = context.model, belief.region, belief.setting.scaler
     mode = model.policy.mode
     if goal == now:
         return (f"{region} stands at {goal:.2f} already and stays there",)

@@ -17,7 +17,7 @@ from spillway.core.decide.limits import drain_lead
 from spillway.core.decide.overrides import scaler_change
 from spillway.core.decide.proposals import Accepted, Context, Proposal
 from spillway.core.decide.vacate import make_way, prospect, standby_joins, told
-from spillway.core.estimate.backend import BackendBelief
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
@@ -30,18 +30,18 @@ ROOM = 3.0
 def planned_drains(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """The drain of each region in which work is about to begin, and the joins that make room for it."""
     model, found = context.model, []
-    for facts, window, due in _coming(model):
-        outlook = prospect(context.limits, accepted.scalers, facts.region, 0.0)
+    for belief, window, due in _coming(model):
+        outlook = prospect(context.limits, accepted.scalers, belief.region, 0.0)
         if due:
-            part = reason("drain-planned-part", region=facts.region, why=window.reason)
+            part = reason("drain-planned-part", region=belief.region, why=window.reason)
             found += make_way(
                 context.limits,
                 outlook,
-                _drain(model, facts, window),
-                scaler_change(model, facts.region, facts.setting.scaler, Purpose.CALENDAR, part),
+                _drain(model, belief, window),
+                scaler_change(model, belief.region, belief.setting.scaler, Purpose.CALENDAR, part),
             )
         elif outlook.help is not None:
-            joins = standby_joins(model, outlook.help, facts.region)
+            joins = standby_joins(model, outlook.help, belief.region)
             found += [Proposal(changes=(join,)) for join in joins]
     return found
 
@@ -49,12 +49,12 @@ def planned_drains(context: Context, accepted: Accepted) -> Iterable[Proposal]:
 def planned_alarms(context: Context, accepted: Accepted) -> list[Reason]:
     """What is told of planned work whose region will not be empty when it begins."""
     model, found = context.model, []
-    for facts, window, _ in _coming(model):
-        if any(c.region == facts.region and c.after == 0.0 for c in accepted.changes):
+    for belief, window, _ in _coming(model):
+        if any(c.region == belief.region and c.after == 0.0 for c in accepted.changes):
             continue
         ahead = window.start - model.at
-        outlook = prospect(context.limits, accepted.scalers, facts.region, 0.0)
-        bound = context.limits.of(facts.region).active(0.0, Purpose.CALENDAR)
+        outlook = prospect(context.limits, accepted.scalers, belief.region, 0.0)
+        bound = context.limits.of(belief.region).active(0.0, Purpose.CALENDAR)
         if outlook.possible and ahead >= model.dead_time:
             continue
         if outlook.way.lacking is not None:
@@ -62,10 +62,10 @@ def planned_alarms(context: Context, accepted: Accepted) -> list[Reason]:
         else:
             why = bound.reason.sentence if bound is not None else "it is still being emptied"
         when = f"begins in {ahead:.0f} s" if ahead > 0.0 else f"began {-ahead:.0f} s ago"
-        scaler = facts.setting.scaler
+        scaler = belief.setting.scaler
         found.append(
             reason(
-                "planned-late", region=facts.region, why=window.reason, when=when, scaler=scaler, guard=why
+                "planned-late", region=belief.region, why=window.reason, when=when, scaler=scaler, guard=why
             )
         )
     return found
@@ -76,25 +76,25 @@ def _coming(model: ServiceModel) -> list[tuple[BackendBelief, CalendarWindow, bo
     if not model.policy.planned:
         return []
     lead, found = drain_lead(model), []
-    for facts in model.facts:
-        if not facts.serving:
+    for belief in model.facts:
+        if not belief.serving:
             continue
-        window = model.policy.planned_in(facts.region, model.at, lead + ROOM * model.dead_time)
+        window = model.policy.planned_in(belief.region, model.at, lead + ROOM * model.dead_time)
         if window is not None:
-            found.append((facts, window, model.at >= window.start - lead))
+            found.append((belief, window, model.at >= window.start - lead))
     return found
 
 
-def _drain(model: ServiceModel, facts: BackendBelief, window: CalendarWindow) -> Change:
+def _drain(model: ServiceModel, belief: BackendBelief, window: CalendarWindow) -> Change:
     """The whole drain: the first half of a leave."""
     lead = max(0.0, window.start - model.at)
     return Change(
         service=model.service.name,
-        region=facts.region,
+        region=belief.region,
         lever=Lever.MEMBERSHIP,
         purpose=Purpose.CALENDAR,
-        before=facts.setting.scaler,
+        before=belief.setting.scaler,
         after=0.0,
-        reason=reason("drain-planned", region=facts.region, why=window.reason, lead=lead),
+        reason=reason("drain-planned", region=belief.region, why=window.reason, lead=lead),
         leaving=True,
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from spillway.core.decide.limits import LEAST_STEP, Limits
 from spillway.core.decide.proposals import Proposal, refusal
-from spillway.core.estimate.backend import BackendBelief
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import Constraints, Violation, hundredths, scaler_for
 from spillway.core.model.predict import TrafficModel
@@ -25,7 +25,7 @@ from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.limits import Allowed
 from spillway.core.values.orders import OrderKind
-from spillway.core.values.units import SCALER_FLOOR, RegionName
+from spillway.core.values.topology import SCALER_FLOOR, RegionName
 
 HUNDREDTHS = 100
 """Scalers are set in hundredths."""
@@ -135,7 +135,7 @@ def with_standbys(task: Emptying, regions: Sequence[tuple[int, float]]) -> Empty
     """The same task once these regions, (index, scaler), have joined: their ceiling is their target's or a typical one."""
     joined = dict(regions)
     members = tuple(
-        replace(r, member=True, movable=True, scaler=joined[i]) if i in joined else r
+        r._replace(member=True, movable=True, scaler=joined[i]) if i in joined else r
         for i, r in enumerate(task.traffic.regions)
     )
     nominal = tuple(members[i].ceiling if i in joined else n for i, n in enumerate(task.constraints.nominal))
@@ -178,20 +178,20 @@ def helpers(limits: Limits, task: Emptying) -> Help:
 
 def _may_join(limits: Limits, i: int) -> bool:
     """Whether a standby waits to be called, and neither people nor the calendar keep it out."""
-    model, facts = limits.model, limits.model.facts[i]
-    waiting = facts.backend.standby and (not facts.setting.member or facts.memory.leaving)
-    if not waiting or not facts.backend.movable or facts.dead:
+    model, belief = limits.model, limits.model.facts[i]
+    waiting = belief.backend.standby and (not belief.setting.member or belief.memory.leaving)
+    if not waiting or not belief.backend.movable or belief.dead:
         return False
-    if model.policy.planned_in(facts.region, model.at) is not None:
+    if model.policy.planned_in(belief.region, model.at) is not None:
         return False
     kinds = (OrderKind.HOLD, OrderKind.PIN, OrderKind.DRAIN)
-    return limits.orders.find(model.service.name, facts.region, *kinds) is None
+    return limits.orders.find(model.service.name, belief.region, *kinds) is None
 
 
-def _newcomer(model: ServiceModel, facts: BackendBelief) -> bool:
+def _newcomer(model: ServiceModel, belief: BackendBelief) -> bool:
     """Whether a region has joined so lately that nobody can have been sent there yet."""
-    joined = facts.memory.joined_at
-    return facts.setting.member and joined is not None and model.at - joined < model.policy.timing.effect
+    joined = belief.memory.joined_at
+    return belief.setting.member and joined is not None and model.at - joined < model.policy.timing.effect
 
 
 def receivers(task: Emptying, way: Way, service: str) -> list[Change]:
@@ -223,17 +223,17 @@ def standby_joins(model: ServiceModel, found: Help, emptied: RegionName) -> list
     """The joins of the standbys that make room."""
     changes = []
     for i, scaler in found.joins:
-        facts = model.facts[i]
-        member = facts.setting.member
+        belief = model.facts[i]
+        member = belief.setting.member
         changes.append(
             Change(
                 service=model.service.name,
-                region=facts.region,
+                region=belief.region,
                 lever=Lever.MEMBERSHIP,
                 purpose=Purpose.JOIN,
-                before=facts.setting.scaler if member else 0.0,
+                before=belief.setting.scaler if member else 0.0,
                 after=scaler,
-                reason=reason("join-for-drain", region=facts.region, other=emptied),
+                reason=reason("join-for-drain", region=belief.region, other=emptied),
                 was_member=member,
             )
         )
@@ -251,7 +251,7 @@ def without_newcomers(task: Emptying, model: ServiceModel) -> Emptying:
     if not new:
         return task
     away = tuple(
-        replace(r, member=False, movable=False, scaler=0.0) if i in new else r
+        r._replace(member=False, movable=False, scaler=0.0) if i in new else r
         for i, r in enumerate(task.traffic.regions)
     )
     rules = replace(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from spillway.core.values.policy import Mode
-from spillway.core.values.units import RegionName, ServiceName, is_legal_scaler
+from spillway.core.values.topology import RegionName, ServiceName, is_legal_scaler
 
 MOST_ORDERS = 64
 """Orders in force at the same time, at most: each is shown on the page and in the metrics."""
