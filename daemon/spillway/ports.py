@@ -67,6 +67,8 @@ class Applied:
     """True if state had to be read from the cloud first (a foreign edit, a crash before)."""
     foreign_edit: bool = False
     """True if somebody else had changed what this call wanted to change."""
+    absent: bool = False
+    """True if it was refused because something that it refers to does not exist (yet), such as a group of endpoints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ from spillway.core.observe.rows import (
 )
 from spillway.core.observe.snapshot import NOTHING_ASKED, observe
 from spillway.core.values.histogram import Distribution
+from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay, initial_overlay
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import Snapshot
@@ -257,6 +258,7 @@ def daemon_of(fleet: Fleet, folder: Path) -> tuple[Loop, Synthetic, Exporter]:
         health=progress.health,
         missed=dict,
         reads=ReadTotals(lambda: cloud).total,
+        orders=Orders,
         lost=lambda: 0,
     )
     cloud.advance()

@@ -10,6 +10,7 @@ from math import erf, exp, log, sqrt
 
 from spillway.core.loop import StepResult, confirm, fresh, health_step, step
 from spillway.core.values.histogram import Distribution
+from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting, initial_overlay
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import (
@@ -314,6 +315,7 @@ class Run:
     results: list[tuple[float, StepResult]] = field(default_factory=list)
     overlay: Overlay | None = None
     memory: ControllerMemory = field(default_factory=fresh)
+    orders: Orders = field(default_factory=Orders)
 
     @property
     def moves(self) -> list[tuple[float, str]]:
@@ -350,7 +352,7 @@ def drive(
         if plant.now % 60 == 0 or plant.now % 20 == 0:
             act = step if plant.now % 60 == 0 else health_step
             assert run.overlay is not None
-            result = act(fleet, policies, plant.observe(), run.overlay, run.memory)
+            result = act(fleet, policies, plant.observe(), run.overlay, run.memory, orders=run.orders)
             run.overlay, run.memory = result.overlay, result.memory
             if act is step or result.plan.moves:
                 run.results.append((plant.now, result))

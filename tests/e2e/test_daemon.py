@@ -5,12 +5,15 @@ The load balancer is built under the role `build`, the daemon runs under the rol
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import pytest
 import requests
 import yaml
 
+from spillway.cli.main import main
 from spillway.cli.rehearsal.children import Child
 from spillway.cli.rehearsal.stage import Stage
 
@@ -124,6 +128,54 @@ def test_bad_config_changes_nothing_and_good_one_is_taken(stage: Stage, daemon: 
     assert 'outcome="refused"' in text
 
 
+def spillway(stage: Stage, *words: str) -> tuple[int, dict[str, Any]]:
+    """A command of an operator: exit code, and the JSON that it prints."""
+    with redirect_stdout(StringIO()) as told:
+        code = main([*words, "--config", str(stage.config), "--json"])
+    found: dict[str, Any] = json.loads(told.getvalue())
+    return code, found
+
+
+def test_orders_are_judged_shown_and_carried_out_on_the_cloud(stage: Stage, daemon: Child) -> None:
+    code, answer = spillway(stage, "pin", "us-east4", "0.9", "--service", "pool", "--reason", "a trial")
+    assert (code, answer["verdict"]) == (0, "done"), answer
+
+    def pinned() -> bool:
+        status = stage.status() or {"services": []}
+        backends = [b for s in status["services"] if s["service"] == "pool" for b in s["backends"]]
+        return any(b["region"] == "us-east4" and b["scaler_observed"] == 0.9 for b in backends)
+
+    until("the pin on the cloud", pinned)
+    (order,) = (stage.status() or {})["orders"]
+    assert (order["kind"], order["region"], order["reason"]) == ("pin", "us-east4", "a trial")
+    name = 'spillway_order{kind="pin",region="us-east4",service="pool"}'
+    assert samples(get(stage, "/metrics")[1])[name] == order["until"]
+    code, answer = spillway(stage, "drain", "nowhere", "--reason", "a trial")
+    assert (code, answer["verdict"]) == (2, "mistaken")
+    assert spillway(stage, "release", "us-east4")[0] == 0
+    assert spillway(stage, "orders")[1]["orders"] == []
+
+
+def test_reload_waits_for_the_verdict(stage: Stage, daemon: Child) -> None:
+    good = stage.config.read_text()
+    document = yaml.safe_load(good)
+    document["policies"]["default"]["rhythm"] = {"moves_per_hour": 10}
+    stage.config.write_text(yaml.safe_dump(document, sort_keys=False))
+    code, answer = spillway(stage, "reload")
+    assert code == 0
+    assert any("rhythm.moves_per_hour: 11 -> 10" in note for note in answer["notes"]), answer
+    stage.config.write_text(good.replace("timeout: 30s", "timeout: 30"))
+    code, answer = spillway(stage, "reload")
+    assert code == 2
+    assert any("has no unit" in note for note in answer["notes"])
+    until(
+        "the alarm", lambda: any(a["code"] == "config-not-in-force" for a in (stage.status() or {})["alarms"])
+    )
+    stage.config.write_text(good)
+    assert spillway(stage, "reload")[0] == 0
+    assert not [a for a in (stage.status() or {})["alarms"] if a["code"] == "config-not-in-force"]
+
+
 def test_a_killed_daemon_starts_again_and_goes_on(stage: Stage, daemon: Child) -> None:
     before = (stage.status() or {})["tick"]
     daemon.signal(signal.SIGKILL)
@@ -138,7 +190,7 @@ def test_a_killed_daemon_starts_again_and_goes_on(stage: Stage, daemon: Child) -
 
 def test_a_second_daemon_is_refused(stage: Stage, daemon: Child) -> None:
     first = stage.start_daemon()
-    until("the daemon", stage.status)
+    until("the first tick, after the build", lambda: (stage.status() or {}).get("at"))
     with Child("second", ["run", "--config", str(stage.config)], stage.folder) as second:
         assert second.wait(30) == 3
         assert str(first.pid) in second.log.read_text()

@@ -12,6 +12,7 @@ from spillway.core.values.decision import (
     Refusal,
     ServiceAssessment,
 )
+from spillway.core.values.orders import Order, OrderKind
 from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import (
@@ -28,6 +29,9 @@ from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKe
 from spillway.ports import Applied, Outcome
 
 AT = 1_795_000_000.0
+ORDER = Order(
+    kind=OrderKind.DRAIN, until=AT + 7200.0, reason="new kernel", region="us-east4", by="ana", at=AT, number=3
+)
 REGIONS = ("asia-northeast1", "europe-west4", "us-east4")
 
 SHED = Move(

@@ -26,6 +26,7 @@ from spillway.adapters.web import PAGE, Web, split_address
 from spillway.control.report import Pass
 from spillway.core.explain import reasons
 from spillway.core.values.decision import BackendState, Lever, Reason, Verdict
+from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
 from spillway.errors import TemporaryError
 from spillway.ports import Applied, Outcome
@@ -55,6 +56,7 @@ class Scene:
                 seconds={"counts": 0.5},
             ),
             lost=lambda: 0,
+            orders=lambda: Orders(items=(example.ORDER,)),
         )
 
     def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], str]:

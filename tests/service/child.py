@@ -41,8 +41,9 @@ from spillway.errors import (
 )
 from spillway.exits import Exit
 from spillway.ports import Applied, Outcome
+from spillway.service.control_socket import NAME
 from spillway.service.life import Service
-from spillway.service.roles import Candidate, Rhythm
+from spillway.service.roles import Candidate, Control, Rhythm
 
 OVERLAY = TypeAdapter(Overlay)
 FLEET = fleet()
@@ -117,6 +118,8 @@ def candidate_from(folder: Path, parts: Parts, rhythm: Rhythm) -> Candidate:
     return Candidate(
         digest=content["digest"],
         restart=tuple(content.get("restart", ())),
+        changes=(f"digest: {parts.digest} -> {content['digest']}",),
+        taken=lambda: None,
         rhythm=rhythm,
         build=lambda: fresh,
     )
@@ -160,6 +163,7 @@ def daemon(folder: Path) -> Service:
         missed=ticker.missed,
         reads=ReadTotals(lambda: loop.parts.observer).total,
         lost=lambda: log.lost,
+        orders=lambda: loop.kept.holds.active(time.time()),
     )
 
     def closing() -> None:
@@ -174,6 +178,7 @@ def daemon(folder: Path) -> Service:
         lease=FileLease(folder / "state"),
         rhythm=rhythm,
         progress=progress,
+        control=Control(path=folder / "state" / NAME),
         candidate=lambda: candidate_from(folder, loop.parts, rhythm),
         signature=lambda: config.stat().st_mtime_ns,
         settled=release_memory,

@@ -8,15 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from spillway.cli.main import main
 from spillway.exits import Exit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +54,8 @@ class Daemon:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(folder / "notify"))
         self.notify.settimeout(PATIENCE)
+        self.heard: list[str] = []
+        """What it has told the service manager so far, where it tells it anything."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def behave(self, **changes: Any) -> None:
@@ -68,8 +74,11 @@ class Daemon:
         environment = {
             "PYTHONPATH": f"{ROOT / 'daemon'}:{ROOT}",
             "PATH": os.environ["PATH"],
-            "NOTIFY_SOCKET": str(self.folder / "notify"),
         }
+        if self.settings.get("notify"):
+            # a socket that nobody reads is full after ten words, and then holds up every pass
+            environment["NOTIFY_SOCKET"] = str(self.folder / "notify")
+            threading.Thread(target=self.listen_to_it, daemon=True).start()
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.service.child", str(self.folder)],
@@ -78,6 +87,12 @@ class Daemon:
                 cwd=ROOT,
             )
         return self
+
+    def listen_to_it(self) -> None:
+        """Hear what it tells the service manager, until the test ends."""
+        with suppress(OSError):
+            while True:
+                self.heard.append(self.notify.recv(8192).decode())
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -149,10 +164,9 @@ Make = Callable[..., Daemon]
 
 
 def test_it_starts_gets_ready_tells_systemd_and_stops_on_request(make: Make) -> None:
-    daemon = make().start()
-    heard: list[str] = []
-    while "READY=1" not in heard:
-        heard.append(daemon.notify.recv(8192).decode())
+    daemon = make(notify=True).start()
+    until(lambda: "READY=1" in daemon.heard)
+    heard = daemon.heard[: daemon.heard.index("READY=1")]
     assert heard[0].startswith("STATUS=Starting")
     assert heard.count("WATCHDOG=1") == 1, (
         "the watchdog is fed by the first finished tick, before it says ready"
@@ -161,8 +175,7 @@ def test_it_starts_gets_ready_tells_systemd_and_stops_on_request(make: Make) -> 
     assert daemon.get("/readyz") == (200, "ready\n")
     assert json.loads(daemon.get("/status")[1])["tick"] >= 1
     daemon.signal(signal.SIGTERM)
-    while "STOPPING=1" not in heard:
-        heard.append(daemon.notify.recv(8192).decode())
+    until(lambda: "STOPPING=1" in daemon.heard)
     assert daemon.wait() == Exit.OK
     assert "Stopped." in daemon.log()
     journal = (daemon.folder / "state" / "journal" / "journal.jsonl").read_text().splitlines()
@@ -295,3 +308,104 @@ def test_a_changed_file_is_enough_and_a_mistake_changes_nothing(make: Make) -> N
     until(lambda: daemon.metric(outcome("failed")) == 1)
     ticks = json.loads(daemon.get("/status")[1])["tick"]
     until(lambda: json.loads(daemon.get("/status")[1])["tick"] > ticks)
+
+
+def spillway(daemon: Daemon, *words: str) -> tuple[int, dict[str, Any]]:
+    """A command of an operator to the child's state folder: exit code, and the JSON that it prints."""
+    with redirect_stdout(StringIO()) as told:
+        code = main([*words, "--state-dir", str(daemon.folder / "state"), "--json"])
+    found: dict[str, Any] = json.loads(told.getvalue()) if told.getvalue().strip() else {}
+    return code, found
+
+
+def test_an_order_is_answered_kept_carried_out_shown_and_outlives_a_kill(make: Make) -> None:
+    daemon = make().start().ready()
+    code, answer = spillway(daemon, "drain", EUROPE, "--reason", "new kernel", "--for", "3h")
+    assert (code, answer["verdict"]) == (Exit.OK, "done")
+    (order,) = daemon.kept()["holds"]["items"]
+    assert (order["region"], order["reason"], order["by"]) == (
+        EUROPE,
+        "new kernel",
+        answer["orders"][0]["by"],
+    )
+    until(lambda: daemon.scaler() == 0.0)
+    (shown,) = json.loads(daemon.get("/status")[1])["orders"]
+    assert (shown["kind"], shown["region"], shown["reason"]) == ("drain", EUROPE, "new kernel")
+    sample = f'spillway_order{{kind="drain",region="{EUROPE}",service="all"}}'
+    assert daemon.metric(sample) == pytest.approx(order["until"])
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+    code, _ = spillway(daemon, "orders")
+    assert code == Exit.UNAVAILABLE, "nobody answers, and the socket of the dead daemon is still there"
+    daemon.start().ready()
+    code, listed = spillway(daemon, "orders")
+    assert code == Exit.OK
+    assert [o["number"] for o in listed["orders"]] == [1]
+    assert spillway(daemon, "undrain", EUROPE)[0] == Exit.OK
+    assert daemon.kept()["holds"]["items"] == []
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == Exit.OK
+    assert not (daemon.folder / "state" / "control.sock").exists()
+    kinds = [
+        json.loads(line)
+        for line in (daemon.folder / "state" / "journal" / "journal.jsonl").read_text().splitlines()
+    ]
+    told = [(r["command"], r["reason"]) for r in kinds if r["kind"] == "order"]
+    assert told == [("drain", "new kernel"), ("undrain", "")]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("drain", "mars-north1", "--reason", "new kernel"), Exit.CONFIG),
+        (("pin", EUROPE, "0.05", "--reason", "new kernel"), Exit.CONFIG),
+        (("hold", "--reason", "new kernel", "--for", "2"), Exit.CONFIG),
+        (("hold",), Exit.CONFIG),
+        (("mode", "act"), Exit.CONFIG),
+        (("undo",), Exit.REFUSED),
+        (("release",), Exit.REFUSED),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_exit_codes_of_orders(shared: Daemon, words: tuple[str, ...], code: Exit) -> None:
+    assert spillway(shared, *words)[0] == code
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One daemon for what changes nothing."""
+    daemon = Daemon(tmp_path_factory.mktemp("shared"))
+    daemon.start().ready()
+    yield daemon
+    daemon.signal(signal.SIGTERM)
+    daemon.wait()
+    daemon.notify.close()
+
+
+def test_reload_waits_for_the_verdict_and_tells_what_changed(make: Make) -> None:
+    daemon = make().start().ready()
+    code, answer = spillway(daemon, "reload")
+    assert (code, answer["sentence"]) == (
+        Exit.OK,
+        "reload unchanged: the configuration says the same as before",
+    )
+    daemon.configure(digest="two")
+    code, answer = spillway(daemon, "reload")
+    assert (code, answer["notes"]) == (Exit.OK, ["digest: one -> two"])
+    assert daemon.kept()["provisioned"] == "two"
+    daemon.configure(mistake="the dwell is shorter than the dead time")
+    code, answer = spillway(daemon, "reload")
+    assert code == Exit.CONFIG
+    assert "config.json:3: policies.default: the dwell is shorter than the dead time" in answer["notes"][0]
+    (alarm,) = [a for a in json.loads(daemon.get("/status")[1])["alarms"] if not a["service"]]
+    assert alarm["code"] == "config-not-in-force"
+    assert "the dwell is shorter" in alarm["sentence"]
+    assert daemon.metric("spillway_config_last_reload_successful") == 0
+    daemon.configure(digest="three", restart=["daemon.listen"])
+    code, answer = spillway(daemon, "reload")
+    assert code == Exit.FAILED
+    assert "restart is needed to change daemon.listen" in answer["sentence"]
+    assert answer["notes"] == ["digest: two -> three"]
+    daemon.configure(digest="two")
+    assert spillway(daemon, "reload")[0] == Exit.OK
+    assert not [a for a in json.loads(daemon.get("/status")[1])["alarms"] if not a["service"]]

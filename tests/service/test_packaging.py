@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from spillway.cli.orders import RELOAD_WAIT
 from spillway.config.model import DaemonConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     """Verified with an executable that exists here, as the installed one need not."""
     copy = tmp_path / UNIT.name
     copy.write_text(
-        UNIT.read_text(encoding="utf-8").replace("/opt/spillway/bin/spillway run", "/bin/true run"),
+        UNIT.read_text(encoding="utf-8").replace("/opt/spillway/bin/spillway", "/bin/true"),
         encoding="utf-8",
     )
     result = subprocess.run(
@@ -77,7 +78,8 @@ def test_the_unit_gives_the_daemon_the_time_that_it_takes() -> None:
     assert seconds(found["TimeoutStartSec"][0]) > defaults.engine.deadline + 3 * defaults.tick
     assert seconds(found["WatchdogSec"][0]) > defaults.engine.deadline + 3 * defaults.tick
     assert found["StateDirectory"] == [Path(defaults.state_dir).name]
-    assert found["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert found["ExecReload"] == ["/opt/spillway/bin/spillway reload --config /etc/spillway/spillway.yaml"]
+    assert seconds(found["TimeoutStartSec"][0]) > 2 * RELOAD_WAIT, "a reload tells before it is cut off"
     assert found["RestartPreventExitStatus"] == ["2"]
 
 

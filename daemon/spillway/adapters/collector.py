@@ -18,6 +18,7 @@ from spillway.adapters.metrics import BY_NAME, Kind
 from spillway.control.report import Pass, TickReport
 from spillway.core.explain import reasons
 from spillway.core.values.decision import BackendAssessment, BackendState, ServiceAssessment
+from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import BackendView, Missing
@@ -116,6 +117,7 @@ class LastPass(Collector):
         now: the world's UTC seconds.
         percentiles: percentile of the SLO, by service.
         figures: values of the families that have a single sample or one by `kind`, by name.
+        orders: operators' orders in force now.
         info: labels of `engine_info`.
     """
 
@@ -127,6 +129,7 @@ class LastPass(Collector):
         now: Callable[[], float],
         percentiles: Callable[[], Mapping[str, float]],
         figures: Callable[[], Mapping[str, float | Mapping[str, float]]],
+        orders: Callable[[], Orders],
         info: Mapping[str, str],
     ) -> None:
         self._last = last
@@ -134,6 +137,7 @@ class LastPass(Collector):
         self._now = now
         self._percentiles = percentiles
         self._figures = figures
+        self._orders = orders
         self._info = dict(info)
 
     def collect(self) -> Iterator[Metric]:
@@ -172,6 +176,11 @@ class LastPass(Collector):
         engine = gauge("spillway_engine_info")
         engine.add_metric([self._info["kind"], self._info["cloud"]], 1)
         yield engine
+        order = gauge("spillway_order")
+        for each in self._orders().items:
+            labels = [each.kind.value, each.service or "all", each.region or "all"]
+            order.add_metric(labels, 1.0 if each.until is None else each.until)
+        yield order
         for name, value in self._figures().items():
             metric = BY_NAME[name]
             family: Metric

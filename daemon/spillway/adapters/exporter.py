@@ -10,6 +10,7 @@ from spillway.adapters.reads import MONITORING, Reads
 from spillway.adapters.status_document import About, StatusDocument
 from spillway.adapters.web import Web
 from spillway.control.report import TickReport
+from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
 from spillway.core.values.topology import Fleet
 
@@ -27,6 +28,7 @@ class Exporter:
         missed: passes that did not happen in time, by kind.
         reads: calls, errors and seconds of all reads so far.
         lost: log lines lost so far.
+        orders: operators' orders in force now.
         hosts: names by which the web server may be asked, beside addresses and those of this machine.
     """
 
@@ -42,9 +44,10 @@ class Exporter:
         missed: Callable[[], Mapping[str, int]],
         reads: Callable[[], Reads],
         lost: Callable[[], int],
+        orders: Callable[[], Orders],
         hosts: Sequence[str] = (),
     ) -> None:
-        self._document = StatusDocument(about, policies=policies, now=now)
+        self._document = StatusDocument(about, policies=policies, now=now, orders=orders)
         self.registry = registry_with_process()
         self._counters = Counters(self.registry)
         self._health = health
@@ -61,6 +64,7 @@ class Exporter:
                 now=now,
                 percentiles=lambda: {name: policy.slo.percentile for name, policy in policies().items()},
                 figures=self._figures,
+                orders=orders,
                 info={"kind": about.engine, "cloud": about.cloud},
             )
         )
@@ -100,10 +104,16 @@ class Exporter:
         """A pass ended in a defect."""
         self._counters.failed.labels(kind).inc()
 
-    def reloaded(self, outcome: str) -> None:
-        """A reload ended: accepted, unchanged, refused, restart-needed or failed."""
+    def reloaded(self, outcome: str, alarm: str = "") -> None:
+        """A reload ended: accepted, unchanged, refused, restart-needed or failed.
+
+        Args:
+            outcome: which of them.
+            alarm: why the configuration on the disk is not in force; empty where it is.
+        """
         self._counters.reloads.labels(outcome).inc()
         self._reload_good = outcome in {"accepted", "unchanged"}
+        self._document.config_alarm = alarm
 
     def set_ready(self) -> None:
         """The first tick is done."""

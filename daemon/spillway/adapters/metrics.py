@@ -116,6 +116,15 @@ METRICS = (
         ("service_alarms", _G, _SERVICE, "Alarms that are up; the page and the log say which."),
     ),
     *_metrics(
+        "People",
+        (
+            "order",
+            _G,
+            ("kind", "service", "region"),
+            "Operators' orders in force: UTC time at which each ends, or 1 where it has no end; `all` for all services or regions. No sample where there is none.",
+        ),
+    ),
+    *_metrics(
         "Decisions",
         (
             "decisions_total",
@@ -217,7 +226,7 @@ _INTRODUCTION = """# Metrics
 Scraping reads what the last pass left behind; it calls nobody and costs the cloud nothing.
 
 - A gauge that is **NaN** means: not known. It is neither zero nor healthy nor dead, and `>` and `<` in alert rules are false for it.
-- Every label set is there from the first scrape, so that a counter at 0 can be told from one that is missing.
+- Every label set but those of orders is there from the first scrape, so that a counter at 0 can be told from one that is missing.
 - The world's seconds: on the sandbox, times and durations run as fast as its clock does.
 - `process_*` is what prometheus-client tells of the process itself: memory, processor time, open files.
 """

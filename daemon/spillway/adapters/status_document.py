@@ -15,7 +15,9 @@ from typing import Any
 from spillway import __version__
 from spillway.adapters.history import History
 from spillway.control.report import Pass, TickReport
+from spillway.core.explain.reasons import reason
 from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment
+from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
 
 SCHEMA = 1
@@ -48,15 +50,24 @@ class StatusDocument:
         about: the daemon's fixed facts.
         policies: policy of each service, by service name, as it is in force now.
         now: the world's UTC seconds.
+        orders: operators' orders in force now.
     """
 
     def __init__(
-        self, about: About, *, policies: Callable[[], Mapping[str, Policy]], now: Callable[[], float]
+        self,
+        about: About,
+        *,
+        policies: Callable[[], Mapping[str, Policy]],
+        now: Callable[[], float],
+        orders: Callable[[], Orders],
     ) -> None:
         self.about = about
         self.history = History()
         self._policies = policies
         self._now = now
+        self._orders = orders
+        self.config_alarm = ""
+        """Why the configuration on the disk is not in force; empty where it is."""
         self._lock = threading.Lock()
         self._last: TickReport | None = None
         self._ticked_at = 0.0
@@ -110,7 +121,8 @@ class StatusDocument:
             "sentence": "Starting: the first tick is not done yet.",
             "address": None,
             "outputs": {},
-            "alarms": [],
+            "alarms": self._own_alarms(),
+            "orders": [plain(order) for order in self._orders().items],
             "problems": [],
             "services": [],
             "decisions": decisions,
@@ -126,7 +138,8 @@ class StatusDocument:
             "address": last.address,
             "outputs": dict(last.outputs),
             "alarms": [
-                {"service": s.service, **plain(alarm)} for s in last.assessments for alarm in s.alarms
+                *self._own_alarms(),
+                *({"service": s.service, **plain(alarm)} for s in last.assessments for alarm in s.alarms),
             ],
             "problems": list(last.snapshot.problems),
             "services": [
@@ -134,6 +147,11 @@ class StatusDocument:
                 for s in last.assessments
             ],
         }
+
+    def _own_alarms(self) -> list[dict[str, Any]]:
+        """Alarms about the daemon itself: they belong to no service."""
+        why = self.config_alarm
+        return [{"service": "", **plain(reason("config-not-in-force", why=why))}] if why else []
 
     def _remember(self, report: TickReport) -> None:
         """Keep what a person would want to read again; quiet passes that say the same in other numbers are one entry."""

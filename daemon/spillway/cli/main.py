@@ -15,6 +15,7 @@ from spillway.cli import (
     demo,
     doctor,
     document,
+    orders,
     provision,
     roles,
     run,
@@ -36,8 +37,14 @@ First steps
   spillway run             the daemon: build it, watch it, move traffic
   spillway backtest        try a policy on simulated traffic and faults, beside its opponents
 
+\b
+To a running daemon
+  spillway status          what it sees and does
+  spillway drain REGION    take the load from a region; also hold, pin, mode, undo, orders
+  spillway reload          read the configuration again, and hear what became of it
+
 Every command takes --json where it prints a result. Exit codes: 0 done, 1 failed, 2 wrong input,
-3 something needed is missing, 4 refused by the cloud, 5 outcome unknown, 70 defect, 130 interrupted.
+3 something needed is missing, 4 refused by the cloud or by a floor, 5 outcome unknown, 70 defect, 130 interrupted.
 """
 
 
@@ -54,6 +61,15 @@ for command in (
     provision.up,
     provision.destroy,
     status.status,
+    orders.orders,
+    orders.hold,
+    orders.release,
+    orders.pin,
+    orders.drain,
+    orders.undrain,
+    orders.mode,
+    orders.undo,
+    orders.reload,
     demo.demo,
     backtest.backtest,
     sandbox.sandbox,

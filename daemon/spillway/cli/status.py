@@ -118,12 +118,30 @@ def render_status(found: dict[str, Any]) -> None:
     for service in found["services"]:
         out.print(service_table(service))
     for alarm in found["alarms"]:
-        out.print(
-            f"Alarm: {alarm['service']}: {alarm['sentence']}", markup=False, style="red", highlight=False
-        )
+        whose = f"{alarm['service']}: " if alarm["service"] else ""
+        out.print(f"Alarm: {whose}{alarm['sentence']}", markup=False, style="red", highlight=False)
+    for line in map(order_line, found.get("orders", ())):
+        out.print(line, markup=False, style="cyan", highlight=False)
     for problem in found["problems"]:
         out.print(f"Problem: {problem}", markup=False, style="yellow", highlight=False)
     out.print(f"{age_line(found)} {found['sentence']}", markup=False, highlight=False)
+
+
+def order_line(order: dict[str, Any]) -> str:
+    """One order in force as a line: what, where, by whom, until when and why."""
+    what = order["kind"]
+    if order["kind"] == "mode":
+        what = f"mode {order['mode']}"
+    elif order["region"] is not None:
+        scaler = "" if order["scaler"] is None else f" at {order['scaler']:.2f}"
+        what = f"{order['kind']} {order['region']}{scaler}"
+    until = order["until"]
+    end = "until it is taken back"
+    if until is not None:
+        end = f"until {datetime.fromtimestamp(until, tz=UTC):%Y-%m-%d %H:%M:%S} UTC"
+    force = ", by force" if order["force"] else ""
+    where, who = order["service"] or "all services", order["by"] or "somebody"
+    return f"Order {order['number']}: {what} in {where}{force}, by {who}, {end}: {order['reason']}"
 
 
 def age_line(found: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from spillway.config.model import Config
 
 _RESTART = (
     "cloud", "project", "name", "sandbox",
-    "daemon.state_dir", "daemon.listen", "daemon.hosts", "daemon.log", "daemon.journal",
+    "daemon.state_dir", "daemon.listen", "daemon.hosts", "daemon.operators_group", "daemon.log", "daemon.journal",
     "daemon.engine.kind", "daemon.engine.backend", "daemon.engine.stack",
 )  # fmt: skip
 """What a running process cannot change: where it lives, where it listens, which stack it owns."""
@@ -31,6 +32,53 @@ def session_of(config: Config) -> str:
 def restart_needed(before: Config, after: Config) -> tuple[str, ...]:
     """Dotted paths that differ and that a running process cannot change."""
     return tuple(path for path in _RESTART if _at(before, path) != _at(after, path))
+
+
+MOST_CHANGES = 40
+"""Changed keys that are told at most; what follows is counted."""
+_LONGEST_VALUE = 60
+"""Characters of a value that are told."""
+_NOTHING = object()
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
+"""What stands before the host of a URL."""
+
+
+def differences(before: object, after: object) -> tuple[str, ...]:
+    """Keys whose value differs, as `path: old -> new` in the words of the files, in the order of their paths; bounded.
+
+    A configuration holds names of files and no secrets, but a place that Pulumi keeps state in may carry a password in its URL.
+
+    Args:
+        before: `Loaded.data` of the configuration in force.
+        after: of the other one.
+    """
+    old, new = _leaves(before), _leaves(after)
+    paths = [path for path in sorted({*old, *new}) if old.get(path, _NOTHING) != new.get(path, _NOTHING)]
+    told = tuple(f"{path}: {_word(old, path)} -> {_word(new, path)}" for path in paths[:MOST_CHANGES])
+    more = len(paths) - MOST_CHANGES
+    return (*told, f"and {more} more") if more > 0 else told
+
+
+def _word(leaves: dict[str, object], path: str) -> str:
+    if path not in leaves:
+        return "(not there)"
+    word = _CREDENTIALS.sub("://...@", str(leaves[path]))
+    return word if len(word) <= _LONGEST_VALUE else word[: _LONGEST_VALUE - 3] + "..."
+
+
+def _leaves(value: object, path: str = "") -> dict[str, object]:
+    """Every value that is no section, by its dotted path; what users keep for themselves under `x-` is left out."""
+    if isinstance(value, dict):
+        parts = [(f"{path}.{key}" if path else str(key), part) for key, part in value.items()]
+    elif isinstance(value, list):
+        parts = [(f"{path}[{i}]", part) for i, part in enumerate(value)]
+    else:
+        return {path: value}
+    found: dict[str, object] = {}
+    for name, part in parts:
+        if not name.startswith("x-"):
+            found |= _leaves(part, name)
+    return found
 
 
 def _at(config: Config, path: str) -> object:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spillway.compose.changes import Watch, digest_of, restart_needed, session_of
+from spillway.compose.changes import Watch, differences, digest_of, restart_needed, session_of
 from spillway.compose.clouds import clock_of, closer, deployer_of, observer_of
 from spillway.compose.tools import keeper_of
 from spillway.config import load
@@ -16,8 +16,9 @@ from spillway.config.model import Config
 from spillway.control.tick import Loop, Parts
 from spillway.control.timing import Progress
 from spillway.ports import Clock
+from spillway.service.control_socket import NAME
 from spillway.service.life import Service
-from spillway.service.roles import Candidate, Rhythm
+from spillway.service.roles import Candidate, Control, Rhythm
 
 if TYPE_CHECKING:
     from spillway.adapters.exporter import Exporter
@@ -58,16 +59,23 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     )
     ticker = Ticker()
     watch = Watch(config_path, loaded.files)
+    in_force = [loaded.data]
 
     def candidate() -> Candidate:
         fresh = load.load(config_path)
         watch.follow(fresh.files)
         tell_warnings(fresh)
+
+        def taken() -> None:
+            in_force[0] = fresh.data
+
         return Candidate(
             digest=digest_of(fresh, loop.parts.deployer.kind, session),
             restart=restart_needed(config, fresh.config),
+            changes=differences(in_force[0], fresh.data),
             rhythm=rhythm_of(fresh.config, speed),
             build=lambda: parts_of(fresh, clock, session),
+            taken=taken,
         )
 
     def closing() -> None:
@@ -82,6 +90,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         lease=FileLease(state_dir),
         rhythm=rhythm,
         progress=progress,
+        control=Control(path=state_dir / NAME, group=config.daemon.operators_group),
         candidate=candidate,
         signature=watch,
         settled=release_memory,
@@ -128,6 +137,7 @@ def exporter_of(
         missed=ticker.missed,
         reads=ReadTotals(lambda: loop.parts.observer).total,
         lost=lambda: log.lost,
+        orders=lambda: loop.kept.holds.active(clock.now()),
         hosts=config.daemon.hosts,
     )
 

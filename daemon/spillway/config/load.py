@@ -10,7 +10,7 @@ from typing import Any
 from spillway.config.check import check_model, in_order, look_up
 from spillway.config.draft import draft
 from spillway.config.fleet import fleet, starting_overlay
-from spillway.config.model import Config
+from spillway.config.model import Config, DaemonConfig
 from spillway.config.rules import (
     balancing,
     capacity,
@@ -26,7 +26,7 @@ from spillway.config.source import Source, read
 from spillway.config.tree import Location
 from spillway.errors import ConfigError, Problem
 
-__all__ = ["Loaded", "fleet", "judge", "load", "starting_overlay"]
+__all__ = ["Loaded", "fleet", "judge", "load", "starting_overlay", "state_dir"]
 
 _RULES = (
     frontends.check,
@@ -47,6 +47,8 @@ class Loaded:
     """A configuration without mistakes. File names in it are absolute."""
 
     config: Config
+    data: Any
+    """The same as it was written, files joined: to tell what differs in its own words."""
     warnings: tuple[Problem, ...]
     """What works but deserves a second look, by file and line."""
     path: Path
@@ -72,11 +74,19 @@ def load(path: Path) -> Loaded:
         digest.update(_content(file))
     return Loaded(
         config=config,
+        data=source.data,
         warnings=warnings,
         path=path,
         files=(*source.files, *referred),
         digest=digest.hexdigest(),
     )
+
+
+def state_dir(path: Path) -> Path:
+    """`daemon.state_dir` of a configuration, whatever mistakes the rest of it has; the default where it cannot be read."""
+    source = read(path)
+    daemon = draft(source).daemon if isinstance(source.data, dict) else None
+    return Path((daemon or DaemonConfig()).state_dir)
 
 
 def judge(source: Source) -> tuple[Config | None, tuple[Problem, ...], tuple[Problem, ...]]:

@@ -82,6 +82,19 @@ class DaemonConfig(Model):
     """Folder for overlay, memory, journal and, without `engine.backend`, Pulumi's state. What the daemon keeps here can be lost: the overlay is read back from the cloud, the rest is learned anew. Pulumi's state cannot: without it Spillway can neither change nor delete the load balancer that stands, and leaves it alone; keep a copy of `engine`, or set `engine.backend`."""
     listen: Address = "127.0.0.1:9464"
     """Address of /metrics, /healthz, /readyz, /status and the page. Read-only, without a password: keep it on loopback or behind a firewall."""
+    operators_group: (
+        Annotated[
+            str,
+            Shape(
+                "the name of a group",
+                r"[a-z_][a-z0-9_-]{0,31}",
+                "spillway-operators",
+                "small letters, digits, _ -",
+            ),
+        ]
+        | None
+    ) = None
+    """Group of this machine whose members may send orders (`spillway hold`, `drain`, `pin` and so on) beside root and the daemon's user; none means nobody else. The daemon's user must be a member."""
     hosts: list[str] = Field(default_factory=list, max_length=64)
     """Names by which browsers and scrapers may ask, beside addresses, `localhost` and the name of this machine. A request under any other name is refused, so that no web page can read the daemon through a visitor's browser."""
     stop_deadline: Annotated[Duration, Between("1s", "1h")] = 60.0

@@ -56,6 +56,16 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """What `spillway undo` brings back."""
+
+    orders: Orders
+    """Those in force before the last order."""
+    told: str
+    """That order in a few words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """Everything that survives. `overlay` None means that nothing was ever written from this state folder."""
 
@@ -67,6 +77,10 @@ class Kept:
     memory: ControllerMemory = field(default_factory=fresh)
     intent: Intent | None = None
     holds: Orders = field(default_factory=Orders)
+    """Operators' orders in force."""
+    undo: Undo | None = None
+    order_number: int = 0
+    """Of the newest order that was accepted."""
     outputs: tuple[tuple[str, str], ...] = ()
     provisioned: str = ""
     """Digest of the topology that was last built in full; empty where a build is due."""

@@ -87,6 +87,8 @@ class Loop:
         self._seen = MinutesSeen()
         self._assessments: tuple[ServiceAssessment, ...] = ()
         self._durations: list[tuple[str, float]] = []
+        self.snapshot: Snapshot | None = None
+        """What the last tick has observed; None before the first."""
 
     @property
     def kept(self) -> Kept:
@@ -107,9 +109,25 @@ class Loop:
         self._writer.note("start", self._clock.now(), sentence, digest=self.parts.digest)
         return sentence
 
-    def note(self, kind: str, sentence: str) -> None:
+    def note(self, kind: str, sentence: str, **details: object) -> None:
         """Write an event to the journal."""
-        self._writer.note(kind, self._clock.now(), sentence)
+        self._writer.note(kind, self._clock.now(), sentence, **details)
+
+    def now(self) -> float:
+        """The world's UTC seconds."""
+        return self._clock.now()
+
+    def keep(self, kept: Kept) -> None:
+        """Go on with `kept` once it is on the disk.
+
+        Raises:
+            SpillwayError: the disk does not take it; nothing has changed.
+        """
+        self._writer.keep(kept)
+
+    def keep_later(self, kept: Kept) -> None:
+        """Go on with `kept`; the next pass puts it on the disk."""
+        self._writer.kept = kept
 
     def close(self) -> None:
         """Let go of everything, after the last pass."""
@@ -149,6 +167,7 @@ class Loop:
         if applied.outcome in GOOD:
             self.parts.close()
             self.parts = parts
+            self.snapshot = None
             self._seen = MinutesSeen()
             self._assessments = ()
             return applied
@@ -171,6 +190,7 @@ class Loop:
         snapshot, before, result = self._think(self.parts.observer.observe, loop.step)
         self._writer.kept = replace(self._writer.kept, tick=self._writer.kept.tick + 1)
         self._assessments = result.assessment
+        self.snapshot = snapshot
         report = self._finish(Pass.TICK, snapshot, before, result)
         self._progress.ticked()
         return report
@@ -227,7 +247,8 @@ class Loop:
         self, kind: Pass, snapshot: Snapshot, result: StepResult, sentence: str, applied: Applied | None
     ) -> TickReport:
         modes: tuple[tuple[ServiceName, Mode], ...] = tuple(
-            (name, policy.mode) for name, policy in self.parts.policies_by_service().items()
+            (name, self._writer.kept.holds.active(snapshot.at).mode_of(name, policy.mode))
+            for name, policy in self.parts.policies_by_service().items()
         )
         return TickReport(
             number=self._writer.kept.tick,
@@ -265,10 +286,6 @@ class Loop:
             for backend in view.backends
         )
 
-    def _overlay(self) -> Overlay:
-        """What is wanted now."""
-        return fit(self.parts.starting, self._writer.kept.overlay)
-
     def _overlay_to_build(self) -> Overlay:
         """What to build: what was kept, or what the cloud has where nothing was.
 
@@ -286,6 +303,10 @@ class Loop:
                 remedy="Building now could open a region that somebody closed. It is tried again at the next start.",
             )
         return overlay
+
+    def _overlay(self) -> Overlay:
+        """What is wanted now."""
+        return fit(self.parts.starting, self._writer.kept.overlay)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:

@@ -112,6 +112,15 @@ class Writer:
         except SpillwayError as error:
             _log.error("%s %s", error, error.remedy)
 
+    def keep(self, kept: Kept) -> None:
+        """Go on with `kept` once it is on the disk.
+
+        Raises:
+            SpillwayError: the disk does not take it; nothing has changed.
+        """
+        self._keeper.save(kept)
+        self.kept = kept
+
     def note(self, kind: str, at: float, sentence: str, **details: object) -> None:
         """Write an event to the journal, or say why that does not work."""
         self.record(event_record(kind, at, sentence, **details))

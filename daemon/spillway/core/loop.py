@@ -14,15 +14,16 @@ from spillway.core.act.plan import make_plan
 from spillway.core.act.reconcile import reconcile, with_lifecycle, without_departed
 from spillway.core.decide.limits import limits_of
 from spillway.core.decide.membership import memberships, with_room_timers
+from spillway.core.decide.operators import OrderCheck, check_order, operator_orders, order_alarms
 from spillway.core.decide.optimise import optimum
 from spillway.core.decide.overrides import (
     dead_drains,
     edit_reverts,
-    operator_orders,
     postures,
     undos,
     with_posture_timer,
 )
+from spillway.core.decide.planned import planned_alarms, planned_drains
 from spillway.core.decide.proposals import Accepted, Context, Proposer, propose, refusal
 from spillway.core.decide.reopen import pre_scale, probes, restores
 from spillway.core.estimate.service import SharedBackends, estimate_backends, estimate_demand
@@ -41,7 +42,7 @@ from spillway.core.values.decision import (
     Verdict,
     ordered,
 )
-from spillway.core.values.orders import Orders
+from spillway.core.values.orders import Order, Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import ServiceView, Snapshot
@@ -49,14 +50,25 @@ from spillway.core.values.state import ControllerMemory, ServiceMemory, fresh
 from spillway.core.values.topology import Fleet, Service
 from spillway.errors import UnsafePlan
 
-__all__ = ["HEALTH_PROPOSERS", "PROPOSERS", "StepResult", "confirm", "fresh", "health_step", "step"]
+__all__ = [
+    "HEALTH_PROPOSERS",
+    "PROPOSERS",
+    "StepResult",
+    "confirm",
+    "end_edits",
+    "foresee",
+    "fresh",
+    "health_step",
+    "step",
+]
 
 PROPOSERS: tuple[Proposer, ...] = (
     postures,  # how Google fails over: moves no traffic by itself
     operator_orders,  # people outrank the loop
     dead_drains,  # a dead region that Google leaves in service
     edit_reverts,  # an outside edit that hurts, known the moment it is listed
-    memberships,  # planned work, joins before a shortage, leaves after it
+    planned_drains,  # room for planned work, and the drain before it
+    memberships,  # joins before a shortage and after planned work, leaves
     undos,  # a raise that disappointed
     pre_scale,  # raises ahead of a surge: a way up in steps begins before the others are full
     restores,  # the way back of what has been well
@@ -179,6 +191,8 @@ def step_service(
     # 6. the plan, refused whole if a constraint breaks
     changes, after, unsafe = _planned(setting, accepted, model)
     alarms = (*found.alarms, *_alarms(panic, unsafe))
+    if not now.only_dead:
+        alarms = (*alarms, *order_alarms(context, accepted), *planned_alarms(context, accepted))
     return ServiceStep(
         assessment=assess(model, view, found.notes, alarms),
         setting=setting,
@@ -277,6 +291,70 @@ def health_step(
     return _all_services(fleet, policies, snapshot, (overlay, memory), now)
 
 
+def in_force(policies: Mapping[str, Policy], service: Service, orders: Orders) -> Policy:
+    """The policy of a service, in the mode that an operator has ordered.
+
+    Raises:
+        KeyError: its policy is missing.
+    """
+    policy = policies[service.policy]
+    mode = orders.mode_of(service.name, policy.mode)
+    return policy if mode is policy.mode else replace(policy, mode=mode)
+
+
+def foresee(
+    fleet: Fleet,
+    policies: Mapping[str, Policy],
+    snapshot: Snapshot,
+    overlay: Overlay,
+    memory: ControllerMemory,
+    *,
+    orders: Orders,
+    order: Order,
+) -> tuple[OrderCheck, ...]:
+    """What a new order would mean for each service that has its region, by the newest observation. Nothing is remembered of it.
+
+    Args:
+        fleet: All services, as configured.
+        policies: By name.
+        snapshot: The newest full one.
+        overlay: What the daemon wants at present.
+        memory: As the last step gave it back.
+        orders: Those in force beside the new one.
+        order: The new one.
+
+    Raises:
+        KeyError: a policy or a service is missing from what was given.
+    """
+    shared = SharedBackends(fleet, snapshot, memory)
+    now = Pass(at=snapshot.at, orders=orders.active(snapshot.at), shared=shared, only_dead=False)
+    views = {v.service: v for v in snapshot.services}
+    found = []
+    for service in fleet.services:
+        here = any(b.region == order.region for b in service.backends)
+        if not here or not order.covers(service.name, order.region) or service.name not in views:
+            continue
+        standing = overlay.service(service.name), memory.service(service.name)
+        policy = in_force(policies, service, orders)
+        done = step_service(service, policy, views[service.name], standing, now)
+        found.append(check_order(done.accepted.context, order))
+    return tuple(found)
+
+
+def end_edits(memory: ControllerMemory, service: str | None, region: str, at: float) -> ControllerMemory:
+    """The memory in which nobody's edit of `region` is left alone any more; None for all services.
+
+    An operator's order on a lever ends what somebody else has set there.
+    """
+    services = []
+    for known in memory.services:
+        ours = known.backend(region)
+        ends = service in {None, known.service} and ours.edit_grace_until > at
+        free = replace(ours, edit_grace_until=at, before_edit=None)
+        services.append(known.with_backend(free) if ends else known)
+    return replace(memory, services=tuple(services))
+
+
 def _all_services(
     fleet: Fleet,
     policies: Mapping[str, Policy],
@@ -295,7 +373,7 @@ def _all_services(
         if view is None:
             continue
         before = settings[service.name], memories.get(service.name) or ServiceMemory(service=service.name)
-        done = step_service(service, policies[service.policy], view, before, now)
+        done = step_service(service, in_force(policies, service, now.orders), view, before, now)
         now.shared.expect(done.memory)
         steps.append(done)
     return _result(steps, overlay, memory)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from spillway.control.orders import Answer, Command, OrderDesk, Request
 from spillway.control.report import Pass, TickReport
 from spillway.control.tick import Loop
 from spillway.control.timing import Progress
@@ -20,8 +21,10 @@ from spillway.control.writer import GOOD
 from spillway.errors import OutcomeUnknown, PermanentError, SpillwayError
 from spillway.exits import Exit
 from spillway.ports import Applied, Outcome
+from spillway.service.control_socket import ControlSocket
+from spillway.service.desk import Desk
 from spillway.service.reload import Reloader
-from spillway.service.roles import Candidate, Lease, Notifier, Rhythm, StatusServer, Ticker
+from spillway.service.roles import Candidate, Control, Lease, Notifier, Rhythm, StatusServer, Ticker
 from spillway.service.signals import RELOADING, STOPPING, SignalListener
 from spillway.service.watch import ClockWatch
 
@@ -44,6 +47,7 @@ class Service:
         lease: held from start to end.
         rhythm: intervals and deadlines.
         progress: liveness.
+        control: where operators reach it.
         candidate: reads the configuration again; raises ConfigError.
         signature: differs after the files of the configuration have changed.
         settled: called once, after the first tick: what starting has left behind may go.
@@ -61,6 +65,7 @@ class Service:
         lease: Lease,
         rhythm: Rhythm,
         progress: Progress,
+        control: Control,
         candidate: Callable[[], Candidate],
         signature: Callable[[], object],
         settled: Callable[[], None],
@@ -80,6 +85,13 @@ class Service:
         self._progress = progress
         self._reload = Reloader(
             loop=loop, server=server, notifier=notifier, candidate=candidate, retime=self._retime
+        )
+        self._orders = OrderDesk(loop)
+        self._control = ControlSocket(
+            control.path,
+            group=control.group,
+            desk=Desk(handle=self._handle, soon=ticker.soon, after=self._ordered),
+            look=self._orders.handle,
         )
         self._signature = signature
         self._settled = settled
@@ -108,8 +120,10 @@ class Service:
 
     def _live(self) -> int:
         self._server.bind()
+        self._control.bind()
         with self._signals.listening():
             self._server.start()
+            self._control.start()
             _log.info("Spillway is at %s", self._server.url)
             self._notifier.status("Starting: building the load balancer.")
             self._ticker.start(self._raised)
@@ -145,7 +159,22 @@ class Service:
             self._progress.retime(tick=rhythm.tick, write_limit=rhythm.write)
             self._keep_time()
 
+    def _handle(self, request: Request) -> Answer:
+        """Carry out what an operator asks for; in the ticker's thread."""
+        answer = (
+            self._reload().answer() if request.command is Command.RELOAD else self._orders.handle(request)
+        )
+        _log.info("%s asked for %s: %s.", request.by, request.command, answer.sentence.rstrip("."))
+        return answer
+
+    def _ordered(self) -> None:
+        """Orders have changed: the next pass comes soon."""
+        self._ticker.soon("pass", self._tick)
+
     def _tick(self) -> None:
+        self._reload.retry()
+        for text in self._orders.expire():
+            _log.info("%s.", text)
         self._publish(self._loop.tick())
         self._notifier.alive()
         if not self._was_ready:
@@ -197,9 +226,9 @@ class Service:
         if name == "start":
             self._give_up(error)
         elif name == "reload":
-            self._server.reloaded("failed")
-        else:
-            self._server.failed(name)
+            self._server.reloaded("failed", "the reload ended in a defect of Spillway; the log has its trace")
+        elif name != "orders":
+            self._server.failed("tick" if name == "pass" else name)
 
     def _give_up(self, error: BaseException) -> None:
         """End the process with this error; called from the ticker's thread."""
@@ -237,6 +266,7 @@ class Service:
             )
             self._loop.parts.interrupt()
             idle = self._ticker.stop(min(_INTERRUPT_GRACE, self._rhythm.stop))
+        self._control.stop()
         if idle:
             self._loop.note("stop", "Stopped on request.")
             self._loop.close()

@@ -1,16 +1,76 @@
-"""Reload: read the configuration again, swap it in whole between two passes, or keep the last good one and say why."""
+"""Reload: read the configuration again, swap it in whole between two passes, or keep the last good one and say why.
+
+A configuration that names something which does not exist yet, such as a group of endpoints that somebody else makes, is tried
+again by itself: after 1, 2, 4, 8 and then every 16 minutes of the world, `MOST_TRIES` times.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
+from spillway.control.orders import Answer, Verdict
 from spillway.control.tick import Loop
+from spillway.control.timing import Backoff
 from spillway.control.writer import GOOD
 from spillway.errors import ConfigError, SpillwayError
+from spillway.ports import Applied
 from spillway.service.roles import Candidate, Notifier, Rhythm, StatusServer
 
 _log = logging.getLogger(__name__)
+
+JUST = 600.0
+"""Seconds of the world for which a reload that was accepted is told again to whoever asks for another."""
+MOST_TRIES = 20
+"""Tries at most: some five hours."""
+
+_VERDICTS = {
+    "accepted": Verdict.DONE,
+    "unchanged": Verdict.DONE,
+    "refused": Verdict.MISTAKEN,
+    "restart-needed": Verdict.FAILED,
+    "failed": Verdict.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadReport:
+    """What became of one reload."""
+
+    outcome: str
+    """accepted, unchanged, refused, restart-needed or failed."""
+    sentence: str
+    problems: tuple[str, ...] = ()
+    """Mistakes, each with its place."""
+    changes: tuple[str, ...] = ()
+    """Keys of the configuration whose value is another, as `path: old -> new`."""
+    built: tuple[tuple[str, str], ...] = ()
+    """(operation, resource) of what was done in the cloud."""
+    absent: bool = False
+    """Whether it failed because something does not exist yet."""
+
+    @property
+    def good(self) -> bool:
+        """Whether what is on the disk is in force."""
+        return self.outcome in {"accepted", "unchanged"}
+
+    def answer(self) -> Answer:
+        """The same for whoever asked for it."""
+        built = tuple(f"{operation} {name}" for operation, name in self.built)
+        remedy = ""
+        if self.outcome == "refused":
+            remedy = "Correct it and reload again; what was in force before stays so."
+        elif self.outcome == "restart-needed":
+            remedy = "Restart the daemon: systemctl restart spillway."
+        return Answer(
+            verdict=_VERDICTS[self.outcome],
+            sentence=f"reload {self.outcome}: {self.sentence}",
+            guard="" if self.good else "config-not-in-force",
+            remedy=remedy,
+            notes=(*self.problems, *self.changes, *built),
+        )
 
 
 class Reloader:
@@ -18,7 +78,7 @@ class Reloader:
 
     Args:
         loop: takes over the new parts.
-        server: counts outcomes.
+        server: counts outcomes, and shows that what is on the disk is not in force.
         notifier: told when a reload begins and ends.
         candidate: reads the configuration again; raises ConfigError.
         retime: told the new rhythm after a swap.
@@ -38,63 +98,141 @@ class Reloader:
         self._notifier = notifier
         self._candidate = candidate
         self._retime = retime
+        self._accepted: tuple[float, ReloadReport] | None = None
+        """The newest one that was accepted, and when."""
+        self._waiting: Backoff | None = None
+        """Set while something that does not exist yet is waited for."""
 
-    def __call__(self) -> None:
+    def __call__(self) -> ReloadReport:
         """One reload, from reading to the line in the log."""
+        self._waiting = None
+        return self._once()
+
+    def retry(self) -> None:
+        """Try again where that is due; called before a tick."""
+        if self._waiting is not None and self._waiting.waiting(self._loop.now()) <= 0.0:
+            self._once()
+
+    def _once(self) -> ReloadReport:
         self._notifier.reloading()
         try:
-            outcome, sentence = self._try()
+            report = self._try()
         except ConfigError as error:
-            outcome = "refused"
-            sentence = f"the changed configuration has {len(error.problems)} mistake(s); the last good one stays in force"
+            count = len(error.problems)
+            report = ReloadReport(
+                outcome="refused",
+                sentence=f"the changed configuration has {count} mistake(s); the last good one stays in force",
+                problems=tuple(str(problem) for problem in error.problems),
+            )
             for problem in error.problems:
                 _log.error("%s", problem)
         except SpillwayError as error:
-            outcome, sentence = (
-                "failed",
-                f"the new configuration could not be taken over: {error} {error.remedy}".rstrip(),
+            report = ReloadReport(
+                outcome="failed",
+                sentence=f"the new configuration could not be taken over: {error} {error.remedy}".rstrip(),
             )
         finally:
             self._notifier.ready()
-        self._loop.note("reload", sentence)
-        good = outcome in {"accepted", "unchanged"}
-        _log.log(logging.INFO if good else logging.ERROR, "Reload %s: %s.", outcome, sentence)
+        if report.outcome == "accepted":
+            self._accepted = self._loop.now(), report
+        report = self._with_next_try(report)
+        self._loop.note("reload", report.sentence, outcome=report.outcome, changes=report.changes)
+        level = logging.INFO if report.good else logging.ERROR
+        _log.log(level, "Reload %s: %s.", report.outcome, report.sentence)
+        for change in report.changes:
+            _log.info("Changed: %s", change)
         # Last: whoever is alerted by the count finds the reason in the journal.
-        self._server.reloaded(outcome)
+        self._server.reloaded(report.outcome, "" if report.good else _brief(report))
+        return report
 
-    def _mend(self) -> tuple[str, str]:
-        """Outcome and sentence where nothing is new: what a failed reload has left in the cloud is put right."""
+    def _with_next_try(self, report: ReloadReport) -> ReloadReport:
+        """The report with what happens next where something does not exist yet."""
+        if not report.absent:
+            self._waiting = None
+            return report
+        waiting = self._waiting or Backoff()
+        waiting.failed(self._loop.now())
+        if waiting.failures >= MOST_TRIES:
+            self._waiting = None
+            return replace(
+                report, sentence=f"{report.sentence}; it was tried {MOST_TRIES} times and is given up"
+            )
+        self._waiting = waiting
+        wait = waiting.waiting(self._loop.now())
+        return replace(
+            report,
+            sentence=f"{report.sentence}; it refers to something that does not exist yet, and is tried again in {wait:.0f} s"
+            f" (try {waiting.failures} of {MOST_TRIES})",
+        )
+
+    def _mend(self) -> ReloadReport:
+        """The report where nothing is new: what a failed reload has left in the cloud is put right."""
         same = "the configuration says the same as before"
         applied = self._loop.mend()
         if applied is None:
-            return "unchanged", same
+            return self._unchanged(same)
         if applied.outcome in GOOD:
-            return "accepted", f"{same}, and what a failed build had left is put right ({applied.sentence})"
-        return (
-            "failed",
-            f"{same}, but what a failed build has left could not be put right: {applied.sentence}",
+            return ReloadReport(
+                outcome="accepted",
+                sentence=f"{same}, and what a failed build had left is put right ({applied.sentence})",
+                built=applied.changes,
+            )
+        return ReloadReport(
+            outcome="failed",
+            sentence=f"{same}, but what a failed build has left could not be put right: {applied.sentence}",
+            absent=applied.absent,
         )
 
-    def _try(self) -> tuple[str, str]:
-        """Outcome and sentence of a reload whose input has no mistakes."""
+    def _unchanged(self, same: str) -> ReloadReport:
+        """The report where nothing is to be done. Who has just changed the file hears what the look at it has brought."""
+        at, last = self._accepted or (0.0, None)
+        if last is None or self._loop.now() - at > JUST:
+            return ReloadReport(outcome="unchanged", sentence=same)
+        when = f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
+        return ReloadReport(
+            outcome="unchanged",
+            sentence=f"{same}; it was taken over at {when}",
+            changes=last.changes,
+            built=last.built,
+        )
+
+    def _try(self) -> ReloadReport:
+        """The report of a reload whose input has no mistakes."""
         candidate = self._candidate()
         if candidate.digest == self._loop.parts.digest:
             return self._mend()
         if candidate.restart:
             changed = ", ".join(candidate.restart)
-            return (
-                "restart-needed",
-                f"a restart is needed to change {changed}; until then the last good configuration stays in force",
+            return ReloadReport(
+                outcome="restart-needed",
+                sentence=f"a restart is needed to change {changed}; until then the last good configuration stays in force",
+                changes=candidate.changes,
             )
         parts = candidate.build()
         applied = self._loop.swap(parts)
         if applied is not None and applied.outcome not in GOOD:
             parts.close()
-            return (
-                "failed",
-                f"the cloud did not take it ({applied.sentence}); the last good configuration stays in force",
-            )
+            return _not_taken(applied, candidate.changes)
+        candidate.taken()
         self._retime(candidate.rhythm)
-        return "accepted", "the new configuration is in force" + (
-            f" ({applied.sentence})" if applied is not None else ""
+        return ReloadReport(
+            outcome="accepted",
+            sentence="the new configuration is in force"
+            + (f" ({applied.sentence})" if applied is not None else ""),
+            changes=candidate.changes,
+            built=applied.changes if applied is not None else (),
         )
+
+
+def _not_taken(applied: Applied, changes: tuple[str, ...]) -> ReloadReport:
+    return ReloadReport(
+        outcome="failed",
+        sentence=f"the cloud did not take it ({applied.sentence}); the last good configuration stays in force",
+        changes=changes,
+        absent=applied.absent,
+    )
+
+
+def _brief(report: ReloadReport) -> str:
+    """Why the configuration on the disk is not in force, in one sentence: the first mistake stands for all."""
+    return f"{report.sentence}; the first: {report.problems[0]}" if report.problems else report.sentence

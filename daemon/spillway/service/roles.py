@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from spillway.control.report import TickReport
@@ -40,7 +41,7 @@ class StatusServer(Protocol):
     def stop(self) -> None: ...
     def report(self, report: TickReport) -> None: ...
     def failed(self, kind: str) -> None: ...
-    def reloaded(self, outcome: str) -> None: ...
+    def reloaded(self, outcome: str, alarm: str) -> None: ...
     def set_ready(self) -> None: ...
     def set_stopping(self) -> None: ...
 
@@ -65,11 +66,25 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """Where operators reach the daemon."""
+
+    path: Path
+    """Of the control socket."""
+    group: str | None = None
+    """Group whose members may send orders beside root and the daemon's user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A configuration that was read again and has no mistakes."""
 
     digest: str
     restart: tuple[str, ...]
     """Dotted paths of changes that only a restart can bring."""
+    changes: tuple[str, ...]
+    """What differs from the configuration in force, as `path: old -> new`; bounded, and without secrets."""
     rhythm: Rhythm
     build: Callable[[], Parts]
+    taken: Callable[[], None]
+    """Called once it is in force."""

@@ -134,6 +134,7 @@ def test_what_keeps_a_region_as_it_is_keeps_its_membership_too() -> None:
 HOLD = Order(kind=OrderKind.HOLD, until=AT + 60.0, reason="a test", region="a")
 PIN = Order(kind=OrderKind.PIN, until=AT + 60.0, reason="a test", region="a", scaler=0.5)
 FROZEN = Policy(freezes=(CalendarWindow(start=AT - 60.0, end=AT + 60.0, reason="a sale"),))
+PLANNED = Policy(planned=(CalendarWindow(start=AT + 60.0, end=AT + 600.0, reason="new kernel", region="a"),))
 SMALL_STEPS = Policy(rhythm=Rhythm(up_step=0.2, down_step=0.3))
 PANIC = reason("panic", bad=2, count=3)
 
@@ -201,6 +202,13 @@ SITUATIONS: list[tuple[LimitKind, str, Situation, float, Purpose]] = [
     (LimitKind.OPERATOR_HOLD, "operator-hold", (three(), Orders(items=(HOLD,)), None), 0.5, Purpose.OPERATOR),
     (LimitKind.OPERATOR_ORDER, "operator-hold", (three(), Orders(items=(PIN,)), None), 0.7, Purpose.CALENDAR),
     (LimitKind.FREEZE, "freeze", plain(three(more={"policy": FROZEN})), 0.5, Purpose.RELIEVE),
+    (
+        LimitKind.PLANNED,
+        "planned-work",
+        plain(three(scaler=0.5, more={"policy": PLANNED})),
+        0.8,
+        Purpose.RESTORE,
+    ),
     (
         LimitKind.UNKNOWN_OUTCOME,
         "unknown-outcome",
@@ -319,6 +327,7 @@ PASSERS: list[tuple[LimitKind, str, set[Purpose]]] = [
     (LimitKind.OPERATOR_HOLD, "a hold stops everybody", set()),
     (LimitKind.OPERATOR_ORDER, "a pin stops all but the order itself", {Purpose.OPERATOR}),
     (LimitKind.FREEZE, "a freeze stops all but people and the dead", PEOPLE | DEAD),
+    (LimitKind.PLANNED, "only people open what planned work wants empty", PEOPLE),
     (LimitKind.UNKNOWN_OUTCOME, "nobody writes before the last write is known", set()),
     (LimitKind.OUTSIDE_EDIT, "an edit is left alone unless it hurts", PEOPLE | DEAD | {Purpose.REVERT_EDIT}),
     (LimitKind.PANIC, "in a panic only people act", PEOPLE),

@@ -21,7 +21,8 @@ from tests.core.pictures import (
 from tests.core.plant import SERVICE as POOL
 from tests.core.plant import Client, Plant, Zone, drive
 
-from spillway.core.decide.overrides import DEAD_READS, dead_drains, operator_orders, undos
+from spillway.core.decide.operators import operator_orders
+from spillway.core.decide.overrides import DEAD_READS, dead_drains, undos
 from spillway.core.decide.proposals import propose
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.service import ServiceModel

@@ -118,6 +118,11 @@ def is_passing(error: CloudError) -> bool:
     return error.status == 429 or (error.status < 500 and error.reason.lower() in _PASSING)
 
 
+def is_absent(error: object) -> bool:
+    """True for a refusal because something that the request refers to does not exist (yet)."""
+    return isinstance(error, CloudError) and (error.status == 404 or error.reason.lower() == "notfound")
+
+
 def is_final(error: CloudError) -> bool:
     """True for a refusal that stays one until somebody changes something."""
     return 400 <= error.status < 500 and not is_passing(error)
@@ -250,6 +255,7 @@ def applied(
         engine_seconds=time.monotonic() - begun,
         refreshed=refreshed,
         foreign_edit=foreign is not None,
+        absent=is_absent(problem),
     )
 
 

@@ -27,7 +27,12 @@ def make_plan(
     """
     steps = ordered(changes)
     constraints = model.constraints
-    baseline = constraints.against(model.traffic.outcome(scalers_of(model, setting)))
+    # what an operator forces is no breach: the floors are those of the set that stands once it is made
+    standing = setting
+    for change in steps:
+        if change.forced:
+            standing = after(standing, change)
+    baseline = constraints.against(model.traffic.outcome(scalers_of(model, standing)))
     # all ceilings of a service travel in one call, which is never cut short half-way: only its end is a prefix
     last = max((i for i, c in enumerate(steps) if c.lever is Lever.SCALER), default=-1)
     for i, change in enumerate(steps):

@@ -129,7 +129,7 @@ def limits_of(model: ServiceModel, orders: Orders, panic: Reason | None) -> Limi
 
 
 def people(limits: Limits, region: str | None) -> Bounds:
-    """A hold stops everything; a pin or a drain stops everything but itself."""
+    """A hold stops everything; a pin or a drain stops everything but itself, in both directions."""
     if not limits.orders.items:
         return ()
     service, now = limits.model.service.name, _now(limits, region)
@@ -152,6 +152,21 @@ def frozen(limits: Limits, region: str | None) -> Bounds:
             why = reason("freeze", why=span.reason)
             return (Bound(kind=LimitKind.FREEZE, allowed=only(_now(limits, region)), reason=why),)
     return ()
+
+
+def drain_lead(model: ServiceModel) -> float:
+    """Seconds before planned work at which its region is drained, and from which on nothing opens it."""
+    return model.dead_time + model.policy.membership.drain_wait
+
+
+def planned(place: Place) -> Bounds:
+    """Where planned work is about to begin, or has begun, nothing is opened."""
+    model, name = place.model, place.region.name
+    window = model.policy.planned_in(name, model.at, drain_lead(model)) if model.policy.planned else None
+    if window is None:
+        return ()
+    why = reason("planned-work", region=name, why=window.reason)
+    return (Bound(kind=LimitKind.PLANNED, allowed=at_most(place.now), reason=why),)
 
 
 def _now(limits: Limits, region: str | None) -> float:
@@ -400,6 +415,7 @@ def draining(place: Place) -> Bounds:
 BOUNDS: tuple[Callable[[Place], Bounds], ...] = (
     lambda place: people(place.limits, place.region.name),
     lambda place: frozen(place.limits, place.region.name),
+    planned,
     lambda place: unknown(place.limits, place.now),
     edited,
     lambda place: panicking(place.limits, place.now),

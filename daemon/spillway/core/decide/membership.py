@@ -1,10 +1,11 @@
-"""Region membership: standby and failover regions join before a shortage and leave after it; planned work."""
+"""Region membership: standby and failover regions join before a shortage and leave after it, and so do regions after planned work."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
 
+from spillway.core.decide.limits import drain_lead
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
 from spillway.core.estimate.belief import IDLE, BackendBelief
 from spillway.core.estimate.demand import expected, onset_demand
@@ -14,7 +15,6 @@ from spillway.core.model.constraints import hundredths
 from spillway.core.model.predict import Region, least_bad
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
-from spillway.core.values.policy import CalendarWindow
 from spillway.core.values.state import ServiceMemory
 
 LOOK_AHEAD = 900.0
@@ -36,9 +36,9 @@ STUCK = 0.02
 
 
 def memberships(context: Context, _: Accepted) -> Iterable[Proposal]:
-    """Planned drains and their end, detachments, and one join or else one leave."""
+    """The end of planned work, detachments, and one join or else one leave."""
     model = context.model
-    changes = [*_planned(model), *_detach(model)]
+    changes = [*_planned_ends(model), *_detach(model)]
     touched = {c.region for c in changes}
     for change in (_join(model), _leave(model)):
         if change is not None and change.region not in touched:
@@ -76,7 +76,7 @@ def _join(model: ServiceModel) -> Change | None:
     candidates = []
     for i, (region, facts) in enumerate(zip(traffic.regions, model.facts, strict=True)):
         waiting = facts.backend.standby and (not region.member or facts.memory.leaving)
-        if waiting and facts.backend.movable and not _planned_now(model, region.name, 0.0):
+        if waiting and facts.backend.movable and policy.planned_in(region.name, model.at) is None:
             room = potential + ramped * region.ceiling
             enough = room >= expected * (1.0 + URGENT) and expected < SURGING * traffic.demand
             scaler = ramped if enough else 1.0
@@ -180,27 +180,14 @@ def _detach(model: ServiceModel) -> list[Change]:
     return found
 
 
-def _planned_now(model: ServiceModel, region: str, lead: float) -> CalendarWindow | None:
-    for span in model.policy.planned:
-        if span.region == region and span.start - lead <= model.at < span.end:
-            return span
-    return None
-
-
-def _planned(model: ServiceModel) -> list[Change]:
-    """Drains before planned work, and joins after it."""
-    lead = model.dead_time + model.policy.membership.drain_wait
+def _planned_ends(model: ServiceModel) -> list[Change]:
+    """Joins after planned work; `decide.planned` has the drains before it."""
+    lead = drain_lead(model)
     found = []
-    if not model.policy.planned and not any(f.memory.leaving for f in model.facts):
-        return []
     for facts in model.facts:
-        span = _planned_now(model, facts.region, lead)
-        if span is not None and facts.serving:
-            why = reason(
-                "drain-planned", region=facts.region, why=span.reason, lead=max(0.0, span.start - model.at)
-            )
-            found.append(_membership(model, facts, Purpose.CALENDAR, why, after=0.0))
-        elif span is None and facts.memory.leaving and not facts.backend.standby and not facts.serving:
+        if not facts.memory.leaving or facts.backend.standby or facts.serving:
+            continue
+        if model.policy.planned_in(facts.region, model.at, lead) is None:
             why = reason("join-planned-end", region=facts.region)
             scaler = hundredths(model.policy.membership.join_scaler)
             found.append(_membership(model, facts, Purpose.CALENDAR, why, after=scaler))
@@ -210,7 +197,7 @@ def _planned(model: ServiceModel) -> list[Change]:
 def _membership(
     model: ServiceModel, facts: BackendBelief, purpose: Purpose, why: Reason, *, after: float
 ) -> Change:
-    """The change of one membership; a leave and a planned drain set the scaler to 0 first."""
+    """The change of one membership; a leave sets the scaler to 0 first."""
     member = facts.setting.member
     return Change(
         service=model.service.name,

@@ -1,4 +1,4 @@
-"""Changes that need no search: operators' orders, dead regions, edits that hurt, moves that disappointed, and the failover posture.
+"""Changes that need no search: dead regions, edits that hurt, moves that disappointed, and the failover posture.
 
 Which limits each may pass is in `values.limits.PASSES`; the joint constraints hold for all of them.
 
@@ -19,7 +19,6 @@ from spillway.core.model.predict import TROUBLE
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.lifecycle import current_backoff
-from spillway.core.values.orders import OrderKind
 from spillway.core.values.overlay import Posture
 from spillway.core.values.state import Flight, ServiceMemory
 from spillway.core.values.topology import SCALER_STEP
@@ -29,27 +28,6 @@ DEAD_READS = 2
 
 DEAD_LOAD = 0.005
 """Share of the forecast that a dead region must still be getting for a drain to be worth a write."""
-
-
-def operator_orders(context: Context, _: Accepted) -> Iterable[Proposal]:
-    """One change for each pinned or drained region that does not stand where its operator wants it."""
-    if not context.orders.items:
-        return ()
-    model, found = context.model, []
-    for belief in model.facts:
-        order = context.orders.find(model.service.name, belief.region, OrderKind.PIN, OrderKind.DRAIN)
-        if order is None or not belief.setting.member:
-            continue
-        pin = order.kind is OrderKind.PIN and order.scaler is not None
-        after = order.scaler if pin and order.scaler is not None else 0.0
-        if after == belief.setting.scaler:
-            continue
-        if pin:
-            why = reason("operator-pin", region=belief.region, scaler=after, why=order.reason)
-        else:
-            why = reason("operator-drain", region=belief.region, why=order.reason)
-        found.append(scaler_change(model, belief.region, after, Purpose.OPERATOR, why))
-    return each(found)
 
 
 def dead_drains(context: Context, _: Accepted) -> Iterable[Proposal]:

@@ -115,6 +115,8 @@ class Accepted:
             return Violation(code="one-drain", numbers={"other": drains[0]})
         traffic = self.context.model.traffic
         baseline = self.context.model.constraints.against(traffic.outcome(self.scalers))
+        if all(c.forced for c in cuts):
+            return baseline.closes_last(self._after(changes))
         shed = {c.region for c in cuts if c.region is not None and not c.ahead}
         return baseline.broken(self._after(changes), shed, dead_drain=all(c.urgent for c in cuts))
 

@@ -114,6 +114,16 @@ GUARDS = rows(
         "Ends with `spillway release` or when it expires.",
     ),
     (
+        "planned-work",
+        'planned work keeps {region} from being opened ("{why}")',
+        "`planned` in the policy.",
+    ),
+    (
+        "no-member",
+        "{region} is detached, and a scaler is a member's",
+        "An order that pins a standby is refused: it joins by rule, and may be pinned then.",
+    ),
+    (
         "outside-edit",
         "somebody else set {region}; it stays as it is until its new value has been judged",
         "A person's edit is respected.",
@@ -190,6 +200,26 @@ ALARMS = rows(
         "Two hands on one lever.",
     ),
     ("region-dead", "{region} has {healthy} of {total} endpoints healthy", "The region is down."),
+    (
+        "config-not-in-force",
+        "the configuration on the disk is not in force: {why}",
+        "`spillway reload` and `spillway check` name each mistake. What was in force before stays so.",
+    ),
+    (
+        "planned-late",
+        'planned work in {region} ("{why}") {when}, and the region is not empty by then (its scaler is {scaler:.2f}): {guard}',
+        "It is drained as far as the floors allow. Add capacity, move the work, or `spillway drain REGION --force`.",
+    ),
+    (
+        "order-waits",
+        "the {kind} of {region} by {by} waits at {scaler:.2f}: {guard}",
+        "It is carried out as soon as that ends. `--force` passes the floors; `spillway release REGION` or `undrain REGION` ends it.",
+    ),
+    (
+        "pin-in-the-way",
+        "{by} pins {region} at {scaler:.2f} and {why}",
+        "An operator's pin holds both ways. `spillway release REGION` lets Spillway move the region again.",
+    ),
     (
         "unsafe-plan-alarm",
         "the plan broke a constraint and was refused whole: {why}",
@@ -332,6 +362,11 @@ MOVES = (
             "By the policy's calendar.",
         ),
         (
+            "join-for-drain",
+            "standby {region} joins: {other} is to be empty, and the others have too little room",
+            "Part of a drain that people want. The standby leaves by rule when it is no longer needed.",
+        ),
+        (
             "leave-idle",
             "headroom without {region} has been above {above:.0%} for {since:.0f} s: it leaves; its ceiling goes to 0 first",
             "The standby region is no longer needed.",
@@ -359,6 +394,21 @@ MOVES = (
             "operator-pin",
             'an operator pins {region} at {scaler:.2f} ("{why}")',
             "Ends when the operator's command expires or is taken back.",
+        ),
+        (
+            "operator-drain-part",
+            'an operator drains {region} ("{why}"): this far for now, the floors allow no more',
+            "The alarm `order-waits` names the guard.",
+        ),
+        (
+            "drain-planned-part",
+            'planned work in {region} ("{why}"): it is lowered this far for now, the floors allow no more',
+            "The alarm `planned-late` names the guard.",
+        ),
+        (
+            "room-for-drain",
+            "{region} is set to {scaler:.2f} for what {other} gives up, which is to be empty",
+            "Part of a drain that people want: receivers are opened, and capped at what they receive well.",
         ),
         lever=Lever.SCALER,
     ),

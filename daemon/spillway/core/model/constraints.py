@@ -225,6 +225,13 @@ class Baseline:
             return self._capacity(left, rules.carried(self.before.scalers))
         return None
 
+    def closes_last(self, scalers: Sequence[float]) -> Violation | None:
+        """The constraint that nobody may pass, or None: somebody stays open who is alive, where somebody is now."""
+        rules = self.constraints
+        if rules.serving(scalers) > 0 or rules.serving(self.before.scalers) == 0:
+            return None
+        return Violation(code="last-backend", numbers={"left": 0, "floor": max(1, rules.min_serving)})
+
     def _closed_too_many(self, scalers: Sequence[float]) -> int:
         """How many more regions would have to stay open."""
         if all(scalers):

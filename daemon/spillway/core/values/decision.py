@@ -212,6 +212,8 @@ class Change:
     """A cap of a receiver, above its present load. It comes before the cuts that send it more."""
     leaving: bool = False
     """First half of a leave: its scaler goes to 0 so that it can be detached."""
+    forced: bool = False
+    """An operator wants it whatever the floors say; the last open region stays open all the same."""
     posture: Posture | None = None
     was_posture: Posture | None = None
 

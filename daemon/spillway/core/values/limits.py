@@ -26,6 +26,8 @@ class LimitKind(StrEnum):
     OPERATOR_ORDER = "operator-order"
     """A pin or a drain in force: it stops everything but itself."""
     FREEZE = "freeze"
+    PLANNED = "planned-work"
+    """Planned work wants the region empty: nothing opens it."""
     UNKNOWN_OUTCOME = "unknown-outcome"
     OUTSIDE_EDIT = "outside-edit"
     PANIC = "panic"
@@ -49,6 +51,7 @@ _K, _P = LimitKind, Purpose
 _ORDER = frozenset(
     {
         _K.FREEZE,
+        _K.PLANNED,
         _K.OUTSIDE_EDIT,
         _K.PANIC,
         _K.EVIDENCE,

@@ -411,6 +411,13 @@ class Policy:
         tuple[CalendarWindow, ...], Spec("Times in which nothing moves but drains of dead regions.")
     ] = ()
 
+    def planned_in(self, region: RegionName, at: float, lead: float = 0.0) -> CalendarWindow | None:
+        """The planned work that wants `region` empty at UTC second `at`, or within `lead` seconds from then."""
+        for window in self.planned:
+            if window.region == region and window.start - lead <= at < window.end:
+                return window
+        return None
+
     def away(self, at: float) -> frozenset[RegionName]:
         """Regions that planned work wants empty at UTC second `at`."""
         return frozenset(w.region for w in self.planned if w.region is not None and w.start <= at < w.end)

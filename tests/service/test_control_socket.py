@@ -1,0 +1,293 @@
+"""The control socket: real unix sockets, a fake loop; bounds, slow senders, stale files, long paths, who is who."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import json
+import os
+import socket
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spillway.cli.orders import ask
+from spillway.control.orders import Answer, Command, Request, Verdict
+from spillway.errors import PermanentError, TemporaryError
+from spillway.service import control_socket
+from spillway.service.control_socket import LONGEST_PATH, MOST_CONNECTIONS, NAME, ControlSocket, address_of
+from spillway.service.desk import MOST_WAITING, Desk
+from spillway.service.protocol import LONGEST_REQUEST, VERSION, decode_request
+
+DRAIN = Request(command=Command.DRAIN, region="us-east4", seconds=7200.0, reason="new kernel")
+
+
+class Daemon:
+    """A socket over a desk whose loop is this test."""
+
+    def __init__(self, folder: Path, *, group: str | None = None, patient: bool = False) -> None:
+        self.path = folder / NAME
+        self.seen: list[Request] = []
+        self.passes = 0
+        self.go = threading.Event()
+        self.patient = patient
+        desk = Desk(handle=self.handle, soon=self.soon, after=self.after)
+        self.socket = ControlSocket(self.path, group=group, desk=desk, look=self.look)
+
+    def soon(self, name: str, function: Callable[[], object]) -> None:
+        def run() -> None:
+            if self.patient:
+                self.go.wait(30.0)
+            function()
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def after(self) -> None:
+        self.passes += 1
+
+    def handle(self, request: Request) -> Answer:
+        self.seen.append(request)
+        return Answer(verdict=Verdict.DONE, sentence=f"{request.command} {request.region}")
+
+    def look(self, request: Request) -> Answer:
+        return Answer(verdict=Verdict.DONE, sentence="no order is in force")
+
+    def started(self) -> Daemon:
+        self.socket.bind()
+        self.socket.start()
+        return self
+
+    def connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(10.0)
+        connection.connect(str(self.path))
+        return connection
+
+    def say(self, line: bytes) -> dict[str, Any]:
+        with self.connect() as connection:
+            connection.sendall(line)
+            return read(connection)
+
+
+def read(connection: socket.socket) -> dict[str, Any]:
+    with connection.makefile("rb") as file:
+        line = file.readline()
+    found: dict[str, Any] = json.loads(line) if line else {}
+    return found
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    made: list[Daemon] = []
+
+    def daemon(folder: Path | None = None, **settings: Any) -> Daemon:
+        made.append(Daemon(folder or tmp_path, **settings))
+        return made[-1]
+
+    yield daemon
+    for each in made:
+        each.go.set()
+        each.socket.stop()
+
+
+Make = Callable[..., Daemon]
+
+
+def test_an_order_goes_to_the_loop_and_its_answer_comes_back(make: Make) -> None:
+    daemon = make().started()
+    answer, document = ask(daemon.path, DRAIN, 10.0)
+    assert (answer.verdict, answer.sentence) == (Verdict.DONE, "drain us-east4")
+    assert document["verdict"] == "done"
+    (request,) = daemon.seen
+    assert getpass.getuser() in request.by
+    assert (request.region, request.seconds, request.reason) == ("us-east4", 7200.0, "new kernel")
+    deadline = time.monotonic() + 10.0
+    while daemon.passes == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert daemon.passes == 1, "the next pass comes soon"
+
+
+def test_the_socket_is_for_its_owner_alone(make: Make) -> None:
+    daemon = make().started()
+    assert stat.S_IMODE(daemon.path.stat().st_mode) == 0o600
+
+
+def test_a_group_may_be_let_in(make: Make) -> None:
+    group = grp.getgrgid(os.getgid()).gr_name
+    daemon = make(group=group).started()
+    assert stat.S_IMODE(daemon.path.stat().st_mode) == 0o660
+    assert daemon.path.stat().st_gid == os.getgid()
+    assert daemon.path.parent.stat().st_mode & stat.S_IXGRP
+    with pytest.raises(PermanentError, match="no group 'nobody-has-this'"):
+        make(daemon.path.parent / "other", group="nobody-has-this").socket.bind()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"hello\n", "no request"),
+        (b"[]\n", "no request"),
+        (b'{"v": 1, "command": "explode"}\n', "explode"),
+        (b'{"v": 1, "command": "drain", "force": "yes"}\n', "force"),
+        (b'{"v": 2, "command": "drain"}\n', f"version {VERSION}"),
+        (b'\xff\xfe{"v": 1}\n', "no request"),
+        (b'{"v": 1, "command": "pin", "scaler": 1e999}\n', "no request"),
+        (b"x" * (LONGEST_REQUEST + 10), "at most"),
+    ],
+)
+def test_what_is_no_request_is_said_so(make: Make, line: bytes, words: str) -> None:
+    daemon = make().started()
+    answer = daemon.say(line)
+    assert answer["verdict"] == "mistaken"
+    assert words in answer["sentence"]
+    assert daemon.seen == []
+    assert ask(daemon.path, DRAIN, 10.0)[0].verdict is Verdict.DONE, "it serves on"
+
+
+def test_silent_senders_take_nothing_from_others(make: Make) -> None:
+    daemon = make().started()
+    silent = [daemon.connect() for _ in range(3 * MOST_CONNECTIONS)]
+    try:
+        for connection in silent[::7]:
+            connection.send(b'{"v": 1, ')
+        begun = time.monotonic()
+        assert ask(daemon.path, DRAIN, 10.0)[0].verdict is Verdict.DONE
+        assert time.monotonic() - begun < 3.0
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+def test_who_says_nothing_is_cut_off(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_socket, "SEND_SECONDS", 0.2)
+    daemon = make().started()
+    with daemon.connect() as connection:
+        connection.send(b'{"v": 1, "comm')
+        assert connection.recv(100) == b""
+
+
+def test_who_does_not_wait_withdraws_the_order(make: Make) -> None:
+    daemon = make(patient=True).started()
+    answer, _ = ask(daemon.path, DRAIN, 0.2)
+    assert answer.verdict is Verdict.UNAVAILABLE
+    assert "middle of a pass" in answer.sentence
+    daemon.go.set()
+    assert ask(daemon.path, Request(command=Command.HOLD, reason="later"), 10.0)[0].verdict is Verdict.DONE
+    assert [r.command for r in daemon.seen] == [Command.HOLD], "the drain was withdrawn for good"
+
+
+def test_what_is_being_carried_out_is_not_withdrawn(make: Make) -> None:
+    daemon = make()
+    under_way, end = threading.Event(), threading.Event()
+
+    def slowly(request: Request) -> Answer:
+        under_way.set()
+        end.wait(30.0)
+        return Answer(verdict=Verdict.DONE, sentence="done at last")
+
+    daemon.socket._desk._handle = slowly
+    daemon.started()
+    answer, _ = ask(daemon.path, DRAIN, 0.3)
+    assert under_way.is_set()
+    assert answer.verdict is Verdict.UNKNOWN
+    end.set()
+
+
+def test_a_look_does_not_wait_for_the_loop(make: Make) -> None:
+    daemon = make(patient=True).started()
+    assert ask(daemon.path, Request(command=Command.ORDERS), 5.0)[0].sentence == "no order is in force"
+
+
+def test_too_many_that_wait_are_turned_away(make: Make) -> None:
+    daemon = make(patient=True)
+    desk = daemon.socket._desk
+    for _ in range(MOST_WAITING):
+        assert desk.submit(DRAIN, lambda answer: None) is not None
+    daemon.started()
+    assert ask(daemon.path, DRAIN, 5.0)[0].verdict is Verdict.UNAVAILABLE
+
+
+def test_a_defect_is_an_answer_too(make: Make) -> None:
+    def broken(request: Request) -> Answer:
+        raise ZeroDivisionError
+
+    jobs: list[Callable[[], object]] = []
+    answers: list[Answer] = []
+    desk = Desk(handle=broken, soon=lambda _, job: jobs.append(job), after=lambda: None)
+    desk.submit(DRAIN, answers.append)
+    with pytest.raises(ZeroDivisionError):
+        jobs[0]()
+    assert [a.verdict for a in answers] == [Verdict.FAILED]
+
+
+def test_the_file_of_a_dead_daemon_is_replaced_and_a_living_one_is_left_alone(make: Make) -> None:
+    first = make().started()
+    with pytest.raises(TemporaryError, match="another process serves"):
+        make().socket.bind()
+    assert ask(first.path, DRAIN, 10.0)[0].verdict is Verdict.DONE
+    first.socket.stop()
+    assert not first.path.exists()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
+        dead.bind(str(first.path))
+    assert first.path.exists()
+    assert ask(make().started().path, DRAIN, 10.0)[0].verdict is Verdict.DONE
+
+
+def test_what_is_no_socket_is_not_removed(make: Make) -> None:
+    daemon = make()
+    daemon.path.write_text("precious")
+    with pytest.raises(TemporaryError, match="no socket"):
+        daemon.socket.bind()
+    assert daemon.path.read_text() == "precious"
+
+
+def test_a_path_that_is_too_long_for_an_address_works_as_well(make: Make, tmp_path: Path) -> None:
+    folder = tmp_path / ("a" * 90) / ("b" * 90)
+    folder.mkdir(parents=True)
+    daemon = make(folder).started()
+    assert len(os.fsencode(daemon.path)) > LONGEST_PATH
+    assert ask(daemon.path, DRAIN, 10.0)[0].verdict is Verdict.DONE
+    with pytest.raises(TemporaryError, match="another process serves"):
+        make(folder).socket.bind()
+    with address_of(Path("/short")) as address:
+        assert address == "/short"
+
+
+def test_who_waits_is_told_when_the_daemon_stops(make: Make) -> None:
+    daemon = make(patient=True).started()
+    with daemon.connect() as connection:
+        connection.sendall(b'{"v": 1, "command": "hold", "reason": "wait"}\n')
+        deadline = time.monotonic() + 10.0
+        while daemon.socket._desk.waiting() == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        daemon.socket.stop()
+        assert "stopping" in read(connection)["sentence"]
+    daemon.go.set()
+
+
+def test_a_sender_that_closes_its_half_still_gets_its_answer(make: Make) -> None:
+    daemon = make(patient=True).started()
+    with daemon.connect() as connection:
+        connection.sendall(b'{"v": 1, "command": "hold", "reason": "wait"}\n')
+        connection.shutdown(socket.SHUT_WR)
+        daemon.go.set()
+        assert read(connection)["verdict"] == "done"
+
+
+def test_nobody_there_is_told_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(TemporaryError, match="no daemon answers") as caught:
+        ask(tmp_path / NAME, DRAIN, 1.0)
+    assert "systemctl status" in caught.value.remedy
+
+
+def test_only_root_may_say_for_whom_it_asks() -> None:
+    line = b'{"v": 1, "command": "hold", "on_behalf_of": "ana"}'
+    assert decode_request(line, "root", root=True).request.by == "ana (as root)"
+    assert decode_request(line, "bob", root=False).request.by == "bob"
+    forged = b'{"v": 1, "command": "hold", "on_behalf_of": "a\\nb"}'
+    assert decode_request(forged, "root", root=True).request.by == "root"
