@@ -93,7 +93,9 @@ def test_a_flat_estimate_loads_with_every_number() -> None:
         assert region == backend.region
         assert flat(estimate) == raw["estimate"]
         assert (backend.backoff, backend.backoff_at) == (raw["hold"], raw["hold_at"])
-        assert backend.edit_grace_until == raw["held_until"]
+        assert (backend.pin.until if backend.pin is not None else None) == (
+            raw["held_until"] if raw["held_until"] > old["saved_at"] else None
+        )
         same = {f.name for f in fields(BackendMemory)} & set(raw) - {"estimate"}
         assert {name: getattr(backend, name) for name in same} == {name: raw[name] for name in same}
 
@@ -124,7 +126,7 @@ def test_what_was_migrated_is_kept_in_the_present_form() -> None:
     assert restored(again) == kept
 
 
-def test_a_file_of_version_2_loads_as_it_was() -> None:
+def test_estimates_inside_of_backends_load_as_they_were() -> None:
     """There the estimate of each backend stood inside of the backend; all else is as it is now."""
     kept = restored(FILE.read_bytes())
     old = json.loads(dump(kept))

@@ -8,6 +8,7 @@ import pytest
 from tests.control.fakes import REGIONS, START, Rig
 
 from spillway.control.orders import LONGEST_REASON, POLICY, Answer, Command, OrderDesk, Request, Verdict
+from spillway.core.values.foreign import ForeignPin
 from spillway.core.values.orders import MOST_ORDERS
 from spillway.core.values.policy import Mode
 from spillway.core.values.state import BackendMemory, ControllerMemory, ServiceMemory
@@ -226,19 +227,19 @@ def test_orders_are_bounded_in_number_and_words() -> None:
     assert office.ask(Command.HOLD, service="s00").verdict is Verdict.DONE, "it replaces its like"
 
 
-def test_an_order_ends_the_rest_after_somebodys_edit() -> None:
+def test_an_order_ends_the_pin_of_somebodys_edit() -> None:
     office = Office()
     kept = office.rig.loop.kept
-    edited = BackendMemory(
-        region=EUROPE, member=True, scaler=1.0, edit_grace_until=START + 9000.0, before_edit=0.5
+    pin = ForeignPin(
+        since=START, until=START + 9000.0, member=True, scaler=1.0, wanted_member=True, wanted_scaler=0.5
     )
+    edited = BackendMemory(region=EUROPE, member=True, scaler=1.0, pin=pin)
     memory = ControllerMemory(services=(ServiceMemory(service="pool", backends=(edited,)),))
     office.rig.loop.keep(replace(kept, memory=memory))
     assert (
         office.ask(Command.UNDRAIN, EUROPE).sentence == f"somebody's edit of {EUROPE} is no longer left alone"
     )
-    ours = office.rig.loop.kept.memory.service("pool").backend(EUROPE)
-    assert (ours.edit_grace_until, ours.before_edit) == (office.rig.clock.at, None)
+    assert office.rig.loop.kept.memory.service("pool").backend(EUROPE).pin is None
     office.rig.loop.keep(replace(kept, memory=memory))
     office.ask(Command.PIN, EUROPE, scaler=1.0)
-    assert office.rig.loop.kept.memory.service("pool").backend(EUROPE).before_edit is None
+    assert office.rig.loop.kept.memory.service("pool").backend(EUROPE).pin is None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from math import nan
 from typing import Any, TypeVar
 
 from spillway.adapters.google_http import Call, Read, Session, fetch
@@ -117,9 +118,11 @@ class ComputeReader:
             ),
             items="serviceLbPolicies",
         )
-        return Policies(
-            at=now, policies={str(item["name"]).rpartition("/")[2]: _policy(item) for item in items}
+        named = _shaped(
+            "the list of service LB policies",
+            lambda: {str(item["name"]).rpartition("/")[2]: _policy(item) for item in items},
         )
+        return Policies(at=now, policies=named)
 
     def health(self, now: float, groups: Sequence[tuple[str, ListedGroup]]) -> HealthReads:
         """Health of each (backend service, attached group); never raises: what cannot be read is Missing.
@@ -242,7 +245,7 @@ def _service(item: dict[str, Any]) -> ListedService:
         ListedGroup(
             key=group_key(str(backend["group"])),
             url=str(backend["group"]),
-            scaler=float(backend.get("capacityScaler", 1.0)),
+            scaler=_scaler(backend.get("capacityScaler", 1.0)),
             preference=Preference.PREFERRED
             if backend.get("preference") == "PREFERRED"
             else Preference.DEFAULT,
@@ -250,7 +253,18 @@ def _service(item: dict[str, Any]) -> ListedService:
         for backend in item.get("backends", [])
     )
     policy = str(item.get("serviceLbPolicy", "")).rpartition("/")[2]
-    return ListedService(resource=str(item["name"]), groups=groups, policy=policy)
+    return ListedService(
+        resource=str(item["name"]),
+        groups=groups,
+        policy=policy,
+        fingerprint=str(item.get("fingerprint") or ""),
+    )
+
+
+def _scaler(value: object) -> float:
+    """A capacity scaler as listed; NaN for what is no number, which the core takes for malformed."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number else nan  # type: ignore[arg-type]  # a number, as was just asked
 
 
 def _policy(item: dict[str, Any]) -> ObservedPolicy:

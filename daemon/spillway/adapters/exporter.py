@@ -13,6 +13,7 @@ from spillway.control.report import TickReport
 from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
 from spillway.core.values.topology import Fleet
+from spillway.ports import Applied
 
 
 class Exporter:
@@ -114,6 +115,10 @@ class Exporter:
         self._counters.reloads.labels(outcome).inc()
         self._reload_good = outcome in {"accepted", "unchanged"}
         self._document.config_alarm = alarm
+
+    def built(self, applied: Applied) -> None:
+        """A start or a reload has built the load balancer, or tried to."""
+        self._counters.met_edit(applied)
 
     def set_ready(self) -> None:
         """The first tick is done."""

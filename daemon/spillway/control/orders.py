@@ -343,7 +343,7 @@ class OrderDesk:
     def _free(self, service: str | None, region: str) -> bool:
         """No longer leave alone what somebody outside has set in a region; False where there is nothing of that kind."""
         kept = self._loop.kept
-        memory = core.end_edits(kept.memory, service, region, self._loop.now())
+        memory = core.end_edits(kept.memory, service, region)
         if memory == kept.memory:
             return False
         self._loop.keep(replace(kept, memory=memory))
@@ -376,7 +376,7 @@ class OrderDesk:
         kept = self._loop.kept
         memory = kept.memory
         if freed.region is not None:
-            memory = core.end_edits(memory, freed.service, freed.region, self._loop.now())
+            memory = core.end_edits(memory, freed.service, freed.region)
         self._loop.keep(
             replace(
                 kept,

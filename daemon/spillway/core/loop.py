@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from spillway.core.act.account import with_lifecycle
 from spillway.core.act.confirm import confirm, with_plan
 from spillway.core.act.plan import make_plan
-from spillway.core.act.reconcile import reconcile, with_lifecycle, without_departed
+from spillway.core.act.reconcile import Reading, reconcile, without_departed
+from spillway.core.act.sightings import Crowd, crowd_of, differences, listed
+from spillway.core.act.standing import stand as stand_service
 from spillway.core.decide.limits import limits_of
 from spillway.core.decide.membership import memberships, with_room_timers
 from spillway.core.decide.operators import OrderCheck, check_order, operator_orders, order_alarms
@@ -36,18 +39,20 @@ from spillway.core.values.decision import (
     Change,
     Move,
     Plan,
+    Purpose,
     Reason,
     Refusal,
     ServiceAssessment,
     Verdict,
     ordered,
 )
+from spillway.core.values.limits import Trust
 from spillway.core.values.orders import Order, Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import ServiceView, Snapshot
 from spillway.core.values.state import ControllerMemory, ServiceMemory, fresh
-from spillway.core.values.topology import Fleet, Service
+from spillway.core.values.topology import Fleet, Service, ServiceName
 from spillway.errors import UnsafePlan
 
 __all__ = [
@@ -59,6 +64,7 @@ __all__ = [
     "foresee",
     "fresh",
     "health_step",
+    "stand",
     "step",
 ]
 
@@ -66,7 +72,7 @@ PROPOSERS: tuple[Proposer, ...] = (
     postures,  # how Google fails over: moves no traffic by itself
     operator_orders,  # people outrank the loop
     dead_drains,  # a dead region that Google leaves in service
-    edit_reverts,  # an outside edit that hurts, known the moment it is listed
+    edit_reverts,  # what somebody else has set, where the policy says that it is put back
     planned_drains,  # room for planned work, and the drain before it
     memberships,  # joins before a shortage and after planned work, leaves
     undos,  # a raise that disappointed
@@ -103,7 +109,7 @@ class StepResult:
     sentence: str
     candidates: tuple[Candidate, ...] = ()
     edited: bool = False
-    """Whether an edit by somebody else was taken over in this step."""
+    """Whether this step found, believed or took over something that somebody else has set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +122,10 @@ class Pass:
     shared: SharedBackends
     only_dead: bool
     """True in a health pass."""
+    fleet: Crowd
+    """How much of the fleet is listed otherwise than wanted."""
+    edit_told: bool
+    """True if a write of ours was just refused because of an edit by somebody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +146,7 @@ class ServiceStep:
     """Why nothing is proposed."""
     mode: Mode
     edited: bool
-    """Whether an edit by somebody else was taken over."""
+    """Whether something that somebody else has set was found, believed or taken over."""
 
 
 def step_service(
@@ -157,7 +167,8 @@ def step_service(
     """
     # 1. what others did, and what became of writes without an answer
     setting, memory = standing[0], without_departed(standing[1], service)
-    found = reconcile(setting, memory, view, policy, now.at)
+    reading = Reading(at=now.at, fleet=now.fleet, edit_told=now.edit_told, orders=now.orders)
+    found = reconcile(setting, memory, view, policy, reading)
     setting, memory = found.setting, found.memory
     # 2. the belief about each backend, and about demand
     facts = estimate_backends(
@@ -185,12 +196,12 @@ def step_service(
         model = with_memory(model, with_posture_timer(model))
         model = with_memory(model, with_room_timers(model))
     # 5. limits before the search, then proposals in order
-    limits = limits_of(model, now.orders, panic)
+    limits = limits_of(model, now.orders, panic, found.trust)
     context = Context(model=model, limits=limits, verdicts=verdicts, edits=found.notes, orders=now.orders)
     accepted = propose(HEALTH_PROPOSERS if now.only_dead else PROPOSERS, context)
     # 6. the plan, refused whole if a constraint breaks
     changes, after, unsafe = _planned(setting, accepted, model)
-    alarms = (*found.alarms, *_alarms(panic, unsafe))
+    alarms = (*found.alarms, *_alarms(panic, unsafe), *_passed_pins(model, changes))
     if not now.only_dead:
         alarms = (*alarms, *order_alarms(context, accepted), *planned_alarms(context, accepted))
     return ServiceStep(
@@ -202,9 +213,9 @@ def step_service(
         refusals=(*accepted.refusals, *unsafe),
         memory=with_plan(model, changes),
         verdicts=tuple(verdict_of(j) for j in verdicts.judgements),
-        quiet=QUIET_HEALTH if now.only_dead else quiet_reason(model, accepted.candidate),
+        quiet=_quiet(model, accepted.candidate, found.trust, now),
         mode=policy.mode,
-        edited=bool(found.alarms),
+        edited=found.news,
     )
 
 
@@ -235,6 +246,24 @@ def _alarms(panic: Reason | None, unsafe: tuple[Refusal, ...]) -> list[Reason]:
     return found
 
 
+def _quiet(model: ServiceModel, candidate: Candidate | None, trust: Trust, now: Pass) -> str:
+    """Why nothing is proposed: what the listing keeps from being written comes first."""
+    listed_otherwise = trust.panic or trust.doubt
+    if listed_otherwise is not None:
+        return listed_otherwise.sentence
+    return QUIET_HEALTH if now.only_dead else quiet_reason(model, candidate)
+
+
+def _passed_pins(model: ServiceModel, changes: tuple[Change, ...]) -> list[Reason]:
+    """Alarms about drains of dead regions that somebody else had set."""
+    pins = {f.region: f.memory.pin for f in model.facts}
+    return [
+        reason("pin-passed", region=c.region, value=pin.shown)
+        for c in changes
+        if c.purpose is Purpose.DRAIN_DEAD and (pin := pins.get(c.region or "")) is not None
+    ]
+
+
 def step(
     fleet: Fleet,
     policies: Mapping[str, Policy],
@@ -243,6 +272,7 @@ def step(
     memory: ControllerMemory,
     *,
     orders: Orders = Orders(),  # noqa: B008 - a frozen value
+    edit_told: bool = False,
 ) -> StepResult:
     """One full pass over all services.
 
@@ -253,6 +283,8 @@ def step(
         overlay: What the daemon wants at present.
         memory: As the last step (and `confirm`) gave it back.
         orders: Operators' commands; expired ones are ignored.
+        edit_told: True if a write of ours was just refused because of an edit by somebody else: the snapshot is the second
+            reading, and one that shows the edit is enough.
 
     Raises:
         KeyError: a policy or a service is missing from what was given.
@@ -262,6 +294,8 @@ def step(
         orders=orders.active(snapshot.at),
         shared=SharedBackends(fleet, snapshot, memory),
         only_dead=False,
+        fleet=_crowd(fleet, policies, snapshot, (overlay, memory)),
+        edit_told=edit_told,
     )
     return _all_services(fleet, policies, snapshot, (overlay, memory), now)
 
@@ -274,6 +308,7 @@ def health_step(
     memory: ControllerMemory,
     *,
     orders: Orders = Orders(),  # noqa: B008 - a frozen value
+    edit_told: bool = False,
 ) -> StepResult:
     """The fast pass: it may only drain dead regions that Google's auto-drain leaves in service.
 
@@ -287,6 +322,8 @@ def health_step(
         orders=orders.active(snapshot.at),
         shared=SharedBackends(fleet, None, memory),
         only_dead=True,
+        fleet=_crowd(fleet, policies, snapshot, (overlay, memory)),
+        edit_told=edit_told,
     )
     return _all_services(fleet, policies, snapshot, (overlay, memory), now)
 
@@ -327,7 +364,14 @@ def foresee(
         KeyError: a policy or a service is missing from what was given.
     """
     shared = SharedBackends(fleet, snapshot, memory)
-    now = Pass(at=snapshot.at, orders=orders.active(snapshot.at), shared=shared, only_dead=False)
+    now = Pass(
+        at=snapshot.at,
+        orders=orders.active(snapshot.at),
+        shared=shared,
+        only_dead=False,
+        fleet=_crowd(fleet, policies, snapshot, (overlay, memory)),
+        edit_told=False,
+    )
     views = {v.service: v for v in snapshot.services}
     found = []
     for service in fleet.services:
@@ -341,7 +385,7 @@ def foresee(
     return tuple(found)
 
 
-def end_edits(memory: ControllerMemory, service: str | None, region: str, at: float) -> ControllerMemory:
+def end_edits(memory: ControllerMemory, service: str | None, region: str) -> ControllerMemory:
     """The memory in which nobody's edit of `region` is left alone any more; None for all services.
 
     An operator's order on a lever ends what somebody else has set there.
@@ -349,10 +393,70 @@ def end_edits(memory: ControllerMemory, service: str | None, region: str, at: fl
     services = []
     for known in memory.services:
         ours = known.backend(region)
-        ends = service in {None, known.service} and ours.edit_grace_until > at
-        free = replace(ours, edit_grace_until=at, before_edit=None)
-        services.append(known.with_backend(free) if ends else known)
+        ends = service in {None, known.service} and ours.pin is not None
+        services.append(known.with_backend(replace(ours, pin=None)) if ends else known)
     return replace(memory, services=tuple(services))
+
+
+def stand(
+    policies: Mapping[ServiceName, Policy],
+    snapshot: Snapshot,
+    overlay: Overlay,
+    memory: ControllerMemory,
+    intended: Overlay | None,
+) -> tuple[Overlay, ControllerMemory, tuple[tuple[ServiceName, Reason], ...]]:
+    """What the cloud has, taken over before a build: overlay, memory, and what others have set, by service.
+
+    Args:
+        policies: By service.
+        snapshot: What two readings showed.
+        overlay: What is remembered as wanted, for every service of the snapshot.
+        memory: What is remembered.
+        intended: What an open intent of ours was to leave; None where there is none.
+    """
+    told: list[tuple[ServiceName, Reason]] = []
+    known = {s.service: s for s in memory.services}
+    meant = {s.service: s for s in intended.services} if intended is not None else {}
+    for view in snapshot.services:
+        name = view.service
+        before = known.get(name) or ServiceMemory(service=name)
+        setting, known[name], found = stand_service(
+            overlay.service(name),
+            before,
+            view,
+            policies[name],
+            at=snapshot.at,
+            intended=meant.get(name),
+        )
+        overlay = overlay.with_service(setting)
+        told.extend((name, why) for why in found)
+    services = tuple(sorted(known.values(), key=lambda s: s.service))
+    return overlay, replace(memory, services=services), tuple(told)
+
+
+def _crowd(
+    fleet: Fleet,
+    policies: Mapping[str, Policy],
+    snapshot: Snapshot,
+    standing: tuple[Overlay, ControllerMemory],
+) -> Crowd:
+    """How many members of the whole fleet are listed otherwise than wanted; a single service is judged by itself."""
+    if len(fleet.services) < 2:
+        return Crowd()
+    overlay, memory = standing
+    views = {v.service: v for v in snapshot.services}
+    settings = {s.service: s for s in overlay.services}
+    memories = {s.service: s for s in memory.services}
+    changed = members = 0
+    for service in fleet.services:
+        if service.name not in views:
+            continue
+        setting = settings[service.name]
+        known = memories.get(service.name) or ServiceMemory(service=service.name)
+        seen = listed(views[service.name])
+        crowd = crowd_of(setting, differences(setting, known, seen, policies[service.policy], snapshot.at))
+        changed, members = changed + crowd.changed, members + crowd.members
+    return Crowd(changed=changed, members=members)
 
 
 def _all_services(

@@ -73,6 +73,12 @@ class ReloadReport:
         )
 
 
+def warn_of_edit(applied: Applied) -> None:
+    """Say that a build met an edit by somebody else."""
+    if applied.foreign_edit:
+        _log.warning("Somebody else edited the load balancer while it was built: %s", applied.sentence)
+
+
 class Reloader:
     """Runs in the ticker's thread, so that no pass is under way.
 
@@ -171,6 +177,7 @@ class Reloader:
         applied = self._loop.mend()
         if applied is None:
             return self._unchanged(same)
+        self._built(applied)
         if applied.outcome in GOOD:
             return ReloadReport(
                 outcome="accepted",
@@ -196,6 +203,11 @@ class Reloader:
             built=last.built,
         )
 
+    def _built(self, applied: Applied) -> None:
+        """Count a build, and say if it met an edit by somebody else."""
+        self._server.built(applied)
+        warn_of_edit(applied)
+
     def _try(self) -> ReloadReport:
         """The report of a reload whose input has no mistakes."""
         candidate = self._candidate()
@@ -209,7 +221,13 @@ class Reloader:
                 changes=candidate.changes,
             )
         parts = candidate.build()
-        applied = self._loop.swap(parts)
+        try:
+            applied = self._loop.swap(parts)
+        except SpillwayError:
+            parts.close()
+            raise
+        if applied is not None:
+            self._built(applied)
         if applied is not None and applied.outcome not in GOOD:
             parts.close()
             return _not_taken(applied, candidate.changes)

@@ -23,6 +23,7 @@ from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Review
 from spillway.core.values.decision import Candidate, Change, Lever, Move, Reason, Refusal, ordered
 from spillway.core.values.lifecycle import has_dwelt
+from spillway.core.values.limits import PASSES
 from spillway.core.values.orders import Orders
 from spillway.core.values.topology import RegionName
 
@@ -164,15 +165,16 @@ def refusal(move: Move, why: Reason) -> Refusal:
 def _limited(context: Context, change: Change) -> Refusal | None:
     """The limit that keeps this change from being made, or None."""
     if change.region is None:
-        bound = next(iter(context.limits.posture), None)
+        passed = PASSES[change.purpose]
+        bound = next((b for b in context.limits.posture if b.kind not in passed), None)
     else:
         bound = context.limits.of(change.region).active(change.after, change.purpose)
     return None if bound is None else refusal(change.move(), bound.reason)
 
 
 def may_move(model: ServiceModel, belief: BackendBelief, direction: int) -> bool:
-    """Whether neither its dwell nor the grace of an outside edit forbids a move. -1 down, 1 up, 0 up as far as proven."""
-    return model.at >= belief.memory.edit_grace_until and has_dwelt(
+    """Whether neither its dwell nor somebody else's edit forbids a move. -1 down, 1 up, 0 up as far as proven."""
+    return belief.memory.pin is None and has_dwelt(
         belief.memory, model.policy, model.at, direction, model.dead_time
     )
 
