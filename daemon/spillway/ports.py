@@ -40,7 +40,7 @@ class Outcome(StrEnum):
     DONE = "done"
     UNCHANGED = "unchanged"
     REFUSED = "refused"
-    """The API said no; nothing was changed."""
+    """The API said no, or the engine cannot work until somebody acts; nothing was changed."""
     CONFLICT = "conflict"
     """Somebody else changed it meanwhile (412), also after one refresh and retry."""
     FAILED = "failed"
@@ -66,6 +66,17 @@ class Applied:
     refreshed: bool = False
     """True if state had to be read from the cloud first (a foreign edit, a crash before)."""
     foreign_edit: bool = False
+    begun: bool = True
+    """False where the engine could not even begin: a lock that is held, a full disk, a state that nobody can read."""
+    lasting: bool = False
+    """Of what could not begin: true where trying again changes nothing until somebody acts."""
+    remedy: str = ""
+    """What a person can do about it; empty where there is nothing to do, or nobody knows."""
+
+    @property
+    def blocked(self) -> bool:
+        """True where the engine can do nothing until somebody acts."""
+        return self.lasting and not self.begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

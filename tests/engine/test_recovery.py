@@ -22,7 +22,7 @@ from spillway.adapters.engine.pulumi_cli.stack_recovery import (
     recover_stack,
 )
 from spillway.adapters.engine.recovery import CREATING, DELETING, ORPHANED, UPDATING, recover, summary
-from spillway.errors import PermanentError
+from spillway.errors import PermanentError, TemporaryError
 
 Props = dict[str, Any]
 
@@ -195,7 +195,7 @@ def test_only_a_dead_lock_is_cleared(tmp_path: Path, alive: bool) -> None:
     stack = KnownStack({"resources": []})
     orphans = OrphanedCreates(tmp_path / "missed.json")
     if alive:
-        with pytest.raises(PermanentError, match="locked by u@"):
+        with pytest.raises(TemporaryError, match="locked by u@"):
             recover_stack(stack, tmp_path, orphans, Cloud(), Deadline(5))
         assert stack.done == []
         return

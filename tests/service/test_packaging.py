@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from spillway.config.model import DaemonConfig
+from spillway.exits import LASTING
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "systemd" / "spillway.service"
@@ -78,7 +79,9 @@ def test_the_unit_gives_the_daemon_the_time_that_it_takes() -> None:
     assert seconds(found["WatchdogSec"][0]) > defaults.engine.deadline + 3 * defaults.tick
     assert found["StateDirectory"] == [Path(defaults.state_dir).name]
     assert found["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
-    assert found["RestartPreventExitStatus"] == ["2"]
+    assert found["RestartPreventExitStatus"] == [" ".join(str(code.value) for code in sorted(LASTING))]
+    assert found["Restart"] == ["on-failure"], "all other codes, signals and the watchdog are tried again"
+    assert found["StartLimitIntervalSec"] == ["0"], "and never given up"
 
 
 DOCKER = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -110,6 +113,7 @@ def test_the_container_runs_without_root_and_in_exec_form() -> None:
         (form,) = instructions(name)
         assert form.startswith("["), f"{name} must be in exec form, or signals end in a shell"
     assert "dumb-init" in instructions("ENTRYPOINT")[0], "plugins of the engine are reaped by an init"
+    assert '"--stay"' in instructions("CMD")[0], "an exit would only be answered by a restart"
 
 
 def test_the_image_checks_progress_and_not_a_port() -> None:

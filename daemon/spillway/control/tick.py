@@ -94,6 +94,11 @@ class Loop:
         """What would survive a crash at this moment."""
         return self._writer.kept
 
+    @property
+    def blocked(self) -> str:
+        """Why nothing can be written until somebody acts; empty where it can."""
+        return self._writer.blocked
+
     def policies(self) -> dict[ServiceName, Policy]:
         """The policy in force for each service."""
         return self.parts.policies_by_service()
@@ -135,6 +140,9 @@ class Loop:
             if applied.outcome in GOOD or applied.outcome is Outcome.REFUSED:
                 break
             applied = self._build(self.parts, overlay)
+        if applied.blocked and self._writer.kept.overlay is None:
+            # The passes that follow observe, and compare with what the cloud had.
+            self._writer.kept = replace(self._writer.kept, overlay=overlay)
         return applied
 
     def swap(self, parts: Parts) -> Applied | None:
@@ -163,7 +171,7 @@ class Loop:
 
     def mend(self) -> Applied | None:
         """Build what the configuration in force says, where the last build did not; None where that is not needed."""
-        if self._writer.kept.provisioned == self.parts.digest:
+        if self._writer.kept.provisioned == self.parts.digest and not self._writer.blocked:
             return None
         return self._build(self.parts, self._overlay())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from pathlib import Path
 from pulumi.automation import Stack
 
 from spillway.adapters.engine.language import PROJECT
-from spillway.errors import PermanentError, TemporaryError
+from spillway.adapters.process import started_at
+from spillway.errors import TemporaryError
 
 _HELD = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<at>\S+)")
 """How the CLI words a lock in its refusal (backend/diy/lock.go)."""
@@ -34,7 +34,7 @@ class Lock:
         """True only if it is certain: this machine, and the process is gone or is a younger one with the same number."""
         if self.host != socket.gethostname():
             return False
-        started = _started(self.pid)
+        started = started_at(self.pid)
         return started is None or started > self.since + _CLOCK_SLACK
 
     def __str__(self) -> str:
@@ -50,7 +50,10 @@ class Locked(TemporaryError):
     """The engine refused to start: the stack is locked."""
 
     def __init__(self, locks: list[Lock]) -> None:
-        super().__init__(f"the stack is locked by {', '.join(map(str, locks)) or 'somebody unknown'}")
+        super().__init__(
+            f"the stack is locked by {', '.join(map(str, locks)) or 'somebody unknown'}",
+            remedy="Let that update end; then it is tried again. If it is certain that none runs, use `pulumi cancel`.",
+        )
         self.locks = locks
 
 
@@ -72,15 +75,22 @@ def unlock(stack: Stack, locks: list[Lock]) -> None:
     """Delete the locks if all of them are certainly dead.
 
     Raises:
-        PermanentError: somebody may be alive, or nobody knows who it is.
+        TemporaryError: somebody may be alive, or nobody knows who it is.
     """
-    alive = [lock for lock in locks if not lock.dead]
-    if alive or not locks:
-        raise PermanentError(
-            f"the stack is locked by {', '.join(map(str, alive)) or 'somebody unknown'}",
-            remedy="Let that update end; if it is certain that none runs, use `pulumi cancel`.",
-        )
+    refuse_living(locks)
+    if not locks:
+        raise Locked(locks)
     stack.cancel()
+
+
+def refuse_living(locks: list[Lock]) -> None:
+    """Do nothing if all of them are certainly dead.
+
+    Raises:
+        TemporaryError: somebody may be alive.
+    """
+    if alive := [lock for lock in locks if not lock.dead]:
+        raise Locked(alive)
 
 
 def _read(file: Path) -> Lock:
@@ -102,15 +112,3 @@ def _time(text: str) -> float:
         return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).timestamp()
     except ValueError:
         return 0.0
-
-
-def _started(pid: int) -> float | None:
-    """UTC seconds at which a process of this machine was started, or None if there is none (proc(5))."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
-        boot = re.search(r"^btime (\d+)$", Path("/proc/stat").read_text(encoding="utf-8"), re.MULTILINE)
-    except (OSError, IndexError):
-        return None
-    if boot is None or fields[0] == "Z":
-        return None if boot is not None else 0.0
-    return float(boot[1]) + float(fields[19]) / os.sysconf("SC_CLK_TCK")
