@@ -108,13 +108,13 @@ class Command(PulumiCommand):
         out, err = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
         try:
             stopped = not _ended(process, self._end - time.monotonic()) and _stop(process)
+            if stopped or process.returncode < 0:
+                # Its plugins have process groups of their own, go on without it, and hold its pipes open.
+                end_leftovers(self._folder)
         finally:
             self._group = None
             out.close()
             err.close()
-        if stopped or process.returncode < 0:
-            # Its plugins have process groups of their own and may go on without it.
-            end_leftovers(self._folder)
         if stopped:
             raise EngineDeadline("the Pulumi CLI was stopped: it had not ended within the deadline")
         if process.returncode < 0:
