@@ -98,6 +98,29 @@ def test_a_wrong_machine_is_told_of_once(machine: Machine, caplog: pytest.LogCap
     ]
 
 
+def test_answers_dated_years_away_move_the_clock_only_where_all_say_so_for_long(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One wrong date used to end every order of the operators and to make all data ten years old."""
+    clock, session = CloudClock(), requests.Session()
+    clock.heed(session)
+    right = machine.wall
+    machine.wall = 3e8
+    answer(session, date=formatdate(right, usegmt=True))
+    assert clock.now() == pytest.approx(right), "the first answer sets it, however wrong the machine is"
+    for leap in (3e8, -3e8):
+        for _ in range(200):
+            answer(session, date=formatdate(right + leap, usegmt=True))
+        assert clock.now() == pytest.approx(right), "many at once are one proxy"
+        answer(session, date=formatdate(right, usegmt=True))
+    assert len([record for record in caplog.records if "not followed" in record.message]) == 2
+    for _ in range(100):
+        machine.wait(10.0)
+        right += 10.0
+        answer(session, date=formatdate(right + 3e8, usegmt=True))
+    assert clock.now() == pytest.approx(right + 3e8)
+
+
 @pytest.mark.parametrize("date", [None, "yesterday", ""])
 def test_an_answer_without_a_date_says_nothing(machine: Machine, date: str | None) -> None:
     clock, session = CloudClock(), requests.Session()

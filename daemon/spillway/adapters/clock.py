@@ -29,6 +29,11 @@ CLOCK_LIMIT = 5.0
 """Seconds of clock error past which people should hear of it: a twelfth of the sample period."""
 
 
+_IMPLAUSIBLE = 3600.0
+"""Seconds that an answer may move a clock that other answers have set before: a machine's oscillator drifts by less in years."""
+_CONVINCING = (100, 600.0)
+"""Answers in a row, and seconds between the first and the last of them, that move it further all the same."""
+
 SYNCHRONISE = "Turn on time synchronisation (timedatectl set-ntp true)."
 """What to do about it."""
 
@@ -61,13 +66,20 @@ class CloudClock:
 
     It begins as the machine's and then runs on by the machine's monotonic seconds, so that nobody who sets the clock moves
     it. Each answer's Date bounds it from both sides (Cristian 1989, with the whole round trip as doubt): it is moved as far
-    as the nearer bound where it lies outside, and left alone where it does not.
+    as the nearer bound where it lies outside, and left alone where it does not. After the first answer it follows no leap
+    of hours or years: one answer with a wrong date must not end what people have ordered, nor make all data old.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._start = time.time() - time.monotonic()
         self._warned = False
+        self._set = False
+        """True once an answer has set it."""
+        self._doubts = 0
+        """Answers in a row that would have moved it too far."""
+        self._doubted_at = 0.0
+        """Monotonic seconds of the first of them."""
 
     def now(self) -> float:
         """UTC seconds since 1970."""
@@ -89,8 +101,20 @@ class CloudClock:
         if date is None:
             return
         with self._lock:
-            self._start = min(max(self._start, date - answered), date + _GRAIN - asked)
+            start = min(max(self._start, date - answered), date + _GRAIN - asked)
+            if self._set and abs(start - self._start) > _IMPLAUSIBLE and not self._convinced(answered):
+                return
+            self._start, self._set, self._doubts = start, True, 0
             self._tell(time.time() - self.now())
+
+    def _convinced(self, answered: float) -> bool:
+        """Whether so many answers for so long say the same that it must be true."""
+        if not self._doubts:
+            self._doubted_at = answered
+            _log.warning("An answer has a date that is hours or more from those before: it is not followed.")
+        self._doubts += 1
+        many, seconds = _CONVINCING
+        return self._doubts >= many and answered - self._doubted_at >= seconds
 
     def _tell(self, ahead: float) -> None:
         """Say once that the machine's own clock is wrong, and once that it is right again."""

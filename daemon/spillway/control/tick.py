@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from spillway.control.inputs import MinutesSeen
+from spillway.control.leaps import SLACK, without_future
 from spillway.control.memory import Keeper, Kept, fit, read_back
 from spillway.control.records import pass_record
 from spillway.control.report import Pass, TickReport, with_health
@@ -200,6 +201,9 @@ class Loop:
         self._durations = []
         with self._phase("observe"):
             snapshot = look()
+        if self._writer.kept.saved_at > snapshot.at + SLACK:
+            memory = without_future(self._writer.kept.memory, snapshot.at)
+            self._writer.kept = replace(self._writer.kept, memory=memory, saved_at=snapshot.at)
         before, kept = self._overlay(), self._writer.kept
         with self._phase("decide"):
             result = step(

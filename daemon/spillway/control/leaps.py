@@ -1,0 +1,54 @@
+"""What the memory keeps of times that have not come yet: a clock that was set back must not make anything wait for years.
+
+A move "made in ten years" would keep its region from moving until then, and no minute would be new. So where the clock
+is far behind what was saved, each remembered time in the future becomes now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import TypeVar
+
+from spillway.core.values.state import ControllerMemory, DayMemory, HealthTrack, ServiceMemory
+
+SLACK = 60.0
+"""Seconds that the clock may run back without more ado: answers of the cloud are dated to a second, late ones arrive late."""
+_ENDINGS = ("_at", "_since", "_until")
+_OTHERS = frozenset({"since", "last_minute"})
+_HOUR = 3600.0
+
+Value = TypeVar("Value")
+
+
+def is_time(name: str) -> bool:
+    """Whether a field of the memory holds UTC seconds, by its name."""
+    return name in _OTHERS or name.endswith(_ENDINGS)
+
+
+def without_future(memory: ControllerMemory, at: float) -> ControllerMemory:
+    """The memory without any time after `at`, in UTC seconds."""
+    return _clamped(memory, at)
+
+
+def _clamped(value: Value, at: float) -> Value:
+    """A dataclass of the memory, with all that it holds."""
+    assert is_dataclass(value) and not isinstance(value, type)  # noqa: S101, PT018 for the type checker
+    changes: dict[str, object] = {}
+    for field in fields(value):
+        part = getattr(value, field.name)
+        if isinstance(part, float):
+            if is_time(field.name) and part > at:
+                changes[field.name] = at
+        elif isinstance(part, tuple) and part and is_dataclass(part[0]):
+            changes[field.name] = tuple(_clamped(item, at) for item in part)
+        elif is_dataclass(part) and not isinstance(part, type):
+            changes[field.name] = _clamped(part, at)
+    # Times that stand in tuples, or are counted in hours.
+    if isinstance(value, HealthTrack):
+        changes["changes"] = tuple((min(when, at), share) for when, share in value.changes)
+    if isinstance(value, ServiceMemory):
+        changes["writes"] = tuple(when for when in value.writes if when <= at)
+        changes["roomy_since"] = tuple((region, min(when, at)) for region, when in value.roomy_since)
+    if isinstance(value, DayMemory) and value.hour > at / _HOUR:
+        changes["hour"] = -1
+    return replace(value, **changes)
