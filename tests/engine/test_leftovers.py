@@ -13,7 +13,7 @@ import pytest
 from pulumi.automation.errors import CommandError
 
 from spillway.adapters.engine.pulumi_cli import command as module
-from spillway.adapters.engine.pulumi_cli.command import Command, EngineKilledError
+from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline, EngineKilledError
 from spillway.adapters.engine.pulumi_cli.leftovers import MARK, end_leftovers, reap_orphans
 from spillway.errors import PermanentError, TemporaryError
 
@@ -111,6 +111,28 @@ def test_a_cli_that_somebody_kills_takes_its_plugins_with_it_and_is_told_in_word
     with pytest.raises(EngineKilledError) as told:
         command.run(["up"], str(tmp_path), {})
     assert str(told.value) == "the Pulumi CLI was killed (SIGKILL)"
+    until_gone(*pids(tmp_path))
+
+
+def test_a_cli_that_hangs_is_asked_told_and_killed_with_its_plugins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGINT, SIGTERM, SIGKILL; the plugin in its own process group ends with it."""
+    graces = ((signal.SIGINT, 0.2), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))
+    monkeypatch.setattr(module, "_GRACE", graces)
+    command = cli(
+        tmp_path,
+        "def note(number, _): (here / 'signals').open('a').write(f'{number} ')\n"
+        "signal.signal(signal.SIGINT, note); signal.signal(signal.SIGTERM, note)\n"
+        + PLUGIN
+        + "while True: time.sleep(0.01)\n",
+    )
+    command.allow(1.0)
+    begun = time.monotonic()
+    with pytest.raises(EngineDeadline, match="had not ended within the deadline"):
+        command.run(["up"], str(tmp_path), {})
+    assert time.monotonic() - begun < 15.0
+    assert (tmp_path / "signals").read_text().split() == [str(number.value) for number, _ in graces[:2]]
     until_gone(*pids(tmp_path))
 
 

@@ -41,6 +41,10 @@ def resource(name: str) -> Resource:
     )
 
 
+WRONG: tuple[Any, ...] = (None, 5, "x", [], {}, [{"urn": 7}])
+"""Values that stand nowhere in a state, or nowhere that they are put."""
+
+
 def written(folder: Path) -> Path:
     """A state file with all that a state may hold."""
     state = State(folder / "main.json")
@@ -83,7 +87,7 @@ def test_a_state_with_anything_wrong_anywhere_gives_way_to_the_last_good_one(tmp
         json.dumps(spoilt(document, place, wrong)).encode()
         for place in places(document)
         if place != ("checksum",)
-        for wrong in (None, 5, "x", [], {}, [{"urn": 7}])
+        for wrong in WRONG
         if spoilt(document, place, wrong) != document
     ]
     assert len(bad) > 300
