@@ -93,8 +93,9 @@ def adjust(count: int, marks: int = 5) -> list[tuple[int, Size]]:
             parallel=4,
         )
         clock = iter(range(1_800_000_000, 2_000_000_000, 60))
+        journal = FileJournal(folder / "journal", max_bytes=JOURNAL_BYTES, keep=4)
         writer = Writer(
-            journal=FileJournal(folder / "journal", max_bytes=JOURNAL_BYTES, keep=4),
+            journal=journal,
             keeper=Keeper(FileStore(folder / "state.json")),
             progress=Progress(time.monotonic, tick=60.0, write_limit=60.0),
             now=lambda: float(next(clock)),
@@ -114,6 +115,7 @@ def adjust(count: int, marks: int = 5) -> list[tuple[int, Size]]:
             if number in points:
                 found.append((number, size(folder)))
         engine.close()
+        journal.close()
         server.kill()
     return found
 
