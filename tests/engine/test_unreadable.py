@@ -19,7 +19,14 @@ from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
 from spillway.adapters.engine.embedded.state import Resource, State
 from spillway.adapters.engine.ownership import Ownership
 from spillway.adapters.engine.pulumi_cli.checkpoints import flaw_of, put_last_good_in_place, state_file
-from spillway.adapters.engine.pulumi_cli.locks import Lock, Locked, refuse_living
+from spillway.adapters.engine.pulumi_cli.locks import (
+    Lock,
+    Locked,
+    locks_in,
+    locks_told,
+    note_host,
+    refuse_living,
+)
 from spillway.adapters.engine.recovery import CREATING, Recoveries
 from spillway.adapters.program.build import build
 from spillway.cli.provision import _finish
@@ -248,6 +255,27 @@ def test_nobody_touches_a_state_that_somebody_works_on() -> None:
         with pytest.raises(Locked) as told:
             refuse_living([gone, lock])
         assert told.value.remedy
+
+
+def test_the_lock_of_an_earlier_container_is_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each new container has another host name; whoever holds the engine's lock knows that the one before has ended."""
+    locks = tmp_path / ".pulumi" / "locks" / "organization" / "spillway" / "main"
+    locks.mkdir(parents=True)
+    held = {"pid": 23, "username": "u", "hostname": "container-1", "timestamp": "2026-11-30T08:00:00Z"}
+    (locks / "one.json").write_text(json.dumps(held))
+    hosts = tmp_path / "hosts"
+    monkeypatch.setattr(socket, "gethostname", lambda: "container-2")
+    (lock,) = locks_in(tmp_path, "main", note_host(hosts))
+    assert not lock.dead, "nobody knows that machine"
+    hosts.unlink()
+    for number in range(200):
+        monkeypatch.setattr(socket, "gethostname", lambda number=number: f"container-{number % 60}")
+        known = note_host(hosts)
+    (lock,) = locks_in(tmp_path, "main", known | {"container-1"})
+    assert lock.dead
+    (told,) = locks_told("created by u@container-1 (pid 23) at 2026-11-30T08:00:00Z", known | {"container-1"})
+    assert told.dead
+    assert len(known) == 50
 
 
 @pytest.mark.parametrize(("wrong", "kind"), [("bytes", PermanentError), ("folder", TemporaryError)])

@@ -19,7 +19,14 @@ from spillway.adapters.engine.pulumi_cli.checkpoints import flaw_of, put_last_go
 from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline, EngineKilledError
 from spillway.adapters.engine.pulumi_cli.events import Events
 from spillway.adapters.engine.pulumi_cli.leftovers import end_leftovers
-from spillway.adapters.engine.pulumi_cli.locks import Locked, locks_in, locks_told, refuse_living, unlock
+from spillway.adapters.engine.pulumi_cli.locks import (
+    Locked,
+    locks_in,
+    locks_told,
+    note_host,
+    refuse_living,
+    unlock,
+)
 from spillway.adapters.engine.pulumi_cli.stack_recovery import recover_stack
 from spillway.adapters.engine.pulumi_cli.workspace import LeanStack, Workspace, prune
 from spillway.adapters.engine.recovery import Recoveries, RecoveryKind
@@ -69,6 +76,8 @@ class CliEngine:
         self._cloud: Cloud | None = None
         self._doubtful = False
         """True after a run whose end was not seen: the state must be looked at before the next."""
+        self._hosts: frozenset[str] = frozenset()
+        """Names that this machine, or this container, has had."""
         self._put_right = ""
         """What was done to an unreadable state before the call that runs."""
         self._stale = False
@@ -250,7 +259,7 @@ class CliEngine:
             killed.doubtful = True
             return killed
         except ConcurrentUpdateError as error:
-            return Locked(locks_told(str(error)))
+            return Locked(locks_told(str(error), self._hosts))
         except _RAISED as error:
             text = "\n".join([*events.errors, str(error)])
             return (
@@ -263,7 +272,15 @@ class CliEngine:
     def _recover(self, stack: LeanStack) -> str | None:
         workspace, provider = self._workspace, StandInProvider(self._client())
         deadline = Deadline(workspace.deadline)
-        done = recover_stack(stack, workspace.state, workspace.orphans, provider, deadline, self._recoveries)
+        done = recover_stack(
+            stack,
+            workspace.state,
+            workspace.orphans,
+            provider,
+            deadline,
+            recoveries=self._recoveries,
+            hosts=self._hosts,
+        )
         self._doubtful = False
         self._stale = self._stale or done is not None
         return done
@@ -292,12 +309,20 @@ class CliEngine:
             except OSError as error:
                 raise unusable(workspace.folder, error) from error
             with engine_lock(workspace.folder / "lock", workspace.deadline):
+                self._hosts = self._host()
                 self._put_right = self._put_state_right(touch=touch)
                 if self._ready is None:
                     self._ready = self._start()
                 if self._calls.closed:
                     self._ready[0].interrupt()
                 yield self._ready
+
+    def _host(self) -> frozenset[str]:
+        folder = self._workspace.folder
+        try:
+            return note_host(folder / "hosts")
+        except OSError as error:
+            raise unusable(folder, error) from error
 
     def _put_state_right(self, *, touch: bool) -> str:
         """Put the last good state in the place of one that nobody can read; a sentence if that was done.
@@ -314,7 +339,7 @@ class CliEngine:
                 f"the engine's state {state_file(state, stack)} cannot be read ({flaw})",
                 remedy="`spillway up`, or a daemon, puts the newest copy in its place that makes sense.",
             )
-        refuse_living(locks_in(state, stack))
+        refuse_living(locks_in(state, stack, self._hosts))
         try:
             done = put_last_good_in_place(state, stack, flaw)
         except OSError as error:

@@ -161,7 +161,9 @@ def recover_stack(
     orphans: OrphanedCreates,
     reader: ResourceReader,
     deadline: Deadline,
+    *,
     recoveries: Recoveries | None = None,
+    hosts: frozenset[str] = frozenset(),
 ) -> str | None:
     """Clear dead locks and close pending operations; a sentence if something was done. A refresh must follow.
 
@@ -172,6 +174,7 @@ def recover_stack(
         reader: Looks for objects that a killed create may have made.
         deadline: For these looks.
         recoveries: Told what was put right.
+        hosts: Names that this machine, or this container, has had.
 
     Raises:
         TemporaryError: the stack is locked by somebody who may be alive.
@@ -179,7 +182,7 @@ def recover_stack(
     """
     done: list[str] = []
     recoveries = recoveries or Recoveries()
-    locks = [] if state is None else locks_in(state, stack.name)
+    locks = [] if state is None else locks_in(state, stack.name, hosts)
     if locks:
         unlock(stack, locks)
         done.append(f"cleared the lock of {locks[0]}, which is dead")
