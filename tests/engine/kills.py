@@ -33,6 +33,8 @@ WHO = {"embedded": ("daemon",), "cli": ("engine", "plugin", "daemon", "both")}
 _REGIONS = ("asia-northeast1", "europe-west4", "us-east4")
 _SERVICE = "projects/demo-project/global/backendServices/lb-pool"
 _PATIENCE = 120.0
+_HOLD = 0.03
+"""Seconds that the cloud holds back the answer to a change which it has carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,9 @@ class Life:
     _reader: threading.Thread | None = None
     _lines: queue.Queue[str] = field(default_factory=queue.Queue)
     _took: dict[str, float] = field(default_factory=dict)
+    """Seconds of each operation."""
+    _changes: dict[str, int] = field(default_factory=dict)
+    """Changes that each operation asks of the cloud."""
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +90,7 @@ class Life:
         assert self._zygote.stdout is not None
         self._reader = threading.Thread(target=self._pass_on, args=(self._zygote.stdout,), daemon=True)
         self._reader.start()
-        self.cloud.after = lambda method, _path: time.sleep(0.03) if method != "GET" else None
+        self.cloud.after = lambda method, _path: time.sleep(_HOLD) if method != "GET" else None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,12 +106,12 @@ class Life:
         """Each operation once without a kill, to know how long it takes."""
         for operation in OPERATIONS:
             self._choose(operation)
-            begun = time.monotonic()
             self._tell(operation, recover=False)
             self._read()
-            begun = time.monotonic()
+            before, begun = self._asked(), time.monotonic()
             answer = self._read()
             self._took[operation] = time.monotonic() - begun
+            self._changes[operation] = self._asked() - before
             assert answer["outcome"] == "done", answer
             assert self._read() is None
 
@@ -115,8 +120,9 @@ class Life:
         ids = self._ids()
         self._choose(operation)
         self._tell(operation, recover=False)
+        before = self._asked()
         daemon = self._read()
-        time.sleep(self.chance.uniform(0.0, self._took[operation]))  # the moment is the point of the test
+        self._wait(operation, before)
         hit = self._signal(number, who, daemon)
         while self._read() is not None:
             pass  # what the daemon still had to say
@@ -133,6 +139,20 @@ class Life:
         if answer is not None:
             self._read()
         return replace(met, faults=(*faults, *self._faults(operation, ids)))
+
+    def _wait(self, operation: str, before: int) -> None:
+        """Until a random moment: some time after the start, or around one of the changes that the cloud is asked for."""
+        if self.chance.random() < 0.5:
+            time.sleep(self.chance.uniform(0.0, self._took[operation]))  # the moment is the point of the test
+            return
+        wanted = before + self.chance.randint(1, self._changes[operation])
+        end = time.monotonic() + 2.0 * self._took[operation]
+        while self._asked() < wanted and time.monotonic() < end:
+            time.sleep(0.001)
+        time.sleep(self.chance.uniform(0.0, 2.0 * _HOLD))
+
+    def _asked(self) -> int:
+        return len(self.cloud.calls("POST", "PUT", "PATCH", "DELETE"))
 
     def _choose(self, operation: str) -> None:
         """What is wanted now: something else than before."""

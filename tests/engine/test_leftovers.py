@@ -13,9 +13,9 @@ import pytest
 from pulumi.automation.errors import CommandError
 
 from spillway.adapters.engine.pulumi_cli import command as module
-from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline, EngineKilledError
+from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline, EngineLostError
 from spillway.adapters.engine.pulumi_cli.leftovers import MARK, end_leftovers, reap_orphans
-from spillway.errors import PermanentError, TemporaryError
+from spillway.errors import PermanentError
 
 STUBBORN = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 PATIENT = "import time; print('up', flush=True); time.sleep(60)"
@@ -40,8 +40,9 @@ def test_what_carries_the_mark_is_ended_and_nothing_else(tmp_path: Path) -> None
     ours = [sleeper(PATIENT, tmp_path / "a"), sleeper(STUBBORN, tmp_path / "a")]
     others = [sleeper(PATIENT, tmp_path / "ab"), sleeper(PATIENT, None)]
     try:
-        assert end_leftovers(tmp_path / "a", grace=0.3) == 2
-        assert [process.wait(10) for process in ours] == [-signal.SIGTERM, -signal.SIGKILL]
+        assert end_leftovers(tmp_path / "a", grace=1.0) == 2
+        assert ours[0].wait(10) in {-signal.SIGTERM, -signal.SIGKILL}, "a busy machine may be late"
+        assert ours[1].wait(10) == -signal.SIGKILL
         assert [process.poll() for process in others] == [None, None]
         assert end_leftovers(tmp_path / "a", grace=0.3) == 0
     finally:
@@ -108,7 +109,7 @@ def until_gone(*found: int) -> None:
 
 def test_a_cli_that_somebody_kills_takes_its_plugins_with_it_and_is_told_in_words(tmp_path: Path) -> None:
     command = cli(tmp_path, PLUGIN + "print('progress', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n")
-    with pytest.raises(EngineKilledError) as told:
+    with pytest.raises(EngineLostError) as told:
         command.run(["up"], str(tmp_path), {})
     assert str(told.value) == "the Pulumi CLI was killed (SIGKILL)"
     until_gone(*pids(tmp_path))
@@ -118,7 +119,7 @@ def test_a_cli_that_hangs_is_asked_told_and_killed_with_its_plugins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SIGINT, SIGTERM, SIGKILL; the plugin in its own process group ends with it."""
-    graces = ((signal.SIGINT, 0.2), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))
+    graces = ((signal.SIGINT, 0.5), (signal.SIGTERM, 0.5), (signal.SIGKILL, 5.0))
     monkeypatch.setattr(module, "_GRACE", graces)
     command = cli(
         tmp_path,
@@ -127,11 +128,11 @@ def test_a_cli_that_hangs_is_asked_told_and_killed_with_its_plugins(
         + PLUGIN
         + "while True: time.sleep(0.01)\n",
     )
-    command.allow(1.0)
+    command.allow(2.5)
     begun = time.monotonic()
     with pytest.raises(EngineDeadline, match="had not ended within the deadline"):
         command.run(["up"], str(tmp_path), {})
-    assert time.monotonic() - begun < 15.0
+    assert time.monotonic() - begun < 30.0
     assert (tmp_path / "signals").read_text().split() == [str(number.value) for number, _ in graces[:2]]
     until_gone(*pids(tmp_path))
 
@@ -188,7 +189,7 @@ def test_what_a_cli_says_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     heard: list[str] = []
     assert command.run(["5000"], str(tmp_path), {}, heard.append).stdout == "x" * 5000 + "\nlast"
     assert max(map(len, heard)) <= 1_000
-    with pytest.raises(TemporaryError, match="more than 10000 characters"):
+    with pytest.raises(EngineLostError, match="more than 10000 characters"):
         command.run(["50000"], str(tmp_path), {})
 
 

@@ -16,7 +16,7 @@ from spillway.adapters.engine.language import quiet_pulumi
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline
 from spillway.adapters.engine.provider.standin import StandInProvider
 from spillway.adapters.engine.pulumi_cli.checkpoints import flaw_of, put_last_good_in_place, state_file
-from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline, EngineKilledError
+from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline, EngineLostError
 from spillway.adapters.engine.pulumi_cli.events import Events
 from spillway.adapters.engine.pulumi_cli.leftovers import end_leftovers
 from spillway.adapters.engine.pulumi_cli.locks import (
@@ -47,7 +47,7 @@ from spillway.ports import Applied, Outcome, Preview
 
 Program = Callable[[], None]
 Problem = CloudError | SpillwayError
-_RAISED = (CommandError, EngineDeadline, EngineKilledError, OSError, RuntimeError)
+_RAISED = (CommandError, EngineDeadline, EngineLostError, OSError, RuntimeError)
 """What the automation API raises for a CLI that failed, hung or is gone."""
 
 
@@ -254,7 +254,7 @@ class CliEngine:
                 act(guarded)
         except EngineDeadline as error:
             return CloudTimeout(str(error))
-        except EngineKilledError as error:
+        except EngineLostError as error:
             killed = CloudError(0, str(error))
             killed.doubtful = True
             return killed
@@ -380,8 +380,10 @@ def _last_words(error: Exception) -> str:
 
 def _told(error: Exception) -> Exception:
     """What the CLI raised outside an update, as an error of ours."""
-    if not isinstance(error, CommandError):
+    if isinstance(error, CloudError | SpillwayError | OSError):
         return error
+    if not isinstance(error, CommandError):
+        return TemporaryError(str(error))
     words = _last_words(error)
     if _UNREADABLE in words:
         return PermanentError(f"the engine's state cannot be read: {words}", remedy=_BRING_BACK)

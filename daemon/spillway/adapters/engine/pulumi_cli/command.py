@@ -22,7 +22,7 @@ from pulumi.automation.errors import CommandError, create_command_error
 from semver import VersionInfo
 
 from spillway.adapters.engine.pulumi_cli.leftovers import BOUND, MARK, end_leftovers
-from spillway.errors import PermanentError, TemporaryError
+from spillway.errors import PermanentError
 
 _GRACE = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 """Each signal and the seconds that it gets: the first SIGINT lets steps in flight finish, the second signal ends
@@ -40,8 +40,8 @@ class EngineDeadline(Exception):
     """The engine did not end within its deadline and was stopped; what it had begun may have been carried out."""
 
 
-class EngineKilledError(Exception):
-    """Somebody killed the engine; what it had begun may have been carried out."""
+class EngineLostError(Exception):
+    """Somebody killed the engine, or it said more than can be kept; what it had begun may have been carried out."""
 
 
 class Command(PulumiCommand):
@@ -78,9 +78,8 @@ class Command(PulumiCommand):
 
         Raises:
             EngineDeadline: it had to be stopped, or `interrupt` came before it.
-            EngineKilledError: somebody killed it.
+            EngineLostError: somebody killed it, or it said more than can be kept.
             CommandError: it ended with an error.
-            TemporaryError: it said more than can be kept.
             OSError: it cannot be started.
         """
         if self._interrupted.is_set():
@@ -119,9 +118,9 @@ class Command(PulumiCommand):
             raise EngineDeadline("the Pulumi CLI was stopped: it had not ended within the deadline")
         if process.returncode < 0:
             name = signal.Signals(-process.returncode).name
-            raise EngineKilledError(f"the Pulumi CLI was killed ({name})")
+            raise EngineLostError(f"the Pulumi CLI was killed ({name})")
         if out.overflowing or err.overflowing:
-            raise TemporaryError(f"the Pulumi CLI said more than {_MOST} characters (`{args[-1]}`)")
+            raise EngineLostError(f"the Pulumi CLI said more than {_MOST} characters (`{args[-1]}`)")
         result = CommandResult(stdout=out.text, stderr=err.text, code=process.returncode)
         if result.code != 0:
             raise create_command_error(result)
@@ -142,7 +141,7 @@ class Command(PulumiCommand):
         try:
             result = self.run(["version"], str(Path.cwd()), {})
             return VersionInfo.parse(result.stdout.strip().removeprefix("v"))
-        except (OSError, ValueError, CommandError, EngineKilledError) as error:
+        except (OSError, ValueError, CommandError, EngineLostError) as error:
             raise PermanentError(
                 f"{self.command} does not tell its version: {error}",
                 remedy="Install the Pulumi CLI anew (`spillway setup`).",
