@@ -142,6 +142,7 @@ def engine(cloud: TinyCloud, folder: Path, recoveries: Recoveries | None = None)
 def test_the_engine_goes_on_from_the_last_good_state_and_says_so(
     cloud: TinyCloud, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     first = engine(cloud, tmp_path)
     assert first.apply(overlay()).outcome is Outcome.DONE
     first.close()

@@ -130,6 +130,7 @@ def quiet_pulumi() -> Iterator[None]:
     for logger in loggers:
         logger.addFilter(_drop)
     warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
+    warnings.filterwarnings("ignore", message="Error in event stream", category=UserWarning)
     try:
         yield
     finally:

@@ -63,7 +63,7 @@ class Recoveries:
         """Count it and say it."""
         with self._lock:
             self._counts[kind] += count
-        _log.warning("Recovered: %s.", sentence)
+        _log.info("Recovered: %s.", sentence)
 
     def counts(self) -> Mapping[str, int]:
         """How often, by kind."""

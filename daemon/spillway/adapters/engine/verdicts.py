@@ -26,6 +26,10 @@ _LOST = re.compile(
     r"|connection reset by peer|server closed idle connection"
 )
 """How the provider and the stand-in word an end that they did not see."""
+_PLUGIN_DIED = re.compile(
+    r"error reading from server: EOF|exited prematurely|code = Unavailable|the client connection is closing"
+)
+"""How the CLI words the end of a plugin that it did not end itself (measured, 3.260.0)."""
 _CHANGING = re.compile(
     r"\b(?:creating|updating|deleting) urn:|Error (?:creating|updating|deleting|waiting)"
     r"|\*\*(?:creating|updating|deleting|replacing)"
@@ -81,6 +85,10 @@ def cloud_error(text: str) -> CloudError | None:
 
 def _unanswered(text: str, *, reading: bool) -> CloudError | None:
     """No answer at all: before anything was sent, or after."""
+    if _PLUGIN_DIED.search(text):
+        died = CloudError(0, "the engine's plugin ended before it had answered")
+        died.doubtful, died.unsent = not reading, reading
+        return died
     lost = _LOST.search(text) is not None
     if lost and not reading:
         return CloudTimeout(shorten(text))

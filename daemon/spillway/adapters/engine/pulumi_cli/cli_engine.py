@@ -218,7 +218,9 @@ class CliEngine:
                     problem = act(stack, events, refresh=True)
                 # 5. Keep what the next call must know.
                 self._doubtful = isinstance(problem, CloudError) and problem.doubtful
-                self._stale = self._stale and problem is not None
+                if self._doubtful:
+                    self._workspace.orphans.add(events.creating.values())
+                self._stale = self._doubtful or (self._stale and problem is not None)
                 if problem is None:
                     self._keep_outputs(events.outputs)
                 if self._workspace.state is not None and events.changes:

@@ -23,6 +23,7 @@ _OPERATIONS = {
     OpType.REPLACE: "replace",
 }
 """Steps that people count; a replacement also has steps of its own for the new and the old."""
+_CREATES = frozenset({OpType.CREATE, OpType.CREATE_REPLACEMENT})
 
 
 class Events:
@@ -33,6 +34,8 @@ class Events:
         self.errors: list[str] = []
         self.outputs: Props = {}
         self.same = 0
+        self.creating: dict[str, Props] = {}
+        """Creates that were begun and have not ended well, by URN, as an exported state has them."""
         self._finished: set[str] = set()
 
     def on_event(self, event: EngineEvent) -> None:
@@ -41,12 +44,27 @@ class Events:
             self.errors.append(event.diagnostic_event.message)
         if event.resource_pre_event is not None and event.resource_pre_event.planning:
             self._step(event.resource_pre_event.metadata)
+        if event.resource_pre_event is not None and not event.resource_pre_event.planning:
+            self._begin(event.resource_pre_event.metadata)
         if event.res_outputs_event is not None:
             metadata = event.res_outputs_event.metadata
+            self.creating.pop(metadata.urn, None)
             if metadata.type == _STACK:
                 self._stack(metadata)
             elif not event.res_outputs_event.planning:
                 self._step(metadata)
+
+    def _begin(self, metadata: StepEventMetadata) -> None:
+        new = metadata.new
+        if metadata.op in _CREATES and new is not None and not metadata.type.startswith("pulumi:"):
+            self.creating[metadata.urn] = {
+                "urn": metadata.urn,
+                "type": metadata.type,
+                "custom": True,
+                "parent": new.parent,
+                "provider": new.provider,
+                "inputs": dict(new.inputs or {}),
+            }
 
     def _stack(self, metadata: StepEventMetadata) -> None:
         if metadata.new is not None and isinstance(metadata.new.outputs, Mapping):

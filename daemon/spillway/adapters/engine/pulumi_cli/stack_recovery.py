@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,14 @@ class OrphanedCreates:
                 remedy="Delete it; a create that a crash cut off may then have to be deleted by hand.",
             ) from error
         return kept
+
+    def add(self, resources: Iterable[Mapping[str, Any]]) -> None:
+        """Keep these, too: creates whose end nobody saw. The CLI forgets one whose plugin died before it had answered."""
+        known = self.operations()
+        urns = {operation.urn for operation in known}
+        fresh = [PendingOperation(ORPHANED, it) for it in resources if str(it["urn"]) not in urns]
+        if fresh:
+            self.keep([*known, *fresh])
 
     def keep(self, operations: Sequence[PendingOperation]) -> None:
         """Keep these and no others."""
