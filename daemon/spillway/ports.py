@@ -42,7 +42,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     """The API said no, or the engine cannot work until somebody acts; nothing was changed."""
     CONFLICT = "conflict"
-    """Somebody else changed it meanwhile (412), also after one refresh and retry."""
+    """Somebody else changed it meanwhile (412): nothing of theirs was overwritten. Observe, then decide anew."""
     FAILED = "failed"
     """It stopped with an error after which part of it may have been done: observe, then decide anew."""
     UNKNOWN = "unknown"
@@ -66,6 +66,7 @@ class Applied:
     refreshed: bool = False
     """True if state had to be read from the cloud first (a foreign edit, a crash before)."""
     foreign_edit: bool = False
+    """True if somebody else had changed what this call wanted to change."""
     begun: bool = True
     """False where the engine could not even begin: a lock that is held, a full disk, a state that nobody can read."""
     lasting: bool = False
@@ -121,7 +122,9 @@ class Deployer(Protocol):
     def apply(self, overlay: Overlay) -> Applied:
         """The same by what the engine remembers, for the quick adjustments of a daemon that watches the cloud itself.
 
-        An edit by somebody else is met by its fingerprint.
+        An edit by somebody else is met by its fingerprint: the outcome is a conflict, and the engine then reads what was
+        refused, that alone, so that the next call is judged by what stands. Where the
+        write undoes nothing of the edit, it is sent once more.
         """
         ...
 

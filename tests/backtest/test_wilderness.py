@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.bench.wilderness import FAULTS, HOURS, REGIONS, save, wild
+from tests.sim.random_faults import RANDOM_KINDS
 
-from spillway.sim.faults import RANDOM_KINDS
 from spillway.sim.scenario_file import load_setup
 
 SEEDS = range(150)

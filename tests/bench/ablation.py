@@ -52,15 +52,15 @@ PARTS = (
     Part(name="doubt never ends", constants=(("estimate.capacity.RECOVERY_SECONDS", 1e9),)),
     Part(
         name="queues that a cut must first work off",
-        constants=(("model.service.QUEUE_SECONDS", 0.0), ("model.service.QUEUE_SECONDS", 0.0)),
+        constants=(("model.service.QUEUE_SECONDS", 0.0), ("model.service.QUEUE_GROWTH", 0.0)),
     ),
     Part(name="capping pushed receivers in the same answer", constants=(("decide.search.REPAIRS", 0),)),
     Part(name="room for the loss of the largest region", constants=(("model.predict.LOSS_PRICE", 0.0),)),
-    Part(name="carrying a rising service time ahead", constants=(("estimate.latency.RISING_MINUTES", 1e9),)),
-    Part(name="telling waiting by chance from slowness", constants=(("estimate.queueing.CROWDED", 0.0),)),
+    Part(name="carrying a rising service time ahead", constants=(("estimate.latency.LASTING_MINUTES", 1e9),)),
+    Part(name="telling waiting by chance from slowness", constants=(("estimate.latency.CROWDED", 0.0),)),
     Part(
         name="reading from who does not wait that there is more",
-        constants=(("estimate.queueing.DELAY_NOISE", 1e9),),
+        constants=(("estimate.latency.DELAY_NOISE", 1e9),),
     ),
     Part(
         name="taking small differences in the tail for noise", constants=(("model.service.BAD_GRAIN", 0.0),)
@@ -76,26 +76,27 @@ PARTS = (
         constants=(("estimate.demand.ONSET", inf),),
     ),
     Part(name="trend of demand", constants=(("estimate.demand.TREND", 0.0),)),
-    Part(name="counting what became more inside as demand", constants=(("estimate.queueing.MOST", 0.0),)),
+    Part(name="counting what became more inside as demand", constants=(("estimate.latency.MOST", 0.0),)),
     Part(
         name="cutting again at once what is still overloaded",
         constants=(("decide.limits.STILL_OVERLOADED", 0.0),),
     ),
     Part(name="telling a leak from the onset of a queue", constants=(("estimate.latency.STEEPER", inf),)),
     Part(name="floors that hold for the usual demand", constants=(("estimate.demand.SLOW_SECONDS", 1e-9),)),
-    Part(name="opening regions to which nobody is sent yet", constants=(("estimate.backend.IDLE", -1.0),)),
-    Part(name="loss of machines behind slowness", constants=(("estimate.saturation.EXPLAINED", 0.0),)),
+    Part(name="opening regions to which nobody is sent yet", constants=(("estimate.belief.IDLE", -1.0),)),
+    Part(name="loss of machines behind slowness", constants=(("estimate.capacity.EXPLAINED", 0.0),)),
     Part(
-        name="expecting a flapping region to fall again", constants=(("estimate.health.FLAP_SECONDS", 0.0),)
+        name="expecting a flapping region to fall again",
+        constants=(("estimate.failures.RECOVERY_SECONDS", 0.0),),
     ),
     Part(name="shedding one region in a shortage", constants=(("decide.search.MOST_SHED", 0),)),
     Part(
         name="calling a standby when ceilings alone do not help",
         constants=(("decide.membership.STUCK", inf),),
     ),
-    Part(name="putting back outside edits that hurt", constants=(("decide.overrides.HURTS", inf),)),
+    Part(name="putting back outside edits that hurt", constants=(("decide.overrides.TROUBLE", inf),)),
     Part(name="acting on late pictures of lasting trouble", constants=(("decide.limits.LATE_SHARE", 1e9),)),
-    Part(name="judging moves afterwards, and undoing", constants=(("model.verify.TOLERANCE", inf),)),
+    Part(name="judging moves afterwards, and undoing", constants=(("model.verify.TROUBLE", inf),)),
 )
 
 

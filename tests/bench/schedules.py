@@ -15,11 +15,12 @@ from tests.bench.library import FOLDER, chosen
 from tests.bench.score import BAR
 from tests.bench.sheet import console, sheet
 from tests.bench.watch import watched
+from tests.sim.random_faults import random_faults
 
 from spillway.sim.backtest.jobs import Job, contenders
 from spillway.sim.backtest.runner import cores
 from spillway.sim.backtest.table import share
-from spillway.sim.faults import Fault, random_faults
+from spillway.sim.faults import Fault
 from spillway.sim.run import RunResult
 from spillway.sim.setup import Setup
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import yaml
+from tests.sim.random_faults import random_faults
 
 from spillway.config.fields import format_duration
 from spillway.core.values.geography import REGION_PLACES
-from spillway.core.values.units import legal_scaler
-from spillway.sim.faults import Fault, random_faults
+from spillway.core.values.topology import legal_scaler
+from spillway.sim.faults import Fault
 from spillway.sim.scenario import Scenario
 from spillway.sim.setup import Setup, build
 from spillway.sim.streams import stream

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from spillway.adapters.files import FileStore
+from spillway.adapters.permissions import Role, names_of
 from spillway.cli.main import main
 from spillway.cli.status import fetch_status, render_status
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
@@ -163,6 +164,21 @@ def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], tmp_pa
     assert "spillway sandbox" in found["sandbox (REST)"]["remedy"]
 
 
+def test_roles_prints_commands_with_every_permission(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "roles", "--project", "my-project")
+    assert code == Exit.OK
+    commands = [line for line in out.splitlines() if line.startswith("gcloud iam roles create ")]
+    assert [command.split()[4] for command in commands] == ["spillwayRun", "spillwayBuild"]
+    for role, command in zip(Role, commands, strict=True):
+        assert "--project=my-project" in command
+        assert set(command.rpartition("--permissions=")[2].split(",")) == names_of(role)
+    code, out, _ = run(capsys, "roles", "--json")
+    assert code == Exit.OK
+    assert [{each["name"] for each in role["permissions"]} for role in json.loads(out)] == [
+        names_of(role) for role in Role
+    ]
+
+
 def test_destroy_does_not_guess_that_it_may(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "destroy", "--config", str(CONFIG / "demo.yaml"))
     assert code == Exit.FAILED
@@ -177,7 +193,7 @@ def test_a_wrong_option_is_wrong_input(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize(
     "command",
-    ["check", "demo", "destroy", "doctor", "plan", "run", "sandbox", "setup", "status", "up"],
+    ["check", "demo", "destroy", "doctor", "plan", "roles", "run", "sandbox", "setup", "status", "up"],
 )
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, command, "--help")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
 from spillway.config.load import judge
 from spillway.config.model import Config
-from spillway.config.source import from_text
+from spillway.config.source import Source, read
 from spillway.errors import Problem
 
 REMOVE = object()
@@ -89,7 +91,16 @@ def changed(changes: Mapping[str, Any]) -> str:
     return yaml.safe_dump(json.loads(json.dumps(data)), sort_keys=False)
 
 
+def from_text(text: str) -> Source:
+    """What is read from a file `config.yaml` with this text."""
+    with TemporaryDirectory() as folder, chdir(folder):
+        Path("config.yaml").write_bytes(text.encode())
+        return read(Path("config.yaml"))
+
+
 def verdict_on(text: str, folder: Path) -> Verdict:
     """What the checks say about a text, as if it stood in `folder`."""
-    config, problems, warnings = judge(from_text(text, str(folder / "spillway.yaml")))
+    path = folder / "spillway.yaml"
+    path.write_bytes(text.encode())
+    config, problems, warnings = judge(read(path))
     return Verdict(config, problems, warnings, text)

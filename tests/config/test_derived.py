@@ -8,11 +8,10 @@ from enum import StrEnum
 from typing import Annotated, Any, get_type_hints
 
 import pytest
-from tests.config.sample_config import Change
+from tests.config.sample_config import Change, from_text
 
 from spillway.config.check import check_model, validate
 from spillway.config.derived import model_of
-from spillway.config.source import from_text
 from spillway.core.values.policy import Policy, Spec, ValueKind, seconds
 
 

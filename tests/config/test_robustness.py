@@ -8,12 +8,11 @@ from typing import Any
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.config.sample_config import SOUND
+from tests.config.sample_config import SOUND, from_text
 from tests.config.test_rules import ERRORS
 
 from spillway.config.check import render_problems
 from spillway.config.load import judge
-from spillway.config.source import from_text
 
 ODD = st.sampled_from(
     [None, True, 0, -1, 0.05, 10**9, "", "x", "us-east4", "5s", "5", "80-443", [], [None], ["a", "a"], {}, {"a": None}, {"neg": "n"}]

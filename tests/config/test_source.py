@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.config.sample_config import from_text
 
 from spillway.config import source
-from spillway.config.source import MAX_BYTES, Place, dotted, from_text, read
+from spillway.config.source import MAX_BYTES, Place, dotted, read
 
 
 def test_values_and_their_lines() -> None:

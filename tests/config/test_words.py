@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, get_args
 import pytest
 from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails, core_schema
+from tests.config.sample_config import from_text
 
 from spillway.config.check import check_model, render_problems
 from spillway.config.fields import Duration, Model, format_duration, parse_duration, parse_time, split_address
-from spillway.config.source import from_text
 from spillway.config.suggest import did_you_mean, listing, suggestion
 from spillway.config.words import explain
 from spillway.errors import Problem

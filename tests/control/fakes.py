@@ -152,9 +152,7 @@ class FakeCloud:
                     if self.readable
                     else failed,
                     health=Seen(
-                        value=HealthCount(
-                            healthy=self.healthy[b.region], total=10, by_group=((self.healthy[b.region], 10),)
-                        ),
+                        value=HealthCount(healthy=self.healthy[b.region], total=10),
                         age=1.0,
                         evidence=10,
                     )

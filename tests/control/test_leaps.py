@@ -112,7 +112,7 @@ def test_no_time_in_the_memory_lies_in_the_future() -> None:
     estimate = replace(
         in_the_future(Estimate(), future), health=HealthTrack(changes=((future, 0.5),), lowest_at=future)
     )
-    backend = in_the_future(BackendMemory(region=EUROPE, estimate=estimate), future)
+    backend = in_the_future(BackendMemory(region=EUROPE), future)
     flight = Flight(
         move=None, lever=Lever.SCALER, region=EUROPE, before=1.0, after=0.5, made_at=future,  # type: ignore[arg-type]
         predicted=0.0, otherwise=0.0, seen=0.0, demand=1.0,
@@ -121,6 +121,7 @@ def test_no_time_in_the_memory_lies_in_the_future() -> None:
         ServiceMemory(
             service="pool",
             backends=(backend,),
+            estimates=((EUROPE, estimate),),
             flights=(flight,),
             unknown=(flight,),
             writes=(START - 5.0, future),

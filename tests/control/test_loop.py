@@ -292,7 +292,7 @@ def test_without_memory_and_without_sight_nothing_is_built() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b'{"version": 3}', b'{"version": 1, "overlay": {"services": [{"service": 1}]}}', b"\xff\xfe"],
+    [b"", b"{", b'{"version": 4}', b'{"version": 1, "overlay": {"services": [{"service": 1}]}}', b"\xff\xfe"],
 )
 def test_a_state_file_that_makes_no_sense_is_kept_aside_and_said(content: bytes) -> None:
     rig = Rig()

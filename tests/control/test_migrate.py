@@ -87,8 +87,11 @@ def test_a_flat_estimate_loads_with_every_number() -> None:
     (before,) = old["memory"]["services"]
     (after,) = restored(FILE.read_bytes()).memory.services
     assert len(before["backends"]) == 4
-    for raw, backend in zip(before["backends"], after.backends, strict=True):
-        assert flat(backend.estimate) == raw["estimate"]
+    for raw, backend, (region, estimate) in zip(
+        before["backends"], after.backends, after.estimates, strict=True
+    ):
+        assert region == backend.region
+        assert flat(estimate) == raw["estimate"]
         assert (backend.backoff, backend.backoff_at) == (raw["hold"], raw["hold_at"])
         assert backend.edit_grace_until == raw["held_until"]
         same = {f.name for f in fields(BackendMemory)} & set(raw) - {"estimate"}
@@ -99,7 +102,7 @@ def test_what_the_old_file_covers_is_no_default_anywhere() -> None:
     """Each field of the estimate has a number of its own in some backend, so that none can be swapped or dropped unseen."""
     plain = flat(Estimate())
     (service,) = restored(FILE.read_bytes()).memory.services
-    learned = [flat(backend.estimate) for backend in service.backends]
+    learned = [flat(estimate) for _, estimate in service.estimates]
     assert [name for name in plain if all(found[name] == plain[name] for found in learned)] == []
 
 
@@ -115,22 +118,36 @@ def test_renamed_fields_of_a_service_its_origins_and_flights_keep_their_values()
 
 def test_what_was_migrated_is_kept_in_the_present_form() -> None:
     kept = restored(FILE.read_bytes())
-    assert kept.version == 2
+    assert kept.version == 3
     again = dump(kept)
     assert migrate(again) is again
     assert restored(again) == kept
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"1", b'{"version": 3}', b"\xff\xfe"])
+def test_a_file_of_version_2_loads_as_it_was() -> None:
+    """There the estimate of each backend stood inside of the backend; all else is as it is now."""
+    kept = restored(FILE.read_bytes())
+    old = json.loads(dump(kept))
+    old["version"] = 2
+    for service in old["memory"]["services"]:
+        estimates = dict(service.pop("estimates"))
+        assert len(estimates) == len(service["backends"]) == 4
+        for backend in service["backends"]:
+            backend["estimate"] = estimates[backend["region"]]
+    assert restored(json.dumps(old).encode()) == kept
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"1", b'{"version": 4}', b"\xff\xfe"])
 def test_what_is_no_earlier_version_is_left_to_the_check(content: bytes) -> None:
     assert migrate(content) is content
 
 
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize(
     "memory",
     ["1", '{"services": 1}', '{"services": [1]}', '{"services": [{"backends": [1, {"estimate": 1}]}]}'],
 )
-def test_an_old_file_that_makes_no_sense_does_not_break_the_migration(memory: str) -> None:
-    kept, flaw = Keeper(OneFile(f'{{"version": 1, "memory": {memory}}}'.encode())).look()
+def test_an_old_file_that_makes_no_sense_does_not_break_the_migration(memory: str, version: int) -> None:
+    kept, flaw = Keeper(OneFile(f'{{"version": {version}, "memory": {memory}}}'.encode())).look()
     assert kept is None
     assert flaw.startswith("unreadable at memory")

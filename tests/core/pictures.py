@@ -10,7 +10,7 @@ from spillway.core.decide.limits import limits_of
 from spillway.core.decide.optimise import space_of, task_of
 from spillway.core.decide.proposals import Accepted, Context, Proposal, Proposer
 from spillway.core.decide.search import Space
-from spillway.core.estimate.backend import BackendBelief
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Window
 from spillway.core.model.constraints import Baseline
 from spillway.core.model.predict import Region, TrafficModel
@@ -22,7 +22,7 @@ from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import BackendSetting, Posture
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import HealthCount
-from spillway.core.values.state import BackendMemory, Flight, ServiceMemory
+from spillway.core.values.state import BackendMemory, Estimate, Flight, ServiceMemory
 from spillway.core.values.topology import Backend, BalancingMode, GroupKey, Service, Target
 
 AT = 1_000_000.0
@@ -89,7 +89,9 @@ def window(rate: float, age: float = 210.0) -> Window:
     )
 
 
-def believe(region: Region, memory: BackendMemory, age: float) -> BackendBelief:
+def believe(
+    region: Region, memory: BackendMemory, age: float, estimate: Estimate | None = None
+) -> BackendBelief:
     """What one step knows of `region`; its target is its ceiling."""
     backend = Backend(
         service=SERVICE,
@@ -102,6 +104,7 @@ def believe(region: Region, memory: BackendMemory, age: float) -> BackendBelief:
         backend=backend,
         setting=BackendSetting(region=region.name, member=region.member, scaler=region.scaler),
         memory=memory,
+        estimate=estimate or Estimate(),
         window=window(50.0, age),
         health=HealthCount(healthy=0 if region.dead else 10, total=10),
         health_at=AT - age,
@@ -124,12 +127,11 @@ def picture_of(
     flights: tuple[Flight, ...] = (),
     age: float = 210.0,
 ) -> ServiceModel:
-    """One service at `AT`; `memories` has fields of `BackendMemory` by region, and all have been well for long."""
-    known = memories or {}
-    backends = tuple(
-        BackendMemory(**{"region": r.name, "well_since": LONG_WELL, **known.get(r.name, {})}) for r in regions
-    )
-    facts = tuple(believe(r, m, age) for r, m in zip(regions, backends, strict=True))
+    """One service at `AT`; `memories` has fields of `BackendMemory`, and `estimate`, by region, and all have been well for long."""
+    known = {r.name: {"well_since": LONG_WELL, **(memories or {}).get(r.name, {})} for r in regions}
+    estimates = {name: fields.pop("estimate", Estimate()) for name, fields in known.items()}
+    backends = tuple(BackendMemory(region=name, **fields) for name, fields in known.items())
+    facts = tuple(believe(r, m, age, estimates[r.name]) for r, m in zip(regions, backends, strict=True))
     policy = policy or Policy(mode=Mode.ACT)
     return ServiceModel(
         service=Service(
@@ -139,7 +141,9 @@ def picture_of(
         posture=Posture.NORMAL,
         facts=facts,
         traffic=model_of(regions, demand),
-        memory=ServiceMemory(service=SERVICE, backends=backends, flights=flights),
+        memory=ServiceMemory(
+            service=SERVICE, backends=backends, estimates=tuple(estimates.items()), flights=flights
+        ),
         at=AT,
         dead_time=policy.timing.dead_time,
     )

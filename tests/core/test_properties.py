@@ -22,8 +22,7 @@ from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import Absence, HealthCount, Missing, Seen, Snapshot
 from spillway.core.values.state import ControllerMemory, fresh
-from spillway.core.values.topology import Fleet
-from spillway.core.values.units import is_legal_scaler
+from spillway.core.values.topology import Fleet, is_legal_scaler
 
 ADAPTER = TypeAdapter(ControllerMemory)
 
@@ -184,7 +183,7 @@ def observed_as(snapshot: Snapshot, overlay: Overlay) -> Snapshot:
             wanted = overlay.service(view.service).backend(b.region)
             observed = b.observed
             if isinstance(observed, Seen):
-                value = replace(observed.value, member=wanted.member, scaler=wanted.scaler)
+                value = observed.value._replace(member=wanted.member, scaler=wanted.scaler)
                 observed = replace(observed, value=value)
             backends.append(replace(b, observed=observed))
         services.append(replace(view, backends=tuple(backends)))

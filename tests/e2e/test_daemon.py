@@ -1,4 +1,7 @@
-"""The daemon as a child process against the sandbox as another: build, tick, scrape, reload, crash, go on, stop."""
+"""The daemon as a child process against the sandbox as another: build, tick, scrape, reload, crash, go on, stop.
+
+The load balancer is built under the role `build`, the daemon runs under the role `run`; the sandbox enforces both.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from spillway.cli.rehearsal.children import Child
@@ -47,10 +51,19 @@ def stage() -> Iterator[Stage]:
         yield made
 
 
+def work_under(stage: Stage, role: str) -> None:
+    """From now on everybody who reads the configuration has this role."""
+    document = yaml.safe_load(stage.config.read_text())
+    document["sandbox"]["role"] = role
+    stage.config.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
 @pytest.fixture(scope="module")
 def daemon(stage: Stage) -> Child:
+    work_under(stage, "build")
     built = stage.provision()
     assert dict(built["outputs"])["load_balancer_ip"]
+    work_under(stage, "run")
     stage.release()
     child = stage.start_daemon()
     until("the first tick", lambda: (stage.status() or {}).get("tick"))
@@ -130,6 +143,54 @@ def test_a_second_daemon_is_refused(stage: Stage, daemon: Child) -> None:
         assert second.wait(30) == 3
         assert str(first.pid) in second.log.read_text()
     first.stop()
+
+
+def pool_of(stage: Stage) -> tuple[str, dict[str, Any]]:
+    """URL of the pool's backend service, and how it stands."""
+    project = yaml.safe_load(stage.config.read_text())["project"]
+    url = f"http://{stage.addresses.sandbox}/compute/v1/projects/{project}/global/backendServices"
+    services = requests.get(url, timeout=5).json()["items"]
+    (live,) = [service for service in services if service["name"].endswith("-pool")]
+    return f"{url}/{live['name']}", live
+
+
+def edit_scaler(stage: Stage, region: str, scaler: float) -> None:
+    """Somebody sets a ceiling by hand."""
+    url, live = pool_of(stage)
+    for backend in live["backends"]:
+        if f"/{region}-" in backend["group"]:
+            backend["capacityScaler"] = scaler
+    body = {"fingerprint": live["fingerprint"], "backends": live["backends"]}
+    answer = requests.patch(url, json=body, timeout=5)
+    assert answer.status_code == 200, answer.text
+
+
+def test_after_an_outside_edit_a_dead_region_is_still_drained(stage: Stage) -> None:
+    """The edit makes the engine read again; with exactly the role `run` that must not end all writes."""
+    # Google drains no dead region by itself, so Spillway must; the daemon's own role may set that.
+    document = yaml.safe_load(stage.config.read_text())
+    document["policies"]["default"]["postures"] = {"normal": {"failover_threshold": 70, "auto_drain": False}}
+    stage.config.write_text(yaml.safe_dump(document, sort_keys=False))
+    child = stage.start_daemon()
+    until("the first tick", lambda: (stage.status() or {}).get("tick"))
+    edit_scaler(stage, "us-east4", 0.9)
+    outage = {"kind": "outage", "region": "asia-northeast1", "for": "2h"}
+    answer = requests.post(f"http://{stage.addresses.sandbox}/sandbox/v1/faults", json=outage, timeout=5)
+    assert answer.status_code == 200, answer.text
+
+    def drained() -> bool:
+        backends = pool_of(stage)[1]["backends"]
+        return {b["capacityScaler"] for b in backends if "/asia-northeast1-" in b["group"]} == {0}
+
+    until("the drain of the dead region", drained)
+    found = samples(get(stage, "/metrics")[1])
+    assert not [
+        name
+        for name in found
+        if name.startswith("spillway_writes_total") and "refused" in name and found[name]
+    ]
+    assert "permission" not in child.log.read_text()
+    child.stop()
 
 
 def test_nothing_is_left_behind() -> None:

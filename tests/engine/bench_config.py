@@ -12,12 +12,15 @@ REGIONS = {"asia-northeast1": "c", "europe-west4": "a", "us-east4": "b"}
 
 
 def document(**topology: Any) -> dict[str, Any]:
-    """A small configuration as the user writes it: one global pool over three regions, plain HTTP."""
+    """A small configuration as the user writes it: one global pool over three regions, plain HTTP.
+
+    It provisions, so it works under the role `build`, where the sandbox enforces it.
+    """
     return {
         "cloud": "sandbox",
         "project": "demo-project",
         "name": "lb",
-        "sandbox": {"scenario": "none.yaml"},
+        "sandbox": {"scenario": "none.yaml", "role": "build"},
         "topology": {
             "frontends": {"http": {}},
             "default_service": "pool",

@@ -11,6 +11,8 @@ from tests.engine.standin_cli import EngineForm
 from tests.sandbox.conftest import ToyPlant
 
 from spillway.adapters.engine.pulumi_cli.installation import find_cli, has_plugin, plugin_folder, pulumi_home
+from spillway.adapters.permissions import Role, names_of
+from spillway.sandbox.access import Access
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
@@ -48,7 +50,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Eng
 
 @pytest.fixture
 def sandbox() -> Iterator[SandboxServer]:
-    """A loopback cloud that has the groups of the shared configuration."""
+    """A loopback cloud that has the groups of the shared configuration, and the two roles of Spillway."""
     plant = ToyPlant()
     server = SandboxServer(
         plant,
@@ -58,6 +60,7 @@ def sandbox() -> Iterator[SandboxServer]:
             SeedGroup(project=PROJECT, zone=f"{region}-{zone}", name=f"api-{region}", endpoints=4)
             for region, zone in REGIONS.items()
         ],
+        access=Access({role.value: names_of(role) for role in Role}),
     )
     with server:
         yield server

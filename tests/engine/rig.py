@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +19,11 @@ from urllib.parse import urlsplit
 import grpc
 from pulumi.runtime.proto import events_pb2, events_pb2_grpc, language_pb2_grpc
 
+from spillway.adapters.engine.embedded.embedded_engine import refresh as read_again
 from spillway.adapters.engine.embedded.monitor import request, served
 from spillway.adapters.engine.embedded.run import Run
 from spillway.adapters.engine.embedded.state import State
-from spillway.adapters.engine.provider.cloud import Cloud, Deadline
+from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
 from spillway.adapters.engine.provider.standin import StandInProvider
 
 
@@ -109,20 +111,65 @@ def operate(verb: str) -> int:
     lock_file().unlink(missing_ok=True)
     tell(
         [
+            *[wanted(urn, inputs) for urn, inputs in run.edited.items()],
             *[step(c.operation, f"t:{c.kind}", c.name, planning=dry) for c in run.changes],
             step("same", "pulumi:pulumi:Stack", "main", planning=dry, outputs=outputs),
             *[
-                {
-                    "sequence": 2,
-                    "timestamp": 1,
-                    "diagnosticEvent": {"message": str(e), "color": "", "severity": "error"},
-                }
-                for e in run.errors
+                failure(error, urn)
+                for error, urn in zip_longest(map(str, run.errors), run.edited, fillvalue="")
             ],
             {"sequence": 3, "timestamp": 1, "summaryEvent": {"resourceChanges": {}}},
         ]
     )
     return 255 if run.errors else 0
+
+
+def refresh_some() -> int:
+    """`refresh`: read the resources that `--target` names, or all."""
+    endpoint = urlsplit(os.environ["GOOGLE_COMPUTE_CUSTOM_ENDPOINT"])
+    cloud = Cloud.sandbox(f"{endpoint.scheme}://{endpoint.netloc}")
+    state = State(state_folder() / "rig.json")
+    wanted = [sys.argv[at + 1] for at, word in enumerate(sys.argv) if word == "--target"]
+    before = [resource for urn, resource in state.resources.items() if not wanted or urn in wanted]
+    try:
+        read_again(state, StandInProvider(cloud), Deadline(30), before)
+    except CloudError as error:
+        tell([failure(str(error), "")])
+        return 255
+    finally:
+        cloud.close()
+    state.save()
+    tell(
+        [
+            {
+                "sequence": 1,
+                "timestamp": 1,
+                "resOutputsEvent": {
+                    "metadata": {
+                        "op": "refresh",
+                        "urn": old.urn,
+                        "type": old.token,
+                        "old": {"inputs": old.inputs, "outputs": old.outputs},
+                        "new": {"inputs": new.inputs, "outputs": new.outputs},
+                    }
+                },
+            }
+            for old in before
+            if (new := state.resources.get(old.urn)) is not None
+        ]
+    )
+    return 0
+
+
+def wanted(urn: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """A step that begins."""
+    metadata = {"op": "update", "urn": urn, "type": urn.split("::")[2], "new": {"inputs": inputs}}
+    return {"sequence": 1, "timestamp": 1, "resourcePreEvent": {"metadata": metadata}}
+
+
+def failure(error: str, urn: str) -> dict[str, Any]:
+    said = {"message": error, "color": "", "severity": "error", **({"urn": urn} if urn else {})}
+    return {"sequence": 2, "timestamp": 1, "diagnosticEvent": said}
 
 
 def main() -> int:
@@ -134,6 +181,8 @@ def main() -> int:
             print("v3.272.0")
         case ["up" | "preview" | "destroy" as verb, *_]:
             return operate(verb)
+        case ["refresh", *_]:
+            return refresh_some()
         case ["cancel", *_]:
             lock_file().unlink(missing_ok=True)
         case ["stack", "export", *_]:

@@ -194,9 +194,9 @@ def _token(urn: str) -> str:
 class AttachedProvider:
     """The provider's server; `port` is what the CLI dials."""
 
-    def __init__(self, endpoint: str, *, seconds: float, parallel: int) -> None:
-        """`endpoint` is the sandbox's root; `seconds` is the deadline of one step."""
-        self._cloud = Cloud.sandbox(endpoint)
+    def __init__(self, endpoint: str, *, seconds: float, parallel: int, role: str) -> None:
+        """`endpoint` is the sandbox's root; `seconds` is the deadline of one step; `role` is who it is there."""
+        self._cloud = Cloud.sandbox(endpoint, role)
         self._server = grpc.server(
             ThreadPoolExecutor(max_workers=parallel + 4, thread_name_prefix="spillway-standin")
         )
@@ -220,7 +220,12 @@ class StandInCliEngine(CliEngine):
         """`folder` holds the engine's files."""
         settings, command = config.daemon.engine, find_cli(pulumi_home())
         assert command is not None, "there is no `pulumi` on PATH"
-        self._attached = AttachedProvider(endpoint, seconds=settings.deadline, parallel=settings.parallel)
+        self._attached = AttachedProvider(
+            endpoint,
+            seconds=settings.deadline,
+            parallel=settings.parallel,
+            role=config.sandbox.role if config.sandbox is not None else "everything",
+        )
         workspace = Workspace(
             executable=command,
             installed=pulumi_home(),

@@ -20,6 +20,7 @@ from tests.engine.tinycloud import Refuse, TinyCloud, serving
 from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
 from spillway.ports import Deployer, Outcome
 
+POOL = "projects/demo-project/global/backendServices/lb-pool"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -86,10 +87,39 @@ def test_refusals_and_conflicts_are_told_apart(engine: Deployer, cloud: TinyClou
     applied = engine.apply(overlay({"europe-west4": 0.4}))
     assert applied.outcome is Outcome.REFUSED, applied.sentence
     status = 412
+    cloud.edit(POOL, timeoutSec=7)
+    cloud.requests.clear()
     applied = engine.apply(overlay({"europe-west4": 0.4}))
     assert applied.outcome is Outcome.CONFLICT
+    assert "backend service lb-pool" in applied.sentence
     assert applied.engine_processes == 2
     assert applied.refreshed
+    assert applied.foreign_edit
+    assert [method for method, _ in cloud.calls()] == ["PUT", "GET"], "what was refused is read, and it alone"
+
+
+def test_a_conflict_whose_edit_touched_nothing_of_ours_is_tried_once_more(
+    engine: Deployer, cloud: TinyCloud
+) -> None:
+    engine.apply(overlay())
+    cloud.edit(POOL, description="by hand")
+    applied = engine.apply(overlay({"europe-west4": 0.4}))
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert applied.engine_processes == 3
+    assert applied.foreign_edit
+
+
+def test_an_edit_that_the_new_overlay_takes_over_is_tried_once_more(
+    engine: Deployer, cloud: TinyCloud
+) -> None:
+    engine.apply(overlay())
+    first, *others = cloud.store[POOL]["backends"]
+    cloud.edit(POOL, backends=[{**first, "capacityScaler": 0.5}, *others])
+    assert engine.apply(overlay({"europe-west4": 0.4})).outcome is Outcome.CONFLICT
+    cloud.edit(POOL, backends=[{**first, "capacityScaler": 0.6}, *others])
+    applied = engine.apply(overlay({"asia-northeast1": 0.6, "europe-west4": 0.4}))
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert applied.foreign_edit
 
 
 @pytest.mark.parametrize("alive", [False, True])

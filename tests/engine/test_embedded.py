@@ -102,14 +102,107 @@ def test_membership_removes_and_adds_the_region(engine: EmbeddedEngine, cloud: T
     assert "leaves: us-east4" in applied.sentence
 
 
-def test_foreign_edit_is_read_and_overwritten_once(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
+def scalers(cloud: TinyCloud) -> list[float]:
+    return [backend["capacityScaler"] for backend in cloud.store[POOL]["backends"]]
+
+
+def edit_scaler(cloud: TinyCloud, scaler: float) -> None:
+    """Somebody sets the scaler of the first backend by hand."""
+    first, *others = cloud.store[POOL]["backends"]
+    cloud.edit(POOL, backends=[{**first, "capacityScaler": scaler}, *others])
+
+
+def test_a_foreign_edit_of_a_lever_is_a_conflict_and_stays(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
+    engine.apply(overlay())
+    edit_scaler(cloud, 0.5)
+    cloud.requests.clear()
+    applied = engine.apply(overlay({"europe-west4": 0.4}))
+    assert applied.outcome is Outcome.CONFLICT, applied.sentence
+    assert applied.foreign_edit
+    assert applied.refreshed
+    assert "backend service lb-pool" in applied.sentence
+    assert scalers(cloud) == [0.5, 1, 1], "nothing is written over"
+    assert cloud.calls() == [
+        ("PUT", f"/compute/beta/{POOL}?alt=json"),
+        ("GET", f"/compute/beta/{POOL}?alt=json"),
+    ]
+    decided_anew = overlay({"asia-northeast1": 0.5, "europe-west4": 0.4})
+    applied = engine.apply(decided_anew)
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert not applied.foreign_edit
+    assert scalers(cloud) == [0.5, 0.4, 1]
+
+
+def test_an_edit_that_the_new_overlay_takes_over_costs_one_more_try(
+    engine: EmbeddedEngine, cloud: TinyCloud
+) -> None:
+    """The loop saw the edit before it decided; only the engine's memory is older."""
+    engine.apply(overlay())
+    edit_scaler(cloud, 0.5)
+    applied = engine.apply(overlay({"asia-northeast1": 0.5, "europe-west4": 0.4}))
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert applied.foreign_edit
+    assert "nothing of theirs was overwritten" in applied.sentence
+    assert scalers(cloud) == [0.5, 0.4, 1]
+
+
+def test_a_foreign_edit_of_a_setting_that_we_make_is_a_conflict(
+    engine: EmbeddedEngine, cloud: TinyCloud
+) -> None:
     engine.apply(overlay())
     cloud.edit(POOL, timeoutSec=7)
+    assert engine.apply(overlay({"europe-west4": 0.5})).outcome is Outcome.CONFLICT
+    assert cloud.store[POOL]["timeoutSec"] == 7
+    assert engine.apply(overlay({"europe-west4": 0.5})).outcome is Outcome.DONE
+    assert cloud.store[POOL]["timeoutSec"] == 300, "the state is true again, so the difference shows"
+
+
+def test_a_foreign_edit_of_what_is_not_ours_costs_one_more_try(
+    engine: EmbeddedEngine, cloud: TinyCloud
+) -> None:
+    engine.apply(overlay())
+    cloud.edit(POOL, description="by hand")
+    cloud.requests.clear()
     applied = engine.apply(overlay({"europe-west4": 0.5}))
     assert applied.outcome is Outcome.DONE, applied.sentence
     assert applied.foreign_edit
-    assert applied.refreshed
-    assert cloud.store[POOL]["timeoutSec"] == 300
+    assert "backend service lb-pool" in applied.sentence
+    assert [method for method, _ in cloud.calls()] == ["PUT", "GET", "PUT", "GET"]
+
+
+def test_an_edit_between_the_reading_and_the_write_of_a_build_is_a_conflict(
+    engine: EmbeddedEngine, cloud: TinyCloud
+) -> None:
+    engine.build(overlay())
+
+    def before(method: str, _path: str) -> None:
+        if method == "PUT":
+            cloud.before = lambda _method, _path: None
+            edit_scaler(cloud, 0.5)
+
+    cloud.before = before
+    applied = engine.build(overlay({"europe-west4": 0.4}))
+    assert applied.outcome is Outcome.CONFLICT, applied.sentence
+    assert scalers(cloud) == [0.5, 1, 1]
+
+
+def test_a_conflict_whose_edit_cannot_be_read_is_one_all_the_same(
+    engine: EmbeddedEngine, cloud: TinyCloud
+) -> None:
+    engine.apply(overlay())
+    edit_scaler(cloud, 0.5)
+
+    def before(method: str, _path: str) -> None:
+        if method == "GET":
+            raise Refuse(403, "Required permission is missing", "forbidden")
+
+    cloud.before = before
+    applied = engine.apply(overlay({"europe-west4": 0.4}))
+    assert applied.outcome is Outcome.CONFLICT, applied.sentence
+    assert "could not be read" in applied.sentence
+    cloud.before = lambda _method, _path: None
+    assert engine.apply(overlay({"europe-west4": 0.4})).outcome is Outcome.CONFLICT
+    assert scalers(cloud) == [0.5, 1, 1]
 
 
 def test_endless_foreign_edits_are_a_conflict(engine: EmbeddedEngine, cloud: TinyCloud) -> None:

@@ -190,7 +190,7 @@ def test_everything_a_configuration_can_say(kind: EngineForm, sandbox: SandboxSe
     _close(engine)
 
 
-def test_an_outside_edit_is_noticed_and_taken_back(
+def test_an_outside_edit_is_a_conflict_and_the_next_call_goes_by_what_stands(
     kind: EngineForm, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     import requests
@@ -202,11 +202,33 @@ def test_an_outside_edit_is_noticed_and_taken_back(
     edit = requests.patch(url, json={"fingerprint": live["fingerprint"], "timeoutSec": 7}, timeout=5)
     assert edit.status_code == 200, edit.text
     applied = engine.apply(overlay({"europe-west4": 0.5}))
-    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert applied.outcome is Outcome.CONFLICT, applied.sentence
     assert applied.foreign_edit
+    assert "backend service lb-pool" in applied.sentence
+    assert requests.get(url, timeout=5).json()["timeoutSec"] == 7, "nothing is written over"
+    applied = engine.apply(overlay({"europe-west4": 0.5}))
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert not applied.foreign_edit
     live = requests.get(url, timeout=5).json()
     assert live["timeoutSec"] == 300
     assert sorted(backend["capacityScaler"] for backend in live["backends"]) == [0.5, 1, 1]
+    _close(engine)
+
+
+def test_an_edit_of_what_is_not_ours_costs_one_more_try(
+    kind: EngineForm, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    import requests
+
+    engine = made(Config.model_validate(document()), tmp_path, kind, sandbox)
+    assert engine.apply(overlay()).outcome is Outcome.DONE
+    url = f"{sandbox.url}/compute/v1/projects/{PROJECT}/global/backendServices/lb-pool"
+    live = requests.get(url, timeout=5).json()
+    edit = requests.patch(url, json={"fingerprint": live["fingerprint"], "description": "by hand"}, timeout=5)
+    assert edit.status_code == 200, edit.text
+    applied = engine.apply(overlay({"europe-west4": 0.5}))
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert applied.foreign_edit
     _close(engine)
 
 

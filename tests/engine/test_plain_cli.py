@@ -85,12 +85,12 @@ def by_hand(form: EngineForm, folder: Path, sandbox: SandboxServer) -> Iterator[
         "PULUMI_GCP_SKIP_REGION_VALIDATION": "true",
         "GOOGLE_COMPUTE_CUSTOM_ENDPOINT": f"{sandbox.url}/compute/beta/",
         "GOOGLE_NETWORK_SERVICES_CUSTOM_ENDPOINT": f"{sandbox.url}/v1/",
-        "GOOGLE_OAUTH_ACCESS_TOKEN": "sandbox",
+        "GOOGLE_OAUTH_ACCESS_TOKEN": "build",
     }
     if form == "cli+plugin":
         yield Plain(folder, environment)
         return
-    attached = AttachedProvider(sandbox.url, seconds=60.0, parallel=8)
+    attached = AttachedProvider(sandbox.url, seconds=60.0, parallel=8, role="build")
     try:
         yield Plain(folder, {**environment, "PULUMI_DEBUG_PROVIDERS": f"gcp:{attached.port}"})
     finally:

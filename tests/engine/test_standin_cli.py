@@ -33,7 +33,7 @@ def cloud() -> Iterator[TinyCloud]:
 
 @pytest.fixture
 def stub(cloud: TinyCloud) -> Iterator[Any]:
-    attached = AttachedProvider(cloud.url, seconds=5.0, parallel=2)
+    attached = AttachedProvider(cloud.url, seconds=5.0, parallel=2, role="everything")
     with grpc.insecure_channel(f"127.0.0.1:{attached.port}") as channel:
         yield provider_pb2_grpc.ResourceProviderStub(channel)
     attached.close()

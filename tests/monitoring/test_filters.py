@@ -18,7 +18,6 @@ from spillway.sandbox.monitoring.filters import (
     parse,
 )
 from spillway.sandbox.monitoring.source import Invalid
-from spillway.sandbox.monitoring.tokens import quote
 
 SUBJECT = Subject(
     project="demo",
@@ -119,12 +118,17 @@ _trees = st.recursive(
 )
 
 
+def _quote(value: str) -> str:
+    """`value` as a filter writes it."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def _text(node: Node) -> str:
     """A filter that means `node`, with brackets everywhere."""
     if isinstance(node, Not):
         return f"NOT ({_text(node.part)})"
     if isinstance(node, Comparison):
-        values = ", ".join(quote(value) for value in node.values)
+        values = ", ".join(_quote(value) for value in node.values)
         right = f"{node.function}({values})" if node.function else values
         return f"{node.path} {node.operator} {right}"
     word = " AND " if isinstance(node, All) else " OR "

@@ -88,7 +88,7 @@ def test_listing_pages_scalers_and_policies() -> None:
         {"maxResults": "500"},
     )
     assert fake.seen[1][2] == {"maxResults": "500", "pageToken": "1"}
-    assert fake.tokens == {"Bearer sandbox"}
+    assert fake.tokens == {"Bearer everything"}
 
 
 @pytest.mark.parametrize(

@@ -266,6 +266,28 @@ class BrokenPlant(ToyPlant):
         raise ArithmeticError("the world has come to its end")
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Type": "application/json", "Origin": "http://evil.example"}, 403),
+        ({"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Content-Type": "application/json", "Host": "evil.example"}, 400),
+    ],
+)
+def test_the_controls_take_nothing_from_web_pages(cloud: Cloud, headers: dict[str, str], status: int) -> None:
+    body = b'{"kind": "outage", "region": "us-east4", "for": "10m"}'
+    answer = requests.post(f"{cloud.server.url}/sandbox/v1/faults", data=body, headers=headers, timeout=5)
+    assert answer.status_code == status
+    assert control(cloud, "GET", "faults").json() == {"faults": []}
+
+
+def test_the_apis_are_not_answered_under_a_name_of_somebody_else(cloud: Cloud) -> None:
+    url = f"{cloud.server.url}/compute/v1/projects/p/global/backendServices"
+    assert requests.get(url, headers={"Host": "evil.example"}, timeout=5).status_code == 400
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_world_that_fails_takes_http_with_it(caplog: pytest.LogCaptureFixture) -> None:
     server = SandboxServer(BrokenPlant(), clock=ScaledClock(speed=1.0, epoch=0.0), timing=Timing())

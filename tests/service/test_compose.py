@@ -10,7 +10,7 @@ from tests.control.fakes import FakeClock, FakeCloud, fleet
 
 from spillway.compose.changes import Watch, digest_of, restart_needed, session_of
 from spillway.compose.clouds import clock_of, closer
-from spillway.compose.running import rhythm_of
+from spillway.compose.running import rhythm_of, tell_warnings
 from spillway.compose.tools import Provisioner, keeper_of
 from spillway.config import load
 from spillway.config.load import Loaded
@@ -39,6 +39,17 @@ def loaded(folder: Path, **changes: str) -> Loaded:
 def test_a_sandbox_that_does_not_answer_is_named(tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match=r"127\.0\.0\.1:9"):
         clock_of(loaded(tmp_path).config)
+
+
+def test_what_check_warns_of_is_logged_by_a_daemon_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "open.yaml"
+    path.write_text(
+        loaded(tmp_path).path.read_text(encoding="utf-8") + "  listen: 0.0.0.0:9464\n", encoding="utf-8"
+    )
+    tell_warnings(load.load(path))
+    assert "daemon.listen: 0.0.0.0:9464 can be reached from outside this machine" in caplog.text
 
 
 def test_intervals_are_the_worlds_and_deadlines_the_walls(tmp_path: Path) -> None:

@@ -84,6 +84,17 @@ def test_nothing_is_made_before_the_first_record(journal: Make, tmp_path: Path) 
     assert not (tmp_path / "journal").exists()
 
 
+def test_other_users_cannot_read_it_even_where_an_older_version_made_it(
+    journal: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "journal" / "journal.jsonl"
+    path.parent.mkdir()
+    path.write_text("")
+    path.chmod(0o644)
+    journal().append({"n": 1})
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_what_is_not_finite_is_null(journal: Make, tmp_path: Path) -> None:
     written = journal()
     written.append({"tick": 1, "headroom": float("inf")})

@@ -9,7 +9,7 @@ import pytest
 from tests.sim.worlds import client, region, setup
 
 from spillway.core.values.overlay import Posture
-from spillway.core.values.units import is_legal_scaler
+from spillway.core.values.topology import is_legal_scaler
 from spillway.sim.baselines import BASELINES
 from spillway.sim.baselines.foresight import Promised, futures
 from spillway.sim.baselines.levers import Levers, careful

@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import exp, inf, log
 
 import pytest
+from tests.sim.random_faults import random_faults
 
-from spillway.sim.faults import Fault, Schedule, random_faults
+from spillway.sim.faults import Fault, Schedule
 from spillway.sim.plant import DETECTION, RegionPlant, RegionState, region_state, zone_health
 from spillway.sim.service_time import ServiceTime
 

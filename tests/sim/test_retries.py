@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.sim.random_faults import random_faults
 from tests.sim.worlds import client, region, setup
 
 from spillway.sim.control import BackendControl, RouteControl, ServiceControl
-from spillway.sim.faults import random_faults
 from spillway.sim.retries import Retries
 from spillway.sim.scenario import Client
 from spillway.sim.setup import Setup

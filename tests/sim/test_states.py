@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.sim.random_faults import random_faults
 from tests.sim.worlds import setup
 
 from spillway.sim.arrays import Goodness
-from spillway.sim.faults import Schedule, random_faults
+from spillway.sim.faults import Schedule
 from spillway.sim.plant import region_state, zone_health
 from spillway.sim.states import MEMORY, States
 from spillway.sim.streams import stream

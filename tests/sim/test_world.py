@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.sim.random_faults import random_faults
 from tests.sim.worlds import client, region, scenario, setup
 
 from spillway.sim.accounting import Balance
 from spillway.sim.baselines import BASELINES
 from spillway.sim.control import BackendControl, RouteControl, ServiceControl
-from spillway.sim.faults import Fault, random_faults
+from spillway.sim.faults import Fault
 from spillway.sim.scenario import Scenario
 from spillway.sim.setup import Setup, build
 from spillway.sim.world import World

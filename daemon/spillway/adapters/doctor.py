@@ -8,14 +8,16 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from spillway.adapters.clock import CLOCK_LIMIT, SYNCHRONISE, date_of
+from spillway.adapters.permissions import OBSERVING, PERMISSIONS, Role, add_command, names_of
 from spillway.adapters.web import split_address
-from spillway.config.model import Config
+from spillway.config.model import Config, SandboxConfig
+from spillway.core.values.policy import Mode
 from spillway.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -27,24 +29,9 @@ _DEADLINE = 5.0
 _FULL = 16 << 20
 """Bytes left on a disk below which a journal record or the state of a large fleet may not fit."""
 
-READING = (
-    "compute.backendServices.get",
-    "compute.backendServices.list",
-    "compute.globalOperations.get",
-    "monitoring.timeSeries.list",
-    "monitoring.metricDescriptors.get",
-    "networkservices.serviceLbPolicies.get",
-)
-"""Permissions without which the daemon is blind (reference: gcp.md section 6)."""
-WRITING = (
-    "compute.backendServices.update",
-    "compute.healthChecks.useReadOnly",
-    "compute.networkEndpointGroups.use",
-    "compute.instanceGroups.use",
-    "networkservices.serviceLbPolicies.update",
-    "networkservices.operations.get",
-)
-"""Permissions without which it cannot move anything."""
+_RESOURCE_MANAGER = "https://cloudresourcemanager.googleapis.com"
+_ASK = 100
+"""Permissions that one question may name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +44,8 @@ class Finding:
     remedy: str = ""
 
 
-def examine(config: Config, path: Path) -> list[Finding]:
-    """Look at everything that the daemon needs with this configuration."""
+def examine(config: Config, path: Path, role: Role | None = None) -> list[Finding]:
+    """Look at everything that Spillway needs with this configuration; `role` is whose work is to be done here."""
     findings = examine_machine()
     findings.append(
         Finding(verdict="ok", subject="configuration", detail=f"{path} can be used, cloud {config.cloud}")
@@ -69,8 +56,9 @@ def examine(config: Config, path: Path) -> list[Finding]:
     if config.cloud == "sandbox" and config.sandbox is not None:
         findings.append(_reachable("sandbox (REST)", config.sandbox.http))
         findings.append(_reachable("sandbox (gRPC)", config.sandbox.grpc))
+        findings.extend(_sandbox_permissions(config, config.sandbox, role))
     if config.cloud == "gcp":
-        findings.extend(_google(config.project))
+        findings.extend(_google(config, role))
     return findings
 
 
@@ -176,7 +164,7 @@ def _engine(config: Config) -> Finding:
     return Finding(verdict="ok", subject="engine", detail=f"{choice.kind}: {choice.why}")
 
 
-def _google(project: str) -> list[Finding]:
+def _google(config: Config, role: Role | None) -> list[Finding]:
     """Credentials, reachability, clock and permissions."""
     from spillway.adapters.google_http import google_session
 
@@ -193,9 +181,17 @@ def _google(project: str) -> list[Finding]:
         ]
     return [
         Finding(verdict="ok", subject="credentials", detail=type(session.credentials).__module__),
-        *_look("compute API", lambda: _compute(session, project)),
-        *_look("permissions", lambda: _permissions(session, project)),
+        *_look("compute API", lambda: _compute(session, config.project)),
+        *_look("permissions", lambda: _permissions(session, _RESOURCE_MANAGER, config, role)),
     ]
+
+
+def _sandbox_permissions(config: Config, sandbox: SandboxConfig, role: Role | None) -> list[Finding]:
+    """The same question to the sandbox, under the role that the configuration names."""
+    from spillway.adapters.google_http import sandbox_session
+
+    session = sandbox_session(1, sandbox.role)
+    return _look("permissions", lambda: _permissions(session, f"http://{sandbox.http}", config, role))
 
 
 def _look(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
@@ -249,42 +245,70 @@ def _compute(session: Session, project: str) -> list[Finding]:
     return findings
 
 
-def _permissions(session: Session, project: str) -> list[Finding]:
-    """Ask which of the permissions that the daemon uses are granted."""
+def _permissions(session: Session, api: str, config: Config, role: Role | None) -> list[Finding]:
+    """Ask which of the permissions that any path uses are granted."""
     from spillway.adapters.google_http import Call, exchange
 
-    wanted = [*READING, *WRITING]
-    url = f"https://cloudresourcemanager.googleapis.com/v1/projects/{project}:testIamPermissions"
-    call = Call(method="POST", url=url, body={"permissions": wanted})
-    answer = exchange(session, call, ends=time.monotonic() + _DEADLINE)
-    if answer.status >= 400:
+    granted: set[str] = set()
+    wanted = sorted(names_of(Role.BUILD))
+    for start in range(0, len(wanted), _ASK):
+        body = {"permissions": wanted[start : start + _ASK]}
+        call = Call(method="POST", url=f"{api}/v1/projects/{config.project}:testIamPermissions", body=body)
+        answer = exchange(session, call, ends=time.monotonic() + _DEADLINE)
+        if answer.status >= 400:
+            return [
+                Finding(
+                    verdict="warn",
+                    subject="permissions",
+                    detail=f"could not be tested (HTTP {answer.status})",
+                    remedy="Enable the Cloud Resource Manager API to have them tested, or compare by hand with `spillway roles`.",
+                )
+            ]
+        granted.update(map(str, json.loads(answer.text).get("permissions", [])))
+    acts = any(policy.mode is Mode.ACT for policy in config.policies.values())
+    return judge(granted, config.project, role, acts=acts)
+
+
+def judge(granted: Collection[str], project: str, role: Role | None, *, acts: bool = True) -> list[Finding]:
+    """What the granted permissions suffice for.
+
+    Args:
+        granted: by name.
+        project: for the commands that mend it.
+        role: whose work is to be done here; without one, building is asked for only where a part of it is granted.
+        acts: false if no policy moves anything: then what only moves need is a warning.
+    """
+    run = _judge_role(granted, project, Role.RUN, acts=acts)
+    if role is Role.RUN:
+        return [run]
+    building = {each.name for each in PERMISSIONS if each.role is Role.BUILD}
+    if role is None and not building & set(granted):
         return [
+            run,
             Finding(
-                verdict="warn",
-                subject="permissions",
-                detail=f"could not be tested (HTTP {answer.status})",
-                remedy="Enable the Cloud Resource Manager API to have them tested, or compare by hand with the README.",
-            )
+                verdict="ok",
+                subject=f"permissions ({Role.BUILD})",
+                detail="none, so `spillway up` and `destroy` need another identity; the daemon needs none of them",
+            ),
         ]
-    granted = set(json.loads(answer.text).get("permissions", []))
-    blind = [p for p in READING if p not in granted]
-    tied = [p for p in WRITING if p not in granted]
-    if blind:
-        return [
-            Finding(
-                verdict="fail",
-                subject="permissions",
-                detail="missing for reading: " + ", ".join(blind),
-                remedy="Add them to the daemon's role (README, least privilege).",
-            )
-        ]
-    if tied:
-        return [
-            Finding(
-                verdict="warn",
-                subject="permissions",
-                detail="enough to observe; missing for moving traffic: " + ", ".join(tied),
-                remedy="Add them before a policy is set to `act`.",
-            )
-        ]
-    return [Finding(verdict="ok", subject="permissions", detail="all that the daemon uses are granted")]
+    return [run, _judge_role(granted, project, Role.BUILD, acts=acts)]
+
+
+def _judge_role(granted: Collection[str], project: str, role: Role, *, acts: bool) -> Finding:
+    """What is missing of that which this role has and the smaller one has not."""
+    subject = f"permissions ({role})"
+    missing: dict[str, list[str]] = {}
+    for each in PERMISSIONS:
+        if each.role is role and each.name not in granted:
+            missing.setdefault(each.purpose, []).append(each.name)
+    if not missing:
+        return Finding(verdict="ok", subject=subject, detail="all that the role needs are granted")
+    detail = "; ".join(f"missing for {purpose}: {', '.join(names)}" for purpose, names in missing.items())
+    command = add_command(role, project, (name for names in missing.values() for name in names))
+    spared = role is Role.RUN and not acts and OBSERVING not in missing
+    return Finding(
+        verdict="warn" if spared else "fail",
+        subject=subject,
+        detail=detail,
+        remedy=f"{command} (or make the role first: `spillway roles`)",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spillway.adapters.collector import Counters, LastPass, registry_with_process
@@ -28,6 +28,7 @@ class Exporter:
         missed: passes that did not happen in time, by kind.
         reads: calls, errors and seconds of all reads so far.
         lost: log lines lost so far.
+        hosts: names by which the web server may be asked, beside addresses and those of this machine.
         recovered: what was put right after crashes, by kind.
     """
 
@@ -43,6 +44,7 @@ class Exporter:
         missed: Callable[[], Mapping[str, int]],
         reads: Callable[[], Reads],
         lost: Callable[[], int],
+        hosts: Sequence[str] = (),
         recovered: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._document = StatusDocument(about, policies=policies, now=now)
@@ -67,7 +69,7 @@ class Exporter:
                 info={"kind": about.engine, "cloud": about.cloud},
             )
         )
-        self._web = Web(listen, self)
+        self._web = Web(listen, self, hosts=hosts)
 
     @property
     def url(self) -> str:

@@ -68,11 +68,11 @@ def google_session(parallel: int) -> Session:
     return _pooled(AuthorizedSession(credentials), parallel)
 
 
-def sandbox_session(parallel: int) -> Session:
-    """A session for the sandbox, which takes any token and must not be reached through a proxy."""
+def sandbox_session(parallel: int, role: str = "everything") -> Session:
+    """A session for the sandbox, which must not be reached through a proxy; its token is the name of `role`."""
     session = requests.Session()
     session.trust_env = False
-    session.headers["Authorization"] = "Bearer sandbox"
+    session.headers["Authorization"] = f"Bearer {role}"
     return _pooled(session, parallel)
 
 

@@ -31,6 +31,17 @@ def encode(record: dict[str, Any]) -> bytes:
     return msgspec.json.encode({"schema": SCHEMA, **record}) + b"\n"
 
 
+_MODE = 0o640
+"""Permission bits of a journal: it names projects, addresses and orders, so it is no business of other users."""
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that other users cannot read; one that an older version made is closed to them too."""
+    descriptor = os.open(path, flags, _MODE)
+    os.fchmod(descriptor, _MODE)
+    return descriptor
+
+
 class FileJournal:
     """An append-only journal in a folder.
 
@@ -84,7 +95,7 @@ class FileJournal:
         if self._file is not None:
             return self._file
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        file = FileIO(self._path, "ab+")
+        file = FileIO(self._path, "ab+", opener=_private)
         self._size = file.seek(0, os.SEEK_END)
         if self._size:
             file.seek(self._size - 1)

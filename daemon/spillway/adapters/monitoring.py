@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import google.auth.exceptions
 import grpc
@@ -34,8 +34,10 @@ _MESSAGE_MAX = 256 * 1024 * 1024
 _VIEWER = "grant the daemon's identity roles/monitoring.viewer in the project of the load balancer"
 
 
-def connect(address: str | None = None) -> MetricServiceClient:
+def connect(address: str | None = None, role: str = "everything") -> MetricServiceClient:
     """A client of Google with the machine's own credentials, or of a sandbox at a loopback `HOST:PORT`.
+
+    `role` is who the caller is in the sandbox.
 
     Raises:
         PermanentError: no credentials; or the address is not loopback, where plain gRPC must not go.
@@ -55,8 +57,40 @@ def connect(address: str | None = None) -> MetricServiceClient:
             remedy="a sandbox lives on loopback, such as 127.0.0.1:8481; set cloud: gcp for the real one",
         )
     options = (("grpc.max_receive_message_length", _MESSAGE_MAX), ("grpc.enable_http_proxy", 0))
-    channel = grpc.insecure_channel(address, options=options)
+    channel = grpc.intercept_channel(grpc.insecure_channel(address, options=options), _Bearer(role))
     return MetricServiceClient(transport=MetricServiceGrpcTransport(channel=channel))
+
+
+class _Details(NamedTuple):
+    """`grpc.ClientCallDetails` with other headers."""
+
+    method: str
+    timeout: float | None
+    metadata: list[tuple[str, str]]
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: grpc.Compression | None
+
+
+class _Bearer(grpc.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Adds the token to each call: gRPC sends no call credentials over a plain channel."""
+
+    def __init__(self, token: str) -> None:
+        self._header = ("authorization", f"Bearer {token}")
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        """Send the call with the token."""
+        return continuation(
+            _Details(
+                method=details.method,
+                timeout=details.timeout,
+                metadata=[*(details.metadata or ()), self._header],
+                credentials=details.credentials,
+                wait_for_ready=details.wait_for_ready,
+                compression=details.compression,
+            ),
+            request,
+        )
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,8 +15,7 @@ from spillway.core.observe.rows import HealthReads, Lag, ListedGroup, Listing, R
 from spillway.core.observe.snapshot import NOTHING_ASKED, observe
 from spillway.core.values.policy import Evidence
 from spillway.core.values.snapshot import Absence, Missing, Snapshot
-from spillway.core.values.topology import Fleet
-from spillway.core.values.units import ServiceName
+from spillway.core.values.topology import Fleet, ServiceName
 from spillway.errors import SpillwayError
 from spillway.ports import Clock
 

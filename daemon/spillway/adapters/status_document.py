@@ -15,7 +15,7 @@ from typing import Any
 from spillway import __version__
 from spillway.adapters.history import History
 from spillway.control.report import Pass, TickReport
-from spillway.core.values.decision import Move, Refusal, ServiceAssessment
+from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment
 from spillway.core.values.policy import Policy
 
 SCHEMA = 1
@@ -197,7 +197,7 @@ def _names(kind: type[Any]) -> tuple[str, ...]:
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses as objects, enums as their values, tuples as lists; a number that is not finite as null.
+    """Dataclasses and assessments of backends as objects, enums as their values, tuples as lists; a number that is not finite as null.
 
     Raises:
         TypeError: something that has no JSON.
@@ -206,6 +206,8 @@ def plain(value: Any) -> Any:
         return value.value if isinstance(value, Enum) else value
     if isinstance(value, float):
         return value if isfinite(value) else None
+    if isinstance(value, BackendAssessment):
+        return {name: plain(item) for name, item in value._asdict().items()}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, dict):

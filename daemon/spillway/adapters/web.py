@@ -9,7 +9,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, Protocol
 
@@ -21,13 +21,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from spillway.adapters.bounded_http import BoundedConnection, HostNames
 from spillway.errors import TemporaryError
 
 PAGE = files("spillway.adapters").joinpath("page.html").read_text(encoding="utf-8")
 """The live page: one HTML file without external assets."""
 
-_CONNECTIONS = 64
-"""Connections served at the same time; more are answered 503."""
 _START_DEADLINE = 5.0
 _STOP_DEADLINE = 3.0
 
@@ -79,12 +78,13 @@ class Source(Protocol):
         ...
 
 
-def application(source: Source) -> Starlette:
-    """The routes over a source."""
+def application(source: Source, names: HostNames) -> Starlette:
+    """The routes over a source, for requests under one of `names`."""
 
     def get(path: str, answer: Callable[[Request], Response]) -> Route:
         async def endpoint(request: Request) -> Response:
-            response = answer(request)
+            asked = request.headers.get("host")
+            response = answer(request) if names.allow(asked) else _misdirected()
             response.headers.update(HEADERS)
             return response
 
@@ -114,6 +114,12 @@ def _verdict(good: bool, sentence: str) -> Response:  # noqa: FBT001 the pair co
 def _json(document: dict[str, Any]) -> Response:
     body = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
     return Response(body, media_type="application/json")
+
+
+def _misdirected() -> Response:
+    """The answer to a request under a name that is not this server's."""
+    text = "This server does not answer to that name. Ask by its address, or add the name to daemon.hosts.\n"
+    return PlainTextResponse(text, status_code=421)
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
@@ -147,11 +153,12 @@ class Web:
     Args:
         address: where to listen; port 0 takes a free one.
         source: what to show.
+        hosts: names by which it may be asked, beside addresses, `localhost` and the name of this machine.
     """
 
-    def __init__(self, address: str, source: Source) -> None:
+    def __init__(self, address: str, source: Source, *, hosts: Sequence[str] = ()) -> None:
         self._host, self._port = split_address(address)
-        self._app = application(source)
+        self._app = application(source, HostNames((self._host, *hosts)))
         self._socket: socket.socket | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -190,13 +197,12 @@ class Web:
         config = uvicorn.Config(
             self._app,
             loop="asyncio",
-            http="h11",
+            http=BoundedConnection,
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
-            limit_concurrency=_CONNECTIONS,
             timeout_keep_alive=5,
             timeout_graceful_shutdown=1,
         )

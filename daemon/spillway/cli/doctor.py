@@ -17,13 +17,21 @@ _MARKS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[bold red]
 
 @click.command(short_help="Say what is missing here, and what to do.")
 @config_option
+@click.option(
+    "--role",
+    type=click.Choice(["run", "build"]),
+    default=None,
+    help="Whose permissions must be there.  [default: run, and build if any of it is granted]",
+)
 @json_option
-def doctor(config_path: Path, as_json: bool) -> int:
+def doctor(config_path: Path, role: str | None, as_json: bool) -> int:
     """Examine this machine and the cloud: engine, state folder, addresses, credentials, permissions, clock.
 
-    Changes nothing. Ends with 0 if the daemon could run, with 3 if something it needs is missing.
+    Changes nothing. Each permission that is missing is told with what it is for, and with the gcloud command that
+    adds it. Ends with 0 if the daemon could run, with 3 if something it needs is missing.
     """
     from spillway.adapters.doctor import Finding, examine, examine_machine
+    from spillway.adapters.permissions import Role
     from spillway.config import load
 
     findings: list[Finding] = []
@@ -40,7 +48,7 @@ def doctor(config_path: Path, as_json: bool) -> int:
             ),
         ]
     else:
-        findings = examine(loaded.config, config_path)
+        findings = examine(loaded.config, config_path, Role(role) if role else None)
     failed = any(f.verdict == "fail" for f in findings)
     if as_json:
         print_json({"ok": not failed, "findings": [asdict(f) for f in findings]})

@@ -11,6 +11,8 @@ from spillway.exits import Exit
 
 STATES = ("<!-- states: made by `make docs` -->", "<!-- states: end -->")
 """What the table of states stands between in the page of the architecture."""
+ROLES = ("<!-- roles: made by `make docs` -->", "<!-- roles: end -->")
+"""What the permissions of both roles stand between in the page on operation."""
 
 
 def pages(folder: Path) -> dict[str, str]:
@@ -18,13 +20,16 @@ def pages(folder: Path) -> dict[str, str]:
     from spillway.adapters.metrics import render as render_metrics
     from spillway.cli.reasons_page import render as render_reasons
     from spillway.cli.reasons_page import states
+    from spillway.cli.roles import render as render_roles
     from spillway.config.document import render as render_configuration
 
     architecture = (folder / "architecture.md").read_text(encoding="utf-8")
+    operations = (folder / "operations.md").read_text(encoding="utf-8")
     return {
         "architecture.md": _between(architecture, STATES, states()),
         "configuration.md": render_configuration(),
         "metrics.md": render_metrics(),
+        "operations.md": _between(operations, ROLES, render_roles()),
         "reasons.md": render_reasons(),
     }
 

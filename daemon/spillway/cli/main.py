@@ -8,7 +8,19 @@ from collections.abc import Sequence
 import click
 
 from spillway import __version__
-from spillway.cli import backtest, check, demo, doctor, document, provision, run, sandbox, setup, status
+from spillway.cli import (
+    backtest,
+    check,
+    demo,
+    doctor,
+    document,
+    provision,
+    roles,
+    run,
+    sandbox,
+    setup,
+    status,
+)
 from spillway.cli.console import complain, complain_of_defect, err
 from spillway.errors import SpillwayError
 from spillway.exits import Exit, exit_code
@@ -46,6 +58,7 @@ for command in (
     sandbox.sandbox,
     setup.setup,
     doctor.doctor,
+    roles.roles,
     document.docs,
 ):
     group.add_command(command)

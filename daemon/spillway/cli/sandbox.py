@@ -90,6 +90,7 @@ def sandbox(
       curl -X POST http://127.0.0.1:8480/sandbox/v1/faults \\
         -d '{"kind": "slow", "region": "europe-west4", "factor": 3, "for": "20m"}'
     """  # noqa: D301 click wants the backspace itself, which keeps the lines below it as they are
+    from spillway.adapters.permissions import Role, names_of
     from spillway.config import load
     from spillway.resources import config_file
     from spillway.sandbox.stand import stand
@@ -108,6 +109,7 @@ def sandbox(
         http=http or (given.http if given is not None else "127.0.0.1:8480"),
         grpc=grpc or (given.grpc if given is not None else "127.0.0.1:8481"),
         held=hold,
+        roles={role.value: names_of(role) for role in Role},
     )
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

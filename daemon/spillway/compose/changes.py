@@ -12,7 +12,7 @@ from spillway.config.model import Config
 
 _RESTART = (
     "cloud", "project", "name", "sandbox",
-    "daemon.state_dir", "daemon.listen", "daemon.log", "daemon.journal",
+    "daemon.state_dir", "daemon.listen", "daemon.hosts", "daemon.log", "daemon.journal",
     "daemon.engine.kind", "daemon.engine.backend", "daemon.engine.stack",
 )  # fmt: skip
 """What a running process cannot change: where it lives, where it listens, which stack it owns."""

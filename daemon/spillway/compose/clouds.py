@@ -79,14 +79,16 @@ def observer_of(config: Config, clock: Clock) -> CloudObserver:
     )
     parallel = settings.health_parallel + 4
     session = (
-        google_http.google_session(parallel) if sandbox is None else google_http.sandbox_session(parallel)
+        google_http.google_session(parallel)
+        if sandbox is None
+        else google_http.sandbox_session(parallel, sandbox.role)
     )
     if isinstance(clock, CloudClock):
         clock.heed(session)
     return CloudObserver(
         fleet,
         monitoring=monitoring.MonitoringReader(
-            monitoring.connect(None if sandbox is None else sandbox.grpc),
+            monitoring.connect() if sandbox is None else monitoring.connect(sandbox.grpc, sandbox.role),
             project=config.project,
             resources=[service.resource for service in fleet.services],
             window=settings.window,

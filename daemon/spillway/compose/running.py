@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from spillway.adapters.logs import BoundedHandler
     from spillway.adapters.ticker import Ticker
 
+_log = logging.getLogger(__name__)
+
 
 def daemon(loaded: Loaded, config_path: Path) -> Service:
     """The daemon for a configuration; nothing is written before its `run`.
@@ -40,6 +43,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
 
     config = loaded.config
     log = logs.setup(config.daemon.log.level, config.daemon.log.format)
+    tell_warnings(loaded)
     state_dir = Path(config.daemon.state_dir)
     clock, speed = clock_of(config)
     session = session_of(config)
@@ -61,6 +65,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     def candidate() -> Candidate:
         fresh = load.load(config_path)
         watch.follow(fresh.files)
+        tell_warnings(fresh)
         return Candidate(
             digest=digest_of(fresh, loop.parts.deployer.kind, session),
             restart=restart_needed(config, fresh.config),
@@ -94,6 +99,12 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         settled=release_memory,
         closing=closing,
     )
+
+
+def tell_warnings(loaded: Loaded) -> None:
+    """Log what `spillway check` warns of, so that it is also seen where nobody ran that command."""
+    for warning in loaded.warnings:
+        _log.warning("Config: %s", warning)
 
 
 def exporter_of(
@@ -131,6 +142,7 @@ def exporter_of(
         reads=ReadTotals(lambda: loop.parts.observer).total,
         lost=lambda: log.lost,
         recovered=recoveries.counts,
+        hosts=config.daemon.hosts,
     )
 
 

@@ -82,6 +82,8 @@ class DaemonConfig(Model):
     """Folder for overlay, memory, journal and, without `engine.backend`, Pulumi's state. What the daemon keeps here can be lost: the overlay is read back from the cloud, the rest is learned anew. Pulumi's state cannot: without it Spillway can neither change nor delete the load balancer that stands, and leaves it alone; keep a copy of `engine`, or set `engine.backend`."""
     listen: Address = "127.0.0.1:9464"
     """Address of /metrics, /healthz, /readyz, /status and the page. Read-only, without a password: keep it on loopback or behind a firewall."""
+    hosts: list[str] = Field(default_factory=list, max_length=64)
+    """Names by which browsers and scrapers may ask, beside addresses, `localhost` and the name of this machine. A request under any other name is refused, so that no web page can read the daemon through a visitor's browser."""
     stop_deadline: Annotated[Duration, Between("1s", "1h")] = 60.0
     """Longest time that a running tick may take after SIGTERM; then it is abandoned and its outcome observed at the next start."""
     log: LogConfig = LogConfig()
@@ -101,6 +103,8 @@ class SandboxConfig(Model):
     """Loopback address of Compute and Network Services (REST). Port 0 takes a free one."""
     grpc: Address = "127.0.0.1:8481"
     """Loopback address of Cloud Monitoring (gRPC). Port 0 takes a free one."""
+    role: Literal["everything", "run", "build"] = "everything"
+    """Role under which Spillway works there: with `run` or `build` the sandbox refuses what that role may not do."""
 
 
 class Config(Model):

@@ -75,12 +75,6 @@ def read(path: Path) -> Source:
     return _source(path, [_read_file(path)])
 
 
-def from_text(text: str, name: str = "config.yaml") -> Source:
-    """The source that a file called `name` with this text would be."""
-    path = Path(name)
-    return _source(path, [_parse_file(path, text.encode())])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
     path: Path

@@ -7,10 +7,20 @@ record and named by their place.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import compress, count
 from typing import Any
 
-from spillway.core.values.snapshot import Minute, Missing, PlaceDemand, Seen, ServiceView, Snapshot
+from spillway.core.values.snapshot import (
+    HealthCount,
+    Minute,
+    Missing,
+    ObservedBackend,
+    PlaceDemand,
+    Seen,
+    ServiceView,
+    Snapshot,
+)
 
 MINUTE = ("end", "ok", "client_error", "too_many", "server_error", "mean", "bounds", "buckets", "counts")
 """What the values of a minute are, in their order; without a latency distribution the last four are left out.
@@ -71,11 +81,19 @@ class _Signals:
 
     def all(self) -> list[Seen[Any] | Missing]:
         """In the order of their places."""
-        return list(self._places)
+        return [
+            signal if isinstance(signal, Missing) else replace(signal, value=_by_name(signal.value))
+            for signal in self._places
+        ]
 
     def place(self, signal: Seen[Any] | Missing) -> int:
         """Where `signal` is in `all`; equal ones are at one place."""
         return self._places.setdefault(signal, len(self._places))
+
+
+def _by_name(value: Any) -> Any:
+    """A value with its fields by name; the policy of a service has them already."""
+    return value._asdict() if isinstance(value, ObservedBackend | HealthCount) else value
 
 
 def snapshot_record(seen: MinutesSeen, snapshot: Snapshot) -> dict[str, Any]:

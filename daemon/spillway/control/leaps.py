@@ -29,6 +29,13 @@ def without_future(memory: ControllerMemory, at: float) -> ControllerMemory:
     return clamped
 
 
+def _within(part: Any, at: float) -> Any:
+    """A value of the memory with each dataclass in it clamped."""
+    if is_dataclass(part):
+        return _clamped(part, at)
+    return tuple(_within(item, at) for item in part) if isinstance(part, tuple) else part
+
+
 def _clamped(value: Any, at: float) -> Any:
     """A dataclass of the memory, with all that it holds."""
     changes: dict[str, object] = {}
@@ -37,10 +44,8 @@ def _clamped(value: Any, at: float) -> Any:
         if isinstance(part, float):
             if is_time(field.name) and part > at:
                 changes[field.name] = at
-        elif isinstance(part, tuple) and part and is_dataclass(part[0]):
-            changes[field.name] = tuple(_clamped(item, at) for item in part)
-        elif is_dataclass(part):
-            changes[field.name] = _clamped(part, at)
+        elif isinstance(part, tuple) or is_dataclass(part):
+            changes[field.name] = _within(part, at)
     # Times that stand in tuples, or are counted in hours.
     if isinstance(value, HealthTrack):
         changes["changes"] = tuple((min(when, at), share) for when, share in value.changes)

@@ -19,7 +19,7 @@ from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Absence, Missing, Snapshot
 from spillway.core.values.state import ControllerMemory, fresh
-from spillway.core.values.units import ServiceName, legal_scaler
+from spillway.core.values.topology import ServiceName, legal_scaler
 
 
 class Store(Protocol):
@@ -59,7 +59,7 @@ class Intent:
 class Kept:
     """Everything that survives. `overlay` None means that nothing was ever written from this state folder."""
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     """Of the file. An older one is migrated; one that is newer than this program is set aside, not guessed at."""
     tick: int = 0
     saved_at: float = 0.0

@@ -1,7 +1,8 @@
 """State files of earlier versions, turned into the present form before they are checked.
 
 Version 1 (until the estimate was split by concept) kept the estimate of a backend as one flat object of 33 numbers and called some
-fields otherwise. Nothing is lost or made up on the way: every number of the old file has a place in the new one. A field that is
+fields otherwise. Up to version 2 it stood inside of what is remembered of the backend; now all estimates of a service stand in a list of
+(region, estimate). Nothing is lost or made up on the way: every number of the old file has a place in the new one. A field that is
 missing keeps its default, as it does in the present form, and what makes no sense is left for the check to refuse.
 """
 
@@ -12,6 +13,9 @@ from collections.abc import Mapping
 import msgspec
 
 Json = dict[str, object]
+
+_EARLIER = (1, 2)
+"""Versions that are brought into the present form."""
 
 _TRACKS: Mapping[str, Mapping[str, str]] = {
     "health": {
@@ -57,18 +61,20 @@ _FLIGHT = {"hold": "backoff"}
 
 
 def migrate(content: bytes) -> bytes:
-    """The content of a state file in the form of the present version; what is no version 1 is given back as it is."""
+    """The content of a state file in the form of the present version; what is of no earlier version is given back as it is."""
     try:
         kept = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return content  # no JSON: the check says where
-    if not isinstance(kept, dict) or kept.get("version") != 1:
+    if not isinstance(kept, dict) or kept.get("version") not in _EARLIER:
         return content
     memory = kept.get("memory")
     if isinstance(memory, dict):
         for service in _objects(memory, "services"):
-            _migrate_service(service)
-    kept["version"] = 2
+            if kept["version"] == 1:
+                _migrate_service(service)
+            _take_out_estimates(service)
+    kept["version"] = 3
     return msgspec.json.encode(kept)
 
 
@@ -84,6 +90,15 @@ def _migrate_service(service: Json) -> None:
     for key in ("flights", "proposed", "unknown"):
         for flight in _objects(service, key):
             _rename(flight, _FLIGHT)
+
+
+def _take_out_estimates(service: Json) -> None:
+    """The estimates of all backends, beside the backends."""
+    service["estimates"] = [
+        [backend.get("region"), backend.pop("estimate")]
+        for backend in _objects(service, "backends")
+        if "estimate" in backend
+    ]
 
 
 def _split(flat: Json) -> Json:

@@ -8,7 +8,6 @@ docs/operations.md describes it.
 from __future__ import annotations
 
 from dataclasses import fields
-from operator import attrgetter
 from typing import Any
 
 from spillway.control.inputs import MinutesSeen, snapshot_record
@@ -16,9 +15,8 @@ from spillway.control.report import TickReport
 from spillway.core.values.decision import BackendAssessment, Plan, ServiceAssessment
 from spillway.core.values.overlay import Overlay
 
-BACKEND = tuple(field.name for field in fields(BackendAssessment))
+BACKEND = BackendAssessment._fields
 """What the values of a backend's assessment are, in their order."""
-_backend = attrgetter(*BACKEND)
 _SERVICE = tuple(field.name for field in fields(ServiceAssessment) if field.name != "backends")
 
 
@@ -40,7 +38,7 @@ def assessments_record(assessments: tuple[ServiceAssessment, ...]) -> dict[str, 
         "services": [
             {
                 **{name: getattr(a, name) for name in _SERVICE},
-                "backends": [_backend(b) for b in a.backends],
+                "backends": [tuple(b) for b in a.backends],
             }
             for a in assessments
         ],

@@ -16,7 +16,7 @@ from spillway.core.values.decision import (
 )
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import Snapshot
-from spillway.core.values.units import ServiceName
+from spillway.core.values.topology import ServiceName
 from spillway.ports import Applied
 
 _DEAD = "region-dead"
@@ -100,8 +100,7 @@ def _alarms(before: tuple[Reason, ...], fresh: tuple[Reason, ...]) -> tuple[Reas
 def _backend(before: BackendAssessment | None, fresh: BackendAssessment) -> BackendAssessment:
     if before is None:
         return fresh
-    return replace(
-        before,
+    return before._replace(
         state=fresh.state,
         member=fresh.member,
         scaler_observed=fresh.scaler_observed,

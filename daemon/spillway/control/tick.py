@@ -23,8 +23,7 @@ from spillway.core.values.decision import Plan, ServiceAssessment
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import Absence, Missing, Snapshot
-from spillway.core.values.topology import Fleet
-from spillway.core.values.units import ServiceName
+from spillway.core.values.topology import Fleet, ServiceName
 from spillway.errors import TemporaryError
 from spillway.ports import Applied, Clock, Deployer, Journal, Observer, Outcome
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
 from spillway.control.report import Pass, TickReport
-from spillway.core.explain.sentence import line
+from spillway.core.explain.assessment import line
 from spillway.core.values.decision import ServiceAssessment
 from spillway.core.values.policy import Mode
 

@@ -15,15 +15,19 @@ from spillway.core.act.reconcile import reconcile, with_lifecycle, without_depar
 from spillway.core.decide.limits import limits_of
 from spillway.core.decide.membership import memberships, with_room_timers
 from spillway.core.decide.optimise import optimum
-from spillway.core.decide.overrides import dead_drains, edit_reverts, operator_orders, undos
-from spillway.core.decide.posture import postures, with_posture_timer
+from spillway.core.decide.overrides import (
+    dead_drains,
+    edit_reverts,
+    operator_orders,
+    postures,
+    undos,
+    with_posture_timer,
+)
 from spillway.core.decide.proposals import Accepted, Context, Proposer, propose, refusal
 from spillway.core.decide.reopen import pre_scale, probes, restores
-from spillway.core.estimate.service import estimate_backends, estimate_demand
-from spillway.core.estimate.shared import SharedBackends
-from spillway.core.explain.assessment import assess, panic_of, verdict_of
+from spillway.core.estimate.service import SharedBackends, estimate_backends, estimate_demand
+from spillway.core.explain.assessment import assess, panic_of, quiet_reason, tell, verdict_of
 from spillway.core.explain.reasons import reason
-from spillway.core.explain.sentence import quiet_reason, tell
 from spillway.core.model.service import ServiceModel, build
 from spillway.core.model.verify import Review, review
 from spillway.core.values.decision import (
@@ -148,7 +152,12 @@ def step_service(
         service, policy, view, setting=setting, memory=memory, shared=now.shared, at=now.at
     )
     facts = with_lifecycle(facts, service.name, now.orders, policy, now.at)
-    memory = replace(memory, backends=tuple(f.memory for f in facts), proposed=())
+    memory = replace(
+        memory,
+        backends=tuple([f.memory for f in facts]),
+        estimates=tuple([(f.region, f.estimate) for f in facts]),
+        proposed=(),
+    )
     if not now.only_dead:
         memory = estimate_demand(memory, facts, view, policy, setting)
     # 3. the model: what a set of ceilings does, and may not break

@@ -7,19 +7,25 @@ import logging
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from spillway.sandbox.access import token_of
 from spillway.sandbox.compute import ComputeApi
 from spillway.sandbox.control_api import ControlApi
 from spillway.sandbox.netservices import NetworkServicesApi
+from spillway.sandbox.projects import ProjectsApi
 from spillway.sandbox.refusals import Refusal, unknown_method
 
 _log = logging.getLogger(__name__)
 
 MOST_BYTES = 4 * 1024 * 1024
 """Largest body that is read."""
+_LOOPBACK_NAMES = ["127.0.0.1", "localhost", "::1", "[::1]"]
+"""Names under which a sandbox is asked; a web page that makes a browser ask under its own name gets nothing."""
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -40,8 +46,35 @@ async def _body(request: Request) -> dict[str, Any]:
     return body
 
 
-def build(compute: ComputeApi, network_services: NetworkServicesApi, control: ControlApi) -> Starlette:
-    """The application that serves all three APIs."""
+def _from_no_page(request: Request) -> None:
+    """Refuse what a web page makes a browser send: it names its origin, or sends a body as a form or as plain text.
+
+    Raises:
+        Refusal: the request comes from a page, or its body is not called JSON.
+    """
+    if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") not in {
+        "none",
+        "same-origin",
+    }:
+        raise Refusal(403, "forbidden", "The sandbox's controls take no requests from web pages.")
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if has_body and kind != "application/json":
+        raise Refusal(
+            415,
+            "unsupportedMediaType",
+            "The body must be JSON. Send the header Content-Type: application/json.",
+        )
+
+
+def _token(request: Request) -> str:
+    return token_of(request.headers.get("authorization", ""))
+
+
+def build(
+    compute: ComputeApi, network_services: NetworkServicesApi, projects: ProjectsApi, control: ControlApi
+) -> Starlette:
+    """The application that serves all four APIs."""
 
     async def serve_compute(request: Request) -> Response:
         version, path = request.path_params["version"], request.path_params["path"]
@@ -49,16 +82,27 @@ def build(compute: ComputeApi, network_services: NetworkServicesApi, control: Co
             if version not in {"v1", "beta"}:
                 raise unknown_method(request.method, request.url.path)
             answer = await compute.answer(
-                request.method, version, path, request.query_params, await _body(request)
+                request.method,
+                version,
+                path,
+                query=request.query_params,
+                body=await _body(request),
+                token=_token(request),
             )
         except Refusal as refusal:
             return JSONResponse(refusal.compute_body(), refusal.status)
         return JSONResponse(answer)
 
-    async def serve_network_services(request: Request) -> Response:
+    async def serve_v1(request: Request) -> Response:
+        path = request.path_params["path"]
+        api = projects if projects.serves(path) else network_services
         try:
-            answer = await network_services.answer(
-                request.method, request.path_params["path"], request.query_params, await _body(request)
+            answer = await api.answer(
+                request.method,
+                path,
+                query=request.query_params,
+                body=await _body(request),
+                token=_token(request),
             )
         except Refusal as refusal:
             return JSONResponse(refusal.rpc_body(), refusal.status)
@@ -66,6 +110,7 @@ def build(compute: ComputeApi, network_services: NetworkServicesApi, control: Co
 
     async def serve_control(request: Request) -> Response:
         try:
+            _from_no_page(request)
             answer = control.answer(request.method, request.path_params["path"], await _body(request))
         except Refusal as refusal:
             return JSONResponse(refusal.rpc_body(), refusal.status)
@@ -85,11 +130,12 @@ def build(compute: ComputeApi, network_services: NetworkServicesApi, control: Co
         return JSONResponse(refusal.compute_body(), refusal.status)
 
     return Starlette(
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_LOOPBACK_NAMES, www_redirect=False)],
         exception_handlers={Exception: broken},
         routes=[
             Route("/sandbox/v1/{path:path}", serve_control, methods=_METHODS),
             Route("/compute/{version}/{path:path}", serve_compute, methods=_METHODS),
-            Route("/v1/{path:path}", serve_network_services, methods=_METHODS),
+            Route("/v1/{path:path}", serve_v1, methods=_METHODS),
             Route("/{path:path}", refuse, methods=_METHODS),
         ],
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spillway.sandbox import links, listing, places
+from spillway.sandbox.access import Access, of_method, of_references
 from spillway.sandbox.kinds.base import Draft, Kind
 from spillway.sandbox.links import Key
 from spillway.sandbox.methods import SYSTEM_PARAMETERS, Method, find_method
@@ -42,15 +43,23 @@ class Call:
 class ComputeApi:
     """Answers requests below `/compute/v1/` and `/compute/beta/`."""
 
-    def __init__(self, store: Store, writes: Writes) -> None:
+    def __init__(self, store: Store, writes: Writes, access: Access) -> None:
         """Bind the parts."""
         self._store = store
         self._writes = writes
+        self._access = access
 
     async def answer(
-        self, http: str, version: str, path: str, query: Mapping[str, str], body: dict[str, Any]
+        self,
+        http: str,
+        version: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: dict[str, Any],
+        token: str = "",
     ) -> dict[str, Any]:
-        """Answer one request.
+        """Answer one request; `token` names the caller's role.
 
         Raises:
             Refusal: the API, or the sandbox, refuses it.
@@ -76,6 +85,7 @@ class ComputeApi:
         if not links.scope_exists(call.scope):
             family, _, name = call.scope.partition("/")
             raise invalid(family[:-1], name, "Unknown " + family[:-1] + ".")
+        self._check_access(call, token)
         if method.collection == "operations":
             return await self._operation(call)
         if method.collection in {"regions", "zones"}:
@@ -83,6 +93,21 @@ class ComputeApi:
         if method.kind is None:
             raise unknown_method(http, path)
         return await self._resource(call, method.kind)
+
+    def _check_access(self, call: Call, token: str) -> None:
+        for permission in of_method(call.method, call.scope):
+            self._access.demand(token, permission, call.key.path if call.name else f"projects/{call.project}")
+        if call.method.http != "GET":
+            for permission, path in of_references(call.body, call.project):
+                self._access.demand(token, permission, path)
+            self._check_address(call, token)
+
+    def _check_address(self, call: Call, token: str) -> None:
+        """A rule uses a reserved address also where it names it by its digits."""
+        digits = call.body.get("IPAddress")
+        for key, address in self._store.everything(call.project, "addresses") if digits else ():
+            if address.get("address") == digits:
+                self._access.demand(token, "compute.globalAddresses.use", key.path)
 
     async def _resource(self, call: Call, kind: Kind) -> dict[str, Any]:
         verb = call.method.verb

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spillway.sandbox import listing
+from spillway.sandbox.access import Access
 from spillway.sandbox.clock import rfc3339
 from spillway.sandbox.kinds.base import Resource
 from spillway.sandbox.kinds.service_lb_policies import SERVICE_LB_POLICIES
@@ -50,15 +51,16 @@ def show(key: Key, policy: Resource) -> dict[str, Any]:
 class NetworkServicesApi:
     """Answers requests below `/v1/`."""
 
-    def __init__(self, store: Store, writes: Writes) -> None:
+    def __init__(self, store: Store, writes: Writes, access: Access) -> None:
         """Bind the parts."""
         self._store = store
         self._writes = writes
+        self._access = access
 
     async def answer(
-        self, http: str, path: str, query: Mapping[str, str], body: dict[str, Any]
+        self, http: str, path: str, *, query: Mapping[str, str], body: dict[str, Any], token: str = ""
     ) -> dict[str, Any]:
-        """Answer one request.
+        """Answer one request; `token` names the caller's role.
 
         Raises:
             Refusal: the API, or the sandbox, refuses it.
@@ -72,6 +74,8 @@ class NetworkServicesApi:
         for name in query:
             if name not in parameters | SYSTEM_PARAMETERS:
                 raise unknown_parameter(name)
+        noun = "operations" if operation else "serviceLbPolicies"
+        self._access.demand(token, f"networkservices.{noun}.{verb}", path)
         if operation:
             return self._operation(verb, match[1], path, query)
         key = Key(match[1], SCOPE, "serviceLbPolicies", match[2] or query.get("serviceLbPolicyId", ""))

@@ -92,6 +92,11 @@ def unknown_method(method: str, path: str) -> Refusal:
     )
 
 
+def forbidden(permission: str, path: str) -> Refusal:
+    """A permission that the caller's role lacks."""
+    return Refusal(403, "forbidden", f"Required '{permission}' permission for '{path}'")
+
+
 def already_exists(path: str) -> Refusal:
     """A name that is taken."""
     return Refusal(409, "alreadyExists", f"The resource '{path}' already exists")

@@ -13,6 +13,7 @@ from typing import Protocol, Self
 import uvicorn
 
 from spillway.errors import PermanentError, TemporaryError
+from spillway.sandbox.access import Access
 from spillway.sandbox.app import build
 from spillway.sandbox.bridge import Bridge
 from spillway.sandbox.clock import ScaledClock
@@ -20,6 +21,7 @@ from spillway.sandbox.compute import ComputeApi
 from spillway.sandbox.control_api import ControlApi
 from spillway.sandbox.netservices import NetworkServicesApi
 from spillway.sandbox.plant import Plant
+from spillway.sandbox.projects import ProjectsApi
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.store import Store
 from spillway.sandbox.writes import Timing, Writes
@@ -66,6 +68,7 @@ class SandboxServer:
         http: tuple[str, int] = ("127.0.0.1", 0),
         groups: Iterable[SeedGroup] = (),
         monitoring: Callable[[], SideServer] | None = None,
+        access: Access | None = None,
     ) -> None:
         """Prepare everything; nothing runs before `start`.
 
@@ -76,7 +79,9 @@ class SandboxServer:
             http: host and port to listen on; port 0 takes a free one.
             groups: endpoint groups that exist from the beginning.
             monitoring: starts the gRPC server of monitoring, or None for none.
+            access: what callers may do; None lets everybody do everything.
         """
+        self.access = access if access is not None else Access()
         self.clock = clock
         self.plant = plant
         self.store = Store(clock.now, plant.health)
@@ -84,8 +89,9 @@ class SandboxServer:
         self.store.seed_groups(groups)
         writes = Writes(self.store, clock, plant, timing, self.bridge.publish)
         self.app = build(
-            ComputeApi(self.store, writes),
-            NetworkServicesApi(self.store, writes),
+            ComputeApi(self.store, writes, self.access),
+            NetworkServicesApi(self.store, writes, self.access),
+            ProjectsApi(self.access),
             ControlApi(self.store, clock, plant),
         )
         self._http = http

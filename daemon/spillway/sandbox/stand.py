@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +11,7 @@ from spillway.config.model import Config
 from spillway.config.names import group_key
 from spillway.config.topology import GroupConfig
 from spillway.errors import PermanentError
+from spillway.sandbox.access import Access
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.monitoring.names import StoreNames
 from spillway.sandbox.monitoring.server import serve
@@ -33,7 +35,14 @@ class _View(MonitoringView):
 
 
 def stand(
-    config: Config | None, scenario_file: Path, *, speed: float, http: str, grpc: str, held: bool = False
+    config: Config | None,
+    scenario_file: Path,
+    *,
+    speed: float,
+    http: str,
+    grpc: str,
+    held: bool = False,
+    roles: Mapping[str, Collection[str]] | None = None,
 ) -> SandboxServer:
     """Put everything together; nothing runs before `start`.
 
@@ -45,6 +54,7 @@ def stand(
         http: loopback address of Compute and Network Services; port 0 takes a free one.
         grpc: loopback address of Monitoring.
         held: keep the world at its start until `POST /sandbox/v1/clock/release`.
+        roles: permissions by the name of a role; a bearer token that names none of them may do everything.
 
     Raises:
         ConfigError: the scenario has mistakes.
@@ -60,6 +70,7 @@ def stand(
     samples = world.samples
     if samples is None:
         raise PermanentError("a world without samples cannot be monitored")
+    access = Access(roles)
     server = SandboxServer(
         plant,
         clock=clock,
@@ -67,8 +78,12 @@ def stand(
         http=(host.strip("[]"), int(port)),
         groups=groups,
         monitoring=lambda: serve(
-            WorldSource(_View(samples), StoreNames(server.store), lock=server.store.lock), clock, grpc
+            WorldSource(_View(samples), StoreNames(server.store), lock=server.store.lock),
+            clock,
+            grpc,
+            access=access,
         ),
+        access=access,
     )
     return server
 

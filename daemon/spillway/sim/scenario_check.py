@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spillway.core.values.geography import REGION_PLACES
-from spillway.core.values.units import is_legal_scaler
+from spillway.core.values.topology import is_legal_scaler
 from spillway.sim.fault_models import OutsideEdit
 from spillway.sim.network import read_matrix
 from spillway.sim.scenario import Client, Region, Scenario, ServiceTimeModel, TraceDemand

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
-from spillway.core.values.units import is_legal_scaler
+from spillway.core.values.topology import is_legal_scaler
 from spillway.ports import Outcome
 from spillway.sim.balancer import with_scaler
 from spillway.sim.control import ServiceControl

@@ -10,7 +10,8 @@ import pytest
 from tests.core.pictures import AT, area, picture_of, proposed
 from tests.core.plant import SERVICE, Client, Plant, Run, Zone, drive
 
-from spillway.core.decide.overrides import HURTS, edit_reverts
+from spillway.core.decide.overrides import edit_reverts
+from spillway.core.model.predict import TROUBLE
 from spillway.core.values.policy import Rhythm
 
 EDITED_AT = 1800.0
@@ -102,7 +103,7 @@ def test_what_is_no_edit_that_lowered_a_live_region_is_left(
     assert lowered(memory, **changes) == []
 
 
-@pytest.mark.parametrize(("bad", "back"), [(HURTS + 0.01, True), (HURTS - 0.01, False)])
+@pytest.mark.parametrize(("bad", "back"), [(TROUBLE + 0.01, True), (TROUBLE - 0.01, False)])
 def test_only_what_makes_many_more_requests_bad_is_put_back(bad: float, back: bool) -> None:
     # all of a's clients go to b, where a share of them fails
     regions = (area("a", scaler=0.0), area("b", bad=bad))

@@ -8,15 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.pictures import (
-    AT,
-    area,
-    change_of,
-    considered,
-    flight_of,
-    guards,
-    picture_of,
-)
+from tests.core.pictures import AT, area, change_of, considered, flight_of, guards, picture_of
 from tests.core.strategies import scalers
 
 from spillway.core.decide.limits import LATE_SHARE, Limits, lifted_range, limits_of, search_range
@@ -40,7 +32,7 @@ from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import CalendarWindow, Policy, Rhythm, Timing
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate, FailureTrack
-from spillway.core.values.units import SCALER_FLOOR, is_legal_scaler
+from spillway.core.values.topology import SCALER_FLOOR, is_legal_scaler
 
 LEGAL = (0.0, *(n / 100 for n in range(10, 101)))
 """All scalers that Google takes, in hundredths."""
@@ -165,20 +157,20 @@ def alone() -> ServiceModel:
 def unseen(picture: ServiceModel, absence: Absence = Absence.STALE, served: float = 50.0) -> ServiceModel:
     """The same without samples of region a."""
     first, *others = picture.facts
-    memory = replace(first.memory, estimate=replace(first.memory.estimate, served=served))
-    blind = replace(first, window=Blind(absence=absence, why="a test"), memory=memory)
+    estimate = replace(first.estimate, served=served)
+    blind = first._replace(window=Blind(absence=absence, why="a test"), estimate=estimate)
     return replace(picture, facts=(blind, *others))
 
 
 def thin(picture: ServiceModel) -> ServiceModel:
     first, *others = picture.facts
     assert isinstance(first.window, Window)
-    return replace(picture, facts=(replace(first, window=replace(first.window, answers=10.0)), *others))
+    return replace(picture, facts=(first._replace(window=first.window._replace(answers=10.0)), *others))
 
 
 def unread(picture: ServiceModel) -> ServiceModel:
     first, *others = picture.facts
-    return replace(picture, facts=(replace(first, health=None), *others))
+    return replace(picture, facts=(first._replace(health=None), *others))
 
 
 def remembered(picture: ServiceModel, **changes: Any) -> ServiceModel:

@@ -9,7 +9,7 @@ import pytest
 from tests.core.pictures import AT, area, picture_of, proposed
 
 from spillway.core.decide.membership import memberships
-from spillway.core.estimate.backend import IDLE
+from spillway.core.estimate.belief import IDLE
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever
@@ -22,7 +22,7 @@ def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **me
     standby = area("s") if joined else area("s", member=False, scaler=0.0)
     picture = picture_of((area("a"), area("b"), standby), demand, memories={"s": memory})
     facts = tuple(
-        replace(f, backend=replace(f.backend, standby=True)) if f.region == "s" else f for f in picture.facts
+        f._replace(backend=replace(f.backend, standby=True)) if f.region == "s" else f for f in picture.facts
     )
     origins = tuple(
         OriginMemory(place="Europe", home=home, level=level, onset=leap if home == "a" else 0.0)
@@ -52,7 +52,7 @@ def test_a_standby_joins_on_the_first_minute_of_a_surge() -> None:
 def idle(picture: ServiceModel, *, healthy: float = 1.0) -> ServiceModel:
     """Region b without series."""
     blind = Blind(absence=Absence.NO_SERIES, why="nothing in the judged minutes, unlike its neighbours")
-    facts = tuple(replace(f, window=blind, share=healthy) if f.region == "b" else f for f in picture.facts)
+    facts = tuple(f._replace(window=blind, share=healthy) if f.region == "b" else f for f in picture.facts)
     return replace(picture, facts=facts)
 
 
@@ -72,8 +72,7 @@ def test_a_standby_does_not_wait_for_what_a_closed_region_may_be_again() -> None
     """Region b was closed for being bad and is as likely well as not; a standby that is well needs no luck."""
     picture = with_standby(False, {"a": 85.0})
     assert joins(picture) == []
-    shut = replace(
-        picture.traffic.regions[1],
+    shut = picture.traffic.regions[1]._replace(
         scaler=0.0,
         capacity=30.0,
         capacity_nominal=100.0,

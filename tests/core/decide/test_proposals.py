@@ -283,7 +283,7 @@ def with_standby() -> ServiceModel:
     regions = (area("a", capacity=60.0), area("b"), area("s", member=False, scaler=0.0, movable=False))
     picture = picture_of(regions, {"a": 95.0})
     facts = tuple(
-        replace(f, backend=replace(f.backend, standby=f.region == "s", movable=True)) for f in picture.facts
+        f._replace(backend=replace(f.backend, standby=f.region == "s", movable=True)) for f in picture.facts
     )
     return replace(picture, facts=facts)
 

@@ -17,7 +17,6 @@ from spillway.core.decide.reopen import (
     FILLED,
     HARMLESS,
     NEEDED_HOPE,
-    NEEDED_ROOM,
     PROBE_HOPE,
     QUOTA_KEEP,
     SURE_HOPE,
@@ -130,7 +129,7 @@ def closed(
         area("b"),
     )
     picture = picture_of(regions, {"b": demand}, memories={"a": known})
-    silent = replace(picture.facts[0], window=Blind(absence=Absence.NO_SERIES, why="closed", age=None))
+    silent = picture.facts[0]._replace(window=Blind(absence=Absence.NO_SERIES, why="closed", age=None))
     return replace(picture, facts=(silent, *picture.facts[1:]))
 
 
@@ -159,7 +158,7 @@ def waiting_for(p_recovered: float) -> float:
 
 def test_it_is_probed_sooner_where_the_others_are_short() -> None:
     assert NEEDED_HOPE < PROBE_HOPE
-    short, roomy = NEEDED_ROOM * 100.0 + 1.0, NEEDED_ROOM * 100.0 - 1.0
+    short, roomy = KEEP * 100.0 + 1.0, KEEP * 100.0 - 1.0
     soon = waiting_for(NEEDED_HOPE)
     assert proposed(probes, closed(soon - 1.0, demand=short)) == []
     assert len(proposed(probes, closed(soon + 1.0, demand=short))) == 1
@@ -167,9 +166,9 @@ def test_it_is_probed_sooner_where_the_others_are_short() -> None:
 
 
 def test_others_that_are_only_capped_are_no_shortage() -> None:
-    short = NEEDED_ROOM * 100.0 + 1.0
+    short = KEEP * 100.0 + 1.0
     picture = closed(waiting_for(NEEDED_HOPE) + 1.0, demand=short)
-    b = replace(picture.traffic.regions[1], ceiling=200.0, capacity=200.0, scaler=0.5)
+    b = picture.traffic.regions[1]._replace(ceiling=200.0, capacity=200.0, scaler=0.5)
     capped = replace(picture, traffic=replace(picture.traffic, regions=(picture.traffic.regions[0], b)))
     assert len(proposed(probes, picture)) == 1
     assert proposed(probes, capped) == [], "they can be raised, which tests nobody's patience"

@@ -14,7 +14,7 @@ from spillway.core.model.constraints import Baseline
 from spillway.core.model.predict import Region
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.policy import Floors, Policy
-from spillway.core.values.units import is_legal_scaler
+from spillway.core.values.topology import is_legal_scaler
 
 
 def chain_of_three() -> ServiceModel:

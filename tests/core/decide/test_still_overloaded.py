@@ -23,7 +23,7 @@ from spillway.sim.setup import build
 
 def cut(takes: float, *, ago: float = 60.0, more: int = 0, **changes: Any) -> ServiceModel:
     """Region a, which was cut to 0.7 for 100 requests/s that it would take and now takes so many; b and c have room."""
-    sunk = replace(area("a", scaler=0.7, capacity=takes), **changes)
+    sunk = area("a", scaler=0.7, capacity=takes)._replace(**changes)
     flights = tuple(
         replace(flight_of("a", 1.0, 0.7, AT - ago - 60.0 * number), takes=100.0) for number in range(1 + more)
     )

@@ -9,7 +9,7 @@ import pytest
 from tests.core.pictures import AT, area, baseline, change_of, considered, guards, made, picture_of, space
 
 from spillway.core.decide.search import Found, search
-from spillway.core.estimate.backend import is_blind
+from spillway.core.estimate.belief import is_blind
 from spillway.core.estimate.demand import SLOW_SECONDS, slow_average
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.constraints import SWING
@@ -28,7 +28,7 @@ def with_a_silent_region(served: float, absence: Absence = Absence.NO_SERIES) ->
     )
     picture = picture_of(regions, {"a": 95.0}, memories={"b": {"estimate": Estimate(served=served)}})
     first, second = picture.facts
-    blind = replace(second, window=Blind(absence=absence, why="nothing"))
+    blind = second._replace(window=Blind(absence=absence, why="nothing"))
     return replace(picture, facts=(first, blind))
 
 
@@ -74,8 +74,8 @@ def test_the_limit_of_evidence_knows_idle_from_missing(
 def test_a_quota_that_may_be_gone_counts_alike_for_search_and_constraint() -> None:
     met = area("a", quota=40.0)
     assert met.receives(0.9) == 40.0
-    assert replace(met, p_quota_lifted=0.5).receives(0.9) == 65.0
-    assert replace(met, p_quota_lifted=1.0).receives(0.9) == 90.0
+    assert met._replace(p_quota_lifted=0.5).receives(0.9) == 65.0
+    assert met._replace(p_quota_lifted=1.0).receives(0.9) == 90.0
     assert area("b", quota=95.0).receives(0.9) == 90.0
     assert area("c").receives(0.9) == 90.0
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.bench.library import FOLDER, chosen
 from tests.core.estimate.stretches import CALM, PERIOD, SETTING, learned, minute
 
-from spillway.core.estimate.queueing import CONNECTED
+from spillway.core.estimate.latency import CONNECTED
 from spillway.core.estimate.update import learn
 from spillway.core.values.state import Estimate
 from spillway.sim.pilot.pilot import Pilot

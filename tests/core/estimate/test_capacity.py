@@ -18,7 +18,7 @@ from spillway.core.estimate.capacity import (
     p_degraded,
     persistence,
 )
-from spillway.core.estimate.latency import RISING_MINUTES
+from spillway.core.estimate.latency import LASTING_MINUTES
 from spillway.core.values.state import ConcurrencyTrack, Estimate, HealthTrack, LatencyTrack, SaturationTrack
 
 TARGET = 160.0
@@ -158,7 +158,7 @@ def test_a_share_that_comes_and_goes_is_not_trusted_at_once() -> None:
 
 
 def test_the_capacity_of_a_leaking_region_is_that_of_the_moment_that_is_asked_for() -> None:
-    latency = LatencyTrack(baseline=1.0, service_time=1.05, mean=1.1, rising=RISING_MINUTES, slope=0.001)
+    latency = LatencyTrack(baseline=1.0, service_time=1.05, mean=1.1, rising=LASTING_MINUTES, slope=0.001)
     leaking = Estimate(latency=latency, concurrency=ConcurrencyTrack(limit=160.0))
     assert capacity_proven(leaking, TARGET, 1.0, 300.0) == pytest.approx(160.0 / 1.4)
     assert capacity_proven(leaking, TARGET, 1.0) == pytest.approx(160.0)

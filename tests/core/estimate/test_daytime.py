@@ -19,8 +19,8 @@ from spillway.core.estimate.daytime import (
     rise,
 )
 from spillway.core.estimate.demand import expected
+from spillway.core.values.policy import HOUR
 from spillway.core.values.state import DayMemory, OriginMemory, ServiceMemory
-from spillway.core.values.units import HOUR
 
 DAY = HOURS * HOUR
 START = 20_000 * DAY

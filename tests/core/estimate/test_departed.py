@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +9,9 @@ import yaml
 from tests.bench.library import FOLDER
 from tests.core.pictures import AT, area, picture_of, window
 
-from spillway.core.estimate.backend import BackendBelief, is_blind
-from spillway.core.estimate.departed import drop_departed_traffic
+from spillway.core.estimate.belief import BackendBelief, is_blind
 from spillway.core.estimate.sample import Blind
+from spillway.core.estimate.service import drop_departed_traffic
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Estimate, OriginMemory
 from spillway.sim.pilot.pilot import Pilot
@@ -33,8 +32,8 @@ def after_silence(
     }
     picture = picture_of((area("a"), area("b")), {"a": others}, memories=memories)
     a, b = picture.facts
-    a = replace(a, window=window(others))
-    b = replace(b, window=Blind(absence=absence, why="nothing"))
+    a = a._replace(window=window(others))
+    b = b._replace(window=Blind(absence=absence, why="nothing"))
     found = drop_departed_traffic((a, b), (OriginMemory(place="Europe", home="b", level=100.0),), NEWEST)
     return found[0], found[1]
 

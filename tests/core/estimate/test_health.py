@@ -5,14 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.core.estimate.health import (
-    FLAP_SECONDS,
-    SHARE_STEP,
-    fell_at,
-    learn_health,
-    lowest_share,
-    share_in,
-)
+from spillway.core.estimate.capacity import RECOVERY_SECONDS
+from spillway.core.estimate.failures import SHARE_STEP, fell_at, learn_health, lowest_share, share_in
 from spillway.core.values.snapshot import HealthCount
 from spillway.core.values.state import HealthTrack
 
@@ -95,12 +89,12 @@ def test_a_fall_soon_after_the_last_low_counts_on_and_keeps_the_lowest() -> None
 
 def test_the_low_lasts_until_the_return_was_read() -> None:
     assert seen((600.0, 0.3), (3000.0, 1.0)).lowest_at == 3000.0
-    found = seen((600.0, 0.3), (3000.0, 1.0), (3000.0 + FLAP_SECONDS - 1.0, 0.5))
+    found = seen((600.0, 0.3), (3000.0, 1.0), (3000.0 + RECOVERY_SECONDS - 1.0, 0.5))
     assert found.drops == 2
 
 
 def test_a_fall_long_after_the_last_low_begins_anew() -> None:
-    found = seen((600.0, 0.3), (900.0, 1.0), (900.0 + FLAP_SECONDS, 0.5))
+    found = seen((600.0, 0.3), (900.0, 1.0), (900.0 + RECOVERY_SECONDS, 0.5))
     assert (found.drops, found.lowest) == (1, 0.5)
 
 

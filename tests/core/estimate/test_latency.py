@@ -6,13 +6,12 @@ import pytest
 
 from spillway.core.estimate.capacity import capacity_proven
 from spillway.core.estimate.latency import (
-    BASELINE_NEAR_DOWN,
-    BASELINE_NEAR_UP,
-    BASELINE_UP,
+    BASELINE_FAR,
+    BASELINE_NEAR,
+    LASTING_MINUTES,
     LEAKED,
     NEAR_BASELINE,
     RISEN,
-    RISING_MINUTES,
     next_baseline,
     slowness,
 )
@@ -78,7 +77,7 @@ def test_slowness_within_noise_is_none(service: float, expected: float) -> None:
     assert slowness(LatencyTrack()) == 1.0
 
 
-def leaking(*, rising: int = RISING_MINUTES, mean: float = 1.1, service: float = 1.05) -> LatencyTrack:
+def leaking(*, rising: int = LASTING_MINUTES, mean: float = 1.1, service: float = 1.05) -> LatencyTrack:
     return LatencyTrack(baseline=1.0, service_time=service, mean=mean, rising=rising, slope=0.001)
 
 
@@ -89,7 +88,7 @@ def test_a_rise_is_carried_on_to_the_moment_that_is_asked_for() -> None:
 
 
 def test_a_rise_is_not_carried_on_where_it_may_be_noise_or_needs_no_forecast() -> None:
-    assert slowness(leaking(rising=RISING_MINUTES - 1), 300.0) == 1.0
+    assert slowness(leaking(rising=LASTING_MINUTES - 1), 300.0) == 1.0
     assert slowness(leaking(mean=RISEN - 0.01), 300.0) == 1.0
     assert slowness(leaking(mean=1.7, service=LEAKED + 0.1), 300.0) == pytest.approx(LEAKED + 0.1)
 
@@ -103,9 +102,9 @@ def test_a_leak_of_a_percent_a_minute_does_not_take_the_baseline_along() -> None
 
 
 def test_the_baseline_falls_faster_than_it_rises() -> None:
-    assert next_baseline(1.0, 1.1, nearly_full=False) == pytest.approx(1.0 + 0.1 * BASELINE_NEAR_UP)
-    assert next_baseline(1.0, 0.9, nearly_full=False) == pytest.approx(1.0 - 0.1 * BASELINE_NEAR_DOWN)
-    assert next_baseline(1.0, 2.0, nearly_full=False) == pytest.approx(1.0 + BASELINE_UP)
+    assert next_baseline(1.0, 1.1, nearly_full=False) == pytest.approx(1.0 + 0.1 * BASELINE_NEAR[1])
+    assert next_baseline(1.0, 0.9, nearly_full=False) == pytest.approx(1.0 - 0.1 * BASELINE_NEAR[0])
+    assert next_baseline(1.0, 2.0, nearly_full=False) == pytest.approx(1.0 + BASELINE_FAR[1])
     assert next_baseline(1.0, 2.0, nearly_full=True) == 1.0
 
 
@@ -115,7 +114,7 @@ def test_slowness_does_not_depend_on_the_baseline_of_a_service(unit: float) -> N
         baseline=unit,
         service_time=1.05 * unit,
         mean=1.1 * unit,
-        rising=RISING_MINUTES,
+        rising=LASTING_MINUTES,
         slope=0.001 * unit,
     )
     assert slowness(rising, 300.0) == pytest.approx(1.4)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from tests.core.estimate.stretches import CALM, PERIOD, Stretch, minutes
 
-from spillway.core.estimate.backend import BackendBelief, believe
+from spillway.core.estimate.backend import believe
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.values.overlay import BackendSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import BackendView, HealthCount, ObservedBackend, Seen
-from spillway.core.values.state import BackendMemory
+from spillway.core.values.state import BackendMemory, Estimate
 from spillway.core.values.topology import Backend, BalancingMode, GroupKey, Preference, Target
 
 BACKEND = Backend(
@@ -21,7 +22,7 @@ SLOW: tuple[Stretch, ...] = ((4, 46.0, 20.0), (8, 16.0, 3.0), (6, 16.0, 1.0))
 """Three times as slow: saturated behind a long queue, cut to a tenth, well again."""
 
 
-def looked(memory: BackendMemory, *stretches: Stretch, healthy: int = 10) -> BackendBelief:
+def looked(before: Estimate, *stretches: Stretch, healthy: int = 10) -> BackendBelief:
     seen = minutes(*stretches)[-20:]  # what a query of twenty minutes shows
     end = seen[-1].end
     view = BackendView(
@@ -36,24 +37,33 @@ def looked(memory: BackendMemory, *stretches: Stretch, healthy: int = 10) -> Bac
     )
     setting = BackendSetting(region="a", member=True, scaler=0.1)
     return believe(
-        BACKEND, setting, memory, view, Policy(), at=end + 210.0, others=None, elsewhere=0.0, newest_end=end
+        BACKEND,
+        setting,
+        BackendMemory(region="a"),
+        view,
+        Policy(),
+        estimate=before,
+        at=end + 210.0,
+        others=None,
+        elsewhere=0.0,
+        newest_end=end,
     )
 
 
 def test_a_slow_region_has_all_its_machines_though_nobody_looked_while_it_was_slow() -> None:
-    calm = looked(BackendMemory(region="a"), CALM)
-    before = looked(calm.memory, CALM, SLOW[0])
+    calm = looked(Estimate(), CALM)
+    before = looked(calm.estimate, CALM, SLOW[0])
     assert before.estimate.saturation.rate is not None
-    after = looked(before.memory, CALM, *SLOW)
+    after = looked(before.estimate, CALM, *SLOW)
     assert after.capacity is not None
     assert after.capacity > 0.9 * 160.0
     assert after.estimate.last_minute == PERIOD * (15 + 4 + 8 + 6)
 
 
 def test_minutes_in_which_endpoints_went_are_not_learned() -> None:
-    calm = looked(BackendMemory(region="a"), CALM)
-    whole = looked(calm.memory, CALM, (8, 60.0, 4.0), (4, 60.0, 1.0))
-    half = looked(calm.memory, CALM, (8, 60.0, 4.0), (4, 60.0, 1.0), healthy=5)
+    calm = looked(Estimate(), CALM)
+    whole = looked(calm.estimate, CALM, (8, 60.0, 4.0), (4, 60.0, 1.0))
+    half = looked(calm.estimate, CALM, (8, 60.0, 4.0), (4, 60.0, 1.0), healthy=5)
     assert whole.capacity is not None
     assert half.capacity is not None
     assert whole.capacity < 80.0, "saturated at 60/s with all its endpoints"

@@ -10,7 +10,8 @@ from tests.bench.library import FOLDER
 from tests.bench.varied import varied
 from tests.core.estimate.stretches import CALM, PERIOD, Stretch, learned, minutes
 
-from spillway.core.estimate.backend import BackendBelief, believe
+from spillway.core.estimate.backend import believe
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.model.predict import Region
 from spillway.core.model.service import region_of, shown_bad, shown_of
 from spillway.core.values.overlay import BackendSetting
@@ -55,7 +56,7 @@ def looked(
     absence: Absence = Absence.NO_SERIES,
 ) -> BackendBelief:
     """The region an hour after it was closed for being slow."""
-    memory = BackendMemory(region="a", estimate=learned(*SLOW), empty_since=CLOSED_AT)
+    memory = BackendMemory(region="a", empty_since=CLOSED_AT)
     view = BackendView(
         region="a",
         traffic=Missing(absence=absence, detail=""),
@@ -75,6 +76,7 @@ def looked(
         memory,
         view,
         Policy(),
+        estimate=learned(*SLOW),
         at=at,
         others=others,
         elsewhere=elsewhere,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.estimate.stretches import CALM, learned, takes
 
-from spillway.core.estimate.queueing import (
+from spillway.core.estimate.latency import (
     DELAY_MINUTES,
     DELAY_NOISE,
     FULLEST,

@@ -7,11 +7,15 @@ from dataclasses import replace
 import pytest
 from tests.core.estimate.stretches import CALM, PERIOD, SETTING, Stretch, learned, minute, minutes, takes
 
-from spillway.core.estimate.backend import IDLE
-from spillway.core.estimate.capacity import believed_capacity, capacity_proven
-from spillway.core.estimate.latency import slowness
-from spillway.core.estimate.queueing import queueing_delay
-from spillway.core.estimate.saturation import OFFERED, SATURATED_SECONDS, SETTLING, SLOW_MINUTES
+from spillway.core.estimate.belief import IDLE
+from spillway.core.estimate.capacity import (
+    NEARLY_ALL,
+    SATURATED_SECONDS,
+    SETTLING,
+    believed_capacity,
+    capacity_proven,
+)
+from spillway.core.estimate.latency import LASTING_MINUTES, queueing_delay, slowness
 from spillway.core.estimate.update import REMEMBERED, learn, settled
 from spillway.core.values.state import Estimate, HealthTrack
 
@@ -70,7 +74,7 @@ def after_a_cut(rate: float, *, minutes_since: int, quick: float) -> float:
     """What a region of 80 requests/s is found to take after a minute in which the share `quick` of the answers did not wait."""
     start = learned(CALM, (3, 80.0, 4.0))
     end = 19
-    cut = replace(SETTING, cut_at=(end - minutes_since) * PERIOD)
+    cut = SETTING._replace(cut_at=(end - minutes_since) * PERIOD)
     found = learn(start, (minute(end, rate, 4.0 / (1.0 - quick), quick=quick),), cut)
     assert found.saturation.rate is not None
     return found.saturation.rate
@@ -84,12 +88,12 @@ def test_a_minute_in_which_the_queue_came_to_its_end_is_no_measure() -> None:
 
 def test_a_queue_that_stands_all_the_minute_measures_even_while_it_is_worked_off() -> None:
     assert after_a_cut(60.0, minutes_since=2, quick=0.0) == pytest.approx(60.0)
-    falling = learned(CALM, (3, 80.0, 6.0), (1, 60.0, 4.0), setting=replace(SETTING, cut_at=17 * PERIOD))
+    falling = learned(CALM, (3, 80.0, 6.0), (1, 60.0, 4.0), setting=SETTING._replace(cut_at=17 * PERIOD))
     assert falling.saturation.rate == pytest.approx(60.0)
 
 
 def test_after_a_cut_a_minute_that_offers_enough_measures_in_any_case() -> None:
-    enough = (OFFERED + 0.01) * 80.0
+    enough = (NEARLY_ALL + 0.01) * 80.0
     assert after_a_cut(enough, minutes_since=2, quick=0.3) == pytest.approx(enough)
 
 
@@ -100,11 +104,11 @@ def test_the_minute_in_which_a_cut_was_made_still_measures() -> None:
 
 def test_slowness_that_does_not_explain_what_was_found_leaves_the_rest_lost() -> None:
     """Half of the machines gone, and the others a quarter slower: 60 of 160 requests/s, and no return to 128 of them."""
-    found = learned(CALM, (3, 60.0, 4.0), (SLOW_MINUTES + 1, 20.0, 1.25))
+    found = learned(CALM, (3, 60.0, 4.0), (LASTING_MINUTES + 1, 20.0, 1.25))
     assert found.saturation.undecided_rate is None
     assert slowness(found.latency) == pytest.approx(1.25, rel=0.02)
     assert takes(found) == pytest.approx(60.0, rel=0.05)
-    slow = learned(CALM, (3, 60.0, 4.0), (SLOW_MINUTES + 1, 20.0, 2.4))
+    slow = learned(CALM, (3, 60.0, 4.0), (LASTING_MINUTES + 1, 20.0, 2.4))
     assert takes(slow) == pytest.approx(160.0 / 2.4, rel=0.05)
     assert slow.concurrency.limit == pytest.approx(160.0, rel=0.02), (
         "all of them are there, and will be as fast as before"
@@ -116,10 +120,10 @@ SLOW = (CALM, (5, 53.0, 20.0))
 
 
 def test_a_latency_that_stays_is_slowness_and_all_machines_are_there() -> None:
-    open_question = learned(*SLOW, (SLOW_MINUTES, 16.0, 3.0))
+    open_question = learned(*SLOW, (LASTING_MINUTES, 16.0, 3.0))
     assert open_question.saturation.rate is None
     assert open_question.saturation.undecided_rate == pytest.approx(53.0, rel=0.01)
-    answered = learned(*SLOW, (SLOW_MINUTES + 1, 16.0, 3.0))
+    answered = learned(*SLOW, (LASTING_MINUTES + 1, 16.0, 3.0))
     assert answered.saturation.undecided_rate is None
     assert takes(answered) == pytest.approx(160.0 / 3.0, rel=0.05)
 
@@ -146,7 +150,7 @@ def test_machines_found_missing_again_and_again_are_counted() -> None:
 
 
 def test_a_small_full_region_is_not_slow() -> None:
-    small = replace(SETTING, target=4.0)
+    small = SETTING._replace(target=4.0)
     quiet, busy = queueing_delay(0.25, 4.0), queueing_delay(0.9, 4.0)
     assert busy > 2.0
     found = learned((15, 1.0, quiet), (10, 3.6, busy), setting=small)
@@ -224,7 +228,7 @@ def test_a_minute_of_two_shares_teaches_no_capacity() -> None:
     [
         (CALM, (3, 40.0, 3.0)),
         (CALM, (2, 80.0, 3.0)),
-        (*SLOW, (SLOW_MINUTES + 1, 16.0, 3.0)),
+        (*SLOW, (LASTING_MINUTES + 1, 16.0, 3.0)),
         (*DRAINING, (5, 10.0, 1.0)),
         (CALM, (1, 75.0, 1.03), (1, 75.0, 1.06), (1, 75.0, 1.09)),
         (CALM, (3, 5.0, 1.25), (3, 5.0, 1.5)),

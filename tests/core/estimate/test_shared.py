@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.core.estimate.stretches import PERIOD, minute
 
-from spillway.core.estimate.shared import SharedBackends
+from spillway.core.estimate.service import SharedBackends
 from spillway.core.values.snapshot import Absence, BackendView, Missing, Seen, ServiceView, Snapshot
 from spillway.core.values.state import ControllerMemory, ServiceMemory
 from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.core.pictures import area, picture_of, window
 
-from spillway.core.estimate.backend import BackendBelief
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.assessment import broken, failing
 from spillway.core.values.policy import Policy, Slo
 
@@ -19,7 +18,7 @@ def two(first: dict[str, Any], second: dict[str, Any]) -> tuple[BackendBelief, .
     """Regions a and b with windows like these; each answers 100 requests/s."""
     facts = picture_of((area("a"), area("b")), {"a": 100.0}).facts
     return tuple(
-        replace(f, window=replace(window(100.0), **changes))
+        f._replace(window=window(100.0)._replace(**changes))
         for f, changes in zip(facts, (first, second), strict=True)
     )
 
@@ -53,5 +52,5 @@ def test_a_region_that_fails_is_not_called_well_because_no_lever_helps() -> None
     assert found is not None
     assert found.sentence == "a answers 0.0% late and fails 50.0%, and moving its requests would save too few"
     assert failing(two({}, {}), POLICY.slo) is None
-    closed = tuple(replace(f, serving=False) for f in two({"slow": 1.0}, {"slow": 1.0}))
+    closed = tuple(f._replace(serving=False) for f in two({"slow": 1.0}, {"slow": 1.0}))
     assert failing(closed, POLICY.slo) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spillway.core.explain.sentence import tell
+from spillway.core.explain.assessment import tell
 from spillway.core.values.decision import Lever, Move, Plan, Reason, Refusal
 from spillway.core.values.overlay import Overlay
 

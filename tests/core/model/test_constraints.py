@@ -13,7 +13,7 @@ from tests.core.strategies import pictures, sets_of
 from spillway.core.model.constraints import BREACH_PRICE, GROWN, ROUNDING, SWING, Violation, hundredths
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.policy import Floors, Policy
-from spillway.core.values.units import is_legal_scaler
+from spillway.core.values.topology import is_legal_scaler
 
 
 @st.composite
@@ -231,8 +231,8 @@ def with_dead(draw: st.DrawFn) -> tuple[ServiceModel, int]:
     picture = draw(pictures())
     i = draw(st.integers(0, len(picture.facts) - 1))
     regions, facts = list(picture.traffic.regions), list(picture.facts)
-    regions[i] = replace(regions[i], dead=True)
-    facts[i] = replace(facts[i], dead=True, share=0.0)
+    regions[i] = regions[i]._replace(dead=True)
+    facts[i] = facts[i]._replace(dead=True, share=0.0)
     model = replace(picture.traffic, regions=tuple(regions))
     return replace(picture, traffic=model, facts=tuple(facts)), i
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from tests.core.pictures import AT, area, believe, change_of, considered, guards, made, picture_of
 
@@ -92,9 +90,9 @@ def test_one_read_of_a_dead_region_is_counted_once() -> None:
     policy = Policy()
     facts = believe(area("a", dead=True), BackendMemory(region="a"), 60.0)
     first = remember(facts, policy, AT)
-    again = remember(replace(facts, memory=first), policy, AT)
+    again = remember(facts._replace(memory=first), policy, AT)
     assert (first.dead_seen, again.dead_seen) == (1, 1)
-    later = remember(replace(facts, memory=first, health_at=facts.health_at + 15.0), policy, AT + 15.0)
+    later = remember(facts._replace(memory=first, health_at=facts.health_at + 15.0), policy, AT + 15.0)
     assert later.dead_seen == 2
-    alive = replace(believe(area("a"), later, 0.0), health_at=AT + 30.0)
+    alive = believe(area("a"), later, 0.0)._replace(health_at=AT + 30.0)
     assert remember(alive, policy, AT + 30.0).dead_seen == 0

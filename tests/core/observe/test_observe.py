@@ -25,7 +25,7 @@ from tests.observe.fleets import (
     readings,
 )
 
-from spillway.core.observe.directory import region_of
+from spillway.core.observe.places import region_of
 from spillway.core.observe.rows import (
     Answer,
     CountRow,
@@ -281,7 +281,7 @@ def test_health_adds_up_over_groups_and_is_all_or_nothing() -> None:
 
     whole = of()
     assert isinstance(whole, Seen)
-    assert (whole.value.healthy, whole.value.total, whole.value.by_group) == (6, 8, ((3, 4), (3, 4)))
+    assert (whole.value.healthy, whole.value.total) == (6, 8)
     assert (whole.age, whole.evidence) == (5.0, 8)
 
     def reads(one: GroupHealth | Missing) -> Any:
@@ -292,7 +292,7 @@ def test_health_adds_up_over_groups_and_is_all_or_nothing() -> None:
     empty = Missing(absence=Absence.NOT_PROBED)
     half = of(health=reads(empty))
     assert isinstance(half, Seen)
-    assert half.value.by_group == ((3, 4), (0, 0))
+    assert (half.value.healthy, half.value.total) == (3, 4)
     late = Missing(absence=Absence.QUERY_FAILED, detail="late")
     assert of(health=reads(late)) == late
     assert _absence(of(health=health(0, 0))) is Absence.NOT_PROBED

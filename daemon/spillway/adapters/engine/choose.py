@@ -139,6 +139,7 @@ def _make(
             deadline=settings.deadline,
             parallel=settings.parallel,
             recoveries=recoveries,
+            role=config.sandbox.role if config.sandbox is not None else "everything",
         )
     from spillway.adapters.engine.pulumi_cli.cli_engine import CliEngine
     from spillway.adapters.engine.pulumi_cli.workspace import Workspace

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from spillway.adapters.engine.describe import SECRET
@@ -61,6 +62,7 @@ _HELD = (
     ". What is in use can be neither removed nor replaced under its own name: give the new one another name in the"
     " configuration, and the old one goes once nothing uses it"
 )
+_KEPT = "nothing of theirs was overwritten, and the next decision is made from what stands"
 _DOUBT = "it may have been carried out, so the cloud is read first"
 
 
@@ -139,10 +141,7 @@ def outcome_of(error: object, *, anything_done: bool) -> tuple[Outcome, str]:
     if isinstance(error, OtherNameError):
         return Outcome.REFUSED, f"{error}; nothing was changed. {error.remedy}"
     if is_conflict(error):
-        return (
-            Outcome.CONFLICT,
-            "somebody else keeps changing the same resource; nothing of theirs was overwritten",
-        )
+        return Outcome.CONFLICT, f"somebody else changed the same resource meanwhile; {_KEPT}"
     if isinstance(error, CloudError) and (400 <= error.status < 500 or error.unsent):
         return _refused(error, anything_done=anything_done or error.partial)
     return (
@@ -161,6 +160,32 @@ def _refused(error: CloudError, *, anything_done: bool) -> tuple[Outcome, str]:
         words = f"{what}; what was done before it stays, and the cloud is read before the next move{remedy}"
         return Outcome.FAILED, words
     return Outcome.REFUSED if is_final(error) else Outcome.FAILED, f"{what}; nothing was changed{remedy}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignEdit:
+    """What a change of ours met that somebody else had changed before, as the engine then read it."""
+
+    names: tuple[str, ...]
+    """Kind and name of each resource, such as `backend service lb-pool`."""
+    undone: bool
+    """True if the same change, sent again, would undo what they did; where it could not be read, too."""
+    unread: str = ""
+    """Why what stands could not be read, where it could not."""
+
+    @property
+    def _what(self) -> str:
+        return f"somebody else had changed {', '.join(self.names) or 'the same resource'} meanwhile"
+
+    def conflict(self, done: str) -> str:
+        """The sentence of a change that was refused for it; `done` tells what was carried out before."""
+        before = f"; done before it: {done}" if done else ""
+        unread = f"; what stands could not be read: {self.unread}" if self.unread else ""
+        return f"{self._what}; {_KEPT}{before}{unread}"
+
+    def passed(self) -> str:
+        """What is added to the sentence of a change that went through at the second try."""
+        return f"; {self._what}, and nothing of theirs was overwritten"
 
 
 def unread(error: CloudError) -> SpillwayError:
@@ -212,17 +237,19 @@ def applied(
     outputs: tuple[tuple[str, str], ...],
     processes: int = 0,
     refreshed: bool = False,
-    foreign: bool = False,
+    foreign: ForeignEdit | None = None,
 ) -> Applied:
     """The result of an engine call that began at `begun` (`time.monotonic`) and ended with `problem`, or with None."""
-    if problem is not None:
+    if foreign is not None and is_conflict(problem):
+        outcome, words = Outcome.CONFLICT, foreign.conflict(sentence(tuple(changes)))
+    elif problem is not None:
         outcome, words = outcome_of(problem, anything_done=bool(changes))
     elif changes:
         outcome, words = Outcome.DONE, sentence(tuple(changes))
     else:
         outcome, words = Outcome.UNCHANGED, "nothing to change"
-    if problem is None and foreign:
-        words += "; somebody else had changed the same resource meanwhile"
+    if problem is None and foreign is not None:
+        words += foreign.passed()
     return Applied(
         outcome=outcome,
         sentence=words,
@@ -231,7 +258,7 @@ def applied(
         engine_processes=processes,
         engine_seconds=time.monotonic() - begun,
         refreshed=refreshed,
-        foreign_edit=foreign,
+        foreign_edit=foreign is not None,
     )
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spillway.core.act.reconcile import account
-from spillway.core.estimate.backend import bad_share
-from spillway.core.estimate.dwell import backoff_after
+from spillway.core.estimate.belief import bad_share
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Move, Plan, Purpose
-from spillway.core.values.policy import Mode
+from spillway.core.values.lifecycle import backoff_after
+from spillway.core.values.policy import HOUR, Mode
 from spillway.core.values.state import ControllerMemory, Flight, ServiceMemory
-from spillway.core.values.units import HOUR, RegionName
+from spillway.core.values.topology import RegionName
 
 
 def with_plan(model: ServiceModel, changes: Sequence[Change]) -> ServiceMemory:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from spillway.core.estimate.backend import BackendBelief
-from spillway.core.estimate.failover import posture_set
+from spillway.core.estimate.belief import BackendBelief, posture_set
 from spillway.core.explain.reasons import reason
 from spillway.core.values.decision import BackendState, Lever, Reason
 from spillway.core.values.lifecycle import Event, event_of, next_phase
@@ -19,8 +18,7 @@ from spillway.core.values.overlay import BackendSetting, Posture, ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Missing, ObservedBackend, ObservedPolicy, Seen, ServiceView
 from spillway.core.values.state import BackendMemory, Flight, ServiceMemory
-from spillway.core.values.topology import Service
-from spillway.core.values.units import SCALER_STEP, ServiceName, legal_scaler
+from spillway.core.values.topology import SCALER_STEP, Service, ServiceName, legal_scaler
 
 
 def first_sight(memory: BackendMemory, *, member: bool, scaler: float, at: float) -> BackendMemory:
@@ -277,5 +275,5 @@ def with_lifecycle(
         )
         held = at < f.memory.edit_grace_until or ordered
         after = settle(f.memory, held=held, empty_for=policy.membership.drain_wait, at=at)
-        found.append(f if after is f.memory else replace(f, memory=after))
+        found.append(f if after is f.memory else f._replace(memory=after))
     return tuple(found)

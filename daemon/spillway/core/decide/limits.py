@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from spillway.core.estimate.backend import BackendBelief
-from spillway.core.estimate.dwell import has_dwelt, required_dwell
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped, hundredths
@@ -19,6 +18,7 @@ from spillway.core.model.predict import Region
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import PATIENCE, SHOWS, arrived
 from spillway.core.values.decision import BackendState, Purpose, Reason
+from spillway.core.values.lifecycle import has_dwelt, required_dwell
 from spillway.core.values.limits import (
     EVERYTHING,
     Allowed,
@@ -30,9 +30,10 @@ from spillway.core.values.limits import (
     only,
 )
 from spillway.core.values.orders import OrderKind, Orders
+from spillway.core.values.policy import HOUR
 from spillway.core.values.snapshot import Absence
 from spillway.core.values.state import Flight
-from spillway.core.values.units import HOUR, SCALER_FLOOR, SCALER_STEP
+from spillway.core.values.topology import SCALER_FLOOR, SCALER_STEP
 
 LATE_SHARE = 0.35
 """Share of its lateness that a trouble must have lasted, in what is seen of it, to be believed to last still: what has lasted
@@ -57,7 +58,20 @@ class Limits:
     @cached_property
     def scalers(self) -> tuple[ScalerLimits, ...]:
         """One for each region, in the order of the model's regions. Joins and leaves go by them too."""
-        return tuple(self._region(i) for i in range(len(self.model.facts)))
+        return tuple([self._region(i) for i in range(len(self.model.facts))])
+
+    @cached_property
+    def emptying(self) -> tuple[str, ...]:
+        """Regions that are being emptied; a dead one is empty already."""
+        return tuple(
+            [
+                f.region
+                for f in self.model.facts
+                if f.memory.state in {BackendState.DRAINING, BackendState.LEAVING}
+                and f.setting.member
+                and not f.dead
+            ]
+        )
 
     @cached_property
     def posture(self) -> tuple[Bound, ...]:
@@ -370,21 +384,17 @@ def budget(limits: Limits, now: float = 0.0) -> Bounds:
 
 
 def draining(place: Place) -> Bounds:
-    """One region is emptied at a time; a dead one is empty already."""
-    if place.now == 0.0:
+    """One region is emptied at a time."""
+    others = [region for region in place.limits.emptying if region != place.region.name]
+    if place.now == 0.0 or not others:
         return ()
-    for facts in place.model.facts:
-        busy = facts.memory.state in {BackendState.DRAINING, BackendState.LEAVING}
-        if facts.region != place.region.name and busy and facts.setting.member and not facts.dead:
-            other = facts.region
-            return (
-                Bound(
-                    kind=LimitKind.ONE_DRAIN,
-                    allowed=at_least(SCALER_FLOOR),
-                    reason=reason("one-drain", other=other),
-                ),
-            )
-    return ()
+    return (
+        Bound(
+            kind=LimitKind.ONE_DRAIN,
+            allowed=at_least(SCALER_FLOOR),
+            reason=reason("one-drain", other=others[0]),
+        ),
+    )
 
 
 BOUNDS: tuple[Callable[[Place], Bounds], ...] = (

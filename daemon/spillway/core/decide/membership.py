@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
-from spillway.core.estimate.backend import IDLE, BackendBelief
+from spillway.core.estimate.belief import IDLE, BackendBelief
 from spillway.core.estimate.demand import expected, onset_demand
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason

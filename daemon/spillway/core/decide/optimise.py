@@ -1,10 +1,10 @@
 """The last proposer: the set of ceilings that makes the fewest requests bad, within the limits and the constraints.
 
-1. Nothing is searched where too little can be won.
+1. Nothing is searched where too little can be saved.
 2. The search stays inside the limits, and starts from what was accepted before.
 3. A set is proposed where it saves the margin that the situation demands.
-4. Where nothing is proposed, the search runs once more with the limits lifted that time or people set. What it would do then,
-   and the limit that keeps it from being done, are the refusals.
+4. Where nothing is proposed, the search runs once more without the limits that time or people set. The refusals name the moves
+   that it would make then, each with the limit that forbids it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from spillway.core.decide.limits import LEAST_STEP, lifted_range, search_range
 from spillway.core.decide.overrides import scaler_change
-from spillway.core.decide.proposals import Accepted, Context, Proposal, refusal
-from spillway.core.decide.reopen import cutting, may_reopen
+from spillway.core.decide.proposals import Accepted, Context, Proposal, cutting, may_reopen, refusal
 from spillway.core.decide.search import Found, Space, Start, search
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
@@ -26,25 +25,25 @@ from spillway.core.values.decision import Candidate, Change, Lever, Purpose, Rea
 from spillway.core.values.policy import Shortage
 
 LEAST_GAIN = 0.003
-"""Share of the demand that a set must save at least; below it is noise."""
+"""Smallest share of the demand that a set must save; less is noise."""
 
 TIGHT_MARGIN = 0.1
-"""Share of the bad requests that a set must save where all regions together are about short: errors of some percent in what
-they take decide there who is overloaded, and moves for less only change whose turn it is."""
+"""Share of the bad requests that a set must save where the regions together are about short. There, errors of some percent in the
+capacities decide which region is overloaded, so moves for less only change which one it is."""
 
 SHORT_MARGIN = 0.3
-"""The same while the cuts of a shortage are on their way: which region is shed is not decided anew before that is seen."""
+"""The same while the cuts of a shortage are on their way: the choice of the shed region is not changed before its effect is seen."""
 
 UNSTEADY_SECONDS = 900.0
-"""Seconds since a healthy share last changed for which the shortage may be over before the shedding of a region is undone."""
+"""Seconds after a change of a healthy share in which no region is shed: the shortage may end before the region is open again."""
 
 SHOWN_PERIODS = 3
-"""Samples after the dead time in which more room shows plainly: queues must drain first."""
+"""Samples after the dead time until a raise shows its effect in full: queues must drain first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One service as the search takes it on: what was accepted before is in force."""
+    """One service for the search, with the changes that were accepted before."""
 
     context: Context
     accepted: Accepted
@@ -59,13 +58,13 @@ class Task:
 
 
 def optimum(context: Context, accepted: Accepted) -> Iterable[Proposal]:
-    """The best set of ceilings, where it saves enough; else what keeps a better one from being made."""
+    """The best set of ceilings if it saves enough; else the limits that forbid a better one."""
     traffic = accepted.traffic
     if traffic.forecast <= 0.0:
         return ()
     task = task_of(context, accepted)
     if task.short > 0.0 and context.model.policy.shortage is Shortage.SHARE:
-        return [Proposal(changes=_share(task))]
+        return [Proposal(changes=_even_overload(task))]
     if not _could_gain(traffic):
         return ()
     baseline, space = context.model.constraints.against(traffic.base), space_of(task, lifted=False)
@@ -73,18 +72,18 @@ def optimum(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     candidate = _candidate(task, found)
     if _saves_enough(task, found):
         return [Proposal(changes=_changes(task, found), candidate=candidate)]
-    return [Proposal(changes=(), candidate=candidate, refusals=_held_back(task, baseline, space))]
+    return [Proposal(changes=(), candidate=candidate, refusals=_refusals(task, baseline, space))]
 
 
 def task_of(context: Context, accepted: Accepted) -> Task:
-    """What is left for the search once others were heard."""
+    """What is left for the search after the other proposers."""
     traffic = accepted.traffic
     short = max(0.0, min(traffic.forecast, traffic.demand) - traffic.potential)
     return Task(context=context, accepted=accepted, traffic=traffic, short=short)
 
 
 def _could_gain(traffic: TrafficModel) -> bool:
-    """Whether there is enough to win for a search: no set does better than all requests in the best region."""
+    """Whether a search could save enough: no set does better than all requests in the best region."""
     best = min((r.bad for r in traffic.regions if r.member and not r.dead), default=0.0)
     return traffic.base.bad - best * traffic.forecast >= LEAST_GAIN * traffic.forecast
 
@@ -101,7 +100,7 @@ def _saves_enough(task: Task, found: Found) -> bool:
 
 
 def space_of(task: Task, *, lifted: bool) -> Space:
-    """What the search may do: fresh or idle, movable backends of services that have more than one.
+    """What the search may do: it moves fresh or idle, movable backends of services that have more than one.
 
     Args:
         task: The service.
@@ -110,27 +109,27 @@ def space_of(task: Task, *, lifted: bool) -> Space:
     model, limits = task.model, task.context.limits
     ranges, movable = [], []
     members = sum(1 for r in task.traffic.regions if r.member)
-    for i, (region, facts) in enumerate(zip(task.traffic.regions, model.facts, strict=True)):
+    for i, (region, belief) in enumerate(zip(task.traffic.regions, model.facts, strict=True)):
         ranges.append(lifted_range(limits, i) if lifted else search_range(limits, i))
-        # a closed region is opened only once it may be probed; nobody has seen it carry load
-        known = region.fresh or facts.silent
-        ready = known if region.scaler > 0.0 else may_reopen(model, region, facts)
+        # a closed region is opened only when it may be probed: no sample shows how it carries load
+        known = region.fresh or belief.silent
+        ready = known if region.scaler > 0.0 else may_reopen(model, region, belief)
         fixed = region.name in task.accepted.regions or region.dead or not region.movable
         movable.append(members > 1 and not fixed and (ready or (lifted and region.scaler > 0.0)))
     saturated = any(f.estimate.saturation.rate is not None for f in model.facts)
     return Space(
         ranges=tuple(ranges),
         movable=tuple(movable),
-        shed=saturated and _lasting(model),
+        shed=saturated and _shortage_lasts(model),
         short=task.short > 0.0,
         receivers=not (task.short > 0.0 or model.constraints.tight),
     )
 
 
-def _lasting(model: ServiceModel) -> bool:
-    """Whether what is missing is not just missing: endpoints that come and go are no reason to shed a region for hours.
+def _shortage_lasts(model: ServiceModel) -> bool:
+    """Whether a shortage lasts, so that a region may be shed for hours.
 
-    Nor is a shortage that more room on its way may end: who has joined or was raised is to be seen first.
+    It may end soon where endpoints came or went lately, or where a region was raised or joined and the effect is not seen yet.
     """
     shown = model.dead_time + SHOWN_PERIODS * model.policy.timing.sample_period
     if any(f.after > f.before and model.at - f.made_at < shown for f in model.memory.flights):
@@ -143,20 +142,20 @@ def _lasting(model: ServiceModel) -> bool:
     return model.at - max(changes, default=0.0) >= UNSTEADY_SECONDS
 
 
-def _held_back(task: Task, baseline: Baseline, narrow: Space) -> tuple[Refusal, ...]:
-    """What would be done without the limits that time or people set, and the limit that keeps each move from being made."""
+def _refusals(task: Task, baseline: Baseline, narrow: Space) -> tuple[Refusal, ...]:
+    """The moves that the search would make without the limits that time or people set, each with the limit that forbids it."""
     wide = space_of(task, lifted=True)
     if (narrow.ranges, narrow.movable) == (wide.ranges, wide.movable):
         return ()
     found = search(task.traffic, baseline, wide)
     if not _saves_enough(task, found):
         return ()
-    told = []
+    refusals = []
     for change in _changes(task, found):
         bound = task.context.limits.of(change.region or "").active(change.after, change.purpose)
         if bound is not None:
-            told.append(refusal(change.move(), bound.reason))
-    return tuple(told)
+            refusals.append(refusal(change.move(), bound.reason))
+    return tuple(refusals)
 
 
 def _changes(task: Task, found: Found) -> tuple[Change, ...]:
@@ -182,8 +181,8 @@ def _changes(task: Task, found: Found) -> tuple[Change, ...]:
 
 
 def _why(task: Task, found: Found, i: int) -> Reason:
-    """The reason of one change, by what is wrong with its region."""
-    region, facts = task.traffic.regions[i], task.model.facts[i]
+    """The reason of one change: what is wrong with its region."""
+    region, belief = task.traffic.regions[i], task.model.facts[i]
     total, load = task.traffic.forecast, found.base.flow.loads[i]
     numbers: dict[str, object] = {
         "region": region.name,
@@ -198,7 +197,7 @@ def _why(task: Task, found: Found, i: int) -> Reason:
         return reason("cap-receiver", room=room, capacity=region.capacity, **numbers)
     if task.short > 0.0 and found.start.sheds is not None:
         return reason("sacrifice", short=task.short, sacrificed=found.start.sheds, **numbers)
-    window, estimate = facts.window, facts.estimate
+    window, estimate = belief.window, belief.estimate
     if estimate.quota.rate is not None and load > estimate.quota.rate * 0.97:
         refused = window.too_many_ratio if isinstance(window, Window) else 0.0
         return reason("cap-quota", refused=refused, accepted=estimate.quota.rate, **numbers)
@@ -234,7 +233,7 @@ def _candidate(task: Task, found: Found) -> Candidate:
     )
 
 
-def _share(task: Task) -> tuple[Change, ...]:
+def _even_overload(task: Task) -> tuple[Change, ...]:
     """Ceilings in proportion to what each region can carry, so that overfill is even; as far as the limits allow."""
     space, changes = space_of(task, lifted=False), []
     for region, can in zip(task.traffic.regions, space.movable, strict=True):

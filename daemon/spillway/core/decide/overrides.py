@@ -1,20 +1,28 @@
-"""Proposals that pass limits: operators' orders, dead regions, edits that hurt, and moves that disappointed.
+"""Changes that need no search: operators' orders, dead regions, edits that hurt, moves that disappointed, and the failover posture.
 
 Which limits each may pass is in `values.limits.PASSES`; the joint constraints hold for all of them.
+
+The posture follows the headroom: plenty of it spills early, scarce headroom avoids cascades.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
-from spillway.core.estimate.failover import auto_drained, ceiling_factor, posture_set
+from spillway.core.estimate.belief import auto_drained, ceiling_factor, posture_set
+from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped
+from spillway.core.model.predict import TROUBLE
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
+from spillway.core.values.lifecycle import current_backoff
 from spillway.core.values.orders import OrderKind
-from spillway.core.values.state import Flight
+from spillway.core.values.overlay import Posture
+from spillway.core.values.state import Flight, ServiceMemory
+from spillway.core.values.topology import SCALER_STEP
 
 DEAD_READS = 2
 """Health reads in a row that must agree before a region counts as dead."""
@@ -22,32 +30,25 @@ DEAD_READS = 2
 DEAD_LOAD = 0.005
 """Share of the forecast that a dead region must still be getting for a drain to be worth a write."""
 
-HURTS = 0.02
-"""Share of the demand that an edit must be expected to make bad, beyond what was, to be put back. Below it a person's
-will is left alone for a dwell."""
-
-LEAST_BACK = 0.01
-"""Smallest way back that is a move at all (reference: no-op suppression)."""
-
 
 def operator_orders(context: Context, _: Accepted) -> Iterable[Proposal]:
     """One change for each pinned or drained region that does not stand where its operator wants it."""
     if not context.orders.items:
         return ()
     model, found = context.model, []
-    for facts in model.facts:
-        order = context.orders.find(model.service.name, facts.region, OrderKind.PIN, OrderKind.DRAIN)
-        if order is None or not facts.setting.member:
+    for belief in model.facts:
+        order = context.orders.find(model.service.name, belief.region, OrderKind.PIN, OrderKind.DRAIN)
+        if order is None or not belief.setting.member:
             continue
         pin = order.kind is OrderKind.PIN and order.scaler is not None
         after = order.scaler if pin and order.scaler is not None else 0.0
-        if after == facts.setting.scaler:
+        if after == belief.setting.scaler:
             continue
         if pin:
-            why = reason("operator-pin", region=facts.region, scaler=after, why=order.reason)
+            why = reason("operator-pin", region=belief.region, scaler=after, why=order.reason)
         else:
-            why = reason("operator-drain", region=facts.region, why=order.reason)
-        found.append(scaler_change(model, facts.region, after, Purpose.OPERATOR, why))
+            why = reason("operator-drain", region=belief.region, why=order.reason)
+        found.append(scaler_change(model, belief.region, after, Purpose.OPERATOR, why))
     return each(found)
 
 
@@ -60,18 +61,18 @@ def dead_drains(context: Context, _: Accepted) -> Iterable[Proposal]:
     drained = auto_drained(model.facts, settings)
     alive = any(f.serving and not f.dead for f in model.facts)
     found = []
-    for facts, load in zip(model.facts, model.traffic.base.flow.loads, strict=True):
+    for belief, load in zip(model.facts, model.traffic.base.flow.loads, strict=True):
         # 1. it must be dead by several reads, and somebody else must be alive
-        if not (facts.dead and facts.serving and alive) or facts.health is None:
+        if not (belief.dead and belief.serving and alive) or belief.health is None:
             continue
-        if facts.memory.dead_seen < DEAD_READS or facts.region in drained:
+        if belief.memory.dead_seen < DEAD_READS or belief.region in drained:
             continue
         # 2. it must still get traffic that Google does not take away by itself
-        open_still = ceiling_factor(facts, settings, drained=False) > 0.0
+        open_still = ceiling_factor(belief, settings, drained=False) > 0.0
         if (load > DEAD_LOAD * model.traffic.forecast and open_still) or not settings.auto_drain:
-            health = facts.health
-            why = reason("drain-dead", region=facts.region, healthy=health.healthy, total=health.total)
-            found.append(scaler_change(model, facts.region, 0.0, Purpose.DRAIN_DEAD, why))
+            health = belief.health
+            why = reason("drain-dead", region=belief.region, healthy=health.healthy, total=health.total)
+            found.append(scaler_change(model, belief.region, 0.0, Purpose.DRAIN_DEAD, why))
     return each(found)
 
 
@@ -81,14 +82,14 @@ def edit_reverts(context: Context, _: Accepted) -> Iterable[Proposal]:
     if traffic.forecast <= 0.0:
         return ()
     found = []
-    for i, (facts, region) in enumerate(zip(model.facts, traffic.regions, strict=True)):
-        before = facts.memory.before_edit
-        if before is None or before <= region.scaler or model.at >= facts.memory.edit_grace_until:
+    for i, (belief, region) in enumerate(zip(model.facts, traffic.regions, strict=True)):
+        before = belief.memory.before_edit
+        if before is None or before <= region.scaler or model.at >= belief.memory.edit_grace_until:
             continue
-        if facts.dead or not region.movable:
+        if belief.dead or not region.movable:
             continue
         bad, then = traffic.base.bad, traffic.outcome_with(i, before).bad
-        if bad - then < HURTS * traffic.forecast:
+        if bad - then < TROUBLE * traffic.forecast:
             continue
         shares = {"bad_before": bad / traffic.forecast, "bad_after": then / traffic.forecast}
         why = reason("revert-edit", region=region.name, **shares)
@@ -118,7 +119,7 @@ def _undo(model: ServiceModel, flight: Flight, observed: float) -> Change | None
         return None
     values = (flight.before, min(flight.after, max(flight.before, capped(region))))
     bad, back = min((traffic.outcome_with(i, value).bad, value) for value in values)
-    if abs(back - flight.after) < LEAST_BACK or bad >= traffic.base.bad * (1.0 - model.policy.rhythm.margin):
+    if abs(back - flight.after) < SCALER_STEP or bad >= traffic.base.bad * (1.0 - model.policy.rhythm.margin):
         return None
     why = reason(
         "undo",
@@ -142,3 +143,99 @@ def scaler_change(model: ServiceModel, region: str, after: float, purpose: Purpo
         after=after,
         reason=why,
     )
+
+
+RETURN_BAND = 0.1
+"""Headroom beyond a threshold that is needed to go back to the easier posture."""
+
+STEADY_SECONDS = 240.0
+"""Seconds for which another posture must be called for before it is wanted: one sample is noise."""
+
+FLAPPING = 2.0
+"""Backoff of a backend from which the posture is at least guarded."""
+
+HARM = 0.002
+"""Share of the demand that a change of posture may be expected to make bad."""
+
+_ORDER = (Posture.NORMAL, Posture.GUARDED, Posture.SCARCE)
+
+
+def called_for(model: ServiceModel) -> tuple[Posture, float] | None:
+    """(posture, headroom) for the present headroom, or None where too little is known."""
+    traffic, policy = model.traffic, model.policy.postures
+    known = [f for f in model.facts if isinstance(f.window, Window)]
+    serving = [f for f in model.facts if f.serving and not f.dead]
+    if traffic.forecast <= 0.0 or len(known) * 2 < len(serving):
+        return None
+    headroom = traffic.potential / traffic.forecast - 1.0
+    rank = 2 if headroom < policy.scarce_below else 1 if headroom < policy.guarded_below else 0
+    now = _ORDER.index(model.posture)
+    if rank < now:
+        eased = 2 if headroom < policy.scarce_below + RETURN_BAND else 1
+        eased = eased if headroom < policy.guarded_below + RETURN_BAND else 0
+        rank = min(now, eased)
+    if rank == 0 and any(
+        current_backoff(f.memory, model.policy.rhythm, model.at) > FLAPPING
+        for f in model.facts
+        if f.memory.backoff > FLAPPING
+    ):
+        rank = 1
+    return _ORDER[rank], headroom
+
+
+def _harms(model: ServiceModel, posture: Posture) -> bool:
+    """Whether more requests would go bad: a lower threshold sends load back to a region that has lost endpoints."""
+    old, new = posture_set(model.policy, model.posture), posture_set(model.policy, posture)
+    traffic, drained = model.traffic, auto_drained(model.facts, new)
+    regions = []
+    for region, belief in zip(traffic.regions, model.facts, strict=True):
+        was = ceiling_factor(belief, old, drained=False)
+        factor = ceiling_factor(belief, new, drained=belief.region in drained)
+        regions.append(
+            region._replace(ceiling=region.ceiling * factor / was) if factor != was > 0.0 else region
+        )
+    after = replace(traffic, regions=tuple(regions)).base
+    return after.bad > traffic.base.bad + HARM * traffic.forecast
+
+
+def with_posture_timer(model: ServiceModel) -> ServiceMemory:
+    """The memory with the posture that is called for, and since when."""
+    memory, found = model.memory, called_for(model)
+    if found is None:
+        return memory
+    posture, _ = found
+    if posture is model.posture:
+        return memory if memory.posture_wanted is None else replace(memory, posture_wanted=None)
+    if memory.posture_wanted is posture:
+        return memory
+    return replace(memory, posture_wanted=posture, posture_since=model.at)
+
+
+def postures(context: Context, _: Accepted) -> Iterable[Proposal]:
+    """Another posture, once it has been called for long enough and by prediction harms nobody."""
+    model = context.model
+    memory, at = model.memory, model.at
+    if memory.posture_wanted is None:
+        return ()
+    found = called_for(model)
+    if found is None or found[0] is model.posture:
+        return ()
+    posture, headroom = found
+    if at - memory.posture_since < STEADY_SECONDS:
+        return ()
+    if memory.posture_at and at - memory.posture_at < model.policy.postures.dwell:
+        return ()
+    if _harms(model, posture):
+        return ()
+    change = Change(
+        service=model.service.name,
+        region=None,
+        lever=Lever.POSTURE,
+        purpose=Purpose.POSTURE,
+        before=0.0,
+        after=0.0,
+        reason=reason("posture", headroom=headroom),
+        posture=posture,
+        was_posture=model.posture,
+    )
+    return each([change])

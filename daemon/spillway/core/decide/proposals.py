@@ -3,6 +3,8 @@
 Proposers are asked in the order of `core.loop.PROPOSERS`. A proposal is a set of changes that belong together: it is accepted
 whole or refused whole, and a refusal names the limit or the constraint that was active. What is accepted is fixed for all
 proposers that follow, and at most one change is accepted for each region.
+
+`cutting`, `may_move`, `well_for_long` and `may_reopen` are what several proposers ask before they propose a raise.
 """
 
 from __future__ import annotations
@@ -13,14 +15,16 @@ from functools import cached_property
 from typing import Protocol
 
 from spillway.core.decide.limits import Limits
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import Violation
-from spillway.core.model.predict import TrafficModel
+from spillway.core.model.predict import Region, TrafficModel
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Review
 from spillway.core.values.decision import Candidate, Change, Lever, Move, Reason, Refusal, ordered
+from spillway.core.values.lifecycle import has_dwelt
 from spillway.core.values.orders import Orders
-from spillway.core.values.units import RegionName
+from spillway.core.values.topology import RegionName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ class Accepted:
 
     @cached_property
     def regions(self) -> frozenset[RegionName | None]:
-        """Regions whose change is fixed; None where the posture changes."""
+        """Regions whose change is fixed; None is among them if the posture changes."""
         return frozenset(c.region for c in self.changes)
 
     @cached_property
@@ -72,27 +76,27 @@ class Accepted:
 
     def consider(self, proposal: Proposal) -> Accepted:
         """Accept a proposal whole, or refuse it whole."""
-        seen = replace(
+        considered = replace(
             self,
             candidate=proposal.candidate or self.candidate,
             refusals=(*self.refusals, *proposal.refusals),
         )
-        # 1. at most one change for each region: the first proposer is heard
+        # 1. at most one change for each region: the first proposer wins; a set of the search that lost a change is dropped
         changes = tuple(c for c in proposal.changes if c.region not in self.regions)
         if not changes or (len(changes) < len(proposal.changes) and proposal.candidate is not None):
-            return seen
-        seen = replace(seen, wanted=(*seen.wanted, *changes))
+            return considered
+        considered = replace(considered, wanted=(*considered.wanted, *changes))
         # 2. the limits of each lever
         limited = tuple(r for c in changes if (r := _limited(self.context, c)) is not None)
         if limited:
-            return replace(seen, refusals=(*seen.refusals, *limited))
+            return replace(considered, refusals=(*considered.refusals, *limited))
         # 3. the joint constraints of the set
         violation = self._violation(changes)
         if violation is not None:
             why = reason(violation.code, **violation.numbers)
-            gone = tuple(refusal(c.move(), why) for c in changes)
-            return replace(seen, refusals=(*seen.refusals, *gone))
-        return replace(seen, scalers=self._after(changes), changes=(*self.changes, *changes))
+            refused = tuple(refusal(c.move(), why) for c in changes)
+            return replace(considered, refusals=(*considered.refusals, *refused))
+        return replace(considered, scalers=self._after(changes), changes=(*self.changes, *changes))
 
     def _after(self, changes: Sequence[Change]) -> tuple[float, ...]:
         scalers, traffic = list(self.scalers), self.context.model.traffic
@@ -116,7 +120,7 @@ class Accepted:
 
 
 class Proposer(Protocol):
-    """One idea of what to change."""
+    """A function that proposes changes of one kind."""
 
     def __call__(self, context: Context, accepted: Accepted, /) -> Iterable[Proposal]:
         """Proposals in the order in which they are to be considered; none where there is nothing to propose."""
@@ -137,14 +141,14 @@ def each(changes: Iterable[Change]) -> Iterable[Proposal]:
 
 
 def with_changes(traffic: TrafficModel, changes: Sequence[Change]) -> TrafficModel:
-    """The model once `changes` are made. A region that joins is not counted on before it is a member."""
+    """The model after `changes`. A region that joins counts only once it is a member."""
     by_region = {c.region: c for c in changes if c.was_member and c.lever is not Lever.POSTURE}
     if not by_region:
         return traffic
     regions = tuple(
         r
         if (c := by_region.get(r.name)) is None
-        else replace(r, scaler=c.after, member=c.member, movable=r.movable and c.member)
+        else r._replace(scaler=c.after, member=c.member, movable=r.movable and c.member)
         for r in traffic.regions
     )
     return replace(traffic, regions=regions)
@@ -162,3 +166,29 @@ def _limited(context: Context, change: Change) -> Refusal | None:
     else:
         bound = context.limits.of(change.region).active(change.after, change.purpose)
     return None if bound is None else refusal(change.move(), bound.reason)
+
+
+def may_move(model: ServiceModel, belief: BackendBelief, direction: int) -> bool:
+    """Whether neither its dwell nor the grace of an outside edit forbids a move. -1 down, 1 up, 0 up as far as proven."""
+    return model.at >= belief.memory.edit_grace_until and has_dwelt(
+        belief.memory, model.policy, model.at, direction, model.dead_time
+    )
+
+
+def cutting(model: ServiceModel) -> bool:
+    """Whether the effect of a cut is not seen yet."""
+    return any(f.after < f.before for f in model.memory.flights)
+
+
+def well_for_long(model: ServiceModel, belief: BackendBelief) -> bool:
+    """Whether the region has been well for long enough for more load, and its dwell is over. The limits check both again."""
+    since = belief.memory.well_since
+    if since is None or model.at - since < model.policy.rhythm.up_wait:
+        return False
+    return may_move(model, belief, 1)
+
+
+def may_reopen(model: ServiceModel, region: Region, belief: BackendBelief) -> bool:
+    """Whether a region with a scaler of 0 may get load again: it has been well for long enough, and its dwell is over."""
+    closed = region.member and region.scaler == 0.0 and region.movable and not belief.memory.leaving
+    return closed and well_for_long(model, belief)

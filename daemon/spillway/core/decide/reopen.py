@@ -7,24 +7,28 @@ from collections.abc import Iterable
 from spillway.core.decide.limits import LEAST_STEP
 from spillway.core.decide.membership import SURGING, forecast_far
 from spillway.core.decide.overrides import scaler_change
-from spillway.core.decide.proposals import Accepted, Context, Proposal, each
-from spillway.core.estimate.backend import BackendBelief
-from spillway.core.estimate.dwell import has_dwelt
+from spillway.core.decide.proposals import (
+    Accepted,
+    Context,
+    Proposal,
+    cutting,
+    each,
+    may_move,
+    may_reopen,
+    well_for_long,
+)
+from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import GROWN, KEEP, capped, hundredths, scaler_for
-from spillway.core.model.predict import Outcome, Region
+from spillway.core.model.predict import GRAIN, TROUBLE, Outcome, Region
 from spillway.core.model.service import ServiceModel, shown_bad
 from spillway.core.values.decision import Purpose
-from spillway.core.values.units import SCALER_FLOOR
+from spillway.core.values.topology import SCALER_FLOOR
 
+NEEDED_ROOM = 0.9
+"""Share of what all others can take from which they count as short."""
 FILLED = 0.95
 """Share of its likely capacity to which a region may be filled by opening it without need."""
-
-TROUBLE = 0.02
-"""Expected share of bad requests from which nothing is restored: first things first."""
-
-RESTORE_COST = 0.0005
-"""Share of the demand that may become bad by opening a ceiling again: the model's own grain."""
 
 PROBE_HOPE = 0.75
 """Chance that a region closed for being bad is well again from which a tenth is let in where that can hurt little: two
@@ -42,21 +46,11 @@ UNSEEN_BAD = 0.5
 NEEDED_HOPE = 0.5
 """The same where the others are short without it."""
 
-NEEDED_ROOM = 0.9
-"""Share of what all others can take from which they count as short."""
-
 QUOTA_KEEP = 1.04
 """Share of a quota that was met up to which a ceiling rises without need: what exceeds it is refused, and nothing else suffers."""
 
-SWING = 1.06
+BUSIER = 1.06
 """Demand over its forecast with which a region is opened: an error in the total lands on the one region at the margin."""
-
-
-def may_move(model: ServiceModel, facts: BackendBelief, direction: int) -> bool:
-    """Whether its dwell is over, so that the limits would allow the move. -1 down, 1 up, 0 up as far as proven."""
-    return model.at >= facts.memory.edit_grace_until and has_dwelt(
-        facts.memory, model.policy, model.at, direction, model.dead_time
-    )
 
 
 def restores(context: Context, accepted: Accepted) -> Iterable[Proposal]:
@@ -65,16 +59,16 @@ def restores(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     ready = sorted(
         (r.scaler, r.name, i)
         for i, (r, f) in enumerate(zip(traffic.regions, model.facts, strict=True))
-        if 0.0 < r.scaler < 1.0 and r.movable and r.name not in accepted.regions and well_rested(model, f)
+        if 0.0 < r.scaler < 1.0 and r.movable and r.name not in accepted.regions and well_for_long(model, f)
     )
     # 1. nothing is restored while something is wrong, or a cut is on its way
     trouble = traffic.base.bad > TROUBLE * traffic.forecast
     if not ready or traffic.forecast <= 0.0 or trouble or cutting(model):
         return ()
     # 2. judge by a busier world: an error in the total lands on the one region at the margin
-    busy = traffic.busier(SWING)
+    busy = traffic.busier(BUSIER)
     base, scalers, changes = busy.base, list(traffic.scalers), []
-    allowed = base.bad + RESTORE_COST * busy.forecast
+    allowed = base.bad + GRAIN * busy.forecast
     for now, name, i in ready:
         # 3. the largest step that makes nearly no request bad and does not fill the region
         for after in _steps(traffic.regions[i], model.policy.rhythm.up_step):
@@ -98,11 +92,6 @@ def _steps(region: Region, up_step: float) -> list[float]:
     full = capped(region, FILLED)
     steps = [hundredths(s) for s in (now + up_step, now + up_step / 2, min(now + up_step, full))]
     return [min(s, max(now, _gentle(region))) for s in steps] if region.doubted else steps
-
-
-def cutting(model: ServiceModel) -> bool:
-    """Whether a cut is on its way, and its effect not seen yet."""
-    return any(f.after < f.before for f in model.memory.flights)
 
 
 def _fits(region: Region, outcome: Outcome, base: Outcome, i: int) -> bool:
@@ -130,8 +119,8 @@ def pre_scale(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     model, traffic = context.model, accepted.traffic
     rising = [
         region
-        for region, facts in zip(traffic.regions, model.facts, strict=True)
-        if region.scaler < 1.0 and region.name not in accepted.regions and _may_rise(model, region, facts)
+        for region, belief in zip(traffic.regions, model.facts, strict=True)
+        if region.scaler < 1.0 and region.name not in accepted.regions and _may_rise(model, region, belief)
     ]
     # what is bad already is the search's: it weighs a raise with all the rest
     if not rising or traffic.forecast <= 0.0 or traffic.base.bad > TROUBLE * traffic.forecast:
@@ -147,30 +136,22 @@ def pre_scale(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     return each(changes)
 
 
-def _may_rise(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
+def _may_rise(model: ServiceModel, region: Region, belief: BackendBelief) -> bool:
     """Whether the dwell of a region is over, and it is as likely well as not."""
     if region.scaler == 0.0:
-        return may_reopen(model, region, facts) and likely_well(model, region, facts, NEEDED_HOPE)
+        return may_reopen(model, region, belief) and likely_well(model, region, belief, NEEDED_HOPE)
     well = not region.doubted or region.p_recovered >= NEEDED_HOPE
-    return well and region.movable and region.fresh and not region.dead and may_move(model, facts, 1)
-
-
-def well_rested(model: ServiceModel, facts: BackendBelief) -> bool:
-    """Whether the region has been well for long enough to be given more; the limits are asked again."""
-    since = facts.memory.well_since
-    if since is None or model.at - since < model.policy.rhythm.up_wait:
-        return False
-    return may_move(model, facts, 1)
+    return well and region.movable and region.fresh and not region.dead and may_move(model, belief, 1)
 
 
 def probes(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """A tenth for each region that was closed by a scaler of 0 and whose health checks pass."""
     model, changes = context.model, []
-    for region, facts in zip(accepted.traffic.regions, model.facts, strict=True):
-        memory = facts.memory
-        if memory.empty_since is None or not may_reopen(model, region, facts):
+    for region, belief in zip(accepted.traffic.regions, model.facts, strict=True):
+        memory = belief.memory
+        if memory.empty_since is None or not may_reopen(model, region, belief):
             continue
-        if not _hopeful(model, region, facts):
+        if not _hopeful(model, region, belief):
             continue
         why = reason("probe", region=region.name, empty=model.at - memory.empty_since)
         changes.append(scaler_change(model, region.name, SCALER_FLOOR, Purpose.PROBE, why))
@@ -185,26 +166,20 @@ def short_soon(model: ServiceModel, *, raised: bool) -> bool:
     return forecast_far(model) > NEEDED_ROOM * model.traffic.room(raised=raised)
 
 
-def may_reopen(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
-    """Whether a region that was closed by a scaler of 0 may be given load again: its health checks pass, and its dwell is over."""
-    closed = region.member and region.scaler == 0.0 and region.movable and not facts.memory.leaving
-    return closed and well_rested(model, facts)
-
-
-def likely_well(model: ServiceModel, region: Region, facts: BackendBelief, chance: float) -> bool:
+def likely_well(model: ServiceModel, region: Region, belief: BackendBelief, chance: float) -> bool:
     """Whether a closed region was not closed for being bad, is seen to be well by what others send there, or is so by `chance`."""
     return (
         region.p_reopened >= chance
-        or facts.memory.empty_since is None
-        or shown_bad(facts) < model.policy.triggers.drain_error_ratio
+        or belief.memory.empty_since is None
+        or shown_bad(belief) < model.policy.triggers.drain_error_ratio
     )
 
 
-def _hopeful(model: ServiceModel, region: Region, facts: BackendBelief) -> bool:
+def _hopeful(model: ServiceModel, region: Region, belief: BackendBelief) -> bool:
     """Whether a closed region is likely enough to be well: what health checks cannot show is only seen with load."""
     traffic = model.traffic
-    harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(facts))
+    harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(belief))
     chance = PROBE_HOPE if harm <= HARMLESS * traffic.forecast else SURE_HOPE
     if short_soon(model, raised=True):
         chance = NEEDED_HOPE
-    return likely_well(model, region, facts, chance)
+    return likely_well(model, region, belief, chance)

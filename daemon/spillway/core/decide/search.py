@@ -4,41 +4,40 @@ One region at a time alone gets stuck, because draining one fills its neighbour.
 every region capped at a share of its capacity, bad regions closed, and each region in turn shed for the others. Coordinate
 descent goes on from the best of them.
 
-Floors are hard from the start (`Baseline.price`). Receivers are first priced softly, because the way to a good set leads
-through sets that push one a little; where the set that is found breaks a constraint, the search runs again with a hard price.
+Floors have a hard price from the start (`Baseline.price`). Receivers have a soft price at first, because the way to a good set
+leads through sets that push one a little. If the best set breaks a constraint, the search runs again with a hard price.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spillway.core.decide.limits import LEAST_STEP
 from spillway.core.model.constraints import BREACH_PRICE, KEEP, Baseline, capped, hundredths
-from spillway.core.model.predict import Outcome, TrafficModel, least_bad
+from spillway.core.model.predict import GRAIN, Outcome, TrafficModel, least_bad
 from spillway.core.values.limits import Allowed
-from spillway.core.values.units import SCALER_FLOOR, RegionName
+from spillway.core.values.topology import SCALER_FLOOR, RegionName
 
 EFFORT = 1100
-"""Outcomes x regions looked at in one search: the time for an outcome grows with the regions, some microsecond for each."""
+"""Outcomes x regions in one search: an outcome takes about a microsecond for each region."""
 
-TRIES_LEAST, TRIES_MOST = 30, 240
-"""Outcomes looked at, whatever the number of regions."""
+TRIES = (30, 240)
+"""Least and most outcomes in one search, whatever the number of regions."""
 
 
-HOPELESS = 0.05
-"""Expected bad share of the plain answers from which shedding a region is looked at."""
+SHED_ABOVE = 0.05
+"""Expected share of bad requests of the best set so far above which the search tries to shed a region."""
 
 REPAIRS = 3
-"""Rounds in which receivers that a plan pushes past their limit are capped, each of which may fill the next."""
+"""Rounds in which receivers past their limit are capped; each cap may fill the next receiver."""
 
 SOFT_PRICE = 5.0
 """Bad requests/s that one request/s past a receiver's limit is worth at first."""
 
-SETTLE = 0.0005
-"""Share of the demand by which the score may worsen to leave a region where it is: fewer moves decide last."""
 
-
-SMALL, SETTLE_SMALL = 0.05, 0.002
-"""Moves below the first are put back for the second: capacities are not known to some percent, and a write is one."""
+SMALL_MOVE_GAIN = 0.002
+"""Share of the demand that a move below `LEAST_STEP` must save, or it is put back. A larger move must save `GRAIN`, so that among equal sets
+the one with fewer moves wins. Capacities are uncertain by some percent, so a small saving is not worth a write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +45,14 @@ class Space:
     """What the search may do."""
 
     ranges: tuple[Allowed, ...]
-    """Allowed scalers of each region, the present one besides."""
+    """Allowed scalers of each region; the present one is always allowed too."""
     movable: tuple[bool, ...]
     shed: bool
-    """Whether one region may be shed for the others: some region is seen to be saturated, and it lasts."""
+    """Whether one region may be shed for the others: some region is saturated, and the shortage lasts."""
     short: bool
     """Whether all regions together cannot carry the forecast."""
     receivers: bool
-    """Whether receivers are priced; not where all regions together cannot carry what the floor demands."""
+    """Whether receivers have a price; they have none where all regions together cannot carry what the floor demands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +78,12 @@ class Found:
     second: Start | None
     second_bad: float
     least: float
-    """Bad requests/s that no set of ceilings gets below (`least_bad`): the distance to it bounds what was missed."""
+    """Lower bound on the bad requests/s of every set (`least_bad`): the distance to it bounds what the search missed."""
 
 
 KEPT_WHOLE = 0.87
-"""Share of its capacity at which a region is kept whole while another is shed: all are overfilled then, so what demand is
-underestimated by comes to every one of them."""
+"""Share of its capacity that a region gets while another one is shed. All regions are overfilled then, so each of them gets a part of the
+demand that the estimate misses."""
 
 
 MOST_SHED = 6
@@ -92,11 +91,11 @@ MOST_SHED = 6
 
 
 LEAST_SHRINK = 0.35
-"""Share of the wanted loads down to which ceilings are lowered to shed a region."""
+"""Smallest factor by which all ceilings are scaled to shed a region."""
 
 
 def least_worth(traffic: TrafficModel) -> list[int]:
-    """Regions that could be shed: those that are least worth saving come first."""
+    """Regions that could be shed: those with the smallest good capacity come first."""
     worth = sorted(
         (r.capacity * (1.0 - r.bad), r.name, i)
         for i, r in enumerate(traffic.regions)
@@ -106,11 +105,11 @@ def least_worth(traffic: TrafficModel) -> list[int]:
 
 
 def shed_region(traffic: TrafficModel, lost: int) -> list[float] | None:
-    """Ceilings that keep all regions but one at what they can carry, and send the rest to that one.
+    """Scalers that keep all regions but `lost` at what they can carry, and send the rest to that one.
 
-    Past the sum of ceilings Google overfills all in proportion, so only their ratios matter then: they are chosen as
-    the wanted loads. None where the lost one is so small that all others would have to be lowered far below what they take:
-    it takes long to bring them back, and the shortage may be over by then.
+    Above the sum of the ceilings Google overfills all of them in proportion, so only their ratios matter: they are those of the
+    wanted loads. None where `lost` is so small that all others would have to be lowered far below what they can carry: the way
+    back takes long, and the shortage may end before.
     """
     wanted = [0.0 if r.dead or not r.member else KEPT_WHOLE * r.capacity for r in traffic.regions]
     wanted[lost] = max(0.0, traffic.forecast - sum(wanted) + wanted[lost])
@@ -133,7 +132,8 @@ class Search:
         self.traffic, self.baseline, self.space = traffic, baseline, space
         self.pushed_price = pushed_price if space.receivers else 0.0
         self.base = traffic.base
-        self.left = max(TRIES_LEAST, min(TRIES_MOST, EFFORT // max(1, len(traffic.regions))))
+        least, most = TRIES
+        self.left = max(least, min(most, EFFORT // max(1, len(traffic.regions))))
         self.best, self.best_score, self.start = self.base, self._price(self.base), KEEP_ALL
         self.second: Start | None = None
         self.second_bad = self.base.bad
@@ -155,7 +155,7 @@ class Search:
         ]
 
     def try_start(self, label: str, scalers: list[float], sheds: RegionName | None = None) -> None:
-        """Look at a whole answer."""
+        """Try a whole answer."""
         outcome, score = self._look(self.allowed(scalers))
         if score < self.best_score - 1e-9:
             self.second, self.second_bad = self.start, self.best.bad
@@ -170,7 +170,7 @@ class Search:
         """
         outcome = self.traffic.outcome(self.baseline.refilled(scalers))
         self.left -= 1
-        best, least = outcome, self._price(outcome)
+        best, best_score = outcome, self._price(outcome)
         for _ in range(REPAIRS):
             repaired = self._repaired(outcome)
             if repaired is None or self.left <= 0:
@@ -178,9 +178,9 @@ class Search:
             outcome = self.traffic.outcome(repaired)
             self.left -= 1
             score = self._price(outcome)
-            if score < least:
-                best, least = outcome, score
-        return best, least
+            if score < best_score:
+                best, best_score = outcome, score
+        return best, best_score
 
     def _repaired(self, outcome: Outcome) -> list[float] | None:
         """The scalers with a cap on each receiver that is pushed past its limit; None where none is."""
@@ -197,12 +197,12 @@ class Search:
         within = self.space.ranges[i]
         return 0.0 if within.closed else within.low
 
-    def refine(self, interesting: list[int]) -> None:
+    def refine(self, order: list[int]) -> None:
         """Move one region at a time while that helps and tries are left."""
         improved = True
         while improved and self.left > 0:
             improved = False
-            for i in interesting:
+            for i in order:
                 for value in self._values(i):
                     if self.left <= 0:
                         return
@@ -225,7 +225,7 @@ class Search:
         return sorted(v for v in values if v != now)
 
     def _spare(self, i: int) -> float:
-        """Requests/s that all others can take besides what they have, as far as they are open."""
+        """Requests/s that all others can still take under their present ceilings."""
         spare = 0.0
         rows = self.baseline.constraints.rows
         for j, (region, load, row, scaler) in enumerate(
@@ -247,13 +247,13 @@ class Search:
             return True
         return False
 
-    def settle(self) -> None:
-        """Put back every region whose move is not worth it."""
+    def put_back_small_moves(self) -> None:
+        """Put back every region whose move saves too little."""
         for i, now in enumerate(self.traffic.scalers):
             if self.best.scalers[i] == now:
                 continue
-            small = abs(self.best.scalers[i] - now) < SMALL
-            allowance = (SETTLE_SMALL if small else SETTLE) * self.traffic.forecast
+            small = abs(self.best.scalers[i] - now) < LEAST_STEP
+            allowance = (SMALL_MOVE_GAIN if small else GRAIN) * self.traffic.forecast
             scalers = list(self.best.scalers)
             scalers[i] = now
             outcome = self.traffic.outcome(scalers)
@@ -270,15 +270,15 @@ def search(traffic: TrafficModel, baseline: Baseline, space: Space) -> Found:
 
 def _breaks(found: Found, baseline: Baseline) -> bool:
     """Whether the best set breaks a constraint."""
-    ceilings = zip(
+    pairs = zip(
         found.best.scalers, baseline.before.scalers, baseline.constraints.traffic.regions, strict=True
     )
-    shed = {r.name for after, before, r in ceilings if after < before}
+    shed = {r.name for after, before, r in pairs if after < before}
     return found.best is not found.base and baseline.broken(found.best.scalers, shed) is not None
 
 
 def _search(traffic: TrafficModel, baseline: Baseline, space: Space, pushed_price: float) -> Found:
-    """The best set of scalers, with receivers at this price."""
+    """The best set of scalers, with pushed receivers at this price."""
     run = Search(traffic, baseline, space, pushed_price)
     regions = traffic.regions
     caps = [capped(r) for r in regions]
@@ -306,13 +306,13 @@ def _search(traffic: TrafficModel, baseline: Baseline, space: Space, pushed_pric
             for now, cap, load, r in zip(traffic.scalers, caps, run.base.flow.loads, regions, strict=True)
         ],
     )
-    if space.shed and (space.short or run.best.bad > HOPELESS * traffic.forecast):
+    if space.shed and (space.short or run.best.bad > SHED_ABOVE * traffic.forecast):
         for i in least_worth(traffic):
             shed = shed_region(traffic, i)
             if shed is not None:
                 run.try_start(f"shed {regions[i].name} for the others", shed, sheds=regions[i].name)
-    run.refine(_interesting(traffic, run))
-    run.settle()
+    run.refine(_worth_moving(traffic, run))
+    run.put_back_small_moves()
     return Found(
         base=run.base,
         best=run.best,
@@ -323,8 +323,8 @@ def _search(traffic: TrafficModel, baseline: Baseline, space: Space, pushed_pric
     )
 
 
-def _interesting(traffic: TrafficModel, run: Search) -> list[int]:
-    """Regions worth moving alone: worst first."""
+def _worth_moving(traffic: TrafficModel, run: Search) -> list[int]:
+    """Regions that may gain by a move alone, those with the most bad requests first."""
     ranked = []
     for i, (r, load, best) in enumerate(
         zip(traffic.regions, run.best.flow.loads, run.best.scalers, strict=True)

@@ -1,17 +1,18 @@
-"""One backend at one moment, as the rest of the core wants it: setting, health, window and estimate side by side.
+"""The belief about one backend: setting, health, window and estimate side by side, made of a snapshot and the memory.
 
-`believe` joins the snapshot to the memory in this order: health, the ceiling in requests/s, the judged window, the minutes that are new.
-`looks_well`, `looks_bad`, `is_blind` and `is_known` judge the result. The thresholds for leaving and for returning differ.
+`believe` joins the two in this order: health, the ceiling in requests/s, the judged window, the minutes that are new. `remember` keeps what the
+next step needs of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 
+from spillway.core.estimate.belief import AUTO_DRAIN_BELOW, BackendBelief, looks_well
 from spillway.core.estimate.capacity import capacity_proven
-from spillway.core.estimate.health import fell_at, learn_health
+from spillway.core.estimate.failures import fell_at, learn_health
 from spillway.core.estimate.latency import SMOOTH
 from spillway.core.estimate.sample import Blind, Window, judge, later
 from spillway.core.estimate.update import Circumstances, learn, settled, smoothed_rate
@@ -22,60 +23,8 @@ from spillway.core.values.snapshot import Absence, BackendView, HealthCount, Min
 from spillway.core.values.state import BackendMemory, Estimate
 from spillway.core.values.topology import Backend, BalancingMode
 
-AUTO_DRAIN_BELOW = 0.25
-"""Healthy share under which Google's auto-drain empties a group (reference: SLP, gcp.md 2.3)."""
-
-IDLE = 1.0
-"""Requests/s up to which a region may have no series: Monitoring shows nothing of a backend without traffic."""
-
 ABSURD_LOAD = 4.0
 """Load over the ceiling at scaler 1 that Google sends to no region, short of a fleet overfilled fourfold."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendBelief:
-    """All that one step knows about one backend. Rates in requests/s, times in seconds."""
-
-    backend: Backend
-    setting: BackendSetting
-    memory: BackendMemory
-    """With the estimate as it is after the minutes of this snapshot."""
-    window: Window | Blind
-    health: HealthCount | None
-    """None where the health read is missing or stale."""
-    health_at: float
-    """UTC seconds of that read; 0 where there is none."""
-    share: float
-    """Healthy share; the last one known where the read is missing."""
-    target: float | None
-    """Requests/s at scaler 1, for all members."""
-    capacity: float | None
-    """Requests/s at which the SLO holds, with what is healthy."""
-    elsewhere: float
-    """Requests/s that other services send to the same groups."""
-    region: str
-    """Its region."""
-    serving: bool
-    """True if the balancer may send requests here."""
-    dead: bool
-    """True if a fresh health read says so; a missing one says nothing."""
-
-    @property
-    def idle(self) -> bool:
-        """True if nobody was sent there lately: Monitoring shows no series of a backend without traffic."""
-        return self.memory.estimate.served <= IDLE
-
-    @property
-    def silent(self) -> bool:
-        """True if it shows nothing because it is idle: its series are absent and not broken, and its health is known."""
-        window = self.window
-        absent = isinstance(window, Blind) and window.absence is Absence.NO_SERIES
-        return absent and self.idle and self.health is not None
-
-    @property
-    def estimate(self) -> Estimate:
-        """What has been learned of it."""
-        return self.memory.estimate
 
 
 def believe(
@@ -85,6 +34,7 @@ def believe(
     view: BackendView,
     policy: Policy,
     *,
+    estimate: Estimate,
     at: float,
     others: Mapping[float, Minute] | None,
     elsewhere: float,
@@ -98,6 +48,7 @@ def believe(
         memory: What is remembered of it.
         view: What was observed.
         policy: How its service is steered.
+        estimate: What has been learned of it before.
         at: UTC seconds of the snapshot.
         others: Minutes of other services on the same groups, by their end; None where there are none.
         elsewhere: Requests/s that those services will have there.
@@ -105,7 +56,8 @@ def believe(
     """
     health, health_at = _health_of(view, policy, at)
     # 1. Health, and the ceiling that follows from it.
-    estimate = _with_health(settled(memory.estimate, at), health, at)
+    before = estimate.health.share
+    estimate = _with_health(settled(estimate, at), health, at)
     share, serving = estimate.health.share, setting.member and setting.scaler > 0.0
     target = _target(backend, estimate)
     # 2. The newest minutes, unless they cannot be true.
@@ -117,18 +69,17 @@ def believe(
         elif isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
             # 3. What is new in them is learned.
             since = estimate.last_minute
-            if since == 0.0 or share != memory.estimate.health.share:
+            if since == 0.0 or share != before:
                 since = max(since, window.start)  # nobody knows when endpoints came or went in a pause
             minutes = later(view.traffic.value, since)
             estimate = _learned(estimate, minutes, others, _known(memory, target, policy))
     elif others and window.absence is Absence.NO_SERIES and not serving:
         estimate = _from_peers(estimate, others, _known(memory, target, policy))
-    if estimate is not memory.estimate:
-        memory = replace(memory, estimate=estimate)
     return BackendBelief(
         backend=backend,
         setting=setting,
         memory=memory,
+        estimate=estimate,
         window=window,
         health=health,
         health_at=health_at,
@@ -239,66 +190,6 @@ def add(a: Minute, b: Minute) -> Minute:
     )
 
 
-NEAR_BASELINE_RATIO = 1.15
-"""Mean latency over its baseline up to which a region counts as its usual self, whatever the SLO."""
-
-REFUSES_LITTLE = 0.02
-"""429 share under which a region may return."""
-
-LOOKS_BAD = 0.2
-"""Share of bad answers, not explained by load, from which a region counts for the fleet-wide panic."""
-
-
-def looks_well(facts: BackendBelief, policy: Policy) -> bool | None:
-    """Whether every signal is good enough to give more load; None where too little is known."""
-    if facts.health is None:
-        return None
-    if facts.share < policy.triggers.return_healthy_share:
-        return False
-    window = facts.window
-    if isinstance(window, Blind):
-        return True if facts.setting.scaler == 0.0 else None
-    if window.answers < 1:
-        return True
-    return (
-        window.error_ratio <= policy.triggers.return_error_ratio
-        and window.too_many_ratio <= REFUSES_LITTLE
-        and facts.estimate.saturation.rate is None
-        and _fast_enough(facts, window, policy)
-    )
-
-
-def _fast_enough(facts: BackendBelief, window: Window, policy: Policy) -> bool:
-    if window.percentile is None or window.mean is None:
-        return True
-    baseline = facts.estimate.latency.baseline
-    if baseline is not None:
-        return window.mean <= NEAR_BASELINE_RATIO * baseline
-    return window.percentile <= policy.triggers.return_latency_ratio * policy.slo.latency
-
-
-def looks_bad(facts: BackendBelief) -> bool:
-    """Whether a serving region looks broken in a way that its load does not explain."""
-    if not facts.setting.member or facts.setting.scaler == 0.0:
-        return False
-    if facts.dead:
-        return True
-    window = facts.window
-    if not isinstance(window, Window) or facts.estimate.saturation.rate is not None:
-        return False
-    return window.slow >= LOOKS_BAD or window.error_ratio >= LOOKS_BAD
-
-
-def is_blind(facts: BackendBelief) -> bool:
-    """Whether a region that should have traffic shows none that can be judged."""
-    return isinstance(facts.window, Blind) and facts.serving and not facts.dead and not facts.idle
-
-
-def is_known(facts: BackendBelief) -> bool:
-    """Whether it is seen how it is: by its traffic, or by its health where nobody is sent there."""
-    return isinstance(facts.window, Window) or (facts.idle and facts.health is not None)
-
-
 def remember(facts: BackendBelief, policy: Policy, at: float) -> BackendMemory:
     """The memory with `well_since`, `dead_seen` and `empty_since` brought up to date.
 
@@ -312,7 +203,7 @@ def remember(facts: BackendBelief, policy: Policy, at: float) -> BackendMemory:
     elif well is False:
         since = None
     if since is not None:
-        fell = fell_at(memory.estimate.health)
+        fell = fell_at(facts.estimate.health)
         if fell is not None and fell > since:
             since = fell
     dead, read_at = memory.dead_seen, memory.dead_read_at
@@ -325,10 +216,3 @@ def remember(facts: BackendBelief, policy: Policy, at: float) -> BackendMemory:
     if since == memory.well_since and dead == memory.dead_seen and empty == memory.empty_since:
         return memory
     return replace(memory, well_since=since, dead_seen=dead, dead_read_at=read_at, empty_since=empty)
-
-
-def bad_share(facts: Sequence[BackendBelief]) -> float | None:
-    """Share of bad answers of the whole service in the judged minutes, or None where nothing is known."""
-    windows = [f.window for f in facts if isinstance(f.window, Window)]
-    answers = sum(w.answers for w in windows)
-    return sum(w.bad * w.answers for w in windows) / answers if answers > 0 else None

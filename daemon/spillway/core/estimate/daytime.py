@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import exp, log
 
+from spillway.core.values.policy import HOUR
 from spillway.core.values.state import DayMemory, OriginMemory
-from spillway.core.values.units import HOUR
 
 HOURS = 24
 

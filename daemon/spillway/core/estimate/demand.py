@@ -16,7 +16,7 @@ from math import exp, sqrt
 
 from spillway.core.estimate.daytime import rise
 from spillway.core.values.state import OriginMemory, ServiceMemory
-from spillway.core.values.units import RegionName
+from spillway.core.values.topology import RegionName
 
 LEVEL = 0.5
 """Weight of the newest window in an origin's level."""

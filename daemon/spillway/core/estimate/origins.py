@@ -15,18 +15,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spillway.core.estimate.backend import AUTO_DRAIN_BELOW, BackendBelief
+from spillway.core.estimate.belief import (
+    AUTO_DRAIN_BELOW,
+    BackendBelief,
+    auto_drained,
+    ceiling_factor,
+    layout_of,
+)
 from spillway.core.estimate.daytime import follow_days
 from spillway.core.estimate.demand import ONE_PLACE, attribute, follow, slow_average
-from spillway.core.estimate.failover import auto_drained, ceiling_factor
-from spillway.core.estimate.health import lowest_share
-from spillway.core.estimate.routes import Layout, layout_of, routes_through
+from spillway.core.estimate.failures import lowest_share
 from spillway.core.estimate.sample import Window
 from spillway.core.values.decision import Lever
+from spillway.core.values.geography import Layout, routes_through
 from spillway.core.values.policy import Evidence, Policy, PostureSet, Timing
 from spillway.core.values.snapshot import Missing, PlaceDemand, Seen
 from spillway.core.values.state import Flight, OriginMemory, ServiceMemory
-from spillway.core.values.units import SCALER_STEP
+from spillway.core.values.topology import SCALER_STEP
 
 BINDING = 0.93
 """Load over ceiling from which a region counts as full: Google balances by its own, smoothed view of the rate."""
@@ -38,19 +43,19 @@ READ_LATE = 60.0
 
 def update_origins(
     memory: ServiceMemory,
-    facts: tuple[BackendBelief, ...],
+    beliefs: tuple[BackendBelief, ...],
     places: Seen[tuple[PlaceDemand, ...]] | Missing,
     settings: PostureSet,
     policy: Policy,
 ) -> ServiceMemory:
     """The memory with the origins of demand as this snapshot shows them; unchanged where there is no newer minute."""
-    newest = max([f.window.end for f in facts if isinstance(f.window, Window)], default=0.0)
+    newest = max([f.window.end for f in beliefs if isinstance(f.window, Window)], default=0.0)
     if newest <= memory.origins_at:
         return memory
     # 1. What reached the regions, and which of them sent some of theirs on.
-    full = _full(facts, settings, memory.flights)
-    layout = layout_of(facts) if full else ()
-    rates = _rates(facts, newest, policy.timing)
+    full = _full(beliefs, settings, memory.flights)
+    layout = layout_of(beliefs) if full else ()
+    rates = _rates(beliefs, newest, policy.timing)
     if not rates:
         return memory
     # 2. From which places it came.
@@ -61,7 +66,7 @@ def update_origins(
 
     # 3. Where it would have gone first.
     found = attribute(memory.origins, seen, full, next_of)
-    hidden = _unseen(facts, newest, policy.timing)
+    hidden = _unseen(beliefs, newest, policy.timing)
     # 4. What is remembered after this minute.
     elapsed = newest - memory.origins_at if memory.origins_at else 0.0
     origins = follow(memory.origins, found, elapsed)
@@ -74,24 +79,24 @@ def update_origins(
     )
 
 
-def _unseen(facts: Sequence[BackendBelief], newest: float, timing: Timing) -> bool:
+def _unseen(beliefs: Sequence[BackendBelief], newest: float, timing: Timing) -> bool:
     """Whether some open region shows nothing of the newest minute: what seems to be gone may be there."""
     return any(
         not (isinstance(f.window, Window) and f.window.end >= newest)
         and f.serving
         and not (f.dead or f.idle or _empty(f, newest, timing))
-        for f in facts
+        for f in beliefs
     )
 
 
-def _empty(facts: BackendBelief, newest: float, timing: Timing) -> bool:
+def _empty(belief: BackendBelief, newest: float, timing: Timing) -> bool:
     """Whether nobody was sent there in the newest minute: it was drained then, or closed, and is back since."""
     if (
-        lowest_share(facts.estimate.health, newest - timing.sample_period, newest + READ_LATE)
+        lowest_share(belief.estimate.health, newest - timing.sample_period, newest + READ_LATE)
         < AUTO_DRAIN_BELOW
     ):
         return True
-    moved, before = facts.memory.moved_at, facts.setting.scaler - facts.memory.moved_by
+    moved, before = belief.memory.moved_at, belief.setting.scaler - belief.memory.moved_by
     return moved is not None and before < SCALER_STEP / 2 and newest <= moved + timing.effect
 
 
@@ -100,13 +105,13 @@ def _names(place: str, home: str, layout: Layout) -> tuple[str, ...]:
 
 
 def _full(
-    facts: Sequence[BackendBelief], settings: PostureSet, flights: tuple[Flight, ...]
+    beliefs: Sequence[BackendBelief], settings: PostureSet, flights: tuple[Flight, ...]
 ) -> frozenset[str]:
     """Regions at their ceiling, closed or lost. With a move in flight the lower ceiling counts."""
     capped = {f.region: min(f.before, f.after) for f in flights if f.lever is not Lever.POSTURE and f.region}
-    drained = auto_drained(facts, settings)
+    drained = auto_drained(beliefs, settings)
     full = set()
-    for f in facts:
+    for f in beliefs:
         scaler = f.setting.scaler if f.setting.member else 0.0
         if f.region in capped:
             scaler = min(scaler, capped[f.region])
@@ -129,14 +134,14 @@ def _full(
     return frozenset(full)
 
 
-def _rates(facts: Sequence[BackendBelief], newest: float, timing: Timing) -> dict[str, float]:
+def _rates(beliefs: Sequence[BackendBelief], newest: float, timing: Timing) -> dict[str, float]:
     """Requests/s that reached each region in the newest minute of all: what it answered, and what became more inside.
 
     One and the same minute for all of them: traffic that has moved on must not be counted twice. A region that should
     have had traffic then and shows none counts with what was remembered of it.
     """
     rates = {}
-    for f in facts:
+    for f in beliefs:
         window = f.window
         if isinstance(window, Window) and window.end >= newest:
             rate = window.newest * (1.0 + f.estimate.arrivals.filling)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from spillway.core.values.histogram import Distribution, percentile_of
 from spillway.core.values.policy import Evidence, Slo
@@ -12,9 +13,11 @@ from spillway.core.values.snapshot import FEW, Absence, BackendView, Minute, Mis
 JUMP = 8.0
 """Counts of neighbouring minutes that differ by more than this factor, with many samples, are not believed."""
 
+FEW_REFUSED = 0.02
+"""Share of 429 answers up to which they are single clients' own doing: no quota, and nothing that keeps a region from its return."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+
+class Window(NamedTuple):
     """The newest trusted minutes of one backend, judged together. Rates in requests/s, times in seconds."""
 
     start: float

@@ -7,36 +7,40 @@ cannot tell, it leaves as it was: garbage teaches nothing, and few answers teach
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
-from spillway.core.estimate.failures import (
-    learn_failures,
-    learn_quota,
-    next_errors,
-    next_slow,
-    next_slow_saturated,
-)
-from spillway.core.estimate.health import share_in
-from spillway.core.estimate.latency import SMOOTH, believed_at_once, learn_latency, next_baseline
-from spillway.core.estimate.queueing import (
-    NEARLY_FULL,
-    NOT_KNOWN,
-    learn_arrivals,
-    queueing_delay,
-    weigh_delay,
-)
-from spillway.core.estimate.saturation import (
+from spillway.core.estimate.capacity import (
     QUEUED,
     SATURATED_SECONDS,
     SETTLING,
+    UNPROVEN_ROOM,
     LoadSample,
     concurrency_after,
     is_saturated,
     learn_saturated,
     learn_unsaturated,
     undecided_after,
+)
+from spillway.core.estimate.failures import (
+    learn_failures,
+    learn_quota,
+    next_errors,
+    next_slow,
+    next_slow_saturated,
+    share_in,
+)
+from spillway.core.estimate.latency import (
+    NEARLY_FULL,
+    NOT_KNOWN,
+    SMOOTH,
+    believed_at_once,
+    learn_arrivals,
+    learn_latency,
+    next_baseline,
+    queueing_delay,
+    weigh_delay,
 )
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.policy import Evidence, Slo
@@ -45,14 +49,11 @@ from spillway.core.values.state import ConcurrencyTrack, Estimate, LatencyTrack,
 
 REMEMBERED = 3600.0
 """Seconds for which a region without series is believed to have the traffic that it had. A hole in the metrics is filled by then;
-a region to which nobody is sent, as a standby is nearer, stays silent."""
-
-UNPROVEN = 1.5
-"""Room assumed above the load first seen, where no target in requests/s is configured."""
+a region to which nobody is sent, as a standby is nearer, stays silent. So an opening of another
+region longer ago is not what has drawn its requests away."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What is known of a backend besides its minutes."""
 
     target: float | None
@@ -173,7 +174,7 @@ def _after_latency(
         if known.target is not None:
             concurrency = known.target * baseline
         else:
-            concurrency = UNPROVEN * (answered * raw) / share
+            concurrency = UNPROVEN_ROOM * (answered * raw) / share
     busy, healthy = answered * baseline, concurrency * share
     if healthy <= 0.0:  # nothing was in work
         return Timed(latency, old.concurrency, saturation, failures.slow, failures.errors)

@@ -1,25 +1,34 @@
-"""Whether what users were promised is kept: the SLO, by what the judged minutes show.
+"""What the core believes of a service and its backends, whether the SLO is kept, and one sentence about the step.
 
-What the core believes of a service and its backends, put into the words of `core.values.decision`.
+All of it is put into the words of `core.values.decision`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spillway.core.estimate.backend import BackendBelief, is_blind, looks_bad
+from spillway.core.estimate.belief import BackendBelief, is_blind, is_known, looks_bad
 from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.predict import Region
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Judgement
-from spillway.core.values.decision import BackendAssessment, Reason, ServiceAssessment, Verdict
+from spillway.core.values.decision import (
+    BackendAssessment,
+    Candidate,
+    Move,
+    Plan,
+    Reason,
+    Refusal,
+    ServiceAssessment,
+    Verdict,
+)
 from spillway.core.values.policy import Policy, Slo
 from spillway.core.values.snapshot import Absence, Missing, ObservedBackend, Seen, ServiceView
 
-BURN = 14.4
-"""Failures over what the availability allows from which they are told: at that pace a month's budget is gone in two days (Google, The
-Site Reliability Workbook, chapter 5, table 5-8). Fewer come and go with every deployment."""
+BURN_RATE = 14.4
+"""Burn rate of the error budget from which failures are told: at this rate the budget of a month is gone in two days (Google, The Site
+Reliability Workbook, chapter 5, table 5-8). Lower rates come and go with every deployment."""
 
 
 def may_be_late(slo: Slo) -> float:
@@ -28,14 +37,14 @@ def may_be_late(slo: Slo) -> float:
 
 
 def may_fail(slo: Slo) -> float:
-    """Share of the answers that may fail for some minutes before it is told."""
-    return min(1.0, BURN * (1.0 - slo.availability))
+    """Share of the answers that may fail in the judged minutes before it is told."""
+    return min(1.0, BURN_RATE * (1.0 - slo.availability))
 
 
-def failing(facts: Sequence[BackendBelief], slo: Slo) -> Reason | None:
-    """What is said of the worst open region that does not keep the promise; None where all do that were seen."""
+def failing(beliefs: Sequence[BackendBelief], slo: Slo) -> Reason | None:
+    """The reason for the worst open region that misses the SLO; None where no region that was seen misses it."""
     worst: tuple[float, str, Window] | None = None
-    for f in facts:
+    for f in beliefs:
         window = f.window
         if not isinstance(window, Window) or not f.serving:
             continue
@@ -48,10 +57,10 @@ def failing(facts: Sequence[BackendBelief], slo: Slo) -> Reason | None:
     return reason("no-relief", region=region, late=window.slow, failed=window.error_ratio)
 
 
-def broken(facts: Sequence[BackendBelief], policy: Policy) -> Reason | None:
-    """The alarm that a service as a whole does not keep its promise; None where it does, or too little was seen to tell."""
+def broken(beliefs: Sequence[BackendBelief], policy: Policy) -> Reason | None:
+    """The alarm that a service as a whole misses the SLO; None where it keeps it, or where too few answers were seen."""
     answers = late = failed = 0.0
-    for f in facts:
+    for f in beliefs:
         window = f.window
         if isinstance(window, Window):
             answers += window.answers
@@ -67,13 +76,13 @@ def broken(facts: Sequence[BackendBelief], policy: Policy) -> Reason | None:
 
 
 PLENTY = 10.0
-"""Times the least evidence at which evidence alone no longer lowers confidence."""
+"""Answers over 50 (the default of `evidence.min_requests`) from which more answers add no confidence."""
 
 UNASSIGNED_RATE = 0.1
 """Requests/s without a backend from which the alarm rises."""
 
 BELIEVE_SECONDS = 240.0
-"""A panic that lasts this long with plentiful, fresh samples is no error of measurement: people were told, the loop goes on."""
+"""Seconds after which a panic with fresh samples is believed to be real: people were told, and the loop moves again."""
 
 
 def assess(
@@ -131,74 +140,74 @@ def _survives(model: ServiceModel) -> tuple[bool | None, Reason | None]:
 
 
 def _backend(
-    facts: BackendBelief,
+    belief: BackendBelief,
     region: Region,
     observed: Seen[ObservedBackend] | Missing,
     notes: tuple[tuple[str, Reason], ...],
     home: float,
 ) -> BackendAssessment:
-    window = facts.window
-    own = [note for name, note in notes if name == facts.region] if notes else ()
+    window = belief.window
+    own = [note for name, note in notes if name == belief.region] if notes else ()
     seen = window if isinstance(window, Window) else None
     served = seen.rate if seen is not None else None
     carries = min(region.scaler * region.ceiling, region.capacity)
     return BackendAssessment(
-        region=facts.region,
-        state=facts.memory.state,
-        member=facts.setting.member,
+        region=belief.region,
+        state=belief.memory.state,
+        member=belief.setting.member,
         scaler_observed=observed.value.scaler
         if isinstance(observed, Seen) and observed.value.member
         else None,
-        scaler_wanted=facts.setting.scaler,
+        scaler_wanted=belief.setting.scaler,
         demand=home,
         served=served,
-        target=facts.target,
-        capacity=facts.capacity,
+        target=belief.target,
+        capacity=belief.capacity,
         headroom=(carries - served) / served if served else None,
         latency=seen.percentile if seen is not None else None,
         error_ratio=seen.error_ratio if seen is not None else None,
         too_many_ratio=seen.too_many_ratio if seen is not None else None,
-        healthy_share=facts.share if facts.health is not None else None,
-        confidence=confidence(facts),
+        healthy_share=belief.share if belief.health is not None else None,
+        confidence=confidence(belief),
         age=window.age,
-        notes=(*own, *_notes(facts, region)),
+        notes=(*own, *_notes(belief, region)),
     )
 
 
-def confidence(facts: BackendBelief) -> float:
+def confidence(belief: BackendBelief) -> float:
     """0 nothing known, 1 fresh and plentiful: half of it health, half of it traffic."""
-    health = 0.5 if facts.health is not None else 0.0
-    if not isinstance(facts.window, Window):
+    health = 0.5 if belief.health is not None else 0.0
+    if not isinstance(belief.window, Window):
         return health
-    plenty = min(1.0, facts.window.answers / (PLENTY * 50.0))
+    plenty = min(1.0, belief.window.answers / (PLENTY * 50.0))
     return health + 0.5 * plenty
 
 
-def _notes(facts: BackendBelief, region: Region) -> list[Reason]:
+def _notes(belief: BackendBelief, region: Region) -> list[Reason]:
     notes = []
-    saturated = facts.memory.estimate.saturation.rate
+    saturated = belief.estimate.saturation.rate
     if saturated is not None:
-        notes.append(reason("saturated", region=facts.region, rate=saturated * facts.share))
-    unseen = _unseen(facts)
-    if unseen is not None and facts.serving:
-        notes.append(reason("missing", signal="traffic", region=facts.region, why=unseen.why))
-    if facts.health is None and facts.setting.member:
-        notes.append(reason("missing", signal="health", region=facts.region, why="not read or stale"))
-    if facts.dead and region.ceiling == 0.0 and facts.serving and facts.health is not None:
+        notes.append(reason("saturated", region=belief.region, rate=saturated * belief.share))
+    unseen = _unseen(belief)
+    if unseen is not None and belief.serving:
+        notes.append(reason("missing", signal="traffic", region=belief.region, why=unseen.why))
+    if belief.health is None and belief.setting.member:
+        notes.append(reason("missing", signal="health", region=belief.region, why="not read or stale"))
+    if belief.dead and region.ceiling == 0.0 and belief.serving and belief.health is not None:
         notes.append(
             reason(
                 "auto-drained",
-                region=facts.region,
-                healthy=facts.health.healthy,
-                total=facts.health.total,
+                region=belief.region,
+                healthy=belief.health.healthy,
+                total=belief.health.total,
             )
         )
     return notes
 
 
-def _unseen(facts: BackendBelief) -> Blind | None:
-    """Why its traffic cannot be judged; None where it can, or where nobody asked for it, as in a health pass."""
-    window = facts.window
+def _unseen(belief: BackendBelief) -> Blind | None:
+    """Why its traffic cannot be judged; None where it can, or where it was not read, as in a health pass."""
+    window = belief.window
     return window if isinstance(window, Blind) and window.absence is not Absence.NOT_ASKED else None
 
 
@@ -224,7 +233,7 @@ def _alarms(model: ServiceModel, view: ServiceView) -> list[Reason]:
 
 
 def panic_of(model: ServiceModel, *, only_dead: bool) -> tuple[Reason | None, float | None]:
-    """(why everything is held, since when too much looks bad); blindness never wears off, badness does."""
+    """(why everything is held, since when too much looks bad). A panic of regions that look bad ends by time, one of blind regions does not."""
     members = [f for f in model.facts if f.setting.member]
     blind = 0 if only_dead else sum(1 for f in members if is_blind(f))
     bad = blind + sum(1 for f in members if (f.dead if only_dead else looks_bad(f)))
@@ -253,3 +262,50 @@ def verdict_of(judgement: Judgement) -> Verdict:
         better=judgement.better,
         sentence=why.sentence,
     )
+
+
+def tell(plan: Plan, advice: tuple[Move, ...], refusals: tuple[Refusal, ...], quiet: str, mode: str) -> str:
+    """One sentence: what is done and why, or why nothing is."""
+    if plan.moves:
+        return "; ".join(line(m) for m in plan.moves)
+    if advice:
+        return f"nothing done, because the mode is {mode}; advice: " + "; ".join(line(m) for m in advice)
+    if refusals:
+        more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+        first = refusals[0]
+        move = first.move
+        return f"nothing done, because {first.sentence}{more}; wanted: {_where(move)} {move.lever} {move.before} -> {move.after}"
+    return f"nothing done, because {quiet}"
+
+
+def line(move: Move) -> str:
+    """One move and its reason."""
+    return f"{_where(move)} {move.lever} {move.before} -> {move.after}: {move.reason.sentence}"
+
+
+def _where(move: Move) -> str:
+    return f"{move.service}/{move.region}" if move.region else move.service
+
+
+def quiet_reason(model: ServiceModel, candidate: Candidate | None) -> str:
+    """Why nothing is proposed for a service."""
+    traffic = model.traffic
+    if traffic.forecast <= 0.0:
+        return reason("no-data").sentence
+    if candidate is not None:
+        numbers = {"bad": candidate.bad_now, "best": candidate.bad_best, "least": candidate.least}
+        return reason("no-better", **numbers).sentence
+    if model.memory.flights:
+        count = len(model.memory.flights)
+        return reason("in-flight", moves="1 move is" if count == 1 else f"{count} moves are").sentence
+    headroom = f"{traffic.potential / traffic.forecast - 1.0:.0%}"
+    members = sum(r.member for r in traffic.regions)
+    missed = failing(model.facts, model.policy.slo)
+    if missed is not None:
+        return missed.sentence
+    well = sum(is_known(f) and f.serving and not f.dead for f in model.facts)
+    if not well:
+        return reason("no-data").sentence
+    which = f"all {members}" if well == members else f"{well} of {members}"
+    who = "its one region is" if members == 1 else f"{which} regions are"
+    return reason("all-well", regions=who, headroom=headroom).sentence

@@ -68,7 +68,7 @@ GUARDS = rows(
     ("budget-spent", "{writes} writes in the last hour; the budget is {budget}", "`rhythm.moves_per_hour`."),
     (
         "resting",
-        "{region} moved {ago:.0f} s ago and rests for {rest:.0f} s",
+        "{region} moved {ago:.0f} s ago and dwells for {rest:.0f} s",
         "`rhythm.dwell`, lengthened by flapping: acting on what cannot be seen yet makes traffic swing.",
     ),
     (
@@ -115,7 +115,7 @@ GUARDS = rows(
     ),
     (
         "outside-edit",
-        "somebody else set {region}; it rests until its new value has been judged",
+        "somebody else set {region}; it stays as it is until its new value has been judged",
         "A person's edit is respected.",
     ),
     (
@@ -131,7 +131,7 @@ GUARDS = rows(
     (
         "alone",
         "{region} is the only backend of its service",
-        "Nothing can be shed to anybody, so its ceiling rests.",
+        "Nothing can be shed to anybody, so its ceiling stays as it is.",
     ),
     (
         "keeps-capacity",
@@ -208,7 +208,7 @@ VERDICTS = rows(
     (
         "disappointed",
         "{what} promised {predicted:.1%} bad requests but {observed:.1%} came",
-        "The region rests longer.",
+        "The region dwells longer.",
     ),
 )
 
@@ -301,7 +301,7 @@ MOVES = (
         (
             "undo",
             "the move in {region} {ago:.0f} s ago promised {predicted:.1%} bad requests and {observed:.1%} came: put it back, once",
-            "The model was wrong about this region; it learns, and the region rests longer.",
+            "The model was wrong about this region; it learns, and the region dwells longer.",
         ),
         lever=Lever.SCALER,
     ),

@@ -2,57 +2,52 @@
 
 Six constraints, each against the set that stood before ("no worse than before" is always enough):
 
-1. Serving regions: at least `floors.min_serving_regions` stay open and alive, and never is the last one closed.
+1. Serving regions: at least `floors.min_serving_regions` stay open and alive, and the last open one is never closed.
 2. Ceilings: sum(target x scaler x healthy share) >= floor, or what is surely carried >= floor.
-3. Carried: what the open regions carry well >= floor, floor = SWING x max(demand, forecast, slow average) x (1 + reserve).
-4. Receivers: no region that gains load is pushed past `floors.receiver_limit` of what it is expected to take, unless all
-   regions together are short and the set saves the policy's margin of the bad requests.
+3. Carried: what the open regions carry well >= floor. The floor is SWING x max(demand, forecast, slow average) x (1 + reserve).
+4. Receivers: no region that gains load is pushed past `floors.receiver_limit` of what it is expected to take. The exception: all
+   regions together are short, and the set saves the policy's margin of the bad requests.
 5. One drain at a time.
 6. A set is whole: its raises belong to its cuts, so it is accepted whole or refused whole.
 
-A drain of a dead region keeps 1 and 2 alone: nothing was learned that the region could still give.
+`Baseline` checks 1 to 4, which follow from the ceilings. 5 and 6 concern the changes themselves: `decide.proposals` checks them.
+A drain of a dead region must keep 1 and 2 alone, because a dead region carries nothing that it could lose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, floor
+from operator import mul
 from typing import NamedTuple
 
 from spillway.core.model.predict import Outcome, Region, TrafficModel
 from spillway.core.model.waterfall import pour
-from spillway.core.values.units import SCALER_FLOOR
+from spillway.core.values.topology import SCALER_FLOOR
 
 FULLY_OPEN = 0.85
-"""Share of its capacity from which a ceiling counts as all of it: a ceiling a little under the capacity takes nothing away."""
-
+"""Share of what a region can take from which its ceiling counts as open."""
 KEEP = 0.9
-"""Share of its capacity that a capped region keeps."""
-
-TARGET_ROOM = 1.1
-"""Capacity that a region may have over its target: operators choose it with room to spare."""
+"""Share of its capacity at which a region is capped. Regions are short if together they must carry more than this share."""
 
 SWING = 1.03
-"""Demand now over its smoothed, minutes-old estimate: a floor must hold for what is really there at the write."""
+"""Demand at the write over its estimate, which is smoothed and minutes old: a floor must hold for the demand at the write."""
 
 GROWN = 1.005
-"""Loads that grow by less than this factor do not grow."""
+"""Growth of a load, as a factor, up to which it counts as no growth."""
 
 ROUNDING = 1e-6
-"""Rounding allowed to a floor, as a share of it."""
+"""Rounding error that is allowed: of a floor, as a share of it; of a load, in requests/s."""
 
 BREACH_PRICE = 1000.0
-"""Bad requests/s that one request/s below a floor is worth in the search: a set that breaks a floor is refused, so no saving
-may make up for it."""
-
-_ROUNDING_RPS = 1e-6
-"""Requests/s: loads nearer than this are equal."""
+"""Price in the search of one request/s below a floor, in bad requests/s. It is so high that no saving makes up for it, because a
+set that breaks a floor is refused."""
 
 
 def hundredths(value: float) -> float:
-    """The scaler at or below `value` in hundredths, never between 0 and the smallest legal one."""
+    """`value` rounded down to hundredths, at least the smallest legal scaler above 0 and at most 1."""
     return min(1.0, max(SCALER_FLOOR, floor(value * 100.0 + 1e-6) / 100.0))
 
 
@@ -64,7 +59,7 @@ def scaler_for(region: Region, rate: float) -> float:
 
 
 def capped(region: Region, keep: float = KEEP) -> float:
-    """The scaler at which `region` is full at `keep` of what it can take."""
+    """The scaler at which `region` is full at `keep` of what it is known to take."""
     return scaler_for(region, keep * region.capacity_confirmed)
 
 
@@ -85,13 +80,13 @@ class _Row(NamedTuple):
     open_from: float
     """Ceiling from which the region counts as fully open."""
     surely_open_from: float
-    """The same where only what was learned of the region itself counts; its whole target where nothing was."""
-    well: float
-    """Share of its answers that is well; a dead region carries nothing."""
+    """The same for `surely_carried`: a region of which nothing was learned is fully open only at all that it is expected to take."""
+    good_share: float
+    """Share of its answers that is good; 0 for a dead region."""
     nominal: float
     """Target x healthy share."""
     receives: float
-    """Load past which it counts as pushed."""
+    """Load past which it counts as pushed over its limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +97,7 @@ class Constraints:
     floor: float
     """Requests/s that must be carried well: see `ServiceModel`."""
     ceilings_floor: float
-    """Requests/s of ceilings that must stay; 0 in a shortage that no setting could mend."""
+    """Requests/s of ceilings that must stay; 0 in a shortage that no setting could end."""
     nominal: tuple[float, ...]
     """Target x healthy share of each region, requests/s."""
     min_serving: int
@@ -119,7 +114,7 @@ class Constraints:
                 capacity_expected=r.capacity_expected,
                 open_from=FULLY_OPEN * r.capacity_expected,
                 surely_open_from=FULLY_OPEN * r.capacity_expected if r.proven else r.capacity_expected,
-                well=0.0 if r.dead else 1.0 - r.bad,
+                good_share=0.0 if r.dead else 1.0 - r.bad,
                 nominal=nominal,
                 receives=r.receives(self.receiver_limit),
             )
@@ -128,7 +123,7 @@ class Constraints:
 
     @property
     def tight(self) -> bool:
-        """Whether all member regions together cannot carry what the floor demands, ceilings opened and all."""
+        """Whether all member regions together cannot carry what the floor demands, even if all ceilings were open."""
         return self.traffic.potential < self.floor
 
     @property
@@ -141,19 +136,20 @@ class Constraints:
         return sum(1 for r, s in zip(self.traffic.regions, scalers, strict=True) if s > 0.0 and not r.dead)
 
     def ceilings(self, scalers: Sequence[float]) -> float:
-        """Requests/s of target x scaler x healthy share over all members: capacity as Google's own terms have it."""
-        return sum(s * row.nominal for s, row in zip(scalers, self.rows, strict=True))
+        """Requests/s of target x scaler x healthy share over all members: the capacity as Google counts it."""
+        parts: Iterable[float] = map(mul, scalers, self.nominal)
+        return sum(parts)
 
     def surely_carried(self, scalers: Sequence[float]) -> float:
         """Requests/s that all open regions together are known to carry well.
 
-        A ceiling beyond what a region was found to take is no capacity, and lowering it takes none away. Where nothing was
-        found, its target counts to the last request.
+        A ceiling above what a region was found to take is no capacity, so lowering it to that takes no capacity away. Where
+        nothing was found, the whole target counts.
         """
         return sum(
             [
                 (row.capacity_expected if s * row.ceiling >= row.surely_open_from else s * row.ceiling)
-                * row.well
+                * row.good_share
                 for s, row in zip(scalers, self.rows, strict=True)
             ]
         )
@@ -168,7 +164,7 @@ class Constraints:
             opened = list(pour(self.traffic.origins, opened).loads)
         return sum(
             [
-                (row.capacity_expected if o >= row.open_from else o) * row.well
+                (row.capacity_expected if o >= row.open_from else o) * row.good_share
                 for o, row in zip(opened, self.rows, strict=True)
             ]
         )
@@ -187,7 +183,7 @@ class Constraints:
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """The constraints against the set that stands: what each must keep, and what a new set lacks of it."""
+    """The constraints for sets that follow `before`: what each must keep, and what a new set lacks of it."""
 
     constraints: Constraints
     before: Outcome
@@ -209,7 +205,7 @@ class Baseline:
         found = self.broken_floor(scalers, dead_drain=dead_drain)
         if found is not None or dead_drain:
             return found
-        return self._pushed(scalers, shed)
+        return self._broken_receiver(scalers, shed)
 
     def broken_floor(self, scalers: Sequence[float], *, dead_drain: bool = False) -> Violation | None:
         """The first floor that these scalers break, or None: serving regions, ceilings, what is carried."""
@@ -230,7 +226,7 @@ class Baseline:
         return None
 
     def _closed_too_many(self, scalers: Sequence[float]) -> int:
-        """Regions that would have to stay open besides."""
+        """How many more regions would have to stay open."""
         if all(scalers):
             return 0
         closes_last = any(self.before.scalers) and not any(scalers)
@@ -240,8 +236,8 @@ class Baseline:
         numbers = {"after": after, "before": before, "floor": self.constraints.floor}
         return Violation(code="floor-capacity", numbers=numbers)
 
-    def _pushed(self, scalers: Sequence[float], shed: Collection[str]) -> Violation | None:
-        """Whether a receiver is pushed past its limit; in a shortage the set must at least make fewer requests bad."""
+    def _broken_receiver(self, scalers: Sequence[float], shed: Collection[str]) -> Violation | None:
+        """The violation if a receiver is pushed past its limit, or None; in a shortage a set that saves enough may do it."""
         rules = self.constraints
         after = rules.traffic.outcome(scalers)
         if rules.short and after.bad < self.before.bad * (1.0 - rules.margin):
@@ -249,7 +245,7 @@ class Baseline:
         for load, was, row, region in zip(
             after.flow.loads, self.before.flow.loads, rules.rows, rules.traffic.regions, strict=True
         ):
-            if region.name in shed or load <= was * GROWN + _ROUNDING_RPS:
+            if region.name in shed or load <= was * GROWN + ROUNDING:
                 continue
             if load > row.receives * GROWN:
                 numbers: dict[str, object] = {
@@ -262,9 +258,9 @@ class Baseline:
         return None
 
     def price(self, outcome: Outcome, pushed_price: float) -> float:
-        """The score of an outcome, with what it lacks of the floors at `BREACH_PRICE`.
+        """The score of an outcome, plus what it lacks of the floors at `BREACH_PRICE` and its pushed load at `pushed_price`.
 
-        The sums are those of `broken`, taken in one pass: the search asks for them hundreds of times.
+        The sums are those of `broken_floor`, taken in one pass because the search needs them hundreds of times.
 
         Args:
             outcome: Of a set of scalers.
@@ -275,13 +271,13 @@ class Baseline:
         for scaler, load, was, row in zip(
             outcome.scalers, outcome.flow.loads, self.before.flow.loads, self.constraints.rows, strict=True
         ):
-            ceiling, capacity_expected, open_from, surely_open_from, well, nominal, receives = row
+            ceiling, capacity_expected, open_from, surely_open_from, good_share, nominal, receives = row
             opened = scaler * ceiling
             ceilings -= scaler * nominal
-            surely -= (capacity_expected if opened >= surely_open_from else opened) * well
+            surely -= (capacity_expected if opened >= surely_open_from else opened) * good_share
             if overfilled:
                 opened = load
-            carried -= (capacity_expected if opened >= open_from else opened) * well
+            carried -= (capacity_expected if opened >= open_from else opened) * good_share
             if load > receives and load > was * GROWN:
                 pushed += load - receives
         lacking = max(0.0, min(ceilings, surely)) + max(0.0, carried)
@@ -291,9 +287,9 @@ class Baseline:
         return outcome.score + BREACH_PRICE * lacking + pushed_price * pushed
 
     def refilled(self, scalers: list[float]) -> list[float]:
-        """The scalers with as much of the cuts taken back as the floor of ceilings wants.
+        """The scalers with as much of the cuts taken back as the floor of ceilings demands.
 
-        The deepest cut comes first, but before those of regions that were found to take less.
+        Cuts of regions whose capacity is only assumed come first, then those of proven ones; in each group the deepest comes first.
         """
         rules, nominal = self.constraints, self.constraints.nominal
         lacking = self.ceilings_least - rules.ceilings(scalers)

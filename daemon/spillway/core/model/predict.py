@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from spillway.core.model.waterfall import Flow, Origins, pour
-from spillway.core.values.units import RegionName
+from spillway.core.values.topology import RegionName
 
 HORIZON = 600.0
 """Seconds over which an overload is judged: past full, the backlog grows until every answer is late."""
@@ -26,7 +27,8 @@ KNEE = 0.92
 """Share of the capacity up to which waiting does not show; many servers share one queue (Erlang C, large c)."""
 
 PROVEN_KNEE = 0.85
-"""The same where the capacity was read off a saturated region: that reading is good to some percent."""
+"""The same where the capacity was read off a saturated region: that reading is good to some percent. A ceiling above it takes nothing
+away."""
 
 KNEE_PRICE = 0.15
 """Share of bad requests at exactly full: demand swings by some percent around its mean."""
@@ -34,7 +36,7 @@ KNEE_PRICE = 0.15
 UNPROVEN_PRICE = 0.002
 """The same where the capacity is only the configured target, which operators choose with room to spare."""
 
-UNPROVEN_ROOM = 0.15
+UNPROVEN_BAND = 0.15
 """Share of a target over which it turns from surely fine to surely too much."""
 
 TRAVEL_PRICE = 0.002
@@ -49,12 +51,19 @@ LOSS_PRICE = 0.02
 CLOSED_PRICE = 0.0002
 """Bad requests/s that one request/s of closed ceiling is worth: without a reason ceilings go back to 1."""
 
+GRAIN = 0.0005
+"""Share of the demand below which a difference in what is expected to be bad is the model's own grain: what worsens by less is put back, or
+opened again."""
+
+TROUBLE = 0.02
+"""Share of the demand from which what is bad is trouble, and no error of the model: nothing is restored then, an outside edit that makes so
+much bad is put back, and a move that misses its promise by so much has disappointed. Below it a person's will is left alone for a dwell."""
+
 BLIND_LIMIT = 0.7
 """Share of its learned capacity up to which a region is given more while its samples are missing or thin."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
+class Region(NamedTuple):
     """One region in the model. Rates in requests/s, times in seconds."""
 
     name: RegionName
@@ -157,11 +166,10 @@ class Region:
         if used <= 1.0:
             return max(before, price)
         late = max(price, 1.0 - min(1.0, max(0.0, self.slack) / ((used - 1.0) * HORIZON)))
-        return late if proven else price + (late - price) * min(1.0, (used - 1.0) / UNPROVEN_ROOM)
+        return late if proven else price + (late - price) * min(1.0, (used - 1.0) / UNPROVEN_BAND)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What is expected of one set of scalers."""
 
     scalers: tuple[float, ...]

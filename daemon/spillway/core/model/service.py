@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 
-from spillway.core.estimate.backend import BackendBelief
-from spillway.core.estimate.capacity import believed_capacity, p_degraded
+from spillway.core.estimate.belief import BackendBelief, auto_drained, ceiling_factor, layout_of, posture_set
+from spillway.core.estimate.capacity import NEARLY_ALL, UNPROVEN_ROOM, believed_capacity, p_degraded
 from spillway.core.estimate.demand import expected
-from spillway.core.estimate.dwell import current_backoff
-from spillway.core.estimate.failover import auto_drained, ceiling_factor, posture_set
-from spillway.core.estimate.routes import Layout, layout_of, routes_through
 from spillway.core.estimate.sample import Window
-from spillway.core.model.constraints import SWING, TARGET_ROOM, Constraints
+from spillway.core.model.constraints import SWING, Constraints
 from spillway.core.model.predict import Region, TrafficModel
 from spillway.core.model.waterfall import Origins
+from spillway.core.values.geography import Layout, routes_through
+from spillway.core.values.lifecycle import current_backoff
 from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import Policy, PostureSet
 from spillway.core.values.state import ServiceMemory
@@ -29,12 +28,11 @@ QUEUE_SECONDS = 30.0
 """Waiting that time-outs leave at most in a region that is saturated for minutes."""
 
 
+TARGET_ROOM = 0.1
+"""Share by which a load may exceed a target before it is an overload: operators choose targets with so much room."""
+
 QUEUE_GROWTH = 6.0
 """Waiting in a saturated region when a write takes effect, over what its newest minute shows: five minutes later."""
-
-
-PROVEN_BELOW = 0.95
-"""Capacity over target from which it is the region's own: nearer than that it may be the noise of its latency."""
 
 
 BAD_GRAIN = 0.006
@@ -42,12 +40,8 @@ BAD_GRAIN = 0.006
 a hundred is late swing by a quarter of a percent in either direction, and what they seem to say has no lasting truth."""
 
 
-UNPROVEN_ROOM = 1.5
-"""Capacity assumed over the load seen, where neither a target nor a saturation tells."""
-
-
 def region_of(
-    facts: BackendBelief,
+    belief: BackendBelief,
     shown: Shown,
     policy: Policy,
     settings: PostureSet,
@@ -57,47 +51,47 @@ def region_of(
     drained: bool,
 ) -> Region:
     """One region of the model; `usual` is (target of a typical region, share that is bad everywhere)."""
-    estimate, window, setting = facts.memory.estimate, facts.window, facts.setting
+    estimate, window, setting = belief.estimate, belief.window, belief.setting
     typical, everywhere = usual
     bad, fresh = shown
     scaler = setting.scaler if setting.member else 0.0
     seen = window.rate if isinstance(window, Window) else estimate.served
-    target = facts.target if facts.target is not None else typical
+    target = belief.target if belief.target is not None else typical
     prior = target if target is not None else UNPROVEN_ROOM * seen
-    hold = current_backoff(facts.memory, policy.rhythm, at)
+    backoff = current_backoff(belief.memory, policy.rhythm, at)
     ahead = max(0.0, at - estimate.last_minute) + policy.timing.effect
-    p_reopened = _reopens(facts, at, hold)
+    p_reopened = _reopens(belief, at, backoff)
     believed = believed_capacity(
-        estimate, facts.target, facts.share, at, hold, ahead=ahead, p_recovered=p_reopened
+        estimate, belief.target, belief.share, at, backoff, ahead=ahead, p_recovered=p_reopened
     )
     low, high = (prior, prior) if believed is None else (believed.capacity_proven, believed.capacity_nominal)
-    if facts.elsewhere > 0.0:
-        low, high = _own(low, seen, facts.elsewhere), _own(high, seen, facts.elsewhere)
+    if belief.elsewhere > 0.0:
+        low, high = _own(low, seen, belief.elsewhere), _own(high, seen, belief.elsewhere)
     service_time = estimate.latency.service_time if estimate.latency.service_time is not None else 0.0
     backlog = 0.0
     if estimate.saturation.rate is not None:
         backlog = min(QUEUE_SECONDS, QUEUE_GROWTH * estimate.saturation.waiting)
     return Region(
-        name=facts.region,
+        name=belief.region,
         scaler=scaler,
-        ceiling=prior * ceiling_factor(facts, settings, drained=drained),
+        ceiling=prior * ceiling_factor(belief, settings, drained=drained),
         capacity=low,
         slack=policy.slo.latency - service_time,
         bad=_expected_bad(bad, everywhere, fresh=fresh) * (1.0 - p_reopened),
         p_reopened=p_reopened,
         quota=estimate.quota.rate,
-        cost=facts.backend.cost,
-        movable=facts.backend.movable and setting.member and target is not None,
+        cost=belief.backend.cost,
+        movable=belief.backend.movable and setting.member and target is not None,
         fresh=fresh,
-        dead=facts.dead,
+        dead=belief.dead,
         member=setting.member,
-        idle=facts.idle,
-        proven=proven(facts),
+        idle=belief.idle,
+        proven=proven(belief),
         capacity_nominal=high,
         p_recovered=0.0 if believed is None else believed.p_recovered,
         p_quota_lifted=0.0
         if estimate.quota.rate is None
-        else 1.0 - p_degraded(estimate.quota.met_at, at, hold),
+        else 1.0 - p_degraded(estimate.quota.met_at, at, backoff),
         backlog=backlog,
     )
 
@@ -120,51 +114,47 @@ Shown = tuple[float, bool]
 """(share that is bad at any load, whether its own samples are fresh and plentiful enough to judge a region)."""
 
 
-def shown_of(facts: BackendBelief, least: int) -> Shown:
+def shown_of(belief: BackendBelief, least: int) -> Shown:
     """What the minutes of a region show of it; `least` is the number of answers to judge it by."""
-    window = facts.window
-    return shown_bad(facts), isinstance(window, Window) and window.answers >= least
+    window = belief.window
+    return shown_bad(belief), isinstance(window, Window) and window.answers >= least
 
 
-def usual_bad(facts: Sequence[BackendBelief], shown: Sequence[Shown]) -> float:
+def usual_bad(beliefs: Sequence[BackendBelief], shown: Sequence[Shown]) -> float:
     """Share that is bad in a typical region: the tail of a service that no region can help."""
     open_ones = [
-        bad for f, (bad, fresh) in zip(facts, shown, strict=True) if fresh and f.serving and not f.dead
+        bad for f, (bad, fresh) in zip(beliefs, shown, strict=True) if fresh and f.serving and not f.dead
     ]
     return median(open_ones or [0.0])
 
 
-def _reopens(facts: BackendBelief, at: float, hold: float) -> float:
+def _reopens(belief: BackendBelief, at: float, backoff: float) -> float:
     """Chance that what a closed region was closed for is over: nothing shows it before load comes."""
-    since = facts.memory.empty_since
-    if since is None or not facts.setting.member or facts.setting.scaler > 0.0:
+    since = belief.memory.empty_since
+    if since is None or not belief.setting.member or belief.setting.scaler > 0.0:
         return 0.0
-    if facts.elsewhere > 0.0:
+    if belief.elsewhere > 0.0:
         # what it was closed for shows in what the other services send there, as long as it lasts
-        since = max(since, facts.estimate.last_minute)
-    return 1.0 - p_degraded(since, at, hold)
+        since = max(since, belief.estimate.last_minute)
+    return 1.0 - p_degraded(since, at, backoff)
 
 
-def proven(facts: BackendBelief) -> bool:
+def proven(belief: BackendBelief) -> bool:
     """Whether the capacity was learned from the region itself and lies below its target, or endpoints are missing."""
-    if facts.memory.estimate.saturation.rate is not None or facts.share < PROVEN_BELOW:
+    if belief.estimate.saturation.rate is not None or belief.share < NEARLY_ALL:
         return True
-    return facts.capacity is not None and (
-        facts.target is None or facts.capacity < PROVEN_BELOW * facts.target * facts.share
+    return belief.capacity is not None and (
+        belief.target is None or belief.capacity < NEARLY_ALL * belief.target * belief.share
     )
 
 
-def shown_bad(facts: BackendBelief) -> float:
+def shown_bad(belief: BackendBelief) -> float:
     """Share that is bad at any load: what was learned, as far as the newest minutes still show it."""
-    estimate, window = facts.memory.estimate, facts.window
+    estimate, window = belief.estimate, belief.window
     slow, errors, refusing = estimate.failures.slow, estimate.failures.errors, estimate.quota.refused_share
     if isinstance(window, Window) and window.answers > 0 and estimate.saturation.rate is None:
         slow, errors = min(slow, window.slow), min(errors, window.newest_errors)
     return 1.0 - (1.0 - slow) * (1.0 - errors) * (1.0 - refusing)
-
-
-OVER_GRAIN = 0.1
-"""Load over the capacity up to which it is no overload yet: targets are set with so much room."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,12 +204,12 @@ class ServiceModel:
         is in doubt were well, standby regions included.
         """
         able = 0.0
-        for region, facts in zip(self.traffic.regions, self.facts, strict=True):
+        for region, belief in zip(self.traffic.regions, self.facts, strict=True):
             if not region.dead:
                 able += max(region.capacity, region.capacity_nominal) * (
-                    1.0 if region.proven else TARGET_ROOM
+                    1.0 if region.proven else 1.0 + TARGET_ROOM
                 )
-                able += 0.0 if region.member else (facts.target or 0.0)
+                able += 0.0 if region.member else (belief.target or 0.0)
         least = min(self.traffic.demand, self.traffic.forecast) * (1.0 + self.policy.floors.reserve)
         return 0.0 if able < least else self._floor
 
@@ -229,15 +219,15 @@ class ServiceModel:
         Raises:
             KeyError: the service has no backend there.
         """
-        for facts in self.facts:
-            if facts.region == region:
-                return facts
+        for belief in self.facts:
+            if belief.region == region:
+                return belief
         raise KeyError(region)
 
 
 def build(
     service: Service,
-    facts: tuple[BackendBelief, ...],
+    beliefs: tuple[BackendBelief, ...],
     memory: ServiceMemory,
     policy: Policy,
     posture: Posture,
@@ -246,17 +236,17 @@ def build(
 ) -> ServiceModel:
     """The model of one service, from what is believed of its backends and remembered of its demand."""
     settings = posture_set(policy, posture)
-    drained = auto_drained(facts, settings)
-    known = [f.target for f in facts if f.target is not None]
+    drained = auto_drained(beliefs, settings)
+    known = [f.target for f in beliefs if f.target is not None]
     typical = median(known) if known else None
-    layout = layout_of(facts)
-    shown = [shown_of(f, policy.evidence.min_requests) for f in facts]
-    usual = typical, usual_bad(facts, shown)
+    layout = layout_of(beliefs)
+    shown = [shown_of(f, policy.evidence.min_requests) for f in beliefs]
+    usual = typical, usual_bad(beliefs, shown)
     regions = [
         region_of(f, s, policy, settings, usual, at=at, drained=f.region in drained)
-        for f, s in zip(facts, shown, strict=True)
+        for f, s in zip(beliefs, shown, strict=True)
     ]
-    ages = [f.window.age for f in facts if isinstance(f.window, Window)]
+    ages = [f.window.age for f in beliefs if isinstance(f.window, Window)]
     effect = policy.timing.effect
     origins, level = _origins(memory, layout, min(ages, default=0.0) + effect)
     traffic = TrafficModel(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
@@ -266,7 +256,7 @@ def build(
         service=service,
         policy=policy,
         posture=posture,
-        facts=facts,
+        facts=beliefs,
         traffic=traffic,
         memory=memory,
         at=at,
@@ -287,13 +277,13 @@ def _with_queues(traffic: TrafficModel, seconds: float, since: float) -> Traffic
     grown = []
     for region, load in zip(traffic.regions, traffic.base.flow.loads, strict=True):
         over = load / region.capacity - 1.0 if region.capacity > 0.0 else 0.0
-        if region.backlog <= 0.0 and over <= OVER_GRAIN:
+        if region.backlog <= 0.0 and over <= TARGET_ROOM:
             grown.append(region)
             continue
-        queue = min(QUEUE_SECONDS, max(0.0, over - OVER_GRAIN) * seconds)
+        queue = min(QUEUE_SECONDS, max(0.0, over - TARGET_ROOM) * seconds)
         queue = max(queue, region.backlog - max(0.0, -over) * (seconds + since))
         grown.append(
-            replace(region, backlog=queue) if queue != region.backlog and not region.dead else region
+            region._replace(backlog=queue) if queue != region.backlog and not region.dead else region
         )
     regions = tuple(grown)
     return traffic if regions == traffic.regions else replace(traffic, regions=regions)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from spillway.core.estimate.backend import bad_share
-from spillway.core.estimate.dwell import penalised
+from spillway.core.estimate.belief import bad_share
+from spillway.core.estimate.demand import JUMP
 from spillway.core.estimate.sample import Window
+from spillway.core.model.predict import TROUBLE
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Lever
+from spillway.core.values.lifecycle import penalised
 from spillway.core.values.state import Flight, ServiceMemory
-
-TOLERANCE = 0.02
-"""Share of bad requests by which a move may miss its promise before it counts as a disappointment."""
-
-GROWN = 1.15
-"""Demand over that at the time of the move from which the promise no longer binds."""
 
 PATIENCE = 4.0
 """Dead times after which a move without a visible effect is given up waiting for."""
@@ -50,11 +46,11 @@ def arrived(flight: Flight, model: ServiceModel) -> bool:
     """Whether the newest minutes can show the effect of `flight`, as far as its region's load tells."""
     if flight.region is None or flight.lever is Lever.POSTURE or flight.after >= flight.before:
         return True
-    facts = model.fact(flight.region)
-    if facts.target is None or not isinstance(facts.window, Window):
+    belief = model.fact(flight.region)
+    if belief.target is None or not isinstance(belief.window, Window):
         return True
     overfill = max(1.0, model.traffic.demand / max(1e-6, _open_ceilings(model)))
-    return facts.window.newest <= SHOWS * overfill * flight.after * facts.target + 1.0
+    return belief.window.newest <= SHOWS * overfill * flight.after * belief.target + 1.0
 
 
 def _open_ceilings(model: ServiceModel) -> float:
@@ -69,11 +65,11 @@ def measure(model: ServiceModel) -> ServiceMemory:
     for flight in memory.flights:
         if flight.region is None or flight.after >= flight.before or flight.lever is Lever.POSTURE:
             continue
-        facts = model.fact(flight.region)
-        window = facts.window
-        if facts.target is None or not isinstance(window, Window) or window.before is None:
+        belief = model.fact(flight.region)
+        window = belief.window
+        if belief.target is None or not isinstance(window, Window) or window.before is None:
             continue
-        limit = SHOWS * flight.after * facts.target
+        limit = SHOWS * flight.after * belief.target
         if window.before > limit >= window.newest and window.end > flight.made_at:
             found = min(PATIENCE * configured, max(0.5 * configured, window.end - flight.made_at))
             settle = found if settle is None else settle + 0.5 * (found - settle)
@@ -110,9 +106,9 @@ def review(model: ServiceModel) -> Review:
 
 def _kept_promise(flight: Flight, observed: float, model: ServiceModel) -> bool:
     """Whether a move kept its promise, within what is noise; demand that grew since takes the promise back."""
-    if model.traffic.demand > GROWN * flight.demand:
+    if model.traffic.demand > (1.0 + JUMP) * flight.demand:
         return True
-    promised = max(flight.predicted, flight.seen) + TOLERANCE
+    promised = max(flight.predicted, flight.seen) + TROUBLE
     return observed <= promised or not _to_blame(flight, model)
 
 
@@ -123,9 +119,9 @@ def _to_blame(flight: Flight, model: ServiceModel) -> bool:
     """
     if flight.region is None:
         return False
-    facts = model.fact(flight.region)
+    belief = model.fact(flight.region)
     if flight.after > flight.before:
-        return isinstance(facts.window, Window) and facts.window.bad > flight.predicted + TOLERANCE
+        return isinstance(belief.window, Window) and belief.window.bad > flight.predicted + TROUBLE
     return any(
         f.region != flight.region and f.serving and not f.dead and f.estimate.saturation.rate is not None
         for f in model.facts

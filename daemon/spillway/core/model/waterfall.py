@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _EPSILON = 1e-9
 
@@ -35,8 +36,7 @@ class Origins:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
+class Flow(NamedTuple):
     """Where the demand ends up."""
 
     loads: tuple[float, ...]
@@ -63,25 +63,28 @@ def pour(origins: Origins, ceilings: Sequence[float]) -> Flow:
     room = [c * factor for c in ceilings]
     loads = [0.0] * count
     travel = 0.0
+    orders, round_trips = origins.orders, origins.round_trips
     pending = [(rate, i) for i, rate in enumerate(origins.rates) if rate > _EPSILON]
     for rank in range(count):
         if not pending:
             break
-        wanted = [0.0] * count
+        # after the first round few origins are left, so only the regions that they come to are looked at
+        wanted: dict[int, float] = {}
         for rate, i in pending:
-            wanted[origins.orders[i][rank]] += rate
-        share = [
-            0.0 if room[r] <= _EPSILON else 1.0 if w <= room[r] else room[r] / w for r, w in enumerate(wanted)
-        ]
+            region = orders[i][rank]
+            wanted[region] = wanted.get(region, 0.0) + rate
+        share = {
+            r: 0.0 if room[r] <= _EPSILON else 1.0 if w <= room[r] else room[r] / w for r, w in wanted.items()
+        }
         left = []
         for rate, i in pending:
-            region = origins.orders[i][rank]
+            region = orders[i][rank]
             part = share[region]
             if part > 0.0:
                 taken = rate * part
                 loads[region] += taken
                 room[region] -= taken
-                travel += taken * origins.round_trips[i][region]
+                travel += taken * round_trips[i][region]
                 rate -= taken  # noqa: PLW2901 - what is left goes on to the next region
             if rate > _EPSILON:
                 left.append((rate, i))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from spillway.core.observe.rows import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
 from spillway.core.values.snapshot import Absence, HealthCount, Missing, ObservedBackend, ObservedPolicy, Seen
@@ -16,8 +16,7 @@ _SAME_SCALER = 1e-9
 _NOT_MEMBER = Missing(absence=Absence.NOT_MEMBER)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
+class Attachment(NamedTuple):
     """What the listing says about one backend."""
 
     resource: str
@@ -104,25 +103,20 @@ def observed_health(
         return _NOT_MEMBER
     if isinstance(health, Missing):
         return health
-    by_group: list[tuple[int, int]] = []
+    healthy = total = 0
     for group in attachment.groups:
         read = health.groups.get((attachment.resource, group.key))
         if isinstance(read, GroupHealth):
-            by_group.append((read.healthy, read.total))
+            healthy += read.healthy
+            total += read.total
         elif read is None:
             key = group.key
             return Missing(absence=Absence.QUERY_FAILED, detail=f"{key.name} in {key.scope} was not asked")
-        elif read.absence is Absence.NOT_PROBED:
-            by_group.append((0, 0))
-        else:
+        elif read.absence is not Absence.NOT_PROBED:  # what is not probed yet has no members to count
             return read
-    total = sum([members for _, members in by_group])
     if total == 0:
         return Missing(absence=Absence.NOT_PROBED, detail="no members, or none probed yet")
-    value = HealthCount(
-        healthy=sum([healthy for healthy, _ in by_group]), total=total, by_group=tuple(by_group)
-    )
-    return Seen(value=value, age=max(0.0, at - health.at), evidence=total)
+    return Seen(value=HealthCount(healthy=healthy, total=total), age=max(0.0, at - health.at), evidence=total)
 
 
 def observed_policy(

@@ -1,6 +1,8 @@
 """Aligned rows as every reader hands them to `core.observe.snapshot`: from Cloud Monitoring, the sandbox or the simulator.
 
 A row is one series after server-side reduction. Free of any SDK: the backtest builds rows without a network.
+
+Rows of an answer that came back incomplete are not used (`usable`), and each read that failed is told in a sentence (`read_errors`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from math import isfinite
 from typing import Generic, TypeVar
 
 from spillway.core.values.histogram import Distribution
-from spillway.core.values.snapshot import Missing, ObservedPolicy
+from spillway.core.values.snapshot import Absence, Missing, ObservedPolicy
 from spillway.core.values.topology import GroupKey, Preference
 
 T = TypeVar("T")
@@ -208,3 +210,52 @@ def exponential_bounds(*, finite: int, growth: float, scale: float) -> tuple[flo
 def linear_bounds(*, finite: int, width: float, offset: float) -> tuple[float, ...]:
     """Bounds of a linear layout: offset + width x i for i in 0..finite (google/api/distribution.proto)."""
     return tuple(accumulate([width] * finite, initial=offset))
+
+
+Row = TypeVar("Row")
+
+
+def read_errors(
+    readings: Readings,
+    listing: Listing | Missing,
+    policies: Policies | Missing,
+    health: HealthReads | Missing,
+) -> list[str]:
+    """One sentence for each read that failed or came back incomplete; none for what was not asked."""
+    reads = {
+        "request counts": readings.counts,
+        "latencies": readings.latencies,
+        "demand by continent": readings.places,
+        "backend services": listing,
+        "service LB policies": policies,
+        "health": health,
+    }
+    sentences: list[str] = []
+    for name, read in reads.items():
+        if isinstance(read, Missing):
+            if read.absence is not Absence.NOT_ASKED:
+                sentences.append(f"{name} could not be read: {read.detail or read.absence.value}")
+        elif isinstance(read, HealthReads):
+            sentences += _failed_groups(read)
+        elif isinstance(read, Answer) and read.errors:
+            sentences.append(f"{name} may be incomplete: {'; '.join(read.errors)}")
+    return sentences
+
+
+def _failed_groups(health: HealthReads) -> list[str]:
+    """One sentence for all groups whose health could not be read, with the reason of the first."""
+    failed = [
+        read.detail
+        for read in health.groups.values()
+        if isinstance(read, Missing) and read.absence is Absence.QUERY_FAILED
+    ]
+    if not failed:
+        return []
+    return [f"health of {len(failed)} of {len(health.groups)} groups could not be read: {failed[0]}"]
+
+
+def usable(answer: Answer[Row] | Missing) -> Answer[Row] | Missing:
+    """`answer`, or why none of its rows can be used: with errors, rows may be missing."""
+    if isinstance(answer, Missing) or not answer.errors:
+        return answer
+    return Missing(absence=Absence.PARTIAL, detail="; ".join(answer.errors))

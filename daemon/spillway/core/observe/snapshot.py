@@ -14,10 +14,8 @@ from spillway.core.observe.attachments import (
     observed_health,
     observed_policy,
 )
-from spillway.core.observe.directory import Directory, Place, Whose, directory
-from spillway.core.observe.minutes import Tally, Traffic, TrustedEnds, observed_minutes
-from spillway.core.observe.places import observed_places
-from spillway.core.observe.read_errors import read_errors, usable
+from spillway.core.observe.minutes import Known, Tally, Traffic, TrustedEnds, observed_minutes
+from spillway.core.observe.places import Directory, Place, Whose, directory, observed_places
 from spillway.core.observe.rows import (
     Answer,
     CountRow,
@@ -28,20 +26,21 @@ from spillway.core.observe.rows import (
     PlaceRow,
     Policies,
     Readings,
+    read_errors,
+    usable,
 )
 from spillway.core.values.policy import Evidence
 from spillway.core.values.snapshot import (
     Absence,
     BackendView,
-    Minute,
+    MinuteColumns,
     Missing,
     PlaceDemand,
     Seen,
     ServiceView,
     Snapshot,
 )
-from spillway.core.values.topology import Backend, Fleet, Service
-from spillway.core.values.units import RegionName, ServiceName
+from spillway.core.values.topology import Backend, Fleet, RegionName, Service, ServiceName
 
 Row = TypeVar("Row", CountRow, PlaceRow)
 
@@ -69,8 +68,10 @@ class _Pass:
     tallies: Mapping[Place, Tally]
     place_rows: Mapping[int, list[PlaceRow]]
     """By the index of the service."""
-    known: Mapping[tuple[ServiceName, RegionName], tuple[Minute, ...]]
-    """Minutes of the snapshot before."""
+    known: Mapping[tuple[ServiceName, RegionName], Known]
+    """What the snapshot before has of each backend."""
+    columns: dict[tuple[ServiceName, RegionName], MinuteColumns]
+    """Grows while the pass is judged."""
     problems: list[str]
     """Grows while the pass is judged."""
 
@@ -123,6 +124,7 @@ def observe(
         tallies=tallies,
         place_rows=place_rows,
         known=_known(before),
+        columns={},
         problems=found,
     )
     # judge each service by what its policy trusts
@@ -133,7 +135,13 @@ def observe(
             for index, service in enumerate(fleet.services)
         ]
     )
-    return Snapshot(at=at, lag=lag.total, services=services, problems=tuple(dict.fromkeys(found)))
+    return Snapshot(
+        at=at,
+        lag=lag.total,
+        services=services,
+        problems=tuple(dict.fromkeys(found)),
+        columns=seen.columns,
+    )
 
 
 def _tallies(places: Directory, readings: Readings, problems: list[str]) -> dict[Place, Tally]:
@@ -176,14 +184,15 @@ def _place(places: Directory, row: CountRow | LatencyRow, problems: list[str]) -
     return (places.targets[row.target], "") if place is Whose.UNASSIGNED else None
 
 
-def _known(before: Snapshot | None) -> dict[tuple[ServiceName, RegionName], tuple[Minute, ...]]:
+def _known(before: Snapshot | None) -> dict[tuple[ServiceName, RegionName], Known]:
     """The minutes of the snapshot before, by service and region; region '' for those that no backend answered."""
-    known: dict[tuple[ServiceName, RegionName], tuple[Minute, ...]] = {}
+    known: dict[tuple[ServiceName, RegionName], Known] = {}
     for view in before.services if before is not None else ():
         signals = [("", view.unassigned), *[(backend.region, backend.traffic) for backend in view.backends]]
         for region, traffic in signals:
-            if isinstance(traffic, Seen):
-                known[view.service, region] = traffic.value
+            columns = before.columns.get((view.service, region)) if before is not None else None
+            if isinstance(traffic, Seen) and columns is not None:
+                known[view.service, region] = Known(traffic.value, columns)
     return known
 
 
@@ -205,13 +214,16 @@ def _service_view(seen: _Pass, index: int, service: Service, evidence: Evidence)
         """The trusted minutes of one region, unless the query as a whole cannot be used."""
         if isinstance(seen.counts, Missing):
             return seen.counts
-        return observed_minutes(
+        minutes, columns = observed_minutes(
             seen.tallies.get((index, region)),
-            seen.known.get((service.name, region), ()),
+            seen.known.get((service.name, region)),
             seen.counts,
             seen.at,
             evidence,
         )
+        if columns is not None:
+            seen.columns[service.name, region] = columns
+        return minutes
 
     attached = _attachments(seen, service)
     views = tuple(

@@ -1,13 +1,14 @@
-"""What one step of the core gives back: what it believes, what it wants, what was refused, and why."""
+"""What one step of the core returns: its belief, the changes that it wants, the refusals, and the reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from spillway.core.values.overlay import Overlay, Posture
-from spillway.core.values.units import RegionName, ServiceName
+from spillway.core.values.topology import RegionName, ServiceName
 
 
 class BackendState(StrEnum):
@@ -15,21 +16,21 @@ class BackendState(StrEnum):
 
     SERVING = "serving"
     DEGRADED = "degraded"
-    """Its ceiling is lowered because it is slow, short or erring."""
+    """Its ceiling was lowered, not to 0."""
     DRAINING = "draining"
     """Its scaler was set to 0; requests in flight end."""
     DRAINED = "drained"
     RECOVERING = "recovering"
-    """Its ceiling is rising step by step."""
+    """Its ceiling was raised, not to 1."""
     HELD = "held"
-    """Not to be moved: an operator, a freeze, or missing evidence."""
+    """Not to be moved: an operator's order is in force, or an outside edit is left alone."""
     STANDBY = "standby"
     JOINING = "joining"
     LEAVING = "leaving"
 
 
 class Lever(StrEnum):
-    """The three things that Google lets us move."""
+    """The three settings that Spillway changes."""
 
     SCALER = "scaler"
     POSTURE = "posture"
@@ -72,8 +73,7 @@ class Reason:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendAssessment:
+class BackendAssessment(NamedTuple):
     """What the core believes of one backend. None means: not known."""
 
     region: RegionName
@@ -82,13 +82,13 @@ class BackendAssessment:
     scaler_observed: float | None
     scaler_wanted: float
     demand: float | None
-    """Requests/s that would arrive here first if nothing were capped."""
+    """Requests/s of the clients whose first region this is; they would all arrive here if there were no ceilings."""
     served: float | None
     """Requests/s answered here."""
     target: float | None
     """Requests/s that Google believes it may take, at scaler 1."""
     capacity: float | None
-    """Requests/s at which the SLO still holds, with all that is healthy now."""
+    """Requests/s at which the SLO still holds, with the endpoints that are healthy now."""
     headroom: float | None
     """(effective capacity - served) / served."""
     latency: float | None
@@ -159,21 +159,24 @@ class Verdict:
     """Share of bad requests of the service that was expected."""
     observed: float
     better: bool
+    """True if the move kept its promise, or if something else is to blame."""
     sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """What the search for one service looked at, in shares of bad requests: for the journal."""
+    """The result of the search for one service, for the journal. Its numbers are shares of bad requests."""
 
     service: str
     bad_now: float
     bad_best: float
     name: str
+    """Label of the answer from which the best set was found."""
     second: str
+    """Label of the second best answer."""
     second_bad: float
     least: float
-    """Share of bad requests that no set of ceilings gets below."""
+    """Lower bound for every set of ceilings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +209,7 @@ class Change:
     """Membership after."""
     was_member: bool = True
     ahead: bool = False
-    """A cap above the present load, for what others are about to send: comes before their cuts."""
+    """A cap of a receiver, above its present load. It comes before the cuts that send it more."""
     leaving: bool = False
     """First half of a leave: its scaler goes to 0 so that it can be detached."""
     posture: Posture | None = None

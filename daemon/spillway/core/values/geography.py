@@ -1,18 +1,20 @@
-"""Where Google Cloud's regions are: degrees, for distances between clients and regions.
+"""Where Google Cloud's regions are, how far clients have to them, and in which order they are tried.
 
 The towns are those that Google names for each region (cloud.google.com/about/locations); the coordinates are
-the towns' own, to two decimals (about a kilometre, which is nothing against a round trip). A region that is
-missing here is not wrong, only new: its place is then given in the configuration.
+the towns' own, to two decimals (about a kilometre, which changes no round trip). A region that is
+missing here is new: its place is then given in the configuration.
 
-Network time between clients and regions, and where clients are believed to be.
+Home is the region that clients reach first among those that are open. From there preferred regions come before others, and near ones before far
+ones (reference: BS, SLP).
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import asin, cos, radians, sin, sqrt
 from types import MappingProxyType
 
-from spillway.core.values.units import RegionName
+from spillway.core.values.topology import RegionName
 
 EARTH_RADIUS_KM = 6371.0
 """Mean radius of the earth (IUGG)."""
@@ -82,7 +84,7 @@ FIBRE_SECONDS_PER_KM = 2 * 1.6 / 200_000
 """Round trip through fibre at 200,000 km/s over paths 1.6 times the great circle; only differences matter here."""
 
 LAST_MILE_SECONDS = 0.008
-"""What even the nearest region costs."""
+"""Round trip of a client to a region at its own place."""
 
 CONTINENTS: dict[str, tuple[float, float]] = {
     "America": (39.0, -95.0),
@@ -103,11 +105,69 @@ def round_trip(a: Point, b: Point) -> float:
 
 
 def clients_at(place: str, home: Point | None) -> Point | None:
-    """Where the clients of `place` that reach the region at `home` first are believed to be.
+    """Where the clients of `place` are believed to be, if the region at `home` is their first.
 
-    At their home region where that lies on their continent, else at the continent's centre; None where nothing is known.
+    At that region if it lies on their continent, else at the centre of the continent; None where nothing is known.
     """
     centre = CONTINENTS.get(place)
     if home is None or centre is None:
         return home or centre
     return home if distance_km(centre, home) <= SAME_PLACE_KM else centre
+
+
+FAR_SECONDS = 0.1
+"""Round trip assumed where a place is unknown."""
+
+
+Layout = tuple[tuple[str, bool, bool, Point | None], ...]
+"""(region, preferred, standby, place) of each region of a service."""
+
+
+Route = tuple[tuple[int, ...], tuple[float, ...]]
+"""(order in which the regions are tried, round trips in seconds)."""
+
+
+class Routes:
+    """The routes through one layout, each worked out once."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._found: dict[tuple[str, str], Route] = {}
+
+    def route(self, place: str, home: str) -> Route:
+        """The route of the clients of `place` at home in `home`, which is one of the regions."""
+        key = place, home
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = _route(place, home, self._layout)
+        return found
+
+
+@lru_cache(maxsize=1024)
+def routes_through(layout: Layout) -> Routes:
+    """The routes through `layout`."""
+    return Routes(layout)
+
+
+def _route(place: str, home: str, layout: Layout) -> Route:
+    """(order in which clients of `place` at home in `home` try the regions, round trips in seconds).
+
+    Home is what they reached first among the regions that were open; only a standby may lie nearer.
+    """
+    points = {name: point for name, _, _, point in layout}
+    clients = clients_at(place, points.get(home))
+    trips = tuple(
+        FAR_SECONDS if clients is None or point is None else round_trip(clients, point)
+        for _, _, _, point in layout
+    )
+    at_home = next(
+        (trip for (name, *_), trip in zip(layout, trips, strict=True) if name == home), FAR_SECONDS
+    )
+
+    def rank(i: int) -> tuple[bool, float, str]:
+        # home comes first, except that standby regions nearer than home come before it
+        name, preferred, standby, _ = layout[i]
+        nearness = -1.0 if name == home else trips[i] - 2.0 if standby and trips[i] < at_home else trips[i]
+        return not preferred, nearness, name
+
+    return tuple(sorted(range(len(layout)), key=rank)), trips

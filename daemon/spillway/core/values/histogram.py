@@ -1,4 +1,4 @@
-"""Latency distributions: merged before any percentile is taken, never averaged after."""
+"""Latency distributions. They are merged before a percentile is taken; percentiles are never averaged."""
 
 from __future__ import annotations
 
@@ -44,16 +44,15 @@ class Distribution:
 
     @cached_property
     def cumulative(self) -> array[float]:
-        """Samples in each bucket and all buckets under it. Exact, and so are sums of it: samples are whole numbers."""
-        return array(
-            "d", list(accumulate(self.counts))
-        )  # of a list: an iterator would make it grow by and by
+        """Samples in each bucket and all buckets below it. Exact, and so are sums of it: samples are whole numbers."""
+        # a list gives the array its size at once; an iterator would make it grow step by step
+        return array("d", list(accumulate(self.counts)))
 
     @cached_property
     def edges(self) -> tuple[float, float]:
-        """Seconds of all samples together, each at the lower and each at the upper bound of its bucket.
+        """Lowest and highest possible sum of all samples in seconds: each at the lower, or at the upper bound of its bucket.
 
-        The overflow bucket has no upper bound and is left out of the second.
+        The overflow bucket has no upper bound, so the second sum leaves it out.
         """
         bounds, counts = self.bounds, self.counts
         return sum(map(mul, bounds, counts[1:])), sum(map(mul, bounds, counts))
@@ -94,7 +93,7 @@ def percentile_of(spreads: Sequence[Distribution], percent: float) -> float | No
     if count <= 0:
         return None
     rank = percent / 100.0 * count
-    # the bucket of one of them by itself is a good guess: the one of all together is the same or near it
+    # start at the bucket of the last distribution alone: that of all together is the same or near it
     i = bisect_left(sums[-1], percent / 100.0 * sums[-1][-1])
     before, up_to = _around(sums, i)
     while up_to < rank:
@@ -113,7 +112,7 @@ def percentile_of(spreads: Sequence[Distribution], percent: float) -> float | No
 
 
 def _around(sums: Sequence[array[float]], i: int) -> tuple[float, float]:
-    """Samples of all together under bucket `i`, and with it."""
+    """Samples of all distributions below bucket `i`, and up to and with it."""
     before = up_to = 0.0
     for below in sums:
         up_to += below[i]
@@ -124,7 +123,7 @@ def _around(sums: Sequence[array[float]], i: int) -> tuple[float, float]:
 
 @lru_cache(maxsize=256)
 def _rising(bounds: tuple[float, ...]) -> bool:
-    """Tell if bounds rise; remembered, because thousands of distributions share one layout."""
+    """Tell if bounds rise; cached, because thousands of distributions share one layout."""
     return all(a < b for a, b in pairwise(bounds))
 
 

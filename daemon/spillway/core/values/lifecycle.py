@@ -1,10 +1,24 @@
-"""The state table of a backend: which event leads from which state where. Anything else is a defect and raises."""
+"""The states of a backend, the events that change them, and the dwell after a move.
+
+The table of states is complete: an event that it does not have is a defect and raises. After a move a backend dwells, and flapping lengthens
+the dwell (backoff):
+
+    backoff(t) = 1 + (backoff - 1) x 2^-((t - backoff_at) / backoff_decay)         `current_backoff`
+    dwell up   = max(dwell, dead time, min(backoff_max, dwell x backoff(t)))       `required_dwell`
+    dwell down = max(dwell, dead time), or none after a raise by no more than `MINOR_CHANGE`
+
+A cut soon after a raise, and a move that disappointed, multiply the backoff by `backoff_growth`. The settings are those of the policy's rhythm.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
+from math import exp2
 
 from spillway.core.values.decision import BackendState
+from spillway.core.values.policy import Policy, Rhythm
+from spillway.core.values.state import BackendMemory
 from spillway.errors import SpillwayError
 
 
@@ -20,7 +34,7 @@ class Event(StrEnum):
     RAISE = "raise"
     """Its ceiling was raised, not to 1."""
     RESTORE = "restore"
-    """Its ceiling is at 1 again, or a joined region carries load well."""
+    """Its ceiling is at 1 again."""
     HOLD = "hold"
     RELEASE = "release"
     JOIN = "join"
@@ -115,3 +129,64 @@ def event_of(*, was_member: bool, was: float, member: bool, scaler: float, leavi
     if scaler < was:
         return Event.SHED
     return Event.RESTORE if scaler >= 1.0 else Event.RAISE
+
+
+MINOR_CHANGE = 0.1
+"""Change of a scaler up to which a move is only a correction."""
+
+REVERSAL_SECONDS = 3600.0
+"""A cut within this time after a raise counts as flapping."""
+
+
+def current_backoff(memory: BackendMemory, rhythm: Rhythm, at: float) -> float:
+    """Multiplier on the dwell at UTC second `at`. It is 1 or more; what it has above 1 halves every `backoff_decay` seconds."""
+    if memory.backoff <= 1.0:
+        return 1.0
+    return 1.0 + (memory.backoff - 1.0) * exp2(-max(0.0, at - memory.backoff_at) / rhythm.backoff_decay)
+
+
+def required_dwell(
+    memory: BackendMemory, policy: Policy, at: float, direction: int, dead_time: float
+) -> float:
+    """Seconds that must pass between the last move and one in `direction` (-1 down, 1 up).
+
+    A direction of 0 is a raise within the proven capacity. `dead_time` is the longer of the measured and the configured one. The result is
+    never less than that, except 0 for a cut after a minor raise.
+    """
+    rhythm = policy.rhythm
+    plain = max(rhythm.dwell, policy.timing.dead_time)
+    # a cut after a minor raise does not wait: such a raise does not explain what looks bad
+    if direction < 0.0 < memory.moved_by <= MINOR_CHANGE + 1e-9:
+        return 0.0
+    # a cut waits for the plain dwell: backoff makes the raises slower, not the cuts
+    if direction <= 0:
+        return max(plain, dead_time)
+    # a raise beyond the proven capacity waits for the dwell that backoff lengthened
+    return max(plain, dead_time, min(rhythm.backoff_max, plain * current_backoff(memory, rhythm, at)))
+
+
+def has_dwelt(memory: BackendMemory, policy: Policy, at: float, direction: int, dead_time: float) -> bool:
+    """Whether the backend may move in `direction` again; the arguments are those of `required_dwell`."""
+    if memory.moved_at is None:
+        return True
+    return at - memory.moved_at >= required_dwell(memory, policy, at, direction, dead_time)
+
+
+def backoff_after(memory: BackendMemory, rhythm: Rhythm, at: float, change: float) -> float:
+    """The multiplier after a scaler moved by `change` at UTC second `at`: a cut soon after a raise lengthens the dwell.
+
+    A minor cut does not: it only moves a ceiling nearer to the capacity that was found.
+    """
+    backoff = current_backoff(memory, rhythm, at)
+    flapped = (
+        change <= -MINOR_CHANGE
+        and memory.direction > 0
+        and memory.moved_at is not None
+        and at - memory.moved_at < REVERSAL_SECONDS
+    )
+    return backoff * rhythm.backoff_growth if flapped else backoff
+
+
+def penalised(memory: BackendMemory, rhythm: Rhythm, at: float) -> BackendMemory:
+    """The memory after a move that disappointed: its dwell grows as after a reversal."""
+    return replace(memory, backoff=current_backoff(memory, rhythm, at) * rhythm.backoff_growth, backoff_at=at)

@@ -13,7 +13,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from spillway.core.values.decision import Purpose, Reason
-from spillway.core.values.units import SCALER_FLOOR, RegionName
+from spillway.core.values.topology import SCALER_FLOOR, RegionName
 
 _NEAR = 1e-9
 """Scalers are hundredths: what is nearer than this is equal."""

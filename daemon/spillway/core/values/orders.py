@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from spillway.core.values.units import RegionName, ServiceName, is_legal_scaler
+from spillway.core.values.topology import RegionName, ServiceName, is_legal_scaler
 
 
 class OrderKind(StrEnum):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from spillway.core.values.topology import Fleet, Preference
-from spillway.core.values.units import RegionName, ServiceName, is_legal_scaler
+from spillway.core.values.topology import Fleet, Preference, RegionName, ServiceName, is_legal_scaler
 
 
 class Posture(StrEnum):

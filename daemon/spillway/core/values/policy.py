@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from typing import Annotated
 
-from spillway.core.values.units import HOUR, RegionName
+from spillway.core.values.topology import RegionName
+
+HOUR = 3600.0
+"""Seconds."""
+
 
 _MINUTE = 60.0
 _DAY = 24 * HOUR
@@ -363,7 +367,9 @@ class Drift:
     pin_for: Annotated[
         float,
         seconds(
-            "How long a lever that somebody else has set stays as it is (`levers: respect`).", _MINUTE, 30 * _DAY
+            "How long a lever that somebody else has set stays as it is (`levers: respect`).",
+            _MINUTE,
+            30 * _DAY,
         ),
     ] = 2 * HOUR
     settings: Annotated[

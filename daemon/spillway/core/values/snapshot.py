@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from math import inf
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from spillway.core.values.histogram import Distribution
-from spillway.core.values.topology import Preference
-from spillway.core.values.units import RegionName, ServiceName
+from spillway.core.values.topology import Preference, RegionName, ServiceName
 
 T = TypeVar("T")
 
@@ -63,14 +63,11 @@ class Missing:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthCount:
+class HealthCount(NamedTuple):
     """Members of a backend's groups, as the balancer's health checks see them; endpoints counted once."""
 
     healthy: int
     total: int
-    by_group: tuple[tuple[int, int], ...] = ()
-    """(healthy, total) for each group, in the order of the backend's groups."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +86,6 @@ class Minute:
     """Answers of class 500, and those without a class (0)."""
     latency: Distribution | None
     """Seconds from first byte sent to last byte received of class-200 answers; None where none was reported."""
-
-    @cached_property
-    def facts(self) -> tuple[float, float, float, float, float, Distribution | None]:
-        """All that it says, in the order of its fields."""
-        return self.end, self.ok, self.client_error, self.too_many, self.server_error, self.latency
 
     @cached_property
     def total(self) -> float:
@@ -131,8 +123,18 @@ def _mean_fits(spread: Distribution) -> bool:
     return spread.counts[-1] > 0 or spread.mean <= highest / spread.count * 1.02 + 1e-6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObservedBackend:
+class MinuteColumns(NamedTuple):
+    """The minutes of one backend, oldest first, as one column for each field of `Minute`."""
+
+    end: tuple[float, ...]
+    ok: tuple[float, ...]
+    client_error: tuple[float, ...]
+    too_many: tuple[float, ...]
+    server_error: tuple[float, ...]
+    latency: tuple[Distribution | None, ...]
+
+
+class ObservedBackend(NamedTuple):
     """What Compute says about a backend right now; `member` is False where no group of it is attached."""
 
     member: bool
@@ -162,8 +164,7 @@ class ObservedPolicy:
     auto_drain: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceDemand:
+class PlaceDemand(NamedTuple):
     """Demand of one client continent served by one region, averaged over the trusted minutes; requests/s."""
 
     place: str
@@ -208,6 +209,11 @@ class Snapshot:
     services: tuple[ServiceView, ...]
     problems: tuple[str, ...] = ()
     """Sentences about what could not be read."""
+    columns: Mapping[tuple[ServiceName, RegionName], MinuteColumns] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What `traffic` was made of, for the next pass to compare with; region '' for what no backend answered. Nothing where a
+    minute was left out."""
 
     def service(self, name: ServiceName) -> ServiceView:
         """The view of service `name`.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from spillway.core.values.decision import BackendState, Lever, Move
 from spillway.core.values.overlay import Posture
-from spillway.core.values.units import RegionName, ServiceName
+from spillway.core.values.topology import RegionName, ServiceName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendMemory:
-    """One backend: its estimate, its state, and how lately and how often it was moved."""
+    """One backend: its state, and how lately and how often it was moved. Most ticks change nothing of it."""
 
     region: RegionName
     state: BackendState = BackendState.SERVING
@@ -146,7 +146,6 @@ class BackendMemory:
     member: bool | None = None
     """Setting last accounted for; None before the first step."""
     scaler: float | None = None
-    estimate: Estimate = Estimate()
     well_since: float | None = None
     """UTC seconds since which all signals look well."""
     dead_seen: int = 0
@@ -240,6 +239,8 @@ class ServiceMemory:
 
     service: ServiceName
     backends: tuple[BackendMemory, ...] = ()
+    estimates: tuple[tuple[RegionName, Estimate], ...] = ()
+    """What was learned of each backend; apart from `backends`, as each tick changes it."""
     origins: tuple[OriginMemory, ...] = ()
     origins_at: float = 0.0
     """UTC end of the newest minute behind `origins`."""

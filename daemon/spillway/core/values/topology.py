@@ -1,12 +1,40 @@
-"""The fleet as the core sees it: services, and the backends of each, one for a region."""
+"""The fleet as the core sees it: names, the scalers that Google takes, services, and the backends of each, one for a region."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from math import isnan
+from typing import NamedTuple
 
-from spillway.core.values.units import RegionName, ServiceName
+RegionName = str
+ServiceName = str
+
+
+SCALER_FLOOR = 0.1
+"""Smallest scaler that is not zero (google.cloud.compute_v1.types.Backend.capacity_scaler)."""
+
+SCALER_STEP = 0.01
+"""Scalers are written in hundredths: differences below are no change (reference: no-op suppression)."""
+
+
+def is_legal_scaler(value: float) -> bool:
+    """Tell whether the API takes this scaler: exactly 0, or 0.1 to 1.0 (py:Backend.capacity_scaler)."""
+    return value == 0.0 or SCALER_FLOOR <= value <= 1.0
+
+
+def legal_scaler(value: float) -> float:
+    """Return the legal scaler nearest to `value`, in hundredths; under 0.05 is 0, 0.05 to 0.1 is 0.1.
+
+    Raises:
+        ValueError: `value` is not a number (NaN).
+    """
+    if isnan(value):
+        raise ValueError("a capacity scaler cannot be NaN")
+    if value < SCALER_FLOOR / 2:
+        return 0.0
+    return min(1.0, max(SCALER_FLOOR, round(value, 2)))
 
 
 class BalancingMode(StrEnum):
@@ -25,8 +53,7 @@ class Preference(StrEnum):
     DEFAULT = "DEFAULT"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class GroupKey:
+class GroupKey(NamedTuple):
     """One zonal group as Cloud Monitoring names it: names may repeat across zones, the pair may not."""
 
     name: str

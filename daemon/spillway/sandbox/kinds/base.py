@@ -126,11 +126,6 @@ class Kind:
 CRUD = frozenset({"insert", "get", "list", "delete"})
 
 
-def no_rule(draft: Draft) -> None:
-    """For kinds whose shape says it all."""
-    del draft
-
-
 def set_labels(draft: Draft, body: Resource) -> None:
     """setLabels: replaces all labels; the store has checked the label fingerprint."""
     labels = body.get("labels") or {}

@@ -14,6 +14,7 @@ from google.cloud.monitoring_v3.types import metric_service as types
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from spillway.errors import PermanentError
+from spillway.sandbox.access import Access, token_of
 from spillway.sandbox.monitoring.service import QUOTA, MetricReader, NotFoundError, QuotaExceededError
 from spillway.sandbox.monitoring.source import Invalid, Source, WorldClock
 
@@ -22,6 +23,15 @@ _THREADS = 8
 _MAX_RPCS = 64
 """Requests under way or waiting; more are refused at once (RESOURCE_EXHAUSTED), so the queue has a bound."""
 _MAX_MESSAGE = 256 * 1024 * 1024
+
+_PERMISSIONS = {
+    "ListTimeSeries": "monitoring.timeSeries.list",
+    "ListMetricDescriptors": "monitoring.metricDescriptors.list",
+    "GetMetricDescriptor": "monitoring.metricDescriptors.get",
+    "ListMonitoredResourceDescriptors": "monitoring.monitoredResourceDescriptors.list",
+    "GetMonitoredResourceDescriptor": "monitoring.monitoredResourceDescriptors.get",
+}
+"""What each method needs."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +48,9 @@ class MonitoringServer:
         self._server.stop(grace).wait(grace + 5.0)
 
 
-def serve(source: Source, clock: WorldClock, address: str, *, quota: int = QUOTA) -> MonitoringServer:
+def serve(
+    source: Source, clock: WorldClock, address: str, *, quota: int = QUOTA, access: Access | None = None
+) -> MonitoringServer:
     """Start serving Cloud Monitoring.
 
     Args:
@@ -46,6 +58,7 @@ def serve(source: Source, clock: WorldClock, address: str, *, quota: int = QUOTA
         clock: the world's time.
         address: loopback `HOST:PORT`; port 0 takes a free one.
         quota: queries a minute of the world.
+        access: what callers may do; None lets everybody do everything.
 
     Raises:
         PermanentError: the address is not loopback, or is taken.
@@ -58,7 +71,7 @@ def serve(source: Source, clock: WorldClock, address: str, *, quota: int = QUOTA
         )
     server = grpc.server(
         ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="sandbox-monitoring"),
-        handlers=[_Handlers(MetricReader(source, clock, quota=quota))],
+        handlers=[_Handlers(MetricReader(source, clock, quota=quota), access or Access())],
         maximum_concurrent_rpcs=_MAX_RPCS,
         options=(("grpc.so_reuseport", 0), ("grpc.max_send_message_length", _MAX_MESSAGE)),
     )
@@ -83,9 +96,9 @@ def _is_loopback(host: str) -> bool:
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs alone
     """Finds the method by its path; refuses any other by name."""
 
-    def __init__(self, reader: MetricReader) -> None:
+    def __init__(self, reader: MetricReader, access: Access) -> None:
         self._methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            f"/{_SERVICE}/{name}": _handler(method, request, response)
+            f"/{_SERVICE}/{name}": _handler(_guarded(method, access, _PERMISSIONS[name]), request, response)
             for name, method, request, response in (
                 (
                     "ListTimeSeries",
@@ -133,12 +146,34 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in
         return grpc.unary_unary_rpc_method_handler(refuse)
 
 
-def _handler(method: Callable[[Any], Any], request: Any, response: Any) -> grpc.RpcMethodHandler[Any, Any]:
+class _ForbiddenError(Exception):
+    """The caller's role lacks the permission."""
+
+
+def _guarded(
+    method: Callable[[Any], Any], access: Access, permission: str
+) -> Callable[[Any, grpc.ServicerContext], Any]:
+    """A method behind the permission that it needs."""
+
+    def guarded(message: Any, context: grpc.ServicerContext) -> Any:
+        headers = dict(context.invocation_metadata() or ())
+        if not access.allows(token_of(str(headers.get("authorization", ""))), permission):
+            raise _ForbiddenError(f"Permission {permission} denied (or the resource may not exist).")
+        return method(message)
+
+    return guarded
+
+
+def _handler(
+    method: Callable[[Any, grpc.ServicerContext], Any], request: Any, response: Any
+) -> grpc.RpcMethodHandler[Any, Any]:
     """A method with its errors turned into status codes."""
 
     def answer(message: Any, context: grpc.ServicerContext) -> Any:
         try:
-            return method(message)
+            return method(message, context)
+        except _ForbiddenError as error:
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
         except Invalid as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except NotFoundError as error:

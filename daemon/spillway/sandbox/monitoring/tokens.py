@@ -52,11 +52,6 @@ def unquote(text: str) -> str:
     return _ESCAPE.sub(r"\1", text[1:-1])
 
 
-def quote(value: str) -> str:
-    """`value` as a filter writes it."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def tokens(text: str) -> list[Token]:
     """All words of a filter, ended by one END.
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import Policy
-from spillway.core.values.topology import Fleet, Preference
-from spillway.core.values.units import legal_scaler
+from spillway.core.values.topology import Fleet, Preference, legal_scaler
 from spillway.sim.control import BackendControl, ServiceControl
 from spillway.sim.pilot.fleet import fleet_of, posture_set
 from spillway.sim.setup import Setup

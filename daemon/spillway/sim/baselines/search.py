@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import sqrt
 
 from spillway.core.values.overlay import Posture
-from spillway.core.values.units import legal_scaler
+from spillway.core.values.topology import legal_scaler
 from spillway.sim.baselines.levers import Key
 from spillway.sim.baselines.starts import starts
 from spillway.sim.baselines.trial import Plan, Trial

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from spillway.core.values.units import legal_scaler
+from spillway.core.values.topology import legal_scaler
 from spillway.sim.baselines.levers import Key
 from spillway.sim.baselines.trial import Plan, Trial
 

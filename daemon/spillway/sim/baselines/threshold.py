@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spillway.core.values.units import SCALER_FLOOR
+from spillway.core.values.topology import SCALER_FLOOR
 from spillway.sim.baselines.levers import Key, Levers
 from spillway.sim.baselines.reading import Reading, Scene
 from spillway.sim.baselines.script import Rule, Script
@@ -53,7 +53,7 @@ class _ThresholdRule:
         return self._regions[key].drained
 
     def decide(self, scene: Scene) -> Mapping[Key, float]:
-        """Worst regions first; each one rests for a dead time after it was moved."""
+        """Worst regions first; each one stays as it is for a dead time after it was moved."""
         self._note(scene)
         wanted: dict[Key, float] = {}
         worst = sorted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,13 +11,14 @@ from pathlib import Path
 
 from spillway.adapters.engine.embedded.monitor import evaluate
 from spillway.adapters.engine.embedded.run import Run
-from spillway.adapters.engine.embedded.state import State
+from spillway.adapters.engine.embedded.state import Resource, State
 from spillway.adapters.engine.exclusive_calls import ExclusiveCalls, engine_lock
 from spillway.adapters.engine.ownership import Ownership
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
-from spillway.adapters.engine.provider.standin import StandInProvider
+from spillway.adapters.engine.provider.standin import StandInProvider, words_for
 from spillway.adapters.engine.recovery import Recoveries, RecoveryKind, recover, summary
 from spillway.adapters.engine.verdicts import (
+    ForeignEdit,
     applied,
     broken_off,
     flatten,
@@ -52,12 +53,17 @@ class EmbeddedEngine:
         name: str,
         deadline: float,
         parallel: int,
+        role: str = "everything",
         recoveries: Recoveries | None = None,
     ) -> None:
-        """`program` makes the Pulumi program of an overlay, all for one load balancer `name`; `deadline` is in wall seconds, for one call."""
+        """`program` makes the Pulumi program of an overlay, all for one load balancer `name`.
+
+        `deadline` is in wall seconds, for one call; `role` is who the engine is in the sandbox; `recoveries` is told what is
+        put right after crashes.
+        """
         self._recoveries = recoveries or Recoveries()
         self._program = program
-        self._cloud = Cloud.sandbox(endpoint)
+        self._cloud = Cloud.sandbox(endpoint, role)
         self._provider = StandInProvider(self._cloud)
         self._folder = folder
         self._stack = stack
@@ -137,7 +143,7 @@ class EmbeddedEngine:
         said: list[str] = []
         if state.restored:
             said.append(f"the engine's state was unreadable ({state.restored}): the last good one counts")
-            refresh(state, self._provider, deadline)
+            # It was written together with the one that it replaces, so nothing has to be read anew.
             state.save()
             self._recoveries.note(RecoveryKind.STATE, said[0])
         news = recover(list(state.pending), state, self._provider, deadline)
@@ -172,15 +178,35 @@ class EmbeddedEngine:
                 return unseen(error, begun)
             state.save()
         run, problem = self._once(state, overlay, deadline)
-        foreign = is_conflict(problem)
-        done = list(run.changes)
-        # 2. Somebody else wrote: take what is there as the new truth, attempt once more.
-        if foreign:
-            refresh(state, self._provider, deadline)
-            state.save()
+        # 2. Somebody else wrote: read what was refused. The same change is sent again only if it undoes nothing of theirs.
+        foreign = self._edit(run, state, deadline)
+        if foreign is not None and is_conflict(problem) and not foreign.undone:
+            done = list(run.changes)
             run, problem = self._once(state, overlay, deadline)
             run.changes[:0] = done
-        return self._result(run, problem, begun, refreshed=refreshed or foreign, foreign=foreign, state=state)
+            foreign = self._edit(run, state, deadline) or foreign
+        return self._result(
+            run, problem, begun, refreshed=refreshed or foreign is not None, foreign=foreign, state=state
+        )
+
+    def _edit(self, run: Run, state: State, deadline: Deadline) -> ForeignEdit | None:
+        """What somebody else had changed of that which `run` wanted to change; the state then has it as it stands."""
+        if not run.edited:
+            return None
+        before = [state.resources[urn] for urn in sorted(run.edited)]
+        names = tuple(f"{words_for(resource.token)} {resource.name}" for resource in before)
+        try:
+            refresh(state, self._provider, deadline, before)
+        except CloudError as error:
+            return ForeignEdit(names=names, undone=True, unread=shorten(str(error)))
+        state.save()
+        return ForeignEdit(names=names, undone=any(self._undoes(resource, run, state) for resource in before))
+
+    def _undoes(self, before: Resource, run: Run, state: State) -> bool:
+        """True if the same update would undo what somebody changed, or make anew what they deleted."""
+        now = state.resources.get(before.urn)
+        wanted = run.edited[before.urn]
+        return now is None or self._provider.overwrites(before.token, before.inputs, now.outputs, wanted)
 
     def _once(self, state: State, overlay: Overlay, deadline: Deadline) -> tuple[Run, Exception | None]:
         run = Run(state, self._provider, deadline, stack=self._stack, dry=False)
@@ -211,7 +237,7 @@ class EmbeddedEngine:
         *,
         state: State,
         refreshed: bool = False,
-        foreign: bool = False,
+        foreign: ForeignEdit | None = None,
     ) -> Applied:
         outputs = flatten(state.outputs)
         return applied(run.changes, problem, begun, outputs=outputs, refreshed=refreshed, foreign=foreign)
@@ -246,13 +272,17 @@ class EmbeddedEngine:
             yield running
 
 
-def refresh(state: State, provider: StandInProvider, deadline: Deadline) -> None:
-    """Read every resource, as `pulumi refresh` does: what is gone is forgotten, the rest is as the cloud has it. `save` keeps it.
+def refresh(
+    state: State, provider: StandInProvider, deadline: Deadline, resources: Sequence[Resource] | None = None
+) -> None:
+    """Read every resource, or those given, as `pulumi refresh` does: what is gone is forgotten, the rest is as the cloud has it.
+
+    `save` keeps it.
 
     Raises:
         CloudError: the cloud did not answer.
     """
-    known = list(state.resources.values())
+    known = list(state.resources.values() if resources is None else resources)
     with ThreadPoolExecutor(max_workers=_PARALLEL_READS, thread_name_prefix="spillway-refresh") as pool:
         seen = list(pool.map(lambda it: provider.read(it.token, it.id, it.inputs, deadline), known))
     for resource, there in zip(known, seen, strict=True):

@@ -15,7 +15,7 @@ from spillway.adapters.engine.provider.diff import UNKNOWN, DiffResult
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.standin import StandInProvider, kind_of, words_for
 from spillway.adapters.engine.recovery import CREATING, DELETING, UPDATING, recover
-from spillway.adapters.engine.verdicts import is_in_use, is_taken
+from spillway.adapters.engine.verdicts import is_conflict, is_in_use, is_taken
 from spillway.errors import SpillwayError
 from spillway.ports import PreviewedChange
 
@@ -64,6 +64,8 @@ class Run:
         self.changes: list[PreviewedChange] = []
         self.same = 0
         self.errors: list[CloudError | SpillwayError] = []
+        self.edited: dict[str, Props] = {}
+        """URNs of what somebody else had changed, with what the program wanted: these updates were refused."""
 
     def urn(self, token: str, name: str) -> str:
         """The URN of a resource at the top of the stack."""
@@ -84,6 +86,8 @@ class Run:
         except (CloudError, SpillwayError) as error:
             with self._lock:
                 self.errors.append(error)
+                if is_conflict(error):
+                    self.edited[urn] = declared.inputs
             raise
 
     @property

@@ -112,10 +112,10 @@ class Cloud:
         self._session = session
 
     @classmethod
-    def sandbox(cls, endpoint: str) -> Cloud:
-        """A loopback server; no credentials, no proxy."""
+    def sandbox(cls, endpoint: str, role: str = "everything") -> Cloud:
+        """A loopback server; no credentials, no proxy. `role` is who we are there."""
         root = endpoint.rstrip("/")
-        return cls(f"{root}/compute/beta", f"{root}/v1", sandbox_session(_PARALLEL))
+        return cls(f"{root}/compute/beta", f"{root}/v1", sandbox_session(_PARALLEL, role))
 
     @classmethod
     def google(cls) -> Cloud:

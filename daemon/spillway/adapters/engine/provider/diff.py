@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from spillway.adapters.engine.provider.kinds import Props, ResourceKind, relative
 
@@ -108,6 +108,61 @@ def _walk_list(
     for key, (position, _) in theres.items():
         if key not in news:
             yield Difference(f"{path}[{position}]", DiffKind.DELETE)
+
+
+def overwrites(kind: ResourceKind, before: Props, live: Props, wanted: Props) -> bool:
+    """True if writing `wanted` would undo what somebody changed: it is not as it was before, and we want it otherwise.
+
+    Args:
+        kind: of the resource.
+        before: what the program had set.
+        live: what the cloud has.
+        wanted: what the program sets now.
+    """
+    appeared = (name for name in kind.watched if not _is_empty(live.get(name)))
+    names = {*before, *wanted, *appeared} - kind.opaque
+    return any(
+        _clash(_Sides(before.get(name), live.get(name), wanted.get(name)), name, kind.keyed) for name in names
+    )
+
+
+class _Sides(NamedTuple):
+    """One property as it was, as it is, and as we want it."""
+
+    before: Any
+    live: Any
+    wanted: Any
+
+    def part(self, key: Any) -> _Sides:
+        """The same of one part of it."""
+        return _Sides(*(side.get(key) if isinstance(side, Mapping) else None for side in self))
+
+
+def _clash(sides: _Sides, name: str, keyed: Mapping[str, str]) -> bool:
+    given = [side for side in sides if not _is_empty(side)]
+    if given and all(isinstance(side, Mapping) for side in given):
+        # What neither of us sets is the server's own business, unless all of the block is new.
+        names = {*(sides.before or {}), *(sides.wanted or {})} or {*sides.live}
+        return any(_clash(sides.part(key), key, keyed) for key in names)
+    if name in keyed and all(isinstance(side, list) for side in given):
+        sets = _Sides(
+            *(
+                {_key(keyed[name], i, element): element for i, element in enumerate(side or ())}
+                for side in sides
+            )
+        )
+        return any(_clash(sets.part(key), "", keyed) for key in {key for side in sets for key in side})
+    return not _equal(sides.before, sides.live) and not _equal(sides.wanted, sides.live)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if _is_empty(one) or _is_empty(other):
+        return _is_empty(one) and _is_empty(other)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return all(_equal(value, other.get(key)) for key, value in one.items())
+    return same(one, other)
 
 
 def shaped(old: Any, live: Any, name: str, keyed: Mapping[str, str]) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from spillway.adapters.engine.provider import kinds_backend as backend
 from spillway.adapters.engine.provider import kinds_frontend as frontend
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline, Request
-from spillway.adapters.engine.provider.diff import UNKNOWN, DiffResult, compare, shaped
+from spillway.adapters.engine.provider.diff import UNKNOWN, DiffResult, compare, overwrites, shaped
 from spillway.adapters.engine.provider.kinds import Props, ResourceKind
 from spillway.errors import PermanentError
 
@@ -77,6 +77,10 @@ class StandInProvider:
     ) -> DiffResult:
         """What differs; see `diff.compare`."""
         return compare(kind_of(token), old_inputs, state, news, tuple(ignore))
+
+    def overwrites(self, token: str, before: Props, live: Props, wanted: Props) -> bool:
+        """True if an update would undo what somebody changed; see `diff.overwrites`."""
+        return overwrites(kind_of(token), before, live, wanted)
 
     def planned(self, token: str, inputs: Props) -> Props:
         """Outputs as far as they are known before a create."""

@@ -17,7 +17,7 @@ from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTime
 from spillway.adapters.engine.provider.standin import StandInProvider
 from spillway.adapters.engine.pulumi_cli.checkpoints import flaw_of, put_last_good_in_place, state_file
 from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline, EngineLostError
-from spillway.adapters.engine.pulumi_cli.events import Events
+from spillway.adapters.engine.pulumi_cli.events import Events, ReadEvents, urn_words
 from spillway.adapters.engine.pulumi_cli.leftovers import end_leftovers
 from spillway.adapters.engine.pulumi_cli.locks import (
     Locked,
@@ -31,6 +31,7 @@ from spillway.adapters.engine.pulumi_cli.stack_recovery import recover_stack
 from spillway.adapters.engine.pulumi_cli.workspace import LeanStack, Workspace, prune
 from spillway.adapters.engine.recovery import Recoveries, RecoveryKind
 from spillway.adapters.engine.verdicts import (
+    ForeignEdit,
     applied,
     broken_off,
     cloud_error,
@@ -81,7 +82,7 @@ class CliEngine:
         self._put_right = ""
         """What was done to an unreadable state before the call that runs."""
         self._stale = False
-        """True after a recovery that changed the state: the next run must read the cloud first."""
+        """True after a recovery: the next run must read the cloud first."""
 
     def close(self) -> None:
         """Interrupt what runs, and close the connections once nothing does. Does not wait."""
@@ -129,13 +130,13 @@ class CliEngine:
                 lambda program: stack.up(
                     program=program,
                     on_event=events.on_event,
-                    refresh=refresh or look or None,
+                    refresh=refresh or None,
                     **self._options(),
                 ),
                 self._program(overlay),
             )
 
-        done = ownership.settle(self._mutate(up))
+        done = ownership.settle(self._mutate(up, look=look))
         if done.outcome in {Outcome.DONE, Outcome.UNCHANGED}:
             # All that is declared is in the state by now: no create is orphaned any more.
             self._workspace.orphans.keep([])
@@ -183,20 +184,20 @@ class CliEngine:
             return {}
         return {str(name): str(value) for name, value in kept.items()}
 
-    def _mutate(self, act: Callable[..., Problem | None]) -> Applied:
-        """One change: recover, attempt, clear what stands in the way and attempt again, classify."""
+    def _mutate(self, act: Callable[..., Problem | None], *, look: bool = False) -> Applied:
+        """One change: recover, attempt, clear what stands in the way and attempt again, classify. `look` reads the cloud first."""
         begun, sending = time.monotonic(), False
         try:
             with self._alone() as (command, stack):
                 processes = command.processes
                 command.allow(self._workspace.deadline)
-                foreign = False
-                # 1. Close what an earlier run has left open. The attempt reads the cloud first if that changed the state.
+                foreign: ForeignEdit | None = None
+                # 1. Close what an earlier run has left open. The attempt then reads the cloud first.
                 if self._doubtful:
                     self._recover(stack)
                 refreshed = self._stale
                 events = Events()
-                problem = act(stack, events, refresh=refreshed)
+                problem = act(stack, events, refresh=refreshed or look)
                 # 2. A dead run holds the lock: clear it, close what that run has left open, attempt again.
                 if isinstance(problem, Locked):
                     unlock(stack, problem.locks)
@@ -209,13 +210,15 @@ class CliEngine:
                 # 3. A dead run's create arrived after recovery had looked for it: adopt it, attempt again.
                 if is_taken(problem) and self._recover(stack) is not None:
                     refreshed = True
-                    events.errors.clear()
+                    events.forget_errors()
                     problem = act(stack, events, refresh=True)
-                # 4. Somebody else wrote: take what is there as the new truth, attempt once more.
+                # 4. Somebody else wrote: read what was refused. The same change is sent again only if it undoes nothing of theirs.
                 if is_conflict(problem):
-                    refreshed = foreign = True
-                    events.errors.clear()
-                    problem = act(stack, events, refresh=True)
+                    refreshed, foreign = True, self._edit(stack, events)
+                    if not foreign.undone:
+                        events.forget_errors()
+                        problem = act(stack, events, refresh=False)
+                        foreign = self._edit(stack, events) if is_conflict(problem) else foreign
                 # 5. Keep what the next call must know.
                 self._doubtful = isinstance(problem, CloudError) and problem.doubtful
                 if self._doubtful:
@@ -238,6 +241,27 @@ class CliEngine:
             told = _told(error)
             self._doubtful = self._doubtful or not isinstance(told, PermanentError)
             return broken_off(told, begun) if sending else not_begun(told, begun)
+
+    def _edit(self, stack: LeanStack, events: Events) -> ForeignEdit:
+        """What somebody else had changed of that which the run of `events` wanted to change; the state then has it as it stands."""
+        urns = sorted({urn for urn, said in events.failed if is_conflict(cloud_error(said))})
+        seen = ReadEvents(events.wanted)
+        problem = self._call(
+            seen,
+            lambda program: stack.refresh(
+                program=program,
+                run_program=False,
+                # An engine that does not tell which step failed leaves us to read all.
+                target=urns or None,
+                on_event=seen.on_event,
+                **self._options(),
+            ),
+            lambda: None,
+        )
+        names = tuple(map(urn_words, urns))
+        if problem is not None:
+            return ForeignEdit(names=names, undone=True, unread=shorten(str(problem)))
+        return ForeignEdit(names=names, undone=any(seen.undone.get(urn, True) for urn in urns or [""]))
 
     def _call(self, events: Events, act: Callable[[Program], Any], program: Program) -> Problem | None:
         """Run one engine call; what went wrong, or None."""
@@ -284,13 +308,16 @@ class CliEngine:
             hosts=self._hosts,
         )
         self._doubtful = False
-        self._stale = self._stale or done is not None
+        # Also where nothing is left open: an update that was ended from outside may have arrived all the same.
+        self._stale = True
         return done
 
     def _client(self) -> Cloud:
         if self._cloud is None:
             endpoint = self._workspace.endpoint
-            self._cloud = Cloud.google() if endpoint is None else Cloud.sandbox(endpoint)
+            self._cloud = (
+                Cloud.google() if endpoint is None else Cloud.sandbox(endpoint, self._workspace.sandbox_role)
+            )
         return self._cloud
 
     def _keep_outputs(self, outputs: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from pulumi.automation.events import EngineEvent, OpType, StepEventMetadata
 
 from spillway.adapters.engine.describe import SECRET, describe, describe_new
-from spillway.adapters.engine.provider.diff import Difference, DiffKind, compare
+from spillway.adapters.engine.provider.diff import Difference, DiffKind, compare, overwrites
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.standin import KINDS, words_for
 from spillway.adapters.engine.provider.wire import is_secret
@@ -32,20 +32,35 @@ class Events:
     def __init__(self) -> None:
         self.changes: list[PreviewedChange] = []
         self.errors: list[str] = []
+        self.failed: list[tuple[str, str]] = []
+        """URN of each resource whose step failed, and what was said."""
+        self.wanted: dict[str, Props] = {}
+        """By URN: the inputs of each step that began."""
         self.outputs: Props = {}
         self.same = 0
         self.creating: dict[str, Props] = {}
         """Creates that were begun and have not ended well, by URN, as an exported state has them."""
         self._finished: set[str] = set()
 
+    def forget_errors(self) -> None:
+        """What went wrong is mended, and the run is tried again."""
+        self.errors.clear()
+        self.failed.clear()
+
     def on_event(self, event: EngineEvent) -> None:
         """One event of the engine."""
         if event.diagnostic_event is not None and event.diagnostic_event.severity == "error":
             self.errors.append(event.diagnostic_event.message)
-        if event.resource_pre_event is not None and event.resource_pre_event.planning:
-            self._step(event.resource_pre_event.metadata)
-        if event.resource_pre_event is not None and not event.resource_pre_event.planning:
-            self._begin(event.resource_pre_event.metadata)
+            if (urn := event.diagnostic_event.urn) and not urn_type(urn).startswith("pulumi:"):
+                self.failed.append((urn, event.diagnostic_event.message))
+        if event.resource_pre_event is not None:
+            metadata = event.resource_pre_event.metadata
+            if event.resource_pre_event.planning:
+                self._step(metadata)
+            else:
+                self._begin(metadata)
+            if metadata.new is not None:
+                self.wanted[metadata.urn] = _props(metadata.new.inputs)
         if event.res_outputs_event is not None:
             metadata = event.res_outputs_event.metadata
             self.creating.pop(metadata.urn, None)
@@ -85,6 +100,41 @@ class Events:
                     details=_details(metadata),
                 )
             )
+
+
+class ReadEvents(Events):
+    """The same of a run that only reads after one whose updates were refused."""
+
+    def __init__(self, refused: Mapping[str, Props]) -> None:
+        """`refused`: by URN what the program wanted."""
+        super().__init__()
+        self._refused = refused
+        self.undone: dict[str, bool] = {}
+        """By URN: whether the same update would undo what somebody changed."""
+
+    def on_event(self, event: EngineEvent) -> None:
+        """One event of the engine."""
+        super().on_event(event)
+        if event.res_outputs_event is not None:
+            metadata = event.res_outputs_event.metadata
+            if not metadata.type.startswith("pulumi:"):
+                self.undone[metadata.urn] = self._undoes(metadata)
+
+    def _undoes(self, metadata: StepEventMetadata) -> bool:
+        kind, wanted = KINDS.get(metadata.type), self._refused.get(metadata.urn)
+        if kind is None or wanted is None or metadata.old is None or metadata.new is None:
+            return True
+        return overwrites(kind, _props(metadata.old.inputs), _props(metadata.new.outputs), wanted)
+
+
+def urn_type(urn: str) -> str:
+    """The type in a resource's URN, without the types of its parents."""
+    return urn.split("::")[2].rsplit("$", 1)[-1]
+
+
+def urn_words(urn: str) -> str:
+    """Kind and name of a resource, for people."""
+    return f"{words_for(urn_type(urn))} {urn.rsplit('::', 1)[-1]}"
 
 
 def _details(metadata: StepEventMetadata) -> tuple[str, ...]:

@@ -87,6 +87,11 @@ class Workspace:
         return OrphanedCreates(self.folder / "missed.json")
 
     @property
+    def sandbox_role(self) -> str:
+        """Who the engine is in the sandbox: the name is also its token."""
+        return self.config.sandbox.role if self.config.sandbox is not None else "everything"
+
+    @property
     def deadline(self) -> float:
         """Wall seconds for one call."""
         return self.config.daemon.engine.deadline
@@ -162,7 +167,7 @@ class Workspace:
             "GOOGLE_COMPUTE_CUSTOM_ENDPOINT": f"{root}/compute/beta/",
             "GOOGLE_NETWORK_SERVICES_CUSTOM_ENDPOINT": f"{root}/v1/",
             "GOOGLE_CERTIFICATE_MANAGER_CUSTOM_ENDPOINT": f"{root}/v1/",
-            "GOOGLE_OAUTH_ACCESS_TOKEN": "sandbox",
+            "GOOGLE_OAUTH_ACCESS_TOKEN": self.sandbox_role,
             "PULUMI_GCP_SKIP_REGION_VALIDATION": "true",
         }
 
