@@ -50,4 +50,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20m --retries=3 \
     CMD ["/opt/spillway/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9464/healthz', timeout=4)"]
 ENTRYPOINT ["/usr/bin/dumb-init", "--", "/opt/spillway/bin/spillway"]
-CMD ["run", "--config", "/etc/spillway/spillway.yaml"]
+# Started again after every exit, a container stays up instead where that would change nothing, and says why on /readyz.
+CMD ["run", "--stay", "--config", "/etc/spillway/spillway.yaml"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
+
 
 class Exit(IntEnum):
     """How a command ended."""
@@ -15,12 +17,29 @@ class Exit(IntEnum):
     CONFIG = 2
     """The input is wrong: config, scenario or arguments. Nothing was touched."""
     UNAVAILABLE = 3
-    """Something it needs is not there: an address in use, a lease held, a daemon that does not answer."""
+    """Something it needs is not there: an address in use, a lock held, a full disk, a daemon that does not answer."""
     REFUSED = 4
-    """The cloud refused what was asked, for good: permission, quota, illegal value."""
+    """Refused for good, and trying again changes nothing until somebody acts: a permission, an illegal value, an engine state that nobody can read."""
     UNKNOWN = 5
     """A write may or may not have happened; run the command again, it observes first."""
     INTERRUPTED = 130
     """Ctrl-C; what was started has been stopped."""
     INTERNAL = 70
     """A defect in Spillway; the message has the place (sysexits.h EX_SOFTWARE)."""
+
+
+LASTING = frozenset({Exit.CONFIG, Exit.REFUSED, Exit.INTERNAL})
+"""Codes after which starting again changes nothing until somebody acts; the unit file names them, too."""
+
+
+def exit_code(error: SpillwayError) -> Exit:
+    """The exit code that an error ends a command with."""
+    if isinstance(error, ConfigError):
+        return Exit.CONFIG
+    if isinstance(error, OutcomeUnknown):
+        return Exit.UNKNOWN
+    if isinstance(error, TemporaryError):
+        return Exit.UNAVAILABLE
+    if isinstance(error, PermanentError):
+        return Exit.REFUSED
+    return Exit.FAILED

@@ -40,7 +40,7 @@ class Outcome(StrEnum):
     DONE = "done"
     UNCHANGED = "unchanged"
     REFUSED = "refused"
-    """The API said no; nothing was changed."""
+    """The API said no, or the engine cannot work until somebody acts; nothing was changed."""
     CONFLICT = "conflict"
     """Somebody else changed it meanwhile (412): nothing of theirs was overwritten. Observe, then decide anew."""
     FAILED = "failed"
@@ -69,6 +69,17 @@ class Applied:
     """True if somebody else had changed what this call wanted to change."""
     absent: bool = False
     """True if it was refused because something that it refers to does not exist (yet), such as a group of endpoints."""
+    begun: bool = True
+    """False where the engine could not even begin: a lock that is held, a full disk, a state that nobody can read."""
+    lasting: bool = False
+    """Of what could not begin: true where trying again changes nothing until somebody acts."""
+    remedy: str = ""
+    """What a person can do about it; empty where there is nothing to do, or nobody knows."""
+
+    @property
+    def blocked(self) -> bool:
+        """True where the engine can do nothing until somebody acts."""
+        return self.lasting and not self.begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

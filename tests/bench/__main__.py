@@ -1,7 +1,7 @@
 """`make bench`: every figure that the docs name, measured on the machine at hand, beside its goal.
 
 Nothing here passes or fails: machines differ. Compare within one run. Without words everything runs, the library of
-scenarios last. A first word `goals`, `library`, `random`, `varied`, `wild`, `delays`, `eyes`, `pauses` or `ablation` runs that alone and takes options
+scenarios last. A first word `goals`, `growth`, `kills`, `library`, `random`, `varied`, `wild`, `delays`, `eyes`, `pauses` or `ablation` runs that alone and takes options
 (`--help` lists them); other words choose figures by what their names hold.
 """
 
@@ -24,6 +24,8 @@ from tests.bench import (
     delays,
     eyes,
     goals,
+    growth,
+    kills,
     library,
     pauses,
     schedules,
@@ -112,6 +114,8 @@ FIGURES = (
 
 STUDIES = {
     "goals": goals.main,
+    "growth": growth.main,
+    "kills": kills.main,
     "library": library.main,
     "random": schedules.main,
     "varied": varied.main,

@@ -14,10 +14,10 @@ import pytest
 
 from spillway.adapters.files import FileStore
 from spillway.adapters.permissions import Role, names_of
-from spillway.cli.main import exit_code, main
+from spillway.cli.main import main
 from spillway.cli.status import fetch_status, render_status
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
-from spillway.exits import Exit
+from spillway.exits import Exit, exit_code
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 

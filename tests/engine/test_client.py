@@ -179,7 +179,7 @@ def test_a_child_that_ignores_signals_is_killed_with_its_children(
         tmp_path,
         f"#!/bin/sh\n[ \"$2\" = version ] && echo v3.272.0 && exit\ntrap '' INT TERM\nsleep 60 &\necho $! > {tmp_path}/child\nwait\nwait\nwait\n",
     )
-    command = Command(str(stubborn), dict(os.environ))
+    command = Command(str(stubborn), dict(os.environ), tmp_path)
     command.allow(0.3)
     begun = time.monotonic()
     with pytest.raises(EngineDeadline):

@@ -117,7 +117,7 @@ def test_an_interrupted_cli_ends_and_none_is_started_after_it(tmp_path: Path) ->
         "sys.exit(10 + len(signals))\n"
     )
     script.chmod(0o755)
-    command = Command(str(script), {"PATH": "/usr/bin:/bin"})
+    command = Command(str(script), {"PATH": "/usr/bin:/bin"}, tmp_path)
     command.allow(60.0)
     codes: list[str] = []
 

@@ -12,11 +12,15 @@ from typing import Any
 
 import pytest
 from tests.engine.bench_config import config, overlay
+from tests.engine.kills import marked
+from tests.engine.plugin import install
 from tests.engine.standin_cli import StandInCliEngine
 from tests.engine.tinycloud import Refuse, TinyCloud, serving
 
 from spillway.adapters.engine.pulumi_cli.cli_engine import CliEngine
 from spillway.adapters.engine.pulumi_cli.installation import find_cli, pulumi_home
+from spillway.adapters.engine.pulumi_cli.workspace import Workspace
+from spillway.adapters.program.build import build
 from spillway.core.values.overlay import Overlay
 from spillway.ports import Applied, Outcome
 
@@ -72,7 +76,9 @@ def killed_at(cloud: TinyCloud, made: CliEngine, wanted: Overlay, method: str, p
 )
 def test_killed_create(cloud: TinyCloud, tmp_path: Path, method: str, part: str) -> None:
     dying = engine(cloud, tmp_path)
-    assert killed_at(cloud, dying, overlay(), method, part).outcome is Outcome.FAILED
+    killed = killed_at(cloud, dying, overlay(), method, part)
+    assert killed.outcome is Outcome.UNKNOWN, killed.sentence
+    assert killed.sentence.startswith("the Pulumi CLI was killed (SIGKILL); it may have been carried out")
     dying.close()
     heir = engine(cloud, tmp_path)
     said = heir.recover()
@@ -228,4 +234,56 @@ def test_deadline_stops_the_cli_and_the_outcome_is_unknown(cloud: TinyCloud, tmp
     heir.recover()
     applied = heir.apply(overlay({"europe-west4": 0.4}))
     assert applied.outcome in {Outcome.DONE, Outcome.UNCHANGED}, applied.sentence
+    heir.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_create_whose_plugin_was_killed_is_adopted(
+    cloud: TinyCloud, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The CLI takes the plugin's end for a refusal and forgets the create: every later one used to end with 409."""
+    install(tmp_path / "home")
+    command = find_cli(pulumi_home())
+    assert command is not None
+    settings = config()
+
+    def made() -> CliEngine:
+        workspace = Workspace(
+            executable=command,
+            installed=tmp_path / "home",
+            config=settings,
+            folder=tmp_path / "engine",
+            endpoint=cloud.url,
+        )
+        return CliEngine(lambda wanted: build(settings, wanted), workspace)
+
+    reached, go = threading.Event(), threading.Event()
+
+    def hold(method: str, path: str) -> None:
+        if method == "POST" and path.endswith("/backendServices"):
+            reached.set()
+            go.wait(20)
+
+    cloud.after = hold
+    dying = made()
+    results: list[Applied] = []
+    worker = threading.Thread(target=lambda: results.append(dying.apply(overlay())))
+    worker.start()
+    assert reached.wait(60)
+    for pid, name in marked(tmp_path / "engine"):
+        if name == "pulumi-resource":
+            os.kill(pid, number)
+    worker.join(60)
+    go.set()
+    dying.close()
+    cloud.after = lambda _method, _path: None
+    assert results[0].outcome is Outcome.UNKNOWN, results[0].sentence
+    assert "the engine's plugin ended before it had answered" in results[0].sentence
+    heir = made()
+    assert "adopted" in str(heir.recover())
+    applied = heir.apply(overlay())
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    assert len(cloud.store) == 7
+    assert heir.recover() is None
+    assert list(marked(tmp_path / "engine")) == []
     heir.close()

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from pulumi.automation import Deployment, Stack
+from pulumi.automation.events import EngineEvent
 
 from spillway.adapters.engine.embedded.state import Resource, State
 from spillway.adapters.engine.provider.cloud import CloudTimeout, Deadline
+from spillway.adapters.engine.pulumi_cli.events import Events
 from spillway.adapters.engine.pulumi_cli.stack_recovery import (
     DeploymentLog,
     OrphanedCreates,
@@ -22,7 +24,8 @@ from spillway.adapters.engine.pulumi_cli.stack_recovery import (
     recover_stack,
 )
 from spillway.adapters.engine.recovery import CREATING, DELETING, ORPHANED, UPDATING, recover, summary
-from spillway.errors import PermanentError
+from spillway.adapters.engine.verdicts import cloud_error
+from spillway.errors import PermanentError, TemporaryError
 
 Props = dict[str, Any]
 
@@ -195,7 +198,7 @@ def test_only_a_dead_lock_is_cleared(tmp_path: Path, alive: bool) -> None:
     stack = KnownStack({"resources": []})
     orphans = OrphanedCreates(tmp_path / "missed.json")
     if alive:
-        with pytest.raises(PermanentError, match="locked by u@"):
+        with pytest.raises(TemporaryError, match="locked by u@"):
             recover_stack(stack, tmp_path, orphans, Cloud(), Deadline(5))
         assert stack.done == []
         return
@@ -284,3 +287,41 @@ def test_the_sentence_counts() -> None:
     assert summary(["a is there", "b is there"]) == (
         "closed 2 operation(s) that a crash had left open: a is there; b is there"
     )
+
+
+def event(key: str, op: str, name: str, **new: Any) -> EngineEvent:
+    kind = "t" if name != "stack" else "pulumi:pulumi:Stack"
+    metadata = {"op": op, "urn": f"urn:pulumi:main::spillway::{kind}::{name}", "type": kind, "new": new}
+    content = {"metadata": metadata, "planning": False}
+    return EngineEvent.from_json({"sequence": 1, "timestamp": 1, key: content})
+
+
+def test_a_create_that_was_begun_and_did_not_end_well_is_kept_with_what_it_wanted(tmp_path: Path) -> None:
+    events = Events()
+    for name in ("made", "lost", "stack"):
+        events.on_event(
+            event("resourcePreEvent", "create", name, inputs={"name": name}, parent="p", provider="g")
+        )
+    events.on_event(event("resourcePreEvent", "update", "old", inputs={"name": "old"}))
+    events.on_event(event("resOutputsEvent", "create", "made", outputs={}))
+    assert [urn.rsplit("::", 1)[-1] for urn in events.creating] == ["lost"]
+    orphans = OrphanedCreates(tmp_path / "missed.json")
+    orphans.add(events.creating.values())
+    orphans.add(events.creating.values())
+    (kept,) = orphans.operations()
+    assert (kept.name, kept.inputs, kept.resource["provider"]) == ("lost", {"name": "lost"}, "g")
+    orphans.add([])
+    assert orphans.operations() == [kept]
+    for wrong in ("5", '["x"]', '[{"urn": 5, "type": "t"}]', '[{"type": "t"}]'):
+        orphans.path.write_text(wrong)
+        with pytest.raises(PermanentError, match="cannot be read"):
+            orphans.operations()
+
+
+@pytest.mark.parametrize("step", ["**creating failed**", "refreshing urn:pulumi:x"])
+def test_a_plugin_that_died_leaves_a_change_in_doubt_and_a_look_not(step: str) -> None:
+    text = f"{step}\nerror reading from server: EOF\nDetected that /x/pulumi-resource-gcp exited prematurely."
+    error = cloud_error(text)
+    assert error is not None
+    assert (error.doubtful, error.unsent) == ((True, False) if "creating" in step else (False, True))
+    assert str(error) == "the engine's plugin ended before it had answered"

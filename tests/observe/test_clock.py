@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 import requests
+from tests.control.fakes import FakeCloud, fleet
 from tests.observe.fake_compute import FakeCompute, serving
+from tests.sandbox.conftest import ToyPlant
 
 from spillway.adapters.clock import CloudClock, SandboxClock, sandbox_clock
 from spillway.adapters.google_http import sandbox_session
+from spillway.adapters.pausing import PausingDeployer
+from spillway.adapters.process import identity, is_gone
+from spillway.core.values.overlay import initial_overlay
 from spillway.errors import PermanentError, TemporaryError
+from spillway.ports import Outcome
+from spillway.sandbox.clock import ScaledClock
+from spillway.sandbox.server import SandboxServer
+from spillway.sandbox.writes import Timing
 
 
 class Machine:
@@ -83,6 +96,29 @@ def test_a_wrong_machine_is_told_of_once(machine: Machine, caplog: pytest.LogCap
         "This machine's clock is 2400 s behind Google's",
         "This machine's clock agrees with Google's again",
     ]
+
+
+def test_answers_dated_years_away_move_the_clock_only_where_all_say_so_for_long(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One wrong date used to end every order of the operators and to make all data ten years old."""
+    clock, session = CloudClock(), requests.Session()
+    clock.heed(session)
+    right = machine.wall
+    machine.wall = 3e8
+    answer(session, date=formatdate(right, usegmt=True))
+    assert clock.now() == pytest.approx(right), "the first answer sets it, however wrong the machine is"
+    for leap in (3e8, -3e8):
+        for _ in range(200):
+            answer(session, date=formatdate(right + leap, usegmt=True))
+        assert clock.now() == pytest.approx(right), "many at once are one proxy"
+        answer(session, date=formatdate(right, usegmt=True))
+    assert len([record for record in caplog.records if "not followed" in record.message]) == 2
+    for _ in range(100):
+        machine.wait(10.0)
+        right += 10.0
+        answer(session, date=formatdate(right + 3e8, usegmt=True))
+    assert clock.now() == pytest.approx(right + 3e8)
 
 
 @pytest.mark.parametrize("date", [None, "yesterday", ""])
@@ -160,3 +196,75 @@ def test_nobody_lives_there() -> None:
         sandbox_clock(base)
     assert "spillway sandbox" in caught.value.remedy
     assert str(caught.value).endswith("does not answer: Connection refused"), "no layers of a library"
+
+
+def held_world(holder: str) -> SandboxServer:
+    """A sandbox whose world somebody has paused."""
+    plant = ToyPlant()
+    clock = ScaledClock(speed=60.0, epoch=plant.epoch)
+    clock.hold(holder)
+    return SandboxServer(plant, clock=clock, timing=Timing())
+
+
+def test_the_pause_of_a_daemon_that_died_in_a_write_ends_at_the_next_start() -> None:
+    """It used to keep every start away for five minutes."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    ) as dead:
+        pid = dead.pid
+        ticks = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        dead.kill()
+    named = f"{socket.gethostname()} {pid} {ticks}"
+    assert is_gone(named)
+    begun = time.monotonic()
+    with held_world(named) as server:
+        clock = sandbox_clock(server.url)
+        assert not server.clock.held
+        assert abs(clock.now() - server.clock.now()) < 60.0
+    assert time.monotonic() - begun < 4.0
+
+
+def test_the_pause_of_somebody_who_does_not_let_go_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spillway.adapters.clock._TIMEOUT", 0.3)
+    assert not is_gone(identity())
+    with held_world(identity()) as server:
+        assert sandbox_clock(server.url).speed == 60.0
+        assert not server.clock.held
+
+
+def test_a_world_that_a_person_holds_is_theirs() -> None:
+    with held_world("") as server:
+        with pytest.raises(TemporaryError, match="a person has stopped it") as told:
+            sandbox_clock(server.url)
+        assert "clock/release" in told.value.remedy
+        assert server.clock.held
+
+
+def test_a_write_pauses_the_world_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spillway.adapters.pausing._RENEW", 0.02)
+    plant = ToyPlant()
+    with SandboxServer(plant, clock=ScaledClock(speed=60.0, epoch=plant.epoch), timing=Timing()) as server:
+        clock = sandbox_clock(server.url)
+        cloud = FakeCloud(clock, initial_overlay(fleet()))
+        holds: list[str] = []
+        hold = server.clock.hold
+
+        def held(holder: str = "") -> None:
+            holds.append(holder)
+            hold(holder)
+
+        monkeypatch.setattr(server.clock, "hold", held)
+
+        def write() -> None:
+            end = time.monotonic() + 10
+            while len(holds) < 4:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+            assert server.clock.held
+
+        cloud.before_write = write
+        deployer = PausingDeployer(cloud, server.url, clock)
+        assert deployer.apply(initial_overlay(fleet())).outcome is Outcome.DONE
+        assert set(holds) == {identity()}
+        assert not server.clock.held
+        assert abs(clock.now() - server.clock.now()) < 60.0

@@ -15,7 +15,7 @@ from tests.sandbox.discovery import Discovery
 from spillway.config.model import Config
 from spillway.errors import PermanentError, TemporaryError
 from spillway.resources import config_file
-from spillway.sandbox.clock import HOLD_LIMIT, ScaledClock, rfc3339
+from spillway.sandbox.clock import HOLD_LIMIT, LEASE, ScaledClock, rfc3339
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
 from spillway.sandbox.stand import seed_groups
@@ -124,7 +124,7 @@ def control(cloud: Cloud, http: str, path: str, body: object = None) -> requests
 
 def test_the_control_api(cloud: Cloud) -> None:
     clock = control(cloud, "GET", "clock").json()
-    assert clock.keys() == {"epoch", "speed", "real_reference", "world", "now", "held"}
+    assert clock.keys() == {"epoch", "speed", "real_reference", "world", "now", "held", "holder"}
     assert clock["epoch"] + (time.time() - clock["real_reference"]) * clock["speed"] == pytest.approx(
         clock["now"], abs=2
     )
@@ -335,3 +335,23 @@ def test_a_world_that_nobody_releases_goes_on_by_itself() -> None:
     waiting = ScaledClock(speed=60.0, epoch=0.0, held=True, real=lambda: real[0])
     real[0] += 10 * HOLD_LIMIT
     assert waiting.held, "a world that has not begun waits as long as it takes"
+
+
+def test_a_pause_belongs_to_its_holder_and_ends_soon_after_it() -> None:
+    real = [1000.0]
+    clock = ScaledClock(speed=60.0, epoch=0.0, real=lambda: real[0])
+    clock.hold("first")
+    clock.hold("second")
+    clock.release("first")
+    assert clock.held, "whoever asked last has it"
+    assert clock.holder == "second"
+    for _ in range(5):
+        real[0] += LEASE - 1.0
+        assert clock.held
+        clock.hold("second")
+    clock.release("second")
+    assert [clock.held, clock.holder] == [False, ""]
+    clock.hold("dead")
+    real[0] += LEASE + 1.0
+    assert [clock.held, clock.holder] == [False, ""]
+    assert HOLD_LIMIT > LEASE

@@ -74,6 +74,14 @@ class FileCloud(FakeCloud):
         settings = self.settings()
         if settings.get("defect"):
             raise ZeroDivisionError("a defect")
+        if settings.get("blocked"):
+            return Applied(
+                outcome=Outcome.REFUSED,
+                sentence="the engine's state cannot be read; nothing was changed",
+                remedy="Put a copy of it back.",
+                begun=False,
+                lasting=True,
+            )
         changed = overlay != self.overlay
         if changed and settings.get("hang"):
             (self.folder / "hanging").touch()

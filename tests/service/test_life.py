@@ -275,6 +275,53 @@ def test_a_first_build_that_fails_has_its_exit_code(
     assert daemon.wait() == code
 
 
+@pytest.mark.parametrize(
+    ("in_the_way", "words"), [("a full disk", "No space left on device"), ("a file", "File exists")]
+)
+def test_a_journal_that_cannot_be_written_is_no_matter_of_permissions(
+    make: Make, in_the_way: str, words: str
+) -> None:
+    """It used to end with 4 and to send people to `doctor` for the cloud's permissions."""
+    daemon = make()
+    journal = daemon.folder / "state" / "journal"
+    journal.parent.mkdir()
+    if in_the_way == "a full disk":
+        journal.mkdir()
+        (journal / "journal.jsonl").symlink_to("/dev/full")
+    else:
+        journal.touch()
+    assert daemon.start().wait() == Exit.UNAVAILABLE
+    assert words in daemon.log()
+    assert "doctor" not in daemon.log()
+    assert "daemon.state_dir" in daemon.log()
+    assert not (daemon.folder / "writes").exists()
+
+
+def test_an_engine_that_cannot_work_leaves_a_daemon_that_watches_and_says_why(make: Make) -> None:
+    """And it goes on by itself, or with a reload, once somebody has acted."""
+    daemon = make(blocked=True).start()
+    daemon.says("Spillway only observes, nothing can be written: the engine's state cannot be read")
+    until(lambda: json.loads(daemon.get("/status")[1] or "{}").get("tick", 0) > 12)
+    code, why = daemon.get("/readyz")
+    assert code == 503
+    assert "Put a copy of it back." in why
+    assert daemon.metric("spillway_ready") == 0
+    status = json.loads(daemon.get("/status")[1])
+    assert "cannot be read" in status["problems"][0]
+    assert daemon.get("/healthz")[0] == 200
+    assert not (daemon.folder / "writes").exists()
+    daemon.behave(blocked=False)
+    daemon.signal(signal.SIGHUP)
+    daemon.ready()
+    daemon.says("The engine works again.")
+    assert json.loads(daemon.get("/status")[1])["problems"] == []
+    daemon.behave(blocked=True)
+    daemon.configure(digest="two")
+    until(lambda: daemon.get("/readyz")[0] == 503)
+    daemon.behave(blocked=False)
+    daemon.ready()
+
+
 def outcome(name: str) -> str:
     return f'spillway_config_reloads_total{{outcome="{name}"}}'
 

@@ -12,6 +12,7 @@ import pytest
 
 from spillway.cli.orders import RELOAD_WAIT
 from spillway.config.model import DaemonConfig
+from spillway.exits import LASTING
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "systemd" / "spillway.service"
@@ -80,7 +81,9 @@ def test_the_unit_gives_the_daemon_the_time_that_it_takes() -> None:
     assert found["StateDirectory"] == [Path(defaults.state_dir).name]
     assert found["ExecReload"] == ["/opt/spillway/bin/spillway reload --config /etc/spillway/spillway.yaml"]
     assert seconds(found["TimeoutStartSec"][0]) > 2 * RELOAD_WAIT, "a reload tells before it is cut off"
-    assert found["RestartPreventExitStatus"] == ["2"]
+    assert found["RestartPreventExitStatus"] == [" ".join(str(code.value) for code in sorted(LASTING))]
+    assert found["Restart"] == ["on-failure"], "all other codes, signals and the watchdog are tried again"
+    assert found["StartLimitIntervalSec"] == ["0"], "and never given up"
 
 
 DOCKER = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -112,6 +115,7 @@ def test_the_container_runs_without_root_and_in_exec_form() -> None:
         (form,) = instructions(name)
         assert form.startswith("["), f"{name} must be in exec form, or signals end in a shell"
     assert "dumb-init" in instructions("ENTRYPOINT")[0], "plugins of the engine are reaped by an init"
+    assert '"--stay"' in instructions("CMD")[0], "an exit would only be answered by a restart"
 
 
 def test_the_image_checks_progress_and_not_a_port() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spillway.adapters.collector import Counters, LastPass, registry_with_process
+from spillway.adapters.engine.recovery import RecoveryKind
 from spillway.adapters.reads import MONITORING, Reads
 from spillway.adapters.status_document import About, StatusDocument
 from spillway.adapters.web import Web
@@ -31,6 +32,7 @@ class Exporter:
         lost: log lines lost so far.
         orders: operators' orders in force now.
         hosts: names by which the web server may be asked, beside addresses and those of this machine.
+        recovered: what was put right after crashes, by kind.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Exporter:
         lost: Callable[[], int],
         orders: Callable[[], Orders],
         hosts: Sequence[str] = (),
+        recovered: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._document = StatusDocument(about, policies=policies, now=now, orders=orders)
         self.registry = registry_with_process()
@@ -55,8 +58,10 @@ class Exporter:
         self._missed = missed
         self._reads = reads
         self._lost = lost
+        self._recovered = recovered
         self._is_ready = False
         self._stopping = False
+        self._blocked = ""
         self._reload_good = True
         self.registry.register(
             LastPass(
@@ -124,6 +129,10 @@ class Exporter:
         """The first tick is done."""
         self._is_ready = True
 
+    def set_blocked(self, why: str) -> None:
+        """Why nothing can be written until somebody acts; empty where it can."""
+        self._blocked = why
+
     def set_stopping(self) -> None:
         """The daemon is on its way out: no longer ready, still alive."""
         self._stopping = True
@@ -136,12 +145,17 @@ class Exporter:
         """Whether the first tick is done, and a sentence about it."""
         if self._stopping:
             return False, "stopping"
+        if self._blocked:
+            return False, self._blocked
         return (True, "ready") if self._is_ready else (False, "starting: the first tick is not done yet")
 
     def status(self) -> dict[str, Any]:
         """The document of /status."""
         missed = self._missed().get("tick", 0)
-        return self._document.status(ready=self.ready()[0], healthy=self.healthy()[0], missed=missed)
+        document = self._document.status(ready=self.ready()[0], healthy=self.healthy()[0], missed=missed)
+        if self._blocked:
+            document["problems"] = [self._blocked, *document["problems"]]
+        return document
 
     def history(self) -> dict[str, Any]:
         """The document of /history."""
@@ -156,6 +170,7 @@ class Exporter:
             "spillway_read_errors_total": reads.errors,
             "spillway_read_seconds_total": reads.seconds,
             "spillway_log_lines_lost_total": self._lost(),
+            "spillway_recoveries_total": {kind.value: 0 for kind in RecoveryKind} | dict(self._recovered()),
             "spillway_last_tick_timestamp_seconds": self._document.ticked_at(),
             "spillway_ready": float(self.ready()[0]),
             "spillway_config_last_reload_successful": float(self._reload_good),

@@ -11,6 +11,7 @@ from typing import Self
 
 import filelock
 
+from spillway.adapters.files import remedy_for
 from spillway.errors import TemporaryError
 
 
@@ -72,8 +73,7 @@ class FileLock:
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
             raise TemporaryError(
-                f"the state folder {self._path.parent} takes nothing: {error}",
-                remedy="Free space on the disk of daemon.state_dir.",
+                f"the state folder {self._path.parent} takes nothing: {error}", remedy=remedy_for(error)
             ) from error
         self._descriptor = descriptor
 
@@ -110,8 +110,7 @@ class FileLease:
             ) from None
         except OSError as error:
             raise TemporaryError(
-                f"the state folder {self._state_dir} cannot be written: {error}",
-                remedy="Set daemon.state_dir to a folder that this user owns.",
+                f"the state folder {self._state_dir} cannot be written: {error}", remedy=remedy_for(error)
             ) from error
 
     def release(self) -> None:

@@ -6,6 +6,7 @@ with its schema version. A crash may leave a part of a line behind: the next rec
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from io import FileIO
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from spillway.adapters.files import sync_folder
+from spillway.adapters.files import remedy_for, sync_folder
 from spillway.errors import TemporaryError
 
 SCHEMA = 2
@@ -71,13 +72,12 @@ class FileJournal:
                 file = self._rotate(file)
             written = file.write(line)
             if written != len(line):
-                raise OSError(f"only {written} of {len(line)} bytes fit")  # noqa: TRY301 a short write is a full disk
+                raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes fit")  # noqa: TRY301
             os.fdatasync(file.fileno())
         except OSError as error:
             self._forget_torn_line()
             raise TemporaryError(
-                f"the journal {self._path} takes no record: {error}",
-                remedy="Free space on the disk of daemon.state_dir.",
+                f"the journal {self._path} takes no record: {error}", remedy=remedy_for(error)
             ) from error
         self._size += len(line)
 

@@ -209,6 +209,12 @@ METRICS = (
             (),
             "1 unless the file on the disk differs from what is in force because it was refused.",
         ),
+        (
+            "recoveries_total",
+            _C,
+            ("kind",),
+            "What a crash or somebody had left behind and was put right: a dead lock, an open operation, an unreadable engine state, a leftover process.",
+        ),
         ("log_lines_lost_total", _C, (), "Log lines dropped because nobody read standard error."),
         ("build_info", _G, ("version", "python"), "Always 1."),
         (

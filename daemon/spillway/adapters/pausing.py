@@ -1,17 +1,20 @@
 """Pause the simulated world while the engine works: its real seconds on a busy machine are not Google's.
 
 A write then takes the world exactly as long as the scenario says. On Google nothing of this is used.
+The pause is a lease: it is renewed while the engine works, and ends by itself soon after this process does.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
 
 from spillway.adapters.clock import SandboxClock
+from spillway.adapters.process import identity
 from spillway.core.values.overlay import Overlay
 from spillway.ports import Applied, Deployer, Preview
 
@@ -19,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 _TIMEOUT = 5.0
 """Wall seconds for one word with the sandbox on this machine."""
+_RENEW = 3.0
+"""Wall seconds between two renewals: three of them fit into the sandbox's lease of ten."""
 
 
 class PausingDeployer:
@@ -72,21 +77,33 @@ class PausingDeployer:
     def _paused(self) -> Iterator[None]:
         """The world is paused inside. Where the sandbox does not answer it goes on, and the engine will say more."""
         paused = self._tell("hold") is not None
-        if paused:
-            self._clock.hold()
+        if not paused:
+            yield
+            return
+        self._clock.hold()
+        done = threading.Event()
+        renewer = threading.Thread(target=self._renew, args=(done,), name="spillway-pause", daemon=True)
+        renewer.start()
         try:
             yield
         finally:
-            if paused:
-                # Without an answer the old reference stays: ahead of the world by this pause until the next one.
-                self._clock.follow(self._tell("release") or self._clock.reference)
+            done.set()
+            renewer.join(_TIMEOUT)
+            # Without an answer the old reference stays: ahead of the world by this pause until the next one.
+            self._clock.follow(self._tell("release") or self._clock.reference)
+
+    def _renew(self, done: threading.Event) -> None:
+        while not done.wait(_RENEW):
+            self._tell("hold")
 
     def _tell(self, word: str) -> float | None:
         """Say `hold` or `release`; the world's new reference, or None where nobody answered."""
         try:
             with requests.Session() as session:
                 session.trust_env = False  # loopback: no proxy of the environment may come between
-                answer = session.post(f"{self._base}/sandbox/v1/clock/{word}", timeout=_TIMEOUT)
+                answer = session.post(
+                    f"{self._base}/sandbox/v1/clock/{word}", json={"holder": identity()}, timeout=_TIMEOUT
+                )
             return float(answer.json()["real_reference"])
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
             _log.warning("The sandbox did not %s its world: %s", word, error)

@@ -1,4 +1,4 @@
-"""The process itself: what it tells the service manager, and the memory that it gives back to the system."""
+"""The process itself: who it is, what it tells the service manager, and the memory that it gives back to the system."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import ctypes
 import gc
 import logging
 import os
+import re
 import socket
 import time
+from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
@@ -19,6 +21,39 @@ looking for some took 80 collections and more than half of the tick's time.
 """
 _ROUNDS = 20
 """Collections of one generation before one of the next."""
+
+
+def started_at(pid: int) -> float | None:
+    """UTC seconds at which a process of this machine was started, to a second; None if there is none (proc(5))."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+        boot = re.search(r"^btime (\d+)$", Path("/proc/stat").read_text(encoding="utf-8"), re.MULTILINE)
+    except (OSError, IndexError):
+        return None
+    if boot is None or fields[0] == "Z":
+        return None if boot is not None else 0.0
+    return float(boot[1]) + float(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def identity() -> str:
+    """This process, so that others can tell whether it still lives: machine, number, ticks from boot to its start."""
+    return f"{socket.gethostname()} {os.getpid()} {_start_ticks(os.getpid())}"
+
+
+def is_gone(named: str) -> bool:
+    """True only if it is certain that the process that gave itself this `identity` has ended."""
+    host, _, rest = named.partition(" ")
+    pid, _, ticks = rest.partition(" ")
+    return host == socket.gethostname() and pid.isdigit() and _start_ticks(int(pid)) != ticks
+
+
+def _start_ticks(pid: int) -> str:
+    """Empty where there is no such process, or it is dead and not waited for."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
 
 
 class SystemdNotifier:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
@@ -27,6 +27,17 @@ _log = logging.getLogger(__name__)
 
 LEAST_GRACE = 1
 """Seconds: a run that starts no later than this after its time is never skipped, however short its interval."""
+LONGEST_SLEEP = timedelta(days=1)
+"""A run that is later than this is no late run: the wall clock has jumped, and there is nothing to catch up with."""
+
+
+class SteadyTrigger(IntervalTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """An interval that begins anew where the clock has jumped ahead: the base would list every run of ten years, one by one."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """The run after `previous_fire_time`."""
+        following: datetime = super().get_next_fire_time(previous_fire_time, now)
+        return now if now - following > LONGEST_SLEEP else following
 
 
 class Ticker:
@@ -69,7 +80,7 @@ class Ticker:
             self._missed.setdefault(name, 0)
         self._scheduler.add_job(
             self._guarded(function),
-            IntervalTrigger(seconds=seconds, timezone=UTC),
+            SteadyTrigger(seconds=seconds, timezone=UTC),
             id=name,
             name=name,
             replace_existing=True,
@@ -143,7 +154,9 @@ class Ticker:
         with self._lock:
             before = self._due.get(name)
             self._due[name] = due
-        return 1 if before is None else max(1, round((due - before).total_seconds() / self._intervals[name]))
+        if before is None or abs(due - before) > LONGEST_SLEEP:
+            return 1
+        return max(1, round((due - before).total_seconds() / self._intervals[name]))
 
     def _miss(self, name: str, count: int) -> None:
         if count > 0 and name in self._intervals:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from typing import Any
 
 from rich.console import Console
@@ -46,3 +47,9 @@ def complain(error: SpillwayError, *, as_json: bool = False) -> None:
     err.print(str(error), markup=False)
     if error.remedy:
         err.print(f"      {error.remedy}", markup=False)
+
+
+def complain_of_defect() -> None:
+    """Say that the exception which is being handled is a defect, with its place."""
+    err.print("[bold red]defect in Spillway[/]; please report this with what you did:")
+    err.print(traceback.format_exc(), markup=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -23,9 +22,9 @@ from spillway.cli import (
     setup,
     status,
 )
-from spillway.cli.console import complain, err
-from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
-from spillway.exits import Exit
+from spillway.cli.console import complain, complain_of_defect, err
+from spillway.errors import SpillwayError
+from spillway.exits import Exit, exit_code
 
 HELP = """Build a global Application Load Balancer and move traffic between its regions.
 
@@ -81,19 +80,6 @@ for command in (
     group.add_command(command)
 
 
-def exit_code(error: SpillwayError) -> Exit:
-    """The exit code that an error ends a command with."""
-    if isinstance(error, ConfigError):
-        return Exit.CONFIG
-    if isinstance(error, OutcomeUnknown):
-        return Exit.UNKNOWN
-    if isinstance(error, TemporaryError):
-        return Exit.UNAVAILABLE
-    if isinstance(error, PermanentError):
-        return Exit.REFUSED
-    return Exit.FAILED
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -114,6 +100,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return Exit.OK
     except Exception:  # noqa: BLE001 the last line of defence: a defect gets an exit code and a place, not a bare trace
-        err.print("[bold red]defect in Spillway[/]; please report this with what you did:")
-        err.print(traceback.format_exc(), markup=False)
+        complain_of_defect()
         return Exit.INTERNAL

@@ -84,7 +84,9 @@ def destroy(config_path: Path, yes: bool, as_json: bool) -> int:
             abort=True,
         )
     with compose.exclusive(loaded) as provisioner:
-        provisioner.deployer.recover()
+        recovered = provisioner.deployer.recover()
+        if recovered:
+            err.print(recovered, markup=False)
         applied = provisioner.destroy()
     return _finish(applied, provisioner.deployer.kind, as_json=as_json)
 
@@ -93,10 +95,21 @@ def _finish(applied: Applied, engine: str, *, as_json: bool) -> int:
     """Print what became of an engine call and return its exit code."""
     if as_json:
         print_json({"engine": engine, **asdict(applied)})
-        return _CODES[applied.outcome]
+        return _code(applied)
     good = applied.outcome in {Outcome.DONE, Outcome.UNCHANGED}
     (out if good else err).print(f"[{'green' if good else 'bold red'}]{applied.outcome.value}[/] ", end="")
     (out if good else err).print(applied.sentence, markup=False)
+    if not good:
+        if applied.remedy:
+            err.print(f"      {applied.remedy}", markup=False)
+        return _code(applied)
     for name, value in applied.outputs:
         out.print(f"  [bold]{name}[/]  {value}")
+    return _code(applied)
+
+
+def _code(applied: Applied) -> Exit:
+    """The exit code of an engine call."""
+    if not applied.begun:
+        return Exit.REFUSED if applied.lasting else Exit.UNAVAILABLE
     return _CODES[applied.outcome]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spillway.compose.running import daemon
+from spillway.compose.staying import stay
 from spillway.compose.tools import Provisioner, exclusive, provisioner
 
-__all__ = ["Provisioner", "daemon", "exclusive", "provisioner"]
+__all__ = ["Provisioner", "daemon", "exclusive", "provisioner", "stay"]

@@ -11,6 +11,7 @@ from spillway.config.model import Config
 from spillway.ports import Clock, Deployer
 
 if TYPE_CHECKING:
+    from spillway.adapters.engine.recovery import Recoveries
     from spillway.adapters.observer import CloudObserver
 
 
@@ -37,8 +38,8 @@ def clock_of(config: Config) -> tuple[Clock, float]:
     return clock, clock.speed
 
 
-def deployer_of(config: Config, clock: Clock | None = None) -> Deployer:
-    """The engine; given the clock of a sandbox, the world waits while it works.
+def deployer_of(config: Config, clock: Clock | None = None, recoveries: Recoveries | None = None) -> Deployer:
+    """The engine, which tells `recoveries` what it puts right; given the clock of a sandbox, the world waits while it works.
 
     Raises:
         PermanentError: the one that is demanded is not installed.
@@ -47,7 +48,7 @@ def deployer_of(config: Config, clock: Clock | None = None) -> Deployer:
     from spillway.adapters.engine.choose import deployer
     from spillway.adapters.pausing import PausingDeployer
 
-    engine = deployer(config, Path(config.daemon.state_dir))
+    engine = deployer(config, Path(config.daemon.state_dir), recoveries=recoveries)
     if isinstance(clock, SandboxClock) and config.sandbox is not None:
         return PausingDeployer(engine, f"http://{config.sandbox.http}", clock)
     return engine

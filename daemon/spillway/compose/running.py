@@ -21,6 +21,7 @@ from spillway.service.life import Service
 from spillway.service.roles import Candidate, Control, Rhythm
 
 if TYPE_CHECKING:
+    from spillway.adapters.engine.recovery import Recoveries
     from spillway.adapters.exporter import Exporter
     from spillway.adapters.logs import BoundedHandler
     from spillway.adapters.ticker import Ticker
@@ -35,6 +36,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         SpillwayError: the engine that is demanded is not installed, or the sandbox does not answer.
     """
     from spillway.adapters import logs
+    from spillway.adapters.engine.recovery import Recoveries
     from spillway.adapters.file_lock import FileLease
     from spillway.adapters.journal import FileJournal
     from spillway.adapters.process import SystemdNotifier, release_memory
@@ -49,9 +51,10 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     rhythm = rhythm_of(config, speed)
     progress = Progress(time.monotonic, tick=rhythm.tick, write_limit=rhythm.write)
     settings = config.daemon.journal
+    recoveries = Recoveries()
     journal = FileJournal(state_dir / "journal", max_bytes=settings.max_bytes, keep=settings.keep)
     loop = Loop(
-        parts_of(loaded, clock, session),
+        parts_of(loaded, clock, session, recoveries),
         journal=journal,
         keeper=keeper_of(state_dir),
         clock=clock,
@@ -74,7 +77,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
             restart=restart_needed(config, fresh.config),
             changes=differences(in_force[0], fresh.data),
             rhythm=rhythm_of(fresh.config, speed),
-            build=lambda: parts_of(fresh, clock, session),
+            build=lambda: parts_of(fresh, clock, session, recoveries),
             taken=taken,
         )
 
@@ -85,7 +88,16 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     return Service(
         loop=loop,
         ticker=ticker,
-        server=exporter_of(config, loop, ticker=ticker, clock=clock, speed=speed, progress=progress, log=log),
+        server=exporter_of(
+            config,
+            loop,
+            ticker=ticker,
+            clock=clock,
+            speed=speed,
+            progress=progress,
+            log=log,
+            recoveries=recoveries,
+        ),
         notifier=SystemdNotifier(),
         lease=FileLease(state_dir),
         rhythm=rhythm,
@@ -113,6 +125,7 @@ def exporter_of(
     speed: float,
     progress: Progress,
     log: BoundedHandler,
+    recoveries: Recoveries,
 ) -> Exporter:
     """Metrics, status and page of a loop."""
     from spillway.adapters.exporter import Exporter
@@ -138,6 +151,7 @@ def exporter_of(
         reads=ReadTotals(lambda: loop.parts.observer).total,
         lost=lambda: log.lost,
         orders=lambda: loop.kept.holds.active(clock.now()),
+        recovered=recoveries.counts,
         hosts=config.daemon.hosts,
     )
 
@@ -153,10 +167,10 @@ def rhythm_of(config: Config, speed: float) -> Rhythm:
     )
 
 
-def parts_of(loaded: Loaded, clock: Clock, session: str) -> Parts:
-    """Everything that a configuration determines."""
+def parts_of(loaded: Loaded, clock: Clock, session: str, recoveries: Recoveries) -> Parts:
+    """Everything that a configuration determines; `recoveries` counts on over reloads."""
     config = loaded.config
-    deployer = deployer_of(config, clock)
+    deployer = deployer_of(config, clock, recoveries)
     observer = observer_of(config, clock)
     close_deployer = closer(deployer)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from spillway.control.inputs import MinutesSeen
+from spillway.control.leaps import SLACK, without_future
 from spillway.control.memory import Keeper, Kept, fit
 from spillway.control.records import pass_record
 from spillway.control.report import Pass, TickReport, with_health
@@ -109,6 +110,11 @@ class Loop:
         """What would survive a crash at this moment."""
         return self._writer.kept
 
+    @property
+    def blocked(self) -> str:
+        """Why nothing can be written until somebody acts; empty where it can."""
+        return self._writer.blocked
+
     def policies(self) -> dict[ServiceName, Policy]:
         """The policy in force for each service."""
         return self.parts.policies_by_service()
@@ -176,6 +182,9 @@ class Loop:
                 overlay = self._stand(edit_told=True).overlay
             applied = self._build(parts, overlay)
             tries, foreign = tries + 1, foreign or _met_edit(applied)
+        if applied.blocked and self._writer.kept.overlay is None:
+            # The passes that follow observe, and compare with what the cloud had.
+            self._writer.kept = replace(self._writer.kept, overlay=overlay)
         return replace(applied, foreign_edit=applied.foreign_edit or foreign)
 
     def swap(self, parts: Parts) -> Applied | None:
@@ -215,7 +224,7 @@ class Loop:
         Raises:
             TemporaryError: the cloud cannot be read, so nobody knows what stands; nothing was built.
         """
-        if self._writer.kept.provisioned == self.parts.digest:
+        if self._writer.kept.provisioned == self.parts.digest and not self._writer.blocked:
             return None
         return self._build_through_edits(self.parts, self._stand())
 
@@ -245,6 +254,9 @@ class Loop:
         self._durations = []
         with self._phase("observe"):
             snapshot = look()
+        if self._writer.kept.saved_at > snapshot.at + SLACK:
+            memory = without_future(self._writer.kept.memory, snapshot.at)
+            self._writer.kept = replace(self._writer.kept, memory=memory, saved_at=snapshot.at)
         before, kept = self._overlay(), self._writer.kept
         told, self._edit_told = self._edit_told, False
         with self._phase("decide"):

@@ -80,5 +80,8 @@ class Backoff:
 
     def waiting(self, at: float, *, urgent: bool = False) -> float:
         """Seconds until the next try; 0 if it may be now. What is urgent waits for `FIRST_WAIT` at most."""
+        # Where the clock was set back, the failure counts as one of now: nobody waits for years.
+        self._failed_at = min(self._failed_at, at)
+        self._until = min(self._until, at + LONGEST_WAIT)
         until = min(self._until, self._failed_at + FIRST_WAIT) if urgent else self._until
         return max(0.0, until - at)

@@ -16,7 +16,7 @@ from spillway.control.timing import Backoff, Progress
 from spillway.core import loop
 from spillway.core.values.decision import Plan
 from spillway.core.values.overlay import Overlay
-from spillway.errors import SpillwayError
+from spillway.errors import PermanentError, SpillwayError
 from spillway.ports import Applied, Deployer, Journal, Outcome
 
 _log = logging.getLogger(__name__)
@@ -47,6 +47,8 @@ class Writer:
         self._repair = False
         self.intended: Overlay | None = None
         """What an intent that was found open at the start was to leave, until the next build."""
+        self.blocked = ""
+        """Why the engine cannot work until somebody acts, as the last call found; empty where it can."""
 
     @property
     def state_file(self) -> str:
@@ -154,6 +156,7 @@ class Writer:
         finally:
             self._progress.writing(under_way=False)
         self._repair = applied.outcome in {Outcome.UNKNOWN, Outcome.FAILED}
+        self.blocked = f"{applied.sentence}. {applied.remedy}".rstrip() if applied.blocked else ""
         return applied
 
     def _intend(self, plan: Plan, at: float) -> Applied | None:
@@ -166,6 +169,9 @@ class Writer:
             return Applied(
                 outcome=Outcome.REFUSED,
                 sentence=f"not written, because the intent could not be kept: {error}",
+                begun=False,
+                lasting=isinstance(error, PermanentError),
+                remedy=error.remedy,
             )
         self.kept = intended
         return None

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 HOLD_LIMIT = 300.0
-"""Real seconds after which a world that was held by a client goes on by itself: the client may have died."""
+"""Real seconds after which a world that was held by somebody without a name goes on by itself."""
+LEASE = 10.0
+"""The same for a holder with a name, who renews it: after this time without a word it has died."""
 
 
 class ScaledClock:
@@ -19,6 +21,7 @@ class ScaledClock:
 
     A client may hold the world while it works (`hold`, `release`): what takes real seconds in an engine then takes none
     in the world, but for the time that its writes owe (`owe`). So a busy machine does not make Google slower.
+    The pause belongs to whoever asked last: a new holder takes over at once, and an earlier one's `release` says nothing then.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class ScaledClock:
         self._stands_at: float | None = 0.0 if held else None
         self._held_until = float("inf")
         self._owed = 0.0
+        self.holder = ""
+        """Who holds the world; empty where nobody does, or somebody without a name."""
         self.begun = not held
 
     @property
@@ -62,13 +67,14 @@ class ScaledClock:
                 return self._stands_at
             return max(0.0, (self._real() - self._reference) * self.speed)
 
-    def hold(self) -> None:
-        """Let the world stand still until `release`, for five real minutes at most."""
+    def hold(self, holder: str = "") -> None:
+        """Let the world stand still until `release`; for `LEASE` real seconds at most, or `HOLD_LIMIT` without a holder's name."""
         with self._lock:
             if self._stands_at is None:
                 self._stands_at = self.world()
             if self.begun:
-                self._held_until = self._real() + HOLD_LIMIT
+                self.holder = holder
+                self._held_until = self._real() + (LEASE if holder else HOLD_LIMIT)
 
     def owe(self, world_seconds: float) -> None:
         """Something takes this long in a world that is held: it goes on from that much later."""
@@ -76,12 +82,13 @@ class ScaledClock:
             if self._stands_at is not None and self.begun:
                 self._owed = max(self._owed, world_seconds)
 
-    def release(self) -> None:
-        """Let the world go on, or begin; changes nothing where it is not held."""
+    def release(self, holder: str = "") -> None:
+        """Let the world go on, or begin; changes nothing where it is not held, or where `holder` is named and is not the one."""
         with self._lock:
-            if self._stands_at is not None:
+            if self._stands_at is not None and holder in {"", self.holder}:
                 self._reference = self._real() - (self._stands_at + self._owed) / self.speed
                 self._stands_at, self._owed, self._held_until = None, 0.0, float("inf")
+                self.holder = ""
                 self.begun = True
 
     def now(self) -> float:

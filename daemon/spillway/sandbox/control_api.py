@@ -29,13 +29,13 @@ class ControlApi:
         collection, _, name = path.partition("/")
         with self._store.lock:
             if (http, path) == ("GET", "clock"):
-                return self._clock.reference()
+                return self._reference()
             if (http, path) == ("POST", "clock/hold"):
-                self._clock.hold()
-                return self._clock.reference()
+                self._clock.hold(str(body.get("holder", "")))
+                return self._reference()
             if (http, path) == ("POST", "clock/release"):
-                self._clock.release()
-                return self._clock.reference()
+                self._clock.release(str(body.get("holder", "")))
+                return self._reference()
             if (http, path) == ("GET", "report"):
                 return {"world": self._plant.time, "report": dict(self._plant.report())}
             if (http, path) == ("GET", "resources"):
@@ -47,6 +47,9 @@ class ControlApi:
             if http == "DELETE" and collection == "faults" and name:
                 return self._withdraw(name)
         raise unknown_method(http, f"/sandbox/v1/{path}")
+
+    def _reference(self) -> dict[str, Any]:
+        return {**self._clock.reference(), "holder": self._clock.holder}
 
     def _inject(self, body: dict[str, Any]) -> dict[str, Any]:
         """Add a fault of the scenario vocabulary; `at` is world time since the start, now where it is left out."""

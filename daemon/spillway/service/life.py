@@ -18,7 +18,7 @@ from spillway.control.tick import Loop
 from spillway.control.timing import Progress
 from spillway.control.told import AdviceWatch, AlarmWatch, Changes
 from spillway.control.writer import GOOD
-from spillway.errors import OutcomeUnknown, PermanentError, SpillwayError
+from spillway.errors import OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit
 from spillway.ports import Applied, Outcome
 from spillway.service.control_socket import ControlSocket
@@ -36,6 +36,8 @@ _LOOK = 1.0
 """Wall seconds between looks at the config file and the clock."""
 _INTERRUPT_GRACE = 5.0
 """Wall seconds that an interrupted engine call gets to put its state on the disk (reference: pulumi.md section 7)."""
+_TRY_AGAIN = 10
+"""Ticks between two builds that look whether somebody has put right what keeps the engine from working."""
 
 
 class Service:
@@ -101,6 +103,8 @@ class Service:
         self._leave = leave
         self._problem: BaseException | None = None
         self._was_ready = False
+        self._blocked = ""
+        """Why the engine cannot work until somebody acts; empty where it can."""
         self._signals = SignalListener()
 
     def run(self) -> int:
@@ -137,18 +141,22 @@ class Service:
         return Exit.OK
 
     def _start(self) -> None:
-        """First job: build, then begin to tick. A problem that Spillway knows ends the process with its exit code."""
+        """First job: build, then begin to tick. A problem that Spillway knows ends the process with its exit code.
+
+        But where the engine cannot work until somebody acts, the cloud is still worth watching.
+        """
         try:
             _log.info("%s", self._loop.restore())
             applied = self._loop.provision()
             if applied is not None:
                 self._server.built(applied)
                 warn_of_edit(applied)
-            if applied is not None and applied.outcome not in GOOD:
+            if applied is not None and applied.outcome not in GOOD and not applied.blocked:
                 raise _refusal(applied)
         except SpillwayError as error:
             self._give_up(error)
             return
+        self._heed()
         said = "nothing has changed since the last build" if applied is None else applied.sentence
         _log.info("Engine %s: %s.", self._loop.parts.deployer.kind, said.rstrip("."))
         self._keep_time()
@@ -176,6 +184,18 @@ class Service:
         """Orders have changed: the next pass comes soon."""
         self._ticker.soon("pass", self._tick)
 
+    def _heed(self) -> None:
+        """Show whether the engine can work at all."""
+        blocked = self._loop.blocked
+        if blocked == self._blocked:
+            return
+        self._blocked = blocked
+        self._server.set_blocked(blocked and f"Nothing can be written: {blocked}")
+        if blocked:
+            _log.error("Spillway only observes, nothing can be written: %s", blocked)
+        else:
+            _log.info("The engine works again.")
+
     def _tick(self) -> None:
         """A tick; after a write that met an edit by somebody else at once another, which takes the edit over or decides anew."""
         self._reload.retry()
@@ -187,6 +207,9 @@ class Service:
             self._notifier.alive()
             if not report.conflict:
                 break
+        if self._blocked and report.number % _TRY_AGAIN == 0:
+            self._loop.mend()
+            self._heed()
         if not self._was_ready:
             self._was_ready = True
             self._server.set_ready()
@@ -203,6 +226,7 @@ class Service:
     def _publish(self, report: TickReport) -> None:
         """To exporter, log and service manager."""
         self._server.report(report)
+        self._heed()
         self._notifier.status(f"tick {report.number}: {report.sentence}")
         if report.kind is Pass.TICK:
             problems, _ = self._problems.since({text: text for text in sorted(set(report.snapshot.problems))})
@@ -293,15 +317,19 @@ class Service:
 def _refusal(applied: Applied) -> SpillwayError:
     """The error that a failed first build ends the process with."""
     sentence = f"the load balancer could not be built: {applied.sentence}"
+    if not applied.begun:
+        return TemporaryError(sentence, remedy=applied.remedy)
     if applied.outcome is Outcome.REFUSED:
         return PermanentError(
             sentence,
-            remedy="`spillway doctor` looks at permissions; `spillway plan` shows what would be built.",
+            remedy=applied.remedy
+            or "`spillway doctor` looks at permissions; `spillway plan` shows what would be built.",
         )
     if applied.outcome is Outcome.UNKNOWN:
         return OutcomeUnknown(
             sentence, remedy="Start it again: it looks at what was built before it does anything."
         )
     return SpillwayError(
-        sentence, remedy="Start it again: it repairs what is left half done and goes on from there."
+        sentence,
+        remedy=applied.remedy or "Start it again: it repairs what is left half done and goes on from there.",
     )

@@ -15,6 +15,7 @@ from spillway.adapters.engine.pulumi_cli.installation import (
     plugin_version,
     pulumi_home,
 )
+from spillway.adapters.engine.recovery import Recoveries
 from spillway.config.model import Config
 from spillway.core.values.overlay import Overlay
 from spillway.errors import TemporaryError
@@ -84,7 +85,12 @@ def _missing(command: str | None, home: Path) -> str:
 
 
 def deployer(
-    config: Config, state_dir: Path, *, kind: EngineKind | None = None, endpoint: str | None = None
+    config: Config,
+    state_dir: Path,
+    *,
+    kind: EngineKind | None = None,
+    endpoint: str | None = None,
+    recoveries: Recoveries | None = None,
 ) -> Deployer:
     """The engine for `config`, with its files under `state_dir`/engine.
 
@@ -94,6 +100,7 @@ def deployer(
         kind: Takes precedence over the configuration.
         endpoint: Root of the sandbox's REST server, such as `http://127.0.0.1:8480`, where it took a free port;
             the configured address where none is given. Not for `cloud: gcp`.
+        recoveries: Told what is put right after crashes.
 
     Raises:
         TemporaryError: the engine that is demanded is not installed.
@@ -102,10 +109,18 @@ def deployer(
     _log.info("The engine is %s: %s.", choice.kind, choice.why)
     if config.cloud == "sandbox":
         endpoint = endpoint or f"http://{config.sandbox.http if config.sandbox else '127.0.0.1:8480'}"
-    return _make(choice, config, state_dir / "engine", endpoint if config.cloud == "sandbox" else None)
+    return _make(
+        choice,
+        config,
+        state_dir / "engine",
+        endpoint if config.cloud == "sandbox" else None,
+        recoveries or Recoveries(),
+    )
 
 
-def _make(choice: Choice, config: Config, folder: Path, endpoint: str | None) -> Deployer:
+def _make(
+    choice: Choice, config: Config, folder: Path, endpoint: str | None, recoveries: Recoveries
+) -> Deployer:
     from spillway.adapters.program.build import build
 
     def program(overlay: Overlay) -> Callable[[], None]:
@@ -123,6 +138,7 @@ def _make(choice: Choice, config: Config, folder: Path, endpoint: str | None) ->
             name=config.name,
             deadline=settings.deadline,
             parallel=settings.parallel,
+            recoveries=recoveries,
             role=config.sandbox.role if config.sandbox is not None else "everything",
         )
     from spillway.adapters.engine.pulumi_cli.cli_engine import CliEngine
@@ -135,4 +151,4 @@ def _make(choice: Choice, config: Config, folder: Path, endpoint: str | None) ->
         folder=folder / "pulumi",
         endpoint=endpoint,
     )
-    return CliEngine(program, workspace)
+    return CliEngine(program, workspace, recoveries)

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from spillway.adapters.file_lock import FileLock, LockHeldError
+from spillway.adapters.files import remedy_for
 from spillway.errors import TemporaryError
 
 _log = logging.getLogger(__name__)
 
 LOCK_WAIT = 60.0
-"""Seconds that a call waits at most for the lock of another process: one tick; a write takes 11 s (reference: pulumi.md section 8)."""
+"""Seconds that a call waits at most for another one: one tick; a write takes 11 s (reference: pulumi.md section 8)."""
+TOLD_AFTER = 2.0
+"""Seconds after which whoever waits for another call of this process is told so."""
 
 
 def unusable(folder: Path, error: OSError) -> TemporaryError:
     """Why the engine cannot work in its folder."""
-    return TemporaryError(
-        f"the engine's folder {folder} cannot be used: {error}",
-        remedy="Run every command as the daemon's user, and let daemon.state_dir with all in it belong to that user.",
-    )
+    return TemporaryError(f"the engine's folder {folder} cannot be used: {error}", remedy=remedy_for(error))
 
 
 class ExclusiveCalls:
@@ -32,25 +33,44 @@ class ExclusiveCalls:
         """`free` gives back what the calls share; it must not fail when it is called again."""
         self._free = free
         self._lock = threading.Lock()
+        self._since = 0.0
         self.closed = False
 
     @contextmanager
     def exclusive(self, deadline: float) -> Iterator[None]:
-        """Wait `deadline` seconds at most until no other call runs; none begins inside the block.
+        """Wait until no other call runs, `deadline` seconds at most and never longer than `LOCK_WAIT`; none begins inside the block.
 
         Raises:
             TemporaryError: another call goes on for longer than that, or the engine is closed.
         """
-        if not self._lock.acquire(timeout=deadline):
-            raise TemporaryError("another engine call has not ended within the deadline")
+        wait = min(deadline, LOCK_WAIT)
+        if not self._acquired(wait):
+            raise TemporaryError(
+                f"another engine call of this process, {time.monotonic() - self._since:.0f} s old, has not ended within {wait:g} s",
+                remedy="It ends by itself at daemon.engine.deadline; then this is tried again.",
+            )
         try:
             if self.closed:
                 raise TemporaryError("the engine is closed")
+            self._since = time.monotonic()
             yield
         finally:
             self._lock.release()
             if self.closed:
                 self._free_if_idle()
+
+    def _acquired(self, wait: float) -> bool:
+        first = min(wait, TOLD_AFTER)
+        if self._lock.acquire(timeout=first):
+            return True
+        if wait <= first:
+            return False
+        _log.warning(
+            "An engine call of this process, %.0f s old, goes on: waiting %.0f s more at most.",
+            time.monotonic() - self._since,
+            wait - first,
+        )
+        return self._lock.acquire(timeout=wait - first)
 
     def close(self) -> None:
         """Allow no further call. Does not wait: a call that goes on frees things itself when it ends."""

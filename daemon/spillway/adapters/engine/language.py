@@ -27,6 +27,8 @@ PROJECT = "spillway"
 """Name of the Pulumi project, the same in `Pulumi.yaml`."""
 _LOGGERS = ("asyncio", "grpc._server", "grpc._common", "grpc._plugin_wrapping")
 """Loggers that write when the engine disappears in the middle of a call."""
+_DRAIN = 10.0
+"""Seconds that cancelled tasks of a program get to end."""
 _THREADS_EACH = 4
 """Threads of the program for each step that runs at the same time, as Pulumi has it."""
 
@@ -95,12 +97,15 @@ def _cancel(loop: asyncio.AbstractEventLoop, main: asyncio.Task[None]) -> None:
 
 
 def _drain(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what is left and take note of how it ended, so that nothing is said about it later."""
+    """Cancel what is left and take note of how it ended, so that nothing is said about it later; within a bound."""
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
     if left:
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        done, _ = loop.run_until_complete(asyncio.wait(left, timeout=_DRAIN))
+        for task in done:
+            if not task.cancelled():
+                task.exception()
     loop.run_until_complete(loop.shutdown_asyncgens())
 
 
@@ -125,6 +130,7 @@ def quiet_pulumi() -> Iterator[None]:
     for logger in loggers:
         logger.addFilter(_drop)
     warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
+    warnings.filterwarnings("ignore", message="Error in event stream", category=UserWarning)
     try:
         yield
     finally:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spillway.adapters.files import write_atomically
-from spillway.errors import PermanentError
+from spillway.adapters.files import remedy_for, write_atomically
+from spillway.errors import PermanentError, TemporaryError
 from spillway.ports import Applied, Outcome
 
 
@@ -38,6 +38,7 @@ class Ownership:
 
         Raises:
             OtherNameError: it was built for another name.
+            SpillwayError: the note cannot be read, so nobody knows for which.
         """
         there = self._noted()
         if there and there != self.name:
@@ -48,11 +49,17 @@ class Ownership:
 
         Raises:
             OtherNameError: it was built for another name.
+            SpillwayError: the note cannot be read, so nobody knows for which, or not be written.
         """
         self.check()
         if not self._noted():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.path, self.name.encode())
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(self.path, self.name.encode())
+            except OSError as error:
+                raise TemporaryError(
+                    f"the name {self.name} cannot be noted in {self.path}: {error}", remedy=remedy_for(error)
+                ) from error
             self._fresh = True
 
     def settle(self, applied: Applied) -> Applied:
@@ -71,3 +78,13 @@ class Ownership:
             return self.path.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             return ""
+        except UnicodeDecodeError as error:
+            raise PermanentError(
+                f"{self.path} does not hold a name: {error}",
+                remedy=f"If what stands was built for {self.name}, write that name into it; else put the copy of it back.",
+            ) from error
+        except OSError as error:
+            raise TemporaryError(
+                f"{self.path}, which tells for which name this was built, cannot be read: {error}",
+                remedy=remedy_for(error),
+            ) from error

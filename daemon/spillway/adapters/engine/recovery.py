@@ -17,13 +17,18 @@ What differs between the engines is behind `OperationLog`: the CLI has its opera
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from spillway.adapters.engine.provider.cloud import Deadline
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.standin import words_for
+
+_log = logging.getLogger(__name__)
 
 CREATING = "creating"
 UPDATING = "updating"
@@ -32,6 +37,38 @@ DELETING = "deleting"
 ORPHANED = "missed"
 """Type of a create that was cut off and whose object was not there when it was looked for. The word stands in files
 that earlier versions have written."""
+
+
+class RecoveryKind(StrEnum):
+    """What a crash, or somebody, had left behind; the label of `spillway_recoveries_total`."""
+
+    LOCK = "lock"
+    """A lock of Pulumi's whose holder is dead."""
+    OPERATION = "operation"
+    """An operation that was begun and not closed."""
+    STATE = "state"
+    """An engine state that could not be read; the last good one is in its place."""
+    PROCESS = "process"
+    """A process of an engine call that had outlived its caller."""
+
+
+class Recoveries:
+    """Counts what was put right, by kind, for as long as this process lives. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys(RecoveryKind, 0)
+
+    def note(self, kind: RecoveryKind, sentence: str, *, count: int = 1) -> None:
+        """Count it and say it."""
+        with self._lock:
+            self._counts[kind] += count
+        _log.info("Recovered: %s.", sentence)
+
+    def counts(self) -> Mapping[str, int]:
+        """How often, by kind."""
+        with self._lock:
+            return {kind.value: count for kind, count in self._counts.items()}
 
 
 class OpenOperation(Protocol):

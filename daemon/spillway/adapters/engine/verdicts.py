@@ -11,6 +11,7 @@ from typing import Any
 from spillway.adapters.engine.describe import SECRET
 from spillway.adapters.engine.ownership import OtherNameError
 from spillway.adapters.engine.provider.cloud import IN_DOUBT, CloudError, CloudTimeout
+from spillway.adapters.files import remedy_for
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 from spillway.ports import Applied, Outcome, PreviewedChange
 
@@ -26,6 +27,10 @@ _LOST = re.compile(
     r"|connection reset by peer|server closed idle connection"
 )
 """How the provider and the stand-in word an end that they did not see."""
+_PLUGIN_DIED = re.compile(
+    r"error reading from server: EOF|exited prematurely|code = Unavailable|the client connection is closing"
+)
+"""How the CLI words the end of a plugin that it did not end itself (measured, 3.260.0)."""
 _CHANGING = re.compile(
     r"\b(?:creating|updating|deleting) urn:|Error (?:creating|updating|deleting|waiting)"
     r"|\*\*(?:creating|updating|deleting|replacing)"
@@ -82,6 +87,10 @@ def cloud_error(text: str) -> CloudError | None:
 
 def _unanswered(text: str, *, reading: bool) -> CloudError | None:
     """No answer at all: before anything was sent, or after."""
+    if _PLUGIN_DIED.search(text):
+        died = CloudError(0, "the engine's plugin ended before it had answered")
+        died.doubtful, died.unsent = not reading, reading
+        return died
     lost = _LOST.search(text) is not None
     if lost and not reading:
         return CloudTimeout(shorten(text))
@@ -268,5 +277,30 @@ def unseen(error: CloudError, begun: float) -> Applied:
 
 def not_begun(error: object, begun: float) -> Applied:
     """The result of an engine call that ended with `error` before it could begin any change."""
+    seconds = time.monotonic() - begun
+    if isinstance(error, OSError):
+        error = TemporaryError(
+            f"the engine cannot use its files or start its process: {error}", remedy=remedy_for(error)
+        )
+    if isinstance(error, SpillwayError) and not isinstance(error, OtherNameError):
+        # Whatever it is, it happened on this machine and before anything was sent.
+        lasting = isinstance(error, PermanentError)
+        return Applied(
+            outcome=Outcome.REFUSED if lasting else Outcome.FAILED,
+            sentence=f"{shorten(str(error))}; nothing was changed",
+            engine_seconds=seconds,
+            begun=False,
+            lasting=lasting,
+            remedy=error.remedy,
+        )
     outcome, words = outcome_of(error, anything_done=False)
-    return Applied(outcome=outcome, sentence=words, engine_seconds=time.monotonic() - begun)
+    return Applied(outcome=outcome, sentence=words, engine_seconds=seconds)
+
+
+def broken_off(error: object, begun: float) -> Applied:
+    """The result of an engine call that ended with `error` after it may have sent a change."""
+    outcome, words = outcome_of(error, anything_done=True)
+    remedy = error.remedy if isinstance(error, SpillwayError) else ""
+    if isinstance(error, OSError):
+        remedy = remedy_for(error)
+    return Applied(outcome=outcome, sentence=words, engine_seconds=time.monotonic() - begun, remedy=remedy)

@@ -16,10 +16,11 @@ from spillway.adapters.engine.exclusive_calls import ExclusiveCalls, engine_lock
 from spillway.adapters.engine.ownership import Ownership
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
 from spillway.adapters.engine.provider.standin import StandInProvider, words_for
-from spillway.adapters.engine.recovery import recover, summary
+from spillway.adapters.engine.recovery import Recoveries, RecoveryKind, recover, summary
 from spillway.adapters.engine.verdicts import (
     ForeignEdit,
     applied,
+    broken_off,
     flatten,
     is_conflict,
     not_begun,
@@ -28,7 +29,7 @@ from spillway.adapters.engine.verdicts import (
     unseen,
 )
 from spillway.core.values.overlay import Overlay
-from spillway.errors import SpillwayError, TemporaryError
+from spillway.errors import PermanentError, SpillwayError, TemporaryError
 from spillway.ports import Applied, Preview
 
 Program = Callable[[], None]
@@ -53,11 +54,14 @@ class EmbeddedEngine:
         deadline: float,
         parallel: int,
         role: str = "everything",
+        recoveries: Recoveries | None = None,
     ) -> None:
         """`program` makes the Pulumi program of an overlay, all for one load balancer `name`.
 
-        `deadline` is in wall seconds, for one call; `role` is who the engine is in the sandbox.
+        `deadline` is in wall seconds, for one call; `role` is who the engine is in the sandbox; `recoveries` is told what is
+        put right after crashes.
         """
+        self._recoveries = recoveries or Recoveries()
         self._program = program
         self._cloud = Cloud.sandbox(endpoint, role)
         self._provider = StandInProvider(self._cloud)
@@ -106,25 +110,25 @@ class EmbeddedEngine:
     def destroy(self) -> Applied:
         """Remove all that this stack has made."""
 
-        def act(state: State, deadline: Deadline, begun: float) -> Applied:
-            self._ownership().check()
-            recovered = self._close_open(state, deadline)
+        def act(state: State, deadline: Deadline, begun: float, *, recovered: bool) -> Applied:
             run = Run(state, self._provider, deadline, stack=self._stack, dry=False)
             run.remove_rest()
             if not run.errors:
                 state.outputs = {}
                 state.save()
                 self._ownership().free()
-            return self._result(run, run.problem, begun, refreshed=recovered is not None, state=state)
+            return self._result(run, run.problem, begun, refreshed=recovered, state=state)
 
-        return self._mutate(act)
+        return self._mutate(self._ownership().check, act)
 
     def recover(self) -> str | None:
         """Finish what a crash left open: look at each object in the cloud and write down what is there."""
         try:
             with self._alone() as deadline:
                 return self._close_open(self._state(), deadline)
-        except (CloudError, SpillwayError) as error:
+        except PermanentError as error:
+            return f"recovery stopped until somebody acts: {shorten(str(error))}"
+        except (CloudError, SpillwayError, OSError) as error:
             return f"recovery stopped and is tried again with the next change: {shorten(str(error))}"
 
     def outputs(self) -> dict[str, str]:
@@ -135,24 +139,38 @@ class EmbeddedEngine:
             return {}
 
     def _close_open(self, state: State, deadline: Deadline) -> str | None:
-        """Close what a crash has left open; a sentence if there was anything."""
-        return summary(recover(list(state.pending), state, self._provider, deadline))
+        """Put the last good state in place where it was needed, close what a crash has left open; a sentence if there was anything."""
+        said: list[str] = []
+        if state.restored:
+            said.append(f"the engine's state was unreadable ({state.restored}): the last good one counts")
+            # It was written together with the one that it replaces, so nothing has to be read anew.
+            state.save()
+            self._recoveries.note(RecoveryKind.STATE, said[0])
+        news = recover(list(state.pending), state, self._provider, deadline)
+        if closed := summary(news):
+            self._recoveries.note(RecoveryKind.OPERATION, closed, count=len(news))
+            said.append(closed)
+        return "; ".join(said) or None
 
     def _up(self, overlay: Overlay, *, look: bool) -> Applied:
         ownership = self._ownership()
 
-        def act(state: State, deadline: Deadline, begun: float) -> Applied:
-            ownership.claim()
-            return self._apply(overlay, state, deadline, begun, look=look)
+        def act(state: State, deadline: Deadline, begun: float, *, recovered: bool) -> Applied:
+            return self._apply(overlay, state, deadline, begun, look=look, refreshed=recovered)
 
-        return ownership.settle(self._mutate(act))
+        return ownership.settle(self._mutate(ownership.claim, act))
 
     def _apply(
-        self, overlay: Overlay, state: State, deadline: Deadline, begun: float, *, look: bool
+        self,
+        overlay: Overlay,
+        state: State,
+        deadline: Deadline,
+        begun: float,
+        *,
+        look: bool,
+        refreshed: bool,
     ) -> Applied:
-        # 1. Close what a crash has left open.
-        refreshed = self._close_open(state, deadline) is not None
-        # 2. Read the cloud, where the caller asks for it, and attempt the change.
+        # 1. Read the cloud, where the caller asks for it, and attempt the change.
         if look:
             try:
                 refresh(state, self._provider, deadline)
@@ -160,7 +178,7 @@ class EmbeddedEngine:
                 return unseen(error, begun)
             state.save()
         run, problem = self._once(state, overlay, deadline)
-        # 3. Somebody else wrote: read what was refused. The same change is sent again only if it undoes nothing of theirs.
+        # 2. Somebody else wrote: read what was refused. The same change is sent again only if it undoes nothing of theirs.
         foreign = self._edit(run, state, deadline)
         if foreign is not None and is_conflict(problem) and not foreign.undone:
             done = list(run.changes)
@@ -224,13 +242,18 @@ class EmbeddedEngine:
         outputs = flatten(state.outputs)
         return applied(run.changes, problem, begun, outputs=outputs, refreshed=refreshed, foreign=foreign)
 
-    def _mutate(self, act: Callable[[State, Deadline, float], Applied]) -> Applied:
-        begun = time.monotonic()
+    def _mutate(self, prepare: Callable[[], None], act: Callable[..., Applied]) -> Applied:
+        """One change, after what a crash has left open; `prepare` says whether the state is ours, before anything is sent."""
+        begun, sending = time.monotonic(), False
         try:
             with self._alone() as deadline:
-                return act(self._state(), deadline, begun)
+                state = self._state()
+                prepare()
+                recovered = self._close_open(state, deadline) is not None
+                sending = True
+                return act(state, deadline, begun, recovered=recovered)
         except (CloudError, SpillwayError, OSError) as error:
-            return not_begun(error, begun)
+            return broken_off(error, begun) if sending else not_begun(error, begun)
 
     def _ownership(self) -> Ownership:
         return Ownership(self._folder / f"{self._stack}.name", self._name)

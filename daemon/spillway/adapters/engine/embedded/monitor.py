@@ -28,6 +28,8 @@ from spillway.errors import SpillwayError
 
 _SHUTDOWN = 5.0
 """Seconds that calls under way get when the servers stop."""
+_LAST = 5.0
+"""Seconds that the server gets to take note of that."""
 
 
 class _Monitor(resource_pb2_grpc.ResourceMonitorServicer):
@@ -122,7 +124,7 @@ def served(run: Run, *, parallel: int) -> Iterator[tuple[str, Callable[[], Props
     try:
         yield address, lambda: monitor.outputs
     finally:
-        server.stop(_SHUTDOWN).wait()
+        server.stop(_SHUTDOWN).wait(_SHUTDOWN + _LAST)
 
 
 def request(address: str, *, stack: str, parallel: int, dry: bool) -> language_pb2.RunRequest:

@@ -1,4 +1,8 @@
-"""The embedded engine's state: one JSON file, written whole and atomically, without a secret in clear."""
+"""The embedded engine's state: one JSON file, written whole and atomically, without a secret in clear.
+
+Each write is followed by one of the same to `NAME.bak`, the last good state. A checksum in the file tells a state that
+somebody or a broken disk has changed: then the last good one counts, and the file is set aside by the next write.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,17 @@ import json
 import secrets
 import threading
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from spillway.adapters.engine.describe import SECRET
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.recovery import DELETING, ORPHANED, Found
-from spillway.adapters.files import write_atomically
-from spillway.errors import PermanentError
+from spillway.adapters.files import remedy_for, set_aside, write_atomically
+from spillway.errors import PermanentError, TemporaryError
 
 _VERSION = 1
 _SEAL = "sealed-hmac-sha256"
@@ -71,6 +77,18 @@ class Pending:
         return self.resource.inputs
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    """The file, but for its checksum, which files of earlier versions do not have."""
+
+    version: int
+    salt: str
+    resources: list[Resource]
+    """The doomed ones last."""
+    pending: list[Pending]
+    outputs: dict[str, Any]
+
+
 class State:
     """Resources by URN in the order of their making, pending operations and outputs. Safe for threads.
 
@@ -78,7 +96,15 @@ class State:
     """
 
     def __init__(self, path: Path) -> None:
+        """Read it; touches nothing.
+
+        Raises:
+            PermanentError: neither the file nor the last good one makes sense.
+            TemporaryError: the disk does not give it.
+        """
         self._path = path
+        self.restored = ""
+        """What is wrong with the file, where the last good one was taken instead; empty where nothing is."""
         self._lock = threading.RLock()
         self._salt = secrets.token_hex(16)
         self.resources: dict[str, Resource] = {}
@@ -181,36 +207,45 @@ class State:
         return found[::-1]
 
     def save(self) -> None:
-        """Write the file: a crash leaves the old one or the new one, never half of one."""
+        """Write the file: a crash leaves the old one or the new one, never half of one.
+
+        Raises:
+            OSError: the disk does not take it; the old one stands.
+        """
         with self._lock:
-            document = {
-                "version": _VERSION,
-                "salt": self._salt,
-                "resources": [asdict(resource) for resource in [*self.resources.values(), *self.doomed]],
-                "pending": [asdict(pending) for pending in self.pending],
-                "outputs": self.outputs,
-            }
+            content = _encoded(
+                _Document(
+                    version=_VERSION,
+                    salt=self._salt,
+                    resources=[*self.resources.values(), *self.doomed],
+                    pending=self.pending,
+                    outputs=self.outputs,
+                )
+            )
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._path, json.dumps(document, indent=1).encode(), mode=0o600)
+            if self.restored:
+                set_aside(self._path)
+                self.restored = ""
+            write_atomically(self._path, content, mode=0o600)
+            # The file itself is on the disk by now: should a power cut spoil the second one, it is not needed.
+            write_atomically(_last_good(self._path), content, mode=0o600, durable=False)
 
     def _load(self) -> None:
-        try:
-            document = json.loads(self._path.read_text(encoding="utf-8"))
-            _expect_version(document["version"])
-            self._salt = document["salt"]
-            everything = [_resource(entry) for entry in document["resources"]]
-            self.resources = {resource.urn: resource for resource in everything if not resource.doomed}
-            self.doomed = [resource for resource in everything if resource.doomed]
-            self.pending = [
-                Pending(operation=entry["operation"], resource=_resource(entry["resource"]))
-                for entry in document["pending"]
-            ]
-            self.outputs = document["outputs"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        document, flaw = _read(self._path)
+        if document is None:
+            document, _ = _read(_last_good(self._path))
+            self.restored = flaw
+        if document is None:
             raise PermanentError(
-                f"the engine's state {self._path} cannot be read: {error}",
-                remedy="Restore it from a backup, or move it away and destroy what it described by hand.",
-            ) from error
+                f"the engine's state {self._path} cannot be read ({flaw}), nor can the last good one beside it",
+                remedy=f"Put a copy of {self._path.parent} back. Without a copy: move that folder away, delete by hand what"
+                " this load balancer consists of, and let Spillway build it anew.",
+            )
+        self._salt = document.salt
+        self.resources = {it.urn: it for it in document.resources if not it.doomed}
+        self.doomed = [it for it in document.resources if it.doomed]
+        self.pending = list(document.pending)
+        self.outputs = document.outputs
 
     def _seal_all(self, props: Props, secret: tuple[str, ...]) -> Props:
         return {
@@ -223,9 +258,45 @@ class State:
         return {_SEAL: hmac.new(self._salt.encode(), text, hashlib.sha256).hexdigest()}
 
 
-def _expect_version(found: int) -> None:
-    if found != _VERSION:
-        raise ValueError(f"version {found} is not {_VERSION}")
+def _last_good(path: Path) -> Path:
+    return path.with_name(f"{path.name}.bak")
+
+
+def _checksum(document: dict[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
+
+
+def _encoded(document: _Document) -> bytes:
+    """The file's content."""
+    plain: dict[str, Any] = msgspec.to_builtins(document)
+    return msgspec.json.format(msgspec.json.encode({**plain, "checksum": _checksum(plain)}), indent=1)
+
+
+def _read(path: Path) -> tuple[_Document | None, str]:
+    """What the file holds, or None and what is wrong with it.
+
+    Raises:
+        TemporaryError: the disk does not give it.
+    """
+    try:
+        plain = msgspec.json.decode(path.read_bytes())
+        if not isinstance(plain, dict):
+            return None, f"it holds {type(plain).__name__} and no object"
+        checksum = plain.pop("checksum", None)
+        document = msgspec.convert(plain, _Document)
+    except FileNotFoundError:
+        return None, "it is not there"
+    except OSError as error:
+        raise TemporaryError(
+            f"the engine's state {path} cannot be read: {error}", remedy=remedy_for(error)
+        ) from error
+    except (ValueError, RecursionError) as error:
+        return None, str(error)
+    if document.version != _VERSION:
+        return None, f"version {document.version} is not {_VERSION}"
+    if checksum is not None and checksum != _checksum(plain):
+        return None, "its checksum is another: somebody or the disk has changed it"
+    return document, ""
 
 
 def _is_orphaned(pending: Pending, resource_id: str) -> bool:
@@ -234,15 +305,3 @@ def _is_orphaned(pending: Pending, resource_id: str) -> bool:
 
 def _is_seal(value: Any) -> bool:
     return isinstance(value, dict) and _SEAL in value
-
-
-def _resource(entry: dict[str, Any]) -> Resource:
-    depends = {name: tuple(urns) for name, urns in entry["property_dependencies"].items()}
-    return Resource(
-        **{
-            **entry,
-            "dependencies": tuple(entry["dependencies"]),
-            "property_dependencies": depends,
-            "secret": tuple(entry["secret"]),
-        }
-    )

@@ -15,14 +15,25 @@ from spillway.adapters.engine.exclusive_calls import ExclusiveCalls, engine_lock
 from spillway.adapters.engine.language import quiet_pulumi
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline
 from spillway.adapters.engine.provider.standin import StandInProvider
-from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline
+from spillway.adapters.engine.pulumi_cli.checkpoints import flaw_of, put_last_good_in_place, state_file
+from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline, EngineLostError
 from spillway.adapters.engine.pulumi_cli.events import Events, ReadEvents, urn_words
-from spillway.adapters.engine.pulumi_cli.locks import Locked, locks_told, unlock
+from spillway.adapters.engine.pulumi_cli.leftovers import end_leftovers
+from spillway.adapters.engine.pulumi_cli.locks import (
+    Locked,
+    locks_in,
+    locks_told,
+    note_host,
+    refuse_living,
+    unlock,
+)
 from spillway.adapters.engine.pulumi_cli.stack_recovery import recover_stack
 from spillway.adapters.engine.pulumi_cli.workspace import LeanStack, Workspace, prune
+from spillway.adapters.engine.recovery import Recoveries, RecoveryKind
 from spillway.adapters.engine.verdicts import (
     ForeignEdit,
     applied,
+    broken_off,
     cloud_error,
     flatten,
     is_conflict,
@@ -32,13 +43,18 @@ from spillway.adapters.engine.verdicts import (
 )
 from spillway.adapters.files import write_atomically
 from spillway.core.values.overlay import Overlay
-from spillway.errors import SpillwayError, TemporaryError
+from spillway.errors import PermanentError, SpillwayError, TemporaryError
 from spillway.ports import Applied, Outcome, Preview
 
 Program = Callable[[], None]
 Problem = CloudError | SpillwayError
-_RAISED = (CommandError, EngineDeadline, OSError, RuntimeError)
+_RAISED = (CommandError, EngineDeadline, EngineLostError, OSError, RuntimeError)
 """What the automation API raises for a CLI that failed, hung or is gone."""
+
+
+_UNREADABLE = "failed to load checkpoint"
+"""How the CLI words a state that it cannot read, wherever that is (measured, 3.260.0)."""
+_BRING_BACK = "Bring back a copy of the state (daemon.engine.backend, or state_dir/engine), then start again."
 
 
 class CliEngine:
@@ -46,8 +62,14 @@ class CliEngine:
 
     kind = "cli+plugin"
 
-    def __init__(self, program: Callable[[Overlay], Program], workspace: Workspace) -> None:
-        """`program` makes the Pulumi program of an overlay."""
+    def __init__(
+        self,
+        program: Callable[[Overlay], Program],
+        workspace: Workspace,
+        recoveries: Recoveries | None = None,
+    ) -> None:
+        """`program` makes the Pulumi program of an overlay; `recoveries` is told what is put right after crashes."""
+        self._recoveries = recoveries or Recoveries()
         self._program = program
         self._workspace = workspace
         self._calls = ExclusiveCalls(self._free)
@@ -55,6 +77,10 @@ class CliEngine:
         self._cloud: Cloud | None = None
         self._doubtful = False
         """True after a run whose end was not seen: the state must be looked at before the next."""
+        self._hosts: frozenset[str] = frozenset()
+        """Names that this machine, or this container, has had."""
+        self._put_right = ""
+        """What was done to an unreadable state before the call that runs."""
         self._stale = False
         """True after a recovery: the next run must read the cloud first."""
 
@@ -71,7 +97,7 @@ class CliEngine:
         Raises:
             SpillwayError: the engine cannot tell.
         """
-        with self._alone() as (command, stack):
+        with self._alone(touch=False) as (command, stack):
             self._workspace.ownership.check()
             command.allow(self._workspace.deadline)
             events = Events()
@@ -140,7 +166,10 @@ class CliEngine:
         try:
             with self._alone() as (command, stack):
                 command.allow(self._workspace.deadline)
-                return self._recover(stack)
+                return "; ".join(filter(None, (self._put_right, self._recover(stack)))) or None
+        except PermanentError as error:
+            self._doubtful = True
+            return f"recovery stopped until somebody acts: {shorten(str(error))}"
         except (CloudError, SpillwayError, *_RAISED) as error:
             self._doubtful = True
             return f"recovery stopped and is tried again with the next change: {shorten(str(error))}"
@@ -151,11 +180,13 @@ class CliEngine:
             kept = json.loads((self._workspace.folder / "outputs.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
+        if not isinstance(kept, dict):
+            return {}
         return {str(name): str(value) for name, value in kept.items()}
 
     def _mutate(self, act: Callable[..., Problem | None], *, look: bool = False) -> Applied:
         """One change: recover, attempt, clear what stands in the way and attempt again, classify. `look` reads the cloud first."""
-        begun = time.monotonic()
+        begun, sending = time.monotonic(), False
         try:
             with self._alone() as (command, stack):
                 processes = command.processes
@@ -170,8 +201,12 @@ class CliEngine:
                 # 2. A dead run holds the lock: clear it, close what that run has left open, attempt again.
                 if isinstance(problem, Locked):
                     unlock(stack, problem.locks)
+                    self._recoveries.note(
+                        RecoveryKind.LOCK, f"cleared the lock of {problem.locks[0]}, which is dead"
+                    )
                     self._recover(stack)
                     refreshed, problem = True, act(stack, events, refresh=True)
+                sending = True
                 # 3. A dead run's create arrived after recovery had looked for it: adopt it, attempt again.
                 if is_taken(problem) and self._recover(stack) is not None:
                     refreshed = True
@@ -186,7 +221,9 @@ class CliEngine:
                         foreign = self._edit(stack, events) if is_conflict(problem) else foreign
                 # 5. Keep what the next call must know.
                 self._doubtful = isinstance(problem, CloudError) and problem.doubtful
-                self._stale = self._stale and problem is not None
+                if self._doubtful:
+                    self._workspace.orphans.add(events.creating.values())
+                self._stale = self._doubtful or (self._stale and problem is not None)
                 if problem is None:
                     self._keep_outputs(events.outputs)
                 if self._workspace.state is not None and events.changes:
@@ -201,7 +238,9 @@ class CliEngine:
                     foreign=foreign,
                 )
         except (CloudError, SpillwayError, *_RAISED) as error:
-            return not_begun(error, begun)
+            told = _told(error)
+            self._doubtful = self._doubtful or not isinstance(told, PermanentError)
+            return broken_off(told, begun) if sending else not_begun(told, begun)
 
     def _edit(self, stack: LeanStack, events: Events) -> ForeignEdit:
         """What somebody else had changed of that which the run of `events` wanted to change; the state then has it as it stands."""
@@ -241,8 +280,12 @@ class CliEngine:
                 act(guarded)
         except EngineDeadline as error:
             return CloudTimeout(str(error))
+        except EngineLostError as error:
+            killed = CloudError(0, str(error))
+            killed.doubtful = True
+            return killed
         except ConcurrentUpdateError as error:
-            return Locked(locks_told(str(error)))
+            return Locked(locks_told(str(error), self._hosts))
         except _RAISED as error:
             text = "\n".join([*events.errors, str(error)])
             return (
@@ -255,7 +298,15 @@ class CliEngine:
     def _recover(self, stack: LeanStack) -> str | None:
         workspace, provider = self._workspace, StandInProvider(self._client())
         deadline = Deadline(workspace.deadline)
-        done = recover_stack(stack, workspace.state, workspace.orphans, provider, deadline)
+        done = recover_stack(
+            stack,
+            workspace.state,
+            workspace.orphans,
+            provider,
+            deadline,
+            recoveries=self._recoveries,
+            hosts=self._hosts,
+        )
         self._doubtful = False
         # Also where nothing is left open: an update that was ended from outside may have arrived all the same.
         self._stale = True
@@ -278,20 +329,53 @@ class CliEngine:
         return {"parallel": parallel, "color": "never", "suppress_progress": True}
 
     @contextmanager
-    def _alone(self) -> Iterator[tuple[Command, LeanStack]]:
-        """One call at a time, in this process and among all that share the folder."""
-        deadline = self._workspace.deadline
-        with self._calls.exclusive(deadline):
+    def _alone(self, *, touch: bool = True) -> Iterator[tuple[Command, LeanStack]]:
+        """One call at a time, in this process and among all that share the folder; without `touch` no state is put right."""
+        workspace = self._workspace
+        with self._calls.exclusive(workspace.deadline):
             try:
-                self._workspace.prepare()
+                workspace.prepare()
             except OSError as error:
-                raise unusable(self._workspace.folder, error) from error
-            with engine_lock(self._workspace.folder / "lock", deadline):
+                raise unusable(workspace.folder, error) from error
+            with engine_lock(workspace.folder / "lock", workspace.deadline):
+                self._hosts = self._host()
+                self._put_right = self._put_state_right(touch=touch)
                 if self._ready is None:
                     self._ready = self._start()
                 if self._calls.closed:
                     self._ready[0].interrupt()
                 yield self._ready
+
+    def _host(self) -> frozenset[str]:
+        folder = self._workspace.folder
+        try:
+            return note_host(folder / "hosts")
+        except OSError as error:
+            raise unusable(folder, error) from error
+
+    def _put_state_right(self, *, touch: bool) -> str:
+        """Put the last good state in the place of one that nobody can read; a sentence if that was done.
+
+        Raises:
+            SpillwayError: no copy makes sense, somebody else works on the stack, or nothing may be touched.
+        """
+        state, stack = self._workspace.state, self._workspace.config.daemon.engine.stack
+        flaw = "" if state is None else flaw_of(state_file(state, stack))
+        if state is None or not flaw:
+            return ""
+        if not touch:
+            raise TemporaryError(
+                f"the engine's state {state_file(state, stack)} cannot be read ({flaw})",
+                remedy="`spillway up`, or a daemon, puts the newest copy in its place that makes sense.",
+            )
+        refuse_living(locks_in(state, stack, self._hosts))
+        try:
+            done = put_last_good_in_place(state, stack, flaw)
+        except OSError as error:
+            raise unusable(state, error) from error
+        self._doubtful = self._stale = True
+        self._recoveries.note(RecoveryKind.STATE, done)
+        return done
 
     def _free(self) -> None:
         cloud, self._cloud = self._cloud, None
@@ -299,6 +383,11 @@ class CliEngine:
             cloud.close()
 
     def _start(self) -> tuple[Command, LeanStack]:
+        folder = self._workspace.folder.absolute()
+        if count := end_leftovers(folder):
+            self._recoveries.note(
+                RecoveryKind.PROCESS, f"ended {count} process(es) of an earlier engine call", count=count
+            )
         command = self._workspace.command()
         command.allow(self._workspace.deadline)
         return command, self._workspace.stack(command)
@@ -306,4 +395,25 @@ class CliEngine:
 
 def _essence(events: Events, error: Exception) -> str:
     """The engine's own words, not the whole of its output."""
-    return "; ".join(events.errors) or str(error)
+    return "; ".join(events.errors) or _last_words(error)
+
+
+def _last_words(error: Exception) -> str:
+    """What the CLI called an error; it has much to say besides."""
+    if not isinstance(error, CommandError):
+        return str(error)
+    lines = [line.strip() for line in str(error).rpartition("stderr: ")[2].splitlines() if line.strip()]
+    found = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return "; ".join(found or lines[-1:]) or "the Pulumi CLI ended with an error and did not say why"
+
+
+def _told(error: Exception) -> Exception:
+    """What the CLI raised outside an update, as an error of ours."""
+    if isinstance(error, CloudError | SpillwayError | OSError):
+        return error
+    if not isinstance(error, CommandError):
+        return TemporaryError(str(error))
+    words = _last_words(error)
+    if _UNREADABLE in words:
+        return PermanentError(f"the engine's state cannot be read: {words}", remedy=_BRING_BACK)
+    return TemporaryError(words)

@@ -23,6 +23,7 @@ _OPERATIONS = {
     OpType.REPLACE: "replace",
 }
 """Steps that people count; a replacement also has steps of its own for the new and the old."""
+_CREATES = frozenset({OpType.CREATE, OpType.CREATE_REPLACEMENT})
 
 
 class Events:
@@ -37,6 +38,8 @@ class Events:
         """By URN: the inputs of each step that began."""
         self.outputs: Props = {}
         self.same = 0
+        self.creating: dict[str, Props] = {}
+        """Creates that were begun and have not ended well, by URN, as an exported state has them."""
         self._finished: set[str] = set()
 
     def forget_errors(self) -> None:
@@ -54,14 +57,29 @@ class Events:
             metadata = event.resource_pre_event.metadata
             if event.resource_pre_event.planning:
                 self._step(metadata)
+            else:
+                self._begin(metadata)
             if metadata.new is not None:
                 self.wanted[metadata.urn] = _props(metadata.new.inputs)
         if event.res_outputs_event is not None:
             metadata = event.res_outputs_event.metadata
+            self.creating.pop(metadata.urn, None)
             if metadata.type == _STACK:
                 self._stack(metadata)
             elif not event.res_outputs_event.planning:
                 self._step(metadata)
+
+    def _begin(self, metadata: StepEventMetadata) -> None:
+        new = metadata.new
+        if metadata.op in _CREATES and new is not None and not metadata.type.startswith("pulumi:"):
+            self.creating[metadata.urn] = {
+                "urn": metadata.urn,
+                "type": metadata.type,
+                "custom": True,
+                "parent": new.parent,
+                "provider": new.provider,
+                "inputs": dict(new.inputs or {}),
+            }
 
     def _stack(self, metadata: StepEventMetadata) -> None:
         if metadata.new is not None and isinstance(metadata.new.outputs, Mapping):

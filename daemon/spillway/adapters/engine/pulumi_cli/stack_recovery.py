@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,16 @@ from spillway.adapters.engine.provider.cloud import Deadline
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.wire import opened, without_secrets
 from spillway.adapters.engine.pulumi_cli.locks import locks_in, unlock
-from spillway.adapters.engine.recovery import CREATING, ORPHANED, Found, ResourceReader, recover, summary
+from spillway.adapters.engine.recovery import (
+    CREATING,
+    ORPHANED,
+    Found,
+    Recoveries,
+    RecoveryKind,
+    ResourceReader,
+    recover,
+    summary,
+)
 from spillway.adapters.files import write_atomically
 from spillway.errors import PermanentError
 
@@ -119,15 +128,28 @@ class OrphanedCreates:
             PermanentError: the file is there and cannot be read.
         """
         try:
-            kept = json.loads(self.path.read_text(encoding="utf-8"))
-            return [PendingOperation(ORPHANED, dict(resource)) for resource in kept]
+            kept = [
+                PendingOperation(ORPHANED, dict(resource))
+                for resource in json.loads(self.path.read_text(encoding="utf-8"))
+            ]
+            if not all(isinstance(one.resource[key], str) for one in kept for key in ("urn", "type")):
+                raise TypeError("a resource has no name")  # noqa: TRY301 like any other wrong shape
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise PermanentError(
                 f"{self.path} cannot be read: {error}",
                 remedy="Delete it; a create that a crash cut off may then have to be deleted by hand.",
             ) from error
+        return kept
+
+    def add(self, resources: Iterable[Mapping[str, Any]]) -> None:
+        """Keep these, too: creates whose end nobody saw. The CLI forgets one whose plugin died before it had answered."""
+        known = self.operations()
+        urns = {operation.urn for operation in known}
+        fresh = [PendingOperation(ORPHANED, it) for it in resources if str(it["urn"]) not in urns]
+        if fresh:
+            self.keep([*known, *fresh])
 
     def keep(self, operations: Sequence[PendingOperation]) -> None:
         """Keep these and no others."""
@@ -142,7 +164,14 @@ class OrphanedCreates:
 
 
 def recover_stack(
-    stack: Stack, state: Path | None, orphans: OrphanedCreates, reader: ResourceReader, deadline: Deadline
+    stack: Stack,
+    state: Path | None,
+    orphans: OrphanedCreates,
+    reader: ResourceReader,
+    deadline: Deadline,
+    *,
+    recoveries: Recoveries | None = None,
+    hosts: frozenset[str] = frozenset(),
 ) -> str | None:
     """Clear dead locks and close pending operations; a sentence if something was done. A refresh must follow.
 
@@ -152,24 +181,31 @@ def recover_stack(
         orphans: Creates that were not found before; kept up to date.
         reader: Looks for objects that a killed create may have made.
         deadline: For these looks.
+        recoveries: Told what was put right.
+        hosts: Names that this machine, or this container, has had.
 
     Raises:
-        PermanentError: the stack is locked by somebody who may be alive.
+        TemporaryError: the stack is locked by somebody who may be alive.
         CloudError: the cloud did not answer.
     """
     done: list[str] = []
-    locks = [] if state is None else locks_in(state, stack.name)
+    recoveries = recoveries or Recoveries()
+    locks = [] if state is None else locks_in(state, stack.name, hosts)
     if locks:
         unlock(stack, locks)
         done.append(f"cleared the lock of {locks[0]}, which is dead")
+        recoveries.note(RecoveryKind.LOCK, done[0], count=len(locks))
     exported = stack.export_stack()
     before = dict(exported.deployment or {})
     log = DeploymentLog(before, orphans.operations())
     if log.operations:
-        closed = summary(recover(log.operations, log, reader, deadline))
+        news = recover(log.operations, log, reader, deadline)
+        closed = summary(news)
         # Written first: the import drops what is pending, and a crash between the two must not lose it.
         orphans.keep(log.orphaned)
         if log.deployment != before:
             stack.import_stack(Deployment(version=exported.version, deployment=log.deployment))
-        done += [closed] if closed else []
+        if closed:
+            recoveries.note(RecoveryKind.OPERATION, closed, count=len(news))
+            done.append(closed)
     return "; ".join(done) or None

@@ -125,7 +125,7 @@ class Workspace:
             for name, value in os.environ.items()
             if self.endpoint is None or not name.startswith(_FOREIGN)
         }
-        return Command(self.executable, {**inherited, **self._fixed()})
+        return Command(self.executable, {**inherited, **self._fixed()}, self.folder.absolute())
 
     def stack(self, command: Command) -> LeanStack:
         """Select the stack, or make it the first time."""
