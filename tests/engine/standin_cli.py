@@ -159,6 +159,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 state=state,
                 news=news,
                 deadline=self._deadline(request),
+                ignore=tuple(request.ignoreChanges),
             )
         return provider_pb2.UpdateResponse(properties=struct(outputs, secret))
 

@@ -27,6 +27,8 @@ _SERVICE_PLAIN = (
     "sessionAffinity",
     "timeoutSec",
 )
+_FOREIGN = ("customRequestHeaders", "customResponseHeaders", "securityPolicy", "edgeSecurityPolicy")
+"""What the provider finds and takes away unless it is told to ignore it (measured)."""
 _BACKEND = (
     "balancingMode",
     "capacityScaler",
@@ -73,7 +75,7 @@ def service_body(inputs: Props) -> Body:
 
 
 def _service_live(live: Body) -> Props:
-    props = {**common(live), **pick(live, *_SERVICE_PLAIN)}
+    props = {**common(live), **pick(live, *_SERVICE_PLAIN, *_FOREIGN)}
     props["backends"] = [
         {"capacityScaler": 1, **pick(backend, *_BACKEND)} for backend in live.get("backends") or ()
     ]
@@ -107,8 +109,17 @@ BACKEND_SERVICE = ResourceKind(
     live=_service_live,
     update=_service_update,
     computed=("selfLink", "creationTimestamp", "fingerprint", "generatedId"),
-    watched=("backends", "healthChecks", "outlierDetection", "serviceLbPolicy", "localityLbPolicy"),
+    watched=(
+        *("backends", "healthChecks", "outlierDetection", "serviceLbPolicy", "localityLbPolicy"),
+        *_FOREIGN,
+    ),
     keyed={"backends": "group", "customMetrics": "name"},
+    renamed={
+        "connectionDraining": "connectionDrainingTimeoutSec",
+        "logConfig.loggingHttpRequestHeaders": "requestHeaders",
+        "logConfig.loggingHttpResponseHeaders": "responseHeaders",
+    },
+    references={"securityPolicy": "setSecurityPolicy", "edgeSecurityPolicy": "setEdgeSecurityPolicy"},
 )
 
 
