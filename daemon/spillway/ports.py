@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from spillway.core.values.drift import HeldPart, KeptSetting, SettingDrift
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.snapshot import Snapshot
 
@@ -66,6 +67,8 @@ class Applied:
     refreshed: bool = False
     """True if state had to be read from the cloud first (a foreign edit, a crash before)."""
     foreign_edit: bool = False
+    refused: tuple[tuple[str, str], ...] = ()
+    """(service, sentence) of services that were left out, because a write would take away what somebody has set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,12 @@ class Preview:
 
     changes: tuple[PreviewedChange, ...]
     same: int
+    kept: tuple[KeptSetting, ...] = ()
+    """What others have set and `up` leaves alone."""
+    drift: tuple[SettingDrift, ...] = ()
+    """What others have changed of what the configuration speaks of."""
+    held: tuple[HeldPart, ...] = ()
+    """Parts that `up` does not write."""
 
 
 class Deployer(Protocol):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import requests
 
 from spillway.adapters.clock import SandboxClock
+from spillway.core.values.drift import DriftReport
 from spillway.core.values.overlay import Overlay
 from spillway.ports import Applied, Deployer, Preview
 
@@ -35,6 +36,11 @@ class PausingDeployer:
         self._base = base
         self._clock = clock
         self.kind = inner.kind
+
+    def look(self, overlay: Overlay) -> DriftReport | None:
+        """What stands beside what (config, overlay) say; None where the engine does not look."""
+        look = getattr(self._inner, "look", None)
+        return None if look is None else look(overlay)
 
     def preview(self, overlay: Overlay) -> Preview:
         """What `build` would change; see `ports.Deployer`."""

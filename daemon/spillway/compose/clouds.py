@@ -38,7 +38,7 @@ def clock_of(config: Config) -> tuple[Clock, float]:
 
 
 def deployer_of(config: Config, clock: Clock | None = None) -> Deployer:
-    """The engine; given the clock of a sandbox, the world waits while it works.
+    """The engine. Given a clock it is the daemon's: drift is the policy's business, and a sandbox's world waits while it works.
 
     Raises:
         PermanentError: the one that is demanded is not installed.
@@ -47,7 +47,10 @@ def deployer_of(config: Config, clock: Clock | None = None) -> Deployer:
     from spillway.adapters.engine.choose import deployer
     from spillway.adapters.pausing import PausingDeployer
 
-    engine = deployer(config, Path(config.daemon.state_dir))
+    state_dir = Path(config.daemon.state_dir)
+    if clock is None:
+        return deployer(config, state_dir)
+    engine = deployer(config, state_dir, decides=False, now=clock.now)
     if isinstance(clock, SandboxClock) and config.sandbox is not None:
         return PausingDeployer(engine, f"http://{config.sandbox.http}", clock)
     return engine

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from spillway.adapters.drift.guarded import GuardedDeployer, Surveyor
+from spillway.adapters.drift.last_wanted import LastWanted
+from spillway.adapters.drift.reader import PartReader
 from spillway.adapters.engine.pulumi_cli.installation import (
     find_cli,
     has_plugin,
@@ -15,6 +19,7 @@ from spillway.adapters.engine.pulumi_cli.installation import (
     plugin_version,
     pulumi_home,
 )
+from spillway.adapters.google_http import google_session, sandbox_session
 from spillway.config.model import Config
 from spillway.core.values.overlay import Overlay
 from spillway.errors import TemporaryError
@@ -22,6 +27,8 @@ from spillway.ports import Deployer
 
 EngineKind = Literal["cli+plugin", "embedded"]
 
+_PARALLEL_READS = 16
+"""Parts that are read at the same time."""
 _log = logging.getLogger(__name__)
 
 
@@ -84,8 +91,14 @@ def _missing(command: str | None, home: Path) -> str:
 
 
 def deployer(
-    config: Config, state_dir: Path, *, kind: EngineKind | None = None, endpoint: str | None = None
-) -> Deployer:
+    config: Config,
+    state_dir: Path,
+    *,
+    kind: EngineKind | None = None,
+    endpoint: str | None = None,
+    decides: bool = True,
+    now: Callable[[], float] = time.time,
+) -> GuardedDeployer:
     """The engine for `config`, with its files under `state_dir`/engine.
 
     Args:
@@ -94,6 +107,8 @@ def deployer(
         kind: Takes precedence over the configuration.
         endpoint: Root of the sandbox's REST server, such as `http://127.0.0.1:8480`, where it took a free port;
             the configured address where none is given. Not for `cloud: gcp`.
+        decides: A build is a person's word, and writes back what has drifted. False for the daemon, which asks its policy.
+        now: UTC seconds of the world.
 
     Raises:
         TemporaryError: the engine that is demanded is not installed.
@@ -102,15 +117,36 @@ def deployer(
     _log.info("The engine is %s: %s.", choice.kind, choice.why)
     if config.cloud == "sandbox":
         endpoint = endpoint or f"http://{config.sandbox.http if config.sandbox else '127.0.0.1:8480'}"
-    return _make(choice, config, state_dir / "engine", endpoint if config.cloud == "sandbox" else None)
+    endpoint = endpoint if config.cloud == "sandbox" else None
+    surveyor = surveyor_of(config, state_dir / "engine", endpoint, decides=decides, now=now)
+    engine = _make(choice, config, state_dir / "engine", endpoint, surveyor.program)
+    return GuardedDeployer(engine, surveyor)
 
 
-def _make(choice: Choice, config: Config, folder: Path, endpoint: str | None) -> Deployer:
-    from spillway.adapters.program.build import build
+def surveyor_of(
+    config: Config, folder: Path, endpoint: str | None, *, decides: bool, now: Callable[[], float]
+) -> Surveyor:
+    """What looks at the parts of `config`, with its file in `folder`; `endpoint` is the root of a sandbox, None is Google."""
+    settings = config.daemon.observe
+    parallel = min(_PARALLEL_READS, settings.health_parallel)
+    session = google_session(parallel) if endpoint is None else sandbox_session(parallel)
+    roots = (
+        {}
+        if endpoint is None
+        else {"compute": f"{endpoint}/compute/beta", "network_services": f"{endpoint}/v1"}
+    )
+    reader = PartReader(session, deadline=settings.drift_deadline, parallel=parallel, **roots)
+    last = LastWanted(folder / "wanted" / f"{config.daemon.engine.stack}.json")
+    return Surveyor(config, reader, last, decides=decides, now=now)
 
-    def program(overlay: Overlay) -> Callable[[], None]:
-        return build(config, overlay)
 
+def _make(
+    choice: Choice,
+    config: Config,
+    folder: Path,
+    endpoint: str | None,
+    program: Callable[[Overlay], Callable[[], None]],
+) -> Deployer:
     settings = config.daemon.engine
     if choice.command is None or choice.home is None:
         from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine

@@ -50,6 +50,14 @@ def arguments_of(resource: type) -> type:
     return found
 
 
+def class_of(token: str) -> Any:
+    """The package's class of a type token such as `gcp:compute/backendService:BackendService`."""
+    import pulumi_gcp
+
+    _, place, name = token.split(":")
+    return getattr(getattr(pulumi_gcp, place.partition("/")[0]), name)
+
+
 def unnamed(resource: type, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     """Paths of all properties that a declaration does not speak of, sorted.
 

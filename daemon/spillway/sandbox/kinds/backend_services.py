@@ -91,7 +91,7 @@ _LOGGED_HEADER = ListOf(Obj({"headerName": STRING}))
 
 
 def _set_policy(field: str) -> Callable[[Draft, Resource], None]:
-    """setSecurityPolicy and setEdgeSecurityPolicy: replace the reference; an empty one takes it away."""
+    """SetSecurityPolicy and setEdgeSecurityPolicy: replace the reference; an empty one takes it away."""
 
     def change(draft: Draft, body: Resource) -> None:
         if body.get("securityPolicy"):
@@ -190,6 +190,8 @@ BACKEND_SERVICES = Kind(
     actions=(
         GET_HEALTH,
         Action(name="setSecurityPolicy", body=_POLICY_REFERENCE, change=_set_policy("securityPolicy")),
-        Action(name="setEdgeSecurityPolicy", body=_POLICY_REFERENCE, change=_set_policy("edgeSecurityPolicy")),
+        Action(
+            name="setEdgeSecurityPolicy", body=_POLICY_REFERENCE, change=_set_policy("edgeSecurityPolicy")
+        ),
     ),
 )

@@ -119,6 +119,7 @@ BACKEND_SERVICE = ResourceKind(
         "logConfig.loggingHttpRequestHeaders": "requestHeaders",
         "logConfig.loggingHttpResponseHeaders": "responseHeaders",
     },
+    unreadable={"iap": ("oauth2ClientId", "oauth2ClientSecretSha256")},
     references={"securityPolicy": "setSecurityPolicy", "edgeSecurityPolicy": "setEdgeSecurityPolicy"},
 )
 

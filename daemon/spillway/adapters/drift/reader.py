@@ -1,0 +1,93 @@
+"""Reads single parts of the load balancer: one GET each, side by side, all within one deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from spillway.adapters.google_http import Call, Read, Session, find
+from spillway.errors import SpillwayError, TemporaryError
+
+COMPUTE = "https://compute.googleapis.com/compute/beta"
+"""The provider's own version: a field that only beta has must be seen, as a write could take it away."""
+NETWORK_SERVICES = "https://networkservices.googleapis.com/v1"
+_GLOBAL = {"addresses": "globalAddresses", "forwardingRules": "globalForwardingRules"}
+"""Collections whose permissions have another name where they are global."""
+
+Body = dict[str, Any]
+Reads = Mapping[str, Body | SpillwayError | None]
+"""By path: what stands, None where nothing does, or why nobody knows."""
+
+
+class PartReader:
+    """One for each engine. Threads may not share it."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        deadline: float,
+        parallel: int,
+        compute: str = COMPUTE,
+        network_services: str = NETWORK_SERVICES,
+    ) -> None:
+        """Remember where to read.
+
+        Args:
+            session: from `google_http`.
+            deadline: wall seconds for all parts together.
+            parallel: reads under way at the same time.
+            compute: base URL of Compute, version included.
+            network_services: base URL of Network Services, version included.
+        """
+        self._session = session
+        self._deadline = deadline
+        self._roots = {False: compute.rstrip("/"), True: network_services.rstrip("/")}
+        self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="read-parts")
+        self.calls = 0
+
+    def close(self) -> None:
+        """Let go of connections; reads under way end by their own deadlines."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._session.close()
+
+    def read(self, paths: Iterable[str]) -> Reads:
+        """What stands at each path; never raises."""
+        ends = time.monotonic() + self._deadline
+        asked = {path: self._pool.submit(self._one, path, ends) for path in dict.fromkeys(paths)}
+        self.calls += len(asked)
+        for late in wait(asked.values(), timeout=self._deadline).not_done:
+            late.cancel()
+        return {path: _outcome(path, future) for path, future in asked.items()}
+
+    def _one(self, path: str, ends: float) -> Body | None:
+        if time.monotonic() >= ends:
+            raise TemporaryError(f"the read of {path} ran into its deadline before it was sent")
+        services = "/locations/" in path
+        collection, name = path.split("/")[-2:]
+        permission = (
+            f"{'networkservices' if services else 'compute'}.{_GLOBAL.get(collection, collection)}.get"
+        )
+        return find(
+            self._session,
+            Read(
+                call=Call(method="GET", url=f"{self._roots[services]}/{path}", params=(("alt", "json"),)),
+                what=f"{collection}/{name}",
+                permission=permission,
+                role="roles/networkservices.viewer" if services else "roles/compute.viewer",
+            ),
+            ends=ends,
+        )
+
+
+def _outcome(path: str, future: Future[Body | None]) -> Body | SpillwayError | None:
+    if future.cancelled() or not future.done():
+        return TemporaryError(f"the read of {path} ran into its deadline")
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, SpillwayError):
+        return error
+    raise error
