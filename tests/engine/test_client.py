@@ -47,7 +47,7 @@ def engine(cloud: TinyCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PULUMI_HOME", str(home))
     made = engine_of(config(), tmp_path, kind="cli+standin", endpoint=cloud.url)
     yield made
-    made.close()  # type: ignore[attr-defined]
+    made.close()
 
 
 def calls(tmp_path: Path) -> list[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from spillway.config import load
 from spillway.config.model import Config
+from spillway.core.values.drift import DriftReport
+from spillway.core.values.overlay import Overlay
 from spillway.ports import Clock, Deployer
 
 if TYPE_CHECKING:
@@ -59,6 +61,20 @@ def deployer_of(config: Config, clock: Clock | None = None) -> Deployer:
 def closer(deployer: Deployer) -> Callable[[], None]:
     """What closes an engine; nothing where it has nothing to close."""
     return deployer.close if isinstance(deployer, Closing) else lambda: None
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """An engine that looks at what others have set."""
+
+    def look(self, overlay: Overlay) -> DriftReport | None:
+        """What stands beside what (config, overlay) say."""
+        ...
+
+
+def look_of(deployer: Deployer) -> Callable[[Overlay], DriftReport | None] | None:
+    """What looks at all parts; None where the engine does not."""
+    return deployer.look if isinstance(deployer, Looking) else None
 
 
 def observer_of(config: Config, clock: Clock) -> CloudObserver:

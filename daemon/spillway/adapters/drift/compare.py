@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from spillway.adapters.drift.wanted import WantedPart
+from spillway.adapters.engine.provider.cloud import Body
 from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare, is_within
-from spillway.adapters.engine.provider.kinds import PROVISIONED, Body, Props, property_name, relative
+from spillway.adapters.engine.provider.kinds import PROVISIONED, Props, property_name, relative
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK
 from spillway.adapters.engine.provider.kinds_frontend import URL_MAP
 from spillway.adapters.program.kept import group_path
@@ -181,8 +182,9 @@ def _counts(difference: Difference, wanted: WantedPart, props: Props) -> bool:
     name = difference.path.rpartition(".")[2]
     found = value_at(difference.path, props)
     if difference.path == "localityLbPolicy" and wanted.inputs.get("sessionAffinity") != "NONE":
-        return found != "MAGLEV"  # what Google chooses beside an affinity
-    return found is not None and found not in (GOOGLES.get(difference.path), GOOGLES.get(name))
+        return bool(found != "MAGLEV")  # what Google chooses beside an affinity
+    usual = {GOOGLES.get(difference.path), GOOGLES.get(name)}
+    return found is not None and not (isinstance(found, str) and found in usual)
 
 
 def _additions(wanted: WantedPart, props: Props) -> Iterator[Difference]:

@@ -13,7 +13,7 @@ from typing import Any
 from spillway.adapters.drift.compare import Standing
 from spillway.adapters.drift.last_wanted import LastWanted
 from spillway.adapters.drift.reader import Body, PartReader
-from spillway.adapters.drift.survey import Ownership, Survey, survey
+from spillway.adapters.drift.survey import Ownership, Survey, since_key, survey
 from spillway.adapters.drift.wanted import WantedPart, wanted_parts
 from spillway.adapters.engine.provider.diff import DiffKind, compare
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE
@@ -84,16 +84,7 @@ class Surveyor:
         reads = self._reader.read(part.path for part in parts)
         found = survey(parts, reads, self._ownership, self.last, self._now())
         self._known |= {path: read for path, read in reads.items() if not isinstance(read, SpillwayError)}
-        self.last.forget_since(
-            [
-                name
-                for drift in found.report.drifts
-                for name in (
-                    f"{drift.kind} {drift.name}",
-                    f"{drift.kind} {drift.name} {drift.field} {drift.found}",
-                )
-            ]
-        )
+        self.last.forget_since([since_key(drift) for drift in found.report.drifts])
         self.seen = found
         return found
 

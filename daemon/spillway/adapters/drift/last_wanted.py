@@ -66,7 +66,7 @@ class LastWanted:
 
     def finish(self, parts: Sequence[WantedPart], *, but: Collection[Part]) -> None:
         """It ended well: this stands, `but` for parts that were not written."""
-        built = {_key(part): part.inputs for part in parts if part.part not in but}
+        built: dict[str, Mapping[str, Any]] = {_key(p): p.inputs for p in parts if p.part not in but}
         built |= {_key(p): self._built[_key(p)] for p in parts if p.part in but and _key(p) in self._built}
         if built != self._built or self._attempts:
             self._built, self._attempts = built, []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,9 @@ from spillway.adapters.drift.last_wanted import LastWanted
 from spillway.adapters.drift.reader import Reads
 from spillway.adapters.drift.wanted import WantedPart
 from spillway.adapters.drift.words import value_text
+from spillway.adapters.engine.provider.cloud import Body
 from spillway.adapters.engine.provider.diff import Difference, compare
-from spillway.adapters.engine.provider.kinds import Body, Props
+from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, SERVICE_LB_POLICY
 from spillway.adapters.engine.provider.kinds_frontend import GIVEN_CERTIFICATE, MANAGED_CERTIFICATE
 from spillway.adapters.program.kept import Kept, group_path
@@ -167,26 +168,34 @@ def survey(
 
 
 def _drifts(part: Standing, ownership: Ownership, last: LastWanted, at: float) -> Iterator[SettingDrift]:
-    wanted = part.wanted
-    common = {
-        "kind": wanted.kind.words,
-        "name": wanted.name,
-        "answer": ownership.answer(wanted),
-        "service": ownership.service(wanted),
-    }
-    if ownership.is_gone(part):
-        since = last.since(f"{wanted.kind.words} {wanted.name}", at)
-        yield SettingDrift(**common, field="", expected="there", found="gone", since=since)
-    for difference in ownership.drifts(part):
-        path = difference.path
-        found = value_text(path, found_at(difference, part))
-        yield SettingDrift(
-            **common,
-            field=path,
-            expected=value_text(path, value_at(path, wanted.inputs)),
-            found=found,
-            since=last.since(f"{wanted.kind.words} {wanted.name} {path} {found}", at),
+    wanted, words = part.wanted, part.wanted.kind.words
+    whole = SettingDrift(
+        kind=words,
+        name=wanted.name,
+        field="",
+        expected="there",
+        found="gone",
+        since=at,
+        answer=ownership.answer(wanted),
+        service=ownership.service(wanted),
+    )
+    found = [whole] if ownership.is_gone(part) else []
+    found += [
+        replace(
+            whole,
+            field=difference.path,
+            expected=value_text(difference.path, value_at(difference.path, wanted.inputs)),
+            found=value_text(difference.path, found_at(difference, part)),
         )
+        for difference in ownership.drifts(part)
+    ]
+    for drift in found:
+        yield replace(drift, since=last.since(since_key(drift), at))
+
+
+def since_key(drift: SettingDrift) -> str:
+    """What a drift goes by: another value is another drift."""
+    return f"{drift.kind} {drift.name} {drift.field} {drift.found}"
 
 
 def _kept(part: Standing) -> Iterator[KeptSetting]:

@@ -201,7 +201,9 @@ def _drift_lines(preview: Preview) -> Iterator[str]:
     if preview.drift:
         yield "Changed by somebody else:"
     for drift in preview.drift:
-        written = "stays, as the policy respects it" if drift.answer is DriftAnswer.RESPECT else "is written back"
+        written = (
+            "stays, as the policy respects it" if drift.answer is DriftAnswer.RESPECT else "is written back"
+        )
         yield f"    {drift.sentence}; {'is made anew' if drift.gone else written}"
 
 

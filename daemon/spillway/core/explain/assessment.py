@@ -15,7 +15,7 @@ from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Judgement
 from spillway.core.values.decision import BackendAssessment, Reason, ServiceAssessment, Verdict
 from spillway.core.values.policy import Policy, Slo
-from spillway.core.values.snapshot import Absence, Missing, ObservedBackend, Seen, ServiceView
+from spillway.core.values.snapshot import Absence, Minute, Missing, ObservedBackend, Seen, ServiceView
 
 BURN = 14.4
 """Failures over what the availability allows from which they are told: at that pace a month's budget is gone in two days (Google, The
@@ -76,6 +76,10 @@ BELIEVE_SECONDS = 240.0
 """A panic that lasts this long with plentiful, fresh samples is no error of measurement: people were told, the loop goes on."""
 
 
+SILENCE = 50.0
+"""Requests expected in a sample from which none at all is an alarm: chance leaves so many out once in 10^21 samples."""
+
+
 def assess(
     model: ServiceModel, view: ServiceView, notes: tuple[tuple[str, Reason], ...], alarms: tuple[Reason, ...]
 ) -> ServiceAssessment:
@@ -93,6 +97,9 @@ def assess(
     survives, loss = _survives(model)
     short = known and potential < traffic.forecast
     raised = [*alarms, *_alarms(model, view)]
+    missed = _expected_in_silence(model, view)
+    if missed is not None:
+        raised.append(reason("silent-service", expected=missed))
     if short:
         raised.append(reason("shortage", demand=traffic.forecast, capacity=potential))
     elif survives is False and loss is not None:
@@ -108,7 +115,32 @@ def assess(
         shortage=short,
         backends=backends,
         alarms=tuple(raised),
+        silent=missed is not None,
     )
+
+
+def _expected_in_silence(model: ServiceModel, view: ServiceView) -> float | None:
+    """Requests that the newest sample should have, where no backend has any; None where some has, or nobody knows.
+
+    A sample is due once its end is older than the longest visibility delay. What a query did not answer is not silence,
+    and neither is a sample that only the balancer itself has answered.
+    """
+    timing = model.policy.timing
+    expected = model.traffic.demand * timing.sample_period
+    if expected < SILENCE:
+        return None
+    due = model.at - timing.visibility_delay - timing.sample_period
+    serving = {f.region for f in model.facts if f.serving}
+    signals = [b.traffic for b in view.backends if b.region in serving]
+    if not signals or isinstance(view.unassigned, Seen):
+        return None
+    return expected if all(_is_silent(signal, due) for signal in signals) else None
+
+
+def _is_silent(traffic: Seen[tuple[Minute, ...]] | Missing, due: float) -> bool:
+    if isinstance(traffic, Missing):
+        return traffic.absence in {Absence.NO_SERIES, Absence.STALE}
+    return traffic.value[-1].end < due
 
 
 def _survives(model: ServiceModel) -> tuple[bool | None, Reason | None]:

@@ -121,6 +121,8 @@ class ServiceAssessment:
     shortage: bool
     backends: tuple[BackendAssessment, ...]
     alarms: tuple[Reason, ...] = ()
+    silent: bool = False
+    """True where requests were expected and the newest sample has none, although the query succeeded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
