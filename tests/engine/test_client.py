@@ -165,7 +165,7 @@ def test_the_caller_s_cloud_settings_do_not_reach_a_sandbox(
     engine: Deployer, cloud: TinyCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/secret.json")
-    workspace = engine._workspace  # type: ignore[attr-defined]
+    workspace = engine._engine._workspace  # type: ignore[attr-defined]
     workspace.prepare()
     environment = workspace.command()._environment
     assert "GOOGLE_APPLICATION_CREDENTIALS" not in environment

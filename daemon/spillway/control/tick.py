@@ -246,6 +246,8 @@ class Loop:
                 sentence = f"{sentence} {writer.waiting(snapshot.at)}"
             elif applied.outcome not in GOOD:
                 sentence = f"{sentence} The write ended {applied.outcome.value}: {applied.sentence}."
+            elif applied.refused:
+                sentence = f"{sentence} Left out: {' '.join(told for _, told in applied.refused)}"
         report = self._report(kind, snapshot, result, sentence, applied)
         with self._phase("record"):
             writer.kept = replace(writer.kept, saved_at=snapshot.at)

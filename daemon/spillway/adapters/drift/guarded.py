@@ -89,12 +89,27 @@ class Surveyor:
         return found
 
     def program(self, overlay: Overlay) -> Program:
-        """The program that leaves alone what stands now.
+        """The program that leaves alone what stands when it is run.
+
+        An engine that refreshes its state does so before it runs the program. So the look is never older than the
+        fingerprints in the state: what somebody sets after the look is met by a fingerprint.
+
+        Raises:
+            SpillwayError: the program cannot be evaluated.
+        """
+        parts = self.parts(overlay)
+
+        def program() -> None:
+            build(self._config, overlay, self._kept(parts))()
+
+        return program
+
+    def _kept(self, parts: tuple[WantedPart, ...]) -> Kept:
+        """What the program must leave as it stands now.
 
         Raises:
             SpillwayError: a backend service cannot be read, and was never read before.
         """
-        parts = self.parts(overlay)
         reads = self._reader.read(part.path for part in parts)
         for part in parts:
             read = reads[part.path]
@@ -108,8 +123,7 @@ class Surveyor:
         }
         self._known |= {path: read for path, read in known.items() if not isinstance(read, SpillwayError)}
         self.seen = survey(parts, known, self._ownership, self.last, self._now())
-        kept: Kept = self.seen.kept(decides=self._decides and self.building)
-        return build(self._config, overlay, kept)
+        return self.seen.kept(decides=self._decides and self.building)
 
 
 class GuardedDeployer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -26,7 +26,7 @@ class PartReader:
 
     def __init__(
         self,
-        session: Session,
+        session: Callable[[], Session],
         *,
         deadline: float,
         parallel: int,
@@ -36,13 +36,14 @@ class PartReader:
         """Remember where to read.
 
         Args:
-            session: from `google_http`.
+            session: makes one of `google_http`, at the first read.
             deadline: wall seconds for all parts together.
             parallel: reads under way at the same time.
             compute: base URL of Compute, version included.
             network_services: base URL of Network Services, version included.
         """
-        self._session = session
+        self._connect = session
+        self._session: Session | None = None
         self._deadline = deadline
         self._roots = {False: compute.rstrip("/"), True: network_services.rstrip("/")}
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="read-parts")
@@ -51,18 +52,26 @@ class PartReader:
     def close(self) -> None:
         """Let go of connections; reads under way end by their own deadlines."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._session.close()
+        if self._session is not None:
+            self._session.close()
 
     def read(self, paths: Iterable[str]) -> Reads:
         """What stands at each path; never raises."""
         ends = time.monotonic() + self._deadline
-        asked = {path: self._pool.submit(self._one, path, ends) for path in dict.fromkeys(paths)}
+        wanted = tuple(dict.fromkeys(paths))
+        try:
+            session = self._session = self._session or self._connect()
+            asked = {path: self._pool.submit(self._one, session, path, ends) for path in wanted}
+        except SpillwayError as error:
+            return dict.fromkeys(wanted, error)
+        except RuntimeError:
+            return dict.fromkeys(wanted, TemporaryError("the daemon is stopping"))
         self.calls += len(asked)
         for late in wait(asked.values(), timeout=self._deadline).not_done:
             late.cancel()
         return {path: _outcome(path, future) for path, future in asked.items()}
 
-    def _one(self, path: str, ends: float) -> Body | None:
+    def _one(self, session: Session, path: str, ends: float) -> Body | None:
         if time.monotonic() >= ends:
             raise TemporaryError(f"the read of {path} ran into its deadline before it was sent")
         services = "/locations/" in path
@@ -71,7 +80,7 @@ class PartReader:
             f"{'networkservices' if services else 'compute'}.{_GLOBAL.get(collection, collection)}.get"
         )
         return find(
-            self._session,
+            session,
             Read(
                 call=Call(method="GET", url=f"{self._roots[services]}/{path}", params=(("alt", "json"),)),
                 what=f"{collection}/{name}",

@@ -19,7 +19,7 @@ from spillway.adapters.engine.pulumi_cli.installation import (
     plugin_version,
     pulumi_home,
 )
-from spillway.adapters.google_http import google_session, sandbox_session
+from spillway.adapters.google_http import Session, google_session, sandbox_session
 from spillway.config.model import Config
 from spillway.core.values.overlay import Overlay
 from spillway.errors import TemporaryError
@@ -129,7 +129,10 @@ def surveyor_of(
     """What looks at the parts of `config`, with its file in `folder`; `endpoint` is the root of a sandbox, None is Google."""
     settings = config.daemon.observe
     parallel = min(_PARALLEL_READS, settings.health_parallel)
-    session = google_session(parallel) if endpoint is None else sandbox_session(parallel)
+
+    def session() -> Session:
+        return google_session(parallel) if endpoint is None else sandbox_session(parallel)
+
     roots = (
         {}
         if endpoint is None

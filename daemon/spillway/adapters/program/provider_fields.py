@@ -52,10 +52,10 @@ def arguments_of(resource: type) -> type:
 
 def class_of(token: str) -> Any:
     """The package's class of a type token such as `gcp:compute/backendService:BackendService`."""
-    import pulumi_gcp
+    from spillway.adapters.program import sdk
 
     _, place, name = token.split(":")
-    return getattr(getattr(pulumi_gcp, place.partition("/")[0]), name)
+    return getattr(getattr(sdk, place.partition("/")[0]), name)
 
 
 def unnamed(resource: type, arguments: Mapping[str, Any]) -> tuple[str, ...]:

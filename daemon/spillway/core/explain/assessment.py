@@ -132,7 +132,8 @@ def _expected_in_silence(model: ServiceModel, view: ServiceView) -> float | None
     due = model.at - timing.visibility_delay - timing.sample_period
     serving = {f.region for f in model.facts if f.serving}
     signals = [b.traffic for b in view.backends if b.region in serving]
-    if not signals or isinstance(view.unassigned, Seen):
+    heard = isinstance(view.unassigned, Seen) and not _is_silent(view.unassigned, due)
+    if not signals or heard:
         return None
     return expected if all(_is_silent(signal, due) for signal in signals) else None
 
@@ -140,7 +141,7 @@ def _expected_in_silence(model: ServiceModel, view: ServiceView) -> float | None
 def _is_silent(traffic: Seen[tuple[Minute, ...]] | Missing, due: float) -> bool:
     if isinstance(traffic, Missing):
         return traffic.absence in {Absence.NO_SERIES, Absence.STALE}
-    return traffic.value[-1].end < due
+    return not traffic.value or traffic.value[-1].end < due
 
 
 def _survives(model: ServiceModel) -> tuple[bool | None, Reason | None]:
