@@ -150,7 +150,7 @@ def test_a_killed_daemon_starts_again_and_goes_on(stage: Stage, daemon: Child) -
 
 def test_a_second_daemon_is_refused(stage: Stage, daemon: Child) -> None:
     first = stage.start_daemon()
-    until("the daemon", stage.status)
+    until("the first build, in which the world waits", lambda: (stage.status() or {}).get("ready"))
     with Child("second", ["run", "--config", str(stage.config)], stage.folder) as second:
         assert second.wait(30) == 3
         assert str(first.pid) in second.log.read_text()

@@ -11,8 +11,10 @@ import requests
 from tests.engine.bench_config import REGIONS, document, overlay
 from tests.engine.conftest import PROJECT
 from tests.engine.standin_cli import EngineForm, engine_of
+from tests.engine.test_on_sandbox import full, other
 
 from spillway.adapters.drift.guarded import GuardedDeployer
+from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
 from spillway.core.values.overlay import Overlay, Posture
 from spillway.ports import Outcome
@@ -252,6 +254,24 @@ def test_a_group_that_somebody_attached_stays(
     assert report.drifts == ()
 
 
+def test_a_part_that_all_share_is_not_written_either(
+    cloud: Cloud, made: Callable[..., GuardedDeployer]
+) -> None:
+    """A header action is carried; a cache policy that the provider has no property for is not, and says so."""
+    raw = document(routes=[{"paths": [{"paths": ["/a/*"], "service": "pool"}]}])
+    made(raw).build(overlay())
+    engine = made(document())
+    known = "gcp:compute/uRLMap:URLMap", "lb"
+    engine._surveyor._ownership.held_fields = (  # type: ignore[method-assign]
+        lambda part: ("cachePolicy",) if part.wanted.part == known else ()
+    )
+    applied = engine.build(overlay())
+    assert applied.outcome is Outcome.REFUSED
+    assert "URL map lb is not written: somebody has set cachePolicy" in applied.sentence
+    assert applied.refused == ()
+    assert "pathMatchers" in cloud.get("global/urlMaps/lb")
+
+
 def drifted(cloud: Cloud) -> None:
     """Settings that the configuration speaks of, changed by hand: of a service, its health check, one of its backends."""
     cloud.set("", {"timeoutSec": 77, "outlierDetection": {"consecutiveErrors": 99}})
@@ -384,6 +404,43 @@ def test_a_url_map_that_somebody_edits_is_told(cloud: Cloud, made: Callable[...,
     live = cloud.get("global/urlMaps/lb")
     assert len(live["pathMatchers"][0]["pathRules"]) == 1
     assert live["description"] == "mine"
+
+
+@pytest.mark.parametrize("certificates", ["managed", "given", "map"])
+def test_nobody_has_changed_anything(
+    cloud: Cloud,
+    made: Callable[..., GuardedDeployer],
+    sandbox: SandboxServer,
+    tmp_path: Path,
+    certificates: str,
+) -> None:
+    """Whatever a configuration can say: what was built is neither drift nor somebody else's."""
+    raw = full()
+    if certificates != "managed":
+        wanted: Raw = {"map": "certs"}
+        if certificates == "given":
+            for name in ("CERTIFICATE", "PRIVATE KEY"):
+                text = f"-----BEGIN {name}-----\nMIIB\n-----END {name}-----\n"
+                (tmp_path / name.replace(" ", "-")).write_text(text)
+            files = {
+                "certificate_file": str(tmp_path / "CERTIFICATE"),
+                "private_key_file": str(tmp_path / "PRIVATE-KEY"),
+            }
+            wanted = {"given": [{"name": "own", **files}]}
+        raw = other(wanted)
+        seed = SeedGroup(
+            project=PROJECT, zone="asia-northeast1", name="run", kind="serverless_neg", endpoints=0
+        )
+        sandbox.store.seed_groups([seed])
+    start = starting_overlay(Config.model_validate(raw))
+    engine = made(raw)
+    applied = engine.build(start)
+    assert applied.outcome is Outcome.DONE, applied.sentence
+    report = engine.look(start)
+    assert (report.drifts, report.kept, report.held, report.problems) == ((), (), (), ())
+    assert report.parts >= 11
+    assert len(report.certificates) == (0 if certificates == "map" else 1)
+    del cloud
 
 
 def test_a_part_that_cannot_be_read_is_a_problem_and_no_drift(

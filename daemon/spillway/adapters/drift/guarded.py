@@ -20,7 +20,7 @@ from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE
 from spillway.adapters.program.build import build
 from spillway.adapters.program.kept import Kept
 from spillway.config.model import Config
-from spillway.core.values.drift import DriftReport
+from spillway.core.values.drift import DriftReport, HeldPart
 from spillway.core.values.overlay import Overlay
 from spillway.errors import SpillwayError
 from spillway.ports import Applied, Deployer, Outcome, Preview
@@ -195,12 +195,12 @@ class GuardedDeployer:
         surveyor.last.load()
         surveyor.last.begin(parts)
         applied = act(overlay)
-        refused = _refused(surveyor.seen) if surveyor.seen is not None else ()
-        if applied.outcome in _GOOD:
-            surveyor.last.finish(parts, but=frozenset() if surveyor.seen is None else surveyor.seen.held)
-            if refused:
-                return _with_refused(applied, refused)
-        return applied
+        seen = surveyor.seen
+        if applied.outcome not in _GOOD or seen is None:
+            return applied
+        surveyor.last.finish(parts, but=seen.held)
+        left_out = _left_out(seen)
+        return _without(applied, left_out) if left_out else applied
 
 
 def _is_service(part: WantedPart) -> bool:
@@ -212,11 +212,17 @@ def _unbegun(error: SpillwayError) -> Applied:
     return Applied(outcome=Outcome.REFUSED, sentence=words)
 
 
-def _refused(seen: Survey) -> tuple[tuple[str, str], ...]:
-    """(service, sentence) of each service that was left out although a write wanted something of it."""
-    held = {h.service: h.sentence for h in reversed(seen.report.held) if h.service is not None}
-    wanting = {seen.ownership.service(part.wanted) for part in seen.standing if _wants_more(part, seen)}
-    return tuple((service, sentence) for service, sentence in sorted(held.items()) if service in wanting)
+def _left_out(seen: Survey) -> tuple[HeldPart, ...]:
+    """One finding for each part that was not written although something of it, or of its service, was wanted."""
+    wanting = [part.wanted for part in seen.standing if _wants_more(part, seen)]
+    services = {seen.ownership.service(part) for part in wanting} - {None}
+    names = {(part.kind.words, part.name) for part in wanting}
+    found = {
+        (held.kind, held.name): held
+        for held in reversed(seen.report.held)
+        if held.service in services or (held.kind, held.name) in names
+    }
+    return tuple(found[key] for key in sorted(found))
 
 
 def _wants_more(part: Standing, seen: Survey) -> bool:
@@ -232,9 +238,10 @@ def _wants_more(part: Standing, seen: Survey) -> bool:
     )
 
 
-def _with_refused(applied: Applied, refused: tuple[tuple[str, str], ...]) -> Applied:
-    """The result with the services that were left out: refused as a whole where nothing else was written."""
-    told = " ".join(sentence for _, sentence in refused)
+def _without(applied: Applied, left_out: tuple[HeldPart, ...]) -> Applied:
+    """The result with the parts that were left out: refused as a whole where nothing else was written."""
+    told = " ".join(held.sentence for held in left_out)
+    refused = tuple((held.service, held.sentence) for held in left_out if held.service is not None)
     if applied.outcome is Outcome.UNCHANGED:
         return replace(applied, outcome=Outcome.REFUSED, sentence=told, refused=refused)
     return replace(applied, sentence=f"{applied.sentence}. {told}", refused=refused)
