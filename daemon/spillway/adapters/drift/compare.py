@@ -15,7 +15,7 @@ from spillway.adapters.drift.wanted import WantedPart
 from spillway.adapters.engine.provider.cloud import Body
 from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare, is_within
 from spillway.adapters.engine.provider.kinds import PROVISIONED, Props, property_name, relative
-from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK
+from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, RINGS
 from spillway.adapters.engine.provider.kinds_frontend import URL_MAP
 from spillway.adapters.program.kept import group_path
 from spillway.adapters.program.provider_fields import Field, fields_of
@@ -66,8 +66,6 @@ _LEVERS = re.compile(
 _ELEMENT = re.compile(r"backends\[(\d+)\]\.(.+)")
 _BACKEND_LEVERS = frozenset({"group", "capacityScaler", "preference"})
 _BACKEND_GOOGLES = {"balancingMode": "UTILIZATION", "maxUtilization": 0.8, "trafficDuration": "SHORT"}
-_RING = frozenset({"MAGLEV", "RING_HASH"})
-"""Policies beside which the provider keeps `consistentHash` (measured)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,5 +244,5 @@ def _not_carried(wanted: WantedPart, live: Body) -> Iterator[str]:
     # The API gives back the hash of a client's secret, never the secret.
     if (live.get("iap") or {}).get("oauth2ClientId"):
         yield "iap"
-    if live.get("consistentHash") and live.get("localityLbPolicy") not in _RING:
+    if live.get("consistentHash") and live.get("localityLbPolicy") not in RINGS:
         yield "consistentHash"

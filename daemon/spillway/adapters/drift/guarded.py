@@ -22,6 +22,7 @@ from spillway.adapters.program.kept import Kept
 from spillway.config.model import Config
 from spillway.core.values.drift import DriftReport, HeldPart
 from spillway.core.values.overlay import Overlay
+from spillway.core.values.policy import DriftAnswer
 from spillway.errors import SpillwayError
 from spillway.ports import Applied, Deployer, Outcome, Preview
 
@@ -123,7 +124,13 @@ class Surveyor:
         }
         self._known |= {path: read for path, read in known.items() if not isinstance(read, SpillwayError)}
         self.seen = survey(parts, known, self._ownership, self.last, self._now())
-        return self.seen.kept(decides=self._decides and self.building)
+        return self.seen.kept(self._written())
+
+    def _written(self) -> frozenset[DriftAnswer]:
+        """Answers by which drift is written back now. A quick adjustment writes none back: it was asked for something else."""
+        if not self.building:
+            return frozenset()
+        return frozenset({DriftAnswer.REVERT, *([DriftAnswer.ALARM] if self._decides else [])})
 
 
 class GuardedDeployer:

@@ -45,20 +45,15 @@ class Survey:
         services = {name for token, name in held if token == BACKEND_SERVICE.token}
         return frozenset(held | {(SERVICE_LB_POLICY.token, name) for name in services})
 
-    def kept(self, *, decides: bool) -> Kept:
-        """What the program must leave as it stands.
-
-        Args:
-            decides: a person has asked for what the configuration says; only what is to be respected stays then.
-        """
+    def kept(self, written: frozenset[DriftAnswer]) -> Kept:
+        """What the program must leave as it stands; `written` are the answers by which drift is written back now."""
         drifted: dict[tuple[str, str], tuple[str, ...]] = {}
         targets: dict[tuple[str, str], Props] = {}
         groups: dict[str, tuple[Props, ...]] = {}
         for part in self.standing:
             if part.groups:
                 groups[part.wanted.name] = part.groups
-            answer = self.ownership.answer(part.wanted)
-            if answer is DriftAnswer.REVERT or (answer is DriftAnswer.ALARM and decides):
+            if self.ownership.answer(part.wanted) in written:
                 continue
             paths = set()
             for difference in self.ownership.drifts(part):

@@ -47,8 +47,8 @@ class ResourceKind:
     """Lists that are sets: property to the field that identifies an element."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Fields of the API whose property has another name than `property_name` makes of it."""
-    unreadable: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Fields of the API to what lies inside them and the provider forgets, as it cannot read a secret back (measured)."""
+    repeated: Callable[[Body], Body] = field(default=lambda body: body)
+    """What the provider repeats in a PUT of what stands: some settings it has a property for and loses all the same (measured)."""
     references: dict[str, str] = field(default_factory=dict)
     """Properties that no PUT changes, to the custom method that sets each."""
 

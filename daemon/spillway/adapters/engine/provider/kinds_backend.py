@@ -101,6 +101,20 @@ def _service_update(resource: str, state: Props, inputs: Props, _: frozenset[str
     return [Request(method="PUT", path=resource, body=body)]
 
 
+RINGS = frozenset({"MAGLEV", "RING_HASH"})
+"""Locality policies beside which the provider keeps `consistentHash` (measured)."""
+
+
+def _service_repeated(body: Body) -> Body:
+    """The client of the Identity-Aware Proxy is emptied, and a hash goes where it has no ring (measured)."""
+    result = dict(body)
+    if body.get("iap"):
+        result["iap"] = {"enabled": bool(body["iap"].get("enabled"))}
+    if body.get("localityLbPolicy") not in RINGS:
+        result.pop("consistentHash", None)
+    return result
+
+
 BACKEND_SERVICE = ResourceKind(
     token="gcp:compute/backendService:BackendService",  # noqa: S106 a type token is no secret
     words="backend service",
@@ -119,7 +133,7 @@ BACKEND_SERVICE = ResourceKind(
         "logConfig.loggingHttpRequestHeaders": "requestHeaders",
         "logConfig.loggingHttpResponseHeaders": "responseHeaders",
     },
-    unreadable={"iap": ("oauth2ClientId", "oauth2ClientSecretSha256")},
+    repeated=_service_repeated,
     references={"securityPolicy": "setSecurityPolicy", "edgeSecurityPolicy": "setEdgeSecurityPolicy"},
 )
 

@@ -174,7 +174,7 @@ class StandInProvider:
         for request in requests:
             live = self._cloud.get(request.path, deadline) if request.method == "PUT" else None
             body = carry(request.body or {}, live or {}, ignore, kind.renamed)
-            carried.append(replace(request, body=_without_unreadable(kind, body)))
+            carried.append(replace(request, body=kind.repeated(body)))
         lost = [name for name in kind.references if state.get(name) and name not in ignore]
         for name in lost:
             path = f"{requests[0].path}/{kind.references[name]}"
@@ -217,15 +217,6 @@ def carry(
         elif isinstance(given, Mapping) and isinstance(value, Mapping):
             result[name] = carry(dict(given), dict(value), ignore, renamed, f"{prefix}{known}.")
     return result
-
-
-def _without_unreadable(kind: ResourceKind, body: Body) -> Body:
-    return {
-        name: {key: part for key, part in value.items() if key not in kind.unreadable[name]}
-        if name in kind.unreadable and isinstance(value, Mapping)
-        else value
-        for name, value in body.items()
-    }
 
 
 class _Partly:
