@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from spillway.core.values.drift import HeldPart, KeptSetting, SettingDrift
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.snapshot import Snapshot
 
@@ -75,6 +76,8 @@ class Applied:
     """Of what could not begin: true where trying again changes nothing until somebody acts."""
     remedy: str = ""
     """What a person can do about it; empty where there is nothing to do, or nobody knows."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """(service, sentence) of services that were left out, because a write would take away what somebody has set."""
 
     @property
     def blocked(self) -> bool:
@@ -101,6 +104,12 @@ class Preview:
 
     changes: tuple[PreviewedChange, ...]
     same: int
+    kept: tuple[KeptSetting, ...] = ()
+    """What others have set and `up` leaves alone."""
+    drift: tuple[SettingDrift, ...] = ()
+    """What others have changed of what the configuration speaks of."""
+    held: tuple[HeldPart, ...] = ()
+    """Parts that `up` does not write."""
 
 
 class Deployer(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from spillway.adapters.journal import encode
@@ -88,6 +89,10 @@ class FakeCloud:
         self.built = True
         """False where the backend services do not exist."""
         self.auto_drain = True
+        self.silent_since = inf
+        """UTC seconds from which on there are no samples, although the query succeeds."""
+        self.refused: tuple[tuple[str, str], ...] = ()
+        """Services that the next writes leave out."""
         self.applied: list[Overlay] = []
         self.recovered = 0
         self.outcomes: list[Outcome] = []
@@ -114,7 +119,11 @@ class FakeCloud:
         if outcome in {Outcome.DONE, Outcome.UNCHANGED} or (
             self.carried_out and outcome is not Outcome.CONFLICT
         ):
-            self.overlay, self.built = overlay, True
+            left = dict(self.refused)
+            for setting in overlay.services:
+                if setting.service not in left:
+                    self.overlay = self.overlay.with_service(setting)
+            self.built = True
             self.edits += 1
         self.after_write()
         return Applied(
@@ -124,6 +133,7 @@ class FakeCloud:
             engine_processes=1,
             engine_seconds=0.4,
             foreign_edit=outcome is Outcome.CONFLICT,
+            refused=self.refused,
         )
 
     def edit(self, region: str, scaler: float, *, member: bool = True) -> None:
@@ -200,7 +210,7 @@ class FakeCloud:
         return Snapshot(at=self.clock.now(), lag=270.0, services=tuple(services))
 
     def _minutes(self) -> tuple[Minute, ...]:
-        newest = (self.clock.now() - 220.0) // 60.0 * 60.0
+        newest = min((self.clock.now() - 220.0) // 60.0 * 60.0, self.silent_since // 60.0 * 60.0)
         return tuple(
             Minute(
                 end=newest - 60.0 * back,

@@ -176,6 +176,30 @@ def test_reload_waits_for_the_verdict(stage: Stage, daemon: Child) -> None:
     assert not [a for a in (stage.status() or {})["alarms"] if a["code"] == "config-not-in-force"]
 
 
+def test_what_somebody_sets_is_told_and_stands(stage: Stage, daemon: Child) -> None:
+    service = f"http://{stage.addresses.sandbox}/compute/beta/projects/spillway-demo/global/backendServices/demo-pool"
+    edit = {"customRequestHeaders": ["X-Team:ours"], "timeoutSec": 77}
+    assert requests.patch(service, json=edit, timeout=5).status_code == 200
+
+    def told() -> tuple[set[str], set[str]]:
+        status = stage.status() or {"drift": [], "kept": []}
+        return {d["field"] for d in status["drift"]}, {k["field"] for k in status["kept"]}
+
+    until(
+        "drift and kept settings in the status", lambda: told() == ({"timeoutSec"}, {"customRequestHeaders"})
+    )
+    until("drift in the log", lambda: "timeoutSec is 77 instead of" in daemon.log.read_text())
+    found = samples(get(stage, "/metrics")[1])
+    assert found['spillway_drift{field="timeoutSec",kind="backend service",name="demo-pool"}'] == 1
+    # A reload builds: neither goes.
+    before = daemon.log.read_text().count("Reload accepted")
+    with stage.config.open("a") as config:
+        config.write("# touched\n")
+    until("a reload", lambda: daemon.log.read_text().count("Reload accepted") > before)
+    live = requests.get(service, timeout=5).json()
+    assert {name: live[name] for name in edit} == edit
+
+
 def test_a_killed_daemon_starts_again_and_goes_on(stage: Stage, daemon: Child) -> None:
     before = (stage.status() or {})["tick"]
     daemon.signal(signal.SIGKILL)

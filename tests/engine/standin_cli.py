@@ -9,6 +9,8 @@ embedded one there.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +19,8 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from spillway.adapters.engine.choose import deployer
+from spillway.adapters.drift.guarded import GuardedDeployer
+from spillway.adapters.engine.choose import deployer, surveyor_of
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
 from spillway.adapters.engine.provider.diff import DiffKind
 from spillway.adapters.engine.provider.standin import StandInProvider, kind_of
@@ -27,8 +30,8 @@ from spillway.adapters.engine.pulumi_cli.installation import find_cli, plugin_ve
 from spillway.adapters.engine.pulumi_cli.workspace import Workspace
 from spillway.adapters.program.build import build
 from spillway.config.model import Config
+from spillway.core.values.overlay import Overlay
 from spillway.errors import SpillwayError
-from spillway.ports import Deployer
 
 EngineForm = Literal["cli+plugin", "cli+standin", "embedded"]
 """The daemon's engines, and the one of this module."""
@@ -159,6 +162,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 state=state,
                 news=news,
                 deadline=self._deadline(request),
+                ignore=tuple(request.ignoreChanges),
             )
         return provider_pb2.UpdateResponse(properties=struct(outputs, secret))
 
@@ -216,8 +220,14 @@ class StandInCliEngine(CliEngine):
 
     kind = "cli+standin"
 
-    def __init__(self, config: Config, folder: Path, endpoint: str) -> None:
-        """`folder` holds the engine's files."""
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        endpoint: str,
+        program: Callable[[Overlay], Callable[[], None]] | None = None,
+    ) -> None:
+        """`folder` holds the engine's files; `program` makes the program of an overlay, that of `config` where none is given."""
         settings, command = config.daemon.engine, find_cli(pulumi_home())
         assert command is not None, "there is no `pulumi` on PATH"
         self._attached = AttachedProvider(
@@ -234,15 +244,20 @@ class StandInCliEngine(CliEngine):
             endpoint=endpoint,
             environment={"PULUMI_DEBUG_PROVIDERS": f"gcp:{self._attached.port}"},
         )
-        super().__init__(lambda overlay: build(config, overlay), workspace)
+        super().__init__(program or (lambda overlay: build(config, overlay)), workspace)
 
     def _free(self) -> None:
         super()._free()
         self._attached.close()
 
 
-def engine_of(config: Config, state_dir: Path, *, kind: EngineForm, endpoint: str) -> Deployer:
-    """The engine of this kind, with its files where the daemon would have them."""
+def engine_of(
+    config: Config, state_dir: Path, *, kind: EngineForm, endpoint: str, decides: bool = True
+) -> GuardedDeployer:
+    """The engine of this kind, with its files where the daemon would have them; `decides` as for `deployer`."""
     if kind == "cli+standin":
-        return StandInCliEngine(config, state_dir / "engine" / "pulumi", endpoint)
-    return deployer(config, state_dir, kind=kind, endpoint=endpoint)
+        folder = state_dir / "engine"
+        surveyor = surveyor_of(config, folder, endpoint, decides=decides, now=time.time)
+        engine = StandInCliEngine(config, folder / "pulumi", endpoint, surveyor.program)
+        return GuardedDeployer(engine, surveyor)
+    return deployer(config, state_dir, kind=kind, endpoint=endpoint, decides=decides)

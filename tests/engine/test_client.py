@@ -48,7 +48,7 @@ def engine(cloud: TinyCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PULUMI_HOME", str(home))
     made = engine_of(config(), tmp_path, kind="cli+standin", endpoint=cloud.url)
     yield made
-    made.close()  # type: ignore[attr-defined]
+    made.close()
 
 
 def calls(tmp_path: Path) -> list[str]:
@@ -195,7 +195,7 @@ def test_the_caller_s_cloud_settings_do_not_reach_a_sandbox(
     engine: Deployer, cloud: TinyCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/secret.json")
-    workspace = engine._workspace  # type: ignore[attr-defined]
+    workspace = engine._engine._workspace  # type: ignore[attr-defined]
     workspace.prepare()
     environment = workspace.command()._environment
     assert "GOOGLE_APPLICATION_CREDENTIALS" not in environment

@@ -62,12 +62,12 @@ def test_second_apply_asks_nothing(engine: EmbeddedEngine, cloud: TinyCloud) -> 
     assert cloud.requests == []
 
 
-def test_one_scaler_is_one_put_and_one_get(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
+def test_one_scaler_is_one_put_over_what_stands(engine: EmbeddedEngine, cloud: TinyCloud) -> None:
     engine.apply(overlay())
     cloud.requests.clear()
     applied = engine.apply(overlay({"europe-west4": 0.4, "asia-northeast1": 0.0}))
     assert applied.outcome is Outcome.DONE
-    assert [method for method, _ in cloud.calls()] == ["PUT", "GET"]
+    assert [method for method, _ in cloud.calls()] == ["GET", "PUT", "GET"]
     (body,) = cloud.bodies("PUT", "backendServices/lb-pool")
     assert [backend["capacityScaler"] for backend in body["backends"]] == [0, 0.4, 1]
     assert body["iap"] is None

@@ -210,7 +210,7 @@ def test_an_outside_edit_is_a_conflict_and_the_next_call_goes_by_what_stands(
     assert applied.outcome is Outcome.DONE, applied.sentence
     assert not applied.foreign_edit
     live = requests.get(url, timeout=5).json()
-    assert live["timeoutSec"] == 300
+    assert live["timeoutSec"] == 7, "the policy's answer is `alarm`: a person decides"
     assert sorted(backend["capacityScaler"] for backend in live["backends"]) == [0.5, 1, 1]
     _close(engine)
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -28,6 +29,8 @@ from spillway.adapters.engine.pulumi_cli.locks import locks_in, locks_told
 from spillway.adapters.engine.pulumi_cli.workspace import prune
 from spillway.adapters.engine.verdicts import outcome_of, sentence
 from spillway.config.model import Config
+from spillway.core.values.drift import HeldPart, KeptSetting, SettingDrift
+from spillway.core.values.policy import DriftAnswer
 from spillway.errors import TemporaryError
 from spillway.ports import Outcome, Preview, PreviewedChange
 
@@ -104,6 +107,33 @@ def test_render_reads_like_a_plan() -> None:
         "- URL map          lb-old",
         "",
         "1 to create, 1 to update, 1 to delete, 5 unchanged.",
+    ]
+    beside = replace(
+        preview,
+        drift=(
+            SettingDrift(
+                kind="health check",
+                name="lb-ready",
+                field="checkIntervalSec",
+                expected="5",
+                found="9",
+                since=0.0,
+                answer=DriftAnswer.ALARM,
+            ),
+        ),
+        kept=(KeptSetting(kind="backend service", name="lb-pool", field="enableCdn", value="on"),),
+        held=(HeldPart(kind="backend service", name="lb-pool", service="pool", field="iap"),),
+    )
+    assert render_preview(beside, colour=False).splitlines()[-6:] == [
+        "",
+        "Changed by somebody else:",
+        "    health check lb-ready: checkIntervalSec is 9 instead of 5; is written back",
+        "Kept, not managed:",
+        "    backend service lb-pool  enableCdn: on",
+        (
+            "! backend service lb-pool is not written: somebody has set iap, which the provider cannot carry and every write"
+            " would remove. Take iap away, or name it in topology.services.pool.may_lose."
+        ),
     ]
     assert "\x1b[33m~ backend service" in render_preview(preview, colour=True)
     assert render_preview(Preview(changes=(), same=7), colour=True).startswith("Nothing to change")

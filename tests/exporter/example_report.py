@@ -12,9 +12,16 @@ from spillway.core.values.decision import (
     Refusal,
     ServiceAssessment,
 )
+from spillway.core.values.drift import (
+    CertificateState,
+    DriftReport,
+    HeldPart,
+    KeptSetting,
+    SettingDrift,
+)
 from spillway.core.values.orders import Order, OrderKind
 from spillway.core.values.overlay import Posture
-from spillway.core.values.policy import Mode
+from spillway.core.values.policy import DriftAnswer, Mode
 from spillway.core.values.snapshot import (
     Absence,
     BackendView,
@@ -192,6 +199,37 @@ def snapshot(services: tuple[str, ...] = ("pool",), at: float = AT) -> Snapshot:
     )
 
 
+DRIFT = DriftReport(
+    at=AT,
+    drifts=(
+        SettingDrift(
+            kind="backend service",
+            name="lb-pool",
+            field="backends[1].maxRatePerEndpoint",
+            expected="10",
+            found="3",
+            since=AT - 600,
+            answer=DriftAnswer.ALARM,
+            service="pool",
+        ),
+        SettingDrift(
+            kind="forwarding rule",
+            name="lb-http",
+            field="",
+            expected="there",
+            found="gone",
+            since=AT,
+            answer=DriftAnswer.ALARM,
+        ),
+    ),
+    kept=(KeptSetting(kind="backend service", name="lb-pool", field="enableCdn", value="on"),),
+    held=(HeldPart(kind="backend service", name="lb-pool", service="pool", field="metadatas"),),
+    certificates=(CertificateState(name="lb-own", status="ACTIVE", expires=AT + 86400.0),),
+    parts=7,
+)
+"""A look that has found some of everything."""
+
+
 def report(number: int = 41, **changes: object) -> TickReport:
     """A tick that sheds load from a slow region."""
     values: dict[str, object] = {
@@ -215,6 +253,7 @@ def report(number: int = 41, **changes: object) -> TickReport:
             engine_seconds=11.2,
         ),
         "outputs": (("load_balancer_ip", "203.0.113.7"), ("url", "http://203.0.113.7")),
+        "drift": DRIFT,
     }
     return TickReport(**{**values, **changes})  # type: ignore[arg-type]
 

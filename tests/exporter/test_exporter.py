@@ -114,6 +114,21 @@ def test_every_metric_of_the_table_is_exported_with_its_type_and_labels(scene: S
     assert not strangers
 
 
+def test_what_stands_beside_the_configuration_is_told(scene: Scene) -> None:
+    scene.exporter.report(example.report())
+    found = scene.samples()
+    drift = {tuple(sorted(dict(each).items())) for each in found["spillway_drift"]}
+    assert drift == {
+        (("field", "backends.maxRatePerEndpoint"), ("kind", "backend service"), ("name", "lb-pool")),
+        (("field", "gone"), ("kind", "forwarding rule"), ("name", "lb-http")),
+    }
+    assert found["spillway_held_parts"][labels()] == 1
+    status = scene.json("/status")
+    assert [d["field"] for d in status["drift"]] == ["backends[1].maxRatePerEndpoint", ""]
+    assert [k["field"] for k in status["kept"]] == ["enableCdn"]
+    assert [c["status"] for c in status["certificates"]] == ["ACTIVE"]
+
+
 def test_names_have_base_units() -> None:
     for metric in METRICS:
         assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER), metric.name

@@ -136,6 +136,26 @@ STORY: list[tuple[str, str, Any]] = [
         {"name": "n", "loadBalancingScheme": "EXTERNAL_MANAGED", **SERVICE, "fingerprint": ...},
     ),
     ("PATCH", "global/backendServices/n", {"description": "d"}),
+    (
+        "PATCH",
+        "global/backendServices/n",
+        {"iap": {"enabled": True, "oauth2ClientId": "c", "oauth2ClientSecret": "s"}},
+    ),
+    (
+        "PATCH",
+        "global/backendServices/n",
+        {"enableCDN": True, "cdnPolicy": {"cacheMode": "FORCE_CACHE_ALL", "signedUrlCacheMaxAgeSec": 9}},
+    ),
+    (
+        "POST",
+        "global/backendServices/n/setSecurityPolicy",
+        {"securityPolicy": "projects/p/global/securityPolicies/s"},
+    ),
+    (
+        "POST",
+        "global/backendServices/n/setEdgeSecurityPolicy",
+        {"securityPolicy": "projects/p/global/securityPolicies/e"},
+    ),
     ("POST", "global/urlMaps", {"name": "n", "defaultService": "global/backendServices/n"}),
     (
         "PUT",

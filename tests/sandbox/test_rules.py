@@ -117,7 +117,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (body(EU, logConfig={"sampleRate": 0.5}), "logging is enabled"),
     (body(EU, nonsense=1), 'Unknown name "nonsense"'),
     (body({**EU, "nonsense": 1}), "resource.backends[0]"),
-    (body(EU, securityPolicy="x"), "The sandbox does not model this field"),
+    (body(EU, tlsSettings={"sni": "x"}), "The sandbox does not model this field"),
     (body(EU, name="Not-A-Name"), "Must be a match of regex"),
     (body({**EU, "group": "somewhere"}), "The URL is malformed"),
     (body({**EU, "group": "global/healthChecks/hc"}), "must refer to one of"),

@@ -6,6 +6,7 @@ It owns its registry, so nothing is shared with other code of the process and ev
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable, Iterator, Mapping
 from math import nan
 
@@ -18,6 +19,7 @@ from spillway.adapters.metrics import BY_NAME, Kind
 from spillway.control.report import Pass, TickReport
 from spillway.core.explain import reasons
 from spillway.core.values.decision import BackendAssessment, BackendState, ServiceAssessment
+from spillway.core.values.drift import DriftReport
 from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import Mode
@@ -25,6 +27,9 @@ from spillway.core.values.snapshot import BackendView, Missing
 from spillway.core.values.topology import Fleet
 from spillway.ports import Applied, Outcome
 
+_INDEX = re.compile(r"\[\d+\]")
+_DRIFTS = 200
+"""Series of drift at most: somebody who has rebuilt everything by hand must not flood the database."""
 PHASES = ("observe", "decide", "write", "record")
 RELOADS = ("accepted", "unchanged", "refused", "restart-needed", "failed")
 
@@ -172,6 +177,7 @@ class LastPass(Collector):
                 for backend_view in view.backends:
                     _add_ages(families, view.service, backend_view, later)
         yield from families.values()
+        yield from _parts(None if report is None else report.drift)
 
     def _about_the_daemon(self) -> Iterator[Metric]:
         build = gauge("spillway_build_info")
@@ -198,6 +204,30 @@ class LastPass(Collector):
             else:
                 family.add_metric([], value)
             yield family
+
+
+def _parts(report: DriftReport | None) -> Iterator[Metric]:
+    """What the last look at all parts has found."""
+    drift, expiry = gauge("spillway_drift"), gauge("spillway_certificate_expiry_timestamp_seconds")
+    status = gauge("spillway_certificate_status")
+    drifts = report.drifts if report is not None else ()
+    labels = dict.fromkeys((d.kind, d.name, _INDEX.sub("", d.field) or "gone") for d in drifts)
+    for each in list(labels)[:_DRIFTS]:
+        drift.add_metric(list(each), 1)
+    for certificate in report.certificates if report is not None else ():
+        expiry.add_metric([certificate.name], known(certificate.expires))
+        status.add_metric([certificate.name, certificate.status], 1)
+    yield from (drift, expiry, status)
+    figures = {
+        "kept_settings": None if report is None else len(report.kept),
+        "held_parts": None if report is None else len(report.held),
+        "parts_read": None if report is None else report.parts,
+        "parts_read_timestamp_seconds": 0.0 if report is None else report.at,
+    }
+    for name, value in figures.items():
+        family = gauge(f"spillway_{name}")
+        family.add_metric([], known(value))
+        yield family
 
 
 def gauge(name: str) -> GaugeMetricFamily:

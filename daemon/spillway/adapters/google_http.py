@@ -238,6 +238,18 @@ class Read:
 def fetch(session: Session, read: Read, *, ends: float) -> dict[str, Any]:
     """The JSON object that answers a read.
 
+    Raises:
+        TemporaryError, PermanentError: as `find`; a missing resource is a PermanentError too.
+    """
+    body, reply = _answer(session, read, ends)
+    if body is None:
+        raise error_of(read, reply.status, reply.text)
+    return body
+
+
+def find(session: Session, read: Read, *, ends: float) -> dict[str, Any] | None:
+    """The JSON object that answers a read; None where there is no such resource.
+
     Args:
         session: from `google_session` or `sandbox_session`.
         read: what to read.
@@ -245,12 +257,19 @@ def fetch(session: Session, read: Read, *, ends: float) -> dict[str, Any]:
 
     Raises:
         TemporaryError: no answer in time, a rate limit, or a server error.
-        PermanentError: a missing permission, a missing resource, or a refused request.
+        PermanentError: a missing permission, or a refused request.
     """
+    return _answer(session, read, ends)[0]
+
+
+def _answer(session: Session, read: Read, ends: float) -> tuple[dict[str, Any] | None, Reply]:
+    """The object, None for 404, and the reply itself."""
     try:
         reply = exchange(session, read.call, ends=ends)
     except NoAnswerError as error:
         raise _unanswered(read.what, error) from error
+    if reply.status == 404:
+        return None, reply
     if reply.status >= 400:
         raise error_of(read, reply.status, reply.text, reply.headers.get("Retry-After", ""))
     try:
@@ -259,7 +278,7 @@ def fetch(session: Session, read: Read, *, ends: float) -> dict[str, Any]:
         raise TemporaryError(f"{read.what}: the answer is no JSON: {reply.text[:200]!r}") from error
     if not isinstance(body, dict):
         raise TemporaryError(f"{read.what}: the answer is no JSON object: {reply.text[:200]!r}")
-    return body
+    return body, reply
 
 
 def _unanswered(what: str, error: NoAnswerError) -> SpillwayError:

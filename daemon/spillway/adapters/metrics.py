@@ -125,6 +125,41 @@ METRICS = (
         ),
     ),
     *_metrics(
+        "Parts",
+        (
+            "drift",
+            _G,
+            ("kind", "name", "field"),
+            "1 for each field of a part that somebody has set otherwise than the configuration says; `gone` where the part is gone. 200 at most.",
+        ),
+        (
+            "kept_settings",
+            _G,
+            (),
+            "Settings by others that Spillway leaves alone; `spillway plan` names them.",
+        ),
+        (
+            "held_parts",
+            _G,
+            (),
+            "Parts that are not written, because a write would take away what somebody has set.",
+        ),
+        ("parts_read", _G, (), "Parts of the load balancer that the last look could read."),
+        ("parts_read_timestamp_seconds", _G, (), "UTC time of the last look; 0 before the first."),
+        (
+            "certificate_expiry_timestamp_seconds",
+            _G,
+            ("certificate",),
+            "UTC time at which the certificate ends.",
+        ),
+        (
+            "certificate_status",
+            _G,
+            ("certificate", "status"),
+            "1 for the state that Google tells of the certificate: ACTIVE, PROVISIONING or a failure.",
+        ),
+    ),
+    *_metrics(
         "Decisions",
         (
             "decisions_total",

@@ -15,6 +15,7 @@ import requests
 
 from spillway.adapters.clock import SandboxClock
 from spillway.adapters.process import identity
+from spillway.core.values.drift import DriftReport
 from spillway.core.values.overlay import Overlay
 from spillway.ports import Applied, Deployer, Preview
 
@@ -40,6 +41,11 @@ class PausingDeployer:
         self._base = base
         self._clock = clock
         self.kind = inner.kind
+
+    def look(self, overlay: Overlay) -> DriftReport | None:
+        """What stands beside what (config, overlay) say; None where the engine does not look."""
+        look = getattr(self._inner, "look", None)
+        return None if look is None else look(overlay)
 
     def preview(self, overlay: Overlay) -> Preview:
         """What `build` would change; see `ports.Deployer`."""

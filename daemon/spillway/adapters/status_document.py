@@ -17,6 +17,7 @@ from spillway.adapters.history import History
 from spillway.control.report import Pass, TickReport
 from spillway.core.explain.reasons import reason
 from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment
+from spillway.core.values.drift import DriftReport
 from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
 
@@ -125,6 +126,11 @@ class StatusDocument:
             "orders": [plain(order) for order in self._orders().items],
             "problems": [],
             "services": [],
+            "drift": [],
+            "kept": [],
+            "held": [],
+            "certificates": [],
+            "parts_at": None,
             "decisions": decisions,
         }
         if last is None:
@@ -141,7 +147,8 @@ class StatusDocument:
                 *self._own_alarms(),
                 *({"service": s.service, **plain(alarm)} for s in last.assessments for alarm in s.alarms),
             ],
-            "problems": list(last.snapshot.problems),
+            "problems": list(last.snapshot.problems) + _unread(last.drift),
+            **_beside(last.drift),
             "services": [
                 _service(s, policies.get(s.service), str(modes.get(s.service, "observe")))
                 for s in last.assessments
@@ -184,6 +191,23 @@ class StatusDocument:
                 },
             }
         )
+
+
+def _unread(report: DriftReport | None) -> list[str]:
+    return [] if report is None else list(report.problems)
+
+
+def _beside(report: DriftReport | None) -> dict[str, Any]:
+    """What stands beside the configuration, by the last look; nothing before the first."""
+    if report is None:
+        return {}
+    return {
+        "drift": [plain(drift) for drift in report.drifts],
+        "kept": [plain(kept) for kept in report.kept],
+        "held": [plain(held) for held in report.held],
+        "certificates": [plain(certificate) for certificate in report.certificates],
+        "parts_at": report.at,
+    }
 
 
 def _service(assessment: ServiceAssessment, policy: Policy | None, mode: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from spillway.config import load
 from spillway.config.model import Config
+from spillway.core.values.drift import DriftReport
+from spillway.core.values.overlay import Overlay
 from spillway.ports import Clock, Deployer
 
 if TYPE_CHECKING:
@@ -39,7 +41,9 @@ def clock_of(config: Config) -> tuple[Clock, float]:
 
 
 def deployer_of(config: Config, clock: Clock | None = None, recoveries: Recoveries | None = None) -> Deployer:
-    """The engine, which tells `recoveries` what it puts right; given the clock of a sandbox, the world waits while it works.
+    """The engine, which tells `recoveries` what it puts right.
+
+    Given a clock it is the daemon's: drift is the policy's business, and a sandbox's world waits while it works.
 
     Raises:
         PermanentError: the one that is demanded is not installed.
@@ -48,7 +52,10 @@ def deployer_of(config: Config, clock: Clock | None = None, recoveries: Recoveri
     from spillway.adapters.engine.choose import deployer
     from spillway.adapters.pausing import PausingDeployer
 
-    engine = deployer(config, Path(config.daemon.state_dir), recoveries=recoveries)
+    state_dir = Path(config.daemon.state_dir)
+    if clock is None:
+        return deployer(config, state_dir, recoveries=recoveries)
+    engine = deployer(config, state_dir, recoveries=recoveries, decides=False, now=clock.now)
     if isinstance(clock, SandboxClock) and config.sandbox is not None:
         return PausingDeployer(engine, f"http://{config.sandbox.http}", clock)
     return engine
@@ -57,6 +64,20 @@ def deployer_of(config: Config, clock: Clock | None = None, recoveries: Recoveri
 def closer(deployer: Deployer) -> Callable[[], None]:
     """What closes an engine; nothing where it has nothing to close."""
     return deployer.close if isinstance(deployer, Closing) else lambda: None
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """An engine that looks at what others have set."""
+
+    def look(self, overlay: Overlay) -> DriftReport | None:
+        """What stands beside what (config, overlay) say."""
+        ...
+
+
+def look_of(deployer: Deployer) -> Callable[[Overlay], DriftReport | None] | None:
+    """What looks at all parts; None where the engine does not."""
+    return deployer.look if isinstance(deployer, Looking) else None
 
 
 def observer_of(config: Config, clock: Clock) -> CloudObserver:

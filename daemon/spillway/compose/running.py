@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spillway.compose.changes import Watch, differences, digest_of, restart_needed, session_of
-from spillway.compose.clouds import clock_of, closer, deployer_of, observer_of
+from spillway.compose.clouds import clock_of, closer, deployer_of, look_of, observer_of
 from spillway.compose.tools import keeper_of
 from spillway.config import load
 from spillway.config.load import Loaded
@@ -164,6 +164,7 @@ def rhythm_of(config: Config, speed: float) -> Rhythm:
         health=settings.health_pass / speed,
         stop=settings.stop_deadline,
         write=settings.engine.deadline,
+        drift=settings.observe.drift_every / speed,
     )
 
 
@@ -185,6 +186,7 @@ def parts_of(loaded: Loaded, clock: Clock, session: str, recoveries: Recoveries)
         observer=observer,
         deployer=deployer,
         digest=digest_of(loaded, deployer.kind, session),
+        look=look_of(deployer),
         interrupt=close_deployer,
         close=close,
     )

@@ -60,6 +60,10 @@ class ObserveConfig(Model):
     """Longest wall time of one health read."""
     health_parallel: Annotated[int, Field(ge=1, le=128)] = 16
     """Health reads under way at the same time; one is needed for each zonal group."""
+    drift_every: Annotated[Duration, Between("1m", "1d")] = 300.0
+    """Time between looks at every part of the load balancer: what somebody has edited or deleted, and certificates. Costs one read of each part."""
+    drift_deadline: Annotated[Duration, Between("1s", "1m")] = 10.0
+    """Longest wall time of one such look. The same look comes before each write."""
 
 
 class JournalConfig(Model):

@@ -54,6 +54,12 @@ LONGEST_DRAINING = "1h"
 """Longest connection draining that Google takes."""
 
 
+FieldPath = Annotated[
+    str,
+    Shape("the path of a field of Compute's API", r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", "cdnPolicy.cacheMode"),
+]
+
+
 class PathRuleConfig(Model):
     """Paths that go to a service of their own."""
 
@@ -269,6 +275,8 @@ class ServiceConfig(Model):
     """Regions that a pinned service falls back to, members with preference DEFAULT; without any its paths die with the region."""
     backends: dict[RegionName, BackendOverrideConfig] = Field(default_factory=dict)
     """What differs for single regions."""
+    may_lose: tuple[FieldPath, ...] = ()
+    """Settings that somebody has made, that no write can carry and that may go, such as `metadatas` or `iap`. Without it a service that has one is not written."""
 
 
 class TopologyConfig(Model):

@@ -14,6 +14,7 @@ from spillway.core.values.decision import (
     ServiceAssessment,
     Verdict,
 )
+from spillway.core.values.drift import DriftReport
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import Snapshot
 from spillway.core.values.topology import ServiceName
@@ -59,6 +60,8 @@ class TickReport:
     """The best set of ceilings that was found for each service that had something to win, and how far below it the least lies."""
     outputs: tuple[tuple[str, str], ...] = ()
     """Outputs of the stack, `load_balancer_ip` among them."""
+    drift: DriftReport | None = None
+    """The last look at all parts; None before the first."""
 
     @property
     def conflict(self) -> bool:

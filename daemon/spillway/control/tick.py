@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from spillway.control.drift_watch import DriftWatch, Look, with_alarms
 from spillway.control.inputs import MinutesSeen
 from spillway.control.leaps import SLACK, without_future
 from spillway.control.memory import Keeper, Kept, fit
@@ -22,6 +23,7 @@ from spillway.control.writer import GOOD, Writer
 from spillway.core import loop
 from spillway.core.loop import StepResult
 from spillway.core.values.decision import Plan, ServiceAssessment
+from spillway.core.values.drift import DriftReport
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import Snapshot
@@ -57,6 +59,8 @@ class Parts:
     deployer: Deployer
     digest: str
     """Differs where the configuration differs."""
+    look: Look | None = None
+    """Looks at all parts of the load balancer; None where nothing can."""
     interrupt: Callable[[], None] = _nothing
     """Ask an engine call that is under way to end; called from another thread."""
     close: Callable[[], None] = _nothing
@@ -100,6 +104,7 @@ class Loop:
         self._edit_told = False
         """Whether the last write met an edit by somebody else: the next pass is the second look at it."""
         self._seen = MinutesSeen()
+        self._drift = DriftWatch()
         self._assessments: tuple[ServiceAssessment, ...] = ()
         self._durations: list[tuple[str, float]] = []
         self.snapshot: Snapshot | None = None
@@ -208,6 +213,7 @@ class Loop:
             self.snapshot = None
             self._seen = MinutesSeen()
             self._assessments = ()
+            self._drift = DriftWatch()
             return applied
         back = self._build_through_edits(self.parts, None)
         told = (
@@ -228,9 +234,32 @@ class Loop:
             return None
         return self._build_through_edits(self.parts, self._stand())
 
+    def drift_pass(self) -> DriftReport | None:
+        """Look at all parts, and write back what the policy says; the report of the look, None where nothing can look."""
+        report = self._look_at_parts()
+        due = self._drift.due({name: policy.mode for name, policy in self.policies().items()})
+        if due:
+            told = "; ".join(drift.sentence for drift in due)
+            self.note("drift", f"written back, as the policy says: {told}")
+            self._build(self.parts, self._overlay())
+            report = self._look_at_parts()
+        return report
+
+    def _look_at_parts(self) -> DriftReport | None:
+        look = self.parts.look
+        return None if look is None else self._drift.look(look, self._overlay())
+
     def tick(self) -> TickReport:
         """One full pass."""
         snapshot, before, result = self._think(self.parts.observer.observe, loop.step)
+        silent = {a.service for a in result.assessment if a.silent}
+        if silent:
+            # Named once: the first silent sample has the parts read at once, the timer does the rest.
+            if not silent <= {a.service for a in self._assessments if a.silent}:
+                with self._phase("observe"):
+                    self._look_at_parts()
+            causes = self._drift.causes()
+            snapshot = replace(snapshot, problems=tuple(dict.fromkeys((*snapshot.problems, *causes))))
         self._writer.kept = replace(self._writer.kept, tick=self._writer.kept.tick + 1)
         self._assessments = result.assessment
         self.snapshot = snapshot
@@ -285,6 +314,8 @@ class Loop:
             elif applied.outcome not in GOOD:
                 sentence = f"{sentence} The write ended {applied.outcome.value}: {applied.sentence}."
                 self._edit_told = applied.outcome is Outcome.CONFLICT
+            elif applied.refused:
+                sentence = f"{sentence} Left out: {' '.join(told for _, told in applied.refused)}"
         report = self._report(kind, snapshot, result, sentence, applied)
         with self._phase("record"):
             writer.kept = replace(writer.kept, saved_at=snapshot.at)
@@ -306,16 +337,17 @@ class Loop:
             sentence=sentence,
             durations=tuple(self._durations),
             snapshot=snapshot,
-            assessments=self._assessments,
+            assessments=with_alarms(self._assessments, self._drift.alarms()),
             modes=modes,
             moves=result.plan.moves,
             advice=result.advice,
             refusals=result.refusals,
             verdicts=result.verdicts,
-            alarms=result.alarms,
+            alarms=(*result.alarms, *(alarm for _, alarm in self._drift.alarms())),
             applied=applied,
             candidates=result.candidates,
             outputs=self._writer.kept.outputs,
+            drift=self._drift.report,
         )
 
     def _build(self, parts: Parts, overlay: Overlay) -> Applied:

@@ -16,6 +16,7 @@ from spillway.control.timing import Backoff, Progress
 from spillway.core import loop
 from spillway.core.values.decision import Plan
 from spillway.core.values.overlay import Overlay
+from spillway.core.values.topology import ServiceName
 from spillway.errors import PermanentError, SpillwayError
 from spillway.ports import Applied, Deployer, Journal, Outcome
 
@@ -87,8 +88,10 @@ class Writer:
             self._settle(plan, at, done=False)  # the cloud was not asked, so the next tick may try again
             return lost
         applied = self._carry_out(deployer, deployer.apply, plan, at)
-        done = applied.outcome in GOOD
+        # Services that were left out surely stand as before; a wait would only keep the others from moving.
+        done = applied.outcome in GOOD or bool(applied.refused)
         if done:
+            plan = _without(plan, frozenset(service for service, _ in applied.refused), self.kept.overlay)
             self._backoff.done()
             self.kept = replace(self.kept, overlay=plan.overlay, outputs=applied.outputs or self.kept.outputs)
         elif applied.outcome is not Outcome.CONFLICT:  # after a conflict a new pass decides anew at once
@@ -103,6 +106,7 @@ class Writer:
         self.kept = replace(self.kept, intent=None)
         if applied.outcome in GOOD:
             self.intended = None
+            plan = _without(plan, frozenset(service for service, _ in applied.refused), self.kept.overlay)
             self.kept = replace(self.kept, overlay=plan.overlay, outputs=applied.outputs, provisioned=digest)
         self.save()
         return applied
@@ -180,3 +184,12 @@ class Writer:
         """Tell the core what became of its plan. Where it is not surely done, the next listing tells the rest."""
         memory = loop.confirm(self.kept.memory, plan, outcome_done=done, at=at)
         self.kept = replace(self.kept, memory=memory, intent=None)
+
+
+def _without(plan: Plan, services: frozenset[ServiceName], before: Overlay | None) -> Plan:
+    """The plan without what it wants of these services: their settings stay as they were `before`."""
+    overlay = plan.overlay
+    for setting in before.services if before is not None else ():
+        if setting.service in services:
+            overlay = overlay.with_service(setting)
+    return Plan(overlay=overlay, moves=tuple(move for move in plan.moves if move.service not in services))

@@ -77,9 +77,8 @@ class Store(Catalog):
             before = self.get(key)
             given = self._read(kind, key, body)
             self._check_fingerprint(kind, before, given, needed=True)
-            kept: Resource = {
-                name: before[name] for name in ("name", "id", "creationTimestamp", "labels") if name in before
-            }
+            own = ("name", "id", "creationTimestamp", "labels", *kind.outputs)
+            kept: Resource = {name: before[name] for name in own if name in before}
             return self._commit(kind, key, {**copy.deepcopy(dict(kind.defaults)), **given, **kept}, before)
 
     def patch(self, key: Key, body: Resource) -> Resource:
@@ -102,9 +101,8 @@ class Store(Catalog):
                 },
             )
             whole = {name: value for name, value in merged.items() if name in kind.shape.fields}
-            kept: Resource = {
-                name: before[name] for name in ("name", "id", "creationTimestamp") if name in before
-            }
+            own = ("name", "id", "creationTimestamp", *kind.outputs)
+            kept: Resource = {name: before[name] for name in own if name in before}
             defaults = copy.deepcopy(dict(kind.defaults))
             return self._commit(
                 kind, key, {**defaults, **kind.shape.read(whole, "resource", key.project), **kept}, before

@@ -81,6 +81,8 @@ class Service:
         self._advice = AdviceWatch()
         self._problems = Changes[str]()
         """Of what a tick could not read or did not find."""
+        self._drifts, self._unread, self._kept = Changes[str](), Changes[str](), Changes[str]()
+        """Of what the looks at all parts have found, could not read, and leave alone."""
         self._ticker = ticker
         self._server = server
         self._notifier = notifier
@@ -161,7 +163,29 @@ class Service:
         _log.info("Engine %s: %s.", self._loop.parts.deployer.kind, said.rstrip("."))
         self._keep_time()
 
+    def _look_at_parts(self) -> None:
+        """Look at every part of the load balancer; what is new is told at once, once."""
+        report = self._loop.drift_pass()
+        if report is None:
+            return
+        raised, over = self._drifts.since({drift.sentence: drift.sentence for drift in report.drifts})
+        for text in raised:
+            _log.warning("Drift: %s", text)
+        for text in over:
+            _log.info("Drift over: %s", text)
+        problems, _ = self._unread.since({text: text for text in report.problems})
+        for text in problems:
+            _log.warning("Problem: %s", text)
+        kept, _ = self._kept.since({f"{k.kind} {k.name}: {k.field}": "" for k in report.kept})
+        if kept:
+            _log.info(
+                "Kept, not managed: %d setting(s) that others have made; `spillway plan` shows them.",
+                len(report.kept),
+            )
+
     def _keep_time(self) -> None:
+        if self._loop.parts.look is not None:
+            self._ticker.every("drift", self._rhythm.drift, self._look_at_parts)
         self._ticker.every("tick", self._rhythm.tick, self._tick)
         self._ticker.every("health", self._rhythm.health, self._health)
 

@@ -66,6 +66,8 @@ class Rhythm:
     """Longest time that a pass may take after SIGTERM."""
     write: float
     """Longest time of one engine call."""
+    drift: float = 300.0
+    """Between looks at all parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

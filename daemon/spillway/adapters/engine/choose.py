@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from spillway.adapters.drift.guarded import GuardedDeployer, Surveyor
+from spillway.adapters.drift.last_wanted import LastWanted
+from spillway.adapters.drift.reader import PartReader
 from spillway.adapters.engine.pulumi_cli.installation import (
     find_cli,
     has_plugin,
@@ -16,6 +20,7 @@ from spillway.adapters.engine.pulumi_cli.installation import (
     pulumi_home,
 )
 from spillway.adapters.engine.recovery import Recoveries
+from spillway.adapters.google_http import Session, google_session, sandbox_session
 from spillway.config.model import Config
 from spillway.core.values.overlay import Overlay
 from spillway.errors import TemporaryError
@@ -23,6 +28,8 @@ from spillway.ports import Deployer
 
 EngineKind = Literal["cli+plugin", "embedded"]
 
+_PARALLEL_READS = 16
+"""Parts that are read at the same time."""
 _log = logging.getLogger(__name__)
 
 
@@ -91,7 +98,9 @@ def deployer(
     kind: EngineKind | None = None,
     endpoint: str | None = None,
     recoveries: Recoveries | None = None,
-) -> Deployer:
+    decides: bool = True,
+    now: Callable[[], float] = time.time,
+) -> GuardedDeployer:
     """The engine for `config`, with its files under `state_dir`/engine.
 
     Args:
@@ -101,6 +110,8 @@ def deployer(
         endpoint: Root of the sandbox's REST server, such as `http://127.0.0.1:8480`, where it took a free port;
             the configured address where none is given. Not for `cloud: gcp`.
         recoveries: Told what is put right after crashes.
+        decides: A build is a person's word, and writes back what has drifted. False for the daemon, which asks its policy.
+        now: UTC seconds of the world.
 
     Raises:
         TemporaryError: the engine that is demanded is not installed.
@@ -109,23 +120,43 @@ def deployer(
     _log.info("The engine is %s: %s.", choice.kind, choice.why)
     if config.cloud == "sandbox":
         endpoint = endpoint or f"http://{config.sandbox.http if config.sandbox else '127.0.0.1:8480'}"
-    return _make(
-        choice,
-        config,
-        state_dir / "engine",
-        endpoint if config.cloud == "sandbox" else None,
-        recoveries or Recoveries(),
+    endpoint = endpoint if config.cloud == "sandbox" else None
+    surveyor = surveyor_of(config, state_dir / "engine", endpoint, decides=decides, now=now)
+    engine = _make(
+        choice, config, state_dir / "engine", endpoint, surveyor.program, recoveries or Recoveries()
     )
+    return GuardedDeployer(engine, surveyor)
+
+
+def surveyor_of(
+    config: Config, folder: Path, endpoint: str | None, *, decides: bool, now: Callable[[], float]
+) -> Surveyor:
+    """What looks at the parts of `config`, with its file in `folder`; `endpoint` is the root of a sandbox, None is Google."""
+    settings = config.daemon.observe
+    parallel = min(_PARALLEL_READS, settings.health_parallel)
+    role = config.sandbox.role if config.sandbox is not None else "everything"
+
+    def session() -> Session:
+        return google_session(parallel) if endpoint is None else sandbox_session(parallel, role)
+
+    roots = (
+        {}
+        if endpoint is None
+        else {"compute": f"{endpoint}/compute/beta", "network_services": f"{endpoint}/v1"}
+    )
+    reader = PartReader(session, deadline=settings.drift_deadline, parallel=parallel, **roots)
+    last = LastWanted(folder / "wanted" / f"{config.daemon.engine.stack}.json")
+    return Surveyor(config, reader, last, decides=decides, now=now)
 
 
 def _make(
-    choice: Choice, config: Config, folder: Path, endpoint: str | None, recoveries: Recoveries
+    choice: Choice,
+    config: Config,
+    folder: Path,
+    endpoint: str | None,
+    program: Callable[[Overlay], Callable[[], None]],
+    recoveries: Recoveries,
 ) -> Deployer:
-    from spillway.adapters.program.build import build
-
-    def program(overlay: Overlay) -> Callable[[], None]:
-        return build(config, overlay)
-
     settings = config.daemon.engine
     if choice.command is None or choice.home is None:
         from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine

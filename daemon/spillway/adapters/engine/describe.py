@@ -12,6 +12,7 @@ from typing import Any
 
 from spillway.adapters.engine.provider.diff import UNKNOWN, Difference
 from spillway.adapters.engine.provider.kinds import Props, last_part, relative
+from spillway.core.values.policy import DriftAnswer
 from spillway.ports import Preview, PreviewedChange
 
 _WORDS = {
@@ -191,8 +192,33 @@ def _target(service: Any) -> str:
 
 
 def render_preview(preview: Preview, *, colour: bool) -> str:
-    """The text of `spillway plan`, without a line break at its end."""
+    """The text of `spillway plan`, without a line break at its end: the changes, then what stands beside them."""
+    beside = [*_drift_lines(preview), *_kept_lines(preview), *(f"! {held.sentence}" for held in preview.held)]
+    return "\n".join([_changes_text(preview, colour=colour), *(["", *beside] if beside else ())])
+
+
+def _drift_lines(preview: Preview) -> Iterator[str]:
+    if preview.drift:
+        yield "Changed by somebody else:"
+    for drift in preview.drift:
+        written = (
+            "stays, as the policy respects it" if drift.answer is DriftAnswer.RESPECT else "is written back"
+        )
+        yield f"    {drift.sentence}; {'is made anew' if drift.gone else written}"
+
+
+def _kept_lines(preview: Preview) -> Iterator[str]:
+    """What others have set, by resource and field."""
+    if preview.kept:
+        yield "Kept, not managed:"
+    for kept in sorted(preview.kept, key=lambda k: (k.kind.lower(), k.name, k.field)):
+        yield f"    {kept.kind} {kept.name}  {kept.field}: {kept.value}"
+
+
+def _changes_text(preview: Preview, *, colour: bool) -> str:
     if not preview.changes:
+        if preview.drift or preview.held:
+            return f"Nothing to change in {preview.same} resources."
         return f"Nothing to change: {_things(preview.same)} as the configuration says."
     width = max(len(change.kind) for change in preview.changes)
     ordered = sorted(preview.changes, key=lambda c: (_ORDER.index(c.operation), c.kind.lower(), c.name))

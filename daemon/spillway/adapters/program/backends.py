@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spillway.adapters.program.kept import Props, group_path
+from spillway.adapters.program.provider_fields import keywords
+from spillway.config import names
 from spillway.core.values.topology import Preference
 
 if TYPE_CHECKING:
     import pulumi
 
     from spillway.adapters.program.groups import Groups
+    from spillway.adapters.program.kept import Kept
     from spillway.config.model import Config
     from spillway.config.topology import BalancingConfig, GroupConfig, RegionConfig
     from spillway.core.values.overlay import BackendSetting, ServiceSetting
 
 
 def backends(
-    config: Config, groups: Groups, setting: ServiceSetting
+    config: Config, groups: Groups, setting: ServiceSetting, kept: Kept
 ) -> tuple[list[Any], list[pulumi.Resource]]:
     """The backends of all members, and the groups made here that the service must wait for.
 
-    A region outside the membership contributes nothing; its groups, where Spillway makes them, stay.
+    A region outside the membership contributes nothing; its groups, where Spillway makes them, stay. Groups that
+    somebody else has attached stay attached as they are.
     """
+    from spillway.adapters.program.sdk import compute
+
+    name = names.backend_service(config.name, setting.service)
     overrides = config.topology.services[setting.service].backends
     arguments: list[Any] = []
     made: list[pulumi.Resource] = []
@@ -35,7 +43,13 @@ def backends(
                 continue
             if group.resource is not None:
                 made.append(group.resource)
-            arguments.append(_backend(group.url, group_config, balancing, backend))
+            found = kept.targets.get((name, group_path(group.url)))
+            arguments.append(_backend(group.url, group_config, balancing, backend, found))
+    foreign = kept.groups.get(name, ())
+    arguments += [
+        compute.BackendServiceBackendArgs(**keywords(compute.BackendServiceBackendArgs, backend))
+        for backend in foreign
+    ]
     return arguments, made
 
 
@@ -44,18 +58,32 @@ def is_steerable(region: RegionConfig) -> bool:
     return region.balancing is not None
 
 
-def _backend(url: str, group: GroupConfig, balancing: BalancingConfig | None, setting: BackendSetting) -> Any:
+def _backend(
+    url: str,
+    group: GroupConfig,
+    balancing: BalancingConfig | None,
+    setting: BackendSetting,
+    found: Props | None,
+) -> Any:
+    """One backend; `found` takes the place of the configured target where somebody else has set another one."""
     from spillway.adapters.program.sdk import compute
 
     if balancing is None or group.serverless_neg or group.internet_neg:
         return compute.BackendServiceBackendArgs(group=url)
-    return compute.BackendServiceBackendArgs(
-        group=url,
-        balancing_mode=balancing.mode,
-        capacity_scaler=setting.scaler,
-        preference=setting.preference.value,
-        description=_unhashed(balancing, setting),
+    wanted = {
+        "balancing_mode": balancing.mode,
+        "description": _unhashed(balancing, setting),
         **_target(balancing),
+    }
+    if found is not None:
+        wanted = keywords(compute.BackendServiceBackendArgs, found)
+    return compute.BackendServiceBackendArgs(
+        **{
+            **wanted,
+            "group": url,
+            "capacity_scaler": setting.scaler,
+            "preference": setting.preference.value,
+        }
     )
 
 

@@ -1,9 +1,13 @@
-"""The program itself, and the URLs that it tells people. `build` is pure: the same config and overlay declare the same resources, whoever runs it."""
+"""The program itself, and the URLs that it tells people.
+
+`build` is pure: the same config, overlay and kept settings declare the same resources, whoever runs it.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spillway.adapters.program.kept import NOTHING, Kept
 from spillway.config import names
 from spillway.errors import PermanentError
 
@@ -14,8 +18,8 @@ if TYPE_CHECKING:
     from spillway.core.values.overlay import Overlay
 
 
-def build(config: Config, overlay: Overlay) -> Callable[[], None]:
-    """The Pulumi program that declares what `config` and `overlay` say.
+def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[], None]:
+    """The Pulumi program that declares what `config` and `overlay` say, and leaves alone what others have set.
 
     Raises:
         PermanentError: the overlay belongs to another config.
@@ -31,10 +35,12 @@ def build(config: Config, overlay: Overlay) -> Callable[[], None]:
         from spillway.adapters.program.routes import url_map
         from spillway.adapters.program.services import service
 
-        groups = Groups(config)
-        checks = health_checks(config)
-        services = {setting.service: service(config, groups, checks, setting) for setting in overlay.services}
-        address = frontends(config, url_map(config, services))
+        groups = Groups(config, kept)
+        checks = health_checks(config, kept)
+        services = {
+            setting.service: service(config, groups, checks, setting, kept) for setting in overlay.services
+        }
+        address = frontends(config, url_map(config, services, kept), kept)
         pulumi.export("load_balancer_ip", address)
         pulumi.export("urls", address.apply(lambda ip: urls(config, ip)))
 

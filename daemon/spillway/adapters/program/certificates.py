@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spillway.adapters.program.kept import declare
 from spillway.config import names
 from spillway.config.names import HASH_LENGTH, NAME_LIMIT
 from spillway.errors import PermanentError
@@ -13,29 +14,33 @@ from spillway.errors import PermanentError
 if TYPE_CHECKING:
     import pulumi
 
+    from spillway.adapters.program.kept import Kept
     from spillway.config.frontends import GivenCertificateConfig, HttpsConfig
     from spillway.config.model import Config
 
 
-def certificates(config: Config, https: HttpsConfig) -> dict[str, Any]:
+def certificates(config: Config, https: HttpsConfig, kept: Kept) -> dict[str, Any]:
     """Declare the certificates; the arguments that they add to the target proxy."""
     given = https.certificates
     if given.map is not None:
-        return {"certificate_map": _certificate_map(config.project, given.map)}
+        return {"certificate_map": _certificate_map(config.project, given.map), "ssl_certificates": None}
     if given.managed is not None:
-        return {"ssl_certificates": [_managed(config, given.managed)]}
-    return {"ssl_certificates": [_given(config, certificate) for certificate in given.given or ()]}
+        return {"ssl_certificates": [_managed(config, given.managed, kept)], "certificate_map": None}
+    own = [_given(config, certificate, kept) for certificate in given.given or ()]
+    return {"ssl_certificates": own, "certificate_map": None}
 
 
-def ssl_policy(config: Config, https: HttpsConfig) -> pulumi.Output[str] | None:
+def ssl_policy(config: Config, https: HttpsConfig, kept: Kept) -> pulumi.Output[str] | None:
     """Declare the TLS policy; its id, or None for Google's default."""
     from spillway.adapters.program.sdk import compute
 
     if https.ssl_policy is None:
         return None
     name = names.ssl_policy(config.name)
-    resource = compute.SSLPolicy(
+    resource = declare(
+        compute.SSLPolicy,
         name,
+        kept,
         name=name,
         project=config.project,
         profile=https.ssl_policy.profile,
@@ -45,7 +50,7 @@ def ssl_policy(config: Config, https: HttpsConfig) -> pulumi.Output[str] | None:
     return result
 
 
-def _managed(config: Config, given: tuple[str, ...]) -> pulumi.Output[str]:
+def _managed(config: Config, given: tuple[str, ...], kept: Kept) -> pulumi.Output[str]:
     """A managed certificate for these domains, in an order that is always the same.
 
     Another order would be another certificate, and Google issues each anew: HTTPS would fail for minutes to hours
@@ -55,8 +60,10 @@ def _managed(config: Config, given: tuple[str, ...]) -> pulumi.Output[str]:
 
     domains = sorted(given)
     name = _hashed(names.certificate(config.name, "managed"), *domains)
-    resource = compute.ManagedSslCertificate(
+    resource = declare(
+        compute.ManagedSslCertificate,
         name,
+        kept,
         name=name,
         project=config.project,
         managed=compute.ManagedSslCertificateManagedArgs(domains=domains),
@@ -65,7 +72,7 @@ def _managed(config: Config, given: tuple[str, ...]) -> pulumi.Output[str]:
     return result
 
 
-def _given(config: Config, given: GivenCertificateConfig) -> pulumi.Output[str]:
+def _given(config: Config, given: GivenCertificateConfig, kept: Kept) -> pulumi.Output[str]:
     """A certificate from PEM files. Only the key is secret, and it is marked so: the state never holds it in clear.
 
     The name follows both: a new key for the same certificate needs a new name too, as the old one is in use. Eight
@@ -78,8 +85,10 @@ def _given(config: Config, given: GivenCertificateConfig) -> pulumi.Output[str]:
     certificate = _pem(given.name, given.certificate_file)
     key = _pem(given.name, given.private_key_file)
     name = _hashed(names.certificate(config.name, given.name), certificate, key)
-    resource = compute.SSLCertificate(
+    resource = declare(
+        compute.SSLCertificate,
         name,
+        kept,
         name=name,
         project=config.project,
         certificate=certificate,

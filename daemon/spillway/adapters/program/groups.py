@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from spillway.adapters.program.kept import declare
 from spillway.config.names import group_url
 from spillway.errors import PermanentError
 
 if TYPE_CHECKING:
     import pulumi
 
+    from spillway.adapters.program.kept import Kept
     from spillway.config.model import Config
     from spillway.config.topology import CreateConfig, GroupConfig
 
@@ -29,6 +31,7 @@ class Groups:
     """All groups of the topology, by URL; a group that serves several services is made once."""
 
     config: Config
+    kept: Kept
     _made: dict[str, pulumi.Resource] = field(default_factory=dict)
 
     def group(self, region: str, group: GroupConfig) -> Group:
@@ -37,11 +40,11 @@ class Groups:
         if group.create is None:
             return Group(url)
         if url not in self._made:
-            self._made[url] = _make(self.config.project, group, group.create)
+            self._made[url] = _make(self.config.project, group, group.create, self.kept)
         return Group(url, self._made[url])
 
 
-def _make(project: str, group: GroupConfig, create: CreateConfig) -> pulumi.Resource:
+def _make(project: str, group: GroupConfig, create: CreateConfig, kept: Kept) -> pulumi.Resource:
     from spillway.adapters.program.sdk import compute
 
     name = group.neg or group.hybrid_neg or group.instance_group
@@ -54,8 +57,10 @@ def _make(project: str, group: GroupConfig, create: CreateConfig) -> pulumi.Reso
     logical = f"{name}-{group.zone}"
     resource: pulumi.Resource
     if group.instance_group:
-        resource = compute.InstanceGroup(
+        resource = declare(
+            compute.InstanceGroup,
             logical,
+            kept,
             name=name,
             project=project,
             zone=group.zone,
@@ -67,8 +72,10 @@ def _make(project: str, group: GroupConfig, create: CreateConfig) -> pulumi.Reso
         )
         return resource
     hybrid = group.hybrid_neg is not None
-    resource = compute.NetworkEndpointGroup(
+    resource = declare(
+        compute.NetworkEndpointGroup,
         logical,
+        kept,
         name=name,
         project=project,
         zone=group.zone,

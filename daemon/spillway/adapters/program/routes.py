@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spillway.adapters.program.kept import declare
 from spillway.config import names
 
 if TYPE_CHECKING:
@@ -11,21 +12,25 @@ if TYPE_CHECKING:
 
     import pulumi
 
+    from spillway.adapters.program.kept import Kept
     from spillway.config.model import Config
     from spillway.config.topology import RouteConfig
 
 
-def url_map(config: Config, services: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[str]:
+def url_map(config: Config, services: Mapping[str, pulumi.Output[str]], kept: Kept) -> pulumi.Output[str]:
     """Declare the URL map; its id."""
     from spillway.adapters.program.sdk import compute
 
     topology = config.topology
     name = names.url_map(config.name)
     matchers = [(f"route-{number}", route) for number, route in enumerate(topology.routes, start=1)]
-    resource = compute.URLMap(
+    resource = declare(
+        compute.URLMap,
         name,
+        kept,
         name=name,
         project=config.project,
+        default_url_redirect=None,  # it excludes the default service
         default_service=services[topology.default_service],
         host_rules=[
             compute.URLMapHostRuleArgs(hosts=list(route.hosts), path_matcher=matcher)
@@ -39,15 +44,18 @@ def url_map(config: Config, services: Mapping[str, pulumi.Output[str]]) -> pulum
     return result
 
 
-def redirect_map(config: Config) -> pulumi.Output[str]:
+def redirect_map(config: Config, kept: Kept) -> pulumi.Output[str]:
     """Declare the URL map that sends every plain request to HTTPS, path and query kept; its id."""
     from spillway.adapters.program.sdk import compute
 
     name = names.redirect_map(config.name)
-    resource = compute.URLMap(
+    resource = declare(
+        compute.URLMap,
         name,
+        kept,
         name=name,
         project=config.project,
+        default_service=None,
         default_url_redirect=compute.URLMapDefaultUrlRedirectArgs(
             https_redirect=True, strip_query=False, redirect_response_code="MOVED_PERMANENTLY_DEFAULT"
         ),

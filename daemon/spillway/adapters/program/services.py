@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from spillway.adapters.program.backends import backends, is_steerable
 from spillway.adapters.program.checks import whole_seconds
+from spillway.adapters.program.kept import declare
 from spillway.config import names
 from spillway.config.backends import GOOGLES_PORT_NAME, GOOGLES_TIMEOUT, GroupKind, members
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pulumi
 
     from spillway.adapters.program.groups import Groups
+    from spillway.adapters.program.kept import Kept
     from spillway.config.model import Config
     from spillway.config.topology import OutlierDetectionConfig, ServiceConfig
     from spillway.core.values.overlay import ServiceSetting
@@ -25,7 +27,11 @@ SCHEME = "EXTERNAL_MANAGED"
 
 
 def service(
-    config: Config, groups: Groups, checks: Mapping[str, pulumi.Output[str]], setting: ServiceSetting
+    config: Config,
+    groups: Groups,
+    checks: Mapping[str, pulumi.Output[str]],
+    setting: ServiceSetting,
+    kept: Kept,
 ) -> pulumi.Output[str]:
     """Declare one backend service with its policy; its id.
 
@@ -33,18 +39,20 @@ def service(
     is kept, and a name taken out of the configuration would stay. So is the timeout of serverless groups, for which
     Google takes no other than its own.
     """
-    import pulumi
-
     from spillway.adapters.program.sdk import compute
 
     given = config.topology.services[setting.service]
     posture: PostureSet = getattr(config.policies[given.policy].postures, setting.posture.value)
-    attached, made = backends(config, groups, setting)
+    attached, made = backends(config, groups, setting, kept)
     kinds = {kind for member in members(given, config.topology.regions) for kind in member.kinds}
     serverless = GroupKind.SERVERLESS_NEG in kinds
     name = names.backend_service(config.name, setting.service)
-    resource = compute.BackendService(
+    resource = declare(
+        compute.BackendService,
         name,
+        kept,
+        spoken=("outlierDetection", "logConfig.sampleRate"),
+        depends_on=made,
         name=name,
         project=config.project,
         load_balancing_scheme=SCHEME,
@@ -58,15 +66,14 @@ def service(
         backends=attached,
         log_config=_log(given),
         outlier_detection=_outlier_detection(given.outlier_detection, posture, serverless=serverless),
-        service_lb_policy=_policy(config, given, setting, posture),
-        opts=pulumi.ResourceOptions(depends_on=made),
+        service_lb_policy=_policy(config, given, setting, kept),
     )
     result: pulumi.Output[str] = resource.id
     return result
 
 
 def _policy(
-    config: Config, given: ServiceConfig, setting: ServiceSetting, posture: PostureSet
+    config: Config, given: ServiceConfig, setting: ServiceSetting, kept: Kept
 ) -> pulumi.Output[str] | None:
     """The service LB policy; None where no group has a balancing mode, which it needs (SLP)."""
     import pulumi
@@ -75,10 +82,13 @@ def _policy(
 
     if not any(is_steerable(config.topology.regions[backend.region]) for backend in setting.backends):
         return None
+    posture: PostureSet = getattr(config.policies[given.policy].postures, setting.posture.value)
     drain = networkservices.ServiceLbPoliciesAutoCapacityDrainArgs(enable=True)
     name = names.service_lb_policy(config.name, setting.service)
-    resource = networkservices.ServiceLbPolicies(
+    resource = declare(
+        networkservices.ServiceLbPolicies,
         name,
+        kept,
         name=name,
         project=config.project,
         location="global",

@@ -26,7 +26,7 @@ from spillway.core.values.decision import (
     Verdict,
 )
 from spillway.core.values.policy import DriftAnswer, Policy, Slo
-from spillway.core.values.snapshot import Absence, Missing, ObservedBackend, Seen, ServiceView
+from spillway.core.values.snapshot import Absence, Minute, Missing, ObservedBackend, Seen, ServiceView
 
 BURN_RATE = 14.4
 """Burn rate of the error budget from which failures are told: at this rate the budget of a month is gone in two days (Google, The Site
@@ -87,6 +87,10 @@ BELIEVE_SECONDS = 240.0
 """Seconds after which a panic with fresh samples is believed to be real: people were told, and the loop moves again."""
 
 
+SILENCE = 50.0
+"""Requests expected in a sample from which none at all is an alarm: chance leaves so many out once in 10^21 samples."""
+
+
 def assess(
     model: ServiceModel, view: ServiceView, notes: tuple[tuple[str, Reason], ...], alarms: tuple[Reason, ...]
 ) -> ServiceAssessment:
@@ -110,6 +114,9 @@ def assess(
             reason("foreign-pin-alarm", what=p.region or "failover policy", value=p.value, wanted=p.wanted)
             for p in pins
         ]
+    missed = _expected_in_silence(model, view)
+    if missed is not None:
+        raised.append(reason("silent-service", expected=missed))
     if short:
         raised.append(reason("shortage", demand=traffic.forecast, capacity=potential))
     elif survives is False and loss is not None:
@@ -126,6 +133,7 @@ def assess(
         backends=backends,
         alarms=tuple(raised),
         foreign_pins=pins,
+        silent=missed is not None,
     )
 
 
@@ -156,6 +164,31 @@ def foreign_pins(model: ServiceModel) -> tuple[PinnedLever, ...]:
             )
         )
     return tuple(found)
+
+
+def _expected_in_silence(model: ServiceModel, view: ServiceView) -> float | None:
+    """Requests that the newest sample should have, where no backend has any; None where some has, or nobody knows.
+
+    A sample is due once its end is older than the longest visibility delay. What a query did not answer is not silence,
+    and neither is a sample that only the balancer itself has answered.
+    """
+    timing = model.policy.timing
+    expected = model.traffic.demand * timing.sample_period
+    if expected < SILENCE:
+        return None
+    due = model.at - timing.visibility_delay - timing.sample_period
+    serving = {f.region for f in model.facts if f.serving}
+    signals = [b.traffic for b in view.backends if b.region in serving]
+    heard = isinstance(view.unassigned, Seen) and not _is_silent(view.unassigned, due)
+    if not signals or heard:
+        return None
+    return expected if all(_is_silent(signal, due) for signal in signals) else None
+
+
+def _is_silent(traffic: Seen[tuple[Minute, ...]] | Missing, due: float) -> bool:
+    if isinstance(traffic, Missing):
+        return traffic.absence in {Absence.NO_SERIES, Absence.STALE}
+    return not traffic.value or traffic.value[-1].end < due
 
 
 def _survives(model: ServiceModel) -> tuple[bool | None, Reason | None]:

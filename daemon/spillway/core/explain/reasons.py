@@ -244,6 +244,36 @@ ALARMS = rows(
         "the listing is not believed, and nothing moves: {why}",
         "Look at the backend service in the console. If it stands so, a person closed it; else the listing lies.",
     ),
+    (
+        "silent-service",
+        "{expected:.0f} requests were expected in the newest sample and it has none, although the query succeeded",
+        "Nothing moves for it. All parts of the load balancer are read at once; what may be the cause is among the problems.",
+    ),
+    (
+        "part-gone",
+        "{kind} {name} is gone",
+        "Somebody deleted it. `spillway up` makes it anew; so does the daemon where `drift.settings` is `revert`.",
+    ),
+    (
+        "setting-drift",
+        "{kind} {name}: {field} is {found} instead of {expected}",
+        "`drift.settings`. Put it back, change the configuration, or write the configuration's value with `spillway up`.",
+    ),
+    (
+        "part-held",
+        "{kind} {name} is not written: somebody has set {field}, which no write can carry",
+        "Take the setting away, or name it in `may_lose` of the service. Until then nothing of this service moves.",
+    ),
+    (
+        "certificate-failed",
+        "certificate {name} is {status}",
+        "Google does not issue or renew it. Look at the DNS records of its domains.",
+    ),
+    (
+        "certificate-expires",
+        "certificate {name} expires in {days:.1f} days",
+        "A managed one should have been renewed by now; a given one is yours to renew.",
+    ),
     ("region-dead", "{region} has {healthy} of {total} endpoints healthy", "The region is down."),
     (
         "config-not-in-force",

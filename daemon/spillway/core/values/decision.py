@@ -140,6 +140,8 @@ class ServiceAssessment:
     alarms: tuple[Reason, ...] = ()
     foreign_pins: tuple[PinnedLever, ...] = ()
     """What somebody else has set and is left alone; by region, the failover policy last."""
+    silent: bool = False
+    """True where requests were expected and the newest sample has none, although the query succeeded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from spillway.sandbox.kinds.backend_health import GET_HEALTH
 from spillway.sandbox.kinds.backend_rules import check
-from spillway.sandbox.kinds.base import CRUD, Kind
+from spillway.sandbox.kinds.base import CRUD, Action, Draft, Kind, Resource
 from spillway.sandbox.schema import (
     BOOLEAN,
     BYTES,
     DURATION,
     INT,
+    LABELS,
     NUMBER,
     PORT,
     RATIO,
@@ -64,6 +67,43 @@ OUTLIER_DETECTION = Obj(
     },
 )
 
+CDN_POLICY = Obj(
+    {
+        "bypassCacheOnRequestHeaders": ListOf(Obj({"headerName": STRING})),
+        "cacheKeyPolicy": Obj(
+            {
+                **dict.fromkeys(("includeHost", "includeProtocol", "includeQueryString"), BOOLEAN),
+                **dict.fromkeys(("includeHttpHeaders", "includeNamedCookies"), STRINGS),
+                **dict.fromkeys(("queryStringBlacklist", "queryStringWhitelist"), STRINGS),
+            }
+        ),
+        "cacheMode": choice("CACHE_ALL_STATIC FORCE_CACHE_ALL USE_ORIGIN_HEADERS INVALID_CACHE_MODE"),
+        **dict.fromkeys(("clientTtl", "defaultTtl", "maxTtl", "serveWhileStale"), whole(0)),
+        "negativeCaching": BOOLEAN,
+        "negativeCachingPolicy": ListOf(Obj({"code": INT, "ttl": whole(0)})),
+        "requestCoalescing": BOOLEAN,
+        "signedUrlCacheMaxAgeSec": Scalar("int64", low=0),
+        "signedUrlKeyNames": STRINGS,
+    }
+)
+
+_LOGGED_HEADER = ListOf(Obj({"headerName": STRING}))
+
+
+def _set_policy(field: str) -> Callable[[Draft, Resource], None]:
+    """SetSecurityPolicy and setEdgeSecurityPolicy: replace the reference; an empty one takes it away."""
+
+    def change(draft: Draft, body: Resource) -> None:
+        if body.get("securityPolicy"):
+            draft.resource[field] = body["securityPolicy"]
+        else:
+            draft.resource.pop(field, None)
+
+    return change
+
+
+_POLICY_REFERENCE = Obj({"securityPolicy": STRING})
+
 BACKEND_SERVICES = Kind(
     collection="backendServices",
     singular="backendService",
@@ -106,13 +146,17 @@ BACKEND_SERVICES = Kind(
                     "sampleRate": RATIO,
                     "optionalMode": choice("INCLUDE_ALL_OPTIONAL EXCLUDE_ALL_OPTIONAL CUSTOM"),
                     "optionalFields": STRINGS,
+                    "loggingHttpRequestHeaders": _LOGGED_HEADER,
+                    "loggingHttpResponseHeaders": _LOGGED_HEADER,
                 },
-                unmodelled=words("loggingHttpRequestHeaders loggingHttpResponseHeaders"),
             ),
             "customMetrics": ListOf(Obj({"name": STRING, "dryRun": BOOLEAN})),
             "customRequestHeaders": STRINGS,
             "customResponseHeaders": STRINGS,
             "enableCDN": BOOLEAN,
+            "cdnPolicy": CDN_POLICY,
+            "maxStreamDuration": DURATION,
+            "metadatas": LABELS,
             "compressionMode": choice("AUTOMATIC DISABLED"),
             "iap": Obj(
                 {
@@ -124,9 +168,9 @@ BACKEND_SERVICES = Kind(
             ),
         },
         unmodelled=words(
-            "cdnPolicy circuitBreakers connectionTrackingPolicy dynamicForwarding edgeSecurityPolicy externalManagedMigrationState "
-            "externalManagedMigrationTestingPercentage failoverPolicy haPolicy ipAddressSelectionPolicy localityLbPolicies maxStreamDuration "
-            "metadatas network networkPassThroughLbTrafficPolicy orchestrationInfo params securityPolicy securitySettings serviceBindings "
+            "circuitBreakers connectionTrackingPolicy dynamicForwarding externalManagedMigrationState "
+            "externalManagedMigrationTestingPercentage failoverPolicy haPolicy ipAddressSelectionPolicy localityLbPolicies "
+            "network networkPassThroughLbTrafficPolicy orchestrationInfo params securitySettings serviceBindings "
             "subsetting tlsSettings",
         ),
     ),
@@ -141,7 +185,13 @@ BACKEND_SERVICES = Kind(
         "sessionAffinity": "NONE",
         "timeoutSec": 30,
     },
-    outputs=frozenset({"usedBy"}),
+    outputs=frozenset({"usedBy", "securityPolicy", "edgeSecurityPolicy"}),
     check=check,
-    actions=(GET_HEALTH,),
+    actions=(
+        GET_HEALTH,
+        Action(name="setSecurityPolicy", body=_POLICY_REFERENCE, change=_set_policy("securityPolicy")),
+        Action(
+            name="setEdgeSecurityPolicy", body=_POLICY_REFERENCE, change=_set_policy("edgeSecurityPolicy")
+        ),
+    ),
 )

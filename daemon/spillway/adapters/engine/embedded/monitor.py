@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from google.protobuf import empty_pb2
@@ -19,7 +19,7 @@ from pulumi.runtime.proto import (
     resource_pb2_grpc,
 )
 
-from spillway.adapters.engine.embedded.run import Declared, Run, StoppedError
+from spillway.adapters.engine.embedded.run import Declared, StoppedError
 from spillway.adapters.engine.language import PROJECT, Language
 from spillway.adapters.engine.provider.cloud import CloudError
 from spillway.adapters.engine.provider.kinds import Props
@@ -32,10 +32,24 @@ _LAST = 5.0
 """Seconds that the server gets to take note of that."""
 
 
+class Registrar(Protocol):
+    """What the program's declarations go to: an engine's run, or somebody who only takes them down."""
+
+    errors: list[CloudError | SpillwayError]
+
+    def urn(self, token: str, name: str) -> str:
+        """The URN of a resource at the top of the stack."""
+        ...
+
+    def register(self, declared: Declared) -> tuple[str, str, Props]:
+        """One declaration; its URN, id and outputs."""
+        ...
+
+
 class _Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     """What the program declares goes to the run; what it exports is kept."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Registrar) -> None:
         self._run = run
         self.outputs: Props = {}
 
@@ -113,7 +127,7 @@ class _Engine(engine_pb2_grpc.EngineServicer):
 
 
 @contextmanager
-def served(run: Run, *, parallel: int) -> Iterator[tuple[str, Callable[[], Props]]]:
+def served(run: Registrar, *, parallel: int) -> Iterator[tuple[str, Callable[[], Props]]]:
     """Serve `run` to a runtime: the address, and a way to the stack's outputs."""
     monitor, engine = _Monitor(run), _Engine()
     server = grpc.server(ThreadPoolExecutor(max_workers=parallel + 4, thread_name_prefix="spillway-engine"))
@@ -141,7 +155,7 @@ def request(address: str, *, stack: str, parallel: int, dry: bool) -> language_p
 
 
 def evaluate(
-    program: Callable[[], None], run: Run, *, stack: str, parallel: int, dry: bool
+    program: Callable[[], None], run: Registrar, *, stack: str, parallel: int, dry: bool
 ) -> tuple[Props, str | None]:
     """Let Pulumi's runtime evaluate the program against `run`; the stack's outputs, and an error of the program."""
 

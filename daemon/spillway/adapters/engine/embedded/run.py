@@ -11,7 +11,7 @@ from spillway.adapters.engine.describe import describe, describe_new, hidden
 from spillway.adapters.engine.embedded.state import Pending, Resource, State
 from spillway.adapters.engine.language import PROJECT
 from spillway.adapters.engine.provider.cloud import CloudError, Deadline
-from spillway.adapters.engine.provider.diff import UNKNOWN, DiffResult
+from spillway.adapters.engine.provider.diff import UNKNOWN, DiffResult, reset
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.standin import StandInProvider, kind_of, words_for
 from spillway.adapters.engine.recovery import CREATING, DELETING, UPDATING, recover
@@ -126,6 +126,7 @@ class Run:
                     return self._register(urn, declared)
                 raise
         old_inputs = self._state.opened(old.inputs, declared.inputs)
+        declared = replace(declared, inputs=reset(declared.inputs, old_inputs, declared.ignore))
         outputs = self._state.opened(old.outputs, declared.inputs)
         diff = self._provider.diff(declared.token, old_inputs, outputs, declared.inputs, declared.ignore)
         if not diff.differences:
@@ -170,6 +171,7 @@ class Run:
                 state=outputs,
                 news=declared.inputs,
                 deadline=self._deadline,
+                ignore=declared.ignore,
             )
             self._state.finish(pending, _resource(old.urn, declared, old.id, new))
         self._note("update", declared.token, declared.name, details)

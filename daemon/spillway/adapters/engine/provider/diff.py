@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -54,19 +54,40 @@ def compare(
 ) -> DiffResult:
     """Compare what is wanted with what is there.
 
-    A property that the program neither sets nor has set is the server's own business and no difference.
+    A property that the program neither sets nor has set is the server's own business and no difference, and neither is
+    one whose path is in `ignore`.
     """
     found: list[Difference] = []
     for name in sorted({*news, *old_inputs}):
-        if name in ignore:
-            continue
         there = old_inputs.get(name) if name in kind.opaque else state.get(name)
         found.extend(_walk(name, name, kind.keyed, old=old_inputs.get(name), there=there, new=news.get(name)))
+    found = [difference for difference in found if not is_within(difference.path, ignore)]
     if kind.update is None:
         replaces = sorted({difference.top for difference in found})
     else:
         replaces = sorted({difference.top for difference in found} & kind.fixed)
     return DiffResult(tuple(found), tuple(replaces))
+
+
+def is_within(path: str, paths: Iterable[str]) -> bool:
+    """True if `path` is one of `paths`, or lies inside one."""
+    return any(path == one or path.startswith((f"{one}.", f"{one}[")) for one in paths)
+
+
+def reset(news: Props, old_inputs: Props, ignore: Iterable[str]) -> Props:
+    """The new inputs with the old ones at each ignored path, as Pulumi's engine prepares them before it asks a provider."""
+    result = dict(news)
+    for path in ignore:
+        name, _, rest = path.partition(".")
+        if rest:
+            old, new = old_inputs.get(name), result.get(name)
+            if isinstance(old, Mapping) and isinstance(new, Mapping):
+                result[name] = reset(dict(new), dict(old), (rest,))
+        elif name in old_inputs:
+            result[name] = old_inputs[name]
+        else:
+            result.pop(name, None)
+    return result
 
 
 def _walk(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,11 +45,35 @@ class ResourceKind:
     """Added to the query of a create."""
     keyed: dict[str, str] = field(default_factory=dict)
     """Lists that are sets: property to the field that identifies an element."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Fields of the API whose property has another name than `property_name` makes of it."""
+    repeated: Callable[[Body], Body] = field(default=lambda body: body)
+    """What the provider repeats in a PUT of what stands: some settings it has a property for and loses all the same (measured)."""
+    references: dict[str, str] = field(default_factory=dict)
+    """Properties that no PUT changes, to the custom method that sets each."""
 
 
 def pick(source: dict[str, Any], *names: str) -> dict[str, Any]:
     """Those of `names` that `source` has and that are not None."""
     return {name: source[name] for name in names if source.get(name) is not None}
+
+
+def property_name(field_name: str, value: Any, known: Iterable[str]) -> str | None:
+    """The property that holds a field of the API; None where the provider has none.
+
+    The bridge writes `enableCdn` for `enableCDN` and puts the names of lists into the plural; `localityLbPolicy`, a text,
+    is not `localityLbPolicies`.
+    """
+    normal = _singular if isinstance(value, list) else str.lower
+    wanted = normal(field_name)
+    return next((name for name in known if normal(name) == wanted), None)
+
+
+def _singular(name: str) -> str:
+    name = name.lower()
+    if name.endswith("ies"):
+        return f"{name[:-3]}y"
+    return name.removesuffix("s")
 
 
 def in_global(collection: str) -> Callable[[Props], str]:

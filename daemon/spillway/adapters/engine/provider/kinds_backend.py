@@ -27,6 +27,8 @@ _SERVICE_PLAIN = (
     "sessionAffinity",
     "timeoutSec",
 )
+_FOREIGN = ("customRequestHeaders", "customResponseHeaders", "securityPolicy", "edgeSecurityPolicy")
+"""What the provider finds and takes away unless it is told to ignore it (measured)."""
 _BACKEND = (
     "balancingMode",
     "capacityScaler",
@@ -73,7 +75,7 @@ def service_body(inputs: Props) -> Body:
 
 
 def _service_live(live: Body) -> Props:
-    props = {**common(live), **pick(live, *_SERVICE_PLAIN)}
+    props = {**common(live), **pick(live, *_SERVICE_PLAIN, *_FOREIGN)}
     props["backends"] = [
         {"capacityScaler": 1, **pick(backend, *_BACKEND)} for backend in live.get("backends") or ()
     ]
@@ -99,6 +101,20 @@ def _service_update(resource: str, state: Props, inputs: Props, _: frozenset[str
     return [Request(method="PUT", path=resource, body=body)]
 
 
+RINGS = frozenset({"MAGLEV", "RING_HASH"})
+"""Locality policies beside which the provider keeps `consistentHash` (measured)."""
+
+
+def _service_repeated(body: Body) -> Body:
+    """The client of the Identity-Aware Proxy is emptied, and a hash goes where it has no ring (measured)."""
+    result = dict(body)
+    if body.get("iap"):
+        result["iap"] = {"enabled": bool(body["iap"].get("enabled"))}
+    if body.get("localityLbPolicy") not in RINGS:
+        result.pop("consistentHash", None)
+    return result
+
+
 BACKEND_SERVICE = ResourceKind(
     token="gcp:compute/backendService:BackendService",  # noqa: S106 a type token is no secret
     words="backend service",
@@ -107,8 +123,18 @@ BACKEND_SERVICE = ResourceKind(
     live=_service_live,
     update=_service_update,
     computed=("selfLink", "creationTimestamp", "fingerprint", "generatedId"),
-    watched=("backends", "healthChecks", "outlierDetection", "serviceLbPolicy", "localityLbPolicy"),
+    watched=(
+        *("backends", "healthChecks", "outlierDetection", "serviceLbPolicy", "localityLbPolicy"),
+        *_FOREIGN,
+    ),
     keyed={"backends": "group", "customMetrics": "name"},
+    renamed={
+        "connectionDraining": "connectionDrainingTimeoutSec",
+        "logConfig.loggingHttpRequestHeaders": "requestHeaders",
+        "logConfig.loggingHttpResponseHeaders": "responseHeaders",
+    },
+    repeated=_service_repeated,
+    references={"securityPolicy": "setSecurityPolicy", "edgeSecurityPolicy": "setEdgeSecurityPolicy"},
 )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from spillway.adapters.engine.provider import kinds_backend as backend
 from spillway.adapters.engine.provider import kinds_frontend as frontend
-from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline, Request
+from spillway.adapters.engine.provider.cloud import Body, Cloud, CloudError, Deadline, Request
 from spillway.adapters.engine.provider.diff import UNKNOWN, DiffResult, compare, overwrites, shaped
-from spillway.adapters.engine.provider.kinds import Props, ResourceKind
+from spillway.adapters.engine.provider.kinds import Props, ResourceKind, property_name
 from spillway.errors import PermanentError
 
 KINDS: dict[str, ResourceKind] = {
@@ -137,8 +138,12 @@ class StandInProvider:
         state: Props,
         news: Props,
         deadline: Deadline,
+        ignore: Sequence[str] = (),
     ) -> Props:
         """Change it in place; its outputs.
+
+        A PUT replaces the whole object. As with the real provider it repeats what stands at each path in `ignore`, and
+        all else that the program does not name is lost.
 
         Raises:
             CloudError: refused (412 where somebody else changed it), or no answer in time.
@@ -146,13 +151,39 @@ class StandInProvider:
         kind = kind_of(token)
         if kind.update is None:
             raise PermanentError(f"a {kind.words} cannot be changed in place")
-        changed = compare(kind, old_inputs, state, news).changed
-        first, *others = kind.update(resource, state, news, changed)
+        changed = compare(kind, old_inputs, state, news, tuple(ignore)).changed
+        requests = kind.update(resource, state, news, changed)
+        if any(request.method == "PUT" for request in requests):
+            requests = self._carrying(kind, requests, state, tuple(ignore), deadline)
+        first, *others = requests
         self._cloud.mutate(first, deadline)
         with _Partly():
             for request in others:
                 self._cloud.mutate(request, deadline)
             return self._outputs(kind, resource, news, deadline)
+
+    def _carrying(
+        self,
+        kind: ResourceKind,
+        requests: list[Request],
+        state: Props,
+        ignore: tuple[str, ...],
+        deadline: Deadline,
+    ) -> list[Request]:
+        """The requests with bodies that are laid over what stands.
+
+        The fingerprint stays that of the state: where somebody wrote since it was read, the API answers 412.
+        """
+        carried = []
+        for request in requests:
+            live = self._cloud.get(request.path, deadline) if request.method == "PUT" else None
+            body = carry(request.body or {}, live or {}, ignore, kind.renamed)
+            carried.append(replace(request, body=kind.repeated(body)))
+        lost = [name for name in kind.references if state.get(name) and name not in ignore]
+        for name in lost:
+            path = f"{requests[0].path}/{kind.references[name]}"
+            carried.append(Request(method="POST", path=path, body={}))
+        return carried
 
     def delete(self, resource: str, deadline: Deadline) -> None:
         """Remove it; no error if it is gone already.
@@ -171,6 +202,25 @@ class StandInProvider:
         if live is None:
             raise CloudError(404, f"{resource} was made and then not found", reason="notFound")
         return {**_kept(kind, inputs), **kind.live(live)}
+
+
+def carry(
+    body: Body, live: Body, ignore: tuple[str, ...], renamed: Mapping[str, str], prefix: str = ""
+) -> Body:
+    """`body` with all that stands at ignored paths and that it does not hold itself."""
+    below = [path.removeprefix(prefix).partition(".")[0] for path in ignore if path.startswith(prefix)]
+    result = dict(body)
+    for name, value in live.items():
+        known = renamed.get(f"{prefix}{name}") or property_name(name, value, below)
+        if known is None:
+            continue
+        given = result.get(name)
+        if f"{prefix}{known}" in ignore:
+            if given in (None, [], {}):
+                result[name] = value
+        elif isinstance(given, Mapping) and isinstance(value, Mapping):
+            result[name] = carry(dict(given), dict(value), ignore, renamed, f"{prefix}{known}.")
+    return result
 
 
 class _Partly:

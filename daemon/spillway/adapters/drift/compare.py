@@ -1,0 +1,248 @@
+"""One part as it stands against what the program wants of it: what differs, what others have set, what no write can carry.
+
+Levers are left out: scalers, membership, preference and the service LB policy are observed by the core, which decides
+about them. Values that Google gives to what nobody has set count as nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spillway.adapters.drift.wanted import WantedPart
+from spillway.adapters.engine.provider.cloud import Body
+from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare, is_within
+from spillway.adapters.engine.provider.kinds import PROVISIONED, Props, property_name, relative
+from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, RINGS
+from spillway.adapters.engine.provider.kinds_frontend import URL_MAP
+from spillway.adapters.program.kept import group_path
+from spillway.adapters.program.provider_fields import Field, fields_of
+
+GOOGLES = {
+    "sessionAffinity": "NONE",
+    "portName": "http",
+    "localityLbPolicy": "ROUND_ROBIN",
+    "compressionMode": "DISABLED",
+    "ipAddressSelectionPolicy": "IPV4_ONLY",
+    "logConfig.optionalMode": "EXCLUDE_ALL_OPTIONAL",
+    "quicOverride": "NONE",
+    "tlsEarlyData": "DISABLED",
+    "addressType": "EXTERNAL",
+    "networkTier": "PREMIUM",
+    "type": "MANAGED",
+    "proxyHeader": "NONE",
+    "requestPath": "/",
+}
+"""What Google answers for what nobody has set; by path, or by name where it is the same in every place."""
+_OUTPUTS = frozenset(
+    [
+        "id",
+        "kind",
+        "creationTimestamp",
+        "selfLink",
+        "selfLinkWithId",
+        "region",
+        "zone",
+        "fingerprint",
+        "labelFingerprint",
+        "usedBy",
+        "users",
+        "size",
+        "status",
+        "port",
+    ]
+)
+"""Fields that are no settings. `port` of a backend service is older than named ports and means nothing here."""
+_OUTPUTS_INSIDE = frozenset({"oauth2ClientSecretSha256", "signedUrlKeyNames"})
+"""The same inside other fields: a PUT does not touch them."""
+_OUTPUTS_OF = {HEALTH_CHECK.token: frozenset({"type"})}
+REPLACED = frozenset({BACKEND_SERVICE.token, URL_MAP.token, HEALTH_CHECK.token})
+"""Kinds that are written with a PUT of the whole object: what the provider has no property for is lost."""
+_LEVERS = re.compile(
+    r"backends\[\d+\](\.(capacityScaler|preference|group))?|(failoverConfig|autoCapacityDrain)(\..*)?"
+)
+_ELEMENT = re.compile(r"backends\[(\d+)\]\.(.+)")
+_BACKEND_LEVERS = frozenset({"group", "capacityScaler", "preference"})
+_BACKEND_GOOGLES = {"balancingMode": "UTILIZATION", "maxUtilization": 0.8, "trafficDuration": "SHORT"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One part as it stands."""
+
+    wanted: WantedPart
+    live: Body | None
+    """None where it is gone."""
+    differences: tuple[Difference, ...]
+    """Of what the program speaks of, levers apart."""
+    props: Props
+    """What stands, in the program's words."""
+    foreign: tuple[tuple[str, Any], ...]
+    """(path, value) of what others have set."""
+    unknown: tuple[str, ...]
+    """Fields that no write can carry."""
+    groups: tuple[Props, ...]
+    """Backends that somebody else has attached."""
+
+    def element(self, difference: Difference) -> tuple[str, str] | None:
+        """(group, field) of a difference inside one backend; None for any other."""
+        match = _ELEMENT.fullmatch(difference.path)
+        if match is None:
+            return None
+        return group_path(str(self.wanted.inputs["backends"][int(match[1])]["group"])), match[2]
+
+    def target(self, group: str) -> Props:
+        """A backend as it stands, without its levers."""
+        found = next(b for b in self.props["backends"] if group_path(str(b["group"])) == group)
+        return {name: value for name, value in found.items() if name not in _BACKEND_LEVERS}
+
+
+def stand(wanted: WantedPart, live: Body | None, ours: Collection[str]) -> Standing:
+    """What stands of one part.
+
+    Args:
+        wanted: the part.
+        live: what GET answered.
+        ours: paths of all groups that the configuration names.
+    """
+    if live is None:
+        return Standing(wanted=wanted, live=None, differences=(), props={}, foreign=(), unknown=(), groups=())
+    props = {**_unreadable(wanted), **wanted.kind.live(live)}
+    found = [
+        *compare(wanted.kind, wanted.spoken, props, wanted.spoken, wanted.ignore).differences,
+        *_additions(wanted, props),
+    ]
+    groups = tuple(
+        backend
+        for backend in props.get("backends") or ()
+        if group_path(str(backend.get("group"))) not in ours
+    )
+    foreign, unknown = [], []
+    for path, value, carried in _beside(wanted, live, wanted.fields, ""):
+        if carried:
+            foreign.append((path, value))
+        elif wanted.token in REPLACED:
+            unknown.append(path)
+    return Standing(
+        wanted=wanted,
+        live=live,
+        differences=tuple(d for d in found if _counts(d, wanted, props)),
+        props=props,
+        foreign=tuple(foreign),
+        unknown=(*unknown, *_not_carried(wanted, live)),
+        groups=groups,
+    )
+
+
+def value_at(path: str, props: Any) -> Any:
+    """The value at a path such as `hostRules[0].hosts`; None where there is none."""
+    for name, position in re.findall(r"(\w+)|\[(\d+)\]", path):
+        if name:
+            props = props.get(name) if isinstance(props, Mapping) else None
+        else:
+            props = props[int(position)] if isinstance(props, list) and int(position) < len(props) else None
+    return props
+
+
+def found_at(difference: Difference, standing: Standing) -> Any:
+    """What stands where something differs; elements of a set are found by their key, not by their place."""
+    inside = standing.element(difference)
+    if inside is not None:
+        return value_at(inside[1], standing.target(inside[0]))
+    top = difference.top
+    key = standing.wanted.kind.keyed.get(top)
+    match = re.match(rf"{top}\[(\d+)\]\.(.+)", difference.path)
+    wanted = standing.wanted.inputs.get(top)
+    if key is None or match is None or not isinstance(wanted, list) or int(match[1]) >= len(wanted):
+        return value_at(difference.path, standing.props)
+    own = relative(str(wanted[int(match[1])].get(key)))
+    element = next((e for e in standing.props.get(top) or () if relative(str(e.get(key))) == own), None)
+    return value_at(match[2], element)
+
+
+def _unreadable(wanted: WantedPart) -> Props:
+    """What the cloud does not give back as it was written."""
+    return {
+        name: wanted.inputs[name] for name in wanted.kind.opaque | wanted.kind.fixed if name in wanted.inputs
+    }
+
+
+def _counts(difference: Difference, wanted: WantedPart, props: Props) -> bool:
+    """False for levers, for what is known only after a build, and for what Google gives to what nobody has set."""
+    if _LEVERS.fullmatch(difference.path):
+        return False
+    if value_at(difference.path, wanted.inputs) == UNKNOWN:
+        return False
+    if difference.change is not DiffKind.DELETE:
+        return True
+    name = difference.path.rpartition(".")[2]
+    found = value_at(difference.path, props)
+    if difference.path == "localityLbPolicy" and wanted.inputs.get("sessionAffinity") != "NONE":
+        return bool(found != "MAGLEV")  # what Google chooses beside an affinity
+    usual = {GOOGLES.get(difference.path), GOOGLES.get(name)}
+    return found is not None and not (isinstance(found, str) and found in usual)
+
+
+def _additions(wanted: WantedPart, props: Props) -> Iterator[Difference]:
+    """Fields that somebody has added to elements of lists that are ours: the comparison looks at what we name alone."""
+    for name, key in wanted.kind.keyed.items():
+        there = {relative(str(e.get(key))): e for e in props.get(name) or ()}
+        for position, element in enumerate(wanted.inputs.get(name) or ()):
+            live = there.get(relative(str(element.get(key)))) or {}
+            for added, value in live.items():
+                usual = (_BACKEND_GOOGLES if name == "backends" else GOOGLES).get(added)
+                if added not in element and value not in (None, False, 0, "", [], {}, usual, "DEFAULT"):
+                    yield Difference(f"{name}[{position}].{added}", DiffKind.DELETE)
+
+
+def _beside(
+    wanted: WantedPart, live: Mapping[str, Any], fields: Mapping[str, Field], prefix: str
+) -> Iterator[tuple[str, Any, bool]]:
+    """(path, value, whether the provider has it) of all that stands and that the program does not name."""
+    kind = wanted.kind
+    for name, stands in live.items():
+        value = stands
+        if name == "labels" and isinstance(stands, Mapping):
+            value = {label: text for label, text in stands.items() if label not in PROVISIONED}
+        if value in (None, False, 0, "", [], {}) or _is_output(wanted, name, inside=bool(prefix)):
+            continue
+        known = kind.renamed.get(f"{prefix}{name}") or property_name(name, value, fields)
+        if known is None or known not in fields:
+            yield f"{prefix}{name}", value, False
+            continue
+        path, field = f"{prefix}{known}", fields[known]
+        if is_within(path, wanted.ignore) and not _is_usual(path, known, value):
+            yield path, value, True
+        if field.inside is None:
+            continue
+        # What lies inside is looked at for fields that the provider does not have, and for what is not ours.
+        for part in value if isinstance(value, list) else (value,):
+            if isinstance(part, Mapping):
+                for found in _beside(wanted, part, fields_of(field.inside), f"{path}."):
+                    if not (found[2] and is_within(path, wanted.ignore)):
+                        yield found
+
+
+def _is_output(wanted: WantedPart, name: str, *, inside: bool) -> bool:
+    if inside:
+        return name in _OUTPUTS_INSIDE
+    return name in _OUTPUTS or name in wanted.kind.computed or name in _OUTPUTS_OF.get(wanted.token, ())
+
+
+def _is_usual(path: str, name: str, value: Any) -> bool:
+    if path == "iap" and isinstance(value, Mapping):
+        return not value.get("enabled") and not value.get("oauth2ClientId")
+    return value in (GOOGLES.get(path), GOOGLES.get(name))
+
+
+def _not_carried(wanted: WantedPart, live: Body) -> Iterator[str]:
+    """Settings that the provider has a property for and loses all the same."""
+    if wanted.token != BACKEND_SERVICE.token:
+        return
+    # The API gives back the hash of a client's secret, never the secret.
+    if (live.get("iap") or {}).get("oauth2ClientId"):
+        yield "iap"
+    if live.get("consistentHash") and live.get("localityLbPolicy") not in RINGS:
+        yield "consistentHash"

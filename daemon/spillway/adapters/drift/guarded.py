@@ -1,0 +1,254 @@
+"""The engine with eyes: before each call it looks at what others have set, and no write takes that away.
+
+The look comes before the program is evaluated, also before a second attempt, so that what somebody sets between two
+attempts is kept too. What somebody sets between look and write is met by the fingerprint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from spillway.adapters.drift.compare import Standing
+from spillway.adapters.drift.last_wanted import LastWanted
+from spillway.adapters.drift.reader import Body, PartReader
+from spillway.adapters.drift.survey import Ownership, Survey, since_key, survey
+from spillway.adapters.drift.wanted import WantedPart, wanted_parts
+from spillway.adapters.engine.provider.diff import DiffKind, compare
+from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE
+from spillway.adapters.program.build import build
+from spillway.adapters.program.kept import Kept
+from spillway.config.model import Config
+from spillway.core.values.drift import DriftReport, HeldPart
+from spillway.core.values.overlay import Overlay
+from spillway.core.values.policy import DriftAnswer
+from spillway.errors import SpillwayError
+from spillway.ports import Applied, Deployer, Outcome, Preview
+
+Program = Callable[[], None]
+_GOOD = frozenset({Outcome.DONE, Outcome.UNCHANGED})
+
+
+class Surveyor:
+    """Looks at all parts of one configuration, and makes programs that leave alone what it has found."""
+
+    def __init__(
+        self, config: Config, reader: PartReader, last: LastWanted, *, decides: bool, now: Callable[[], float]
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            config: what should stand.
+            reader: reads what stands.
+            last: what was last built.
+            decides: a build is a person's word: what has drifted is written back then.
+            now: UTC seconds.
+        """
+        self._config = config
+        self._reader = reader
+        self._now = now
+        self._decides = decides
+        self._ownership = Ownership(config, last)
+        self._known: dict[str, Body | None] = {}
+        """What the last look that could read a part has found."""
+        self._wanted: tuple[Overlay, tuple[WantedPart, ...]] | None = None
+        self.last = last
+        self.seen: Survey | None = None
+        """The newest look."""
+        self.building = False
+        """True while the call under way is a build."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._reader.close()
+
+    def parts(self, overlay: Overlay) -> tuple[WantedPart, ...]:
+        """All parts that the program declares, as if nobody else had set anything.
+
+        Raises:
+            SpillwayError: the program cannot be evaluated.
+        """
+        if self._wanted is None or self._wanted[0] != overlay:
+            parallel = self._config.daemon.engine.parallel
+            self._wanted = overlay, wanted_parts(build(self._config, overlay), parallel=parallel)
+        return self._wanted[1]
+
+    def look(self, overlay: Overlay) -> Survey:
+        """Read every part; one that cannot be read is a problem of the report.
+
+        Raises:
+            SpillwayError: the program cannot be evaluated.
+        """
+        self.last.load()
+        parts = self.parts(overlay)
+        reads = self._reader.read(part.path for part in parts)
+        found = survey(parts, reads, self._ownership, self.last, self._now())
+        self._known |= {path: read for path, read in reads.items() if not isinstance(read, SpillwayError)}
+        self.last.forget_since([since_key(drift) for drift in found.report.drifts])
+        self.seen = found
+        return found
+
+    def program(self, overlay: Overlay) -> Program:
+        """The program that leaves alone what stands when it is run.
+
+        An engine that refreshes its state does so before it runs the program. So the look is never older than the
+        fingerprints in the state: what somebody sets after the look is met by a fingerprint.
+
+        Raises:
+            SpillwayError: the program cannot be evaluated.
+        """
+        parts = self.parts(overlay)
+
+        def program() -> None:
+            build(self._config, overlay, self._kept(parts))()
+
+        return program
+
+    def _kept(self, parts: tuple[WantedPart, ...]) -> Kept:
+        """What the program must leave as it stands now.
+
+        Raises:
+            SpillwayError: a backend service cannot be read, and was never read before.
+        """
+        reads = self._reader.read(part.path for part in parts)
+        for part in parts:
+            read = reads[part.path]
+            is_known = part.path in self._known or self.last.built(part) is None
+            if isinstance(read, SpillwayError) and _is_service(part) and not is_known:
+                raise read
+        # What cannot be read now stands as it was last seen: a write of something else must not wait for it.
+        known = {
+            path: self._known.get(path) if isinstance(read, SpillwayError) and path in self._known else read
+            for path, read in reads.items()
+        }
+        self._known |= {path: read for path, read in known.items() if not isinstance(read, SpillwayError)}
+        self.seen = survey(parts, known, self._ownership, self.last, self._now())
+        return self.seen.kept(self._written())
+
+    def _written(self) -> frozenset[DriftAnswer]:
+        """Answers by which drift is written back now. A quick adjustment writes none back: it was asked for something else."""
+        if not self.building:
+            return frozenset()
+        return frozenset({DriftAnswer.REVERT, *([DriftAnswer.ALARM] if self._decides else [])})
+
+
+class GuardedDeployer:
+    """`ports.Deployer` around an engine."""
+
+    def __init__(self, engine: Deployer, surveyor: Surveyor) -> None:
+        """`engine` takes its programs from `surveyor.program`."""
+        self._engine = engine
+        self._surveyor = surveyor
+        self.kind = engine.kind
+
+    def close(self) -> None:
+        """Close the engine, and the connections of the look."""
+        close: Any = getattr(self._engine, "close", None)
+        if close is not None:
+            close()
+        self._surveyor.close()
+
+    def look(self, overlay: Overlay) -> DriftReport:
+        """What stands beside what (config, overlay) say; see `ports.Deployer`."""
+        return self._surveyor.look(overlay).report
+
+    def preview(self, overlay: Overlay) -> Preview:
+        """What `build` would change, and what it leaves alone; see `ports.Deployer`."""
+        self._surveyor.building = True
+        try:
+            preview = self._engine.preview(overlay)
+        finally:
+            self._surveyor.building = False
+        seen = self._surveyor.seen
+        if seen is None:
+            return preview
+        report = seen.report
+        return replace(preview, kept=report.kept, drift=report.drifts, held=report.held)
+
+    def build(self, overlay: Overlay) -> Applied:
+        """See `ports.Deployer`."""
+        self._surveyor.building = True
+        try:
+            return self._write(self._engine.build, overlay)
+        finally:
+            self._surveyor.building = False
+
+    def apply(self, overlay: Overlay) -> Applied:
+        """See `ports.Deployer`."""
+        return self._write(self._engine.apply, overlay)
+
+    def destroy(self) -> Applied:
+        """See `ports.Deployer`."""
+        applied = self._engine.destroy()
+        if applied.outcome in _GOOD:
+            self._surveyor.last.clear()
+        return applied
+
+    def recover(self) -> str | None:
+        """See `ports.Deployer`."""
+        return self._engine.recover()
+
+    def outputs(self) -> dict[str, str]:
+        """See `ports.Deployer`."""
+        return self._engine.outputs()
+
+    def _write(self, act: Callable[[Overlay], Applied], overlay: Overlay) -> Applied:
+        surveyor = self._surveyor
+        try:
+            parts = surveyor.parts(overlay)
+        except SpillwayError as error:
+            return _unbegun(error)
+        surveyor.last.load()
+        surveyor.last.begin(parts)
+        applied = act(overlay)
+        seen = surveyor.seen
+        if applied.outcome not in _GOOD or seen is None:
+            return applied
+        surveyor.last.finish(parts, but=seen.held)
+        left_out = _left_out(seen)
+        return _without(applied, left_out) if left_out else applied
+
+
+def _is_service(part: WantedPart) -> bool:
+    return part.token == BACKEND_SERVICE.token
+
+
+def _unbegun(error: SpillwayError) -> Applied:
+    words = f"{error}; nothing was changed. {error.remedy}".strip()
+    return Applied(outcome=Outcome.REFUSED, sentence=words)
+
+
+def _left_out(seen: Survey) -> tuple[HeldPart, ...]:
+    """One finding for each part that was not written although something of it, or of its service, was wanted."""
+    wanting = [part.wanted for part in seen.standing if _wants_more(part, seen)]
+    services = {seen.ownership.service(part) for part in wanting} - {None}
+    names = {(part.kind.words, part.name) for part in wanting}
+    found = {
+        (held.kind, held.name): held
+        for held in reversed(seen.report.held)
+        if held.service in services or (held.kind, held.name) in names
+    }
+    return tuple(found[key] for key in sorted(found))
+
+
+def _wants_more(part: Standing, seen: Survey) -> bool:
+    """Whether the program wants something else of a part than what stands, levers included."""
+    wanted = part.wanted
+    if part.live is None:
+        return False
+    compared = compare(wanted.kind, wanted.spoken, part.props, wanted.spoken, wanted.ignore).differences
+    drifted = {difference.path for difference in seen.ownership.drifts(part)}
+    attached = [f"backends[{n}]" for n, b in enumerate(part.props.get("backends") or ()) if b in part.groups]
+    return any(
+        d.path not in drifted and not (d.change is DiffKind.DELETE and d.path in attached) for d in compared
+    )
+
+
+def _without(applied: Applied, left_out: tuple[HeldPart, ...]) -> Applied:
+    """The result with the parts that were left out: refused as a whole where nothing else was written."""
+    told = " ".join(held.sentence for held in left_out)
+    refused = tuple((held.service, held.sentence) for held in left_out if held.service is not None)
+    if applied.outcome is Outcome.UNCHANGED:
+        return replace(applied, outcome=Outcome.REFUSED, sentence=told, refused=refused)
+    return replace(applied, sentence=f"{applied.sentence}. {told}", refused=refused)

@@ -1,0 +1,115 @@
+"""What the looks at all parts have found: when it is an alarm, when it is written back, and what it explains.
+
+A part that is gone is an alarm at the first look. Something is written back only where two looks in a row have found the
+same, the policy says `revert`, and the mode of all that share the part is `act`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from spillway.core.explain.reasons import reason
+from spillway.core.values.decision import Reason, ServiceAssessment
+from spillway.core.values.drift import CertificateState, DriftReport, SettingDrift
+from spillway.core.values.overlay import Overlay
+from spillway.core.values.policy import DriftAnswer, Mode
+from spillway.core.values.topology import ServiceName
+from spillway.errors import SpillwayError
+
+Look = Callable[[Overlay], DriftReport | None]
+
+EXPIRY_SECONDS = 14 * 86400.0
+"""Time to the end of a certificate from which it is an alarm: Google renews its own a month ahead."""
+_ALARMS = 20
+"""Alarms of one service at most: somebody who has rebuilt everything by hand needs no more."""
+_FAILED = "FAILED"
+"""How all states of a managed certificate begin that Google has given up (reference: Certificates)."""
+
+
+class DriftWatch:
+    """Remembers the last look."""
+
+    def __init__(self) -> None:
+        self.report: DriftReport | None = None
+        self._before: frozenset[tuple[str, str, str, str]] = frozenset()
+
+    def look(self, look: Look, overlay: Overlay) -> DriftReport | None:
+        """Look at all parts; None where nothing can look. What cannot be read is a problem of the report."""
+        try:
+            report = look(overlay)
+        except SpillwayError as error:
+            old = self.report or DriftReport(at=0.0)
+            report = replace(old, problems=(f"the parts of the load balancer cannot be read: {error}",))
+        self._before = frozenset(_key(drift) for drift in self.report.drifts) if self.report else frozenset()
+        self.report = report
+        return report
+
+    def due(self, modes: Mapping[ServiceName, Mode]) -> tuple[SettingDrift, ...]:
+        """What is to be written back now."""
+        drifts = self.report.drifts if self.report is not None else ()
+        return tuple(
+            drift
+            for drift in drifts
+            if drift.answer is DriftAnswer.REVERT and _key(drift) in self._before and _acts(drift, modes)
+        )
+
+    def alarms(self) -> Iterator[tuple[ServiceName | None, Reason]]:
+        """(service, alarm); None for what all services share."""
+        report = self.report
+        if report is None:
+            return
+        for drift in report.drifts:
+            numbers = {"kind": drift.kind, "name": drift.name}
+            if drift.gone:
+                yield drift.service, reason("part-gone", **numbers)
+            elif drift.answer is not DriftAnswer.RESPECT:
+                found = {"field": drift.field, "found": drift.found, "expected": drift.expected}
+                yield drift.service, reason("setting-drift", **numbers, **found)
+        for held in report.held:
+            yield held.service, reason("part-held", kind=held.kind, name=held.name, field=held.field)
+        for certificate in report.certificates:
+            alarm = _certificate(certificate, report.at)
+            if alarm is not None:
+                yield None, alarm
+
+    def causes(self) -> tuple[str, ...]:
+        """Sentences about what may keep all requests away."""
+        report = self.report
+        if report is None:
+            return ()
+        shared = [drift.sentence for drift in report.drifts if drift.gone or drift.service is None]
+        flawed = [_certificate(certificate, report.at) for certificate in report.certificates]
+        return tuple(shared + [alarm.sentence for alarm in flawed if alarm is not None])
+
+
+def with_alarms(
+    assessments: tuple[ServiceAssessment, ...], found: Iterator[tuple[ServiceName | None, Reason]]
+) -> tuple[ServiceAssessment, ...]:
+    """The assessments with these alarms; what all services share is told with the first one."""
+    if not assessments:
+        return assessments
+    alarms: dict[ServiceName, list[Reason]] = {}
+    for service, alarm in found:
+        alarms.setdefault(service or assessments[0].service, []).append(alarm)
+    return tuple(
+        replace(a, alarms=(*a.alarms, *alarms[a.service][:_ALARMS])) if a.service in alarms else a
+        for a in assessments
+    )
+
+
+def _key(drift: SettingDrift) -> tuple[str, str, str, str]:
+    return drift.kind, drift.name, drift.field, drift.found
+
+
+def _acts(drift: SettingDrift, modes: Mapping[ServiceName, Mode]) -> bool:
+    concerned = modes.values() if drift.service is None else [modes.get(drift.service)]
+    return all(mode is Mode.ACT for mode in concerned)
+
+
+def _certificate(certificate: CertificateState, at: float) -> Reason | None:
+    if certificate.status.startswith(_FAILED) or certificate.status == "RENEWAL_FAILED":
+        return reason("certificate-failed", name=certificate.name, status=certificate.status)
+    if certificate.expires is None or certificate.expires - at > EXPIRY_SECONDS:
+        return None
+    return reason("certificate-expires", name=certificate.name, days=(certificate.expires - at) / 86400.0)

@@ -1,0 +1,213 @@
+"""What the loop makes of looks at all parts: alarms, what is written back, what it explains; and services that are left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.control.fakes import START, Rig, drain
+
+from spillway.control.drift_watch import EXPIRY_SECONDS
+from spillway.core.values.drift import CertificateState, DriftReport, HeldPart, SettingDrift
+from spillway.core.values.overlay import Overlay
+from spillway.core.values.policy import DriftAnswer, Mode
+from spillway.errors import TemporaryError
+from spillway.ports import Outcome
+
+TIMEOUT = SettingDrift(
+    kind="backend service",
+    name="lb-pool",
+    field="timeoutSec",
+    expected="300",
+    found="77",
+    since=START,
+    answer=DriftAnswer.ALARM,
+    service="pool",
+)
+RULE = replace(
+    TIMEOUT, kind="forwarding rule", name="lb-http", field="", expected="there", found="gone", service=None
+)
+
+
+class Looks:
+    """Answers looks as a test says, and counts them."""
+
+    def __init__(self, *drifts: SettingDrift, **report: object) -> None:
+        self.report = DriftReport(at=START, drifts=drifts, **report)  # type: ignore[arg-type]
+        self.count = 0
+        self.broken = False
+
+    def __call__(self, overlay: Overlay) -> DriftReport:
+        del overlay
+        self.count += 1
+        if self.broken:
+            raise TemporaryError("no answer")
+        return self.report
+
+
+def looking(looks: Looks, *, mode: Mode = Mode.ACT, services: tuple[str, ...] = ("pool",)) -> Rig:
+    rig = Rig(mode=mode, services=services)
+    rig.loop.parts = replace(rig.loop.parts, look=looks)
+    return rig.started()
+
+
+def codes(rig: Rig) -> list[tuple[str, str]]:
+    report = rig.loop.tick()
+    return [(service.service, alarm.code) for service in report.assessments for alarm in service.alarms]
+
+
+@pytest.mark.parametrize("answer", list(DriftAnswer))
+def test_drift_is_an_alarm_unless_the_policy_respects_it(answer: DriftAnswer) -> None:
+    rig = looking(Looks(replace(TIMEOUT, answer=answer)))
+    assert codes(rig) == []
+    rig.loop.drift_pass()
+    found = codes(rig)
+    assert found == ([] if answer is DriftAnswer.RESPECT else [("pool", "setting-drift")])
+    report = rig.loop.tick()
+    assert report.drift is not None
+    assert [drift.field for drift in report.drift.drifts] == ["timeoutSec"]
+
+
+@pytest.mark.parametrize("answer", list(DriftAnswer))
+def test_a_part_that_is_gone_is_an_alarm_at_once(answer: DriftAnswer) -> None:
+    rig = looking(Looks(replace(RULE, answer=answer)))
+    rig.loop.drift_pass()
+    assert codes(rig) == [("pool", "part-gone")]
+
+
+@pytest.mark.parametrize("drift", [TIMEOUT, RULE], ids=["a setting", "a part"])
+def test_it_is_written_back_after_two_looks_that_agree(drift: SettingDrift) -> None:
+    looks = Looks(replace(drift, answer=DriftAnswer.REVERT))
+    rig = looking(looks)
+    builds = len(rig.cloud.applied)
+    rig.loop.drift_pass()
+    assert len(rig.cloud.applied) == builds, "one look convinces nobody"
+    looks.report = DriftReport(at=START, drifts=(replace(drift, answer=DriftAnswer.REVERT, found="78"),))
+    rig.loop.drift_pass()
+    assert len(rig.cloud.applied) == builds, "it still changes"
+    rig.loop.drift_pass()
+    assert len(rig.cloud.applied) == builds + 1
+    assert "written back" in str([r["sentence"] for r in rig.journal.records if r["kind"] == "drift"])
+
+
+@pytest.mark.parametrize("answer", [DriftAnswer.ALARM, DriftAnswer.RESPECT])
+def test_nothing_else_is_written_back(answer: DriftAnswer) -> None:
+    rig = looking(Looks(replace(TIMEOUT, answer=answer), replace(RULE, answer=answer)))
+    builds = len(rig.cloud.applied)
+    for _ in range(4):
+        rig.loop.drift_pass()
+    assert len(rig.cloud.applied) == builds
+
+
+def test_a_mode_that_writes_nothing_writes_nothing_back() -> None:
+    rig = looking(Looks(replace(TIMEOUT, answer=DriftAnswer.REVERT)), mode=Mode.RECOMMEND)
+    builds = len(rig.cloud.applied)
+    for _ in range(3):
+        rig.loop.drift_pass()
+    assert len(rig.cloud.applied) == builds
+
+
+@pytest.mark.parametrize(
+    ("status", "days", "code"),
+    [
+        ("ACTIVE", 90.0, None),
+        ("PROVISIONING", None, None),
+        ("ACTIVE", None, None),
+        ("ACTIVE", 13.9, "certificate-expires"),
+        ("FAILED_NOT_VISIBLE", None, "certificate-failed"),
+        ("RENEWAL_FAILED", 90.0, "certificate-failed"),
+    ],
+)
+def test_certificates(status: str, days: float | None, code: str | None) -> None:
+    assert EXPIRY_SECONDS == 14 * 86400
+    ends = None if days is None else START + days * 86400
+    rig = looking(Looks(certificates=(CertificateState(name="own", status=status, expires=ends),)))
+    rig.loop.drift_pass()
+    assert [found for _, found in codes(rig)] == ([] if code is None else [code])
+
+
+def test_a_look_that_fails_keeps_what_was_known() -> None:
+    looks = Looks(RULE)
+    rig = looking(looks)
+    rig.loop.drift_pass()
+    looks.broken = True
+    report = rig.loop.drift_pass()
+    assert report is not None
+    assert report.drifts == (RULE,)
+    assert "no answer" in report.problems[0]
+
+
+def test_silence_where_requests_were_expected_reads_all_parts_at_once_and_moves_nothing() -> None:
+    looks = Looks(RULE)
+    rig = looking(looks)
+    for _ in range(3):
+        assert ("pool", "silent-service") not in codes(rig)
+        rig.later()
+    assert looks.count == 0
+    # 60 requests/s, 3600 a sample: the newest sample is there, the next one does not come.
+    rig.cloud.silent_since = rig.clock.at - 220.0
+    rig.later()
+    rig.later()
+    report = rig.loop.tick()
+    assert [service.silent for service in report.assessments] == [True]
+    assert "silent-service" in [alarm.code for alarm in report.alarms]
+    assert "forwarding rule lb-http is gone" in report.snapshot.problems
+    assert looks.count == 1
+    assert not report.moves
+    assert not report.advice
+    rig.later()
+    rig.loop.tick()
+    assert looks.count == 1, "at the first such sample; the timer does the rest"
+    rig.cloud.silent_since = rig.clock.at + 3600.0
+    rig.later()
+    assert "silent-service" not in [code for _, code in codes(rig)]
+
+
+def test_few_requests_are_no_silence() -> None:
+    rig = looking(Looks())
+    rig.cloud.rate = 0.2  # 36 expected a sample, of three regions
+    for _ in range(4):
+        rig.loop.tick()
+        rig.later()
+    rig.cloud.silent_since = rig.clock.at - 220.0
+    rig.later()
+    rig.later()
+    assert "silent-service" not in [code for _, code in codes(rig)]
+
+
+def test_what_could_not_be_read_is_no_silence() -> None:
+    rig = looking(Looks())
+    for _ in range(3):
+        rig.loop.tick()
+        rig.later()
+    rig.cloud.readable = False
+    rig.later(300.0)
+    assert "silent-service" not in [code for _, code in codes(rig)]
+
+
+def test_a_service_that_is_left_out_stands_as_before_and_the_others_go_on() -> None:
+    held = HeldPart(kind="backend service", name="lb-pool", service="pool", field="metadatas")
+    rig = Rig(services=("pool", "raw"))
+    rig.cloud.refused = (("pool", held.sentence),)
+    rig.started(drain("europe-west4"))
+    report = rig.loop.tick()
+    assert {move.service for move in report.moves} == {"pool", "raw"}
+    assert "Left out: backend service lb-pool is not written: somebody has set metadatas" in report.sentence
+    overlay = rig.loop.kept.overlay
+    assert overlay == rig.cloud.overlay
+    assert overlay is not None
+    assert overlay.service("pool").backend("europe-west4").scaler == 1.0
+    assert overlay.service("raw").backend("europe-west4").scaler == 0.0
+    # It is no edit by somebody else, nor a write of unknown outcome; and nothing waits for it.
+    again = rig.loop.tick()
+    assert not [alarm for alarm in again.alarms if alarm.code == "outside-edit-alarm"]
+    assert [move.service for move in again.moves] == ["pool"]
+    rig.cloud.outcomes = [Outcome.REFUSED]
+    rig.cloud.carried_out = False
+    rig.later()
+    rig.loop.tick()
+    rig.later(1.0)
+    rig.cloud.refused = ()
+    last = rig.loop.tick()
+    assert last.applied is not None
+    assert last.applied.outcome is Outcome.DONE
