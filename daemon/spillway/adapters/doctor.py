@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -200,10 +199,20 @@ def _google(project: str) -> list[Finding]:
 
 def _look(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
     """Carry out one look at the network; its failure is a finding."""
+    from spillway.adapters.answers import ShapeError
     from spillway.adapters.google_http import NoAnswerError
 
     try:
         return look()
+    except ShapeError as error:
+        return [
+            Finding(
+                verdict="warn",
+                subject=subject,
+                detail=f"the answer cannot be used: {error}",
+                remedy="Is there a proxy or a gateway between this machine and Google that answers in its place?",
+            )
+        ]
     except NoAnswerError as error:
         return [
             Finding(
@@ -251,6 +260,7 @@ def _compute(session: Session, project: str) -> list[Finding]:
 
 def _permissions(session: Session, project: str) -> list[Finding]:
     """Ask which of the permissions that the daemon uses are granted."""
+    from spillway.adapters.answers import parse, texts
     from spillway.adapters.google_http import Call, exchange
 
     wanted = [*READING, *WRITING]
@@ -266,7 +276,7 @@ def _permissions(session: Session, project: str) -> list[Finding]:
                 remedy="Enable the Cloud Resource Manager API to have them tested, or compare by hand with the README.",
             )
         ]
-    granted = set(json.loads(answer.text).get("permissions", []))
+    granted = set(texts(parse(answer.body), "permissions"))
     blind = [p for p in READING if p not in granted]
     tied = [p for p in WRITING if p not in granted]
     if blind:

@@ -32,8 +32,10 @@ def read_errors(
                 sentences.append(f"{name} could not be read: {read.detail or read.absence.value}")
         elif isinstance(read, HealthReads):
             sentences += _failed_groups(read)
-        elif isinstance(read, Answer) and read.errors:
-            sentences.append(f"{name} may be incomplete: {'; '.join(read.errors)}")
+        elif isinstance(read, Answer):
+            if read.errors:
+                sentences.append(f"{name} may be incomplete: {'; '.join(read.errors)}")
+            sentences += [f"{name}: {note}" for note in read.notes]
     return sentences
 
 
