@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from spillway.adapters.compute import ComputeReader
 from spillway.adapters.monitoring import MonitoringReader
 from spillway.adapters.reads import Unforeseen
+from spillway.core.observe.agreement import Minutes, doubt_health, doubt_traffic
+from spillway.core.observe.agreement import Readings as Earlier
 from spillway.core.observe.rows import HealthReads, Lag, ListedGroup, Listing, Policies, Readings
 from spillway.core.observe.snapshot import NOTHING_ASKED, observe
 from spillway.core.values.policy import Evidence
@@ -109,6 +111,8 @@ class CloudObserver:
         self._unforeseen = Unforeseen()
         self._before: Snapshot | None = None
         """Of the last full pass; most of its minutes are in the next one too."""
+        self._traffic_read: Earlier[Minutes] = Earlier()
+        self._health_read: Earlier[float] = Earlier()
         self.seconds = dict.fromkeys(SOURCES, 0.0)
         """Wall seconds spent in each read so far."""
         self.errors = dict.fromkeys(SOURCES, 0)
@@ -143,12 +147,18 @@ class CloudObserver:
         )
         reads = _Reads(listing=listing, health=health, policies=self._join(policies), traffic=traffic)
         self._before = self._snapshot(reads, problems, self._before)
-        return self._before
+        believed, self._traffic_read = doubt_traffic(self._before, self._traffic_read)
+        return self._believed_health(believed)
 
     def observe_health(self) -> Snapshot:
         """Read listing and health alone; see `ports.Observer`."""
         listing, health = self._listing_and_health(self._clock.now())
-        return self._snapshot(_Reads(listing=listing, health=health))
+        return self._believed_health(self._snapshot(_Reads(listing=listing, health=health)))
+
+    def _believed_health(self, snapshot: Snapshot) -> Snapshot:
+        """Without the health that this look alone has shown."""
+        believed, self._health_read = doubt_health(snapshot, self._health_read)
+        return believed
 
     def _snapshot(
         self, reads: _Reads, problems: tuple[str, ...] = (), before: Snapshot | None = None

@@ -363,7 +363,9 @@ class Drift:
     pin_for: Annotated[
         float,
         seconds(
-            "How long a lever that somebody else has set stays as it is (`levers: respect`).", _MINUTE, 30 * _DAY
+            "How long a lever that somebody else has set stays as it is (`levers: respect`).",
+            _MINUTE,
+            30 * _DAY,
         ),
     ] = 2 * HOUR
     settings: Annotated[

@@ -1,0 +1,181 @@
+"""Whether the traffic and the health that a pass read agree with what the passes before have read.
+
+One look convinces nobody:
+
+    what is read of a backend is believed where it agrees with what was believed last, or with what the pass before read.
+
+Where it agrees with neither, the signal is missing in this pass.
+
+A trusted minute is complete. It does not change any more, apart from a few that came late. So an answer that tells most minutes
+otherwise than before comes from a broken measurement, now or then. Two readings of traffic disagree where
+
+    more than half of the minutes that both have differ by the factor `_APART` in a count or in the mean latency;
+    the newest minute of the older one is not in the newer one, which reaches further back than that.
+
+Two readings of health disagree where the healthy shares are more than `_SHARE_APART` apart. A region whose endpoints fail for
+good is so believed to be dead one health pass later.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import Generic, TypeVar
+
+from spillway.core.observe.minutes import Traffic, far_apart
+from spillway.core.values.snapshot import (
+    FEW,
+    Absence,
+    BackendView,
+    HealthCount,
+    Minute,
+    Missing,
+    Seen,
+    Snapshot,
+)
+from spillway.core.values.units import RegionName, ServiceName
+
+_APART = 1.5
+"""Readings of one complete minute come from the same samples; this far apart, one of them is wrong."""
+_SHARE_APART = 0.1
+"""Healthy shares: of ten endpoints one that fails is no news."""
+_REACH = 300.0
+"""Seconds since the end of a minute within which every query still reaches back to it."""
+
+_end = attrgetter("end")
+
+Place = tuple[ServiceName, RegionName]
+
+Minutes = tuple[Minute, ...]
+"""Of one backend, oldest first; none where the query had nothing for it."""
+
+_DOUBTED = Missing(
+    absence=Absence.GARBAGE,
+    detail="most of its minutes are told otherwise than in the pass before; they are believed when two passes agree",
+)
+_HEALTH_DOUBTED = Missing(
+    absence=Absence.GARBAGE,
+    detail="far from what the pass before read; it is believed when two passes agree",
+)
+
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings(Generic[Value]):
+    """What has been read of one signal of each backend, by service and region."""
+
+    last: Mapping[Place, Value] = field(default_factory=dict)
+    """By the newest pass that could read it."""
+    believed: Mapping[Place, Value] = field(default_factory=dict)
+
+    def judge(self, now: Mapping[Place, Value], agree: Callable[[Value, Value], bool]) -> set[Place]:
+        """The places of which nothing is believed in this pass: `now` agrees neither with `believed` nor with `last`."""
+        return {
+            place
+            for place, value in now.items()
+            if place in self.believed
+            and not agree(value, self.believed[place])
+            and not agree(value, self.last[place])
+        }
+
+    def after(self, now: Mapping[Place, Value], doubted: set[Place]) -> Readings[Value]:
+        """With what this pass read."""
+        believed = {place: value for place, value in now.items() if place not in doubted}
+        return Readings(last={**self.last, **now}, believed={**self.believed, **believed})
+
+
+def doubt_traffic(snapshot: Snapshot, before: Readings[Minutes]) -> tuple[Snapshot, Readings[Minutes]]:
+    """The snapshot without the traffic that is not believed yet, and what the next pass compares with."""
+    read = _by_place(snapshot, lambda backend: _minutes(backend.traffic))
+    doubted = before.judge(read, lambda now, then: agree(now, then, snapshot.at))
+    return _without(snapshot, doubted, "traffic", _DOUBTED), before.after(read, doubted)
+
+
+def doubt_health(snapshot: Snapshot, before: Readings[float]) -> tuple[Snapshot, Readings[float]]:
+    """The snapshot without the health that is not believed yet, and what the next pass compares with."""
+    read = _by_place(snapshot, lambda backend: _share(backend.health))
+    doubted = before.judge(read, lambda now, then: abs(now - then) <= _SHARE_APART)
+    return _without(snapshot, doubted, "health", _HEALTH_DOUBTED), before.after(read, doubted)
+
+
+def _by_place(snapshot: Snapshot, read: Callable[[BackendView], Value | None]) -> dict[Place, Value]:
+    """What was read of each backend; nothing of those of which nothing could be, which agrees with all."""
+    found: dict[Place, Value] = {}
+    for view in snapshot.services:
+        for backend in view.backends:
+            value = read(backend)
+            if value is not None:
+                found[view.service, backend.region] = value
+    return found
+
+
+def _without(snapshot: Snapshot, doubted: set[Place], signal: str, why: Missing) -> Snapshot:
+    """The snapshot with one signal missing at these places."""
+    if not doubted:
+        return snapshot
+    changes: dict[str, Missing] = {signal: why}
+    services = [
+        replace(
+            view,
+            backends=tuple(
+                [
+                    replace(backend, **changes) if (view.service, backend.region) in doubted else backend
+                    for backend in view.backends
+                ]
+            ),
+        )
+        for view in snapshot.services
+    ]
+    return replace(snapshot, services=tuple(services))
+
+
+def _share(health: Seen[HealthCount] | Missing) -> float | None:
+    """The healthy share; None where it could not be read."""
+    return health.value.healthy / health.value.total if isinstance(health, Seen) else None
+
+
+def _minutes(traffic: Traffic) -> Minutes | None:
+    """The minutes that were read; None where nothing could be, which agrees with all."""
+    if isinstance(traffic, Seen):
+        return traffic.value
+    return () if traffic.absence is Absence.NO_SERIES else None
+
+
+def agree(now: Minutes, then: Minutes, at: float) -> bool:
+    """Tell if two readings of one backend can both be true.
+
+    Args:
+        now: the newer one, oldest minute first.
+        then: the older one.
+        at: UTC seconds of the newer one.
+    """
+    if not then:
+        return True
+    newest = then[-1].end
+    if not now:
+        return newest < at - _REACH
+    # 1. The newest minute of the older reading is there, unless the newer one does not reach back to it.
+    end = bisect_left(now, newest, key=_end)
+    if newest >= now[0].end and (end == len(now) or now[end].end != newest):
+        return False
+    # 2. Most minutes of both say the same. Nearly all are the same objects.
+    begin = bisect_left(then, now[0].end, key=_end)
+    common = {minute.end: minute for minute in then[begin:]}
+    pairs = [(minute, common[minute.end]) for minute in now[: end + 1] if minute.end in common]
+    changed = sum([one is not other and _differ(one, other) for one, other in pairs])
+    return 2 * changed <= len(pairs)
+
+
+def _differ(one: Minute, other: Minute) -> bool:
+    """Tell if two readings of one minute are too far apart to be both true."""
+    counts = zip(one.facts[1:5], other.facts[1:5], strict=True)
+    if any(far_apart(a, b, _APART) for a, b in counts):
+        return True
+    a, b = one.latency, other.latency
+    if a is None or b is None or min(a.count, b.count) < FEW:
+        return False
+    return max(a.mean, b.mean) > _APART * min(a.mean, b.mean)
