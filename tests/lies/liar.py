@@ -21,7 +21,7 @@ from tests.lies.cloud import Cloud, Sent
 
 Json = Any
 Tale = Callable[[Random, Json, list[Json]], Json]
-"""What a lie makes of a true answer; the third value holds older true answers, oldest first. Bytes are sent as they are."""
+"""What a lie makes of a true answer; the third value holds an older true answer, if there is one. Bytes are sent as they are."""
 
 Telling = Callable[[Callable[[bytes], Any]], Any]
 
@@ -97,8 +97,8 @@ def _random_scalers(rng: Random, answer: Json, _: list[Json]) -> Json:
     return answer
 
 
-def _old(rng: Random, answer: Json, older: list[Json]) -> Json:
-    return rng.choice(older) if older else answer
+def _old(_: Random, answer: Json, older: list[Json]) -> Json:
+    return older[0] if older else answer
 
 
 def _fingerprint(rng: Random, answer: Json, _: list[Json]) -> Json:
@@ -457,7 +457,8 @@ class Liar:
                 return None
             self._lied[resource] = look
             self.told.append(Lie(self._cloud.world.time, resource, kind))
-        return lambda read: tales[kind](rng, read(true), [read(one) for one in older])
+            again = [rng.choice(older)] if older else []
+        return lambda read: tales[kind](rng, read(true), [read(one) for one in again])
 
     def _kind(self, rng: Random, source: str, resource: str, look: int, tales: dict[str, Tale]) -> str | None:
         """The lie that is told at this look, or None for the truth."""

@@ -44,7 +44,7 @@ RECENT = 600.0
 """Seconds at the end of a run over which demand is measured."""
 WINDOW = 600.0
 """Seconds that each query reaches back."""
-SPAN = (600.0, 1500.0)
+SPAN = (600.0, 1200.0)
 """World seconds between which lies are told."""
 
 Levers = dict[tuple[str, str], float]
