@@ -13,7 +13,7 @@ from spillway.control.tick import Loop, Parts
 from spillway.control.timing import Progress
 from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import Overlay, initial_overlay
-from spillway.core.values.policy import Mode, Policy, Postures, PostureSet
+from spillway.core.values.policy import Drift, Mode, Policy, Postures, PostureSet
 from spillway.core.values.snapshot import (
     Absence,
     BackendView,
@@ -91,6 +91,11 @@ class FakeCloud:
         self.applied: list[Overlay] = []
         self.recovered = 0
         self.outcomes: list[Outcome] = []
+        self.edits = 0
+        """Counted in the fingerprint: every edit gives another one."""
+        self.lie: Callable[[Snapshot], Snapshot] = _as_it_is
+        """What the listing makes of the truth."""
+        self.looks = 0
         self.carried_out = True
         """Whether a write of an outcome that is not good changes the cloud all the same."""
         self.before_write: Callable[[], None] = _nothing
@@ -106,8 +111,11 @@ class FakeCloud:
         self.before_write()
         self.applied.append(overlay)
         outcome = self.outcomes.pop(0) if self.outcomes else Outcome.DONE
-        if outcome in {Outcome.DONE, Outcome.UNCHANGED} or self.carried_out:
-            self.overlay = overlay
+        if outcome in {Outcome.DONE, Outcome.UNCHANGED} or (
+            self.carried_out and outcome is not Outcome.CONFLICT
+        ):
+            self.overlay, self.built = overlay, True
+            self.edits += 1
         self.after_write()
         return Applied(
             outcome=outcome,
@@ -115,7 +123,15 @@ class FakeCloud:
             outputs=(("load_balancer_ip", "203.0.113.7"),),
             engine_processes=1,
             engine_seconds=0.4,
+            foreign_edit=outcome is Outcome.CONFLICT,
         )
+
+    def edit(self, region: str, scaler: float, *, member: bool = True) -> None:
+        """Somebody else sets a region of the first service."""
+        setting = self.overlay.services[0]
+        changed = replace(setting.backend(region), member=member, scaler=scaler)
+        self.overlay = self.overlay.with_service(setting.with_backend(changed))
+        self.edits += 1
 
     def destroy(self) -> Applied:
         return Applied(outcome=Outcome.DONE, sentence="gone")
@@ -128,10 +144,11 @@ class FakeCloud:
         return {}
 
     def observe(self) -> Snapshot:
-        return self._snapshot(traffic=True)
+        self.looks += 1
+        return self.lie(self._snapshot(traffic=True))
 
     def observe_health(self) -> Snapshot:
-        return self._snapshot(traffic=False)
+        return self.lie(self._snapshot(traffic=False))
 
     def _snapshot(self, *, traffic: bool) -> Snapshot:
         failed = Missing(absence=Absence.QUERY_FAILED, detail="no answer")
@@ -179,6 +196,7 @@ class FakeCloud:
                     ),
                     places=failed,
                     unassigned=Missing(absence=Absence.NO_SERIES),
+                    fingerprint=f"{setting.service}-{self.edits}",
                 )
             )
         return Snapshot(at=self.clock.now(), lag=270.0, services=tuple(services))
@@ -249,14 +267,19 @@ class Rig:
         services: tuple[str, ...] = ("pool",),
         digest: str = "one",
         auto_drain: bool = True,
+        drift: Drift = Drift(),  # noqa: B008 - a frozen value
     ) -> None:
         self.clock = FakeClock()
         self.fleet = fleet(services)
         self.cloud = FakeCloud(self.clock, initial_overlay(self.fleet))
+        self.cloud.auto_drain = auto_drain
+        self.waits: list[float] = []
         self.journal = FakeJournal()
         self.store = FakeStore()
         normal = PostureSet(auto_drain=auto_drain)
-        self.policy = Policy(mode=mode, postures=Postures(normal=normal, guarded=normal, scarce=normal))
+        self.policy = Policy(
+            mode=mode, drift=drift, postures=Postures(normal=normal, guarded=normal, scarce=normal)
+        )
         self.digest = digest
         self.wall = 0.0
         self.restart()
@@ -282,7 +305,12 @@ class Rig:
             clock=self.clock,
             progress=self.progress,
             stopwatch=lambda: self.wall,
+            wait=self._wait,
         )
+
+    def _wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.later(seconds)
 
     def started(self, *holds: Order) -> Rig:
         """Restored and built, with operators' commands in force."""
@@ -304,6 +332,11 @@ class Rig:
 def drain(region: str, *, until: float = START + 7200.0) -> Order:
     """An operator wants this region empty: the plainest reason for a write."""
     return Order(kind=OrderKind.DRAIN, until=until, reason="new kernel", region=region)
+
+
+def _as_it_is(snapshot: Snapshot) -> Snapshot:
+    """No lie."""
+    return snapshot
 
 
 def _nothing() -> None:

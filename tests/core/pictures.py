@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from spillway.core.decide.limits import limits_of
+from spillway.core.decide.limits import NO_DOUBT, limits_of
 from spillway.core.decide.optimise import space_of, task_of
 from spillway.core.decide.proposals import Accepted, Context, Proposal, Proposer
 from spillway.core.decide.search import Space
@@ -18,6 +18,8 @@ from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Review
 from spillway.core.model.waterfall import Origins
 from spillway.core.values.decision import Change, Lever, Move, Purpose, Reason
+from spillway.core.values.foreign import ForeignPin
+from spillway.core.values.limits import Trust
 from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import BackendSetting, Posture
 from spillway.core.values.policy import Mode, Policy
@@ -139,18 +141,36 @@ def picture_of(
         posture=Posture.NORMAL,
         facts=facts,
         traffic=model_of(regions, demand),
-        memory=ServiceMemory(service=SERVICE, backends=backends, flights=flights),
+        memory=ServiceMemory(service=SERVICE, backends=backends, flights=flights, origins_at=AT),
         at=AT,
         dead_time=policy.timing.dead_time,
     )
 
 
-def context_of(picture: ServiceModel, orders: Orders | None = None, panic: Reason | None = None) -> Context:
+def foreign_pin(scaler: float = 0.5, **changes: Any) -> ForeignPin:
+    """Somebody else has set a region from 1 to `scaler` a minute ago, and it is left alone for another."""
+    plain: dict[str, Any] = {
+        "since": AT - 60.0,
+        "until": AT + 60.0,
+        "member": True,
+        "scaler": scaler,
+        "wanted_member": True,
+        "wanted_scaler": 1.0,
+    }
+    return ForeignPin(**{**plain, **changes})
+
+
+def context_of(
+    picture: ServiceModel,
+    orders: Orders | None = None,
+    panic: Reason | None = None,
+    trust: Trust = NO_DOUBT,
+) -> Context:
     """What proposers are given in `picture`; no earlier move is judged."""
     orders = orders or Orders()
     return Context(
         model=picture,
-        limits=limits_of(picture, orders, panic),
+        limits=limits_of(picture, orders, panic, trust),
         verdicts=Review(memory=picture.memory),
         orders=orders,
     )
@@ -172,9 +192,10 @@ def considered(
     changes: Iterable[Change],
     orders: Orders | None = None,
     panic: Reason | None = None,
+    trust: Trust = NO_DOUBT,
 ) -> Accepted:
     """What becomes of `changes` as one proposal, the first of its step."""
-    return nothing(context_of(picture, orders, panic)).consider(Proposal(changes=tuple(changes)))
+    return nothing(context_of(picture, orders, panic, trust)).consider(Proposal(changes=tuple(changes)))
 
 
 def made(accepted: Accepted) -> dict[str, float]:

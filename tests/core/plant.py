@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import erf, exp, log, sqrt
 
+from spillway.core.estimate.failover import posture_set
 from spillway.core.loop import StepResult, confirm, fresh, health_step, step
 from spillway.core.values.histogram import Distribution
-from spillway.core.values.overlay import Overlay, ServiceSetting, initial_overlay
+from spillway.core.values.overlay import Overlay, Posture, ServiceSetting, initial_overlay
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import (
     Absence,
@@ -97,6 +98,7 @@ class Plant:
         self.scalers = {z.name: 0.0 if z.standby else 1.0 for z in zones}
         self.members = {z.name: not z.standby for z in zones}
         self.listed = (dict(self.scalers), dict(self.members))
+        self.policy, self.posture = Policy(), Posture.NORMAL
         self.pending: list[tuple[float, dict[str, float], dict[str, bool]]] = []
         self.bad = self.total = 0.0
         self.bad_by_minute: list[float] = []
@@ -245,7 +247,7 @@ class Plant:
         """Tell the balancer; it shows in the listing at once and acts later."""
         scalers = {b.region: b.scaler for b in setting.backends}
         members = {b.region: b.member for b in setting.backends}
-        self.listed = (scalers, members)
+        self.listed, self.posture = (scalers, members), setting.posture
         self.pending.append((self.now + self.write_time + self.propagation, scalers, members))
 
     def observe(self) -> Snapshot:
@@ -257,14 +259,17 @@ class Plant:
                 ServiceView(
                     service=SERVICE,
                     backends=tuple(self._view(z) for z in sorted(self.zones, key=lambda z: z.name)),
-                    policy=Seen(
-                        value=ObservedPolicy(failover_threshold=70, auto_drain=True), age=1.0, evidence=1
-                    ),
+                    policy=self._policy(),
                     places=self._places(),
                     unassigned=Missing(absence=Absence.NO_SERIES),
                 ),
             ),
         )
+
+    def _policy(self) -> Seen[ObservedPolicy]:
+        settings = posture_set(self.policy, self.posture)
+        found = ObservedPolicy(failover_threshold=settings.failover_threshold, auto_drain=settings.auto_drain)
+        return Seen(value=found, age=1.0, evidence=1)
 
     def _places(self) -> Seen[tuple[PlaceDemand, ...]] | Missing:
         seen = [m for i, m in enumerate(self.place_minutes) if (i + 1) * PERIOD <= self.now - self.lag][-3:]
@@ -342,6 +347,7 @@ def drive(
 ) -> Run:
     """Run the loop: a tick each minute, a health pass each quarter of it."""
     policies = {"default": policy or Policy(mode=Mode.ACT)}
+    plant.policy = policies["default"]
     fleet = plant.fleet()
     run = Run(plant=plant, overlay=initial_overlay(fleet))
     while plant.now < seconds:

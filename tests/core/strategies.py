@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from tests.core.pictures import AT as PICTURED
-from tests.core.pictures import area, picture_of
+from tests.core.pictures import area, foreign_pin, picture_of
 
 from spillway.core.model.predict import Region
 from spillway.core.model.service import ServiceModel
@@ -288,8 +288,7 @@ def memories(draw: st.DrawFn, region: Region, at: float) -> dict[str, Any]:
         "moved_at": None if moved is None else at - moved,
         "direction": draw(st.sampled_from((-1, 1))),
         "moved_by": draw(st.sampled_from((-0.5, 0.1, 0.5))),
-        "edit_grace_until": at + 60.0 if edited else 0.0,
-        "before_edit": draw(st.sampled_from((None, 1.0))) if edited else None,
+        "pin": foreign_pin(region.scaler, member=region.member) if edited else None,
         "empty_since": at - draw(st.sampled_from((60.0, 4000.0))) if closed else None,
         "leaving": closed and draw(st.integers(0, 4)) == 0,
     }

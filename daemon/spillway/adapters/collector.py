@@ -22,7 +22,7 @@ from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import BackendView, Missing
 from spillway.core.values.topology import Fleet
-from spillway.ports import Outcome
+from spillway.ports import Applied, Outcome
 
 PHASES = ("observe", "decide", "write", "record")
 RELOADS = ("accepted", "unchanged", "refused", "restart-needed", "failed")
@@ -96,8 +96,12 @@ class Counters:
             self.writes.labels(report.applied.outcome.value).inc()
             self.engine_seconds.observe(report.applied.engine_seconds)
             self.engine_processes.inc(report.applied.engine_processes)
-            if report.applied.foreign_edit:
-                self.foreign_edits.inc()
+            self.met_edit(report.applied)
+
+    def met_edit(self, applied: Applied) -> None:
+        """Count an engine call that met an edit by somebody else."""
+        if applied.foreign_edit or applied.outcome is Outcome.CONFLICT:
+            self.foreign_edits.inc()
 
 
 _REGION_GAUGES = tuple(

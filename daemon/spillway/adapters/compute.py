@@ -283,7 +283,12 @@ def _service(item: Object) -> ListedService:
         for backend in objects(item, "backends")
     )
     policy = text(item, "serviceLbPolicy", "").rpartition("/")[2]
-    return ListedService(resource=text(item, "name"), groups=groups, policy=policy)
+    return ListedService(
+        resource=text(item, "name"),
+        groups=groups,
+        policy=policy,
+        fingerprint=text(item, "fingerprint", ""),
+    )
 
 
 def _named_policies(page: Object) -> list[tuple[str, ObservedPolicy]]:

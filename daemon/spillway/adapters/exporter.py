@@ -12,6 +12,7 @@ from spillway.adapters.web import Web
 from spillway.control.report import TickReport
 from spillway.core.values.policy import Policy
 from spillway.core.values.topology import Fleet
+from spillway.ports import Applied
 
 
 class Exporter:
@@ -102,6 +103,10 @@ class Exporter:
         """A reload ended: accepted, unchanged, refused, restart-needed or failed."""
         self._counters.reloads.labels(outcome).inc()
         self._reload_good = outcome in {"accepted", "unchanged"}
+
+    def built(self, applied: Applied) -> None:
+        """A start or a reload has built the load balancer, or tried to."""
+        self._counters.met_edit(applied)
 
     def set_ready(self) -> None:
         """The first tick is done."""

@@ -141,7 +141,12 @@ METRICS = (
         ("writes_total", _C, ("outcome",), "Engine calls by outcome."),
         ("engine_seconds", _H, (), "Wall seconds of one engine call."),
         ("engine_processes_total", _C, (), "Engine processes started; one for each adjustment is normal."),
-        ("foreign_edits_total", _C, (), "Writes of ours that an edit by somebody else got ahead of."),
+        (
+            "foreign_edits_total",
+            _C,
+            (),
+            "Writes and builds of ours that an edit by somebody else got ahead of.",
+        ),
     ),
     *_metrics(
         "Reads",

@@ -12,7 +12,8 @@ from spillway.compose.changes import digest_of, session_of
 from spillway.compose.clouds import clock_of, closer, deployer_of, observer_of
 from spillway.config import load
 from spillway.config.load import Loaded
-from spillway.control.memory import Keeper, fit, read_back
+from spillway.control.memory import Keeper, Kept, fit
+from spillway.control.standing import Wanted, wait_on, what_stands
 from spillway.control.writer import GOOD
 from spillway.core.values.overlay import Overlay
 from spillway.errors import PermanentError, TemporaryError
@@ -28,7 +29,12 @@ class Provisioner:
 
     @cached_property
     def overlay(self) -> Overlay:
-        """What a daemon has chosen; what the cloud has where none has run; the configured start where it cannot be read."""
+        """What stands in the cloud, with what a daemon has chosen for the rest; the configured start where neither is known.
+
+        Raises:
+            PermanentError: the state of the daemon makes no sense.
+            TemporaryError: a daemon has run here, and the cloud cannot be read, so nobody knows what stands.
+        """
         config = self.loaded.config
         starting = load.starting_overlay(config)
         kept, flaw = self._keeper.look()
@@ -37,16 +43,27 @@ class Provisioner:
                 f"{config.daemon.state_dir}/state.json is {flaw}, so nobody knows what a daemon has chosen.",
                 remedy="Move it away: what the cloud has counts then. A daemon that starts does so by itself.",
             )
-        if kept is not None and kept.overlay is not None:
-            return fit(starting, kept.overlay)
+        kept = kept or Kept()
         try:
-            observer = observer_of(config, clock_of(config)[0])
+            clock = clock_of(config)[0]
+            observer = observer_of(config, clock)
         except TemporaryError:
-            return starting
+            return fit(starting, kept.overlay)  # no sandbox runs: the engine will say so
+        policies = config.policies
+        in_force = {s.name: policies[s.policy] for s in load.fleet(config).services}
         try:
-            policies = config.policies
-            in_force = {s.name: policies[s.policy] for s in load.fleet(config).services}
-            return read_back(starting, observer.observe_health(), in_force) or starting
+            return what_stands(
+                Wanted(starting=starting, policies=in_force),
+                kept,
+                observer.observe,
+                wait_on(clock),
+                intended=kept.intent.plan.overlay if kept.intent is not None else None,
+                where=self._keeper.name,
+            ).overlay
+        except TemporaryError:
+            if kept.overlay is not None:
+                raise
+            return starting
         finally:
             observer.close()
 
@@ -105,4 +122,5 @@ def keeper_of(state_dir: Path) -> Keeper:
     """What survives, in `state_dir`/state.json."""
     from spillway.adapters.files import FileStore
 
-    return Keeper(FileStore(state_dir / "state.json"))
+    file = state_dir / "state.json"
+    return Keeper(FileStore(file), str(file))

@@ -96,6 +96,7 @@ def snapshot_record(seen: MinutesSeen, snapshot: Snapshot) -> dict[str, Any]:
 def _service(seen: MinutesSeen, signals: _Signals, view: ServiceView) -> dict[str, Any]:
     name, place = view.service, signals.place
     return {
+        "fingerprint": view.fingerprint,
         "policy": place(view.policy),
         "places": _places(signals, view.places),
         "unassigned": _traffic(seen, signals, name, "", view.unassigned),

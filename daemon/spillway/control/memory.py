@@ -59,7 +59,7 @@ class Intent:
 class Kept:
     """Everything that survives. `overlay` None means that nothing was ever written from this state folder."""
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     """Of the file. An older one is migrated; one that is newer than this program is set aside, not guessed at."""
     tick: int = 0
     saved_at: float = 0.0
@@ -85,9 +85,11 @@ class Keeper:
 
     Args:
         store: where.
+        name: the state file, as people find it.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, name: str = "state.json") -> None:
+        self.name = name
         self._store = store
 
     def restore(self) -> tuple[Kept, str]:
@@ -158,12 +160,15 @@ def _fit_service(setting: ServiceSetting, old: ServiceSetting) -> ServiceSetting
 
 
 def read_back(
-    starting: Overlay, snapshot: Snapshot, policies: Mapping[ServiceName, Policy]
+    starting: Overlay,
+    snapshot: Snapshot,
+    policies: Mapping[ServiceName, Policy],
+    remembered: Overlay | None = None,
 ) -> Overlay | None:
-    """The overlay as the cloud has it, for a start without memory.
+    """The overlay as the cloud has it, for a start without memory, or with one that is not believed.
 
     What does not exist yet, or is not attached, is as in `starting`: the configuration says that it belongs there, unless its
-    service's policy has it out for planned work, which nobody may undo.
+    service's policy has it out for planned work, which nobody may undo, or `remembered` has it out too.
 
     Returns:
         None where the listing could not be read: nobody knows then what stands.
@@ -179,7 +184,9 @@ def read_back(
                     continue
                 return None
             seen = backend.observed.value
-            if not seen.member and backend.region in away:
+            if not seen.member and (
+                backend.region in away or _is_out(remembered, view.service, backend.region)
+            ):
                 out = replace(setting.backend(backend.region), member=False, scaler=0.0)
                 setting = setting.with_backend(out)
             elif seen.member:
@@ -189,3 +196,11 @@ def read_back(
                 setting = setting.with_backend(found)
         overlay = overlay.with_service(setting)
     return overlay
+
+
+def _is_out(remembered: Overlay | None, service: ServiceName, region: str) -> bool:
+    """Whether an overlay has a region detached."""
+    settings = remembered.services if remembered is not None else ()
+    return any(
+        b.region == region and not b.member for s in settings if s.service == service for b in s.backends
+    )

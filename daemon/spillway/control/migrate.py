@@ -3,6 +3,9 @@
 Version 1 (until the estimate was split by concept) kept the estimate of a backend as one flat object of 33 numbers and called some
 fields otherwise. Nothing is lost or made up on the way: every number of the old file has a place in the new one. A field that is
 missing keeps its default, as it does in the present form, and what makes no sense is left for the check to refuse.
+
+Version 2 left an edit by somebody else alone until a moment (`edit_grace_until`), and kept the scaler before it (`before_edit`). Both
+are a foreign pin now, with the same end.
 """
 
 from __future__ import annotations
@@ -57,19 +60,40 @@ _FLIGHT = {"hold": "backoff"}
 
 
 def migrate(content: bytes) -> bytes:
-    """The content of a state file in the form of the present version; what is no version 1 is given back as it is."""
+    """The content of a state file in the form of the present version; what is no earlier version is given back as it is."""
     try:
         kept = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return content  # no JSON: the check says where
-    if not isinstance(kept, dict) or kept.get("version") != 1:
+    if not isinstance(kept, dict) or kept.get("version") not in {1, 2}:
         return content
     memory = kept.get("memory")
-    if isinstance(memory, dict):
-        for service in _objects(memory, "services"):
+    for service in _objects(memory, "services") if isinstance(memory, dict) else []:
+        if kept["version"] == 1:
             _migrate_service(service)
-    kept["version"] = 2
+        for backend in _objects(service, "backends"):
+            _pin(backend, kept.get("saved_at"))
+    kept["version"] = 3
     return msgspec.json.encode(kept)
+
+
+def _pin(backend: Json, at: object) -> None:
+    """Turn an edit that is still left alone at UTC second `at` into a pin; one whose time is over was forgotten by then."""
+    until, before = backend.pop("edit_grace_until", None), backend.pop("before_edit", None)
+    member, scaler = backend.get("member"), backend.get("scaler")
+    numbers = isinstance(until, int | float) and isinstance(at, int | float)
+    if not numbers or not isinstance(member, bool) or not isinstance(scaler, int | float):
+        return
+    if until > at:  # type: ignore[operator]  # both are numbers, as was just asked
+        known = isinstance(before, int | float)
+        backend["pin"] = {
+            "since": at,
+            "until": until,
+            "member": member,
+            "scaler": scaler,
+            "wanted_member": True if known else member,
+            "wanted_scaler": before if known else scaler,
+        }
 
 
 def _migrate_service(service: Json) -> None:

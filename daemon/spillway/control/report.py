@@ -17,7 +17,7 @@ from spillway.core.values.decision import (
 from spillway.core.values.policy import Mode
 from spillway.core.values.snapshot import Snapshot
 from spillway.core.values.units import ServiceName
-from spillway.ports import Applied
+from spillway.ports import Applied, Outcome
 
 _DEAD = "region-dead"
 """The alarm that a health pass sees come and go by itself."""
@@ -61,6 +61,11 @@ class TickReport:
     """Outputs of the stack, `load_balancer_ip` among them."""
 
     @property
+    def conflict(self) -> bool:
+        """Whether a write met an edit by somebody else: it was not made, and a new pass is to decide anew."""
+        return self.applied is not None and self.applied.outcome is Outcome.CONFLICT
+
+    @property
     def duration(self) -> float:
         """Seconds of all phases together."""
         return sum(seconds for _, seconds in self.durations)
@@ -86,6 +91,7 @@ def _service(before: ServiceAssessment | None, fresh: ServiceAssessment) -> Serv
     return replace(
         before,
         posture=fresh.posture,
+        foreign_pins=fresh.foreign_pins,
         backends=tuple(_backend(regions.get(backend.region), backend) for backend in fresh.backends),
         alarms=_alarms(before.alarms, fresh.alarms),
     )

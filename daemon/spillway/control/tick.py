@@ -5,15 +5,17 @@ Each pass starts from what is observed, never from what was last written.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from spillway.control.inputs import MinutesSeen
-from spillway.control.memory import Keeper, Kept, fit, read_back
+from spillway.control.memory import Keeper, Kept, fit
 from spillway.control.records import pass_record
 from spillway.control.report import Pass, TickReport, with_health
+from spillway.control.standing import Standing, Wanted, implausible, wait_on, what_stands
 from spillway.control.timing import Progress
 from spillway.control.writer import GOOD, Writer
 from spillway.core import loop
@@ -21,14 +23,21 @@ from spillway.core.loop import StepResult
 from spillway.core.values.decision import Plan, ServiceAssessment
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import Mode, Policy
-from spillway.core.values.snapshot import Absence, Missing, Snapshot
+from spillway.core.values.snapshot import Snapshot
 from spillway.core.values.topology import Fleet
 from spillway.core.values.units import ServiceName
 from spillway.errors import TemporaryError
 from spillway.ports import Applied, Clock, Deployer, Journal, Observer, Outcome
 
+_log = logging.getLogger(__name__)
+
 _TRIES = 3
 """Builds tried at a start; each repairs first what the one before left."""
+
+
+def _met_edit(applied: Applied) -> bool:
+    """Whether an engine call met an edit by somebody else."""
+    return applied.foreign_edit or applied.outcome is Outcome.CONFLICT
 
 
 def _nothing() -> None:
@@ -68,6 +77,7 @@ class Loop:
         clock: the world's time.
         progress: marks for liveness.
         stopwatch: wall seconds for the durations of phases.
+        wait: lets that many of the world's seconds pass; by the clock where none is given.
     """
 
     def __init__(
@@ -79,12 +89,16 @@ class Loop:
         clock: Clock,
         progress: Progress,
         stopwatch: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] | None = None,
     ) -> None:
         self.parts = parts
         self._writer = Writer(journal=journal, keeper=keeper, progress=progress, now=clock.now)
         self._clock = clock
         self._progress = progress
         self._stopwatch = stopwatch
+        self._wait = wait if wait is not None else wait_on(clock)
+        self._edit_told = False
+        """Whether the last write met an edit by somebody else: the next pass is the second look at it."""
         self._seen = MinutesSeen()
         self._assessments: tuple[ServiceAssessment, ...] = ()
         self._durations: list[tuple[str, float]] = []
@@ -119,53 +133,73 @@ class Loop:
     def provision(self) -> Applied | None:
         """Build what the configuration says, unless exactly that was built before and still stands; None then.
 
+        What stands is read first, and wins over what is remembered.
+
         Raises:
             SpillwayError: the cloud cannot be read, so nobody knows what stands.
         """
-        kept = self._writer.kept
-        if kept.overlay is not None and kept.provisioned == self.parts.digest and not self._gone():
-            self._writer.kept = replace(kept, overlay=fit(self.parts.starting, kept.overlay))
+        writer, parts = self._writer, self.parts
+        built = writer.kept.overlay is not None and writer.kept.provisioned == parts.digest
+        try:
+            standing = self._stand()
+        except TemporaryError:
+            if not built or self._void():
+                raise
+            return None  # nothing is to be built; the loop goes on once the cloud can be read
+        if built and not standing.missing:
             return None
-        repaired = self.parts.deployer.recover()
+        repaired = parts.deployer.recover()
         if repaired is not None:
             self.note("recover", repaired)
-        overlay = self._overlay_to_build()
-        applied = self._build(self.parts, overlay)
-        for _ in range(_TRIES - 1):
-            if applied.outcome in GOOD or applied.outcome is Outcome.REFUSED:
-                break
-            applied = self._build(self.parts, overlay)
-        return applied
+        overlay = standing.overlay
+        applied = self._build(parts, overlay)
+        tries, foreign = 1, _met_edit(applied)
+        while tries < _TRIES and applied.outcome not in GOOD and applied.outcome is not Outcome.REFUSED:
+            if applied.outcome is Outcome.CONFLICT:
+                overlay = self._stand(edit_told=True).overlay
+            applied = self._build(parts, overlay)
+            tries, foreign = tries + 1, foreign or _met_edit(applied)
+        return replace(applied, foreign_edit=applied.foreign_edit or foreign)
 
     def swap(self, parts: Parts) -> Applied | None:
         """Take over a new configuration: build what it says, or go back to the old one if that does not work.
 
+        What stands is read first, and wins over what is remembered.
+
         Returns:
             What became of the build; None where nothing differs. The swap has happened if it is done or unchanged; otherwise its
             sentence also says what became of going back.
+
+        Raises:
+            TemporaryError: the cloud cannot be read, so nobody knows what stands; nothing was built.
         """
         if parts.digest == self.parts.digest:
             return None
-        applied = self._build(parts, fit(parts.starting, self._writer.kept.overlay))
+        applied = self._build_through_edits(parts, self._stand())
         if applied.outcome in GOOD:
             self.parts.close()
             self.parts = parts
             self._seen = MinutesSeen()
             self._assessments = ()
             return applied
-        back = self._build(self.parts, self._overlay())
+        back = self._build_through_edits(self.parts, None)
         told = (
             "what stood before is in place"
             if back.outcome in GOOD
             else f"going back to what stood before did not work either ({back.sentence}); the next reload or start tries it again"
         )
-        return replace(applied, sentence=f"{applied.sentence}; {told}")
+        foreign = applied.foreign_edit or _met_edit(back)
+        return replace(applied, sentence=f"{applied.sentence}; {told}", foreign_edit=foreign)
 
     def mend(self) -> Applied | None:
-        """Build what the configuration in force says, where the last build did not; None where that is not needed."""
+        """Build what the configuration in force says, where the last build did not; None where that is not needed.
+
+        Raises:
+            TemporaryError: the cloud cannot be read, so nobody knows what stands; nothing was built.
+        """
         if self._writer.kept.provisioned == self.parts.digest:
             return None
-        return self._build(self.parts, self._overlay())
+        return self._build_through_edits(self.parts, self._stand())
 
     def tick(self) -> TickReport:
         """One full pass."""
@@ -193,6 +227,7 @@ class Loop:
         with self._phase("observe"):
             snapshot = look()
         before, kept = self._overlay(), self._writer.kept
+        told, self._edit_told = self._edit_told, False
         with self._phase("decide"):
             result = step(
                 self.parts.fleet,
@@ -201,6 +236,7 @@ class Loop:
                 before,
                 kept.memory,
                 orders=kept.holds.active(snapshot.at),
+                edit_told=told,
             )
         return snapshot, before, result
 
@@ -217,6 +253,7 @@ class Loop:
                 sentence = f"{sentence} {writer.waiting(snapshot.at)}"
             elif applied.outcome not in GOOD:
                 sentence = f"{sentence} The write ended {applied.outcome.value}: {applied.sentence}."
+                self._edit_told = applied.outcome is Outcome.CONFLICT
         report = self._report(kind, snapshot, result, sentence, applied)
         with self._phase("record"):
             writer.kept = replace(writer.kept, saved_at=snapshot.at)
@@ -250,6 +287,7 @@ class Loop:
         )
 
     def _build(self, parts: Parts, overlay: Overlay) -> Applied:
+        """Build what `parts` and `overlay` say."""
         at = self._clock.now()
         applied = self._writer.build(parts.deployer, Plan(overlay=overlay, moves=()), at, parts.digest)
         self._writer.note(
@@ -257,36 +295,53 @@ class Loop:
         )
         return applied
 
-    def _gone(self) -> bool:
-        """Whether the listing shows that a backend service does not exist; what cannot be read says nothing."""
-        views = self.parts.observer.observe_health().services
-        return any(
-            isinstance(backend.observed, Missing) and backend.observed.absence is Absence.NOT_BUILT
-            for view in views
-            for backend in view.backends
+    def _build_through_edits(self, parts: Parts, standing: Standing | None) -> Applied:
+        """Build, and decide anew each time that somebody else has edited meanwhile; without a reading by what is kept."""
+        overlay = standing.overlay if standing is not None else self._overlay()
+        applied = self._build(parts, fit(parts.starting, overlay))
+        foreign = _met_edit(applied)
+        for _ in range(_TRIES - 1):
+            if applied.outcome is not Outcome.CONFLICT:
+                break
+            overlay = self._stand(edit_told=True).overlay
+            applied = self._build(parts, fit(parts.starting, overlay))
+            foreign = foreign or _met_edit(applied)
+        return replace(applied, foreign_edit=applied.foreign_edit or foreign)
+
+    def _stand(self, *, edit_told: bool = False) -> Standing:
+        """Read what stands under the configuration in force, and go on from there.
+
+        Raises:
+            TemporaryError: nobody knows what stands.
+        """
+        writer, parts = self._writer, self.parts
+        standing = what_stands(
+            Wanted(starting=parts.starting, policies=self.policies()),
+            writer.kept,
+            parts.observer.observe,
+            self._wait,
+            intended=writer.intended,
+            edit_told=edit_told,
+            where=writer.state_file,
         )
+        # what was never built is not remembered as wanted: it would look as if somebody had taken it away
+        known = writer.kept.overlay
+        kept = fit(known, standing.overlay) if known is not None else None
+        writer.kept = replace(writer.kept, overlay=kept, memory=standing.memory)
+        for sentence in standing.told:
+            _log.warning("%s", sentence)
+            self.note("standing", sentence)
+        return standing
+
+    def _void(self) -> bool:
+        """Whether what is remembered leaves too few regions open to be believed."""
+        overlay = self._writer.kept.overlay
+        wanted = Wanted(starting=self.parts.starting, policies=self.policies())
+        return overlay is not None and bool(implausible(overlay, wanted))
 
     def _overlay(self) -> Overlay:
         """What is wanted now."""
         return fit(self.parts.starting, self._writer.kept.overlay)
-
-    def _overlay_to_build(self) -> Overlay:
-        """What to build: what was kept, or what the cloud has where nothing was.
-
-        Raises:
-            TemporaryError: nothing was kept, and the cloud cannot be read.
-        """
-        if self._writer.kept.overlay is not None:
-            return self._overlay()
-        snapshot = self.parts.observer.observe_health()
-        overlay = read_back(self.parts.starting, snapshot, self.policies())
-        if overlay is None:
-            reasons = "; ".join(snapshot.problems) or "the listing of backend services failed"
-            raise TemporaryError(
-                f"nothing is kept in the state folder and the cloud cannot be read, so nobody knows which regions are drained: {reasons}",
-                remedy="Building now could open a region that somebody closed. It is tried again at the next start.",
-            )
-        return overlay
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:

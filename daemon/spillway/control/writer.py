@@ -45,6 +45,13 @@ class Writer:
         self._now = now
         self._backoff = Backoff()
         self._repair = False
+        self.intended: Overlay | None = None
+        """What an intent that was found open at the start was to leave, until the next build."""
+
+    @property
+    def state_file(self) -> str:
+        """Where what survives is kept, as people find it."""
+        return self._keeper.name
 
     def restore(self) -> str:
         """Read what survived; a sentence about it. An open intent becomes a write of unknown outcome.
@@ -57,6 +64,7 @@ class Writer:
         if intent is not None:
             memory = loop.confirm(self.kept.memory, intent.plan, outcome_done=False, at=intent.at)
             self.kept = replace(self.kept, memory=memory, intent=None)
+            self.intended = intent.plan.overlay
             self._repair = True
             sentence += (
                 " The last process ended in the middle of a write: what became of it is looked up first."
@@ -81,7 +89,7 @@ class Writer:
         if done:
             self._backoff.done()
             self.kept = replace(self.kept, overlay=plan.overlay, outputs=applied.outputs or self.kept.outputs)
-        else:
+        elif applied.outcome is not Outcome.CONFLICT:  # after a conflict a new pass decides anew at once
             self._backoff.failed(at)
         self._settle(plan, self._now(), done=done)
         return applied
@@ -92,6 +100,7 @@ class Writer:
         applied = self._intend(plan, at) or self._carry_out(deployer, deployer.build, plan, at)
         self.kept = replace(self.kept, intent=None)
         if applied.outcome in GOOD:
+            self.intended = None
             self.kept = replace(self.kept, overlay=plan.overlay, outputs=applied.outputs, provisioned=digest)
         self.save()
         return applied

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from spillway.core.act.account import with_lifecycle
 from spillway.core.act.confirm import confirm, with_plan
 from spillway.core.act.plan import make_plan
-from spillway.core.act.reconcile import reconcile, with_lifecycle, without_departed
+from spillway.core.act.reconcile import Reading, reconcile, without_departed
+from spillway.core.act.sightings import Crowd, crowd_of, differences, listed
+from spillway.core.act.standing import stand as stand_service
 from spillway.core.decide.limits import limits_of
 from spillway.core.decide.membership import memberships, with_room_timers
 from spillway.core.decide.optimise import optimum
@@ -31,27 +34,30 @@ from spillway.core.values.decision import (
     Change,
     Move,
     Plan,
+    Purpose,
     Reason,
     Refusal,
     ServiceAssessment,
     Verdict,
     ordered,
 )
+from spillway.core.values.limits import Trust
 from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import ServiceView, Snapshot
 from spillway.core.values.state import ControllerMemory, ServiceMemory, fresh
 from spillway.core.values.topology import Fleet, Service
+from spillway.core.values.units import ServiceName
 from spillway.errors import UnsafePlan
 
-__all__ = ["HEALTH_PROPOSERS", "PROPOSERS", "StepResult", "confirm", "fresh", "health_step", "step"]
+__all__ = ["HEALTH_PROPOSERS", "PROPOSERS", "StepResult", "confirm", "fresh", "health_step", "stand", "step"]
 
 PROPOSERS: tuple[Proposer, ...] = (
     postures,  # how Google fails over: moves no traffic by itself
     operator_orders,  # people outrank the loop
     dead_drains,  # a dead region that Google leaves in service
-    edit_reverts,  # an outside edit that hurts, known the moment it is listed
+    edit_reverts,  # what somebody else has set, where the policy says that it is put back
     memberships,  # planned work, joins before a shortage, leaves after it
     undos,  # a raise that disappointed
     pre_scale,  # raises ahead of a surge: a way up in steps begins before the others are full
@@ -87,7 +93,7 @@ class StepResult:
     sentence: str
     candidates: tuple[Candidate, ...] = ()
     edited: bool = False
-    """Whether an edit by somebody else was taken over in this step."""
+    """Whether this step found, believed or took over something that somebody else has set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +106,10 @@ class Pass:
     shared: SharedBackends
     only_dead: bool
     """True in a health pass."""
+    fleet: Crowd
+    """How much of the fleet is listed otherwise than wanted."""
+    edit_told: bool
+    """True if a write of ours was just refused because of an edit by somebody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +130,7 @@ class ServiceStep:
     """Why nothing is proposed."""
     mode: Mode
     edited: bool
-    """Whether an edit by somebody else was taken over."""
+    """Whether something that somebody else has set was found, believed or taken over."""
 
 
 def step_service(
@@ -141,7 +151,8 @@ def step_service(
     """
     # 1. what others did, and what became of writes without an answer
     setting, memory = standing[0], without_departed(standing[1], service)
-    found = reconcile(setting, memory, view, policy, now.at)
+    reading = Reading(at=now.at, fleet=now.fleet, edit_told=now.edit_told, orders=now.orders)
+    found = reconcile(setting, memory, view, policy, reading)
     setting, memory = found.setting, found.memory
     # 2. the belief about each backend, and about demand
     facts = estimate_backends(
@@ -164,12 +175,12 @@ def step_service(
         model = with_memory(model, with_posture_timer(model))
         model = with_memory(model, with_room_timers(model))
     # 5. limits before the search, then proposals in order
-    limits = limits_of(model, now.orders, panic)
+    limits = limits_of(model, now.orders, panic, found.trust)
     context = Context(model=model, limits=limits, verdicts=verdicts, edits=found.notes, orders=now.orders)
     accepted = propose(HEALTH_PROPOSERS if now.only_dead else PROPOSERS, context)
     # 6. the plan, refused whole if a constraint breaks
     changes, after, unsafe = _planned(setting, accepted, model)
-    alarms = (*found.alarms, *_alarms(panic, unsafe))
+    alarms = (*found.alarms, *_alarms(panic, unsafe), *_passed_pins(model, changes))
     return ServiceStep(
         assessment=assess(model, view, found.notes, alarms),
         setting=setting,
@@ -179,9 +190,9 @@ def step_service(
         refusals=(*accepted.refusals, *unsafe),
         memory=with_plan(model, changes),
         verdicts=tuple(verdict_of(j) for j in verdicts.judgements),
-        quiet=QUIET_HEALTH if now.only_dead else quiet_reason(model, accepted.candidate),
+        quiet=_quiet(model, accepted.candidate, found.trust, now),
         mode=policy.mode,
-        edited=bool(found.alarms),
+        edited=found.news,
     )
 
 
@@ -212,6 +223,24 @@ def _alarms(panic: Reason | None, unsafe: tuple[Refusal, ...]) -> list[Reason]:
     return found
 
 
+def _quiet(model: ServiceModel, candidate: Candidate | None, trust: Trust, now: Pass) -> str:
+    """Why nothing is proposed: what the listing keeps from being written comes first."""
+    listed_otherwise = trust.panic or trust.doubt
+    if listed_otherwise is not None:
+        return listed_otherwise.sentence
+    return QUIET_HEALTH if now.only_dead else quiet_reason(model, candidate)
+
+
+def _passed_pins(model: ServiceModel, changes: tuple[Change, ...]) -> list[Reason]:
+    """Alarms about drains of dead regions that somebody else had set."""
+    pins = {f.region: f.memory.pin for f in model.facts}
+    return [
+        reason("pin-passed", region=c.region, value=pin.shown)
+        for c in changes
+        if c.purpose is Purpose.DRAIN_DEAD and (pin := pins.get(c.region or "")) is not None
+    ]
+
+
 def step(
     fleet: Fleet,
     policies: Mapping[str, Policy],
@@ -220,6 +249,7 @@ def step(
     memory: ControllerMemory,
     *,
     orders: Orders = Orders(),  # noqa: B008 - a frozen value
+    edit_told: bool = False,
 ) -> StepResult:
     """One full pass over all services.
 
@@ -230,6 +260,8 @@ def step(
         overlay: What the daemon wants at present.
         memory: As the last step (and `confirm`) gave it back.
         orders: Operators' commands; expired ones are ignored.
+        edit_told: True if a write of ours was just refused because of an edit by somebody else: the snapshot is the second
+            reading, and one that shows the edit is enough.
 
     Raises:
         KeyError: a policy or a service is missing from what was given.
@@ -239,6 +271,8 @@ def step(
         orders=orders.active(snapshot.at),
         shared=SharedBackends(fleet, snapshot, memory),
         only_dead=False,
+        fleet=_crowd(fleet, policies, snapshot, (overlay, memory)),
+        edit_told=edit_told,
     )
     return _all_services(fleet, policies, snapshot, (overlay, memory), now)
 
@@ -251,6 +285,7 @@ def health_step(
     memory: ControllerMemory,
     *,
     orders: Orders = Orders(),  # noqa: B008 - a frozen value
+    edit_told: bool = False,
 ) -> StepResult:
     """The fast pass: it may only drain dead regions that Google's auto-drain leaves in service.
 
@@ -264,8 +299,71 @@ def health_step(
         orders=orders.active(snapshot.at),
         shared=SharedBackends(fleet, None, memory),
         only_dead=True,
+        fleet=_crowd(fleet, policies, snapshot, (overlay, memory)),
+        edit_told=edit_told,
     )
     return _all_services(fleet, policies, snapshot, (overlay, memory), now)
+
+
+def stand(
+    policies: Mapping[ServiceName, Policy],
+    snapshot: Snapshot,
+    overlay: Overlay,
+    memory: ControllerMemory,
+    intended: Overlay | None,
+) -> tuple[Overlay, ControllerMemory, tuple[tuple[ServiceName, Reason], ...]]:
+    """What the cloud has, taken over before a build: overlay, memory, and what others have set, by service.
+
+    Args:
+        policies: By service.
+        snapshot: What two readings showed.
+        overlay: What is remembered as wanted, for every service of the snapshot.
+        memory: What is remembered.
+        intended: What an open intent of ours was to leave; None where there is none.
+    """
+    told: list[tuple[ServiceName, Reason]] = []
+    known = {s.service: s for s in memory.services}
+    meant = {s.service: s for s in intended.services} if intended is not None else {}
+    for view in snapshot.services:
+        name = view.service
+        before = known.get(name) or ServiceMemory(service=name)
+        setting, known[name], found = stand_service(
+            overlay.service(name),
+            before,
+            view,
+            policies[name],
+            at=snapshot.at,
+            intended=meant.get(name),
+        )
+        overlay = overlay.with_service(setting)
+        told.extend((name, why) for why in found)
+    services = tuple(sorted(known.values(), key=lambda s: s.service))
+    return overlay, replace(memory, services=services), tuple(told)
+
+
+def _crowd(
+    fleet: Fleet,
+    policies: Mapping[str, Policy],
+    snapshot: Snapshot,
+    standing: tuple[Overlay, ControllerMemory],
+) -> Crowd:
+    """How many members of the whole fleet are listed otherwise than wanted; a single service is judged by itself."""
+    if len(fleet.services) < 2:
+        return Crowd()
+    overlay, memory = standing
+    views = {v.service: v for v in snapshot.services}
+    settings = {s.service: s for s in overlay.services}
+    memories = {s.service: s for s in memory.services}
+    changed = members = 0
+    for service in fleet.services:
+        if service.name not in views:
+            continue
+        setting = settings[service.name]
+        known = memories.get(service.name) or ServiceMemory(service=service.name)
+        seen = listed(views[service.name])
+        crowd = crowd_of(setting, differences(setting, known, seen, policies[service.policy], snapshot.at))
+        changed, members = changed + crowd.changed, members + crowd.members
+    return Crowd(changed=changed, members=members)
 
 
 def _all_services(

@@ -20,13 +20,15 @@ from spillway.control.writer import GOOD
 from spillway.errors import OutcomeUnknown, PermanentError, SpillwayError
 from spillway.exits import Exit
 from spillway.ports import Applied, Outcome
-from spillway.service.reload import Reloader
+from spillway.service.reload import Reloader, warn_of_edit
 from spillway.service.roles import Candidate, Lease, Notifier, Rhythm, StatusServer, Ticker
 from spillway.service.signals import RELOADING, STOPPING, SignalListener
 from spillway.service.watch import ClockWatch
 
 _log = logging.getLogger(__name__)
 
+_CONFLICT_PASSES = 3
+"""Passes in a row while each write meets an edit by somebody else."""
 _LOOK = 1.0
 """Wall seconds between looks at the config file and the clock."""
 _INTERRUPT_GRACE = 5.0
@@ -125,6 +127,9 @@ class Service:
         try:
             _log.info("%s", self._loop.restore())
             applied = self._loop.provision()
+            if applied is not None:
+                self._server.built(applied)
+                warn_of_edit(applied)
             if applied is not None and applied.outcome not in GOOD:
                 raise _refusal(applied)
         except SpillwayError as error:
@@ -146,8 +151,13 @@ class Service:
             self._keep_time()
 
     def _tick(self) -> None:
-        self._publish(self._loop.tick())
-        self._notifier.alive()
+        """A tick; after a write that met an edit by somebody else at once another, which takes the edit over or decides anew."""
+        for _ in range(_CONFLICT_PASSES):
+            report = self._loop.tick()
+            self._publish(report)
+            self._notifier.alive()
+            if not report.conflict:
+                break
         if not self._was_ready:
             self._was_ready = True
             self._server.set_ready()
@@ -158,6 +168,8 @@ class Service:
         report = self._loop.health_pass()
         if report is not None:
             self._publish(report)
+            if report.conflict:
+                self._tick()
 
     def _publish(self, report: TickReport) -> None:
         """To exporter, log and service manager."""

@@ -8,9 +8,16 @@ from collections.abc import Callable
 from spillway.control.tick import Loop
 from spillway.control.writer import GOOD
 from spillway.errors import ConfigError, SpillwayError
+from spillway.ports import Applied
 from spillway.service.roles import Candidate, Notifier, Rhythm, StatusServer
 
 _log = logging.getLogger(__name__)
+
+
+def warn_of_edit(applied: Applied) -> None:
+    """Say that a build met an edit by somebody else."""
+    if applied.foreign_edit:
+        _log.warning("Somebody else edited the load balancer while it was built: %s", applied.sentence)
 
 
 class Reloader:
@@ -68,12 +75,18 @@ class Reloader:
         applied = self._loop.mend()
         if applied is None:
             return "unchanged", same
+        self._built(applied)
         if applied.outcome in GOOD:
             return "accepted", f"{same}, and what a failed build had left is put right ({applied.sentence})"
         return (
             "failed",
             f"{same}, but what a failed build has left could not be put right: {applied.sentence}",
         )
+
+    def _built(self, applied: Applied) -> None:
+        """Count a build, and say if it met an edit by somebody else."""
+        self._server.built(applied)
+        warn_of_edit(applied)
 
     def _try(self) -> tuple[str, str]:
         """Outcome and sentence of a reload whose input has no mistakes."""
@@ -87,7 +100,13 @@ class Reloader:
                 f"a restart is needed to change {changed}; until then the last good configuration stays in force",
             )
         parts = candidate.build()
-        applied = self._loop.swap(parts)
+        try:
+            applied = self._loop.swap(parts)
+        except SpillwayError:
+            parts.close()
+            raise
+        if applied is not None:
+            self._built(applied)
         if applied is not None and applied.outcome not in GOOD:
             parts.close()
             return (

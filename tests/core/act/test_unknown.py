@@ -10,7 +10,7 @@ from tests.bench.library import FOLDER
 from tests.bench.varied import varied
 from tests.core.pictures import AT
 
-from spillway.core.act.reconcile import Drift, reconcile
+from spillway.core.act.reconcile import Reading, Reconciled, reconcile
 from spillway.core.values.decision import Lever, Move, Reason
 from spillway.core.values.overlay import Posture, ServiceSetting
 from spillway.core.values.policy import Policy
@@ -22,7 +22,7 @@ from spillway.sim.scenario import Scenario
 from spillway.sim.setup import build
 
 
-def resolved(observed: Seen[ObservedPolicy] | Missing) -> Drift:
+def resolved(observed: Seen[ObservedPolicy] | Missing) -> Reconciled:
     """A change from normal to guarded was written a minute ago, and nobody answered."""
     move = Move(
         service="pool",
@@ -53,7 +53,7 @@ def resolved(observed: Seen[ObservedPolicy] | Missing) -> Drift:
         places=Missing(absence=Absence.NOT_ASKED),
         unassigned=Missing(absence=Absence.NOT_ASKED),
     )
-    return reconcile(setting, memory, view, Policy(), AT)
+    return reconcile(setting, memory, view, Policy(), Reading(at=AT))
 
 
 def stands(failover_threshold: int) -> Seen[ObservedPolicy]:

@@ -14,6 +14,7 @@ from tests.core.pictures import (
     change_of,
     considered,
     flight_of,
+    foreign_pin,
     guards,
     picture_of,
 )
@@ -24,6 +25,7 @@ from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import BackendState, Change, Lever, Purpose, Reason
+from spillway.core.values.foreign import ForeignPosture
 from spillway.core.values.limits import (
     EVERYTHING,
     PASSES,
@@ -31,6 +33,7 @@ from spillway.core.values.limits import (
     Bound,
     LimitKind,
     ScalerLimits,
+    Trust,
     at_least,
     at_most,
     only,
@@ -38,7 +41,7 @@ from spillway.core.values.limits import (
 from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import CalendarWindow, Policy, Rhythm, Timing
-from spillway.core.values.snapshot import Absence
+from spillway.core.values.snapshot import Absence, ObservedPolicy
 from spillway.core.values.state import Estimate, FailureTrack
 from spillway.core.values.units import SCALER_FLOOR, is_legal_scaler
 
@@ -198,16 +201,23 @@ def awaited() -> ServiceModel:
     return remembered(picture, flights=(flight,))
 
 
-Situation = tuple[ServiceModel, Orders, Reason | None]
+Situation = tuple[ServiceModel, Orders, Reason | None, Trust]
+LIE = reason("listing-panic", why="a test says so")
+ONE_LOOK = reason("unconfirmed", what="a at 0.50")
+UNREAD = reason("unread", what="the listing", region="a")
 
 
 def plain(picture: ServiceModel) -> Situation:
-    return picture, Orders(), None
+    return picture, Orders(), None, Trust()
+
+
+def doubting(**trust: Any) -> Situation:
+    return three(), Orders(), None, Trust(**trust)
 
 
 SITUATIONS: list[tuple[LimitKind, str, Situation, float, Purpose]] = [
-    (LimitKind.OPERATOR_HOLD, "operator-hold", (three(), Orders(items=(HOLD,)), None), 0.5, Purpose.OPERATOR),
-    (LimitKind.OPERATOR_ORDER, "operator-hold", (three(), Orders(items=(PIN,)), None), 0.7, Purpose.CALENDAR),
+    (LimitKind.OPERATOR_HOLD, "operator-hold", (three(), Orders(items=(HOLD,)), None, Trust()), 0.5, Purpose.OPERATOR),
+    (LimitKind.OPERATOR_ORDER, "operator-hold", (three(), Orders(items=(PIN,)), None, Trust()), 0.7, Purpose.CALENDAR),
     (LimitKind.FREEZE, "freeze", plain(three(more={"policy": FROZEN})), 0.5, Purpose.RELIEVE),
     (
         LimitKind.UNKNOWN_OUTCOME,
@@ -216,8 +226,15 @@ SITUATIONS: list[tuple[LimitKind, str, Situation, float, Purpose]] = [
         0.0,
         Purpose.DRAIN_DEAD,
     ),
-    (LimitKind.OUTSIDE_EDIT, "outside-edit", plain(three({"edit_grace_until": AT + 60.0})), 0.5, Purpose.RELIEVE),
-    (LimitKind.PANIC, "panic", (three(), Orders(), PANIC), 0.0, Purpose.DRAIN_DEAD),
+    (LimitKind.LISTING_PANIC, "listing-panic", doubting(panic=LIE), 0.0, Purpose.DRAIN_DEAD),
+    (LimitKind.LISTING_PANIC, "listing-panic", doubting(panic=LIE), 0.5, Purpose.OPERATOR),
+    (LimitKind.DOUBTED, "unconfirmed", doubting(doubt=ONE_LOOK, doubted=frozenset("a")), 0.0, Purpose.DRAIN_DEAD),
+    (LimitKind.UNCONFIRMED, "unconfirmed", doubting(doubt=ONE_LOOK, doubted=frozenset("b")), 0.5, Purpose.OPERATOR),
+    (LimitKind.FOREIGN_PIN, "foreign-pin", plain(three({"pin": foreign_pin()}, scaler=0.5)), 0.3, Purpose.RELIEVE),
+    (LimitKind.FOREIGN_PIN, "foreign-pin", plain(three({"pin": foreign_pin()}, scaler=0.5)), 0.7, Purpose.MAKE_ROOM),
+    (LimitKind.FOREIGN_PIN, "foreign-pin", plain(three({"pin": foreign_pin()}, scaler=0.5)), 0.0, Purpose.CALENDAR),
+    (LimitKind.UNREAD, "unread", doubting(unread=(("a", UNREAD),)), 0.0, Purpose.LEAVE),
+    (LimitKind.PANIC, "panic", (three(), Orders(), PANIC, Trust()), 0.0, Purpose.DRAIN_DEAD),
     (LimitKind.NOT_MOVABLE, "not-movable", plain(three(movable=False)), 0.5, Purpose.OPERATOR),
     (LimitKind.ALONE, "alone", plain(alone()), 0.5, Purpose.OPERATOR),
     (LimitKind.EVIDENCE, "stale-data", plain(unseen(three())), 0.5, Purpose.RELIEVE),
@@ -257,9 +274,9 @@ def test_a_limit_refuses_with_its_reason(
     bound = of(situation).of("a").active(scaler, purpose)
     assert bound is not None
     assert (bound.kind, bound.reason.code) == (kind, code)
-    picture, orders, panic = situation
+    picture, orders, panic, trust = situation
     now = picture.traffic.regions[0].scaler
-    found = considered(picture, [change_of("a", now, scaler, purpose)], orders, panic)
+    found = considered(picture, [change_of("a", now, scaler, purpose)], orders, panic, trust)
     assert (found.changes, guards(found)) == ((), {code})
 
 
@@ -303,15 +320,26 @@ def test_the_posture_has_limits_of_its_own() -> None:
     )  # fmt: skip
     assert considered(three(), [change]).changes == (change,)
     everything = Order(kind=OrderKind.HOLD, until=AT + 60.0, reason="a test")
-    for code, (picture, orders, panic) in {
-        "operator-hold": (three(), Orders(items=(everything,)), None),
+    found_policy = ForeignPosture(
+        since=AT - 60.0,
+        until=AT + 60.0,
+        found=ObservedPolicy(failover_threshold=65, auto_drain=True),
+        wanted=Posture.NORMAL,
+    )
+    for code, (picture, orders, panic, trust) in {
+        "operator-hold": (three(), Orders(items=(everything,)), None, Trust()),
+        "listing-panic": doubting(panic=LIE),
+        "unconfirmed": doubting(doubt=ONE_LOOK),
+        "foreign-pin": plain(remembered(three(), posture_pin=found_policy)),
         "freeze": plain(three(more={"policy": FROZEN})),
         "unknown-outcome": plain(remembered(three(), unknown=(flight_of("b", 1.0, 0.5, AT - 60.0),))),
-        "panic": (three(), Orders(), PANIC),
+        "panic": (three(), Orders(), PANIC, Trust()),
         "budget-spent": plain(remembered(three(), writes=(AT,) * Rhythm().moves_per_hour)),
     }.items():
-        found = considered(picture, [change], orders, panic)
+        found = considered(picture, [change], orders, panic, trust)
         assert (found.changes, guards(found)) == ((), {code})
+    over = plain(remembered(three(), posture_pin=replace(found_policy, until=AT)))
+    assert considered(over[0], [change]).changes == (change,)
     # a region's hold, pin or freeze is none of its
     assert considered(three(), [change], Orders(items=(HOLD, PIN))).changes == (change,)
 
@@ -328,10 +356,18 @@ PASSERS: list[tuple[LimitKind, str, set[Purpose]]] = [
     (LimitKind.OPERATOR_ORDER, "a pin stops all but the order itself", {Purpose.OPERATOR}),
     (LimitKind.FREEZE, "a freeze stops all but people and the dead", PEOPLE | DEAD),
     (LimitKind.UNKNOWN_OUTCOME, "nobody writes before the last write is known", set()),
-    (LimitKind.OUTSIDE_EDIT, "an edit is left alone unless it hurts", PEOPLE | DEAD | {Purpose.REVERT_EDIT}),
+    (LimitKind.LISTING_PANIC, "a listing that is not believed stops everybody", set()),
+    (LimitKind.DOUBTED, "what is listed otherwise than wanted is moved by nobody", set()),
+    (LimitKind.UNCONFIRMED, "while one region is in doubt, only dead ones are drained elsewhere", DEAD),
+    (LimitKind.FOREIGN_PIN, "an edit is left alone by all but the dead and the policy", DEAD | {Purpose.REVERT_EDIT}),
+    (
+        LimitKind.UNREAD,
+        "only scalers move while listing, policies or health cannot be read",
+        set(Purpose) - MEMBERSHIPS - {Purpose.CALENDAR, Purpose.REVERT_EDIT, Purpose.POSTURE},
+    ),
     (LimitKind.PANIC, "in a panic only people act", PEOPLE),
     (LimitKind.NOT_MOVABLE, "what has no scaler is not moved", set()),
-    (LimitKind.ALONE, "the only backend is left by membership alone", MEMBERSHIPS | {Purpose.CALENDAR}),
+    (LimitKind.ALONE, "the only backend is left by membership alone", MEMBERSHIPS | {Purpose.CALENDAR, Purpose.REVERT_EDIT}),
     (LimitKind.EVIDENCE, "people, memberships and the dead need no samples", PEOPLE | MEMBERSHIPS | DEAD),
     (
         LimitKind.LATE_EVIDENCE,
@@ -350,7 +386,7 @@ PASSERS: list[tuple[LimitKind, str, set[Purpose]]] = [
     (LimitKind.BUDGET, "people and the dead are not counted", PEOPLE | DEAD),
     (LimitKind.ONE_DRAIN, "a dead region is empty already", DEAD),
     (LimitKind.KEEPS_CAPACITY, "the loop's own tuning closes nothing that is only short of machines",
-     PEOPLE | MEMBERSHIPS | DEAD | {Purpose.UNDO}),
+     PEOPLE | MEMBERSHIPS | DEAD | WRONGS),
 ]  # fmt: skip
 
 
@@ -460,7 +496,7 @@ def test_a_small_raise_does_not_keep_from_a_cut() -> None:
             "moved_by": st.sampled_from((-0.5, -0.05, 0.05, 0.5)),
             "direction": st.sampled_from((-1, 1)),
             "backoff": st.sampled_from((1.0, 2.0, 6.0)),
-            "edit_grace_until": st.sampled_from((0.0, AT + 60.0)),
+            "pin": st.sampled_from((None, foreign_pin())),
             "well_since": st.none() | st.floats(AT - 2000.0, AT),
             "state": st.sampled_from((BackendState.SERVING, BackendState.DRAINING)),
             "estimate": st.builds(Estimate, failures=st.builds(FailureTrack, bad_minutes=st.integers(0, 9))),

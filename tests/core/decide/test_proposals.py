@@ -17,6 +17,7 @@ from tests.core.pictures import (
     considered,
     context_of,
     flight_of,
+    foreign_pin,
     guards,
     made,
     nothing,
@@ -30,7 +31,7 @@ from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import GROWN
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
-from spillway.core.values.limits import LimitKind
+from spillway.core.values.limits import LimitKind, Trust
 from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.policy import CalendarWindow, Mode, Policy, Shortage
 from spillway.core.values.state import Estimate, SaturationTrack
@@ -192,13 +193,11 @@ def test_the_first_proposer_is_heard_for_a_region() -> None:
 
 
 def test_a_refused_change_does_not_keep_others_from_being_heard() -> None:
-    held = picture_of(
-        (area("a"), area("b"), area("c")), {"a": 40.0}, memories={"a": {"edit_grace_until": AT + 60.0}}
-    )
+    held = picture_of((area("a"), area("b"), area("c")), {"a": 40.0}, memories={"a": {"moved_at": AT - 60.0}})
     first, second = change_of("a", 1.0, 0.8), change_of("a", 1.0, 0.6, Purpose.OPERATOR)
     found = propose((wanting(first), wanting(second)), context_of(held))
     assert found.changes == (second,)
-    assert guards(found) == {"outside-edit"}
+    assert guards(found) == {"resting"}
 
 
 def test_what_is_left_of_an_optimum_without_a_fixed_region_is_no_optimum() -> None:
@@ -333,7 +332,12 @@ PICTURES: list[tuple[str, LimitKind, Callable[[], Context]]] = [
         ),
     ),
     ("resting", LimitKind.DWELL, lambda: context_of(slow({"moved_at": AT - 60.0}))),
-    ("outside-edit", LimitKind.OUTSIDE_EDIT, lambda: context_of(slow({"edit_grace_until": AT + 60.0}))),
+    ("foreign-pin", LimitKind.FOREIGN_PIN, lambda: context_of(slow({"pin": foreign_pin(1.0)}))),
+    (
+        "unconfirmed",
+        LimitKind.UNCONFIRMED,
+        lambda: context_of(slow(), trust=Trust(doubt=reason("unconfirmed", what="b at 0.50"))),
+    ),
     ("late-evidence", LimitKind.LATE_EVIDENCE, lambda: context_of(slow(age=600.0))),
     ("panic", LimitKind.PANIC, lambda: context_of(slow(), panic=reason("panic", bad=2, count=2))),
     ("unknown-outcome", LimitKind.UNKNOWN_OUTCOME, lambda: context_of(with_memory(unknown=True))),

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.pictures import AT, area, change_of, context_of, flight_of, nothing, picture_of, proposed
+from tests.core.pictures import (
+    AT,
+    area,
+    change_of,
+    context_of,
+    flight_of,
+    foreign_pin,
+    nothing,
+    picture_of,
+    proposed,
+)
 
 from spillway.core.decide.optimise import optimum
 from spillway.core.decide.proposals import Proposal, propose
@@ -62,7 +72,7 @@ def test_what_has_been_well_is_raised_by_one_step() -> None:
         {"well_since": None},
         {"well_since": AT - UP_WAIT + 1.0},
         {"moved_at": AT - 300.0, "direction": -1},
-        {"edit_grace_until": AT + 60.0},
+        {"pin": foreign_pin()},
     ],
     ids=["not-well", "not-well-for-long", "resting", "held"],
 )

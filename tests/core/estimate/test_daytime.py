@@ -85,7 +85,7 @@ def test_an_origin_is_expected_by_its_trend_or_by_the_habit_of_its_place_whichev
     memory = ServiceMemory(service="pool", origins_at=START + 7.5 * HOUR, days=(lived(OPEN, OPEN),))
     still, other = origin(50.0), origin(50.0, "Asia")
     rising = OriginMemory(place="Asia", home="asia-northeast1", level=50.0, trend=0.1)
-    found = expected(memory, (still, other, rising), HOUR)
+    found = expected(memory, (still, other, rising), HOUR, 380.0)
     assert found[:2] == pytest.approx([100.0, 50.0], rel=1e-3)
     assert found[2] > 50.0
 

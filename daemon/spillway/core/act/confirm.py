@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spillway.core.act.reconcile import account
+from spillway.core.act.account import account
 from spillway.core.estimate.backend import bad_share
 from spillway.core.estimate.dwell import backoff_after
 from spillway.core.model.service import ServiceModel
@@ -108,7 +108,7 @@ def _confirm(memory: ServiceMemory, made: set[Move], *, done: bool, at: float) -
 
 def _carried_out(memory: ServiceMemory, flight: Flight, at: float) -> ServiceMemory:
     if flight.lever is Lever.POSTURE or flight.region is None:
-        return replace(memory, posture_at=at, posture_wanted=None)
+        return replace(memory, posture_at=at, posture_wanted=None, posture_pin=None)
     ours = account(
         memory.backend(flight.region),
         member=flight.member,

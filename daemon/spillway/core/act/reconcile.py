@@ -1,149 +1,67 @@
-"""What a changed setting means for the memory of a backend: its state, its dwell, its timers.
+"""What others did, and what became of writes of ours: the setting that the loop goes on with.
 
-Observed settings that differ from the wanted ones: a write that was carried out after all, or an edit by somebody else.
-
-A person's edit is taken over as the new starting point and left alone for one dwell; it is not fought.
+Observed settings that differ from the wanted ones are a write that was carried out after all, or an edit by somebody else. A
+person's edit is taken over as the new starting point once it is believed (`core.act.sightings`), and pinned: `Policy.drift`
+says for how long it is left alone, or that it is put back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from spillway.core.estimate.backend import BackendBelief
+from spillway.core.act.account import account
+from spillway.core.act.posture_edits import EDITED, reconcile_posture
+from spillway.core.act.sightings import (
+    SAME,
+    Crowd,
+    Judged,
+    differences,
+    differs,
+    in_write,
+    judge,
+    listed,
+    what,
+)
 from spillway.core.estimate.failover import posture_set
 from spillway.core.explain.reasons import reason
-from spillway.core.values.decision import BackendState, Lever, Reason
-from spillway.core.values.lifecycle import Event, event_of, next_phase
-from spillway.core.values.orders import OrderKind, Orders
+from spillway.core.values.decision import Reason
+from spillway.core.values.foreign import Difference, ForeignPin, words
+from spillway.core.values.limits import Trust
+from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import BackendSetting, Posture, ServiceSetting
-from spillway.core.values.policy import Policy
-from spillway.core.values.snapshot import Missing, ObservedBackend, ObservedPolicy, Seen, ServiceView
+from spillway.core.values.policy import Drift, DriftAnswer, Policy
+from spillway.core.values.snapshot import (
+    Absence,
+    BackendView,
+    Missing,
+    ObservedBackend,
+    ObservedPolicy,
+    Seen,
+    ServiceView,
+)
 from spillway.core.values.state import BackendMemory, Flight, ServiceMemory
 from spillway.core.values.topology import Service
-from spillway.core.values.units import SCALER_STEP, ServiceName, legal_scaler
+from spillway.core.values.units import ServiceName, legal_scaler
 
-
-def first_sight(memory: BackendMemory, *, member: bool, scaler: float, at: float) -> BackendMemory:
-    """The memory of a backend that is seen for the first time: its state follows from its setting."""
-    now = BackendState.STANDBY
-    if member:
-        now = (
-            BackendState.SERVING
-            if scaler >= 1.0
-            else BackendState.DRAINED
-            if scaler == 0.0
-            else BackendState.RECOVERING
-        )
-    return replace(
-        memory,
-        state=now,
-        since=at,
-        member=member,
-        scaler=scaler,
-        empty_since=None if member and scaler > 0.0 else at,
-    )
-
-
-def happened(memory: BackendMemory, event: Event, at: float) -> BackendMemory:
-    """The memory after `event`.
-
-    Raises:
-        IllegalEvent: the state table does not allow it.
-    """
-    now = next_phase(memory.state, event)
-    return memory if now is memory.state else replace(memory, state=now, since=at)
-
-
-def account(
-    memory: BackendMemory,
-    *,
-    member: bool,
-    scaler: float,
-    at: float,
-    hold: float | None,
-    leaving: bool = False,
-) -> BackendMemory:
-    """The memory after the setting of its backend became (member, scaler).
-
-    Args:
-        memory: Before.
-        member: Membership now.
-        scaler: Scaler now.
-        at: UTC seconds.
-        hold: For a move of our own, its backoff from now on; None for somebody else's edit.
-        leaving: True if a scaler of 0 is the first half of a leave.
-    """
-    if memory.member is None or memory.scaler is None:
-        return first_sight(memory, member=member, scaler=scaler, at=at)
-    was = memory.scaler
-    before = was if memory.member else 0.0
-    event = event_of(was_member=memory.member, was=was, member=member, scaler=scaler, leaving=leaving)
-    if event is None:
-        return memory
-    if memory.state is BackendState.HELD and event is not Event.DETACH:
-        memory = happened(memory, Event.RELEASE, at)
-        if event in {Event.RAISE, Event.RESTORE}:
-            event = None
-    if event is not None:
-        memory = happened(memory, event, at)
-    if hold is not None and scaler != before:
-        direction = -1 if scaler < before else 1
-        memory = replace(
-            memory,
-            moved_at=at,
-            direction=direction,
-            moved_by=scaler - before,
-            backoff=hold,
-            backoff_at=at,
-            before_edit=None,
-        )
-    closed = not member or scaler == 0.0
-    return replace(
-        memory,
-        member=member,
-        scaler=scaler,
-        empty_since=(memory.empty_since if memory.empty_since is not None else at) if closed else None,
-        joined_at=at if event is Event.JOIN else memory.joined_at,
-        leaving=leaving or (memory.leaving and closed),
-        well_since=None if event is Event.JOIN else memory.well_since,
-    )
-
-
-def settle(memory: BackendMemory, *, held: bool, empty_for: float, at: float) -> BackendMemory:
-    """The memory with what time alone brings: a hold that begins or ends, a drain that is done.
-
-    Args:
-        memory: Before.
-        held: True while an operator or an outside edit keeps hands off.
-        empty_for: Seconds of scaler 0 after which nothing is in flight any more.
-        at: UTC seconds.
-    """
-    states = BackendState
-    if not held and memory.state is states.SERVING:
-        return memory  # the usual case
-    if held and memory.state not in {states.HELD, states.STANDBY}:
-        return happened(memory, Event.HOLD, at)
-    if not held and memory.state is states.HELD:
-        memory = happened(memory, Event.RELEASE, at)
-        if memory.scaler == 0.0:
-            return happened(memory, Event.LEAVE if memory.leaving else Event.DRAIN, at)
-        return happened(memory, Event.SHED, at) if (memory.scaler or 1.0) < 1.0 else memory
-    empty = memory.empty_since
-    if memory.state is states.DRAINING and empty is not None and at - empty >= empty_for:
-        return happened(memory, Event.EMPTIED, at)
-    return memory
-
-
-SAME = SCALER_STEP / 2
-"""Scalers nearer than this are equal."""
-
-
-EDITED = "outside-edit-alarm"
-"""Code of the alarm about an edit by somebody else."""
+LATE = 900.0
+"""Seconds for which a write without an answer may still be carried out: the longest that Google was seen to take over one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
+class Reading:
+    """What is known of one reading besides its values."""
+
+    at: float
+    """UTC seconds of the snapshot."""
+    fleet: Crowd = Crowd()  # noqa: RUF009 - a frozen value
+    edit_told: bool = False
+    """True if a write of ours was just refused because of an edit by somebody else."""
+    orders: Orders = Orders()  # noqa: RUF009 - a frozen value
+    """Those in force."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
     """The setting that the loop goes on with, and what was found."""
 
     setting: ServiceSetting
@@ -151,77 +69,249 @@ class Drift:
     alarms: tuple[Reason, ...]
     notes: tuple[tuple[str, Reason], ...]
     """(region, note)."""
+    trust: Trust
+    news: bool
+    """Whether something was found that the reading before did not show, or was taken over."""
 
 
 def reconcile(
-    setting: ServiceSetting, memory: ServiceMemory, view: ServiceView, policy: Policy, at: float
-) -> Drift:
-    """Take over what was observed, write by write."""
-    alarms: list[Reason] = []
-    notes: list[tuple[str, Reason]] = []
-    listed = {b.region: b.observed.value for b in view.backends if isinstance(b.observed, Seen)}
-    carried_out: tuple[Flight, ...] = ()
-    if memory.unknown:
-        carried_out = tuple(f for f in memory.unknown if _matches(f, listed, view.policy, policy))
-        left = tuple(f for f in memory.unknown if _unseen(f, listed, view.policy))
-        memory = replace(memory, unknown=left, flights=(*memory.flights, *carried_out))
-    for flight in carried_out:
-        if flight.lever is Lever.POSTURE:
-            setting = replace(setting, posture=Posture(flight.move.after))
-            memory = replace(memory, posture_at=flight.made_at, posture_wanted=None)
-    done = {f.region: f for f in carried_out}
+    setting: ServiceSetting, memory: ServiceMemory, view: ServiceView, policy: Policy, reading: Reading
+) -> Reconciled:
+    """Take over what was observed: writes of ours without an answer at once, edits by others once they are believed."""
+    at, before = reading.at, memory
+    # 1. what has ended: pins by time or by an operator's word
+    memory = _without_ended_pins(accounted(setting, memory, at), setting, reading)
+    seen = listed(view)
+    # 2. writes whose outcome nobody told
+    setting, memory, notes = resolve_unknown(setting, memory, view, policy, at)
+    # 3. scalers and membership
+    found = differences(setting, memory, seen, policy, at)
+    judged = Judged(sighting=None)
+    if len(seen) < len(view.backends):
+        judged = _unreadable(memory, view, found)
+    elif found:
+        judged = judge(
+            found,
+            setting,
+            memory,
+            view,
+            policy,
+            at=at,
+            fleet=reading.fleet,
+            edit_told=reading.edit_told,
+        )
+    memory = replace(memory, sighting=judged.sighting)
+    alarms = [] if judged.panic is None else [replace(judged.panic, code="listing-panic-alarm")]
+    setting, memory, told = adopt(judged.believed, setting, memory, policy, at)
+    notes.extend((region, note) for region, note, _ in told)
+    alarms.extend(alarm for _, _, alarm in told)
+    as_wanted = not found and len(seen) == len(view.backends) and not _writing(setting, memory, policy, at)
+    if as_wanted or judged.believed:
+        memory = replace(memory, listed_fingerprint=view.fingerprint)
+    # 4. the failover policy
+    setting, memory, doubt, posture_alarms = reconcile_posture(
+        setting, memory, view, policy, at=at, edit_told=reading.edit_told
+    )
+    alarms.extend(posture_alarms)
+    trust = Trust(
+        panic=judged.panic,
+        doubt=judged.doubt or doubt,
+        doubted=frozenset(d.region for d in found),
+        unread=_unread(view, policy),
+    )
+    news = (memory.sighting, memory.posture_sighting) != (before.sighting, before.posture_sighting)
+    return Reconciled(
+        setting=setting,
+        memory=memory,
+        alarms=tuple(alarms),
+        notes=tuple(notes),
+        trust=trust,
+        news=news or bool(judged.believed) or bool(posture_alarms),
+    )
+
+
+def accounted(setting: ServiceSetting, memory: ServiceMemory, at: float) -> ServiceMemory:
+    """The memory with every backend of the setting accounted for."""
     memories = {m.region: m for m in memory.backends}
     for backend in setting.backends:
-        seen = listed.get(backend.region)
         ours = memories.get(backend.region) or BackendMemory(region=backend.region)
         if ours.member is None:
             ours = account(ours, member=backend.member, scaler=backend.scaler, at=at, hold=None)
             memory = memory.with_backend(ours)
-            known = False
-        else:
-            known = True
-        if seen is None or not _differs(backend, seen) or _in_write(memory, backend.region, policy, at):
+    return memory
+
+
+def _without_ended_pins(memory: ServiceMemory, setting: ServiceSetting, reading: Reading) -> ServiceMemory:
+    """The memory without pins whose time is over, or of which an operator's order speaks."""
+    at, orders = reading.at, reading.orders
+    for ours in memory.backends:
+        pin = ours.pin
+        if pin is None:
             continue
-        taken = _taken(backend, seen)
+        over = pin.until is not None and at >= pin.until
+        if over or _ordered(orders, setting.service, ours.region):
+            memory = memory.with_backend(replace(ours, pin=None))
+    return memory
+
+
+def _ordered(orders: Orders, service: ServiceName, region: str) -> bool:
+    """Whether an operator's order names this very region."""
+    return any(o.region == region and o.covers(service, region) for o in orders.items)
+
+
+def resolve_unknown(
+    setting: ServiceSetting, memory: ServiceMemory, view: ServiceView, policy: Policy, at: float
+) -> tuple[ServiceSetting, ServiceMemory, list[tuple[str, Reason]]]:
+    """What became of writes without an answer: what is listed as they were to leave it was carried out."""
+    notes: list[tuple[str, Reason]] = []
+    if not memory.unknown and not memory.late:
+        return setting, memory, notes
+    seen = listed(view)
+    late = tuple(f for f in memory.late if at - f.made_at < LATE)
+    came_late = tuple(f for f in late if _changes(setting, f) and _matches(f, seen, view.policy, policy))
+    carried_out = (*came_late, *[f for f in memory.unknown if _matches(f, seen, view.policy, policy)])
+    left = tuple(f for f in memory.unknown if _unseen(f, seen, view.policy))
+    not_yet = (f for f in (*late, *memory.unknown) if f not in carried_out and f not in left)
+    memory = replace(memory, unknown=left, late=tuple(not_yet), flights=(*memory.flights, *carried_out))
+    for flight in carried_out:
+        if flight.region is None:
+            setting = replace(setting, posture=Posture(flight.move.after))
+            memory = replace(memory, posture_at=flight.made_at, posture_wanted=None, posture_pin=None)
+            continue
+        was, now = setting.backend(flight.region), seen[flight.region]
+        taken = replace(was, member=now.member, scaler=legal_scaler(now.scaler) if now.member else 0.0)
         setting = setting.with_backend(taken)
-        by_us = done.get(backend.region)
         ours = account(
-            ours,
+            memory.backend(flight.region),
             member=taken.member,
             scaler=taken.scaler,
             at=at,
-            hold=by_us.backoff if by_us else None,
-            leaving=by_us.leaving if by_us else False,
+            hold=flight.backoff,
+            leaving=flight.leaving,
         )
-        note = reason("adopted", region=backend.region, observed=_words(taken), wanted=_words(backend))
-        notes.append((backend.region, note))
-        if known and by_us is None:
-            was = backend.scaler if backend.member and taken.member else None
-            ours = replace(ours, edit_grace_until=at + policy.rhythm.dwell, before_edit=was)
-            alarms.append(
-                reason(
-                    EDITED,
-                    region=backend.region,
-                    observed=_words(taken),
-                    wanted=_words(backend),
-                )
-            )
         memory = memory.with_backend(ours)
-    return Drift(setting=setting, memory=memory, alarms=tuple(alarms), notes=tuple(notes))
+        if differs(was, now):
+            notes.append((flight.region, _adopted(was, taken)))
+    return setting, memory, notes
 
 
-def _differs(wanted: BackendSetting, seen: ObservedBackend) -> bool:
-    if wanted.member != seen.member:
-        return True
-    return seen.member and abs(wanted.scaler - seen.scaler) > SAME
+def _changes(setting: ServiceSetting, flight: Flight) -> bool:
+    """Whether a flight, carried out, would leave something else than is wanted now."""
+    if flight.region is None:
+        return setting.posture is not Posture(flight.move.after)
+    now = setting.backend(flight.region)
+    return (now.member, now.scaler) != (flight.member, flight.after if flight.member else 0.0)
 
 
-def _taken(wanted: BackendSetting, seen: ObservedBackend) -> BackendSetting:
-    return replace(wanted, member=seen.member, scaler=legal_scaler(seen.scaler) if seen.member else 0.0)
+def _adopted(was: BackendSetting, taken: BackendSetting) -> Reason:
+    return reason(
+        "adopted",
+        region=taken.region,
+        observed=words(member=taken.member, scaler=taken.scaler),
+        wanted=words(member=was.member, scaler=was.scaler),
+    )
 
 
-def _words(setting: BackendSetting) -> str:
-    return f"{setting.scaler:.2f}" if setting.member else "detached"
+def adopt(
+    believed: tuple[Difference, ...],
+    setting: ServiceSetting,
+    memory: ServiceMemory,
+    policy: Policy,
+    at: float,
+) -> tuple[ServiceSetting, ServiceMemory, list[tuple[str, Reason, Reason]]]:
+    """Take over what somebody else has set, and pin it; (region, note, alarm) of each."""
+    told = []
+    for found in believed:
+        was = setting.backend(found.region)
+        taken = replace(was, member=found.member, scaler=found.scaler)
+        setting = setting.with_backend(taken)
+        ours = memory.backend(found.region)
+        pin = pin_of(was, ours.pin, found, policy.drift, at)
+        ours = account(ours, member=taken.member, scaler=taken.scaler, at=at, hold=None)
+        memory = memory.with_backend(replace(ours, pin=pin))
+        numbers = {
+            "region": found.region,
+            "observed": words(member=taken.member, scaler=taken.scaler),
+            "wanted": words(member=was.member, scaler=was.scaler),
+        }
+        told.append((found.region, _adopted(was, taken), reason(EDITED, **numbers)))
+    return setting, memory, told
+
+
+def pin_of(
+    was: BackendSetting, before: ForeignPin | None, found: Difference, drift: Drift, at: float
+) -> ForeignPin | None:
+    """The pin of what somebody else has set; None where what was wanted before is put back.
+
+    A detachment ends by a person alone: nothing attaches a region that a person has taken out, unless the policy says so.
+
+    Args:
+        was: What was wanted until now.
+        before: The pin of an earlier edit that stood until now.
+        found: What is listed.
+        drift: What the policy says of such edits.
+        at: UTC seconds of the adoption.
+    """
+    member, scaler = was.member, was.scaler
+    if before is not None:
+        member, scaler = before.wanted_member, before.wanted_scaler
+        if (found.member, found.scaler) == (member, scaler):
+            return None
+    ends = drift.levers is DriftAnswer.RESPECT and found.member
+    return ForeignPin(
+        since=at,
+        until=at + drift.pin_for if ends else None,
+        member=found.member,
+        scaler=found.scaler,
+        wanted_member=member,
+        wanted_scaler=scaler,
+    )
+
+
+def _writing(setting: ServiceSetting, memory: ServiceMemory, policy: Policy, at: float) -> bool:
+    """Whether some backend is in a write that is so young that its listing may be old."""
+    return any(in_write(memory, b.region, policy, at) for b in setting.backends)
+
+
+def _unreadable(memory: ServiceMemory, view: ServiceView, found: tuple[Difference, ...]) -> Judged:
+    """What is made of a listing that says nothing, or what cannot be, of some backend: what was seen before stays seen."""
+    garbage = [
+        b.observed.detail
+        for b in view.backends
+        if isinstance(b.observed, Missing) and b.observed.absence is Absence.GARBAGE
+    ]
+    sighting = memory.sighting
+    if garbage:
+        return Judged(sighting=sighting, panic=reason("listing-panic", why=garbage[0]))
+    seen = found or (sighting.backends if sighting is not None else ())
+    return Judged(sighting=sighting, doubt=reason("unconfirmed", what=what(seen)) if seen else None)
+
+
+def _unread(view: ServiceView, policy: Policy) -> tuple[tuple[str, Reason], ...]:
+    """Regions whose membership may not change now, and what could not be read."""
+    failed: str | None = None
+    if any(isinstance(b.observed, Missing) for b in view.backends):
+        failed = "the listing"
+    elif isinstance(view.policy, Missing) and view.policy.absence is not Absence.NOT_ASKED:
+        failed = "the failover policy"
+    members = [b for b in view.backends if isinstance(b.observed, Seen) and b.observed.value.member]
+    blind = bool(members) and not any(_health_read(b, policy) for b in members)
+    found = []
+    for b in view.backends:
+        what = failed
+        if what is None and (not _health_read(b, policy) if b in members else blind):
+            what = "health"
+        if what is not None:
+            found.append((b.region, reason("unread", what=what, region=b.region)))
+    return tuple(found)
+
+
+def _health_read(view: BackendView, policy: Policy) -> bool:
+    """Whether the health of an attached backend was read just now; an empty answer is an answer."""
+    health = view.health
+    if isinstance(health, Missing):
+        return health.absence is Absence.NOT_PROBED
+    return health.age <= policy.evidence.health_max_age
 
 
 def _matches(
@@ -254,28 +344,8 @@ def _unseen(
     return isinstance(observed, Missing) if flight.region is None else flight.region not in listed
 
 
-def _in_write(memory: ServiceMemory, region: str, policy: Policy, at: float) -> bool:
-    """Whether a write of ours is so young that the listing may still show the old value."""
-    return any(f.region == region and at - f.made_at < policy.timing.write_time for f in memory.flights)
-
-
 def without_departed(memory: ServiceMemory, service: Service) -> ServiceMemory:
     """The memory without moves in flight of regions that the configuration no longer has."""
     names = {b.region for b in service.backends}
     flights = tuple(f for f in memory.flights if f.region is None or f.region in names)
     return memory if flights == memory.flights else replace(memory, flights=flights)
-
-
-def with_lifecycle(
-    facts: tuple[BackendBelief, ...], service: ServiceName, orders: Orders, policy: Policy, at: float
-) -> tuple[BackendBelief, ...]:
-    """The belief with what time and orders alone bring to the state of each backend."""
-    found = []
-    for f in facts:
-        ordered = bool(orders.items) and (
-            orders.find(service, f.region, OrderKind.HOLD, OrderKind.PIN, OrderKind.DRAIN) is not None
-        )
-        held = at < f.memory.edit_grace_until or ordered
-        after = settle(f.memory, held=held, empty_for=policy.membership.drain_wait, at=at)
-        found.append(f if after is f.memory else replace(f, memory=after))
-    return tuple(found)

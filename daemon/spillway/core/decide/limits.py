@@ -7,13 +7,13 @@ a `Bound` on one region, or nothing. None of them looks at a proposed change: wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from spillway.core.estimate.backend import BackendBelief
 from spillway.core.estimate.dwell import has_dwelt, required_dwell
 from spillway.core.estimate.sample import Blind, Window
-from spillway.core.explain.reasons import reason
+from spillway.core.explain.reasons import ending, reason
 from spillway.core.model.constraints import capped, hundredths
 from spillway.core.model.predict import Region
 from spillway.core.model.service import ServiceModel
@@ -25,6 +25,7 @@ from spillway.core.values.limits import (
     Bound,
     LimitKind,
     ScalerLimits,
+    Trust,
     at_least,
     at_most,
     only,
@@ -53,6 +54,8 @@ class Limits:
     orders: Orders
     panic: Reason | None
     """Why the measurement is suspected; None where it is not."""
+    trust: Trust = field(default_factory=Trust)
+    """What the readings of this pass allow to be written."""
 
     @cached_property
     def scalers(self) -> tuple[ScalerLimits, ...]:
@@ -62,7 +65,15 @@ class Limits:
     @cached_property
     def posture(self) -> tuple[Bound, ...]:
         """What keeps the posture as it is."""
-        found = (people(self, None), frozen(self, None), unknown(self), panicking(self), budget(self))
+        found = (
+            people(self, None),
+            frozen(self, None),
+            doubted(self, None),
+            unknown(self),
+            pinned_posture(self),
+            panicking(self),
+            budget(self),
+        )
         return tuple(b for bounds in found for b in bounds)
 
     def of(self, region: str) -> ScalerLimits:
@@ -106,9 +117,13 @@ class Place:
 Bounds = tuple[Bound, ...]
 
 
-def limits_of(model: ServiceModel, orders: Orders, panic: Reason | None) -> Limits:
-    """The limits of a service, by its model, the orders in force and a suspected measurement."""
-    return Limits(model=model, orders=orders, panic=panic)
+NO_DOUBT = Trust()
+"""All was read, and stands as wanted."""
+
+
+def limits_of(model: ServiceModel, orders: Orders, panic: Reason | None, trust: Trust = NO_DOUBT) -> Limits:
+    """The limits of a service, by its model, the orders in force, a suspected measurement and what the listing shows."""
+    return Limits(model=model, orders=orders, panic=panic, trust=trust)
 
 
 # --- people
@@ -151,11 +166,43 @@ def unknown(limits: Limits, now: float = 0.0) -> Bounds:
     return (Bound(kind=LimitKind.UNKNOWN_OUTCOME, allowed=only(now), reason=reason("unknown-outcome")),)
 
 
-def edited(place: Place) -> Bounds:
-    """A person's edit is left alone for one dwell."""
-    if place.model.at >= place.facts.memory.edit_grace_until:
+def doubted(limits: Limits, region: str | None) -> Bounds:
+    """Nothing is written on the strength of what the same pass saw, or while the listing is not believed."""
+    trust, now = limits.trust, _now(limits, region)
+    if trust.panic is not None:
+        return (Bound(kind=LimitKind.LISTING_PANIC, allowed=only(now), reason=trust.panic),)
+    if trust.doubt is None:
         return ()
-    return place.stays(LimitKind.OUTSIDE_EDIT, reason("outside-edit", region=place.region.name))
+    kind = LimitKind.DOUBTED if region in trust.doubted else LimitKind.UNCONFIRMED
+    return (Bound(kind=kind, allowed=only(now), reason=trust.doubt),)
+
+
+def pinned(place: Place) -> Bounds:
+    """What somebody else has set is left alone while its pin lasts, also in a shortage."""
+    pin = place.facts.memory.pin
+    if pin is None:
+        return ()
+    why = reason(
+        "foreign-pin", what=place.region.name, value=pin.shown, ends=ending(pin.until, place.model.at)
+    )
+    return place.stays(LimitKind.FOREIGN_PIN, why)
+
+
+def pinned_posture(limits: Limits) -> Bounds:
+    """The same for the failover policy."""
+    pin, at = limits.model.memory.posture_pin, limits.model.at
+    if pin is None or not pin.holds(at):
+        return ()
+    why = reason("foreign-pin", what="the failover policy", value=pin.shown, ends=ending(pin.until, at))
+    return (Bound(kind=LimitKind.FOREIGN_PIN, allowed=only(0.0), reason=why),)
+
+
+def unread(place: Place) -> Bounds:
+    """A change of membership needs a listing, policies and health that were read just now."""
+    for region, why in place.limits.trust.unread:
+        if region == place.region.name:
+            return place.stays(LimitKind.UNREAD, why)
+    return ()
 
 
 # --- evidence
@@ -180,6 +227,8 @@ def evidence(place: Place) -> Bounds:
     """A region is moved on its own fresh, plentiful samples; a return from 0 on a fresh health read."""
     name, facts = place.region.name, place.facts
     if place.now == 0.0:
+        if not place.region.member:
+            return ()  # nobody measures it: what it needs is in `unread`
         if facts.health is not None:
             return ()
         return place.stays(LimitKind.EVIDENCE, reason("stale-data", region=name, age="missing (health)"))
@@ -390,10 +439,12 @@ def draining(place: Place) -> Bounds:
 BOUNDS: tuple[Callable[[Place], Bounds], ...] = (
     lambda place: people(place.limits, place.region.name),
     lambda place: frozen(place.limits, place.region.name),
+    lambda place: doubted(place.limits, place.region.name),
     lambda place: unknown(place.limits, place.now),
-    edited,
+    pinned,
     lambda place: panicking(place.limits, place.now),
     movable,
+    unread,
     evidence,
     late,
     dwelling,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
 from spillway.core.estimate.backend import IDLE, BackendBelief
-from spillway.core.estimate.demand import expected, onset_demand
+from spillway.core.estimate.demand import expected, onset_demand, trend_known
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import hundredths
@@ -50,11 +50,14 @@ def memberships(context: Context, _: Accepted) -> Iterable[Proposal]:
 def forecast_far(model: ServiceModel) -> float:
     """Requests/s expected when a region that joins now carries load."""
     seconds = model.dead_time + LOOK_AHEAD
-    return max(model.traffic.forecast, sum(expected(model.memory, model.memory.origins, seconds)))
+    memory = model.memory
+    return max(model.traffic.forecast, sum(expected(memory, memory.origins, seconds, model.dead_time)))
 
 
 def _leap(model: ServiceModel) -> float:
     """Requests/s to which a surge may grow that only its first minute shows: a standby that comes in vain does no harm."""
+    if not trend_known(model.memory, model.dead_time):
+        return 0.0
     return onset_demand(model.memory.origins, model.dead_time + LOOK_AHEAD)
 
 

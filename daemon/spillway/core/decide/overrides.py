@@ -1,4 +1,4 @@
-"""Proposals that pass limits: operators' orders, dead regions, edits that hurt, and moves that disappointed.
+"""Proposals that pass limits: operators' orders, dead regions, edits that the policy reverts, and moves that disappointed.
 
 Which limits each may pass is in `values.limits.PASSES`; the joint constraints hold for all of them.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
+from spillway.core.estimate.backend import BackendBelief
 from spillway.core.estimate.failover import auto_drained, ceiling_factor, posture_set
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
+from spillway.core.values.foreign import ForeignPin
 from spillway.core.values.orders import OrderKind
+from spillway.core.values.policy import DriftAnswer
 from spillway.core.values.state import Flight
 
 DEAD_READS = 2
@@ -21,10 +24,6 @@ DEAD_READS = 2
 
 DEAD_LOAD = 0.005
 """Share of the forecast that a dead region must still be getting for a drain to be worth a write."""
-
-HURTS = 0.02
-"""Share of the demand that an edit must be expected to make bad, beyond what was, to be put back. Below it a person's
-will is left alone for a dwell."""
 
 LEAST_BACK = 0.01
 """Smallest way back that is a move at all (reference: no-op suppression)."""
@@ -76,24 +75,55 @@ def dead_drains(context: Context, _: Accepted) -> Iterable[Proposal]:
 
 
 def edit_reverts(context: Context, _: Accepted) -> Iterable[Proposal]:
-    """The way back to the scaler before an outside edit that by prediction makes many more requests bad."""
-    model, traffic = context.model, context.model.traffic
-    if traffic.forecast <= 0.0:
+    """The way back of what somebody else has set, where the policy says so (`drift.levers: revert`).
+
+    The edit was taken over in an earlier pass, on two readings: nothing is written on what the same pass took over. A region
+    that was attached by somebody else leaves as any other does, its scaler first.
+    """
+    model = context.model
+    if model.policy.drift.levers is not DriftAnswer.REVERT:
         return ()
-    found = []
-    for i, (facts, region) in enumerate(zip(model.facts, traffic.regions, strict=True)):
-        before = facts.memory.before_edit
-        if before is None or before <= region.scaler or model.at >= facts.memory.edit_grace_until:
-            continue
-        if facts.dead or not region.movable:
-            continue
-        bad, then = traffic.base.bad, traffic.outcome_with(i, before).bad
-        if bad - then < HURTS * traffic.forecast:
-            continue
-        shares = {"bad_before": bad / traffic.forecast, "bad_after": then / traffic.forecast}
-        why = reason("revert-edit", region=region.name, **shares)
-        found.append(scaler_change(model, region.name, before, Purpose.REVERT_EDIT, why))
+    found = [
+        _put_back(model, f, pin)
+        for f in model.facts
+        if (pin := f.memory.pin) is not None and not (f.dead and pin.wanted_scaler > 0.0)
+    ]
+    posture = model.memory.posture_pin
+    if posture is not None and posture.wanted is not model.posture:
+        why = reason("revert-posture", found=model.posture, wanted=posture.wanted)
+        found.append(
+            Change(
+                service=model.service.name,
+                region=None,
+                lever=Lever.POSTURE,
+                purpose=Purpose.REVERT_EDIT,
+                before=0.0,
+                after=0.0,
+                reason=why,
+                posture=posture.wanted,
+                was_posture=model.posture,
+            )
+        )
     return each(found)
+
+
+def _put_back(model: ServiceModel, facts: BackendBelief, pin: ForeignPin) -> Change:
+    """The way back of one backend to what was wanted before the edit."""
+    setting = facts.setting
+    member_moves = setting.member != pin.wanted_member
+    why = reason("revert-edit", region=facts.region, found=pin.shown, wanted=pin.wanted)
+    return Change(
+        service=model.service.name,
+        region=facts.region,
+        lever=Lever.MEMBERSHIP if member_moves else Lever.SCALER,
+        purpose=Purpose.REVERT_EDIT,
+        before=setting.scaler if setting.member else 0.0,
+        after=pin.wanted_scaler if pin.wanted_member else 0.0,
+        reason=why,
+        member=True,
+        was_member=setting.member,
+        leaving=not pin.wanted_member,
+    )
 
 
 def undos(context: Context, _: Accepted) -> Iterable[Proposal]:

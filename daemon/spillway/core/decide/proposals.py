@@ -19,6 +19,7 @@ from spillway.core.model.predict import TrafficModel
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Review
 from spillway.core.values.decision import Candidate, Change, Lever, Move, Reason, Refusal, ordered
+from spillway.core.values.limits import PASSES
 from spillway.core.values.orders import Orders
 from spillway.core.values.units import RegionName
 
@@ -158,7 +159,8 @@ def refusal(move: Move, why: Reason) -> Refusal:
 def _limited(context: Context, change: Change) -> Refusal | None:
     """The limit that keeps this change from being made, or None."""
     if change.region is None:
-        bound = next(iter(context.limits.posture), None)
+        passed = PASSES[change.purpose]
+        bound = next((b for b in context.limits.posture if b.kind not in passed), None)
     else:
         bound = context.limits.of(change.region).active(change.after, change.purpose)
     return None if bound is None else refusal(change.move(), bound.reason)

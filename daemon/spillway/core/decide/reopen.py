@@ -54,7 +54,7 @@ SWING = 1.06
 
 def may_move(model: ServiceModel, facts: BackendBelief, direction: int) -> bool:
     """Whether its dwell is over, so that the limits would allow the move. -1 down, 1 up, 0 up as far as proven."""
-    return model.at >= facts.memory.edit_grace_until and has_dwelt(
+    return facts.memory.pin is None and has_dwelt(
         facts.memory, model.policy, model.at, direction, model.dead_time
     )
 

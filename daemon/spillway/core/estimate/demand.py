@@ -35,6 +35,9 @@ minute to minute, and a trend that is noise moves the one region at the margin b
 DAMPING_SECONDS = 600.0
 """A trend is believed for about this long (damping: E. S. Gardner, J. Forecasting 4, 1985)."""
 
+TREND_DEAD_TIMES = 2.0
+"""Dead times of demand that a trend must have behind it: what is seen of the first one may be the beginning of the service."""
+
 SLOW_SECONDS = 1800.0
 """Time constant of the slow average of demand: longer than holes and garbage in the metrics last as a rule, shorter than a day's rise."""
 
@@ -210,7 +213,27 @@ def onset_demand(origins: Iterable[OriginMemory], seconds: float) -> float:
     return min(ONSET_BOUND * level, level + onset * _reach(seconds))
 
 
-def expected(memory: ServiceMemory, origins: Iterable[OriginMemory], seconds: float) -> list[float]:
-    """Requests/s of each origin `seconds` after the newest minute: by its trend or by the habit of its place, whichever is more."""
+def trend_known(memory: ServiceMemory, dead_time: float) -> bool:
+    """Whether demand has been seen for long enough to tell a trend from its own beginning.
+
+    The first minutes of a service rise from nothing, and that rise is no trend.
+
+    Args:
+        memory: With the first and the newest minute of demand.
+        dead_time: Seconds from a decision to its visible effect.
+    """
+    return memory.origins_at - memory.demand_since >= TREND_DEAD_TIMES * dead_time
+
+
+def expected(
+    memory: ServiceMemory, origins: Iterable[OriginMemory], seconds: float, dead_time: float
+) -> list[float]:
+    """Requests/s of each origin `seconds` after the newest minute: by its trend or by the habit of its place, whichever is more.
+
+    Until a trend is known (`trend_known`), by its level or by the habit.
+    """
     rises = {day.place: rise(day, memory.origins_at, seconds) for day in memory.days}
-    return [max(forecast(o, seconds), o.level * rises.get(o.place, 1.0)) for o in origins]
+    known = trend_known(memory, dead_time)
+    return [
+        max(forecast(o, seconds) if known else o.level, o.level * rises.get(o.place, 1.0)) for o in origins
+    ]

@@ -69,6 +69,7 @@ def update_origins(
         memory,
         origins=origins,
         origins_at=newest,
+        demand_since=memory.demand_since if memory.origins else newest,
         slow_average=slow_average(memory.slow_average, origins, elapsed, may_fall=not hidden),
         days=follow_days(memory.days, origins, newest),
     )

@@ -9,12 +9,19 @@ from collections.abc import Sequence
 
 from spillway.core.estimate.backend import BackendBelief, is_blind, looks_bad
 from spillway.core.estimate.sample import Blind, Window
-from spillway.core.explain.reasons import reason
+from spillway.core.explain.reasons import ending, reason
 from spillway.core.model.predict import Region
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Judgement
-from spillway.core.values.decision import BackendAssessment, Reason, ServiceAssessment, Verdict
-from spillway.core.values.policy import Policy, Slo
+from spillway.core.values.decision import (
+    BackendAssessment,
+    Lever,
+    PinnedLever,
+    Reason,
+    ServiceAssessment,
+    Verdict,
+)
+from spillway.core.values.policy import DriftAnswer, Policy, Slo
 from spillway.core.values.snapshot import Absence, Missing, ObservedBackend, Seen, ServiceView
 
 BURN = 14.4
@@ -84,7 +91,7 @@ def assess(
     observed = {b.region: b.observed for b in view.backends}
     backends = tuple(
         [
-            _backend(f, r, observed[f.region], notes, home)
+            _backend(f, r, observed[f.region], (*notes, *_pin_notes(f, model.at)), home)
             for f, r, home in zip(model.facts, traffic.regions, traffic.at_home(), strict=True)
         ]
     )
@@ -92,7 +99,13 @@ def assess(
     potential = traffic.potential
     survives, loss = _survives(model)
     short = known and potential < traffic.forecast
+    pins = foreign_pins(model)
     raised = [*alarms, *_alarms(model, view)]
+    if model.policy.drift.levers is DriftAnswer.ALARM:
+        raised += [
+            reason("foreign-pin-alarm", what=p.region or "failover policy", value=p.value, wanted=p.wanted)
+            for p in pins
+        ]
     if short:
         raised.append(reason("shortage", demand=traffic.forecast, capacity=potential))
     elif survives is False and loss is not None:
@@ -108,7 +121,37 @@ def assess(
         shortage=short,
         backends=backends,
         alarms=tuple(raised),
+        foreign_pins=pins,
     )
+
+
+def foreign_pins(model: ServiceModel) -> tuple[PinnedLever, ...]:
+    """What somebody else has set and is left alone at this moment."""
+    found = [
+        PinnedLever(
+            region=f.region,
+            lever=Lever.SCALER if pin.member and pin.wanted_member else Lever.MEMBERSHIP,
+            value=pin.shown,
+            wanted=pin.wanted,
+            since=pin.since,
+            until=pin.until,
+        )
+        for f in model.facts
+        if (pin := f.memory.pin) is not None
+    ]
+    posture = model.memory.posture_pin
+    if posture is not None and posture.holds(model.at):
+        found.append(
+            PinnedLever(
+                region=None,
+                lever=Lever.POSTURE,
+                value=posture.shown,
+                wanted=str(posture.wanted),
+                since=posture.since,
+                until=posture.until,
+            )
+        )
+    return tuple(found)
 
 
 def _survives(model: ServiceModel) -> tuple[bool | None, Reason | None]:
@@ -163,6 +206,16 @@ def _backend(
         age=window.age,
         notes=(*own, *_notes(facts, region)),
     )
+
+
+def _pin_notes(facts: BackendBelief, at: float) -> tuple[tuple[str, Reason], ...]:
+    """The note of a region that somebody else has set."""
+    pin = facts.memory.pin
+    if pin is None:
+        return ()
+    ends = ending(pin.until, at)
+    note = reason("foreign-pinned", region=facts.region, value=pin.shown, wanted=pin.wanted, ends=ends)
+    return ((facts.region, note),)
 
 
 def confidence(facts: BackendBelief) -> float:

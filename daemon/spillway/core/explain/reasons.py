@@ -114,9 +114,34 @@ GUARDS = rows(
         "Ends with `spillway release` or when it expires.",
     ),
     (
-        "outside-edit",
-        "somebody else set {region}; it rests until its new value has been judged",
-        "A person's edit is respected.",
+        "listing-panic",
+        "the listing is not believed: {why}",
+        "`evidence.panic_share`, and what no listing can show. Nothing moves while it lasts; docs/operations.md says what to do.",
+    ),
+    (
+        "unconfirmed",
+        "one reading shows {what}, which is not wanted: a second one must agree first",
+        "One reading convinces nobody. Ends with the next pass.",
+    ),
+    (
+        "detachment-unproven",
+        "{region} is listed as detached, and its traffic has not ended yet",
+        "A detachment is believed once the region is seen to answer nobody any more.",
+    ),
+    (
+        "just-adopted",
+        "{what} was taken over in this pass, and nothing is written on that alone",
+        "The next pass decides anew.",
+    ),
+    (
+        "foreign-pin",
+        "somebody else has set {what} to {value}; it is left alone {ends}",
+        "`drift.levers` and `drift.pin_for`. Ends at once when the value is put back, or when an operator's order names the region.",
+    ),
+    (
+        "unread",
+        "{what} could not be read, so the membership of {region} rests",
+        "Missing data never causes a join, a leave or a detachment.",
     ),
     (
         "unknown-outcome",
@@ -159,6 +184,11 @@ NOTES = rows(
         "{region} stands at {observed}, not at {wanted}: taken over as the new starting point",
         "An edit from outside, or a write that was carried out after all.",
     ),
+    (
+        "foreign-pinned",
+        "somebody else has set {region} to {value}, not {wanted}; it is left alone {ends}",
+        "`drift` in the policy.",
+    ),
 )
 
 ALARMS = rows(
@@ -187,7 +217,22 @@ ALARMS = rows(
     (
         "outside-edit-alarm",
         "{region} was changed from outside: {observed} instead of {wanted}",
-        "Two hands on one lever.",
+        "Two hands on one lever. `drift.levers` says what becomes of it.",
+    ),
+    (
+        "foreign-pin-alarm",
+        "{what} still stands at {value}, as somebody else has set it, not at {wanted}: a person must decide",
+        "`drift.levers: alarm`. Put the value back, or give an operator's order for the region.",
+    ),
+    (
+        "pin-passed",
+        "{region} is dead and is drained, though somebody else had set it to {value}",
+        "The one move that passes a foreign pin.",
+    ),
+    (
+        "listing-panic-alarm",
+        "the listing is not believed, and nothing moves: {why}",
+        "Look at the backend service in the console. If it stands so, a person closed it; else the listing lies.",
     ),
     ("region-dead", "{region} has {healthy} of {total} endpoints healthy", "The region is down."),
     (
@@ -280,8 +325,8 @@ MOVES = (
         ),
         (
             "revert-edit",
-            "somebody else lowered the ceiling of {region}, which is well: put it back; expected bad requests {bad_before:.1%} -> {bad_after:.1%}",
-            "An edit from outside is left alone for one dwell, unless it takes what the service cannot spare.",
+            "somebody else has set {region} to {found}: put it back to {wanted}, as the policy says",
+            "`drift.levers: revert`.",
         ),
         (
             "foresee",
@@ -311,6 +356,11 @@ MOVES = (
             "posture",
             "headroom is {headroom:.0%}",
             "Plenty of room spills early; scarce room avoids cascades.",
+        ),
+        (
+            "revert-posture",
+            "somebody else has set the failover policy to that of {found}: put it back to {wanted}, as the policy says",
+            "`drift.levers: revert`.",
         ),
         lever=Lever.POSTURE,
     ),
@@ -365,7 +415,7 @@ MOVES = (
 )
 
 
-__all__ = ["Kind", "Template", "reason", "table"]
+__all__ = ["Kind", "Template", "ending", "reason", "table"]
 
 _TABLE = {t.code: t for t in (*MOVES, *GUARDS, *NOTES, *ALARMS, *VERDICTS, *QUIETS)}
 
@@ -382,3 +432,13 @@ def reason(code: str, **numbers: object) -> Reason:
         KeyError: no such code, or the sentence needs a number that is not given.
     """
     return Reason(code=code, sentence=_TABLE[code].sentence.format(**numbers))
+
+
+def ending(until: float | None, at: float) -> str:
+    """When something ends, in words: `for 4200 s more`.
+
+    Args:
+        until: UTC seconds; None where a person must decide.
+        at: UTC seconds now.
+    """
+    return "until a person decides" if until is None else f"for {max(0.0, until - at):.0f} s more"

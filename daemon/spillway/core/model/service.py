@@ -258,7 +258,8 @@ def build(
     ]
     ages = [f.window.age for f in facts if isinstance(f.window, Window)]
     effect = policy.timing.effect
-    origins, level = _origins(memory, layout, min(ages, default=0.0) + effect)
+    dead = dead_time(policy, memory)
+    origins, level = _origins(memory, layout, min(ages, default=0.0) + effect, dead)
     traffic = TrafficModel(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
     newest = max([f.made_at for f in memory.flights], default=at)
     traffic = _with_queues(traffic, effect, max(0.0, at - newest - effect))
@@ -270,7 +271,7 @@ def build(
         traffic=traffic,
         memory=memory,
         at=at,
-        dead_time=dead_time(policy, memory),
+        dead_time=dead,
     )
 
 
@@ -306,14 +307,14 @@ def dead_time(policy: Policy, memory: ServiceMemory) -> float:
     return timing.sample_period + timing.visibility_delay + settle
 
 
-def _origins(memory: ServiceMemory, layout: Layout, seconds: float) -> tuple[Origins, float]:
+def _origins(memory: ServiceMemory, layout: Layout, seconds: float, dead: float) -> tuple[Origins, float]:
     names = {name for name, *_ in layout}
     kept = [o for o in memory.origins if o.home in names]
     through = routes_through(layout)
     routes = [through.route(o.place, o.home) for o in kept]
     return (
         Origins(
-            rates=tuple(expected(memory, kept, seconds)),
+            rates=tuple(expected(memory, kept, seconds, dead)),
             orders=tuple([order for order, _ in routes]),
             round_trips=tuple([trips for _, trips in routes]),
         ),

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from spillway.core.observe.rows import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
 from spillway.core.values.snapshot import Absence, HealthCount, Missing, ObservedBackend, ObservedPolicy, Seen
 from spillway.core.values.topology import Backend, Preference, Service
+from spillway.core.values.units import is_legal_scaler
 
 DEFAULT_POLICY = ObservedPolicy(failover_threshold=70, auto_drain=False)
 """What holds for a service without a policy, or for what a policy leaves out (reference: SLP)."""
 
 _SAME_SCALER = 1e-9
 """Scalers of two groups that differ by less are the same."""
+_NO_POLICY = Missing(
+    absence=Absence.NOT_ASKED, detail="its groups have no balancing mode, which a failover policy needs"
+)
 _NOT_MEMBER = Missing(absence=Absence.NOT_MEMBER)
 
 
@@ -24,9 +28,10 @@ class Attachment:
     """Name of the backend service in Google Cloud."""
     groups: tuple[ListedGroup, ...]
     """The attached groups, in the order of the backend's groups; empty where it is detached."""
-    value: ObservedBackend
+    value: ObservedBackend | Missing
+    """Missing where the listing says what no backend can have."""
     problem: str | None = None
-    """A sentence about a backend that is attached in part only."""
+    """A sentence about a backend that is attached in part only, or about a scaler that cannot be."""
 
 
 def attachments(service: Service, listed: ListedService) -> tuple[Attachment, ...]:
@@ -49,6 +54,12 @@ def _attachment(backend: Backend, resource: str, groups: tuple[ListedGroup, ...]
     if not groups:
         detached = ObservedBackend(member=False, scaler=0.0, mixed=False, preference=backend.preference)
         return Attachment(resource=resource, groups=groups, value=detached)
+    for group in groups:
+        if not is_legal_scaler(group.scaler):
+            why = f"a capacity scaler of {group.scaler:g} is listed for {group.key.name} in {group.key.scope}, and Google has none"
+            missing = Missing(absence=Absence.GARBAGE, detail=why)
+            told = f"the listing of {backend.service} in {backend.region} cannot be true: {why}"
+            return Attachment(resource=resource, groups=groups, value=missing, problem=told)
     scalers = [group.scaler for group in groups]
     partial = len(groups) < len(backend.groups)
     observed = ObservedBackend(
@@ -77,14 +88,17 @@ def _problem(backend: Backend, groups: tuple[ListedGroup, ...]) -> str:
     )
 
 
-def observed_backend(attachment: Attachment, age: float) -> Seen[ObservedBackend]:
-    """Membership, scaler and preference; the evidence is the number of attached groups.
+def observed_backend(attachment: Attachment, age: float) -> Seen[ObservedBackend] | Missing:
+    """Membership, scaler and preference; the evidence is the number of attached groups. Missing where they cannot be true.
 
     Args:
         attachment: from `attachments`.
         age: seconds since the listing was read.
     """
-    return Seen(value=attachment.value, age=age, evidence=len(attachment.groups))
+    value = attachment.value
+    return (
+        value if isinstance(value, Missing) else Seen(value=value, age=age, evidence=len(attachment.groups))
+    )
 
 
 def observed_health(
@@ -128,7 +142,7 @@ def observed_health(
 def observed_policy(
     service: Service, listing: Listing | Missing, policies: Policies | Missing, at: float
 ) -> Seen[ObservedPolicy] | Missing:
-    """The service LB policy as it stands; Google's defaults where the service has none.
+    """The service LB policy as it stands; Google's defaults where the service has none. Not asked where it can have none.
 
     Args:
         service: whose policy.
@@ -136,6 +150,8 @@ def observed_policy(
         policies: the policies by name.
         at: UTC seconds of the snapshot.
     """
+    if not any(backend.movable for backend in service.backends):
+        return _NO_POLICY
     if isinstance(listing, Missing):
         return listing
     listed = listing.services.get(service.resource)

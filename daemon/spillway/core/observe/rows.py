@@ -126,6 +126,7 @@ class ListedGroup:
     url: str
     """As Compute gives it; `getHealth` wants it back letter by letter."""
     scaler: float
+    """As read, which may be what no backend can have; NaN for what is no number."""
     preference: Preference = Preference.DEFAULT
 
 
@@ -137,6 +138,8 @@ class ListedService:
     groups: tuple[ListedGroup, ...]
     policy: str = ""
     """Name of its service LB policy; empty where it has none."""
+    fingerprint: str = ""
+    """Differs after every edit; empty where the reader knows none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

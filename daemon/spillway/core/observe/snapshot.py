@@ -226,7 +226,14 @@ def _service_view(seen: _Pass, index: int, service: Service, evidence: Evidence)
         policy=observed_policy(service, seen.listing, seen.policies, seen.at),
         places=_places(seen, index, views, evidence),
         unassigned=traffic(""),
+        fingerprint=_fingerprint(seen.listing, service),
     )
+
+
+def _fingerprint(listing: Listing | Missing, service: Service) -> str:
+    """Of the backend service as listed; empty where it was not read."""
+    listed = None if isinstance(listing, Missing) else listing.services.get(service.resource)
+    return listed.fingerprint if listed is not None else ""
 
 
 def _attachments(seen: _Pass, service: Service) -> tuple[Attachment | None, ...]:

@@ -52,7 +52,7 @@ class Purpose(StrEnum):
     """Open a closed region by a tenth to see how it does."""
     UNDO = "undo"
     REVERT_EDIT = "revert-edit"
-    """Put back an outside edit that hurts."""
+    """Put back what somebody else has set, where the policy says so."""
     DRAIN_DEAD = "drain-dead"
     OPERATOR = "operator"
     CALENDAR = "calendar"
@@ -106,6 +106,23 @@ class BackendAssessment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedLever:
+    """A lever that somebody else has set and that is left alone."""
+
+    region: RegionName | None
+    """None for the failover policy of the service."""
+    lever: Lever
+    value: str
+    """As people write it: `0.50`, `detached`."""
+    wanted: str
+    """What was wanted before."""
+    since: float
+    """UTC seconds of the adoption."""
+    until: float | None
+    """UTC seconds of its end; None where a person must decide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAssessment:
     """What the core believes of one service."""
 
@@ -121,6 +138,8 @@ class ServiceAssessment:
     shortage: bool
     backends: tuple[BackendAssessment, ...]
     alarms: tuple[Reason, ...] = ()
+    foreign_pins: tuple[PinnedLever, ...] = ()
+    """What somebody else has set and is left alone; by region, the failover policy last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

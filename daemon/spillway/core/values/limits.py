@@ -27,7 +27,16 @@ class LimitKind(StrEnum):
     """A pin or a drain in force: it stops everything but itself."""
     FREEZE = "freeze"
     UNKNOWN_OUTCOME = "unknown-outcome"
-    OUTSIDE_EDIT = "outside-edit"
+    LISTING_PANIC = "listing-panic"
+    """The listing is not believed: nobody moves anything."""
+    DOUBTED = "doubted"
+    """The listing shows this region otherwise than wanted: nobody moves it."""
+    UNCONFIRMED = "unconfirmed"
+    """The listing shows another region otherwise than wanted."""
+    FOREIGN_PIN = "foreign-pin"
+    """Somebody else has set it."""
+    UNREAD = "unread"
+    """Listing, policies or health could not be read, so its membership rests."""
     PANIC = "panic"
     NOT_MOVABLE = "not-movable"
     ALONE = "alone"
@@ -46,10 +55,12 @@ class LimitKind(StrEnum):
 
 _K, _P = LimitKind, Purpose
 
+_SCALER = frozenset({_K.UNREAD})
+"""What every change passes that leaves the membership as it is."""
+
 _ORDER = frozenset(
     {
         _K.FREEZE,
-        _K.OUTSIDE_EDIT,
         _K.PANIC,
         _K.EVIDENCE,
         _K.LATE_EVIDENCE,
@@ -68,19 +79,24 @@ _JOINING = frozenset({_K.EVIDENCE, _K.LATE_EVIDENCE, _K.NOT_WELL_YET, _K.STEP, _
 
 PASSES: Mapping[Purpose, frozenset[LimitKind]] = MappingProxyType(
     {
-        _P.RELIEVE: frozenset(),
-        _P.MAKE_ROOM: frozenset({_K.LATE_EVIDENCE, _K.NOT_WELL_YET}),
-        _P.SHARE: frozenset({_K.NOT_WELL_YET}),
-        _P.PRE_SCALE: frozenset({_K.NOT_WELL_YET}),
-        _P.RESTORE: frozenset(),
-        _P.PROBE: frozenset(),
-        _P.UNDO: frozenset({_K.LATE_EVIDENCE, _K.DWELL, _K.NOT_WELL_YET, _K.STEP, _K.KEEPS_CAPACITY}),
-        _P.REVERT_EDIT: frozenset({_K.OUTSIDE_EDIT, _K.DWELL, _K.NOT_WELL_YET, _K.STEP}),
+        _P.RELIEVE: _SCALER,
+        _P.MAKE_ROOM: _SCALER | {_K.LATE_EVIDENCE, _K.NOT_WELL_YET},
+        _P.SHARE: _SCALER | {_K.NOT_WELL_YET},
+        _P.PRE_SCALE: _SCALER | {_K.NOT_WELL_YET},
+        _P.RESTORE: _SCALER,
+        _P.PROBE: _SCALER,
+        _P.UNDO: _SCALER | {_K.LATE_EVIDENCE, _K.DWELL, _K.NOT_WELL_YET, _K.STEP, _K.KEEPS_CAPACITY},
+        # what was wanted before was decided then: it needs no reason of its own, but evidence and the floors
+        _P.REVERT_EDIT: frozenset(
+            {_K.FOREIGN_PIN, _K.DWELL, _K.NOT_WELL_YET, _K.STEP, _K.KEEPS_CAPACITY, _K.ALONE}
+        ),
         # a dead region shows no samples, and the health pass reads none: fresh health reads are its evidence
         _P.DRAIN_DEAD: frozenset(
             {
                 _K.FREEZE,
-                _K.OUTSIDE_EDIT,
+                _K.UNCONFIRMED,
+                _K.FOREIGN_PIN,
+                _K.UNREAD,
                 _K.EVIDENCE,
                 _K.LATE_EVIDENCE,
                 _K.DWELL,
@@ -91,7 +107,7 @@ PASSES: Mapping[Purpose, frozenset[LimitKind]] = MappingProxyType(
                 _K.KEEPS_CAPACITY,
             }
         ),
-        _P.OPERATOR: _ORDER | {_K.OPERATOR_ORDER},
+        _P.OPERATOR: _ORDER | _SCALER | {_K.OPERATOR_ORDER},  # an order for a region ends its foreign pin
         _P.CALENDAR: _ORDER | {_K.ALONE},
         _P.JOIN: _JOINING,
         _P.LEAVE: _JOINING,
@@ -100,6 +116,20 @@ PASSES: Mapping[Purpose, frozenset[LimitKind]] = MappingProxyType(
     }
 )
 """Who may pass which limit. Everything else that a change needs to know of its own authority follows from this table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What the readings of one pass allow to be written for one service."""
+
+    panic: Reason | None = None
+    """Why the listing is not believed at all: nothing moves."""
+    doubt: Reason | None = None
+    """Why nothing is written in this pass but the drain of a dead region that is listed as wanted."""
+    doubted: frozenset[RegionName] = frozenset()
+    """Regions that are listed otherwise than wanted, or were taken over in this pass."""
+    unread: tuple[tuple[RegionName, Reason], ...] = ()
+    """Regions whose membership rests, and what of listing, policies and health could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ class Absence(StrEnum):
     NOT_ASKED = "not-asked"
     """This pass does not read it: the fast pass reads listing and health alone."""
     GARBAGE = "garbage"
-    """Values that cannot be true: negative counts, a distribution whose parts do not add up."""
+    """Values that cannot be true: negative counts, a distribution whose parts do not add up, a scaler of 0.05."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +184,8 @@ class ServiceView:
     places: Seen[tuple[PlaceDemand, ...]] | Missing
     unassigned: Seen[tuple[Minute, ...]] | Missing
     """Answers that no backend gave: INVALID_BACKEND and its like. A rise is an alarm of the first class."""
+    fingerprint: str = ""
+    """Of the backend service as listed; it differs after every edit. Empty where it was not read."""
 
     def backend(self, region: RegionName) -> BackendView:
         """The view of `region`.

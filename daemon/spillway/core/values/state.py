@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from spillway.core.values.decision import BackendState, Lever, Move
+from spillway.core.values.foreign import ForeignPin, ForeignPosture, PostureSighting, Sighting
 from spillway.core.values.overlay import Posture
 from spillway.core.values.units import RegionName, ServiceName
 
@@ -162,10 +163,8 @@ class BackendMemory:
     """Multiplier on its dwell, at `backoff_at`; decays with time."""
     backoff_at: float = 0.0
     """UTC seconds of the move for which `backoff` was set."""
-    edit_grace_until: float = 0.0
-    """UTC seconds until which an outside edit is left alone."""
-    before_edit: float | None = None
-    """Scaler before that edit; None where there is none."""
+    pin: ForeignPin | None = None
+    """What somebody else has set here and is left alone; None where there is nothing of the kind."""
     empty_since: float | None = None
     joined_at: float | None = None
     leaving: bool = False
@@ -243,6 +242,8 @@ class ServiceMemory:
     origins: tuple[OriginMemory, ...] = ()
     origins_at: float = 0.0
     """UTC end of the newest minute behind `origins`."""
+    demand_since: float = 0.0
+    """UTC end of the first minute behind `origins`; 0 before it."""
     slow_average: float = 0.0
     """Requests/s of all origins together, smoothed over the last half hour or so."""
     days: tuple[DayMemory, ...] = ()
@@ -254,12 +255,21 @@ class ServiceMemory:
     """Moves of the newest plan, until `confirm` says what became of them."""
     unknown: tuple[Flight, ...] = ()
     """Moves whose write had no answer; the next listing tells."""
+    late: tuple[Flight, ...] = ()
+    """Moves whose write had no answer and was not listed then: it may still be carried out."""
     writes: tuple[float, ...] = ()
     """UTC seconds of the non-urgent writes of the last hour."""
     posture_at: float = 0.0
     posture_wanted: Posture | None = None
     posture_since: float = 0.0
     """Since when `posture_wanted` differs from the one in force."""
+    posture_pin: ForeignPosture | None = None
+    """The failover policy that somebody else has set; None where it is the wanted one."""
+    sighting: Sighting | None = None
+    """Backends that the newest readable listing showed otherwise than wanted, until that is believed."""
+    posture_sighting: PostureSighting | None = None
+    listed_fingerprint: str = ""
+    """Of the newest listing in which all backends stood as wanted: the same one cannot show anything else."""
     roomy_since: tuple[tuple[RegionName, float], ...] = ()
     """Since when headroom without each joined standby has been ample."""
     panic_since: float | None = None

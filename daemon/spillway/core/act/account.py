@@ -1,0 +1,139 @@
+"""What a changed setting means for the memory of a backend: its state, its dwell, its timers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spillway.core.estimate.backend import BackendBelief
+from spillway.core.values.decision import BackendState
+from spillway.core.values.lifecycle import Event, event_of, next_phase
+from spillway.core.values.orders import OrderKind, Orders
+from spillway.core.values.policy import Policy
+from spillway.core.values.state import BackendMemory
+from spillway.core.values.units import ServiceName
+
+
+def first_sight(memory: BackendMemory, *, member: bool, scaler: float, at: float) -> BackendMemory:
+    """The memory of a backend that is seen for the first time: its state follows from its setting."""
+    now = BackendState.STANDBY
+    if member:
+        now = (
+            BackendState.SERVING
+            if scaler >= 1.0
+            else BackendState.DRAINED
+            if scaler == 0.0
+            else BackendState.RECOVERING
+        )
+    return replace(
+        memory,
+        state=now,
+        since=at,
+        member=member,
+        scaler=scaler,
+        empty_since=None if member and scaler > 0.0 else at,
+    )
+
+
+def happened(memory: BackendMemory, event: Event, at: float) -> BackendMemory:
+    """The memory after `event`.
+
+    Raises:
+        IllegalEvent: the state table does not allow it.
+    """
+    now = next_phase(memory.state, event)
+    return memory if now is memory.state else replace(memory, state=now, since=at)
+
+
+def account(
+    memory: BackendMemory,
+    *,
+    member: bool,
+    scaler: float,
+    at: float,
+    hold: float | None,
+    leaving: bool = False,
+) -> BackendMemory:
+    """The memory after the setting of its backend became (member, scaler).
+
+    Args:
+        memory: Before.
+        member: Membership now.
+        scaler: Scaler now.
+        at: UTC seconds.
+        hold: For a move of our own, its backoff from now on; None for somebody else's edit.
+        leaving: True if a scaler of 0 is the first half of a leave.
+    """
+    if memory.member is None or memory.scaler is None:
+        return first_sight(memory, member=member, scaler=scaler, at=at)
+    was = memory.scaler
+    before = was if memory.member else 0.0
+    event = event_of(was_member=memory.member, was=was, member=member, scaler=scaler, leaving=leaving)
+    if event is None:
+        return memory
+    if memory.state is BackendState.HELD and event is not Event.DETACH:
+        memory = happened(memory, Event.RELEASE, at)
+        if event in {Event.RAISE, Event.RESTORE}:
+            event = None
+    if event is not None:
+        memory = happened(memory, event, at)
+    if hold is not None and scaler != before:
+        direction = -1 if scaler < before else 1
+        memory = replace(
+            memory,
+            moved_at=at,
+            direction=direction,
+            moved_by=scaler - before,
+            backoff=hold,
+            backoff_at=at,
+            pin=None,
+        )
+    closed = not member or scaler == 0.0
+    return replace(
+        memory,
+        member=member,
+        scaler=scaler,
+        empty_since=(memory.empty_since if memory.empty_since is not None else at) if closed else None,
+        joined_at=at if event is Event.JOIN else memory.joined_at,
+        leaving=leaving or (memory.leaving and closed),
+        well_since=None if event is Event.JOIN else memory.well_since,
+    )
+
+
+def settle(memory: BackendMemory, *, held: bool, empty_for: float, at: float) -> BackendMemory:
+    """The memory with what time alone brings: a hold that begins or ends, a drain that is done.
+
+    Args:
+        memory: Before.
+        held: True while an operator or a foreign pin keeps hands off.
+        empty_for: Seconds of scaler 0 after which nothing is in flight any more.
+        at: UTC seconds.
+    """
+    states = BackendState
+    if not held and memory.state is states.SERVING:
+        return memory  # the usual case
+    if held and memory.state not in {states.HELD, states.STANDBY}:
+        return happened(memory, Event.HOLD, at)
+    if not held and memory.state is states.HELD:
+        memory = happened(memory, Event.RELEASE, at)
+        if memory.scaler == 0.0:
+            return happened(memory, Event.LEAVE if memory.leaving else Event.DRAIN, at)
+        return happened(memory, Event.SHED, at) if (memory.scaler or 1.0) < 1.0 else memory
+    empty = memory.empty_since
+    if memory.state is states.DRAINING and empty is not None and at - empty >= empty_for:
+        return happened(memory, Event.EMPTIED, at)
+    return memory
+
+
+def with_lifecycle(
+    facts: tuple[BackendBelief, ...], service: ServiceName, orders: Orders, policy: Policy, at: float
+) -> tuple[BackendBelief, ...]:
+    """The belief with what time and orders alone bring to the state of each backend."""
+    found = []
+    for f in facts:
+        ordered = bool(orders.items) and (
+            orders.find(service, f.region, OrderKind.HOLD, OrderKind.PIN, OrderKind.DRAIN) is not None
+        )
+        held = f.memory.pin is not None or ordered
+        after = settle(f.memory, held=held, empty_for=policy.membership.drain_wait, at=at)
+        found.append(f if after is f.memory else replace(f, memory=after))
+    return tuple(found)
