@@ -38,8 +38,9 @@ from spillway.sim.pilot.pilot import policy_for
 from spillway.sim.setup import Setup
 
 TICK = 60.0
-HEALTH = 10.0
-"""Seconds between ticks, and between health passes: the defaults of `daemon.tick` and `daemon.health_pass`."""
+"""Seconds between ticks: the default of `daemon.tick`."""
+HEALTH = 20.0
+"""Seconds between health passes: two steps of the world, where `daemon.health_pass` is 15 s."""
 RECENT = 600.0
 """Seconds at the end of a run over which demand is measured."""
 WINDOW = 600.0

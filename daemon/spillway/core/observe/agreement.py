@@ -10,7 +10,7 @@ A trusted minute is complete. It does not change any more, apart from a few that
 otherwise than before comes from a broken measurement, now or then. Two readings of traffic disagree where
 
     more than half of the minutes that both have differ by the factor `_APART` in a count or in the mean latency;
-    the newest minute of the older one is not in the newer one, which reaches further back than that.
+    the newest minute of the older one is not in the newer one, although it ended less than `_REACH` ago.
 
 Two readings of health disagree where the healthy shares are more than `_SHARE_APART` apart. A region whose endpoints fail for
 good is so believed to be dead one health pass later.
@@ -41,8 +41,9 @@ _APART = 1.5
 """Readings of one complete minute come from the same samples; this far apart, one of them is wrong."""
 _SHARE_APART = 0.1
 """Healthy shares: of ten endpoints one that fails is no news."""
-_REACH = 300.0
-"""Seconds since the end of a minute within which every query still reaches back to it."""
+_REACH = 330.0
+"""Seconds since the end of a minute within which every query reaches back to it: the visibility delay and two samples, which
+`daemon.observe.window` covers."""
 
 _end = attrgetter("end")
 
@@ -155,13 +156,11 @@ def agree(now: Minutes, then: Minutes, at: float) -> bool:
     """
     if not then:
         return True
-    newest = then[-1].end
-    if not now:
-        return newest < at - _REACH
     # 1. The newest minute of the older reading is there, unless the newer one does not reach back to it.
+    newest = then[-1].end
     end = bisect_left(now, newest, key=_end)
-    if newest >= now[0].end and (end == len(now) or now[end].end != newest):
-        return False
+    if end == len(now) or now[end].end != newest:
+        return (not now or now[0].end > newest) and newest < at - _REACH
     # 2. Most minutes of both say the same. Nearly all are the same objects.
     begin = bisect_left(then, now[0].end, key=_end)
     common = {minute.end: minute for minute in then[begin:]}
