@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from spillway.adapters.compute import ComputeReader
 from spillway.adapters.monitoring import MonitoringReader
 from spillway.adapters.reads import Unforeseen
-from spillway.core.observe.agreement import Minutes, doubt_health, doubt_traffic
+from spillway.core.observe.agreement import HealthReadings, Minutes, doubt_health, doubt_traffic
 from spillway.core.observe.agreement import Readings as Earlier
 from spillway.core.observe.rows import HealthReads, Lag, ListedGroup, Listing, Policies, Readings
 from spillway.core.observe.snapshot import NOTHING_ASKED, observe
@@ -112,7 +112,7 @@ class CloudObserver:
         self._before: Snapshot | None = None
         """Of the last full pass; most of its minutes are in the next one too."""
         self._traffic_read: Earlier[Minutes] = Earlier()
-        self._health_read: Earlier[float] = Earlier()
+        self._health_read = HealthReadings()
         self.seconds = dict.fromkeys(SOURCES, 0.0)
         """Wall seconds spent in each read so far."""
         self.errors = dict.fromkeys(SOURCES, 0)

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.observe.fleets import latency
 
-from spillway.core.observe.agreement import Minutes, Readings, agree, doubt_health, doubt_traffic
+from spillway.core.observe.agreement import (
+    HealthReadings,
+    Minutes,
+    Readings,
+    agree,
+    doubt_health,
+    doubt_traffic,
+)
 from spillway.core.values.snapshot import (
     Absence,
     BackendView,
@@ -24,6 +31,7 @@ from spillway.core.values.snapshot import (
 
 NOW = 1_700_000_040.0
 _MISSING = Missing(absence=Absence.QUERY_FAILED)
+_NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
 
 
 def minutes(ok: float = 600.0, *, newest: float = NOW - 240.0, many: int = 10, **facts: Any) -> Minutes:
@@ -157,7 +165,7 @@ def test_readings_of_one_truth_agree(counts: list[float], shift: int, noise: lis
 
 def healthy(*passes: tuple[int, int] | None) -> list[bool]:
     """Of health passes: whether what each read was believed."""
-    readings: Readings[float] = Readings()
+    readings = HealthReadings()
     found = []
     for health in passes:
         seen, readings = doubt_health(snapshot(health=health), readings)
@@ -181,3 +189,55 @@ def test_health_that_is_far_from_the_one_before_needs_a_second_look(
     passes: tuple[tuple[int, int] | None, ...], expected: list[bool]
 ) -> None:
     assert healthy(*passes) == expected
+
+
+def dying(after: float) -> list[bool]:
+    """Of ticks a minute apart, the first at a death: whether health is believed, as `after` of the answers go on."""
+    readings = HealthReadings()
+    _, readings = doubt_health(snapshot(minutes(), (10, 10), at=NOW - 10.0), readings)
+    found = []
+    for number in range(8):
+        at = NOW + 60.0 * number
+        seen = tuple(
+            Minute(
+                end=end,
+                ok=600.0 if end <= NOW else 600.0 * after,
+                client_error=0.0,
+                too_many=0.0,
+                server_error=0.0,
+                latency=None,
+            )
+            for end in (at - 240.0 - 60.0 * back for back in reversed(range(12)))
+        )
+        told, readings = doubt_health(snapshot(seen, (0, 10), at=at), readings)
+        found.append(isinstance(told.services[0].backends[0].health, Seen))
+        # the health pass between two ticks reads no traffic, and says the same
+        told, readings = doubt_health(snapshot(_NOT_ASKED, (0, 10), at=at + 15.0), readings)
+        found.append(isinstance(told.services[0].backends[0].health, Seen))
+    return found
+
+
+def test_a_region_that_answers_as_before_is_not_dead() -> None:
+    assert dying(1.0) == [False, *[True] * 9, *[False] * 6], (
+        "from the first minute after the death that is seen"
+    )
+
+
+def test_a_region_whose_answers_end_is_dead() -> None:
+    assert dying(0.0) == [False, *[True] * 15]
+    assert dying(0.3) == [False, *[True] * 15]
+
+
+def test_health_that_returns_ends_the_contradiction() -> None:
+    place = ("pool", "us-east4")
+    before = HealthReadings(
+        shares=Readings(last={place: 0.0}, believed={place: 0.0}),
+        dead_since={place: NOW - 600.0},
+        answering=frozenset({place}),
+    )
+    _, unread = doubt_health(snapshot(_NOT_ASKED, None), before)
+    assert unread.answering == {place}, "what could not be read changes nothing"
+    _, first = doubt_health(snapshot(_NOT_ASKED, (10, 10)), unread)
+    told, _ = doubt_health(snapshot(_NOT_ASKED, (10, 10)), first)
+    assert isinstance(told.services[0].backends[0].health, Seen)
+    assert first.dead_since == {}

@@ -14,6 +14,10 @@ otherwise than before comes from a broken measurement, now or then. Two readings
 
 Two readings of health disagree where the healthy shares are more than `_SHARE_APART` apart. A region whose endpoints fail for
 good is so believed to be dead one health pass later.
+
+Health that says "none" is contradicted by traffic: nobody sends requests to a region without a healthy endpoint. It is missing
+as long as the newest minute that began after the first such reading has at least `_STILL` of the good answers a minute of the time
+before. Answers that were under way become fewer from minute to minute.
 """
 
 from __future__ import annotations
@@ -41,6 +45,8 @@ _APART = 1.5
 """Readings of one complete minute come from the same samples; this far apart, one of them is wrong."""
 _SHARE_APART = 0.1
 """Healthy shares: of ten endpoints one that fails is no news."""
+_STILL = 0.5
+"""Share of the good answers a minute of the time before."""
 _REACH = 330.0
 """Seconds since the end of a minute within which every query reaches back to it: the visibility delay and two samples, which
 `daemon.observe.window` covers."""
@@ -48,6 +54,11 @@ _REACH = 330.0
 _end = attrgetter("end")
 
 Place = tuple[ServiceName, RegionName]
+
+_ANSWERING = Missing(
+    absence=Absence.GARBAGE,
+    detail="no endpoint is told to be healthy, and yet as many answers are good as before",
+)
 
 Minutes = tuple[Minute, ...]
 """Of one backend, oldest first; none where the query had nothing for it."""
@@ -96,11 +107,55 @@ def doubt_traffic(snapshot: Snapshot, before: Readings[Minutes]) -> tuple[Snapsh
     return _without(snapshot, doubted, "traffic", _DOUBTED), before.after(read, doubted)
 
 
-def doubt_health(snapshot: Snapshot, before: Readings[float]) -> tuple[Snapshot, Readings[float]]:
-    """The snapshot without the health that is not believed yet, and what the next pass compares with."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReadings:
+    """What has been read of the health of each backend."""
+
+    shares: Readings[float] = field(default_factory=Readings)
+    """Healthy shares of endpoints."""
+    dead_since: Mapping[Place, float] = field(default_factory=dict)
+    """UTC seconds of the first reading without a healthy endpoint, where the newest one has none either."""
+    answering: frozenset[Place] = frozenset()
+    """Those of them whose traffic contradicts it, by the newest pass that read traffic."""
+
+
+def doubt_health(
+    snapshot: Snapshot, before: HealthReadings, *, period: float = 60.0
+) -> tuple[Snapshot, HealthReadings]:
+    """The snapshot without the health that is not believed yet, and what the next pass compares with.
+
+    Args:
+        snapshot: of a full pass or of a health pass; the latter reads no traffic.
+        before: of the pass before.
+        period: seconds of a minute of traffic.
+    """
     read = _by_place(snapshot, lambda backend: _share(backend.health))
-    doubted = before.judge(read, lambda now, then: abs(now - then) <= _SHARE_APART)
-    return _without(snapshot, doubted, "health", _HEALTH_DOUBTED), before.after(read, doubted)
+    doubted = before.shares.judge(read, lambda now, then: abs(now - then) <= _SHARE_APART)
+    dead = {place for place, share in read.items() if share <= 0.0}
+    since = {place: before.dead_since.get(place, snapshot.at) for place in dead}
+    # what could not be read in this pass is as dead as it was
+    since |= {place: at for place, at in before.dead_since.items() if place not in read}
+    traffic = _by_place(snapshot, lambda backend: _minutes(backend.traffic))
+    answering = {
+        place
+        for place, at in since.items()
+        if (_answers(traffic[place], at, period) if place in traffic else place in before.answering)
+    }
+    found = _without(snapshot, doubted, "health", _HEALTH_DOUBTED)
+    after = HealthReadings(
+        shares=before.shares.after(read, doubted), dead_since=since, answering=frozenset(answering)
+    )
+    return _without(found, answering & dead - doubted, "health", _ANSWERING), after
+
+
+def _answers(minutes: Minutes, since: float, period: float) -> bool:
+    """Tell if the newest minute that began after `since` has good answers as before; minutes are oldest first."""
+    known = [minute.ok for minute in minutes if minute.end <= since]
+    newest = minutes[-1] if minutes else None
+    if newest is None or newest.end - period < since or not known:
+        return False
+    usual = sum(known) / len(known)
+    return usual >= FEW and newest.ok >= _STILL * usual
 
 
 def _by_place(snapshot: Snapshot, read: Callable[[BackendView], Value | None]) -> dict[Place, Value]:
