@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.observe.fleets import latency
 
 from spillway.core.observe.agreement import (
+    Death,
     HealthReadings,
     Minutes,
     Readings,
@@ -196,7 +197,7 @@ def dying(after: float) -> list[bool]:
     readings = HealthReadings()
     _, readings = doubt_health(snapshot(minutes(), (10, 10), at=NOW - 10.0), readings)
     found = []
-    for number in range(8):
+    for number in range(20):
         at = NOW + 60.0 * number
         seen = tuple(
             Minute(
@@ -218,21 +219,21 @@ def dying(after: float) -> list[bool]:
 
 
 def test_a_region_that_answers_as_before_is_not_dead() -> None:
-    assert dying(1.0) == [False, *[True] * 9, *[False] * 6], (
+    assert dying(1.0) == [False, *[True] * 9, *[False] * 30], (
         "from the first minute after the death that is seen"
     )
 
 
 def test_a_region_whose_answers_end_is_dead() -> None:
-    assert dying(0.0) == [False, *[True] * 15]
-    assert dying(0.3) == [False, *[True] * 15]
+    assert dying(0.0) == [False, *[True] * 39]
+    assert dying(0.3) == [False, *[True] * 39]
 
 
 def test_health_that_returns_ends_the_contradiction() -> None:
     place = ("pool", "us-east4")
     before = HealthReadings(
         shares=Readings(last={place: 0.0}, believed={place: 0.0}),
-        dead_since={place: NOW - 600.0},
+        deaths={place: Death(since=NOW - 600.0, usual=600.0)},
         answering=frozenset({place}),
     )
     _, unread = doubt_health(snapshot(_NOT_ASKED, None), before)
@@ -240,4 +241,4 @@ def test_health_that_returns_ends_the_contradiction() -> None:
     _, first = doubt_health(snapshot(_NOT_ASKED, (10, 10)), unread)
     told, _ = doubt_health(snapshot(_NOT_ASKED, (10, 10)), first)
     assert isinstance(told.services[0].backends[0].health, Seen)
-    assert first.dead_since == {}
+    assert first.deaths == {}

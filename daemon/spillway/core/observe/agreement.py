@@ -108,13 +108,23 @@ def doubt_traffic(snapshot: Snapshot, before: Readings[Minutes]) -> tuple[Snapsh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """A backend of which readings say that it has no healthy endpoint."""
+
+    since: float
+    """UTC seconds of the first of these readings."""
+    usual: float = 0.0
+    """Good answers a minute before, as far back as traffic is read; 0 where that is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReadings:
     """What has been read of the health of each backend."""
 
     shares: Readings[float] = field(default_factory=Readings)
     """Healthy shares of endpoints."""
-    dead_since: Mapping[Place, float] = field(default_factory=dict)
-    """UTC seconds of the first reading without a healthy endpoint, where the newest one has none either."""
+    deaths: Mapping[Place, Death] = field(default_factory=dict)
+    """Where the newest reading has no healthy endpoint."""
     answering: frozenset[Place] = frozenset()
     """Those of them whose traffic contradicts it, by the newest pass that read traffic."""
 
@@ -132,30 +142,35 @@ def doubt_health(
     read = _by_place(snapshot, lambda backend: _share(backend.health))
     doubted = before.shares.judge(read, lambda now, then: abs(now - then) <= _SHARE_APART)
     dead = {place for place, share in read.items() if share <= 0.0}
-    since = {place: before.dead_since.get(place, snapshot.at) for place in dead}
-    # what could not be read in this pass is as dead as it was
-    since |= {place: at for place, at in before.dead_since.items() if place not in read}
     traffic = _by_place(snapshot, lambda backend: _minutes(backend.traffic))
+    # what could not be read in this pass is as dead as it was
+    deaths = {
+        place: _death(before.deaths.get(place, Death(since=snapshot.at)), traffic.get(place, ()))
+        for place in {*dead, *[place for place in before.deaths if place not in read]}
+    }
     answering = {
         place
-        for place, at in since.items()
-        if (_answers(traffic[place], at, period) if place in traffic else place in before.answering)
+        for place, death in deaths.items()
+        if (_answers(traffic[place], death, period) if place in traffic else place in before.answering)
     }
     found = _without(snapshot, doubted, "health", _HEALTH_DOUBTED)
     after = HealthReadings(
-        shares=before.shares.after(read, doubted), dead_since=since, answering=frozenset(answering)
+        shares=before.shares.after(read, doubted), deaths=deaths, answering=frozenset(answering)
     )
     return _without(found, answering & dead - doubted, "health", _ANSWERING), after
 
 
-def _answers(minutes: Minutes, since: float, period: float) -> bool:
-    """Tell if the newest minute that began after `since` has good answers as before; minutes are oldest first."""
-    known = [minute.ok for minute in minutes if minute.end <= since]
-    newest = minutes[-1] if minutes else None
-    if newest is None or newest.end - period < since or not known:
+def _death(known: Death, minutes: Minutes) -> Death:
+    """The same with what was usual before, while traffic reaches back to it."""
+    before = [minute.ok for minute in minutes if minute.end <= known.since]
+    return replace(known, usual=sum(before) / len(before)) if before else known
+
+
+def _answers(minutes: Minutes, death: Death, period: float) -> bool:
+    """Tell if the newest minute that began after a death has good answers as before; minutes are oldest first."""
+    if not minutes or minutes[-1].end - period < death.since:
         return False
-    usual = sum(known) / len(known)
-    return usual >= FEW and newest.ok >= _STILL * usual
+    return death.usual >= FEW and minutes[-1].ok >= _STILL * death.usual
 
 
 def _by_place(snapshot: Snapshot, read: Callable[[BackendView], Value | None]) -> dict[Place, Value]:
