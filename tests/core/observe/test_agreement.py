@@ -109,7 +109,8 @@ def test_series_that_are_gone_at_once_need_a_second_look() -> None:
     none = Missing(absence=Absence.NO_SERIES)
     readings: Readings[Minutes] = Readings()
     told = []
-    for number, traffic in enumerate((minutes(), none, none)):
+    passes: tuple[Minutes | Missing, ...] = (minutes(), none, none)
+    for number, traffic in enumerate(passes):
         seen, readings = doubt_traffic(snapshot(traffic, at=NOW + 60.0 * number), readings)
         signal = seen.services[0].backends[0].traffic
         told.append(signal.absence if isinstance(signal, Missing) else None)

@@ -104,7 +104,9 @@ def doubt_traffic(snapshot: Snapshot, before: Readings[Minutes]) -> tuple[Snapsh
     """The snapshot without the traffic that is not believed yet, and what the next pass compares with."""
     read = _by_place(snapshot, lambda backend: _minutes(backend.traffic))
     doubted = before.judge(read, lambda now, then: agree(now, then, snapshot.at))
-    return _without(snapshot, doubted, "traffic", _DOUBTED), before.after(read, doubted)
+    return _changed(snapshot, doubted, lambda backend: replace(backend, traffic=_DOUBTED)), before.after(
+        read, doubted
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +155,13 @@ def doubt_health(
         for place, death in deaths.items()
         if (_answers(traffic[place], death, period) if place in traffic else place in before.answering)
     }
-    found = _without(snapshot, doubted, "health", _HEALTH_DOUBTED)
+    found = _changed(snapshot, doubted, lambda backend: replace(backend, health=_HEALTH_DOUBTED))
     after = HealthReadings(
         shares=before.shares.after(read, doubted), deaths=deaths, answering=frozenset(answering)
     )
-    return _without(found, answering & dead - doubted, "health", _ANSWERING), after
+    return _changed(
+        found, answering & dead - doubted, lambda backend: replace(backend, health=_ANSWERING)
+    ), after
 
 
 def _death(known: Death, minutes: Minutes) -> Death:
@@ -184,17 +188,18 @@ def _by_place(snapshot: Snapshot, read: Callable[[BackendView], Value | None]) -
     return found
 
 
-def _without(snapshot: Snapshot, doubted: set[Place], signal: str, why: Missing) -> Snapshot:
-    """The snapshot with one signal missing at these places."""
-    if not doubted:
+def _changed(
+    snapshot: Snapshot, places: set[Place], change: Callable[[BackendView], BackendView]
+) -> Snapshot:
+    """The snapshot with the backends at these places changed."""
+    if not places:
         return snapshot
-    changes: dict[str, Missing] = {signal: why}
     services = [
         replace(
             view,
             backends=tuple(
                 [
-                    replace(backend, **changes) if (view.service, backend.region) in doubted else backend
+                    change(backend) if (view.service, backend.region) in places else backend
                     for backend in view.backends
                 ]
             ),
