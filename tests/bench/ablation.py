@@ -93,7 +93,6 @@ PARTS = (
         name="calling a standby when ceilings alone do not help",
         constants=(("decide.membership.STUCK", inf),),
     ),
-    Part(name="putting back outside edits that hurt", constants=(("decide.overrides.HURTS", inf),)),
     Part(name="acting on late pictures of lasting trouble", constants=(("decide.limits.LATE_SHARE", 1e9),)),
     Part(name="judging moves afterwards, and undoing", constants=(("model.verify.TOLERANCE", inf),)),
 )

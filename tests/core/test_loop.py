@@ -234,3 +234,28 @@ def test_an_outside_edit_is_taken_over_and_rests() -> None:
     assert run.overlay is not None
     ours = run.memory.services[0].backend("us-east4")
     assert ours.scaler == run.overlay.service(SERVICE).backend("us-east4").scaler
+
+
+@pytest.mark.parametrize("begins", [20.0, 30.0, 40.0, 50.0])
+def test_a_standby_does_not_join_for_the_beginning_of_a_steady_demand(begins: float) -> None:
+    """A rise from nothing was carried on as a trend: 441 requests/s were expected at 226."""
+
+    def begun(rate: float) -> Factor:
+        return lambda t: rate if t >= begins else 0.0
+
+    run = drive(world(asia_standby=True, paris=begun(100.0), ohio=begun(60.0)), HOUR / 2)
+    assert [m for _, r in run.results for m in r.plan.moves if m.lever is Lever.MEMBERSHIP] == []
+
+
+def test_a_trend_is_believed_after_two_dead_times_of_demand() -> None:
+    rise = Policy().timing.dead_time * 2.0
+
+    def growing(t: float) -> float:
+        return 60.0 + 0.1 * t
+
+    run = drive(world(asia_standby=True, paris=growing), HOUR / 2, WATCH)
+    services = [(at, r.assessment[0]) for at, r in run.results]
+    seen = {at: a.forecast / a.demand for at, a in services if a.forecast and a.demand}
+    since = run.memory.services[0].demand_since
+    assert all(ratio == pytest.approx(1.0) for at, ratio in seen.items() if at < since + rise)
+    assert max(seen.values()) > 1.05

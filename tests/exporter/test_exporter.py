@@ -25,7 +25,7 @@ from spillway.adapters.status_document import About
 from spillway.adapters.web import PAGE, Web, split_address
 from spillway.control.report import Pass
 from spillway.core.explain import reasons
-from spillway.core.values.decision import BackendState, Lever, Reason, Verdict
+from spillway.core.values.decision import BackendState, Lever, PinnedLever, Reason, Verdict
 from spillway.core.values.policy import Policy
 from spillway.errors import TemporaryError
 from spillway.ports import Applied, Outcome
@@ -181,6 +181,33 @@ def test_before_the_first_tick_every_label_set_is_there(scene: Scene) -> None:
     assert told == {row.code for row in reasons.table() if row.kind is reasons.Kind.MOVE}
     guards = {dict(key)["guard"] for key in found["spillway_guard_refusals_total"]}
     assert guards == {row.code for row in reasons.table() if row.kind is reasons.Kind.GUARD}
+
+
+def test_an_edit_that_a_build_met_is_counted_too(scene: Scene) -> None:
+    """On a reload and a first build the counter used to stay at 0."""
+    built = Applied(outcome=Outcome.DONE, sentence="built", foreign_edit=True)
+    scene.exporter.built(built)
+    scene.exporter.built(Applied(outcome=Outcome.CONFLICT, sentence="no"))
+    scene.exporter.built(Applied(outcome=Outcome.DONE, sentence="built"))
+    assert scene.samples()["spillway_foreign_edits_total"][()] == 2
+
+
+def test_what_somebody_else_has_set_is_shown_with_its_end(scene: Scene) -> None:
+    pinned = PinnedLever(
+        region="us-east4", lever=Lever.SCALER, value="0.50", wanted="1.00", since=100.0, until=7300.0
+    )
+    scene.exporter.report(example.report(assessments=(example.service(foreign_pins=(pinned,)),)))
+    (service,) = scene.json("/status")["services"]
+    assert service["foreign_pins"] == [
+        {
+            "region": "us-east4",
+            "lever": "scaler",
+            "value": "0.50",
+            "wanted": "1.00",
+            "since": 100.0,
+            "until": 7300.0,
+        }
+    ]
 
 
 def test_passes_are_counted(scene: Scene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,6 +54,7 @@ def test_listing_pages_scalers_and_policies() -> None:
                     _backend("europe-west4-b"),
                 ],
                 "serviceLbPolicy": "//networkservices.googleapis.com/projects/p/locations/global/serviceLbPolicies/guard",
+                "fingerprint": "q2Bx1w0yZ5c=",
             },
             {"name": "empty"},
         ],
@@ -77,6 +79,7 @@ def test_listing_pages_scalers_and_policies() -> None:
         ("europe-west4-b", 1.0, Preference.DEFAULT),
     ]
     assert pool.policy == "guard"
+    assert (pool.fingerprint, listing.services["empty"].fingerprint) == ("q2Bx1w0yZ5c=", "")
     assert listing.services["empty"].groups == ()
     assert policies.policies == {
         "guard": ObservedPolicy(failover_threshold=40, auto_drain=True),
@@ -286,6 +289,24 @@ def test_strange_answers(
     monkeypatch.setattr(compute, "PAGES_MAX", 3)
     with reading(FakeCompute(failure=failure)) as reader, pytest.raises(kind):
         reader.listing(0.0)
+
+
+def test_a_policy_without_a_name_is_an_unreadable_list() -> None:
+    """It used to end the pass as a defect."""
+    said = "the list of service LB policies has an unexpected shape"
+    fake = FakeCompute(policies=[{"failoverConfig": {}}])
+    with reading(fake) as reader, pytest.raises(TemporaryError, match=said):
+        reader.policies(0.0)
+
+
+@pytest.mark.parametrize("scaler", ["0.5", None, True, [], {}])
+def test_a_scaler_that_is_no_number_is_read_as_such(scaler: object) -> None:
+    fake = FakeCompute(
+        services=[{"name": "pool", "backends": [_backend("europe-west4-a", capacityScaler=scaler)]}]
+    )
+    with reading(fake) as reader:
+        (group,) = reader.listing(0.0).services["pool"].groups
+    assert math.isnan(group.scaler)
 
 
 @pytest.mark.parametrize(

@@ -294,16 +294,21 @@ def _unread(view: ServiceView, policy: Policy) -> tuple[tuple[str, Reason], ...]
         failed = "the listing"
     elif isinstance(view.policy, Missing) and view.policy.absence is not Absence.NOT_ASKED:
         failed = "the failover policy"
-    members = [b for b in view.backends if isinstance(b.observed, Seen) and b.observed.value.member]
-    blind = bool(members) and not any(_health_read(b, policy) for b in members)
-    found = []
-    for b in view.backends:
-        what = failed
-        if what is None and (not _health_read(b, policy) if b in members else blind):
-            what = "health"
-        if what is not None:
-            found.append((b.region, reason("unread", what=what, region=b.region)))
-    return tuple(found)
+    if failed is not None:
+        return tuple((b.region, reason("unread", what=failed, region=b.region)) for b in view.backends)
+    health = {
+        b.region: _health_read(b, policy)
+        for b in view.backends
+        if isinstance(b.observed, Seen) and b.observed.value.member
+    }
+    if all(health.values()):
+        return ()  # the usual case
+    blind = not any(health.values())
+    return tuple(
+        (b.region, reason("unread", what="health", region=b.region))
+        for b in view.backends
+        if not health.get(b.region, not blind)
+    )
 
 
 def _health_read(view: BackendView, policy: Policy) -> bool:
