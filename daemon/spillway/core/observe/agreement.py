@@ -144,11 +144,12 @@ def doubt_health(
     read = _by_place(snapshot, lambda backend: _share(backend.health))
     doubted = before.shares.judge(read, lambda now, then: abs(now - then) <= _SHARE_APART)
     dead = {place for place, share in read.items() if share <= 0.0}
-    traffic = _by_place(snapshot, lambda backend: _minutes(backend.traffic))
     # what could not be read in this pass is as dead as it was
+    told_dead = {*dead, *[place for place in before.deaths if place not in read]}
+    traffic = _by_place(snapshot, lambda backend: _minutes(backend.traffic)) if told_dead else {}
     deaths = {
         place: _death(before.deaths.get(place, Death(since=snapshot.at)), traffic.get(place, ()))
-        for place in {*dead, *[place for place in before.deaths if place not in read]}
+        for place in told_dead
     }
     answering = {
         place
@@ -236,10 +237,12 @@ def agree(now: Minutes, then: Minutes, at: float) -> bool:
     end = bisect_left(now, newest, key=_end)
     if end == len(now) or now[end].end != newest:
         return (not now or now[0].end > newest) and newest < at - _REACH
-    # 2. Most minutes of both say the same. Nearly all are the same objects.
-    begin = bisect_left(then, now[0].end, key=_end)
-    common = {minute.end: minute for minute in then[begin:]}
-    pairs = [(minute, common[minute.end]) for minute in now[: end + 1] if minute.end in common]
+    # 2. Most minutes of both say the same. In the usual case all are the same objects.
+    newer, older = now[: end + 1], then[bisect_left(then, now[0].end, key=_end) :]
+    if newer == older:
+        return True
+    common = {minute.end: minute for minute in older}
+    pairs = [(minute, common[minute.end]) for minute in newer if minute.end in common]
     changed = sum([one is not other and _differ(one, other) for one, other in pairs])
     return 2 * changed <= len(pairs)
 
