@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from math import nan
 from typing import TypeVar
 
 from spillway.adapters.answers import Object, ShapeError, number, objects, part, quoted, text, truth
@@ -275,7 +276,7 @@ def _service(item: Object) -> ListedService:
         ListedGroup(
             key=group_key(url := text(backend, "group")),
             url=url,
-            scaler=number(backend, "capacityScaler", 1.0, most=1.0),
+            scaler=_scaler(backend.get("capacityScaler", 1.0)),
             preference=Preference.PREFERRED
             if text(backend, "preference", "") == "PREFERRED"
             else Preference.DEFAULT,
@@ -289,6 +290,16 @@ def _service(item: Object) -> ListedService:
         policy=policy,
         fingerprint=text(item, "fingerprint", ""),
     )
+
+
+def _scaler(value: object) -> float:
+    """A capacity scaler as listed; NaN for what is no number, which the core takes for malformed."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return nan
+    try:
+        return float(value)
+    except OverflowError:
+        return nan
 
 
 def _named_policies(page: Object) -> list[tuple[str, ObservedPolicy]]:
