@@ -1,7 +1,7 @@
 """`make bench`: every figure that the docs name, measured on the machine at hand, beside its goal.
 
 Nothing here passes or fails: machines differ. Compare within one run. Without words everything runs, the library of
-scenarios last. A first word `goals`, `growth`, `kills`, `library`, `random`, `varied`, `wild`, `delays`, `eyes`, `pauses` or `ablation` runs that alone and takes options
+scenarios last. A first word `goals`, `growth`, `kills`, `library`, `random`, `varied`, `wild`, `delays`, `eyes`, `pauses`, `lies` or `ablation` runs that alone and takes options
 (`--help` lists them); other words choose figures by what their names hold.
 """
 
@@ -27,6 +27,7 @@ from tests.bench import (
     growth,
     kills,
     library,
+    lies,
     pauses,
     schedules,
     varied,
@@ -123,6 +124,7 @@ STUDIES = {
     "delays": delays.main,
     "eyes": eyes.main,
     "pauses": pauses.main,
+    "lies": lies.main,
     "ablation": ablation.main,
 }
 """Whole tables, by the first word."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from math import nan
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from spillway.adapters.google_http import Call, Read, Session, fetch
+from spillway.adapters.answers import Object, ShapeError, number, objects, part, quoted, text, truth
+from spillway.adapters.google_http import Budget, Call, Read, Session, fetch, fetch_body, parsed
+from spillway.adapters.reads import Unforeseen
 from spillway.core.observe.rows import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
 from spillway.core.values.snapshot import Absence, Missing, ObservedPolicy
 from spillway.core.values.topology import GroupKey, Preference
@@ -23,6 +25,10 @@ COMPUTE = "https://compute.googleapis.com/compute/v1"
 NETWORK_SERVICES = "https://networkservices.googleapis.com/v1"
 PAGES_MAX = 100
 """Pages of a list, 500 items each."""
+_LIST_MAX = 64 * 1024 * 1024
+"""Bytes of all pages of one list together."""
+_HEALTH_MAX = 64 * 1024 * 1024
+"""Bytes of all health answers that are held at one moment."""
 _PAGE = "500"
 _THRESHOLD = 70
 """Percent where a policy names no failover threshold (reference: SLP)."""
@@ -30,6 +36,7 @@ _GROUP = re.compile(
     r"/(?:(?:zones|regions)/(?P<scope>[^/]+)|global)/(?:networkEndpointGroups|instanceGroups)/(?P<name>[^/]+)$"
 )
 _ROLE = "roles/compute.viewer"
+_PORT_MAX = 65535
 
 
 def group_key(url: str) -> GroupKey:
@@ -72,6 +79,10 @@ class ComputeReader:
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="get-health")
         self._lock = threading.Lock()
         self._pending: set[Future[GroupHealth]] = set()
+        self._budget = Budget(_HEALTH_MAX)
+        self._parsing = threading.Lock()
+        """One health answer is taken apart at a time: its parts take many times the room of its bytes."""
+        self.unforeseen = Unforeseen()
         self.calls = {"listing": 0, "policies": 0, "health": 0}
 
     def close(self) -> None:
@@ -85,44 +96,39 @@ class ComputeReader:
         Raises:
             SpillwayError: they could not be read, Temporary or Permanent.
         """
-        items = self._list(
-            "listing",
-            Read(
-                call=Call(
-                    method="GET",
-                    url=f"{self._compute}/projects/{self._project}/global/backendServices",
-                    params=(("maxResults", _PAGE),),
-                ),
-                what="the list of backend services",
-                permission="compute.backendServices.list",
-                role=_ROLE,
+        read = Read(
+            call=Call(
+                method="GET",
+                url=f"{self._compute}/projects/{self._project}/global/backendServices",
+                params=(("maxResults", _PAGE),),
             ),
-            items="items",
+            what="the list of backend services",
+            permission="compute.backendServices.list",
+            role=_ROLE,
         )
-        services = _shaped("the list of backend services", lambda: [_service(item) for item in items])
-        return Listing(at=now, services={service.resource: service for service in services})
+        services: dict[str, ListedService] = {}
+        for page in self._pages("listing", read):
+            for service in _shaped(read.what, _services, page):
+                _add(read.what, services, service.resource, service)
+        return Listing(at=now, services=services)
 
     def policies(self, now: float) -> Policies:
         """All service LB policies of the project; raises as `listing`."""
-        items = self._list(
-            "policies",
-            Read(
-                call=Call(
-                    method="GET",
-                    url=f"{self._network_services}/projects/{self._project}/locations/global/serviceLbPolicies",
-                    params=(("pageSize", _PAGE),),
-                ),
-                what="the list of service LB policies",
-                permission="networkservices.serviceLbPolicies.list",
-                role="roles/networkservices.viewer",
+        read = Read(
+            call=Call(
+                method="GET",
+                url=f"{self._network_services}/projects/{self._project}/locations/global/serviceLbPolicies",
+                params=(("pageSize", _PAGE),),
             ),
-            items="serviceLbPolicies",
+            what="the list of service LB policies",
+            permission="networkservices.serviceLbPolicies.list",
+            role="roles/networkservices.viewer",
         )
-        named = _shaped(
-            "the list of service LB policies",
-            lambda: {str(item["name"]).rpartition("/")[2]: _policy(item) for item in items},
-        )
-        return Policies(at=now, policies=named)
+        policies: dict[str, ObservedPolicy] = {}
+        for page in self._pages("policies", read):
+            for name, policy in _shaped(read.what, _named_policies, page):
+                _add(read.what, policies, name, policy)
+        return Policies(at=now, policies=policies)
 
     def health(self, now: float, groups: Sequence[tuple[str, ListedGroup]]) -> HealthReads:
         """Health of each (backend service, attached group); never raises: what cannot be read is Missing.
@@ -142,7 +148,7 @@ class ComputeReader:
             }
             self._pending = stuck | set(asked.values())
         self._await(set(asked.values()), ends)
-        return HealthReads(at=now, groups={key: _outcome(future) for key, future in asked.items()})
+        return HealthReads(at=now, groups={key: self._outcome(future) for key, future in asked.items()})
 
     @staticmethod
     def _await(futures: set[Future[GroupHealth]], ends: float) -> None:
@@ -155,51 +161,74 @@ class ComputeReader:
         if time.monotonic() >= ends:
             raise TemporaryError("the health read ran into its deadline before it was sent")
         self._count("health")
-        body = fetch(
-            self._session,
-            Read(
-                call=Call(
-                    method="POST",
-                    url=f"{self._compute}/projects/{self._project}/global/backendServices/{resource}/getHealth",
-                    body={"group": group.url},
-                ),
-                what=f"the health of {group.key.name} in {group.key.scope} behind {resource}",
-                permission="compute.backendServices.get",
-                role=_ROLE,
+        read = Read(
+            call=Call(
+                method="POST",
+                url=f"{self._compute}/projects/{self._project}/global/backendServices/{resource}/getHealth",
+                body={"group": group.url},
             ),
-            ends=ends,
+            what=f"the health of {group.key.name} in {group.key.scope} behind {resource}",
+            permission="compute.backendServices.get",
+            role=_ROLE,
         )
-        return _shaped("a health answer", lambda: count_members(body.get("healthStatus", [])))
+        body = fetch_body(self._session, read, ends=ends, budget=self._budget)
+        try:
+            with self._parsing:
+                return _shaped(read.what, _members, parsed(read, body))
+        finally:
+            self._budget.give_back(len(body))
 
-    def _list(self, source: str, read: Read, *, items: str) -> list[dict[str, Any]]:
-        """All items of a paged list."""
+    def _outcome(self, future: Future[GroupHealth]) -> GroupHealth | Missing:
+        """What became of one health read."""
+        if future.cancelled() or not future.done():
+            return Missing(absence=Absence.QUERY_FAILED, detail="the health read ran into its deadline")
+        error = future.exception()
+        if error is None:
+            health = future.result()
+            return health if health.total else Missing(absence=Absence.NOT_PROBED)
+        detail = str(error) if isinstance(error, SpillwayError) else self.unforeseen.told("health", error)
+        return Missing(absence=Absence.QUERY_FAILED, detail=detail)
+
+    def _pages(self, source: str, read: Read) -> Iterator[Object]:
+        """The pages of a list, one at a time: none is held when the next one is read."""
         ends = time.monotonic() + self._deadline
-        found: list[dict[str, Any]] = []
+        budget = Budget(_LIST_MAX)
         token = ""
         for _ in range(PAGES_MAX):
             self._count(source)
-            body = fetch(self._session, _with_token(read, token), ends=ends)
-            found += body.get(items, [])
-            token = str(body.get("nextPageToken", ""))
+            page = fetch(self._session, _with_token(read, token), ends=ends, budget=budget)
+            yield page
+            token = _shaped(read.what, _next_page, page)
             if not token:
-                return found
-        raise PermanentError(f"{read.what} has more than {PAGES_MAX} pages")
+                return
+        raise PermanentError(f"{read.what} has more than {PAGES_MAX} pages, the most that Spillway reads")
 
     def _count(self, source: str) -> None:
         with self._lock:
             self.calls[source] += 1
 
 
-def _shaped(what: str, build: Callable[[], T]) -> T:
-    """The value that `build` makes of an answer.
+def _shaped(what: str, build: Callable[[Object], T], answer: Object) -> T:
+    """What `build` makes of an answer.
 
     Raises:
         TemporaryError: the answer has not the shape that the API documents.
     """
     try:
-        return build()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise TemporaryError(f"{what} has an unexpected shape: {error!r}") from error
+        return build(answer)
+    except ShapeError as error:
+        raise TemporaryError(f"{what} has an unexpected shape: {error}") from error
+
+
+def _add(what: str, found: dict[str, T], name: str, value: T) -> None:
+    """Put one item of a list to the others.
+
+    Raises:
+        TemporaryError: one of its name is there: nobody knows which of them is true.
+    """
+    if name in found:
+        raise TemporaryError(f"{what} has an unexpected shape: it holds {quoted(name)} twice")
+    found[name] = value
 
 
 def _with_token(read: Read, token: str) -> Read:
@@ -209,69 +238,79 @@ def _with_token(read: Read, token: str) -> Read:
     return replace(read, call=replace(read.call, params=(*read.call.params, ("pageToken", token))))
 
 
-def count_members(statuses: Sequence[dict[str, Any]]) -> GroupHealth:
+def _next_page(page: Object) -> str:
+    return text(page, "nextPageToken", "")
+
+
+def _members(answer: Object) -> GroupHealth:
+    return count_members(objects(answer, "healthStatus"))
+
+
+def count_members(statuses: Sequence[Object]) -> GroupHealth:
     """Members of a group, each counted once though listed for every forwarding rule; healthy only if all say so.
 
     A member is (instance, address, port): several pods of one node share instance and port.
+
+    Raises:
+        ShapeError: a member without a state, or with a field of another type.
     """
-    healthy: dict[tuple[str, str, str], bool] = {}
+    healthy: dict[tuple[str, str, float], bool] = {}
     for status in statuses:
         member = (
-            str(status.get("instance", "")),
-            str(status.get("ipAddress", "")),
-            str(status.get("port", "")),
+            text(status, "instance", ""),
+            text(status, "ipAddress", ""),
+            number(status, "port", 0, most=_PORT_MAX),
         )
-        well = status.get("healthState") == "HEALTHY"
+        well = text(status, "healthState") == "HEALTHY"
         healthy[member] = healthy.get(member, True) and well
     return GroupHealth(healthy=sum(healthy.values()), total=len(healthy))
 
 
-def _outcome(future: Future[GroupHealth]) -> GroupHealth | Missing:
-    """What became of one health read."""
-    if future.cancelled() or not future.done():
-        return Missing(absence=Absence.QUERY_FAILED, detail="the health read ran into its deadline")
-    error = future.exception()
-    if error is None:
-        health = future.result()
-        return health if health.total else Missing(absence=Absence.NOT_PROBED)
-    if not isinstance(error, SpillwayError):
-        raise error
-    return Missing(absence=Absence.QUERY_FAILED, detail=str(error))
+def _services(page: Object) -> list[ListedService]:
+    return [_service(item) for item in objects(page, "items")]
 
 
-def _service(item: dict[str, Any]) -> ListedService:
+def _service(item: Object) -> ListedService:
     """One item of the list; a scaler that is left out is 1, not unchanged (reference: 1.1)."""
     groups = tuple(
         ListedGroup(
-            key=group_key(str(backend["group"])),
-            url=str(backend["group"]),
+            key=group_key(url := text(backend, "group")),
+            url=url,
             scaler=_scaler(backend.get("capacityScaler", 1.0)),
             preference=Preference.PREFERRED
-            if backend.get("preference") == "PREFERRED"
+            if text(backend, "preference", "") == "PREFERRED"
             else Preference.DEFAULT,
         )
-        for backend in item.get("backends", [])
+        for backend in objects(item, "backends")
     )
-    policy = str(item.get("serviceLbPolicy", "")).rpartition("/")[2]
+    policy = text(item, "serviceLbPolicy", "").rpartition("/")[2]
     return ListedService(
-        resource=str(item["name"]),
+        resource=text(item, "name"),
         groups=groups,
         policy=policy,
-        fingerprint=str(item.get("fingerprint") or ""),
+        fingerprint=text(item, "fingerprint", ""),
     )
 
 
 def _scaler(value: object) -> float:
     """A capacity scaler as listed; NaN for what is no number, which the core takes for malformed."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number else nan  # type: ignore[arg-type]  # a number, as was just asked
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return nan
+    try:
+        return float(value)
+    except OverflowError:
+        return nan
 
 
-def _policy(item: dict[str, Any]) -> ObservedPolicy:
-    """One service LB policy; Google's defaults where it says nothing."""
-    failover = item.get("failoverConfig") or {}
-    drain = item.get("autoCapacityDrain") or {}
-    return ObservedPolicy(
-        failover_threshold=int(failover.get("failoverHealthThreshold", _THRESHOLD)),
-        auto_drain=bool(drain.get("enable", False)),
+def _named_policies(page: Object) -> list[tuple[str, ObservedPolicy]]:
+    return [_named_policy(item) for item in objects(page, "serviceLbPolicies")]
+
+
+def _named_policy(item: Object) -> tuple[str, ObservedPolicy]:
+    """One service LB policy and its name; Google's defaults where it says nothing."""
+    failover, drain = part(item, "failoverConfig"), part(item, "autoCapacityDrain")
+    policy = ObservedPolicy(
+        failover_threshold=int(number(failover, "failoverHealthThreshold", _THRESHOLD, most=100)),
+        auto_drain=truth(drain, "enable", default=False),
     )
+    return text(item, "name").rpartition("/")[2], policy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -196,10 +195,20 @@ def _sandbox_permissions(config: Config, sandbox: SandboxConfig, role: Role | No
 
 def _look(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
     """Carry out one look at the network; its failure is a finding."""
+    from spillway.adapters.answers import ShapeError
     from spillway.adapters.google_http import NoAnswerError
 
     try:
         return look()
+    except ShapeError as error:
+        return [
+            Finding(
+                verdict="warn",
+                subject=subject,
+                detail=f"the answer cannot be used: {error}",
+                remedy="Is there a proxy or a gateway between this machine and Google that answers in its place?",
+            )
+        ]
     except NoAnswerError as error:
         return [
             Finding(
@@ -247,6 +256,7 @@ def _compute(session: Session, project: str) -> list[Finding]:
 
 def _permissions(session: Session, api: str, config: Config, role: Role | None) -> list[Finding]:
     """Ask which of the permissions that any path uses are granted."""
+    from spillway.adapters.answers import parse, texts
     from spillway.adapters.google_http import Call, exchange
 
     granted: set[str] = set()
@@ -264,7 +274,7 @@ def _permissions(session: Session, api: str, config: Config, role: Role | None) 
                     remedy="Enable the Cloud Resource Manager API to have them tested, or compare by hand with `spillway roles`.",
                 )
             ]
-        granted.update(map(str, json.loads(answer.text).get("permissions", [])))
+        granted.update(texts(parse(answer.body), "permissions"))
     acts = any(policy.mode is Mode.ACT for policy in config.policies.values())
     return judge(granted, config.project, role, acts=acts)
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, Protocol
 
@@ -19,18 +21,24 @@ import google.auth
 import google.auth.exceptions
 import requests
 from google.auth.transport.requests import AuthorizedSession
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
+from spillway.adapters.answers import ShapeError, parse
 from spillway.adapters.clock import Hooked
+from spillway.adapters.http_deadline import DeadlineAdapter
 from spillway.errors import PermanentError, SpillwayError, TemporaryError, root_cause
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _CHUNK = 65536
-_BODY_MAX = 64 * 1024 * 1024
-"""Bytes of one answer; a page of 500 backend services stays far below."""
+BODY_MAX = 16 * 1024 * 1024
+"""Bytes of one answer, unpacked. A page of 500 backend services with 50 backends each has some 8 MiB."""
 _TEXT_MAX = 300
 """Characters that are quoted of an answer that has not the form of an error."""
+_MESSAGE_MAX = 2000
+"""Characters that are kept of the message of an error."""
+_MOST = "the most that Spillway reads"
+_WAIT_MAX = 3600.0
+"""Seconds; a server that asks for more is asked again after this time."""
 _RATE_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"}
 """Reasons that come with 403 but mean: wait for the next window (reference: CQ)."""
 _PERMISSION = re.compile(
@@ -77,9 +85,14 @@ def sandbox_session(parallel: int, role: str = "everything") -> Session:
 
 
 def _pooled(session: Any, parallel: int) -> Session:
-    """Give the session a connection for each thread; repetitions are the caller's business."""
+    """Give the session a connection for each thread; repetitions are the caller's business.
+
+    Google's APIs redirect nowhere. To follow a redirect would take another deadline, and would read the body of the first
+    answer without a bound.
+    """
     for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=parallel, max_retries=0))
+        session.mount(scheme, DeadlineAdapter(pool_connections=4, pool_maxsize=parallel, max_retries=0))
+    session.get_redirect_target = lambda _response: None
     result: Session = session
     return result
 
@@ -125,18 +138,59 @@ class Reply:
     """One HTTP answer, read whole."""
 
     status: int
-    text: str
+    body: bytes
     headers: Mapping[str, str]
 
+    @property
+    def text(self) -> str:
+        """The body; what is no UTF-8 in it is marked."""
+        return self.body.decode(errors="replace")
 
-def exchange(session: Session, call: Call, *, ends: float, connect: float | None = None) -> Reply:
-    """Send one request and read its answer.
+
+class Budget:
+    """Bytes that answers may have. Threads may share it.
+
+    Args:
+        limit: bytes.
+        of: what has the limit, as the beginning of a sentence.
+    """
+
+    def __init__(self, limit: int, of: str = "the answers together are") -> None:
+        self.limit = limit
+        self._of = of
+        self._left = limit
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> None:
+        """Use up some.
+
+        Raises:
+            NoAnswerError: so many are not left.
+        """
+        with self._lock:
+            if size > self._left:
+                raise NoAnswerError(
+                    Failure.TOO_LARGE, f"{self._of} larger than {self.limit >> 20} MiB, {_MOST}"
+                )
+            self._left -= size
+
+    def give_back(self, size: int) -> None:
+        """What was taken is used no more."""
+        with self._lock:
+            self._left += size
+
+
+def exchange(
+    session: Session, call: Call, *, ends: float, connect: float | None = None, budget: Budget | None = None
+) -> Reply:
+    """Send one request and read its answer, as far as time and size allow.
 
     Args:
         session: from `google_session` or `sandbox_session`.
         call: what to send.
         ends: `time.monotonic()` past which it is given up, however slowly bytes still drip in.
         connect: seconds that a connection may take; as long as the answer where none is given.
+        budget: what several answers may have together; one answer has at most `BODY_MAX` bytes in any case.
 
     Raises:
         NoAnswerError: there is no answer; it tells why, and whether the request can have been carried out.
@@ -154,7 +208,7 @@ def exchange(session: Session, call: Call, *, ends: float, connect: float | None
             stream=True,
         )
         with response:
-            text = _read(response, ends)
+            body = _read(response, ends, budget)
     except requests.Timeout as error:
         sent = not isinstance(error, requests.ConnectTimeout)
         raise NoAnswerError(Failure.DEADLINE, root_cause(error), sent=sent) from error
@@ -164,7 +218,7 @@ def exchange(session: Session, call: Call, *, ends: float, connect: float | None
         raise NoAnswerError(Failure.TOKEN, str(error), sent=False) from error
     except google.auth.exceptions.GoogleAuthError as error:
         raise NoAnswerError(Failure.CREDENTIALS, str(error), sent=False) from error
-    return Reply(status=response.status_code, text=text, headers=response.headers)
+    return Reply(status=response.status_code, body=body, headers=response.headers)
 
 
 def _was_connected(error: requests.RequestException) -> bool:
@@ -173,29 +227,36 @@ def _was_connected(error: requests.RequestException) -> bool:
     return not isinstance(getattr(cause, "reason", None), NewConnectionError)
 
 
-def _read(response: requests.Response, ends: float) -> str:
-    """The whole body, as long as time and size allow.
-
-    A time-out of `requests` counts from the last byte, so a server that drips could hold a reader for ever;
-    the deadline is looked at after every piece that the socket gives.
-    """
+def _read(response: requests.Response, ends: float, budget: Budget | None) -> bytes:
+    """The whole body. Time and size are looked at after every piece, of which each has at most `_CHUNK` bytes unpacked."""
     parts: list[bytes] = []
     size = 0
-    while True:
-        if time.monotonic() > ends:
-            raise NoAnswerError(Failure.DEADLINE, "the deadline has passed")
-        try:
-            part = response.raw.read1(_CHUNK, decode_content=True)
-        except (TimeoutError, ReadTimeoutError) as error:
-            raise NoAnswerError(Failure.DEADLINE, str(error)) from error
-        except (HTTPError, OSError) as error:
-            raise NoAnswerError(Failure.BROKEN, str(error)) from error
-        if not part:
-            return b"".join(parts).decode(errors="replace")
-        size += len(part)
-        if size > _BODY_MAX:
-            raise NoAnswerError(Failure.TOO_LARGE, f"the answer is larger than {_BODY_MAX} bytes")
-        parts.append(part)
+    own = Budget(BODY_MAX, "the answer is")
+    try:
+        while part := _piece(response, ends):
+            own.take(len(part))
+            if budget is not None:
+                budget.take(len(part))
+            size += len(part)
+            parts.append(part)
+    except NoAnswerError:
+        if budget is not None:
+            budget.give_back(size)
+        raise
+    return b"".join(parts)
+
+
+def _piece(response: requests.Response, ends: float) -> bytes:
+    """What has come of the body; empty at its end."""
+    if time.monotonic() > ends:
+        raise NoAnswerError(Failure.DEADLINE, "the deadline has passed")
+    try:
+        part: bytes = response.raw.read1(_CHUNK, decode_content=True)
+    except (TimeoutError, ReadTimeoutError) as error:
+        raise NoAnswerError(Failure.DEADLINE, str(error)) from error
+    except (HTTPError, OSError, ValueError) as error:
+        raise NoAnswerError(Failure.BROKEN, str(error)) from error
+    return part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,11 +275,11 @@ def error_body(text: str) -> ErrorBody:
     try:
         error = json.loads(text)["error"]
         return ErrorBody(
-            message=str(error.get("message", "")),
+            message=str(error.get("message", ""))[:_MESSAGE_MAX],
             reasons=tuple(str(one.get("reason", "")) for one in error.get("errors") or ()),
             details=tuple(str(one.get("reason", "")) for one in error.get("details") or ()),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ErrorBody(message=text[:_TEXT_MAX])
 
 
@@ -235,50 +296,66 @@ class Read:
     """The predefined role that contains it."""
 
 
-def fetch(session: Session, read: Read, *, ends: float) -> dict[str, Any]:
+def fetch(session: Session, read: Read, *, ends: float, budget: Budget | None = None) -> Mapping[str, object]:
     """The JSON object that answers a read.
 
     Raises:
         TemporaryError, PermanentError: as `find`; a missing resource is a PermanentError too.
     """
-    body, reply = _answer(session, read, ends)
-    if body is None:
-        raise error_of(read, reply.status, reply.text)
-    return body
+    return parsed(read, fetch_body(session, read, ends=ends, budget=budget))
 
 
-def find(session: Session, read: Read, *, ends: float) -> dict[str, Any] | None:
+def find(
+    session: Session, read: Read, *, ends: float, budget: Budget | None = None
+) -> Mapping[str, object] | None:
     """The JSON object that answers a read; None where there is no such resource.
 
     Args:
         session: from `google_session` or `sandbox_session`.
         read: what to read.
         ends: `time.monotonic()` past which the read is given up.
+        budget: bytes that several answers may have together.
 
     Raises:
-        TemporaryError: no answer in time, a rate limit, or a server error.
-        PermanentError: a missing permission, or a refused request.
+        TemporaryError: no answer in time, a rate limit, a server error, or an answer of another shape.
+        PermanentError: a missing permission, a refused request, or an answer beyond the bounds.
     """
-    return _answer(session, read, ends)[0]
+    reply = _reply(session, read, ends, budget)
+    if reply.status == 404:
+        return None
+    return parsed(read, _good(read, reply))
 
 
-def _answer(session: Session, read: Read, ends: float) -> tuple[dict[str, Any] | None, Reply]:
-    """The object, None for 404, and the reply itself."""
+def fetch_body(session: Session, read: Read, *, ends: float, budget: Budget | None = None) -> bytes:
+    """The body that answers a read; arguments and errors as of `fetch`."""
+    return _good(read, _reply(session, read, ends, budget))
+
+
+def _reply(session: Session, read: Read, ends: float, budget: Budget | None) -> Reply:
+    """The reply to a read, whatever its status."""
     try:
-        reply = exchange(session, read.call, ends=ends)
+        return exchange(session, read.call, ends=ends, budget=budget)
     except NoAnswerError as error:
         raise _unanswered(read.what, error) from error
-    if reply.status == 404:
-        return None, reply
-    if reply.status >= 400:
+
+
+def _good(read: Read, reply: Reply) -> bytes:
+    """The body of a reply that is no error."""
+    if reply.status != 200:
         raise error_of(read, reply.status, reply.text, reply.headers.get("Retry-After", ""))
+    return reply.body
+
+
+def parsed(read: Read, body: bytes) -> Mapping[str, object]:
+    """The JSON object in a body.
+
+    Raises:
+        TemporaryError: there is none.
+    """
     try:
-        body = json.loads(reply.text)
-    except ValueError as error:
-        raise TemporaryError(f"{read.what}: the answer is no JSON: {reply.text[:200]!r}") from error
-    if not isinstance(body, dict):
-        raise TemporaryError(f"{read.what}: the answer is no JSON object: {reply.text[:200]!r}")
-    return body, reply
+        return parse(body)
+    except ShapeError as error:
+        raise TemporaryError(f"{read.what} cannot be used: {error}") from error
 
 
 def _unanswered(what: str, error: NoAnswerError) -> SpillwayError:
@@ -307,12 +384,12 @@ def error_of(read: Read, status: int, text: str, retry_after: str = "") -> Spill
     """What an error answer to a read means: matched on its reason, not on the number alone (reference: 5.4)."""
     body = error_body(text)
     said = f"{read.what} failed: {status} {body.message}".rstrip()
-    wait = float(retry_after) if retry_after.isdigit() else 0.0
+    wait = _seconds(retry_after)
     if status == 429 or (status == 403 and _RATE_REASONS & {*body.reasons, *body.details}):
         return TemporaryError(
             said, retry_after=wait or _RATE_WINDOW, remedy="the rate quota is counted by the minute"
         )
-    if status in {408, 409} or status >= 500:
+    if status in {408, 409} or status >= 500 or status < 400:
         return TemporaryError(said, retry_after=wait)
     if status == 403:
         found = _PERMISSION.search(body.message)
@@ -325,3 +402,15 @@ def error_of(read: Read, status: int, text: str, retry_after: str = "") -> Spill
     if status == 404:
         return PermanentError(said, remedy="it does not exist (yet): `spillway up` makes what is missing")
     return PermanentError(said, remedy="the request was refused as it stands; trying again changes nothing")
+
+
+def _seconds(retry_after: str) -> float:
+    """Seconds that a server asks to wait, from 0 to `_WAIT_MAX`; 0 where its words are neither seconds nor a date (RFC 9110)."""
+    said = retry_after.strip()
+    if said.isascii() and said.isdigit():
+        return float(min(int(said[:20]), int(_WAIT_MAX)))
+    try:
+        wait = parsedate_to_datetime(said).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return 0.0
+    return min(max(0.0, wait), _WAIT_MAX)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,19 +18,32 @@ from google.cloud.monitoring_v3.services.metric_service.transports import Metric
 from google.cloud.monitoring_v3.types import Aggregation, ListTimeSeriesRequest, ListTimeSeriesResponse
 
 from spillway.adapters import decode
+from spillway.adapters.answers import ShapeError
 from spillway.adapters.queries import ALL, COUNTS, LATENCIES, PERIOD, PLACES, Query
 from spillway.core.observe.rows import Answer, CountRow, Lag, LatencyRow, PlaceRow
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", CountRow, LatencyRow, PlaceRow)
 T = TypeVar("T")
 
 PAGES_MAX = 200
 """Pages of one answer; at 100 000 points each, far beyond any fleet."""
 _RETRY_PAUSE = 0.2
 """Seconds before the one repetition of a call that found the server unavailable."""
-_MESSAGE_MAX = 256 * 1024 * 1024
-"""Bytes of one page."""
+_ANSWER_MAX = 64 * 1024 * 1024
+"""Bytes of one page, and of all pages of one answer together. 2,000 backends with 20 minutes have some 20 MiB of latencies."""
+_OPTIONS = (("grpc.max_receive_message_length", _ANSWER_MAX),)
+_TOKEN_MAX = 16_384
+"""Characters of a page token, which every further question sends back."""
+_ERRORS_MAX = 20
+"""Execution errors of one answer that are kept; one is enough to set it aside."""
+_MESSAGE_MAX = 300
+"""Characters of an execution error that are kept."""
+_DETAIL_MAX = 2000
+"""Characters of an error that are kept."""
+_PERIODS = (1.0, 600.0)
+_DELAYS = (0.0, 3600.0)
+"""Seconds that a descriptor may declare (from, to): https/* has 60 and 210 (reference: MET)."""
 _VIEWER = "grant the daemon's identity roles/monitoring.viewer in the project of the load balancer"
 
 
@@ -44,7 +57,7 @@ def connect(address: str | None = None, role: str = "everything") -> MetricServi
     """
     if address is None:
         try:
-            return MetricServiceClient()
+            return MetricServiceClient(transport=_google_transport)
         except google.auth.exceptions.GoogleAuthError as error:
             raise PermanentError(
                 f"no Google credentials for Cloud Monitoring: {error}",
@@ -56,7 +69,7 @@ def connect(address: str | None = None, role: str = "everything") -> MetricServi
             f"refusing to speak unencrypted gRPC with {address}",
             remedy="a sandbox lives on loopback, such as 127.0.0.1:8481; set cloud: gcp for the real one",
         )
-    options = (("grpc.max_receive_message_length", _MESSAGE_MAX), ("grpc.enable_http_proxy", 0))
+    options = (*_OPTIONS, ("grpc.enable_http_proxy", 0))
     channel = grpc.intercept_channel(grpc.insecure_channel(address, options=options), _Bearer(role))
     return MetricServiceClient(transport=MetricServiceGrpcTransport(channel=channel))
 
@@ -91,6 +104,16 @@ class _Bearer(grpc.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]  # ge
             ),
             request,
         )
+
+
+def _google_transport(**settings: Any) -> MetricServiceGrpcTransport:
+    """The client's own transport, but for its bound on messages: it has none."""
+
+    def channel(host: str, **more: Any) -> grpc.Channel:
+        made: grpc.Channel = MetricServiceGrpcTransport.create_channel(host, **{**more, "options": _OPTIONS})
+        return made
+
+    return MetricServiceGrpcTransport(**{**settings, "channel": channel})
 
 
 def _is_loopback(host: str) -> bool:
@@ -135,6 +158,7 @@ class MonitoringReader:
         self._project = project
         self._window = window
         self._deadline = deadline
+        self._resources = frozenset(resources)
         self._filters = {query.name: query.filter_for(resources) for query in ALL}
         self._distributions = decode.Distributions()
         self.usage = {query.name: Usage() for query in ALL} | {"descriptors": Usage()}
@@ -154,7 +178,8 @@ class MonitoringReader:
     def latencies(self, now: float) -> Answer[LatencyRow]:
         """Latency distributions by group; raises as `counts`."""
         self._distributions.begin()
-        return self._ask(LATENCIES, now, lambda series: decode.latency_row(series, self._distributions))
+        answer = self._ask(LATENCIES, now, lambda series: decode.latency_row(series, self._distributions))
+        return replace(answer, notes=tuple(sorted(self._distributions.notes)))
 
     def places(self, now: float) -> Answer[PlaceRow]:
         """Requests by zone and continent; raises as `counts`."""
@@ -178,16 +203,27 @@ class MonitoringReader:
             )
             periods.append(descriptor.metadata.sample_period.seconds)
             delays.append(descriptor.metadata.ingest_delay.seconds)
-        if min(periods) <= 0 or min(delays) < 0:
-            raise PermanentError("the metric descriptors declare no sample period", remedy=_VIEWER)
+        for what, seconds, (least, most) in (("period", periods, _PERIODS), ("delay", delays, _DELAYS)):
+            if not least <= min(seconds) <= max(seconds) <= most:
+                raise PermanentError(
+                    f"the metric descriptors declare a {what} of {max(seconds)} s or {min(seconds)} s; Spillway takes {least:g} to {most:g}"
+                )
         return Lag(sample_period=max(periods), ingest_delay=max(delays))
 
     def _ask(self, query: Query, now: float, row_of: Callable[[Any], Row]) -> Answer[Row]:
         """All pages of one question."""
         request = self._request(query, now)
+        interval = request.interval
+        intake = decode.Intake(
+            metric=query.metric,
+            targets=self._resources,
+            start=interval.start_time.timestamp(),
+            end=interval.end_time.timestamp(),
+        )
         ends = time.monotonic() + self._deadline
         rows: list[Row] = []
-        errors: list[str] = []
+        errors: dict[str, None] = {}
+        size = 0
         for _ in range(PAGES_MAX):
             page = _call(
                 lambda timeout: next(
@@ -198,27 +234,45 @@ class MonitoringReader:
                 usage=self.usage[query.name],
             )
             message = ListTimeSeriesResponse.pb(page)
-            rows += self._rows(query, message, row_of)
-            errors += [status.message or f"code {status.code}" for status in message.execution_errors]
-            if not message.next_page_token:
-                return Answer(asked=now, rows=tuple(rows), errors=tuple(dict.fromkeys(errors)))
-            request.page_token = message.next_page_token
-        errors.append(f"more than {PAGES_MAX} pages; the rest was not read")
-        return Answer(asked=now, rows=tuple(rows), errors=tuple(dict.fromkeys(errors)))
+            rows += self._rows(query, message, row_of, intake)
+            for status in message.execution_errors[:_ERRORS_MAX]:
+                errors[status.message[:_MESSAGE_MAX] or f"code {status.code}"] = None
+            token = message.next_page_token
+            if not token:
+                return Answer(asked=now, rows=tuple(rows), errors=tuple(errors)[:_ERRORS_MAX])
+            # 1 page is bounded by the channel; of several the sum is
+            size += message.ByteSize()
+            if size > _ANSWER_MAX or len(token) > _TOKEN_MAX:
+                raise PermanentError(
+                    f"the answer to {query.name} has pages of more than {_ANSWER_MAX >> 20} MiB together, or a page token of more "
+                    f"than {_TOKEN_MAX} characters, the most that Spillway reads"
+                )
+            request.page_token = token
+        raise PermanentError(
+            f"the answer to {query.name} has more than {PAGES_MAX} pages, the most that Spillway reads"
+        )
 
-    def _rows(self, query: Query, message: Any, row_of: Callable[[Any], Row]) -> list[Row]:
-        """The rows of one page.
+    def _rows(
+        self, query: Query, message: Any, row_of: Callable[[Any], Row], intake: decode.Intake
+    ) -> list[Row]:
+        """The rows of one page that are of our services. The others are not taken apart.
 
         Raises:
-            TemporaryError: the page has not the shape that the API documents.
+            TemporaryError: the page has not the shape that the API documents, or the answer is beyond its bounds.
         """
         began = time.thread_time()
+        rows = []
         try:
-            return [row_of(series) for series in message.time_series]
-        except (ValueError, TypeError, ArithmeticError) as error:
-            raise TemporaryError(f"the answer to {query.name} has an unexpected shape: {error!r}") from error
+            intake.count(len(message.time_series))
+            for series in filter(intake.takes, message.time_series):
+                row = row_of(series)
+                intake.check(row)
+                rows.append(row)
+        except ShapeError as error:
+            raise TemporaryError(f"the answer to {query.name} has an unexpected shape: {error}") from error
         finally:
             self.usage[query.name].decoding += time.thread_time() - began
+        return rows
 
     def _request(self, query: Query, now: float) -> ListTimeSeriesRequest:
         """The request for whole minutes in the window before `now`."""
@@ -269,9 +323,14 @@ def _call(send: Callable[[float], T], *, what: str, ends: float, usage: Usage) -
 
 def _error(what: str, error: Exception) -> SpillwayError:
     """What became of a call, in Spillway's words."""
-    message = f"{what} failed: {getattr(error, 'message', None) or error}"
+    message = f"{what} failed: {str(getattr(error, 'message', None) or error)[:_DETAIL_MAX]}"
     if isinstance(error, exceptions.DeadlineExceeded):
         return TemporaryError(f"{what} ran into its deadline", remedy="raise daemon.observe.deadline")
+    if isinstance(error, exceptions.ResourceExhausted) and "larger than max" in message:
+        # the client library's own words for a message past its bound, packed or unpacked
+        return PermanentError(
+            f"{what}: the answer is larger than {_ANSWER_MAX >> 20} MiB, the most that Spillway reads"
+        )
     if isinstance(error, exceptions.ResourceExhausted):
         return TemporaryError(message, retry_after=60.0, remedy="the query quota is counted by the minute")
     if isinstance(error, exceptions.PermissionDenied | exceptions.Forbidden):

@@ -79,7 +79,7 @@ class PartReader:
         permission = (
             f"{'networkservices' if services else 'compute'}.{_GLOBAL.get(collection, collection)}.get"
         )
-        return find(
+        found = find(
             session,
             Read(
                 call=Call(method="GET", url=f"{self._roots[services]}/{path}", params=(("alt", "json"),)),
@@ -89,6 +89,7 @@ class PartReader:
             ),
             ends=ends,
         )
+        return None if found is None else dict(found)
 
 
 def _outcome(path: str, future: Future[Body | None]) -> Body | SpillwayError | None:

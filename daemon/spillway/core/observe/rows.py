@@ -19,6 +19,10 @@ from spillway.core.values.topology import GroupKey, Preference
 
 T = TypeVar("T")
 
+BUCKETS_MAX = 200
+"""Buckets of one distribution, underflow and overflow included: the most that Cloud Monitoring takes of a custom metric."""
+_LONGEST = 2_147_483_647.0
+"""Seconds: the largest time-out of a backend service. No mean latency is longer."""
 _MEAN_TOLERANCE = 0.05
 """Share by which a mean may lie outside what its buckets allow: bounds are rounded on the way."""
 
@@ -41,6 +45,11 @@ class CountRow:
     """As many as `ends`."""
 
     @property
+    def labels(self) -> tuple[str, str, str, int]:
+        """What tells it from other rows of its answer."""
+        return self.target, self.name, self.scope, self.code
+
+    @property
     def points(self) -> tuple[tuple[float, float], ...]:
         """The columns as pairs of an end and its value."""
         return tuple(zip(self.ends, self.values, strict=True))
@@ -55,6 +64,11 @@ class LatencyRow:
     scope: str
     ends: tuple[float, ...]
     values: tuple[Distribution | None, ...]
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """What tells it from other rows of its answer."""
+        return self.target, self.name, self.scope
 
     @property
     def points(self) -> tuple[tuple[float, Distribution | None], ...]:
@@ -74,6 +88,11 @@ class PlaceRow:
     values: tuple[float, ...]
 
     @property
+    def labels(self) -> tuple[str, str, str]:
+        """What tells it from other rows of its answer."""
+        return self.target, self.scope, self.place
+
+    @property
     def points(self) -> tuple[tuple[float, float], ...]:
         """The columns as pairs of an end and its value."""
         return tuple(zip(self.ends, self.values, strict=True))
@@ -88,6 +107,8 @@ class Answer(Generic[T]):
     rows: tuple[T, ...]
     errors: tuple[str, ...] = ()
     """Execution errors: with any, rows may be incomplete."""
+    notes: tuple[str, ...] = ()
+    """Sentences about single values that were left out; the rows are complete otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,15 +197,17 @@ def histogram(
     """A checked distribution, or None where its parts do not add up and so cannot be true.
 
     Args:
-        bounds: rising bucket bounds in seconds.
+        bounds: rising bucket bounds in seconds, fewer than `BUCKETS_MAX`.
         counts: samples by bucket, one more than bounds; a shorter tuple ends in zeros
             (google/api/distribution.proto).
         count: samples that the sender says there are.
         mean: seconds; it must lie between the least and the most that the buckets allow.
     """
+    if not _plausible(bounds) or not 0.0 <= mean <= _LONGEST:
+        return None
     counts = counts + (0.0,) * (len(bounds) + 1 - len(counts))
     total = sum(counts)
-    if not isfinite(total) or not isfinite(mean) or abs(total - count) > 0.001 * max(1.0, total):
+    if not isfinite(total) or abs(total - count) > 0.001 * max(1.0, total):
         return None
     if len(counts) != len(bounds) + 1 or min(counts) < 0:
         return None
@@ -193,6 +216,11 @@ def histogram(
     except ValueError:
         return None
     return spread if total <= 0 or _mean_fits(spread) else None
+
+
+def _plausible(bounds: tuple[float, ...]) -> bool:
+    """Tell if rising bounds can be those of a latency: some, not too many, none negative or without end."""
+    return 0 < len(bounds) < BUCKETS_MAX and bounds[0] >= 0.0 and isfinite(bounds[-1])
 
 
 def _mean_fits(spread: Distribution) -> bool:
@@ -240,8 +268,10 @@ def read_errors(
                 sentences.append(f"{name} could not be read: {read.detail or read.absence.value}")
         elif isinstance(read, HealthReads):
             sentences += _failed_groups(read)
-        elif isinstance(read, Answer) and read.errors:
-            sentences.append(f"{name} may be incomplete: {'; '.join(read.errors)}")
+        elif isinstance(read, Answer):
+            if read.errors:
+                sentences.append(f"{name} may be incomplete: {'; '.join(read.errors)}")
+            sentences += [f"{name}: {note}" for note in read.notes]
     return sentences
 
 

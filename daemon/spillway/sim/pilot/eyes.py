@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from spillway.core.observe.agreement import Minutes, doubt_traffic
+from spillway.core.observe.agreement import Readings as Earlier
 from spillway.core.observe.rows import (
     Answer,
     GroupHealth,
@@ -28,6 +30,8 @@ WINDOW = 1200.0
 class Eyes:
     """Builds the Snapshot that the daemon would build at this moment, by the cloud's clock as the daemon does.
 
+    Health is believed as it is read. The daemon wants to see it twice, ten seconds apart, which is less than this clock tells.
+
     Args:
         fleet: what should be there.
         lag: how late samples are seen, in seconds.
@@ -37,10 +41,12 @@ class Eyes:
         self._fleet = fleet
         self._lag = lag
         self._rows = Rows()
+        self._before: Snapshot | None = None
+        self._read: Earlier[Minutes] = Earlier()
 
     def look(self, sight: Sight) -> Snapshot:
         """Everything, as the tick reads it."""
-        return observe(
+        self._before = observe(
             self._fleet,
             at=sight.date,
             readings=self._readings(sight.monitoring, sight.date),
@@ -48,7 +54,10 @@ class Eyes:
             policies=self._policies(sight),
             health=self._health(sight),
             lag=self._lag,
+            before=self._before,
         )
+        believed, self._read = doubt_traffic(self._before, self._read)
+        return believed
 
     def _readings(self, view: Shown, now: float) -> Readings:
         start = now - WINDOW

@@ -1,0 +1,43 @@
+"""The daemon behind a proxy that lies: no move that the truth would not allow, and all is well soon after the last lie.
+
+The whole is `python -m tests.bench lies`: 200 seeds, and each lie told for an hour.
+"""
+
+from __future__ import annotations
+
+import pytest
+from tests.lies.judge import faults, moved
+from tests.lies.liar import ANY_REST, HEALTH, LISTING, METRICS, POLICIES
+from tests.lies.story import STORIES, Story, lied, story_of, truth
+
+SEEDS = range(10)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_lies_move_nothing_that_the_truth_would_not(seed: int) -> None:
+    record = lied(seed)
+    assert len(record.lies) > 20
+    assert faults(record, truth(story_of(seed))) == []
+
+
+def test_the_lies_are_of_all_kinds_and_the_stories_move_something() -> None:
+    told = {lie.kind for seed in SEEDS for lie in lied(seed).lies}
+    kinds = {*LISTING, *POLICIES, *HEALTH, *ANY_REST, *METRICS}
+    assert len(told) > 0.8 * len(kinds)
+    assert {name for name in STORIES if len(truth(name).levers) > 1} == {"dead", "slow", "surge"}
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("listing", "no backends"),
+        ("listing", "all scalers 0"),
+        ("listing", "503"),
+        ("health", "no members"),
+        ("backend_request_count", "times 100"),
+    ],
+)
+def test_a_lie_that_lasts_moves_nothing(source: str, kind: str) -> None:
+    record = Story("quiet", always=(source, kind), span=(600.0, 1200.0)).run()
+    assert {lie.kind for lie in record.lies} == {kind}
+    assert moved(record) == []
