@@ -123,6 +123,7 @@ def test_a_foreign_edit_of_a_lever_is_a_conflict_and_stays(engine: EmbeddedEngin
     assert "backend service lb-pool" in applied.sentence
     assert scalers(cloud) == [0.5, 1, 1], "nothing is written over"
     assert cloud.calls() == [
+        ("GET", f"/compute/beta/{POOL}?alt=json"),
         ("PUT", f"/compute/beta/{POOL}?alt=json"),
         ("GET", f"/compute/beta/{POOL}?alt=json"),
     ]
@@ -167,7 +168,7 @@ def test_a_foreign_edit_of_what_is_not_ours_costs_one_more_try(
     assert applied.outcome is Outcome.DONE, applied.sentence
     assert applied.foreign_edit
     assert "backend service lb-pool" in applied.sentence
-    assert [method for method, _ in cloud.calls()] == ["PUT", "GET", "PUT", "GET"]
+    assert [method for method, _ in cloud.calls()] == ["GET", "PUT", "GET", "GET", "PUT", "GET"]
 
 
 def test_an_edit_between_the_reading_and_the_write_of_a_build_is_a_conflict(
@@ -192,8 +193,12 @@ def test_a_conflict_whose_edit_cannot_be_read_is_one_all_the_same(
     engine.apply(overlay())
     edit_scaler(cloud, 0.5)
 
-    def before(method: str, _path: str) -> None:
-        if method == "GET":
+    written: list[str] = []
+
+    def before(method: str, path: str) -> None:
+        if method == "PUT":
+            written.append(path)
+        if method == "GET" and written:
             raise Refuse(403, "Required permission is missing", "forbidden")
 
     cloud.before = before

@@ -52,6 +52,9 @@ class Office:
     def reloaded(self, outcome: str, alarm: str) -> None:
         self.told.append((outcome, alarm))
 
+    def built(self, applied: Applied) -> None:
+        """Nobody counts."""
+
     def reloading(self) -> None:
         """Nobody listens."""
 
