@@ -17,7 +17,7 @@ import pytest
 
 from spillway.cli.main import main
 from spillway.errors import PermanentError, TemporaryError
-from spillway.exits import Exit
+from spillway.exits import Exit, exit_code
 from spillway.ports import Applied, Outcome
 from spillway.service.life import _refusal
 
@@ -135,4 +135,9 @@ def test_the_advice_of_a_first_build_that_failed_is_the_engines_own() -> None:
     assert isinstance(told, TemporaryError)
     assert told.remedy == "Stop the other one."
     assert "doctor" in _refusal(Applied(outcome=Outcome.REFUSED, sentence="refused with 403")).remedy
+    missing = _refusal(Applied(outcome=Outcome.REFUSED, sentence="refused with 404", absent=True))
+    assert exit_code(missing) is Exit.UNAVAILABLE, (
+        "the service manager starts it again, and the group may be there then"
+    )
+    assert "next start" in missing.remedy
     assert "repairs" in _refusal(Applied(outcome=Outcome.FAILED, sentence="half done")).remedy

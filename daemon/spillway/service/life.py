@@ -343,6 +343,11 @@ def _refusal(applied: Applied) -> SpillwayError:
     sentence = f"the load balancer could not be built: {applied.sentence}"
     if not applied.begun:
         return TemporaryError(sentence, remedy=applied.remedy)
+    if applied.absent:
+        return TemporaryError(
+            sentence,
+            remedy="Make what is missing, or take it out of the configuration. The next start tries it again by itself.",
+        )
     if applied.outcome is Outcome.REFUSED:
         return PermanentError(
             sentence,
