@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from spillway.control.memory import Undo, fit
 from spillway.control.tick import Loop
-from spillway.core import loop as core
+from spillway.core import between
 from spillway.core.values.orders import MOST_ORDERS, Order, OrderKind, Orders
 from spillway.core.values.policy import Mode
 from spillway.errors import SpillwayError
@@ -263,7 +263,7 @@ class OrderDesk:
                     remedy="The first tick comes soon after the start; then send it again.",
                 )
             )
-        checks = core.foresee(
+        checks = between.foresee(
             loop.parts.fleet,
             loop.parts.policies,
             loop.snapshot,
@@ -343,7 +343,7 @@ class OrderDesk:
     def _free(self, service: str | None, region: str) -> bool:
         """No longer leave alone what somebody outside has set in a region; False where there is nothing of that kind."""
         kept = self._loop.kept
-        memory = core.end_edits(kept.memory, service, region)
+        memory = between.end_edits(kept.memory, service, region)
         if memory == kept.memory:
             return False
         self._loop.keep(replace(kept, memory=memory))
@@ -376,7 +376,7 @@ class OrderDesk:
         kept = self._loop.kept
         memory = kept.memory
         if freed.region is not None:
-            memory = core.end_edits(memory, freed.service, freed.region)
+            memory = between.end_edits(memory, freed.service, freed.region)
         self._loop.keep(
             replace(
                 kept,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from spillway.control.memory import Kept, fit, read_back
-from spillway.core import loop
+from spillway.core import between
 from spillway.core.act.sightings import LOOKS_APART
 from spillway.core.estimate.belief import IDLE
 from spillway.core.values.decision import BackendState
@@ -198,7 +198,7 @@ def _taken(
     )
     # 2. what is remembered and stands otherwise is somebody's
     known = _part(shown, lambda service, region: (service, region) in regions)
-    overlay, memory, told = loop.stand(wanted.policies, known, overlay, memory, intended)
+    overlay, memory, told = between.stand(wanted.policies, known, overlay, memory, intended)
     return Standing(
         overlay=overlay,
         memory=memory,

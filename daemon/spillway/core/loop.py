@@ -14,10 +14,9 @@ from spillway.core.act.confirm import confirm, with_plan
 from spillway.core.act.plan import make_plan
 from spillway.core.act.reconcile import Reading, reconcile, without_departed
 from spillway.core.act.sightings import Crowd, crowd_of, differences, listed
-from spillway.core.act.standing import stand as stand_service
 from spillway.core.decide.limits import limits_of
 from spillway.core.decide.membership import memberships, with_room_timers
-from spillway.core.decide.operators import OrderCheck, check_order, operator_orders, order_alarms
+from spillway.core.decide.operators import operator_orders, order_alarms
 from spillway.core.decide.optimise import optimum
 from spillway.core.decide.overrides import (
     dead_drains,
@@ -47,12 +46,12 @@ from spillway.core.values.decision import (
     ordered,
 )
 from spillway.core.values.limits import Trust
-from spillway.core.values.orders import Order, Orders
+from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import ServiceView, Snapshot
 from spillway.core.values.state import ControllerMemory, ServiceMemory, fresh
-from spillway.core.values.topology import Fleet, Service, ServiceName
+from spillway.core.values.topology import Fleet, Service
 from spillway.errors import UnsafePlan
 
 __all__ = [
@@ -60,11 +59,8 @@ __all__ = [
     "PROPOSERS",
     "StepResult",
     "confirm",
-    "end_edits",
-    "foresee",
     "fresh",
     "health_step",
-    "stand",
     "step",
 ]
 
@@ -294,7 +290,7 @@ def step(
         orders=orders.active(snapshot.at),
         shared=SharedBackends(fleet, snapshot, memory),
         only_dead=False,
-        fleet=_crowd(fleet, policies, snapshot, (overlay, memory)),
+        fleet=fleet_crowd(fleet, policies, snapshot, (overlay, memory)),
         edit_told=edit_told,
     )
     return _all_services(fleet, policies, snapshot, (overlay, memory), now)
@@ -322,7 +318,7 @@ def health_step(
         orders=orders.active(snapshot.at),
         shared=SharedBackends(fleet, None, memory),
         only_dead=True,
-        fleet=_crowd(fleet, policies, snapshot, (overlay, memory)),
+        fleet=fleet_crowd(fleet, policies, snapshot, (overlay, memory)),
         edit_told=edit_told,
     )
     return _all_services(fleet, policies, snapshot, (overlay, memory), now)
@@ -339,102 +335,7 @@ def in_force(policies: Mapping[str, Policy], service: Service, orders: Orders) -
     return policy if mode is policy.mode else replace(policy, mode=mode)
 
 
-def foresee(
-    fleet: Fleet,
-    policies: Mapping[str, Policy],
-    snapshot: Snapshot,
-    overlay: Overlay,
-    memory: ControllerMemory,
-    *,
-    orders: Orders,
-    order: Order,
-) -> tuple[OrderCheck, ...]:
-    """What a new order would mean for each service that has its region, by the newest observation. Nothing is remembered of it.
-
-    Args:
-        fleet: All services, as configured.
-        policies: By name.
-        snapshot: The newest full one.
-        overlay: What the daemon wants at present.
-        memory: As the last step gave it back.
-        orders: Those in force beside the new one.
-        order: The new one.
-
-    Raises:
-        KeyError: a policy or a service is missing from what was given.
-    """
-    shared = SharedBackends(fleet, snapshot, memory)
-    now = Pass(
-        at=snapshot.at,
-        orders=orders.active(snapshot.at),
-        shared=shared,
-        only_dead=False,
-        fleet=_crowd(fleet, policies, snapshot, (overlay, memory)),
-        edit_told=False,
-    )
-    views = {v.service: v for v in snapshot.services}
-    found = []
-    for service in fleet.services:
-        here = any(b.region == order.region for b in service.backends)
-        if not here or not order.covers(service.name, order.region) or service.name not in views:
-            continue
-        standing = overlay.service(service.name), memory.service(service.name)
-        policy = in_force(policies, service, orders)
-        done = step_service(service, policy, views[service.name], standing, now)
-        found.append(check_order(done.accepted.context, order))
-    return tuple(found)
-
-
-def end_edits(memory: ControllerMemory, service: str | None, region: str) -> ControllerMemory:
-    """The memory in which nobody's edit of `region` is left alone any more; None for all services.
-
-    An operator's order on a lever ends what somebody else has set there.
-    """
-    services = []
-    for known in memory.services:
-        ours = known.backend(region)
-        ends = service in {None, known.service} and ours.pin is not None
-        services.append(known.with_backend(replace(ours, pin=None)) if ends else known)
-    return replace(memory, services=tuple(services))
-
-
-def stand(
-    policies: Mapping[ServiceName, Policy],
-    snapshot: Snapshot,
-    overlay: Overlay,
-    memory: ControllerMemory,
-    intended: Overlay | None,
-) -> tuple[Overlay, ControllerMemory, tuple[tuple[ServiceName, Reason], ...]]:
-    """What the cloud has, taken over before a build: overlay, memory, and what others have set, by service.
-
-    Args:
-        policies: By service.
-        snapshot: What two readings showed.
-        overlay: What is remembered as wanted, for every service of the snapshot.
-        memory: What is remembered.
-        intended: What an open intent of ours was to leave; None where there is none.
-    """
-    told: list[tuple[ServiceName, Reason]] = []
-    known = {s.service: s for s in memory.services}
-    meant = {s.service: s for s in intended.services} if intended is not None else {}
-    for view in snapshot.services:
-        name = view.service
-        before = known.get(name) or ServiceMemory(service=name)
-        setting, known[name], found = stand_service(
-            overlay.service(name),
-            before,
-            view,
-            policies[name],
-            at=snapshot.at,
-            intended=meant.get(name),
-        )
-        overlay = overlay.with_service(setting)
-        told.extend((name, why) for why in found)
-    services = tuple(sorted(known.values(), key=lambda s: s.service))
-    return overlay, replace(memory, services=services), tuple(told)
-
-
-def _crowd(
+def fleet_crowd(
     fleet: Fleet,
     policies: Mapping[str, Policy],
     snapshot: Snapshot,

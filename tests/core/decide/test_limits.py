@@ -20,7 +20,8 @@ from tests.core.pictures import (
 )
 from tests.core.strategies import scalers
 
-from spillway.core.decide.limits import LATE_SHARE, Limits, lifted_range, limits_of, search_range
+from spillway.core.decide.limits import LATE_SHARE, Limits, limits_of
+from spillway.core.decide.optimise import lifted_range, search_range
 from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.service import ServiceModel

@@ -17,10 +17,9 @@ from spillway.core.model.constraints import capped, hundredths
 from spillway.core.model.predict import Region
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import PATIENCE, SHOWS, arrived
-from spillway.core.values.decision import BackendState, Purpose, Reason
+from spillway.core.values.decision import BackendState, Reason
 from spillway.core.values.lifecycle import has_dwelt, required_dwell
 from spillway.core.values.limits import (
-    EVERYTHING,
     Allowed,
     Bound,
     LimitKind,
@@ -482,25 +481,3 @@ BOUNDS: tuple[Callable[[Place], Bounds], ...] = (
     keeps_capacity,
 )
 """Every bound of a region, in the order in which a refusal names them."""
-
-
-def search_range(limits: Limits, i: int) -> Allowed:
-    """What the search may do with one region: a cut goes by `RELIEVE`, a raise by `MAKE_ROOM`."""
-    bounds = limits.scalers[i]
-    down, up = bounds.allowed(Purpose.RELIEVE), bounds.allowed(Purpose.MAKE_ROOM)
-    low = min(down.low, bounds.now) if down.low <= down.high else bounds.now
-    high = max(up.high, bounds.now) if up.low <= up.high else bounds.now
-    return Allowed(closed=down.closed, low=low, high=high)
-
-
-LASTING = frozenset({LimitKind.NOT_MOVABLE, LimitKind.ALONE, LimitKind.KEEPS_CAPACITY})
-"""Limits that neither time nor people lift."""
-
-
-def lifted_range(limits: Limits, i: int) -> Allowed:
-    """What the search might do with one region if the limits that time or people set were lifted."""
-    found = EVERYTHING
-    for bound in limits.scalers[i].bounds:
-        if bound.kind in LASTING:
-            found = found.both(bound.allowed)
-    return found if found.low <= found.high else search_range(limits, i)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from spillway.core.decide.limits import LEAST_STEP, lifted_range, search_range
+from spillway.core.decide.limits import LEAST_STEP, Limits
 from spillway.core.decide.overrides import scaler_change
 from spillway.core.decide.proposals import Accepted, Context, Proposal, cutting, may_reopen, refusal
 from spillway.core.decide.search import Found, Space, Start, search
@@ -22,6 +22,7 @@ from spillway.core.model.constraints import Baseline, capped
 from spillway.core.model.predict import TrafficModel
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Candidate, Change, Lever, Purpose, Reason, Refusal
+from spillway.core.values.limits import EVERYTHING, Allowed, LimitKind
 from spillway.core.values.policy import Shortage
 
 LEAST_GAIN = 0.003
@@ -243,3 +244,25 @@ def _even_overload(task: Task) -> tuple[Change, ...]:
             why = reason("share-shortage", short=task.short)
             changes.append(scaler_change(task.model, region.name, after, Purpose.SHARE, why))
     return tuple(changes)
+
+
+def search_range(limits: Limits, i: int) -> Allowed:
+    """What the search may do with one region: a cut goes by `RELIEVE`, a raise by `MAKE_ROOM`."""
+    bounds = limits.scalers[i]
+    down, up = bounds.allowed(Purpose.RELIEVE), bounds.allowed(Purpose.MAKE_ROOM)
+    low = min(down.low, bounds.now) if down.low <= down.high else bounds.now
+    high = max(up.high, bounds.now) if up.low <= up.high else bounds.now
+    return Allowed(closed=down.closed, low=low, high=high)
+
+
+LASTING = frozenset({LimitKind.NOT_MOVABLE, LimitKind.ALONE, LimitKind.KEEPS_CAPACITY})
+"""Limits that neither time nor people lift."""
+
+
+def lifted_range(limits: Limits, i: int) -> Allowed:
+    """What the search might do with one region if the limits that time or people set were lifted."""
+    found = EVERYTHING
+    for bound in limits.scalers[i].bounds:
+        if bound.kind in LASTING:
+            found = found.both(bound.allowed)
+    return found if found.low <= found.high else search_range(limits, i)
