@@ -15,6 +15,7 @@ from tests.core.strategies import AT, Case, Spot, case_of, cases, later, orders_
 from spillway.core import loop
 from spillway.core.act.plan import make_plan, scalers_of
 from spillway.core.decide.proposals import Accepted, Context, Proposer, propose
+from spillway.core.estimate.belief import posture_set
 from spillway.core.loop import PROPOSERS, StepResult
 from spillway.core.model.constraints import SWING
 from spillway.core.values.decision import Lever, Move, ordered
@@ -82,7 +83,7 @@ def usable(case: Case, overlay: Overlay, service: str) -> float:
     known: a cut takes its part of it away, and a raise adds nothing.
     """
     standing = overlay.service(service)
-    threshold = getattr(case.policies["p"].postures, standing.posture.value).failover_threshold / 100.0
+    threshold = posture_set(case.policies["p"], standing.posture).failover_threshold / 100.0
     total = sum(
         rate * min(share, setting.scaler * min(1.0, share / threshold))
         for setting, rate, share in counted(case, overlay, service)
