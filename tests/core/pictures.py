@@ -94,7 +94,7 @@ def window(rate: float, age: float = 210.0) -> Window:
 def believe(
     region: Region, memory: BackendMemory, age: float, estimate: Estimate | None = None
 ) -> BackendBelief:
-    """What one step knows of `region`; its target is its ceiling."""
+    """What one step knows of `region`; its target is its ceiling, unless its size is unknown."""
     backend = Backend(
         service=SERVICE,
         region=region.name,
@@ -111,7 +111,7 @@ def believe(
         health=HealthCount(healthy=0 if region.dead else 10, total=10),
         health_at=AT - age,
         share=0.0 if region.dead else 1.0,
-        target=region.ceiling,
+        target=region.ceiling if region.only_seen is None else None,
         capacity=region.capacity,
         elsewhere=0.0,
         region=region.name,

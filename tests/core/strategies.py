@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 from tests.core.pictures import AT as PICTURED
@@ -230,6 +232,87 @@ def cases(draw: st.DrawFn, mode: Mode = Mode.ACT, at: float = AT) -> Case:
     )
 
 
+class Spot(NamedTuple):
+    """One region of a case by hand."""
+
+    scaler: float
+    rate: float
+    """Requests/s that it is seen to get."""
+    healthy: int | None = None
+    """Healthy endpoints; None where its health was never read."""
+    total: int = 8
+    per_endpoint: float = 20.0
+    errors: float = 0.0
+    """Share that fails with a 5xx."""
+    too_many: float = 0.0
+    """Share that is refused with a 429."""
+    seconds: float = 0.6
+    """Mean latency."""
+
+
+def case_of(spots: Mapping[str, Spot], policy: Policy) -> Case:
+    """One service whose regions are all members, each with three equal minutes and its health, or none of it."""
+    service = Service(
+        name="pool",
+        resource="pool",
+        policy="p",
+        backends=tuple(
+            Backend(
+                service="pool",
+                region=name,
+                groups=(GroupKey(name=f"pool-{name}", scope=f"{name}-a"),),
+                target=Target(mode=BalancingMode.RATE, per_endpoint=spot.per_endpoint),
+            )
+            for name, spot in spots.items()
+        ),
+    )
+    settings = tuple(
+        BackendSetting(region=name, member=True, scaler=spot.scaler, preference=Preference.DEFAULT)
+        for name, spot in spots.items()
+    )
+    view = ServiceView(
+        service="pool",
+        backends=tuple(_view_of(name, spot) for name, spot in spots.items()),
+        policy=Seen(value=ObservedPolicy(failover_threshold=70, auto_drain=True), age=1.0, evidence=1),
+        places=Missing(absence=Absence.NO_SERIES),
+        unassigned=Missing(absence=Absence.NO_SERIES),
+    )
+    return Case(
+        fleet=Fleet(services=(service,)),
+        policies={"p": policy},
+        snapshot=Snapshot(at=AT, lag=210.0, services=(view,)),
+        overlay=Overlay(
+            services=(ServiceSetting(service="pool", posture=Posture.NORMAL, backends=settings),)
+        ),
+        orders=Orders(),
+    )
+
+
+def _view_of(name: str, spot: Spot) -> BackendView:
+    observed = ObservedBackend(member=True, scaler=spot.scaler, mixed=False, preference=Preference.DEFAULT)
+    total = 60.0 * spot.rate
+    ok = total * (1.0 - spot.errors) * (1.0 - spot.too_many)
+    counts = tuple(ok if low < spot.seconds <= high else 0.0 for low, high in pairwise((0.0, *BOUNDS)))
+    minute = Minute(
+        end=AT - 240.0,
+        ok=ok,
+        client_error=0.0,
+        too_many=total * spot.too_many,
+        server_error=total * spot.errors * (1.0 - spot.too_many),
+        latency=Distribution(bounds=BOUNDS, counts=(*counts, 0.0), mean=spot.seconds),
+    )
+    minutes_seen = tuple(replace(minute, end=minute.end - 60.0 * i) for i in (2, 1, 0))
+    health: Seen[HealthCount] | Missing = Missing(absence=Absence.QUERY_FAILED)
+    if spot.healthy is not None:
+        health = Seen(value=HealthCount(healthy=spot.healthy, total=spot.total), age=1.0, evidence=spot.total)
+    return BackendView(
+        region=name,
+        observed=Seen(value=observed, age=1.0, evidence=1),
+        health=health,
+        traffic=Seen(value=minutes_seen, age=240.0, evidence=1000),
+    )
+
+
 def later(snapshot: Snapshot, seconds: float) -> Snapshot:
     """The same view some time later: every sample newer by as much, every age the same."""
     shifted = []
@@ -248,9 +331,10 @@ def later(snapshot: Snapshot, seconds: float) -> Snapshot:
 
 @st.composite
 def areas(draw: st.DrawFn, name: str) -> Region:
-    """A region of a picture: full, bad, doubted, dead, closed, or no member."""
+    """A region of a picture: full, bad, doubted, dead, closed, of unknown size, or no member."""
     capacity = draw(st.floats(10.0, 250.0))
     member = draw(st.integers(0, 9)) > 0
+    unread = draw(st.sampled_from((None, None, None, None, 30.0)))
     return area(
         name,
         scaler=draw(scalers) if member else 0.0,
@@ -264,8 +348,10 @@ def areas(draw: st.DrawFn, name: str) -> Region:
         p_quota_lifted=draw(st.sampled_from((0.0, 0.7))),
         backlog=draw(st.sampled_from((0.0, 10.0))),
         fresh=draw(st.booleans()),
+        movable=unread is None,
         dead=draw(st.integers(0, 9)) == 0,
         member=member,
+        only_seen=unread,
     )
 
 

@@ -27,6 +27,16 @@ def test_a_calm_region_is_worth_its_target() -> None:
     assert takes(found) == pytest.approx(160.0, rel=1e-3)
 
 
+@pytest.mark.parametrize(("mean", "capacity"), [(1.45, None), (1.55, 110.0)])
+def test_full_slots_are_saturation_from_one_and_a_half_times_the_usual_latency(
+    mean: float, capacity: float | None
+) -> None:
+    """160 slots, and 110 answers/s of so many seconds: all slots are in work in both minutes."""
+    assert 110.0 * mean > NEARLY_ALL * 160.0
+    found = learned(CALM, (1, 110.0, mean))
+    assert found.saturation.rate == (None if capacity is None else pytest.approx(capacity))
+
+
 def test_the_answers_of_a_saturated_minute_are_the_capacity() -> None:
     found = learned(CALM, (1, 80.0, 3.0))
     assert found.saturation.rate == pytest.approx(80.0)

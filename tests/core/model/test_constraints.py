@@ -38,17 +38,21 @@ def ceilings(picture: ServiceModel, scalers: tuple[float, ...]) -> float:
     """Target x scaler x healthy share, as Google has it."""
     total = 0.0
     for scaler, facts in zip(scalers, picture.facts, strict=True):
-        total += scaler * (facts.target or 0.0) * facts.share
+        total += 0.0 if facts.dead else scaler * (facts.target or 0.0) * facts.share
     return total
 
 
 def surely(picture: ServiceModel, scalers: tuple[float, ...]) -> float:
-    """What is known to be carried well; of a capacity that was learned, the last 15 % need not be open."""
+    """What is known to be carried well; of less than was configured and found, the last 15 % need not be open."""
     total = 0.0
-    for scaler, region in zip(scalers, picture.traffic.regions, strict=True):
+    for scaler, region, facts in zip(scalers, picture.traffic.regions, picture.facts, strict=True):
         opened, expected = scaler * region.ceiling, region.capacity_expected
-        enough = 0.85 * expected if region.proven else expected
-        part = expected if opened >= enough else opened
+        if facts.target is None:  # its size is unknown: its part of what it is seen to serve, and never more
+            served = min(expected, region.only_seen or 0.0)
+            part = served * min(1.0, scaler / region.scaler) if region.scaler > 0.0 else 0.0
+        else:
+            found = region.proven and expected < 0.95 * facts.target * facts.share
+            part = expected if opened >= (0.85 if found else 1.0) * expected else opened
         total += 0.0 if region.dead else part * (1.0 - region.bad)
     return total
 
@@ -303,3 +307,42 @@ def test_where_demand_overfills_all_ceilings_opening_a_bad_region_may_cost_what_
     picture = picture_of(regions, {"a": 200.0}, policy=Policy(floors=Floors(reserve=0.0)))
     assert picture.traffic.base.flow.overfilled
     assert code(baseline(picture).broken_floor((1.0, 1.0))) == "floor-capacity"
+
+
+def lacking(picture: ServiceModel, scalers: tuple[float, ...]) -> float:
+    """Requests/s that the search sees lacking of the floors."""
+    outcome = picture.traffic.outcome(scalers)
+    return (baseline(picture).price(outcome, 0.0) - outcome.score) / BREACH_PRICE
+
+
+def test_ceilings_alone_are_not_enough_where_less_is_carried() -> None:
+    """b was found to take 10 requests/s: its raised ceiling makes up for the cut of a, and carries nothing. The floor is 103."""
+    regions = (area("a"), area("b", scaler=0.1, capacity=10.0))
+    picture = picture_of(regions, {"a": 100.0}, policy=Policy(floors=Floors(reserve=0.0)))
+    rules, cut = picture.constraints, (0.84, 1.0)
+    assert rules.ceilings(cut) == pytest.approx(184.0)
+    assert rules.carried(cut) == pytest.approx(94.0)
+    assert code(baseline(picture).broken_floor(cut)) == "floor-capacity"
+    assert lacking(picture, cut) == pytest.approx(9.0)
+    enough = (0.85, 1.0)
+    assert baseline(picture).broken_floor(enough) is None
+    assert lacking(picture, enough) == 0.0
+
+
+def test_a_region_of_unknown_size_makes_up_for_no_cut() -> None:
+    """a and b stand for 105 requests/s where 103 are needed, of which b serves 5."""
+    regions = (area("a"), area("b", only_seen=5.0))
+    picture = picture_of(regions, {"a": 100.0}, policy=Policy(floors=Floors(reserve=0.0)))
+    assert code(baseline(picture).broken_floor((0.5, 1.0))) == "floor-capacity"
+    assert lacking(picture, (0.5, 1.0)) == pytest.approx(48.0)
+    assert baseline(picture).broken_floor((0.98, 1.0)) is None
+    assert code(baseline(picture).broken_floor((0.97, 1.0))) == "floor-capacity"
+
+
+def test_a_dead_region_has_no_ceiling() -> None:
+    """A sixth of the endpoints of b is healthy, and what they are made for makes up for no cut of a."""
+    picture = picture_of((area("a", proven=False), area("b", dead=True)), {"a": 100.0})
+    facts = (picture.facts[0], picture.facts[1]._replace(share=1.0 / 6.0))
+    rules = replace(picture, facts=facts).constraints
+    assert rules.ceilings((1.0, 1.0)) == 100.0
+    assert code(rules.against(picture.traffic.base).broken_floor((0.9, 1.0))) == "floor-capacity"

@@ -61,6 +61,14 @@ def test_nor_may_a_cut_take_what_the_region_does_carry() -> None:
         (area("a", capacity=40.0, proven=True), 0.35, 40.0),
         (area("a", capacity=40.0, proven=True), 0.2, 20.0),
         (area("a", proven=False), 0.95, 95.0),
+        (area("a", capacity=94.0), 0.8, 94.0),
+        (area("a", capacity=95.0), 0.81, 81.0),  # no less than was configured, so nothing was found
+        (area("a", capacity=110.0), 1.0, 100.0),
+        (area("a", scaler=0.5, only_seen=20.0), 0.5, 20.0),  # its size is unknown
+        (area("a", scaler=0.5, only_seen=20.0), 1.0, 20.0),
+        (area("a", scaler=0.5, only_seen=20.0), 0.25, 10.0),
+        (area("a", scaler=0.0, only_seen=20.0), 0.5, 0.0),
+        (area("a", scaler=0.5, only_seen=70.0, capacity=40.0), 0.5, 40.0),
         (area("a", proven=False, bad=0.5), 0.9, 45.0),
         (area("a", dead=True), 1.0, 0.0),
         (area("a", capacity=40.0, capacity_nominal=100.0, p_recovered=0.5, proven=True), 1.0, 70.0),

@@ -3,7 +3,7 @@
 Six constraints, each against the set that stood before ("no worse than before" is always enough):
 
 1. Serving regions: at least `floors.min_serving_regions` stay open and alive, and the last open one is never closed.
-2. Ceilings: sum(target x scaler x healthy share) >= floor, or what is surely carried >= floor.
+2. Ceilings: sum(target x scaler x healthy share) >= floor, or what is surely carried >= floor. Dead regions count as 0.
 3. Carried: what the open regions carry well >= floor. The floor is SWING x max(demand, forecast, slow average) x (1 + reserve).
 4. Receivers: no region that gains load is pushed past `floors.receiver_limit` of what it is expected to take. The exception: all
    regions together are short, and the set saves the policy's margin of the bad requests.
@@ -23,6 +23,7 @@ from math import ceil, floor
 from operator import mul
 from typing import NamedTuple
 
+from spillway.core.estimate.capacity import NEARLY_ALL
 from spillway.core.model.predict import Outcome, Region, TrafficModel
 from spillway.core.model.waterfall import pour
 from spillway.core.values.topology import SCALER_FLOOR
@@ -77,16 +78,28 @@ class _Row(NamedTuple):
     ceiling: float
     """At scaler 1."""
     capacity_expected: float
+    ceiling_sure: float
+    """At scaler 1, in `surely_carried`."""
+    capacity_sure: float
     open_from: float
     """Ceiling from which the region counts as fully open."""
     surely_open_from: float
-    """The same for `surely_carried`: a region of which nothing was learned is fully open only at all that it is expected to take."""
+    """The same for `surely_carried`: a region that was not found to take less is fully open only at all that it is sure to take."""
     good_share: float
     """Share of its answers that is good; 0 for a dead region."""
     nominal: float
     """Target x healthy share."""
     receives: float
     """Load past which it counts as pushed over its limit."""
+
+
+def _limit_found(region: Region, nominal: float) -> bool:
+    """Whether it was found to take less than its healthy endpoints are configured for, `nominal` requests/s.
+
+    Such a capacity is read off a saturated region and good to some percent. Where endpoints are only missing, the healthy ones
+    are counted, and what they take is exact.
+    """
+    return region.proven and region.only_seen is None and region.capacity_expected < NEARLY_ALL * nominal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +112,7 @@ class Constraints:
     ceilings_floor: float
     """Requests/s of ceilings that must stay; 0 in a shortage that no setting could end."""
     nominal: tuple[float, ...]
-    """Target x healthy share of each region, requests/s."""
+    """Target x healthy share of each region, requests/s; 0 for a dead one and where the target is not known."""
     min_serving: int
     receiver_limit: float
     margin: float
@@ -112,8 +125,10 @@ class Constraints:
             _Row(
                 ceiling=r.ceiling,
                 capacity_expected=r.capacity_expected,
+                ceiling_sure=r.ceiling_sure,
+                capacity_sure=r.capacity_sure,
                 open_from=FULLY_OPEN * r.capacity_expected,
-                surely_open_from=FULLY_OPEN * r.capacity_expected if r.proven else r.capacity_expected,
+                surely_open_from=(FULLY_OPEN if _limit_found(r, nominal) else 1.0) * r.capacity_sure,
                 good_share=0.0 if r.dead else 1.0 - r.bad,
                 nominal=nominal,
                 receives=r.receives(self.receiver_limit),
@@ -144,11 +159,11 @@ class Constraints:
         """Requests/s that all open regions together are known to carry well.
 
         A ceiling above what a region was found to take is no capacity, so lowering it to that takes no capacity away. Where
-        nothing was found, the whole target counts.
+        nothing was found, the whole target counts. Where not even the target is known, only what the region serves counts.
         """
         return sum(
             [
-                (row.capacity_expected if s * row.ceiling >= row.surely_open_from else s * row.ceiling)
+                (row.capacity_sure if s * row.ceiling_sure >= row.surely_open_from else s * row.ceiling_sure)
                 * row.good_share
                 for s, row in zip(scalers, self.rows, strict=True)
             ]
@@ -278,10 +293,21 @@ class Baseline:
         for scaler, load, was, row in zip(
             outcome.scalers, outcome.flow.loads, self.before.flow.loads, self.constraints.rows, strict=True
         ):
-            ceiling, capacity_expected, open_from, surely_open_from, good_share, nominal, receives = row
+            (
+                ceiling,
+                capacity_expected,
+                ceiling_sure,
+                sure,
+                open_from,
+                sure_from,
+                good_share,
+                nominal,
+                receives,
+            ) = row
             opened = scaler * ceiling
             ceilings -= scaler * nominal
-            surely -= (capacity_expected if opened >= surely_open_from else opened) * good_share
+            part = scaler * ceiling_sure
+            surely -= (sure if part >= sure_from else part) * good_share
             if overfilled:
                 opened = load
             carried -= (capacity_expected if opened >= open_from else opened) * good_share

@@ -98,6 +98,9 @@ class Region(NamedTuple):
     """Chance that what a closed region was closed for is over; 0 for one that is open."""
     backlog: float = 0.0
     """Seconds of waiting that lie before a new request when a write takes effect; 0 where nothing is saturated."""
+    only_seen: float | None = None
+    """Requests/s that it serves, where its target is not known, because nobody has read yet how many endpoints it has: its ceiling
+    is that of a typical region then. None where the target is known."""
 
     @property
     def capacity_expected(self) -> float:
@@ -118,6 +121,22 @@ class Region(NamedTuple):
         if self.quota is None or self.quota >= most:
             return most
         return self.quota + self.p_quota_lifted * (most - self.quota)
+
+    @property
+    def capacity_sure(self) -> float:
+        """Capacity in requests/s without what is only assumed: a region of unknown size is sure to take only what it serves."""
+        expected = self.capacity_expected
+        return expected if self.only_seen is None else min(self.only_seen, expected)
+
+    @property
+    def ceiling_sure(self) -> float:
+        """Ceiling in requests/s without what is only assumed.
+
+        What a region of unknown size serves is all of its present ceiling: a cut takes its part of that away, a raise adds nothing.
+        """
+        if self.only_seen is None:
+            return self.ceiling
+        return self.capacity_sure / self.scaler if self.scaler > 0.0 else 0.0
 
     @property
     def capacity_confirmed(self) -> float:

@@ -93,6 +93,7 @@ def region_of(
         if estimate.quota.rate is None
         else 1.0 - p_degraded(estimate.quota.met_at, at, backoff),
         backlog=backlog,
+        only_seen=seen if belief.target is None else None,
     )
 
 
@@ -179,7 +180,7 @@ class ServiceModel:
             traffic=traffic,
             floor=self._floor,
             ceilings_floor=self._ceilings_floor,
-            nominal=tuple((f.target or 0.0) * f.share for f in self.facts),
+            nominal=tuple(0.0 if f.dead else (f.target or 0.0) * f.share for f in self.facts),
             min_serving=floors.min_serving_regions,
             receiver_limit=floors.receiver_limit,
             margin=self.policy.rhythm.margin,
