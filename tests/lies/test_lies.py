@@ -33,6 +33,7 @@ def test_the_lies_are_of_all_kinds_and_the_stories_move_something() -> None:
         ("listing", "no backends"),
         ("listing", "all scalers 0"),
         ("listing", "503"),
+        ("health", "all ill"),
         ("health", "no members"),
         ("backend_request_count", "times 100"),
     ],

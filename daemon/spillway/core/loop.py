@@ -193,7 +193,7 @@ def step_service(
             model = with_memory(model, replace(memory, panic_since=since))
         verdicts = review(model)
         model = with_memory(model, verdicts.memory)
-        model = with_memory(model, with_posture_timer(model))
+        model = with_memory(model, with_posture_timer(model, suspected=panic is not None))
         model = with_memory(model, with_room_timers(model))
     # 5. limits before the search, then proposals in order
     limits = limits_of(model, now.orders, panic, found.trust)
