@@ -169,4 +169,6 @@ def test_a_suspected_measurement_calls_for_no_posture() -> None:
     assert (called.posture_wanted, called.posture_since) == (Posture.SCARCE, AT)
     assert with_posture_timer(full, suspected=True).posture_wanted is None
     before = replace(full, memory=replace(called, posture_since=AT - 200.0))
-    assert with_posture_timer(before, suspected=True).posture_wanted is None, "it is called for anew afterwards"
+    assert with_posture_timer(before, suspected=True).posture_wanted is None, (
+        "it is called for anew afterwards"
+    )
