@@ -68,7 +68,10 @@ SURGE = {"shape": "surge", "rps": 60, "factor": 3.0, "at": "12m", "for": "1h", "
 
 STORIES: dict[str, dict[str, Any]] = {
     "quiet": {},
-    "dead": {"faults": [{"kind": "outage", "region": "us-east4", "at": "13m", "for": "12m"}]},
+    "dead": {
+        "clients": [*CLIENTS, client("boston", 45.0, 42.4, -71.1)],
+        "faults": [{"kind": "outage", "region": "us-east4", "at": "13m", "for": "12m"}],
+    },
     "slow": {"faults": [{"kind": "slow", "region": "europe-west4", "at": "11m", "for": "1h", "factor": 2.5}]},
     "surge": {"clients": [client("paris", 0.0, 48.9, 2.4, demand=SURGE), *CLIENTS[1:]]},
 }

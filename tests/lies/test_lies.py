@@ -8,7 +8,9 @@ from __future__ import annotations
 import pytest
 from tests.lies.judge import faults, moved
 from tests.lies.liar import ANY_REST, HEALTH, LISTING, METRICS, POLICIES
-from tests.lies.story import STORIES, Story, lied, story_of, truth
+from tests.lies.story import STORIES, TICK, Story, lied, story_of, truth
+
+from spillway.core.explain.assessment import BELIEVE_SECONDS
 
 SEEDS = range(10)
 
@@ -33,6 +35,7 @@ def test_the_lies_are_of_all_kinds_and_the_stories_move_something() -> None:
         ("listing", "no backends"),
         ("listing", "all scalers 0"),
         ("listing", "503"),
+        ("health", "all ill"),
         ("health", "no members"),
         ("backend_request_count", "times 100"),
     ],
@@ -41,3 +44,19 @@ def test_a_lie_that_lasts_moves_nothing(source: str, kind: str) -> None:
     record = Story("quiet", always=(source, kind), span=(600.0, 1200.0)).run()
     assert {lie.kind for lie in record.lies} == {kind}
     assert moved(record) == []
+
+
+def test_latencies_that_rise_everywhere_at_once_move_nothing_and_teach_nothing_before_they_are_believed() -> (
+    None
+):
+    span = (600.0, 780.0)
+    record = Story("slow", always=("backend_latencies", "ten times as slow"), span=span).run()
+    assert len(record.lies) == 3
+    assert len(record.levers) > 1
+    assert record.levers == truth("slow", span).levers
+
+
+def test_latencies_that_stay_risen_everywhere_are_believed_after_four_minutes() -> None:
+    record = Story("quiet", always=("backend_latencies", "ten times as slow"), span=(600.0, 1200.0)).run()
+    first = record.sentences[0][0]
+    assert 600.0 + BELIEVE_SECONDS < first < 600.0 + BELIEVE_SECONDS + 3 * TICK

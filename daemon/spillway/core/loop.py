@@ -28,7 +28,7 @@ from spillway.core.decide.overrides import (
 from spillway.core.decide.planned import planned_alarms, planned_drains
 from spillway.core.decide.proposals import Accepted, Context, Proposer, propose, refusal
 from spillway.core.decide.reopen import pre_scale, probes, restores
-from spillway.core.estimate.service import SharedBackends, estimate_backends, estimate_demand
+from spillway.core.estimate.service import SharedBackends, estimate_backends, estimate_demand, unlearned
 from spillway.core.explain.assessment import assess, panic_of, quiet_reason, tell, verdict_of
 from spillway.core.explain.reasons import reason
 from spillway.core.model.service import ServiceModel, build
@@ -187,9 +187,11 @@ def step_service(
     if not now.only_dead:
         if since != memory.panic_since:
             model = with_memory(model, replace(memory, panic_since=since))
+        if panic is not None:
+            model = with_memory(model, unlearned(model.memory, found.memory, model.facts))
         verdicts = review(model)
         model = with_memory(model, verdicts.memory)
-        model = with_memory(model, with_posture_timer(model))
+        model = with_memory(model, with_posture_timer(model, suspected=panic is not None))
         model = with_memory(model, with_room_timers(model))
     # 5. limits before the search, then proposals in order
     limits = limits_of(model, now.orders, panic, found.trust)

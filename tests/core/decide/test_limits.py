@@ -340,6 +340,7 @@ def test_the_posture_has_limits_of_its_own() -> None:
         "listing-panic": doubting(panic=LIE),
         "unconfirmed": doubting(doubt=ONE_LOOK),
         "foreign-pin": plain(remembered(three(), posture_pin=found_policy)),
+        "unread": (three(), Orders(), None, Trust(unread=(("b", UNREAD),))),
         "freeze": plain(three(more={"policy": FROZEN})),
         "unknown-outcome": plain(remembered(three(), unknown=(flight_of("b", 1.0, 0.5, AT - 60.0),))),
         "panic": (three(), Orders(), PANIC, Trust()),

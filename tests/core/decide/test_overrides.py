@@ -22,13 +22,14 @@ from tests.core.plant import SERVICE as POOL
 from tests.core.plant import Client, Plant, Zone, drive
 
 from spillway.core.decide.operators import operator_orders
-from spillway.core.decide.overrides import DEAD_READS, dead_drains, undos
+from spillway.core.decide.overrides import DEAD_READS, dead_drains, undos, with_posture_timer
 from spillway.core.decide.proposals import propose
 from spillway.core.estimate.sample import Blind
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Judgement, Review
 from spillway.core.values.decision import Change
 from spillway.core.values.orders import Order, OrderKind, Orders
+from spillway.core.values.overlay import Posture
 from spillway.core.values.policy import CalendarWindow, Mode, Policy, Postures, PostureSet
 from spillway.core.values.snapshot import Absence
 
@@ -160,3 +161,14 @@ def test_nothing_else_is_put_back() -> None:
     assert undone(movable=False) == []
     assert undone(capacity=100.0) == [], "the model does not agree"
     assert proposed(undos, picture_of((area("a"), area("b")), {"a": 40.0})) == []
+
+
+def test_a_suspected_measurement_calls_for_no_posture() -> None:
+    full = picture_of((area("a"), area("b")), {"a": 90.0, "b": 100.0})
+    called = with_posture_timer(full, suspected=False)
+    assert (called.posture_wanted, called.posture_since) == (Posture.SCARCE, AT)
+    assert with_posture_timer(full, suspected=True).posture_wanted is None
+    before = replace(full, memory=replace(called, posture_since=AT - 200.0))
+    assert with_posture_timer(before, suspected=True).posture_wanted is None, (
+        "it is called for anew afterwards"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +10,12 @@ import yaml
 from tests.bench.library import FOLDER
 from tests.core.pictures import AT, area, picture_of, window
 
-from spillway.core.estimate.belief import BackendBelief, is_blind
+from spillway.core.estimate.belief import BackendBelief, is_blind, posture_set
+from spillway.core.estimate.origins import update_origins
 from spillway.core.estimate.sample import Blind
 from spillway.core.estimate.service import drop_departed_traffic
-from spillway.core.values.snapshot import Absence
-from spillway.core.values.state import Estimate, OriginMemory
+from spillway.core.values.snapshot import Absence, Missing
+from spillway.core.values.state import Estimate, HealthTrack, OriginMemory
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
 from spillway.sim.scenario import Scenario
@@ -66,6 +68,29 @@ def test_the_end_of_a_trickle_is_believed() -> None:
     assert silent.idle
     _, silent = after_silence(served=6.0, others=90.0, joined=False)
     assert is_blind(silent)
+
+
+def test_what_a_lost_region_sent_on_is_no_surge_of_its_neighbour_once_its_health_is_back() -> None:
+    """The newest minute is older than its return: a still served all of it then."""
+    back = HealthTrack(changes=((AT - 900.0, 0.0), (AT - 20.0, 1.0)))
+    picture = picture_of(
+        (area("a"), area("b")), {"a": 95.0}, memories={"b": {"estimate": Estimate(health=back)}}
+    )
+    a, b = picture.facts
+    a = a._replace(window=window(95.0))
+    b = b._replace(window=Blind(absence=Absence.NO_SERIES, why="nothing"))
+    origins = tuple(
+        OriginMemory(place="Europe", home=home, level=rate) for home, rate in (("a", 45.0), ("b", 50.0))
+    )
+    memory = replace(picture.memory, origins=origins, origins_at=NEWEST - 60.0)
+    found = update_origins(
+        memory,
+        (a, b),
+        Missing(absence=Absence.NO_SERIES),
+        posture_set(picture.policy, picture.posture),
+        picture.policy,
+    )
+    assert {o.home: o.level for o in found.origins} == pytest.approx({"a": 45.0, "b": 50.0})
 
 
 def test_demand_falls_after_a_surge_though_a_region_is_left_without_requests() -> None:

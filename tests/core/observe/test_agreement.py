@@ -144,6 +144,17 @@ def test_minutes_that_came_late_or_were_corrected_are_believed() -> None:
     assert believed(gap, later(true, 1)) == [True, True]
 
 
+def test_latencies_are_compared_with_the_newest_that_were_read() -> None:
+    true = minutes()
+    untimed = minutes(latency=None)
+    slow = minutes(latency=latency(600.0, mean=5.0))
+    assert believed(true, later(untimed, 2), later(slow, 4)) == [True, True, False]
+    assert believed(true, later(untimed, 2), later(slow, 4), later(slow, 5)) == [True, True, False, True]
+    assert believed(true, later(untimed, 2), later(true, 4)) == [True, True, True]
+    # most of the minutes that both have were read without latencies
+    assert believed(true, later(untimed, 7), later(slow, 8)) == [True, True, False]
+
+
 def test_a_rise_of_new_minutes_is_news_and_no_contradiction() -> None:
     true = minutes()
     surge = (*true[1:], replace(true[-1], end=true[-1].end + 60.0, ok=9000.0, latency=latency(9000.0)))

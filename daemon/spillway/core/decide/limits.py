@@ -84,6 +84,7 @@ class Limits:
             doubted(self, None),
             unknown(self),
             pinned_posture(self),
+            unread_anywhere(self),
             panicking(self),
             budget(self),
         )
@@ -231,6 +232,13 @@ def unread(place: Place) -> Bounds:
         if region == place.region.name:
             return place.stays(LimitKind.UNREAD, why)
     return ()
+
+
+def unread_anywhere(limits: Limits) -> Bounds:
+    """A change of posture needs all of them: it follows from what the regions can carry together."""
+    return tuple(
+        Bound(kind=LimitKind.UNREAD, allowed=only(0.0), reason=why) for _, why in limits.trust.unread[:1]
+    )
 
 
 # --- evidence

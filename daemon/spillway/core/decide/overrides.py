@@ -211,9 +211,12 @@ def _harms(model: ServiceModel, posture: Posture) -> bool:
     return after.bad > traffic.base.bad + HARM * traffic.forecast
 
 
-def with_posture_timer(model: ServiceModel) -> ServiceMemory:
-    """The memory with the posture that is called for, and since when."""
-    memory, found = model.memory, called_for(model)
+def with_posture_timer(model: ServiceModel, *, suspected: bool) -> ServiceMemory:
+    """The memory with the posture that is called for, and since when; a suspected measurement calls for none."""
+    memory = model.memory
+    if suspected:
+        return memory if memory.posture_wanted is None else replace(memory, posture_wanted=None)
+    found = called_for(model)
     if found is None:
         return memory
     posture, _ = found

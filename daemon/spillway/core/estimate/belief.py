@@ -73,6 +73,10 @@ class BackendBelief(NamedTuple):
 LOOKS_BAD = 0.2
 """Share of late or failed answers of an unsaturated region from which it counts for the panic."""
 
+LOADED = 0.75
+"""Share of the requests/s that a region carries at its usual latency from which its load explains a queue. A region that is
+full at less has lost machines, or its measurement is wrong."""
+
 
 def looks_well(belief: BackendBelief, policy: Policy) -> bool | None:
     """Whether every signal is good enough for more load; None where too little is known."""
@@ -109,9 +113,19 @@ def looks_bad(belief: BackendBelief) -> bool:
     if belief.dead:
         return True
     window = belief.window
-    if not isinstance(window, Window) or belief.estimate.saturation.rate is not None:
+    if not isinstance(window, Window) or (
+        belief.estimate.saturation.rate is not None and _is_loaded(belief, window)
+    ):
         return False
     return window.slow >= LOOKS_BAD or window.error_ratio >= LOOKS_BAD
+
+
+def _is_loaded(belief: BackendBelief, window: Window) -> bool:
+    """Whether it answers so much that its load can explain a queue: little less than its slots carry at the usual latency."""
+    limit, baseline = belief.estimate.concurrency.limit, belief.estimate.latency.baseline
+    if limit is None or not baseline:
+        return True
+    return window.peak >= LOADED * limit / baseline * belief.share
 
 
 def is_blind(belief: BackendBelief) -> bool:

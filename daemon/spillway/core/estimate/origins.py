@@ -53,7 +53,7 @@ def update_origins(
     if newest <= memory.origins_at:
         return memory
     # 1. What reached the regions, and which of them sent some of theirs on.
-    full = _full(beliefs, settings, memory.flights)
+    full = _full(beliefs, settings, memory.flights, (newest - policy.timing.sample_period, newest))
     layout = layout_of(beliefs) if full else ()
     rates = _rates(beliefs, newest, policy.timing)
     if not rates:
@@ -106,9 +106,19 @@ def _names(place: str, home: str, layout: Layout) -> tuple[str, ...]:
 
 
 def _full(
-    beliefs: Sequence[BackendBelief], settings: PostureSet, flights: tuple[Flight, ...]
+    beliefs: Sequence[BackendBelief],
+    settings: PostureSet,
+    flights: tuple[Flight, ...],
+    minute: tuple[float, float],
 ) -> frozenset[str]:
-    """Regions at their ceiling, closed or lost. With a move in flight the lower ceiling counts."""
+    """Regions at their ceiling, closed or lost. With a move in flight the lower ceiling counts.
+
+    Args:
+        beliefs: Of all regions.
+        settings: Of the posture.
+        flights: Moves in flight.
+        minute: UTC begin and end of the newest minute. A region that shows nothing of it may have been lost then, and be back since.
+    """
     capped = {f.region: min(f.before, f.after) for f in flights if f.lever is not Lever.POSTURE and f.region}
     drained = auto_drained(beliefs, settings)
     full = set()
@@ -117,9 +127,11 @@ def _full(
         if f.region in capped:
             scaler = min(scaler, capped[f.region])
         window = f.window
-        lowest = f.share
-        if isinstance(window, Window):  # Google sees a fall up to a tick before it is read
+        # Google sees a fall up to a tick before it is read
+        if isinstance(window, Window):
             lowest = lowest_share(f.estimate.health, window.start, window.end + READ_LATE)
+        else:
+            lowest = min(f.share, lowest_share(f.estimate.health, minute[0], minute[1] + READ_LATE))
         factor = ceiling_factor(f, settings, drained=f.region in drained, share=lowest)
         if (
             scaler == 0.0

@@ -19,7 +19,7 @@ from dataclasses import replace
 from operator import attrgetter
 
 from spillway.core.estimate.backend import add, believe, remember
-from spillway.core.estimate.belief import BackendBelief, posture_set
+from spillway.core.estimate.belief import BackendBelief, looks_bad, posture_set
 from spillway.core.estimate.demand import TREND_NOISE
 from spillway.core.estimate.origins import update_origins
 from spillway.core.estimate.sample import Blind, Window
@@ -91,6 +91,41 @@ def estimate_demand(
 ) -> ServiceMemory:
     """The memory with the origins of demand as this snapshot shows them."""
     return update_origins(memory, beliefs, view.places, posture_set(policy, setting.posture), policy)
+
+
+def unlearned(
+    memory: ServiceMemory, before: ServiceMemory, beliefs: Sequence[BackendBelief]
+) -> ServiceMemory:
+    """The memory without what this snapshot's minutes taught of regions that look bad, while the measurement is suspected.
+
+    Their minutes stay new: they are learned once they are believed, as far back as traffic is read, and otherwise what is
+    read in their place. The demand is left as it was with them, as it comes from the same minutes.
+
+    Args:
+        memory: With what was learned.
+        before: Before the snapshot.
+        beliefs: After it.
+    """
+    suspects = {f.region: f.estimate.health for f in beliefs if looks_bad(f) and not f.dead}
+    if not suspects:
+        return memory
+    known = dict(before.estimates)
+    estimates = [
+        (
+            region,
+            replace(known.get(region, UNKNOWN), health=suspects[region]) if region in suspects else estimate,
+        )
+        for region, estimate in memory.estimates
+    ]
+    return replace(
+        memory,
+        estimates=tuple(estimates),
+        origins=before.origins,
+        origins_at=before.origins_at,
+        demand_since=before.demand_since,
+        slow_average=before.slow_average,
+        days=before.days,
+    )
 
 
 TRICKLE = 0.05

@@ -118,7 +118,7 @@ GUARDS = rows(
     (
         "unread",
         "{what} could not be read, so the membership of {region} stays as it is",
-        "Missing data never causes a join, a leave or a detachment.",
+        "Missing data never causes a join, a leave, a detachment or another failover posture.",
     ),
     (
         "unknown-outcome",

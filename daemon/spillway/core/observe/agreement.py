@@ -10,7 +10,11 @@ A trusted minute is complete. It does not change any more, apart from a few that
 otherwise than before comes from a broken measurement, now or then. Two readings of traffic disagree where
 
     more than half of the minutes that both have differ by the factor `_APART` in a count or in the mean latency;
+    more than half of those that have latencies in both differ so in the mean latency;
     the newest minute of the older one is not in the newer one, although it ended less than `_REACH` ago.
+
+Latencies come from a query of their own, which can fail alone. A minute that is read without its latency keeps the one that was
+read before, in what the next pass compares with.
 
 Two readings of health disagree where the healthy shares are more than `_SHARE_APART` apart. A region whose endpoints fail for
 good is so believed to be dead one health pass later.
@@ -104,8 +108,28 @@ def doubt_traffic(snapshot: Snapshot, before: Readings[Minutes]) -> tuple[Snapsh
     """The snapshot without the traffic that is not believed yet, and what the next pass compares with."""
     read = _by_place(snapshot, lambda backend: _minutes(backend.traffic))
     doubted = before.judge(read, lambda now, then: agree(now, then, snapshot.at))
-    return _changed(snapshot, doubted, lambda backend: replace(backend, traffic=_DOUBTED)), before.after(
-        read, doubted
+    last = {place: _timed(now, before.last.get(place, ())) for place, now in read.items()}
+    believed = {
+        place: _timed(now, before.believed.get(place, ()))
+        for place, now in read.items()
+        if place not in doubted
+    }
+    after = Readings(last={**before.last, **last}, believed={**before.believed, **believed})
+    return _changed(snapshot, doubted, lambda backend: replace(backend, traffic=_DOUBTED)), after
+
+
+def _timed(now: Minutes, then: Minutes) -> Minutes:
+    """The newer minutes, with the latencies of the older ones where the newer ones have none."""
+    if not then or all(minute.latency is not None or minute.ok <= 0.0 for minute in now):
+        return now  # the usual case
+    known = {minute.end: minute.latency for minute in then}
+    return tuple(
+        [
+            replace(minute, latency=known.get(minute.end))
+            if minute.latency is None and minute.ok > 0.0
+            else minute
+            for minute in now
+        ]
     )
 
 
@@ -243,20 +267,31 @@ def agree(now: Minutes, then: Minutes, at: float) -> bool:
         return True
     common = {minute.end: minute for minute in older}
     pairs = [(minute, common[minute.end]) for minute in newer if minute.end in common]
-    changed = sum([one is not other and _differ(one, other) for one, other in pairs])
-    return 2 * changed <= len(pairs)
+    others = [(one, other) for one, other in pairs if one is not other]
+    slower = sum([_times_differ(one, other) for one, other in others])
+    changed = sum([_counts_differ(one, other) or _times_differ(one, other) for one, other in others])
+    timed = sum([_is_timed(one) and _is_timed(other) for one, other in pairs]) if slower else 0
+    return 2 * changed <= len(pairs) and 2 * slower <= timed
 
 
-def _differ(one: Minute, other: Minute) -> bool:
-    """Tell if two readings of one minute are too far apart to be both true."""
+def _counts_differ(one: Minute, other: Minute) -> bool:
+    """Tell if the counts of two readings of one minute are too far apart to be both true."""
     counts = (
         (one.ok, other.ok),
         (one.client_error, other.client_error),
         (one.too_many, other.too_many),
         (one.server_error, other.server_error),
     )
-    if any(far_apart(a, b, _APART) for a, b in counts):
-        return True
+    return any(far_apart(a, b, _APART) for a, b in counts)
+
+
+def _is_timed(minute: Minute) -> bool:
+    """Tell if a minute has latencies enough to be compared."""
+    return minute.latency is not None and minute.latency.count >= FEW
+
+
+def _times_differ(one: Minute, other: Minute) -> bool:
+    """The same of their mean latencies, where both are known."""
     a, b = one.latency, other.latency
     if a is None or b is None or min(a.count, b.count) < FEW:
         return False
