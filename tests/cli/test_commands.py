@@ -104,6 +104,48 @@ def test_status_tells_what_is_wrong_and_how_old_its_picture_is(capsys: pytest.Ca
     assert capsys.readouterr().out.endswith("No tick yet. Starting.\n")
 
 
+def test_status_tells_what_others_have_set(capsys: pytest.CaptureFixture[str]) -> None:
+    pin = {
+        "region": "us-east4",
+        "lever": "scaler",
+        "value": "0.60",
+        "wanted": "1.00",
+        "until": 1_700_000_030.0,
+    }
+    policy = {"region": None, "lever": "posture", "value": "other", "wanted": "normal", "until": None}
+    service = {"service": "pool", "mode": "act", "posture": "normal", "demand": 1.0, "backends": []}
+    found = {
+        "services": [{**service, "foreign_pins": [pin, policy]}],
+        "alarms": [],
+        "problems": [],
+        "kept": [
+            {"kind": "backend service", "name": "lb-pool", "field": "customRequestHeaders", "value": "X-Team"}
+        ],
+        "held": [{"kind": "backend service", "name": "lb-raw", "field": "metadatas"}],
+        "tick": 1,
+        "at": None,
+        "now": 1_700_000_000.0,
+        "healthy": True,
+        "sentence": "Starting.",
+    }
+    render_status(found)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "pool: us-east4 scaler is 0.60 instead of 1.00; left alone until 2023-11-14 22:13:50 UTC" in said
+    assert "pool: posture is other instead of normal; left alone until a person decides" in said
+    assert "Not written: backend service lb-raw: metadatas" in said
+    assert "Kept, not managed: backend service lb-pool: customRequestHeaders: X-Team" in said
+
+
+def test_status_asks_where_a_configuration_with_mistakes_says(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text('daemon: {listen: 127.0.0.1:1}\nproject: ["no word"]\n')
+    code, _, err = run(capsys, "status", "--config", str(bad))
+    assert code == Exit.UNAVAILABLE
+    assert "no daemon answers at http://127.0.0.1:1: Connection refused" in " ".join(err.split())
+
+
 @contextmanager
 def answering(body: bytes) -> Iterator[str]:
     """An address that gives this answer once."""
@@ -181,7 +223,7 @@ def test_roles_prints_commands_with_every_permission(capsys: pytest.CaptureFixtu
 
 def test_destroy_does_not_guess_that_it_may(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "destroy", "--config", str(CONFIG / "demo.yaml"))
-    assert code == Exit.FAILED
+    assert code == Exit.CONFIG
     assert "--yes" in err
 
 

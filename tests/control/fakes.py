@@ -91,6 +91,8 @@ class FakeCloud:
         self.auto_drain = True
         self.silent_since = inf
         """UTC seconds from which on there are no samples, although the query succeeds."""
+        self.mute: frozenset[str] = frozenset()
+        """Regions without series."""
         self.refused: tuple[tuple[str, str], ...] = ()
         """Services that the next writes leave out."""
         self.applied: list[Overlay] = []
@@ -187,6 +189,8 @@ class FakeCloud:
                     else failed,
                     traffic=Missing(absence=Absence.NOT_ASKED)
                     if not traffic
+                    else Missing(absence=Absence.NO_SERIES)
+                    if b.region in self.mute
                     else Seen(value=self._minutes(), age=230.0, evidence=int(self.rate * 180))
                     if self.readable
                     else failed,

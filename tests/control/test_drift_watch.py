@@ -8,6 +8,7 @@ import pytest
 from tests.control.fakes import START, Rig, drain
 
 from spillway.control.drift_watch import EXPIRY_SECONDS
+from spillway.control.orders import Command, OrderDesk, Request, Verdict
 from spillway.core.values.drift import CertificateState, DriftReport, HeldPart, SettingDrift
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import DriftAnswer, Mode
@@ -161,6 +162,23 @@ def test_silence_where_requests_were_expected_reads_all_parts_at_once_and_moves_
     rig.cloud.silent_since = rig.clock.at + 3600.0
     rig.later()
     assert "silent-service" not in [code for _, code in codes(rig)]
+
+
+def test_a_region_that_was_closed_since_has_answered_the_newest_sample() -> None:
+    rig = looking(Looks())
+    for _ in range(3):
+        rig.loop.tick()
+        rig.later()
+    closed, *others = sorted({b.region for b in rig.cloud.overlay.services[0].backends})
+    order = Request(command=Command.PIN, region=closed, scaler=0.0, force=True, reason="rack work", by="ana")
+    assert OrderDesk(rig.loop).handle(order).verdict is Verdict.DONE
+    rig.loop.tick()
+    rig.cloud.mute = frozenset(others)
+    rig.later(30.0)
+    assert "silent-service" not in [code for _, code in codes(rig)]
+    rig.cloud.mute = frozenset((closed, *others))
+    rig.later(30.0)
+    assert "silent-service" in [code for _, code in codes(rig)]
 
 
 def test_few_requests_are_no_silence() -> None:

@@ -40,7 +40,7 @@ def test_a_drain_is_kept_journalled_and_carried_out_by_the_next_pass() -> None:
     answer = office.ask(Command.DRAIN, EUROPE)
     assert answer.verdict is Verdict.DONE
     assert answer.sentence == (
-        f"order 1, the drain of {EUROPE} in all services is in force until 2026-11-18 13:06:40 UTC"
+        f"order 1, the drain of {EUROPE} in all services, is in force until 2026-11-18 13:06:40 UTC"
     )
     assert any(f"{EUROPE} goes from 1.00 to 0.00" in note for note in answer.notes)
     record = office.rig.journal.records[-1]
@@ -66,7 +66,7 @@ def test_an_order_expires_by_itself_and_the_journal_says_so() -> None:
     office.tick(540.0)
     assert office.desk.in_force().items == ()
     told = [r["sentence"] for r in office.rig.journal.records if r.get("command") == "expired"]
-    assert told == [f"order 1, the pin of {EUROPE} at 0.50 in all services has expired"]
+    assert told == [f"order 1, the pin of {EUROPE} at 0.50 in all services, has expired"]
 
 
 def test_what_breaks_a_floor_is_refused_by_name_and_can_be_forced() -> None:
@@ -109,6 +109,7 @@ def test_an_order_without_end_is_said_to_have_none() -> None:
         (Command.MODE, None, {"mode": "loud"}, "loud"),
         (Command.MODE, None, {}, "observe, recommend or act"),
         (Command.HOLD, None, {"reason": " \n"}, "needs a reason"),
+        (Command.HOLD, None, {"reason": "x"}, "the reason 'x' is too short"),
         (Command.HOLD, None, {"seconds": 5.0}, "lasts from 60 s"),
         (Command.HOLD, None, {"seconds": 1e9}, "30 days"),
         (Command.UNDRAIN, None, {}, "undrain needs a region"),
@@ -162,7 +163,7 @@ def test_undo_brings_back_what_was_before_the_last_order() -> None:
     office.ask(Command.PIN, EUROPE, scaler=0.5)
     office.ask(Command.DRAIN, EUROPE)
     answer = office.ask(Command.UNDO)
-    assert answer.sentence == f"order 2, the drain of {EUROPE} in all services is undone"
+    assert answer.sentence == f"order 2, the drain of {EUROPE} in all services, is undone"
     assert [o.scaler for o in office.desk.in_force().items] == [0.5]
     assert office.ask(Command.UNDO).verdict is Verdict.REFUSED, "only the last one"
     office.ask(Command.RELEASE, EUROPE)

@@ -127,7 +127,7 @@ def test_render_reads_like_a_plan() -> None:
     assert render_preview(beside, colour=False).splitlines()[-6:] == [
         "",
         "Changed by somebody else:",
-        "    health check lb-ready: checkIntervalSec is 9 instead of 5; is written back",
+        "    health check lb-ready: checkIntervalSec is 9 instead of 5; `spillway up` writes it back",
         "Kept, not managed:",
         "    backend service lb-pool  enableCdn: on",
         (

@@ -106,7 +106,7 @@ def test_mistakes_are_all_told_and_alarm_until_they_are_mended() -> None:
     assert answer.notes == (str(office.mistakes[0]), str(office.mistakes[1]))
     ((outcome, alarm),) = office.told
     assert outcome == "refused"
-    assert "2 mistake(s)" in alarm
+    assert "2 mistakes" in alarm
     assert str(MISTAKE) in alarm
     office.mistakes = ()
     assert office.reload().good

@@ -23,7 +23,7 @@ def check(config_path: Path, schema: bool, as_json: bool) -> int:
     Reads files only: it needs no account, network or daemon. Ends with 0 if the configuration can be used.
     """
     from spillway.config import load
-    from spillway.config.check import render_problems
+    from spillway.config.check import counted, render_problems
 
     if schema:
         from spillway.config.document import schema as json_schema
@@ -49,6 +49,6 @@ def check(config_path: Path, schema: bool, as_json: bool) -> int:
         err.print(render_problems(loaded.warnings, noun="warning"), markup=False)
     regions = {backend.region for service in fleet.services for backend in service.backends}
     out.print(
-        f"[green]ok[/] {config_path}: {len(fleet.services)} service(s) in {len(regions)} region(s), cloud {loaded.config.cloud}"
+        f"[green]ok[/] {config_path}: {counted(len(fleet.services), 'service')} in {counted(len(regions), 'region')}, cloud {loaded.config.cloud}"
     )
     return Exit.OK

@@ -33,6 +33,7 @@ def doctor(config_path: Path, role: str | None, as_json: bool) -> int:
     from spillway.adapters.doctor import Finding, examine, examine_machine
     from spillway.adapters.permissions import Role
     from spillway.config import load
+    from spillway.config.check import counted
 
     findings: list[Finding] = []
     try:
@@ -43,7 +44,7 @@ def doctor(config_path: Path, role: str | None, as_json: bool) -> int:
             Finding(
                 verdict="fail",
                 subject="configuration",
-                detail=f"{config_path}: {len(error.problems)} problem(s), the first: {error.problems[0]}",
+                detail=f"{config_path}: {counted(len(error.problems), 'problem')}, the first: {error.problems[0]}",
                 remedy="Run `spillway check` to see all of them.",
             ),
         ]

@@ -312,7 +312,7 @@ def show(request: Request, answer: Answer, document: dict[str, Any]) -> None:
     good = answer.verdict is Verdict.DONE
     console = out if good else err
     if good:
-        console.print(f"{answer.sentence}.", markup=False)
+        console.print(f"{answer.sentence[:1].upper()}{answer.sentence[1:]}.", markup=False)
     else:
         word = "error" if answer.verdict in {Verdict.MISTAKEN, Verdict.UNAVAILABLE} else answer.verdict.value
         console.print(f"[bold red]{word}[/] ", end="")

@@ -10,7 +10,6 @@ import click
 
 from spillway.cli.console import err, out, print_json
 from spillway.cli.options import config_option, json_option
-from spillway.errors import SpillwayError
 from spillway.exits import Exit
 from spillway.ports import Applied, Outcome
 
@@ -75,9 +74,8 @@ def destroy(config_path: Path, yes: bool, as_json: bool) -> int:
     loaded = load.load(config_path)
     if not yes:
         if not sys.stdin.isatty():
-            raise SpillwayError(
-                "destroy asks before it removes a load balancer, and there is nobody to ask.",
-                remedy="Add --yes.",
+            raise click.UsageError(
+                "destroy asks before it removes a load balancer, and there is nobody to ask. Add --yes."
             )
         click.confirm(
             f"Remove the load balancer {loaded.config.name!r} of project {loaded.config.project!r} and its address?",

@@ -87,7 +87,7 @@ def sandbox(
     Faults can be injected while it runs:
 
     \b
-      curl -X POST http://127.0.0.1:8480/sandbox/v1/faults \\
+      curl -X POST http://127.0.0.1:8480/sandbox/v1/faults -H 'Content-Type: application/json' \\
         -d '{"kind": "slow", "region": "europe-west4", "factor": 3, "for": "20m"}'
     """  # noqa: D301 click wants the backspace itself, which keeps the lines below it as they are
     from spillway.adapters.permissions import Role, names_of

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from spillway.cli.console import out, print_json
 from spillway.cli.options import config_option, json_option
-from spillway.errors import TemporaryError
+from spillway.errors import TemporaryError, root_cause
 from spillway.exits import Exit
 
 PLAIN: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False, "header_style": "dim"}
@@ -44,8 +44,8 @@ def fetch_status(url: str) -> dict[str, Any]:
             status = json.load(answer)
     except (OSError, ValueError, HTTPException) as error:
         raise TemporaryError(
-            f"no daemon answers at {url}: {getattr(error, 'reason', error)}",
-            remedy="Is it running (systemctl status spillway)? Is daemon.listen the same?",
+            f"no daemon answers at {url}: {root_cause(error)}",
+            remedy="Is it running (systemctl status spillway)? Is daemon.listen the same? --url names another address.",
         ) from error
     if not isinstance(status, dict) or not {"schema", "services", "sentence"} <= status.keys():
         raise TemporaryError(
@@ -67,7 +67,7 @@ def status(config_path: Path, url: str | None, as_json: bool) -> int:
     if url is None:
         from spillway.config import load
 
-        url = f"http://{load.load(config_path).config.daemon.listen}"
+        url = f"http://{load.listen(config_path)}"
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter(
             f"{url!r} is no address. Write it as http://127.0.0.1:9464.", param_hint="--url"
@@ -104,7 +104,7 @@ def service_table(service: dict[str, Any]) -> Table:
             backend["region"],
             f"[{_STYLES.get(state, 'dim')}]{state}[/]",
             number(backend["served"]),
-            number(None if target is None else target * scaler),
+            number(None if target is None or not backend["member"] else target * scaler),
             number(backend["latency"], 2, "s"),
             percent(backend["error_ratio"], 1),
             percent(backend["healthy_share"]),
@@ -122,6 +122,20 @@ def render_status(found: dict[str, Any]) -> None:
         out.print(f"Alarm: {whose}{alarm['sentence']}", markup=False, style="red", highlight=False)
     for line in map(order_line, found.get("orders", ())):
         out.print(line, markup=False, style="cyan", highlight=False)
+    for service in found["services"]:
+        for pin in service.get("foreign_pins", ()):
+            out.print(foreign_line(service["service"], pin), markup=False, style="yellow", highlight=False)
+    for held in found.get("held", ()):
+        field = f": {held['field']}" if held["field"] else ""
+        out.print(
+            f"Not written: {held['kind']} {held['name']}{field}",
+            markup=False,
+            style="yellow",
+            highlight=False,
+        )
+    for kept in found.get("kept", ()):
+        line = f"Kept, not managed: {kept['kind']} {kept['name']}: {kept['field']}: {kept['value']}"
+        out.print(line, markup=False, style="dim", highlight=False)
     for problem in found["problems"]:
         out.print(f"Problem: {problem}", markup=False, style="yellow", highlight=False)
     out.print(f"{age_line(found)} {found['sentence']}", markup=False, highlight=False)
@@ -135,13 +149,22 @@ def order_line(order: dict[str, Any]) -> str:
     elif order["region"] is not None:
         scaler = "" if order["scaler"] is None else f" at {order['scaler']:.2f}"
         what = f"{order['kind']} {order['region']}{scaler}"
-    until = order["until"]
-    end = "until it is taken back"
-    if until is not None:
-        end = f"until {datetime.fromtimestamp(until, tz=UTC):%Y-%m-%d %H:%M:%S} UTC"
+    end = "until it is taken back" if order["until"] is None else f"until {moment(order['until'])}"
     force = ", by force" if order["force"] else ""
     where, who = order["service"] or "all services", order["by"] or "somebody"
     return f"Order {order['number']}: {what} in {where}{force}, by {who}, {end}: {order['reason']}"
+
+
+def foreign_line(service: str, pin: dict[str, Any]) -> str:
+    """A lever that somebody else has set and that is left alone, as a line."""
+    lever = pin["lever"] if pin["region"] is None else f"{pin['region']} {pin['lever']}"
+    end = "until a person decides" if pin["until"] is None else f"until {moment(pin['until'])}"
+    return f"Changed from outside: {service}: {lever} is {pin['value']} instead of {pin['wanted']}; left alone {end}"
+
+
+def moment(seconds: float) -> str:
+    """UTC seconds as a date and a time."""
+    return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def age_line(found: dict[str, Any]) -> str:

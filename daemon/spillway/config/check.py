@@ -144,8 +144,12 @@ def render_problems(problems: Iterable[Problem], *, noun: str = "problem") -> st
                 lines.append(f"    -> {_capital(problem.remedy)}")
         lines.append("")
     files = len({p.file for p in listed})
-    count = f"{len(listed)} {noun}{'' if len(listed) == 1 else 's'}"
-    return "\n".join([*lines, f"{count} in {files} file{'' if files == 1 else 's'}"])
+    return "\n".join([*lines, f"{counted(len(listed), noun)} in {counted(files, 'file')}"])
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: `1 file`, `2 files`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _capital(text: str) -> str:

@@ -89,6 +89,13 @@ def state_dir(path: Path) -> Path:
     return Path((daemon or DaemonConfig()).state_dir)
 
 
+def listen(path: Path) -> str:
+    """`daemon.listen` of a configuration, whatever mistakes the rest of it has; the default where it cannot be read."""
+    source = read(path)
+    daemon = draft(source).daemon if isinstance(source.data, dict) else None
+    return (daemon or DaemonConfig()).listen
+
+
 def judge(source: Source) -> tuple[Config | None, tuple[Problem, ...], tuple[Problem, ...]]:
     """The configuration, its problems and its warnings; the configuration is None if there is any problem."""
     config, problems = check_model(Config, source)

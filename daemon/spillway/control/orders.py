@@ -26,6 +26,7 @@ MOST_SECONDS = 30 * 86_400.0
 POLICY = "policy"
 """The mode that ends an operator's mode."""
 LONGEST_REASON = 200
+LEAST_REASON = 3
 """Characters of a reason."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -162,7 +163,7 @@ class OrderDesk:
         over = tuple(order for order in kept.holds.items if not order.in_force(now))
         if not over:
             return ()
-        told = tuple(f"{describe(order)} has expired" for order in over)
+        told = tuple(f"{describe(order)}, has expired" for order in over)
         for sentence, order in zip(told, over, strict=True):
             self._loop.note("order", sentence, command="expired", number=order.number, by=order.by)
         self._loop.keep_later(replace(kept, holds=kept.holds.active(now)))
@@ -172,7 +173,9 @@ class OrderDesk:
         match request.command:
             case Command.ORDERS:
                 count = len(self.in_force().items)
-                return _done(f"{count} order(s) in force" if count else "no order is in force")
+                if not count:
+                    return _done("no order is in force")
+                return _done(f"{count} orders are in force" if count > 1 else "1 order is in force")
             case Command.RELEASE:
                 kinds = {OrderKind.HOLD} if request.region is None else {OrderKind.PIN, OrderKind.DRAIN}
                 return self._end(request, kinds)
@@ -207,14 +210,19 @@ class OrderDesk:
         if order.until is None:
             notes = (*notes, "it has no end: it lasts until somebody takes it back")
         self._keep(orders.with_order(order), told=describe(order), number=order.number, freed=order)
-        return _done(f"{describe(order)} is in force {lasting(order)}", notes)
+        return _done(f"{describe(order)}, is in force {lasting(order)}", notes)
 
     def _order(self, request: Request) -> Order:
         """The order that a request asks for."""
         loop, now = self._loop, self._loop.now()
         why = _UNPRINTABLE.sub(" ", request.reason).strip()[:LONGEST_REASON]
-        if len(why) < 3:
-            raise _mistake("an order needs a reason", 'Write --reason "why, for whoever is on call".')
+        if len(why) < LEAST_REASON:
+            told = (
+                f"the reason {why!r} is too short: {LEAST_REASON} characters at least"
+                if why
+                else "an order needs a reason"
+            )
+            raise _mistake(told, 'Write --reason "why, for whoever is on call".')
         if request.seconds is not None and not LEAST_SECONDS <= request.seconds <= MOST_SECONDS:
             raise _mistake(
                 f"an order lasts from {LEAST_SECONDS:g} s to {MOST_SECONDS / 86_400:g} days, not {request.seconds:g} s",
@@ -324,7 +332,7 @@ class OrderDesk:
                 back = f"{region} comes back step by step, as its policy allows"
             elif OrderKind.MODE in kinds:
                 back = "the mode is the policy's again"
-            return _done(f"{told} is ended", (back,))
+            return _done(f"{told}, {'is' if len(ended) == 1 else 'are'} ended", (back,))
         if region is not None and self._free(request.service, region):
             return _done(f"somebody's edit of {region} is no longer left alone", ("Spillway moves it again",))
         wide = request.service is not None and any(
@@ -369,7 +377,7 @@ class OrderDesk:
                 notes = (*notes, *self._judged(order, others))
         kept = self._loop.kept
         self._loop.keep(replace(kept, holds=before, undo=None))
-        return _done(f"{undo.told} is undone", notes)
+        return _done(f"{undo.told}, is undone", notes)
 
     def _keep(self, orders: Orders, *, told: str, number: int | None = None, freed: Order) -> None:
         """Put the orders on the disk; an operator's order on a lever ends what somebody outside has set there."""

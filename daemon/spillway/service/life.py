@@ -179,7 +179,7 @@ class Service:
         kept, _ = self._kept.since({f"{k.kind} {k.name}: {k.field}": "" for k in report.kept})
         if kept:
             _log.info(
-                "Kept, not managed: %d setting(s) that others have made; `spillway plan` shows them.",
+                "Settings by others, kept and not managed: %d; `spillway plan` shows them.",
                 len(report.kept),
             )
 

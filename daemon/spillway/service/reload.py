@@ -127,7 +127,7 @@ class Reloader:
             count = len(error.problems)
             report = ReloadReport(
                 outcome="refused",
-                sentence=f"the changed configuration has {count} mistake(s); the last good one stays in force",
+                sentence=f"the changed configuration has {count} mistake{'' if count == 1 else 's'}; the last good one stays in force",
                 problems=tuple(str(problem) for problem in error.problems),
             )
             for problem in error.problems:

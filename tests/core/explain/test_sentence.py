@@ -18,5 +18,5 @@ def test_what_is_refused_names_its_service() -> None:
     refusal = Refusal(guard="last", move=move, sentence="us-east4 is the only one left")
     told = tell(NOTHING, (), (refusal, refusal), "all is well", "act")
     assert told == (
-        "nothing done, because us-east4 is the only one left (and 1 more); wanted: europe/us-east4 membership 0.50 -> 0.00"
+        "nothing done, because us-east4 is the only one left (and 1 more refusal); wanted: europe/us-east4 membership 0.50 -> 0.00"
     )

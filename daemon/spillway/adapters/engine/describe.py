@@ -202,9 +202,11 @@ def _drift_lines(preview: Preview) -> Iterator[str]:
         yield "Changed by somebody else:"
     for drift in preview.drift:
         written = (
-            "stays, as the policy respects it" if drift.answer is DriftAnswer.RESPECT else "is written back"
+            "it stays, as the policy respects it"
+            if drift.answer is DriftAnswer.RESPECT
+            else "`spillway up` writes it back"
         )
-        yield f"    {drift.sentence}; {'is made anew' if drift.gone else written}"
+        yield f"    {drift.sentence}; {'`spillway up` makes it anew' if drift.gone else written}"
 
 
 def _kept_lines(preview: Preview) -> Iterator[str]:

@@ -169,17 +169,18 @@ def foreign_pins(model: ServiceModel) -> tuple[PinnedLever, ...]:
 def _expected_in_silence(model: ServiceModel, view: ServiceView) -> float | None:
     """Requests that the newest sample should have, where no backend has any; None where some has, or nobody knows.
 
-    A sample is due once its end is older than the longest visibility delay. What a query did not answer is not silence,
-    and neither is a sample that only the balancer itself has answered.
+    A sample is due half a sample period after the longest visibility delay: clocks and reads differ by seconds. What a query
+    did not answer is not silence, and neither is a sample that the balancer itself or a region closed since has answered.
     """
     timing = model.policy.timing
     expected = model.traffic.demand * timing.sample_period
     if expected < SILENCE:
         return None
-    due = model.at - timing.visibility_delay - timing.sample_period
+    due = model.at - timing.visibility_delay - 1.5 * timing.sample_period
     serving = {f.region for f in model.facts if f.serving}
     signals = [b.traffic for b in view.backends if b.region in serving]
-    heard = isinstance(view.unassigned, Seen) and not _is_silent(view.unassigned, due)
+    answered = (view.unassigned, *(b.traffic for b in view.backends if b.region not in serving))
+    heard = any(isinstance(traffic, Seen) and not _is_silent(traffic, due) for traffic in answered)
     if not signals or heard:
         return None
     return expected if all(_is_silent(signal, due) for signal in signals) else None
@@ -352,7 +353,8 @@ def tell(plan: Plan, advice: tuple[Move, ...], refusals: tuple[Refusal, ...], qu
     if advice:
         return f"nothing done, because the mode is {mode}; advice: " + "; ".join(line(m) for m in advice)
     if refusals:
-        more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+        others = len(refusals) - 1
+        more = f" (and {others} more {'refusal' if others == 1 else 'refusals'})" if others else ""
         first = refusals[0]
         move = first.move
         return f"nothing done, because {first.sentence}{more}; wanted: {_where(move)} {move.lever} {move.before} -> {move.after}"
