@@ -138,6 +138,16 @@ def test_a_look_that_fails_keeps_what_was_known() -> None:
     assert "no answer" in report.problems[0]
 
 
+def test_a_reload_looks_at_once_so_that_no_alarm_is_over_for_a_while() -> None:
+    looks = Looks(TIMEOUT)
+    rig = looking(looks)
+    rig.loop.drift_pass()
+    assert ("pool", "setting-drift") in codes(rig)
+    rig.loop.swap(replace(rig.loop.parts, digest="two"))
+    assert looks.count == 2
+    assert ("pool", "setting-drift") in codes(rig)
+
+
 def test_silence_where_requests_were_expected_reads_all_parts_at_once_and_moves_nothing() -> None:
     looks = Looks(RULE)
     rig = looking(looks)

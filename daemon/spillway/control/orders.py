@@ -324,7 +324,7 @@ class OrderDesk:
         orders = self.in_force()
         ended = tuple(o for o in orders.items if o.kind in kinds and _named(o, request))
         if ended:
-            told = _listed(describe(o) for o in ended)
+            told = ", and ".join(describe(o) for o in ended)
             left = Orders(items=tuple(o for o in orders.items if o not in ended))
             self._keep(left, told=f"the end of {told}", freed=ended[-1])
             back = "Spillway goes on by itself"
@@ -338,7 +338,7 @@ class OrderDesk:
         wide = request.service is not None and any(
             o.kind in kinds and o.service is None for o in orders.items
         )
-        what = _listed(sorted(kind.value for kind in kinds)) + (f" of {region}" if region else "")
+        what = " or ".join(sorted(kind.value for kind in kinds)) + (f" of {region}" if region else "")
         raise _Refused(
             Answer(
                 verdict=Verdict.REFUSED,

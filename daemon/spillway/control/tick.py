@@ -214,6 +214,7 @@ class Loop:
             self._seen = MinutesSeen()
             self._assessments = ()
             self._drift = DriftWatch()
+            self._look_at_parts()
             return applied
         back = self._build_through_edits(self.parts, None)
         told = (
