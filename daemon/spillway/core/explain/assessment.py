@@ -295,8 +295,9 @@ def _unseen(belief: BackendBelief) -> Blind | None:
 
 def _alarms(model: ServiceModel, view: ServiceView) -> list[Reason]:
     alarms = []
-    serving = [f for f in model.facts if f.serving]
-    if serving and all(_unseen(f) is not None for f in serving) and model.memory.origins:
+    # a region that was closed a moment ago still has the newest samples
+    anybody = any(f.serving for f in model.facts)
+    if anybody and all(_unseen(f) is not None for f in model.facts) and model.memory.origins:
         alarms.append(reason("blind", service=model.service.name))
     missed = broken(model.facts, model.policy)
     if missed is not None:
