@@ -23,7 +23,7 @@ from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Review
 from spillway.core.values.decision import Candidate, Change, Lever, Move, Reason, Refusal, ordered
 from spillway.core.values.lifecycle import has_dwelt
-from spillway.core.values.limits import PASSES
+from spillway.core.values.limits import PASSES, LimitKind
 from spillway.core.values.orders import Orders
 from spillway.core.values.topology import RegionName
 
@@ -169,7 +169,9 @@ def _limited(context: Context, change: Change) -> Refusal | None:
         bound = next((b for b in context.limits.posture if b.kind not in passed), None)
     else:
         bound = context.limits.of(change.region).active(change.after, change.purpose)
-    return None if bound is None else refusal(change.move(), bound.reason)
+    if bound is None:
+        return None
+    return replace(refusal(change.move(), bound.reason), ordered=bound.kind is LimitKind.OPERATOR_ORDER)
 
 
 def may_move(model: ServiceModel, belief: BackendBelief, direction: int) -> bool:

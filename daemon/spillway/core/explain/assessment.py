@@ -353,10 +353,11 @@ def tell(plan: Plan, advice: tuple[Move, ...], refusals: tuple[Refusal, ...], qu
         return "; ".join(line(m) for m in plan.moves)
     if advice:
         return f"nothing done, because the mode is {mode}; advice: " + "; ".join(line(m) for m in advice)
-    if refusals:
-        others = len(refusals) - 1
+    unordered = [r for r in refusals if not r.ordered]
+    if unordered:
+        others = len(unordered) - 1
         more = f" (and {others} more {'refusal' if others == 1 else 'refusals'})" if others else ""
-        first = refusals[0]
+        first = unordered[0]
         move = first.move
         return f"nothing done, because {first.sentence}{more}; wanted: {_where(move)} {move.lever} {move.before} -> {move.after}"
     return f"nothing done, because {quiet}"

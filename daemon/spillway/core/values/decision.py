@@ -168,6 +168,8 @@ class Refusal:
     """Code from `core.explain.reasons`."""
     move: Move
     sentence: str
+    ordered: bool = False
+    """True where an operator's pin or drain of this very region forbids it: that is what the order is for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
