@@ -37,6 +37,10 @@ _TRIES = 3
 """Builds tried at a start; each repairs first what the one before left."""
 
 
+_HALF_DONE = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
+"""Outcomes after which a start builds again: each call repairs first what the one before left."""
+
+
 def _met_edit(applied: Applied) -> bool:
     """Whether an engine call met an edit by somebody else."""
     return applied.foreign_edit or applied.outcome is Outcome.CONFLICT
@@ -179,18 +183,7 @@ class Loop:
         repaired = parts.deployer.recover()
         if repaired is not None:
             self.note("recover", repaired)
-        overlay = standing.overlay
-        applied = self._build(parts, overlay)
-        tries, foreign = 1, _met_edit(applied)
-        while tries < _TRIES and applied.outcome not in GOOD and applied.outcome is not Outcome.REFUSED:
-            if applied.outcome is Outcome.CONFLICT:
-                overlay = self._stand(edit_told=True).overlay
-            applied = self._build(parts, overlay)
-            tries, foreign = tries + 1, foreign or _met_edit(applied)
-        if applied.blocked and self._writer.kept.overlay is None:
-            # The passes that follow observe, and compare with what the cloud had.
-            self._writer.kept = replace(self._writer.kept, overlay=overlay)
-        return replace(applied, foreign_edit=applied.foreign_edit or foreign)
+        return self._build_repeatedly(parts, standing, again=_HALF_DONE | {Outcome.CONFLICT})
 
     def swap(self, parts: Parts) -> Applied | None:
         """Take over a new configuration: build what it says, or go back to the old one if that does not work.
@@ -206,7 +199,7 @@ class Loop:
         """
         if parts.digest == self.parts.digest:
             return None
-        applied = self._build_through_edits(parts, self._stand())
+        applied = self._build_repeatedly(parts, self._stand())
         if applied.outcome in GOOD:
             self.parts.close()
             self.parts = parts
@@ -216,7 +209,7 @@ class Loop:
             self._drift = DriftWatch()
             self._look_at_parts()
             return applied
-        back = self._build_through_edits(self.parts, None)
+        back = self._build_repeatedly(self.parts, None)
         told = (
             "what stood before is in place"
             if back.outcome in GOOD
@@ -233,7 +226,7 @@ class Loop:
         """
         if self._writer.kept.provisioned == self.parts.digest and not self._writer.blocked:
             return None
-        return self._build_through_edits(self.parts, self._stand())
+        return self._build_repeatedly(self.parts, self._stand())
 
     def drift_pass(self) -> DriftReport | None:
         """Look at all parts, and write back what the policy says; the report of the look, None where nothing can look."""
@@ -360,17 +353,30 @@ class Loop:
         )
         return applied
 
-    def _build_through_edits(self, parts: Parts, standing: Standing | None) -> Applied:
-        """Build, and decide anew each time that somebody else has edited meanwhile; without a reading by what is kept."""
+    def _build_repeatedly(
+        self,
+        parts: Parts,
+        standing: Standing | None,
+        *,
+        again: frozenset[Outcome] = frozenset({Outcome.CONFLICT}),
+    ) -> Applied:
+        """Build, and try it again after an outcome in `again`; each edit by somebody else is read and decided anew.
+
+        Without a reading the overlay that is kept is built.
+        """
         overlay = standing.overlay if standing is not None else self._overlay()
         applied = self._build(parts, fit(parts.starting, overlay))
         foreign = _met_edit(applied)
         for _ in range(_TRIES - 1):
-            if applied.outcome is not Outcome.CONFLICT:
+            if applied.outcome not in again:
                 break
-            overlay = self._stand(edit_told=True).overlay
+            if applied.outcome is Outcome.CONFLICT:
+                overlay = self._stand(edit_told=True).overlay
             applied = self._build(parts, fit(parts.starting, overlay))
             foreign = foreign or _met_edit(applied)
+        if applied.blocked and self._writer.kept.overlay is None:
+            # The passes that follow observe, and compare with what the cloud had.
+            self._writer.kept = replace(self._writer.kept, overlay=overlay)
         return replace(applied, foreign_edit=applied.foreign_edit or foreign)
 
     def _stand(self, *, edit_told: bool = False) -> Standing:

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from spillway.core.act.standing import stand as stand_service
 from spillway.core.decide.operators import OrderCheck, check_order
-from spillway.core.estimate.service import SharedBackends
-from spillway.core.loop import Pass, fleet_crowd, in_force, step_service
+from spillway.core.loop import begin, in_force, step_service
 from spillway.core.values.decision import Reason
 from spillway.core.values.orders import Order, Orders
 from spillway.core.values.overlay import Overlay
@@ -42,15 +41,7 @@ def foresee(
     Raises:
         KeyError: a policy or a service is missing from what was given.
     """
-    shared = SharedBackends(fleet, snapshot, memory)
-    now = Pass(
-        at=snapshot.at,
-        orders=orders.active(snapshot.at),
-        shared=shared,
-        only_dead=False,
-        fleet=fleet_crowd(fleet, policies, snapshot, (overlay, memory)),
-        edit_told=False,
-    )
+    now = begin(fleet, policies, snapshot, (overlay, memory), orders=orders)
     views = {v.service: v for v in snapshot.services}
     found = []
     for service in fleet.services:

@@ -262,6 +262,37 @@ def _passed_pins(model: ServiceModel, changes: tuple[Change, ...]) -> list[Reaso
     ]
 
 
+def begin(
+    fleet: Fleet,
+    policies: Mapping[str, Policy],
+    snapshot: Snapshot,
+    standing: tuple[Overlay, ControllerMemory],
+    *,
+    orders: Orders,
+    edit_told: bool = False,
+    only_dead: bool = False,
+) -> Pass:
+    """What is the same for all services in a step.
+
+    Args:
+        fleet: All services, as configured.
+        policies: By name.
+        snapshot: What was observed.
+        standing: The overlay that is wanted at present, and the memory.
+        orders: Operators' commands; expired ones are ignored.
+        edit_told: True if a write of ours was just refused because of an edit by somebody else.
+        only_dead: True for a health pass, which has read no traffic.
+    """
+    return Pass(
+        at=snapshot.at,
+        orders=orders.active(snapshot.at),
+        shared=SharedBackends(fleet, None if only_dead else snapshot, standing[1]),
+        only_dead=only_dead,
+        fleet=fleet_crowd(fleet, policies, snapshot, standing),
+        edit_told=edit_told,
+    )
+
+
 def step(
     fleet: Fleet,
     policies: Mapping[str, Policy],
@@ -287,15 +318,9 @@ def step(
     Raises:
         KeyError: a policy or a service is missing from what was given.
     """
-    now = Pass(
-        at=snapshot.at,
-        orders=orders.active(snapshot.at),
-        shared=SharedBackends(fleet, snapshot, memory),
-        only_dead=False,
-        fleet=fleet_crowd(fleet, policies, snapshot, (overlay, memory)),
-        edit_told=edit_told,
-    )
-    return _all_services(fleet, policies, snapshot, (overlay, memory), now)
+    standing = overlay, memory
+    now = begin(fleet, policies, snapshot, standing, orders=orders, edit_told=edit_told)
+    return _all_services(fleet, policies, snapshot, standing, now)
 
 
 def health_step(
@@ -315,15 +340,9 @@ def health_step(
     Raises:
         KeyError: a policy or a service is missing from what was given.
     """
-    now = Pass(
-        at=snapshot.at,
-        orders=orders.active(snapshot.at),
-        shared=SharedBackends(fleet, None, memory),
-        only_dead=True,
-        fleet=fleet_crowd(fleet, policies, snapshot, (overlay, memory)),
-        edit_told=edit_told,
-    )
-    return _all_services(fleet, policies, snapshot, (overlay, memory), now)
+    standing = overlay, memory
+    now = begin(fleet, policies, snapshot, standing, orders=orders, edit_told=edit_told, only_dead=True)
+    return _all_services(fleet, policies, snapshot, standing, now)
 
 
 def in_force(policies: Mapping[str, Policy], service: Service, orders: Orders) -> Policy:

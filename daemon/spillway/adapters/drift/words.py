@@ -20,10 +20,7 @@ def value_text(path: str, value: Any) -> str:
         return SECRET
     if _HEADERS.search(path) and isinstance(value, list):
         return ", ".join(sorted(str(header).partition(":")[0] for header in value))
-    if isinstance(value, dict | list):
-        told = json.dumps(_hidden(value), sort_keys=True)
-        return told if len(told) <= _LONGEST else f"{told[: _LONGEST - 3]}..."
-    told = text(value)
+    told = json.dumps(_hidden(value), sort_keys=True) if isinstance(value, dict | list) else text(value)
     return told if len(told) <= _LONGEST else f"{told[: _LONGEST - 3]}..."
 
 

@@ -75,19 +75,7 @@ def edit_reverts(context: Context, _: Accepted) -> Iterable[Proposal]:
     posture = model.memory.posture_pin
     if posture is not None and posture.wanted is not model.posture:
         why = reason("revert-posture", found=model.posture, wanted=posture.wanted)
-        found.append(
-            Change(
-                service=model.service.name,
-                region=None,
-                lever=Lever.POSTURE,
-                purpose=Purpose.REVERT_EDIT,
-                before=0.0,
-                after=0.0,
-                reason=why,
-                posture=posture.wanted,
-                was_posture=model.posture,
-            )
-        )
+        found.append(posture_change(model, posture.wanted, Purpose.REVERT_EDIT, why))
     return each(found)
 
 
@@ -155,6 +143,21 @@ def scaler_change(model: ServiceModel, region: str, after: float, purpose: Purpo
         before=before,
         after=after,
         reason=why,
+    )
+
+
+def posture_change(model: ServiceModel, posture: Posture, purpose: Purpose, why: Reason) -> Change:
+    """The change of the failover posture from the one that stands."""
+    return Change(
+        service=model.service.name,
+        region=None,
+        lever=Lever.POSTURE,
+        purpose=purpose,
+        before=0.0,
+        after=0.0,
+        reason=why,
+        posture=posture,
+        was_posture=model.posture,
     )
 
 
@@ -243,15 +246,5 @@ def postures(context: Context, _: Accepted) -> Iterable[Proposal]:
         return ()
     if _harms(model, posture):
         return ()
-    change = Change(
-        service=model.service.name,
-        region=None,
-        lever=Lever.POSTURE,
-        purpose=Purpose.POSTURE,
-        before=0.0,
-        after=0.0,
-        reason=reason("posture", headroom=headroom),
-        posture=posture,
-        was_posture=model.posture,
-    )
-    return each([change])
+    why = reason("posture", headroom=headroom)
+    return each([posture_change(model, posture, Purpose.POSTURE, why)])
