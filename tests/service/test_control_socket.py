@@ -11,6 +11,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -149,15 +150,17 @@ def test_what_is_no_request_is_said_so(make: Make, line: bytes, words: str) -> N
     assert ask(daemon.path, DRAIN, 10.0)[0].verdict is Verdict.DONE, "it serves on"
 
 
-def test_silent_senders_take_nothing_from_others(make: Make) -> None:
+def test_silent_senders_take_nothing_from_others(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    # who waited for one of them to be cut off would wait longer than for its answer
+    monkeypatch.setattr(control_socket, "SEND_SECONDS", 60.0)
     daemon = make().started()
     silent = [daemon.connect() for _ in range(3 * MOST_CONNECTIONS)]
     try:
         for connection in silent[::7]:
-            connection.send(b'{"v": 1, ')
-        begun = time.monotonic()
+            # one that has given way to a later sender is closed at its other end
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.send(b'{"v": 1, ')
         assert ask(daemon.path, DRAIN, 10.0)[0].verdict is Verdict.DONE
-        assert time.monotonic() - begun < 3.0
     finally:
         for connection in silent:
             connection.close()
