@@ -275,7 +275,7 @@ def test_serverless_regions_cannot_be_moved(change: Change) -> None:
     ],
 )
 def test_names_of_groups(group: dict[str, str], key: tuple[str, str], url: str | None) -> None:
-    from spillway.config.topology import GroupConfig
+    from spillway.config.groups import GroupConfig
 
     config = GroupConfig.model_validate(group)
     assert names.group_key("us-east4", config) == GroupKey(name=key[0], scope=key[1])
@@ -287,7 +287,7 @@ def test_names_of_groups(group: dict[str, str], key: tuple[str, str], url: str |
 
 
 def test_a_group_without_a_name_has_none() -> None:
-    from spillway.config.topology import GroupConfig
+    from spillway.config.groups import GroupConfig
 
     for group in (GroupConfig(), GroupConfig(neg="n"), GroupConfig(url="projects/p")):
         with pytest.raises(ValueError, match="group"):

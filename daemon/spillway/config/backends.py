@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from spillway.config.balancing import BalancingConfig
+from spillway.config.groups import GroupConfig
 from spillway.config.names import parse_group_url
-from spillway.config.topology import BalancingConfig, GroupConfig, RegionConfig, ServiceConfig
+from spillway.config.services import ServiceConfig
+from spillway.config.topology import RegionConfig
 from spillway.core.values.geography import REGION_PLACES
 from spillway.core.values.topology import Preference
 

@@ -11,9 +11,11 @@ from spillway.config.check import look_up
 from spillway.config.frontends import AddressConfig, FrontendsConfig
 from spillway.config.model import DaemonConfig, SandboxConfig
 from spillway.config.names import NAME_LIMIT
+from spillway.config.routes import RouteConfig
 from spillway.config.salvage import Salvage
+from spillway.config.services import ServiceConfig
 from spillway.config.source import Source
-from spillway.config.topology import HealthCheckConfig, RegionConfig, RouteConfig, ServiceConfig
+from spillway.config.topology import HealthCheckConfig, RegionConfig
 from spillway.config.tree import Location
 from spillway.core.values.policy import Policy
 from spillway.errors import Problem

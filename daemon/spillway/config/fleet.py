@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spillway.config.backends import Member, members
+from spillway.config.balancing import BalancingConfig
 from spillway.config.model import Config
 from spillway.config.names import backend_service, group_key
-from spillway.config.topology import BalancingConfig, ServiceConfig
+from spillway.config.services import ServiceConfig
 from spillway.core.values.overlay import Overlay, initial_overlay
 from spillway.core.values.topology import Backend, BalancingMode, Fleet, Service, Target
 

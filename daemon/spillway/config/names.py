@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from spillway.core.values.topology import GroupKey
 
 if TYPE_CHECKING:
-    from spillway.config.topology import GroupConfig
+    from spillway.config.groups import GroupConfig
 
 NAME_LIMIT = 63
 """Longest name of a Compute resource (RFC 1035 label)."""

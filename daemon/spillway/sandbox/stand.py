@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import cast
 
 from spillway.config.backends import STEERABLE, UNPROBED, group_kind
+from spillway.config.groups import GroupConfig
 from spillway.config.model import Config
 from spillway.config.names import group_key
-from spillway.config.topology import GroupConfig
 from spillway.errors import PermanentError
 from spillway.sandbox.access import Access
 from spillway.sandbox.clock import ScaledClock

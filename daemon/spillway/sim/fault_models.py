@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from spillway.config.fields import Duration, Model, Ratio, parse_duration
-from spillway.config.topology import RegionName
+from spillway.config.fields import Duration, Model, Ratio, RegionName, parse_duration
 
 Factor = Annotated[float, Field(gt=0, le=1000)]
 

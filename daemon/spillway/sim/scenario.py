@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from spillway.config.fields import Duration, Model, Ratio, parse_duration, parse_time
-from spillway.config.topology import RegionName
+from spillway.config.fields import Duration, Model, Ratio, RegionName, parse_duration, parse_time
 from spillway.sim.fault_models import FaultModel
 
 DAY_ZERO = datetime(2026, 1, 5, tzinfo=UTC).timestamp()

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from spillway.adapters.program.groups import Groups
     from spillway.adapters.program.kept import Kept
+    from spillway.config.balancing import BalancingConfig
+    from spillway.config.groups import GroupConfig
     from spillway.config.model import Config
-    from spillway.config.topology import BalancingConfig, GroupConfig, RegionConfig
+    from spillway.config.topology import RegionConfig
     from spillway.core.values.overlay import BackendSetting, ServiceSetting
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pulumi
 
     from spillway.adapters.program.kept import Kept
+    from spillway.config.groups import CreateConfig, GroupConfig
     from spillway.config.model import Config
-    from spillway.config.topology import CreateConfig, GroupConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from spillway.adapters.program.kept import Kept
     from spillway.config.model import Config
-    from spillway.config.topology import RouteConfig
+    from spillway.config.routes import RouteConfig
 
 
 def url_map(config: Config, services: Mapping[str, pulumi.Output[str]], kept: Kept) -> pulumi.Output[str]:

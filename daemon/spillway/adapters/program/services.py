@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spillway.adapters.program.groups import Groups
     from spillway.adapters.program.kept import Kept
     from spillway.config.model import Config
-    from spillway.config.topology import OutlierDetectionConfig, ServiceConfig
+    from spillway.config.services import OutlierDetectionConfig, ServiceConfig
     from spillway.core.values.overlay import ServiceSetting
     from spillway.core.values.policy import PostureSet
 

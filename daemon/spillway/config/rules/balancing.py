@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from spillway.config.backends import STEERABLE, UNPROBED, GroupKind, group_kind
+from spillway.config.balancing import BalancingConfig
 from spillway.config.draft import REGIONS, SERVICES, Draft
 from spillway.config.suggest import listing
-from spillway.config.topology import BalancingConfig, RegionConfig
+from spillway.config.topology import RegionConfig
 from spillway.config.tree import Location
 
 _RATES = ("max_rate", "max_rate_per_instance", "max_rate_per_endpoint")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from spillway.config.backends import UNPROBED, GroupKind, group_kind
 from spillway.config.draft import REGIONS, Draft
+from spillway.config.groups import GroupConfig
 from spillway.config.names import group_key, parse_group_url
 from spillway.config.suggest import listing
-from spillway.config.topology import GroupConfig, RegionConfig
+from spillway.config.topology import RegionConfig
 from spillway.config.tree import Location
 from spillway.core.values.topology import GroupKey
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from spillway.config.draft import POLICIES, REGIONS, SERVICES, Draft
 from spillway.config.fields import format_duration, parse_duration
+from spillway.config.services import LONGEST_DRAINING
 from spillway.config.suggest import did_you_mean
-from spillway.config.topology import LONGEST_DRAINING
 from spillway.config.tree import Location
 from spillway.core.estimate.belief import AUTO_DRAIN_BELOW
 from spillway.core.values.policy import LONGEST_DRAIN_WAIT, CalendarWindow, Policy, Triggers

@@ -6,8 +6,8 @@ import re
 
 from spillway.config.draft import ROUTES, SERVICES, Draft
 from spillway.config.fields import HOST_LABEL
+from spillway.config.routes import RouteConfig
 from spillway.config.suggest import did_you_mean
-from spillway.config.topology import RouteConfig
 from spillway.config.tree import Location
 
 _HOST = re.compile(rf"\*|(\*[.-])?{HOST_LABEL}(\.{HOST_LABEL})*")

@@ -13,8 +13,8 @@ from spillway.config.backends import (
 from spillway.config.draft import HEALTH_CHECKS, POLICIES, REGIONS, SERVICES, Draft
 from spillway.config.fields import format_duration
 from spillway.config.names import backend_service
+from spillway.config.services import ServiceConfig
 from spillway.config.suggest import did_you_mean, listing
-from spillway.config.topology import ServiceConfig
 from spillway.config.tree import Location
 
 _HASHING = frozenset({"RING_HASH", "MAGLEV"})

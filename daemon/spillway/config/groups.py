@@ -1,0 +1,41 @@
+"""Groups of endpoints: those that exist, and those that Spillway makes."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from spillway.config.fields import GroupName, Model, NetworkName, Port, PortName, SubnetworkName, ZoneName
+
+
+class CreateConfig(Model):
+    """Settings of a group that Spillway makes; it starts empty and whoever runs the endpoints fills it."""
+
+    network: NetworkName = "default"
+    """Network of the endpoints: a name in the project, or `projects/P/global/networks/N`."""
+    subnetwork: SubnetworkName | None = None
+    """Subnetwork of a zonal NEG: a name in the project and the group's region, or `projects/P/regions/R/subnetworks/N`; the network's own where none is given."""
+    port: Port | None = None
+    """Default port of a zonal NEG."""
+    named_ports: dict[PortName, Port] = Field(default_factory=dict)
+    """Named ports of an instance group; the service's `port_name` must be among them."""
+
+
+class GroupConfig(Model):
+    """One group of endpoints: a URL, or exactly one kind with its name."""
+
+    url: str | None = None
+    """Full URL, `https://www.googleapis.com/compute/v1/projects/P/zones/Z/networkEndpointGroups/N` or `.../instanceGroups/N`."""
+    zone: ZoneName | None = None
+    """Zone of a zonal group."""
+    neg: GroupName | None = None
+    """Zonal NEG of VM addresses (GCE_VM_IP_PORT)."""
+    hybrid_neg: GroupName | None = None
+    """Zonal hybrid NEG (NON_GCP_PRIVATE_IP_PORT)."""
+    instance_group: GroupName | None = None
+    """Zonal instance group, managed or not; regional ones cannot be steered."""
+    serverless_neg: GroupName | None = None
+    """Regional serverless NEG (Cloud Run), one for each region; has no scaler, so Spillway cannot steer it."""
+    internet_neg: GroupName | None = None
+    """Global internet NEG; has no scaler either."""
+    create: CreateConfig | None = None
+    """Make this group; without it the group must exist."""
