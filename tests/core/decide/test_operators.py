@@ -284,3 +284,42 @@ def test_a_mode_that_an_operator_orders_is_the_one_in_force() -> None:
     assert europe
     assert min(europe) >= 3600.0
     assert [at for at, r in run.results if r.advice and at < 3600.0]
+
+
+# --- the word for a region that an order covers
+
+
+def words(run: Run, region: str) -> list[str]:
+    """The states of a region from the order on, each once."""
+    seen = [
+        b.state.value
+        for at, r in run.results
+        for b in r.assessment[0].backends
+        if b.region == region and at >= 1800.0
+    ]
+    return [word for i, word in enumerate(seen) if i == 0 or word != seen[i - 1]]
+
+
+def test_a_region_says_which_order_it_stands_under() -> None:
+    run = loop_of(drain("europe-west4", until=None, at=1800.0), 40.0, seconds=2700.0)
+    assert words(run, "europe-west4") == ["serving", "draining", "drained"]
+    run = loop_of(pin(0.9, "europe-west4", until=2200.0, at=1800.0), 40.0, seconds=2500.0)
+    assert words(run, "europe-west4")[:2] == ["pinned", "degraded"]
+    hold = Order(kind=OrderKind.HOLD, until=2000.0, reason="a test", at=1800.0)
+    assert words(loop_of(hold, 40.0, seconds=2200.0), "us-east4") == ["held", "serving"]
+
+
+def test_an_order_for_one_region_has_its_word_before_a_hold_of_all() -> None:
+    hold = Order(kind=OrderKind.HOLD, until=None, reason="a test", at=2400.0)
+    run = drive(
+        Plant(zones(120.0), clients_at(40.0)),
+        2700.0,
+        Policy(mode=Mode.ACT),
+        hooks={
+            1800.0: lambda run: ordered(run, drain("europe-west4", until=None, at=1800.0)),
+            2400.0: lambda run: ordered(run, hold),
+        },
+    )
+    last = {b.region: b.state.value for b in run.results[-1][1].assessment[0].backends}
+    assert last["europe-west4"] == "drained"
+    assert last["us-east4"] == "held"
