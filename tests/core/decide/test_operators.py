@@ -158,10 +158,11 @@ def test_a_pin_of_a_standby_is_refused_and_a_drain_keeps_it_out() -> None:
 def test_what_will_happen_is_said_in_sentences() -> None:
     picture = picture_of((area("a"), area("b"), area("c")), {"a": 40.0})
     assert check_order(context_of(picture), pin(1.0)).notes == ("a stands at 1.00 already and stays there",)
-    (note,) = check_order(context_of(picture), drain()).notes
+    note, told = check_order(context_of(picture), drain()).notes
+    assert told.startswith("by the model then: ")
     assert note == "a goes from 1.00 to 0.00; traffic follows about 2 min after the write"
     watching = replace(picture, policy=Policy(mode=Mode.OBSERVE))
-    (note,) = check_order(context_of(watching), drain()).notes
+    note, _ = check_order(context_of(watching), drain()).notes
     assert "spillway mode act" in note
 
 
@@ -284,6 +285,45 @@ def test_a_mode_that_an_operator_orders_is_the_one_in_force() -> None:
     assert europe
     assert min(europe) >= 3600.0
     assert [at for at, r in run.results if r.advice and at < 3600.0]
+
+
+# --- what the answer says of those who take the load
+
+
+def outlook(picture: ServiceModel, order: Order) -> str:
+    """The note about the receivers."""
+    (note,) = [
+        note for note in check_order(context_of(picture), order).notes if note.startswith("by the model")
+    ]
+    return note
+
+
+def test_the_answer_says_who_takes_the_load_and_how_full_they_become() -> None:
+    regions = (area("a"), area("b"), area("c"))
+    near = outlook(picture_of(regions, {"a": 30.0, "b": 20.0, "c": 60.0}), drain())
+    assert near == "by the model then: b 20.0 -> 50.0 requests/s, 50% full"
+    none = outlook(picture_of(regions, {"b": 20.0, "c": 60.0}), drain())
+    assert none == "by the model then: no other region is sent more"
+
+
+def test_the_answer_counts_a_standby_that_joins_and_those_who_have_just_joined() -> None:
+    told = outlook(full(), drain())
+    assert "s 0.0 -> " in told
+    assert "s 0.0 -> " in outlook(joined(30.0), drain())
+
+
+def test_the_answer_to_a_forced_drain_says_how_far_others_are_overfilled() -> None:
+    picture = picture_of((area("a"), area("b")), {"a": 90.0, "b": 60.0})
+    assert outlook(picture, drain(force=True)) == "by the model then: b 60.0 -> 150.0 requests/s, 150% full"
+
+
+def test_the_answer_names_a_bounded_number_of_receivers() -> None:
+    picture = picture_of(
+        (area("a"), *(area(f"r{i}", capacity=10.0, ceiling=10.0) for i in range(12))), {"a": 90.0}
+    )
+    told = outlook(picture, drain())
+    assert told.count("requests/s") == 6
+    assert told.endswith("and 4 more")
 
 
 # --- the word for a region that an order covers
