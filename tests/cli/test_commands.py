@@ -257,3 +257,25 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str
 )
 def test_each_kind_of_error_has_its_code(error: Any, code: Exit) -> None:
     assert exit_code(error) is code
+
+
+def config_without_cloud(tmp_path: Path) -> Path:
+    """A configuration whose sandbox does not run: nobody listens at ports 1 and 3."""
+    text = (CONFIG / "demo.yaml").read_text()
+    text = text.replace("scenarios/demo.yaml", str(CONFIG / "scenarios/demo.yaml"))
+    text = text.replace("127.0.0.1:8480", "127.0.0.1:1").replace("127.0.0.1:8481", "127.0.0.1:3")
+    file = tmp_path / "dead.yaml"
+    file.write_text(f"{text}\ndaemon: {{state_dir: {tmp_path / 'state'}, listen: '127.0.0.1:2'}}\n")
+    return file
+
+
+def test_a_plan_that_cannot_see_what_stands_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It used to say "14 to create" and to end with 0."""
+    code, out, err = run(capsys, "plan", "-c", str(config_without_cloud(tmp_path)))
+    assert (code, out) == (Exit.UNAVAILABLE, "")
+    assert "What stands could not be read" in err
+    assert "spillway sandbox -c" in err
+    code, out, _ = run(capsys, "plan", "-c", str(config_without_cloud(tmp_path)), "--json")
+    assert (code, json.loads(out)["error"]) == (Exit.UNAVAILABLE, "TemporaryError")

@@ -10,6 +10,7 @@ import click
 
 from spillway.cli.console import err, out, print_json
 from spillway.cli.options import config_option, json_option
+from spillway.errors import TemporaryError
 from spillway.exits import Exit
 from spillway.ports import Applied, Outcome
 
@@ -27,12 +28,19 @@ _CODES = {
 @config_option
 @json_option
 def plan(config_path: Path, as_json: bool) -> int:
-    """Show what `spillway run` would build or change, beside what stands now: what somebody deleted or edited shows. Touches nothing."""
+    """Show what `spillway run` would build or change, beside what stands now: what somebody deleted or edited shows. Touches nothing.
+
+    Ends with 3 where what stands cannot be read: nobody knows then what would change.
+    """
     from spillway import compose
     from spillway.adapters.engine.describe import render_preview
     from spillway.config import load
 
     provisioner = compose.provisioner(load.load(config_path))
+    if (error := provisioner.unread) is not None:
+        raise TemporaryError(
+            f"What stands could not be read, so nobody knows what would change: {error}", remedy=error.remedy
+        ) from error
     preview = provisioner.deployer.preview(provisioner.overlay)
     if as_json:
         print_json({"engine": provisioner.deployer.kind, **asdict(preview)})
