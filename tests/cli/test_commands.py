@@ -279,3 +279,13 @@ def test_a_plan_that_cannot_see_what_stands_says_so(
     assert "spillway sandbox -c" in err
     code, out, _ = run(capsys, "plan", "-c", str(config_without_cloud(tmp_path)), "--json")
     assert (code, json.loads(out)["error"]) == (Exit.UNAVAILABLE, "TemporaryError")
+
+
+def test_the_sandbox_goes_by_the_variable_that_names_the_configuration(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPILLWAY_CONFIG", str(CONFIG / "spillway.yaml"))
+    code, _, err = run(capsys, "sandbox", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
+    assert code == Exit.REFUSED
+    assert "spillway.yaml has no section `sandbox`" in err
+    assert "$SPILLWAY_CONFIG" in err
