@@ -202,8 +202,8 @@ def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], tmp_pa
     assert code == Exit.UNAVAILABLE
     found = {f["subject"]: f for f in json.loads(out)["findings"]}
     assert found["python"]["verdict"] == "ok"
-    assert found["sandbox (REST)"]["verdict"] == "fail"
-    assert "spillway sandbox" in found["sandbox (REST)"]["remedy"]
+    assert found["sandbox"]["verdict"] == "fail"
+    assert "spillway sandbox" in found["sandbox"]["remedy"]
 
 
 def test_roles_prints_commands_with_every_permission(capsys: pytest.CaptureFixture[str]) -> None:
@@ -289,3 +289,36 @@ def test_the_sandbox_goes_by_the_variable_that_names_the_configuration(
     assert code == Exit.REFUSED
     assert "spillway.yaml has no section `sandbox`" in err
     assert "$SPILLWAY_CONFIG" in err
+
+
+@pytest.mark.parametrize(
+    ("was", "wrong", "count"),
+    [
+        (
+            "&rate {mode: RATE, max_rate_per_endpoint: 10}",
+            "&rate {mode: RATES, max_rate_per_endpoint: 10}",
+            1,
+        ),
+        ("&rate {mode: RATE, max_rate_per_endpoint: 10}", "&rate {mode: RATE, max_rate_per_endpiont: 10}", 1),
+        (
+            "&rate {mode: RATE, max_rate_per_endpoint: 10}",
+            "&rate {mode: RATES, max_rate_per_endpiont: 10}",
+            2,
+        ),
+        ("cost: 1.0", "cost: -1.0", 1),
+        ("timeout: 30s", "timeout: 30", 2),
+    ],
+    ids=["value", "key", "two", "no-anchor", "written-twice"],
+)
+def test_a_mistake_in_an_anchor_counts_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, was: str, wrong: str, count: int
+) -> None:
+    """It used to count once for each alias."""
+    text = config_without_cloud(tmp_path).read_text()
+    assert was in text
+    (tmp_path / "bad.yaml").write_text(text.replace(was, wrong))
+    code, out, _ = run(capsys, "check", "-c", str(tmp_path / "bad.yaml"), "--json")
+    problems = json.loads(out)["problems"]
+    assert (code, len(problems)) == (Exit.CONFIG, count), problems
+    if "&rate" in was:
+        assert {p["path"].split(".")[2] for p in problems} == {"europe-west4"}, "where the anchor stands"
