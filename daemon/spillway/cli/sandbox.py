@@ -100,7 +100,8 @@ def sandbox(
     given = config.sandbox if config is not None else None
     if config is not None and given is None:
         raise PermanentError(
-            f"{config_path} has no section `sandbox`.", remedy=f"Set `cloud: sandbox` and add the section, or name another file: -c, or ${CONFIG_VARIABLE}."
+            f"{config_path} has no section `sandbox`.",
+            remedy=f"Set `cloud: sandbox` and add the section, or name another file: -c, or ${CONFIG_VARIABLE}.",
         )
     world = scenario or (Path(given.scenario) if given is not None else config_file("scenarios/demo.yaml"))
     server = stand(

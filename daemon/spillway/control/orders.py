@@ -101,6 +101,8 @@ class Answer:
     """What will happen, or what else to know; of a reload what has changed, of a refused one its mistakes."""
     orders: tuple[Order, ...] = ()
     """All that are in force afterwards."""
+    page: str = ""
+    """Where the daemon serves its page; filled in for who only looks."""
 
 
 class _Refused(Exception):

@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from spillway.control.orders import Answer, Command, OrderDesk, Request
@@ -97,7 +98,7 @@ class Service:
             control.path,
             group=control.group,
             desk=Desk(handle=self._handle, soon=ticker.soon, after=self._ordered),
-            look=self._orders.handle,
+            look=self._look,
         )
         self._signature = signature
         self._settled = settled
@@ -203,6 +204,10 @@ class Service:
         )
         _log.info("%s asked for %s: %s.", request.by, request.command, answer.sentence.rstrip("."))
         return answer
+
+    def _look(self, request: Request) -> Answer:
+        """Answer what changes nothing; in the thread of the control socket. A configuration that changed may name another page."""
+        return replace(self._orders.handle(request), page=self._server.url)
 
     def _ordered(self) -> None:
         """Orders have changed: the next pass comes soon."""
