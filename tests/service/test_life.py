@@ -434,8 +434,13 @@ def test_reload_waits_for_the_verdict_and_tells_what_changed(make: Make) -> None
     code, answer = spillway(daemon, "reload")
     assert (code, answer["sentence"]) == (
         Exit.OK,
-        "reload unchanged: the configuration says the same as before",
+        "the configuration says the same as before",
     )
+    daemon.says("Reload unchanged: the configuration says the same as before.")
+    told = [line for line in daemon.log().splitlines() if "reload" in line.lower()]
+    assert len(told) == 2, told
+    assert "asked for a reload" in told[0]
+    assert "Reload unchanged" in told[1]
     daemon.configure(digest="two")
     code, answer = spillway(daemon, "reload")
     assert (code, answer["notes"]) == (Exit.OK, ["digest: one -> two"])

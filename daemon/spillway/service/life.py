@@ -199,9 +199,10 @@ class Service:
 
     def _handle(self, request: Request) -> Answer:
         """Carry out what an operator asks for; in the ticker's thread."""
-        answer = (
-            self._reload().answer() if request.command is Command.RELOAD else self._orders.handle(request)
-        )
+        if request.command is Command.RELOAD:
+            _log.info("%s asked for a reload.", request.by or "Somebody")
+            return self._reload().answer()  # the reload logs what becomes of it
+        answer = self._orders.handle(request)
         _log.info("%s asked for %s: %s.", request.by, request.command, answer.sentence.rstrip("."))
         return answer
 
