@@ -99,7 +99,7 @@ def test_status_tells_what_is_wrong_and_how_old_its_picture_is(capsys: pytest.Ca
         "Tick 7 at 22:13:20 UTC, 30 s ago: nothing done, because.",
     ]
     render_status({**found, "now": 1_700_000_900.0, "healthy": False})
-    assert "900 s ago, and the daemon is stuck" in capsys.readouterr().out
+    assert "15 min ago, and the daemon is stuck" in capsys.readouterr().out
     render_status({**found, "at": None, "sentence": "Starting."})
     assert capsys.readouterr().out.endswith("No tick yet. Starting.\n")
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from spillway.cli.console import err, out, print_json
 from spillway.cli.options import config_option, json_option
+from spillway.core.values.decision import span
 from spillway.errors import PermanentError, TemporaryError, root_cause
 from spillway.exits import Exit
 
@@ -216,4 +217,4 @@ def age_line(found: dict[str, Any]) -> str:
     when = datetime.fromtimestamp(found["at"], tz=UTC)
     age = max(0.0, found["now"] - found["at"])
     stuck = "" if found["healthy"] else ", and the daemon is stuck (see /healthz)"
-    return f"Tick {found['tick']} at {when:%H:%M:%S} UTC, {age:.0f} s ago{stuck}:"
+    return f"Tick {found['tick']} at {when:%H:%M:%S} UTC, {span(age)} ago{stuck}:"

@@ -17,7 +17,7 @@ from spillway.control.orders import Answer, Command, OrderDesk, Request
 from spillway.control.report import Pass, TickReport
 from spillway.control.tick import Loop
 from spillway.control.timing import Progress
-from spillway.control.told import AdviceWatch, AlarmWatch, Changes
+from spillway.control.told import AdviceWatch, AlarmWatch, Changes, log_lines
 from spillway.control.writer import GOOD
 from spillway.errors import OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit
@@ -269,12 +269,13 @@ class Service:
             _log.warning("Alarm: %s", text)
         for text in over:
             _log.info("Alarm over: %s", text)
+        told, *moves = log_lines(report)
         phases = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in report.durations)
         _log.info(
             "%s %d: %s [%s]",
             report.kind.value,
             report.number,
-            report.sentence,
+            told,
             phases,
             extra={
                 "pass": report.kind.value,
@@ -285,6 +286,8 @@ class Service:
                 "seconds": round(report.duration, 3),
             },
         )
+        for text in moves:
+            _log.info("%s", text, extra={"pass": report.kind.value, "tick": report.number})
 
     def _raised(self, name: str, error: BaseException) -> None:
         """A job raised what it should not have: a defect. Passes go on; a daemon that never started ends."""

@@ -15,6 +15,7 @@ from spillway.control.orders import Answer, Verdict
 from spillway.control.tick import Loop
 from spillway.control.timing import Backoff
 from spillway.control.writer import GOOD
+from spillway.core.values.decision import span
 from spillway.errors import ConfigError, SpillwayError
 from spillway.ports import Applied
 from spillway.service.roles import Candidate, Notifier, Rhythm, StatusServer
@@ -173,7 +174,7 @@ class Reloader:
         wait = waiting.waiting(self._loop.now())
         return replace(
             report,
-            sentence=f"{report.sentence}; it refers to something that does not exist yet, and is tried again in {wait:.0f} s"
+            sentence=f"{report.sentence}; it refers to something that does not exist yet, and is tried again in {span(wait)}"
             f" (try {waiting.failures} of {MOST_TRIES})",
         )
 

@@ -77,6 +77,24 @@ class Reason:
     sentence: str
 
 
+def span(seconds: float) -> str:
+    """A time as people say it, for a sentence: `380 s`, from ten minutes on `27 min`, then `2 h 27 min`, and from two days on `3 d 4 h`.
+
+    What is left over is cut off: a time that is not over yet never looks as if it were.
+    """
+    if seconds < 600.0:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds // 60.0)
+    hours, days = minutes // 60, minutes // 1440
+    if days >= 2:
+        parts = f"{days} d", f"{hours % 24} h" if hours % 24 else ""
+    elif hours:
+        parts = f"{hours} h", f"{minutes % 60} min" if minutes % 60 else ""
+    else:
+        parts = f"{minutes} min", ""
+    return " ".join(part for part in parts if part)
+
+
 class BackendAssessment(NamedTuple):
     """What the core believes of one backend. None means: not known."""
 
