@@ -15,9 +15,11 @@ import pytest
 from spillway.adapters.files import FileStore
 from spillway.adapters.permissions import Role, names_of
 from spillway.cli.main import main
+from spillway.cli.provision import _finish
 from spillway.cli.status import fetch_status, render_status
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit, exit_code
+from spillway.ports import Applied, Outcome
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -322,3 +324,26 @@ def test_a_mistake_in_an_anchor_counts_once(
     assert (code, len(problems)) == (Exit.CONFIG, count), problems
     if "&rate" in was:
         assert {p["path"].split(".")[2] for p in problems} == {"europe-west4"}, "where the anchor stands"
+
+
+def test_an_up_without_a_cloud_says_what_to_start(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, err = run(capsys, "up", "-c", str(config_without_cloud(tmp_path)))
+    assert (code, out) == (Exit.FAILED, "")
+    assert "nothing was changed" in err
+    assert "spillway sandbox -c" in err
+
+
+def test_up_prints_addresses_by_what_they_are_for(capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = (
+        ("load_balancer_ip", "203.0.113.7"),
+        ("urls./eu/*", "http://203.0.113.7/eu/"),
+        ("urls.[bold]", "http://x/"),
+    )
+    applied = Applied(outcome=Outcome.UNCHANGED, sentence="nothing to change", outputs=outputs)
+    assert _finish(applied, "embedded", as_json=False) == Exit.OK
+    assert capsys.readouterr().out.splitlines() == [
+        "done nothing to change",
+        "  load_balancer_ip  203.0.113.7",
+        "  /eu/*             http://203.0.113.7/eu/",
+        "  [bold]            http://x/",
+    ]
