@@ -410,7 +410,10 @@ def test_an_order_is_answered_kept_carried_out_shown_and_outlives_a_kill(make: M
         (("hold",), Exit.CONFIG),
         (("mode", "act"), Exit.CONFIG),
         (("undo",), Exit.REFUSED),
-        (("release",), Exit.REFUSED),
+        (("release",), Exit.OK),
+        (("mode", "policy"), Exit.OK),
+        (("undrain", EUROPE), Exit.OK),
+        (("undrain", "mars-north1"), Exit.CONFIG),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
