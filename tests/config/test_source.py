@@ -80,7 +80,7 @@ def test_anchors_aliases_and_merge_keys() -> None:
         ("", 1, "empty", "key: value"),
         ("- a\n- b", 1, "no keys", "key: value"),
         ("[" * 100, 1, "nested", "bracket"),
-        ("a: \x07", 1, "control characters", ""),
+        ("a: \x07", 1, "special characters", "control character"),
     ],
 )
 def test_mistakes_of_the_text(text: str, line: int, words: str, remedy: str) -> None:
