@@ -164,7 +164,7 @@ def answering(body: bytes) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
 
 
-@pytest.mark.parametrize("body", [b"[1, 2]", b"{}", b"hello"])
+@pytest.mark.parametrize("body", [b"[1, 2]", b"{}", b"hello", b"[" * 200_000])
 def test_status_of_something_else_is_no_defect(body: bytes) -> None:
     with answering(body) as url, pytest.raises(TemporaryError):
         fetch_status(url)

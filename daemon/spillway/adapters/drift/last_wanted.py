@@ -83,9 +83,10 @@ class LastWanted:
             document = json.loads(self._path.read_text(encoding="utf-8"))
             if document["version"] != _VERSION:
                 return
-            self._built, self._attempts = dict(document["built"]), list(document["attempts"])
+            self._built = _declared(document["built"])
+            self._attempts = [_declared(attempt) for attempt in document["attempts"]]
             self._since = {str(name): float(at) for name, at in document["since"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self._built, self._attempts, self._since = {}, [], {}
 
     def _save(self) -> None:
@@ -97,6 +98,19 @@ class LastWanted:
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self._path, json.dumps(document).encode(), mode=0o600)
+
+
+def _declared(document: Any) -> Declared:
+    """What the file says that a build declared.
+
+    Raises:
+        TypeError: it is no object of objects.
+        AttributeError: the same.
+    """
+    found = dict(document.items())
+    if not all(isinstance(inputs, dict) for inputs in found.values()):
+        raise TypeError("the inputs of a part are an object")
+    return found
 
 
 def _key(part: WantedPart) -> str:
