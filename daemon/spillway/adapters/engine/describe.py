@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from spillway.adapters.engine.provider.diff import UNKNOWN, Difference
+from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, value_at
 from spillway.adapters.engine.provider.kinds import Props, last_part, relative
 from spillway.core.values.policy import DriftAnswer
 from spillway.ports import Preview, PreviewedChange
@@ -87,7 +87,7 @@ def _phrase(difference: Difference, olds: Props, news: Props) -> str:
     place = re.match(r"backends\[(\d+)\](?:\.(\w+))?", path)
     if place is None:
         word = re.sub(r"\[\d+\]", "", path)
-        return f"{_WORDS.get(word, word)} {_change(_at(path, olds), _at(path, news))}"
+        return f"{_WORDS.get(word, word)} {_change(value_at(path, olds), value_at(path, news))}"
     position, name = int(place[1]), place[2]
     if name is None:
         return _membership(position, olds, news)
@@ -145,15 +145,6 @@ def _partner(props: Props, group: Any) -> Props:
         if relative(str(backend.get("group"))) == relative(str(group)):
             return dict(backend)
     return {}
-
-
-def _at(path: str, props: Any) -> Any:
-    for name, position in re.findall(r"(\w+)|\[(\d+)\]", path):
-        if name:
-            props = props.get(name) if isinstance(props, dict) else None
-        else:
-            props = props[int(position)] if isinstance(props, list) and int(position) < len(props) else None
-    return props
 
 
 def describe_new(news: Props) -> tuple[str, ...]:
