@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -257,3 +260,41 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str
 )
 def test_each_kind_of_error_has_its_code(error: Any, code: Exit) -> None:
     assert exit_code(error) is code
+
+
+def spillway(*arguments: str, **how: Any) -> subprocess.Popen[bytes]:
+    """The command as a process of its own, without the encoding of this one."""
+    environment = {k: v for k, v in os.environ.items() if k not in {"LC_ALL", "LANG", "PYTHONUTF8"}}
+    environment |= {"PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
+    return subprocess.Popen([sys.executable, "-m", "spillway", *arguments], env=environment, **how)
+
+
+def test_an_output_that_takes_nothing_is_no_defect() -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = spillway("check", "--schema", stdout=full, stderr=subprocess.PIPE)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == Exit.UNAVAILABLE
+    assert b"the output cannot be written: No space left on device" in said
+    assert b"Traceback" not in said
+
+
+def test_an_output_that_nobody_reads_ends_the_command_well() -> None:
+    process = spillway("roles", "--project", "p", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (Exit.OK, b"")
+
+
+def test_what_the_terminal_cannot_show_is_told_as_an_escape(tmp_path: Path) -> None:
+    sound = (CONFIG / "demo.yaml").read_text(encoding="utf-8")
+    (tmp_path / "\u6f22.yaml").write_text(
+        sound.replace("scenario: ", f"scenario: {CONFIG}/"), encoding="utf-8"
+    )
+    process = spillway(
+        "check", "-c", str(tmp_path / "\u6f22.yaml"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == Exit.OK, said.decode()
+    assert b"\\u6f22.yaml" in said
