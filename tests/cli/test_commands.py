@@ -298,3 +298,12 @@ def test_what_the_terminal_cannot_show_is_told_as_an_escape(tmp_path: Path) -> N
     said, _ = process.communicate(timeout=60)
     assert process.returncode == Exit.OK, said.decode()
     assert b"\\u6f22.yaml" in said
+
+
+@pytest.mark.parametrize("scaler", ["1.0000001", "0.333", "0.05", "nan", "1e9"])
+def test_a_pin_tells_a_wrong_scaler_as_it_was_written(
+    capsys: pytest.CaptureFixture[str], scaler: str
+) -> None:
+    code, _, said = run(capsys, "pin", "us-east4", scaler, "--reason", "a test")
+    assert code == Exit.CONFIG
+    assert f"{float(scaler)} is no scaler. Write 0, or 0.1 to 1 in hundredths." in said
