@@ -94,13 +94,16 @@ def _phrase(difference: Difference, olds: Props, news: Props) -> str:
     new = _element(news, position)
     old = _partner(olds, new.get("group"))
     word = f"backends.{name}"
-    return f"{_WORDS.get(word, name)} {_change(old.get(name), new.get(name))} ({where(new.get('group'))})"
+    told = scaler_text if name == "capacityScaler" else text
+    return (
+        f"{_WORDS.get(word, name)} {told(old.get(name))} -> {told(new.get(name))} ({where(new.get('group'))})"
+    )
 
 
 def _membership(position: int, olds: Props, news: Props) -> str:
     new, old = _element(news, position), _element(olds, position)
     if new and not _partner(olds, new.get("group")):
-        return f"joins: {where(new.get('group'))} at scaler {text(new.get('capacityScaler'))}"
+        return f"joins: {where(new.get('group'))} at scaler {scaler_text(new.get('capacityScaler'))}"
     if old and not _partner(news, old.get("group")):
         return f"leaves: {where(old.get('group'))}"
     return ""
@@ -114,8 +117,13 @@ def where(group: Any) -> str:
     return match[2].rsplit("-", 1)[0] if match[1] == "zones" else match[2]
 
 
+def scaler_text(value: Any) -> str:
+    """A capacity scaler as people write it: 1.0 where it is all open."""
+    return "1.0" if value == 1 else text(value)
+
+
 def text(value: Any) -> str:
-    """A value as people write it."""
+    """A value as people write it; what would steer a terminal stands as an escape, as anybody may have written it."""
     if value is None:
         return "nothing"
     if value == UNKNOWN:
@@ -123,11 +131,12 @@ def text(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, int | float):
-        return f"{value:g}" if value != 1 else "1.0"
+        return f"{value:.15g}"
     if isinstance(value, str) and "\n" in value:
         return f"({len(value.splitlines())} lines)"
     if isinstance(value, str):
-        return last_part(value) if "projects/" in value else value
+        shown = last_part(value) if "projects/" in value else value
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
     return f"{len(value)} parts" if isinstance(value, list | dict) else str(value)
 
 
@@ -172,7 +181,7 @@ def _describe_backend(backend: Props) -> str:
     parts = [str(backend["balancingMode"])] if backend.get("balancingMode") else []
     parts += [f"{text(backend[name])} {unit}" for name, unit in _LIMITS.items() if backend.get(name)]
     if backend.get("capacityScaler") is not None:
-        parts.append(f"scaler {text(backend['capacityScaler'])}")
+        parts.append(f"scaler {scaler_text(backend['capacityScaler'])}")
     if backend.get("preference") == "PREFERRED":
         parts.append("filled first")
     return f"{'a new group' if group == UNKNOWN else where(group)}: {', '.join(parts) or 'no scaler'}"
