@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from spillway.adapters.drift.last_wanted import LastWanted
+from spillway.config import reading
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,9 @@ def test_a_sound_file_is_taken(tmp_path: Path) -> None:
     file = tmp_path / "main.json"
     file.write_text('{"version": 1, "built": {"a": {"b": 1}}, "attempts": [{"a": {}}], "since": {"c": 5}}')
     assert not LastWanted(file).empty
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PIPE_SECONDS", 0.05)
+    os.mkfifo(tmp_path / "main.json")
+    assert LastWanted(tmp_path / "main.json").empty

@@ -14,8 +14,11 @@ from typing import Any
 from spillway.adapters.drift.wanted import WantedPart
 from spillway.adapters.files import write_atomically
 from spillway.adapters.program.kept import Part
+from spillway.config.reading import read_bounded
 
 _VERSION = 1
+_LARGEST = 256 << 20
+"""Bytes that are read: as many as of the engine's state. A longer file is cut, and then makes no sense."""
 _ATTEMPTS = 4
 """Attempts that are remembered; older ones have been read back by then."""
 
@@ -80,7 +83,7 @@ class LastWanted:
     def load(self) -> None:
         """Read the file: another engine on the same state may have written it since."""
         try:
-            document = json.loads(self._path.read_text(encoding="utf-8"))
+            document = json.loads(read_bounded(self._path, _LARGEST))
             if document["version"] != _VERSION:
                 return
             self._built = _declared(document["built"])
