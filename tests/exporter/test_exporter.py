@@ -262,6 +262,13 @@ def test_passes_are_counted(scene: Scene) -> None:
     assert scene.samples()["spillway_config_last_reload_successful"][()] == 1
 
 
+@pytest.mark.parametrize("version", ["one", "1.x", "9" * 5000])
+def test_a_version_that_is_none_gets_the_plain_form(scene: Scene, version: str) -> None:
+    status, _, body = scene.get("/metrics", Accept=f"application/openmetrics-text; version={version}")
+    assert status == 200
+    assert "spillway_" in body
+
+
 def test_openmetrics_is_spoken_where_it_is_asked_for(scene: Scene) -> None:
     scene.exporter.report(example.report())
     status, headers, body = scene.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")

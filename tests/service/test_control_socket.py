@@ -150,6 +150,8 @@ def test_a_group_may_be_let_in(make: Make) -> None:
         (b'\xff\xfe{"v": 1}\n', "no request"),
         (b'{"v": 1, "command": "pin", "scaler": 1e999}\n', "no request"),
         (b"x" * (LONGEST_REQUEST + 10), "at most"),
+        (b'{"v": 1, "command": "orders", "x": ' + b"[" * 8000 + b"}\n", "nested deeper"),
+        (b"[" * 8000 + b"\n", "no request"),
     ],
 )
 def test_what_is_no_request_is_said_so(make: Make, line: bytes, words: str) -> None:
@@ -158,6 +160,16 @@ def test_what_is_no_request_is_said_so(make: Make, line: bytes, words: str) -> N
     assert answer["verdict"] == "mistaken"
     assert words in answer["sentence"]
     assert daemon.seen == []
+    assert ask(daemon.path, DRAIN, 10.0)[0].verdict is Verdict.DONE, "it serves on"
+
+
+def test_a_defect_costs_one_sender_and_not_the_socket(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = make().started()
+    with monkeypatch.context() as patch:
+        patch.setattr(control_socket, "decode_request", lambda *_, **__: 1 // 0)
+        with daemon.connect() as connection:
+            connection.send(b'{"v": 1, "command": "orders"}\n')
+            assert connection.recv(100) == b"", "it is cut off"
     assert ask(daemon.path, DRAIN, 10.0)[0].verdict is Verdict.DONE, "it serves on"
 
 
