@@ -19,7 +19,7 @@ def test_every_state_can_be_reached_and_left() -> None:
 
 def test_an_illegal_event_raises_and_names_what_is_allowed() -> None:
     with pytest.raises(IllegalEvent, match="it allows join"):
-        state.next_phase(BackendState.STANDBY, Event.SHED)
+        state.next_state(BackendState.STANDBY, Event.SHED)
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ class Emptying:
 
     def broken(self, scalers: Sequence[float]) -> Violation | None:
         """The constraint that a set breaks against the one that stands."""
-        baseline = self.constraints.against(self.traffic.outcome(self.scalers))
-        return baseline.broken(scalers, {self.traffic.regions[self.index].name})
+        requirements = self.constraints.against(self.traffic.predict(self.scalers))
+        return requirements.broken(scalers, {self.traffic.regions[self.index].name})
 
     def with_room(self, to: float) -> tuple[float, ...]:
         """The set with the region at `to`, its receivers opened as far as they receive well and capped there."""
@@ -76,11 +76,11 @@ class Emptying:
             opened = min(self.ranges[j].high, scaler_for(region, row.receives))
             scalers[j] = max(scalers[j], opened)
         # 2. cap what is pushed; each cap may push the next, so at most once for every region
-        baseline = self.constraints.against(self.traffic.outcome(self.scalers))
+        requirements = self.constraints.against(self.traffic.predict(self.scalers))
         for _ in self.traffic.regions:
             caps = [
                 (j, cap)
-                for j, cap in baseline.pushed(self.traffic.outcome(scalers))
+                for j, cap in requirements.pushed(self.traffic.predict(scalers))
                 if j != self.index and self.ranges[j].low <= cap < scalers[j]
             ]
             if not caps:
@@ -163,8 +163,8 @@ def helpers(limits: Limits, task: Emptying) -> Help:
     first = hundredths(model.policy.membership.join_scaler)
     joins: list[tuple[int, float]] = []
     ranked = sorted(
-        (task.traffic.outcome_with(i, 1.0).score, i)
-        for i in range(len(model.facts))
+        (task.traffic.predict_with(i, 1.0).score, i)
+        for i in range(len(model.beliefs))
         if i != task.index and _may_join(limits, i)
     )
     for _, i in ranked:
@@ -178,7 +178,7 @@ def helpers(limits: Limits, task: Emptying) -> Help:
 
 def _may_join(limits: Limits, i: int) -> bool:
     """Whether a standby waits to be called, and neither people nor the calendar keep it out."""
-    model, belief = limits.model, limits.model.facts[i]
+    model, belief = limits.model, limits.model.beliefs[i]
     waiting = belief.backend.standby and (not belief.setting.member or belief.memory.leaving)
     if not waiting or not belief.backend.movable or belief.dead:
         return False
@@ -223,7 +223,7 @@ def standby_joins(model: ServiceModel, found: Help, emptied: RegionName) -> list
     """The joins of the standbys that make room."""
     changes = []
     for i, scaler in found.joins:
-        belief = model.facts[i]
+        belief = model.beliefs[i]
         member = belief.setting.member
         changes.append(
             Change(
@@ -247,7 +247,7 @@ def told(violation: Violation) -> Reason:
 
 def without_newcomers(task: Emptying, model: ServiceModel) -> Emptying:
     """The same task without regions that have joined so lately that nobody can have been sent there yet."""
-    new = {i for i, f in enumerate(model.facts) if _newcomer(model, f)}
+    new = {i for i, f in enumerate(model.beliefs) if _newcomer(model, f)}
     if not new:
         return task
     away = tuple(

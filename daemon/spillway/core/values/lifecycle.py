@@ -87,7 +87,7 @@ _TABLE: dict[BackendState, dict[Event, BackendState]] = {
 }
 
 
-def next_phase(state: BackendState, event: Event) -> BackendState:
+def next_state(state: BackendState, event: Event) -> BackendState:
     """The state that `event` leads to.
 
     Raises:
