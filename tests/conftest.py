@@ -41,7 +41,7 @@ def _long_runs(config: pytest.Config) -> bool:
 
 LONGEST = (
     "e2e/test_demo.py", "e2e/test_daemon.py", "sim/test_baselines.py", "service/test_life.py", "sim/test_yardsticks.py",
-    "backtest/test_habit.py", "sim/test_world.py", "engine/test_crash.py", "backtest/test_pauses.py",
+    "backtest/test_habit.py", "sim/test_world.py", "engine/test_crash.py", "backtest/test_pauses.py", "engine/test_client.py",
 )  # fmt: skip
 """Files with few tests that take long: begun last, one of them keeps a worker busy for a minute while the other has nothing to do."""
 
