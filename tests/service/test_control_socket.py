@@ -6,6 +6,7 @@ import getpass
 import grp
 import json
 import os
+import signal
 import socket
 import stat
 import sys
@@ -343,11 +344,12 @@ def command_as(groups: tuple[int, ...], *words: str) -> tuple[int, str]:
     child = os.fork()
     if child == 0:
         code = 99
-        with suppress(BaseException), os.fdopen(ours, "w") as told:
+        signal.alarm(60)  # a child that hangs ends, and so does the wait for it
+        with suppress(BaseException), os.fdopen(ours, "w") as out:
             os.setgroups(groups)
             os.setresgid(STRANGER, STRANGER, STRANGER)
             os.setresuid(STRANGER, STRANGER, STRANGER)
-            sys.stdout = sys.stderr = told
+            sys.stdout = sys.stderr = out
             code = main(words)
         os._exit(code)
     os.close(ours)

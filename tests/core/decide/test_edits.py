@@ -227,7 +227,7 @@ def test_a_way_back_that_breaks_a_floor_is_refused() -> None:
     (change,) = proposed(edit_reverts, picture)
     found = considered(picture, [change])
     assert found.changes == ()
-    assert {r.guard for r in found.refusals} == {"floor-capacity"}
+    assert {r.limit for r in found.refusals} == {"floor-capacity"}
 
 
 def test_a_posture_is_put_back_too() -> None:
