@@ -331,11 +331,11 @@ def command_as(groups: tuple[int, ...], *words: str) -> tuple[int, str]:
     child = os.fork()
     if child == 0:
         code = 99
-        with suppress(BaseException), os.fdopen(ours, "w") as told:
+        with suppress(BaseException), os.fdopen(ours, "w") as words_out:
             os.setgroups(groups)
             os.setresgid(STRANGER, STRANGER, STRANGER)
             os.setresuid(STRANGER, STRANGER, STRANGER)
-            sys.stdout = sys.stderr = told
+            sys.stdout = sys.stderr = words_out
             code = main(words)
         os._exit(code)
     os.close(ours)
