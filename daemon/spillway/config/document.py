@@ -133,6 +133,9 @@ def _sections(annotation: Any, path: str) -> Iterator[tuple[type[BaseModel], str
 
 
 def _collection(annotation: Any, item: str) -> str:
+    if any(is_model(candidate) for candidate in alternatives(annotation)):
+        is_list = any(item_of(candidate) is not None for candidate in alternatives(annotation))
+        return f"{item}, or list of such" if is_list else item
     for candidate in alternatives(annotation):
         if item_of(candidate) is not None:
             return f"{item} by name" if is_mapping(candidate) else f"list of {item}"
