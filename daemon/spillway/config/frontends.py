@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -29,6 +31,18 @@ SERVER_TLS_POLICY = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressPlace:
+    """One of the addresses of a load balancer."""
+
+    version: IpVersion | None
+    """None for an existing one of which the configuration does not tell."""
+    existing: str | None
+    """None for one that Spillway reserves."""
+    suffix: str
+    """What the names of its resources end in; empty for the first."""
+
+
 class AddressConfig(Model):
     """The global addresses, reserved ones or such that exist already."""
 
@@ -50,6 +64,41 @@ class AddressConfig(Model):
     def given(self) -> tuple[str, ...]:
         """All of `existing`, in its order."""
         return each_of(self.existing)
+
+    @property
+    def places(self) -> tuple[AddressPlace, ...]:
+        """All addresses: in the order of `ip_version` where it is given, else of `existing`."""
+        versions = list(self.versions) if self._tells_versions else []
+        found = {given: _version(given) for given in self.given}
+        open_versions = [version for version in versions if version not in found.values()]
+        for given, version in found.items():
+            # Of an address that is given by its URL nobody knows the version: it is one that no other has.
+            if version is None and open_versions:
+                found[given] = open_versions.pop(0)
+        wanted: list[tuple[IpVersion | None, str | None]] = [(v, given) for given, v in found.items()]
+        wanted += [(version, None) for version in open_versions]
+        if versions:
+            wanted.sort(key=lambda one: versions.index(one[0]) if one[0] in versions else len(versions))
+        return tuple(
+            AddressPlace(
+                version=version,
+                existing=given,
+                suffix="" if number == 1 else version.lower() if version else str(number),
+            )
+            for number, (version, given) in enumerate(wanted, start=1)
+        )
+
+    @property
+    def _tells_versions(self) -> bool:
+        return not self.given or "ip_version" in self.model_fields_set
+
+
+def _version(existing: str) -> IpVersion | None:
+    """The version of an address that is given by its number; None for a URL."""
+    try:
+        return "IPV4" if ip_address(existing).version == 4 else "IPV6"
+    except ValueError:
+        return None
 
 
 class SslPolicyConfig(Model):
