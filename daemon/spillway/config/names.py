@@ -82,6 +82,11 @@ def hashed(name: str, *content: str) -> str:
     return f"{name[: NAME_LIMIT - HASH_LENGTH]}-{digest}"
 
 
+def is_hashed(name: str, prefix: str) -> bool:
+    """True for what looks like one of our names with a hash: the file that tells what was built may be lost."""
+    return re.fullmatch(rf"{re.escape(prefix)}-.+-[0-9a-f]{{{HASH_LENGTH - 1}}}", name) is not None
+
+
 def ssl_policy(prefix: str, port: int | None = None) -> str:
     """Name of the SSL policy of an HTTPS frontend; that of every further one has its `port` in it."""
     return f"{prefix}-tls" if port is None else f"{prefix}-tls-{port}"

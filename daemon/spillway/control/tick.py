@@ -229,12 +229,21 @@ class Loop:
         return self._build_repeatedly(self.parts, self._stand())
 
     def drift_pass(self) -> DriftReport | None:
-        """Look at all parts, and write back what the policy says; the report of the look, None where nothing can look."""
+        """Look at all parts, write back what the policy says, and take the next step where certificates are being replaced.
+
+        Returns:
+            The report of the last look; None where nothing can look.
+        """
         report = self._look_at_parts()
-        due = self._drift.due({name: policy.mode for name, policy in self.policies().items()})
+        modes = {name: policy.mode for name, policy in self.policies().items()}
+        due, step = self._drift.due(modes), self._drift.certificate_step(modes)
         if due:
             told = "; ".join(drift.sentence for drift in due)
             self.note("drift", f"written back, as the policy says: {told}")
+        if step:
+            _log.info("Certificates: %s", step)
+            self.note("certificates", step)
+        if due or step:
             self._build(self.parts, self._overlay())
             report = self._look_at_parts()
         return report

@@ -193,7 +193,12 @@ def _target(service: Any) -> str:
 
 def render_preview(preview: Preview, *, colour: bool) -> str:
     """The text of `spillway plan`, without a line break at its end: the changes, then what stands beside them."""
-    beside = [*_drift_lines(preview), *_kept_lines(preview), *(f"! {held.sentence}" for held in preview.held)]
+    beside = [
+        *_drift_lines(preview),
+        *_kept_lines(preview),
+        *(f"! {held.sentence}" for held in preview.held),
+        *_later_lines(preview),
+    ]
     return "\n".join([_changes_text(preview, colour=colour), *(["", *beside] if beside else ())])
 
 
@@ -215,6 +220,13 @@ def _kept_lines(preview: Preview) -> Iterator[str]:
         yield "Kept, not managed:"
     for kept in sorted(preview.kept, key=lambda k: (k.kind.lower(), k.name, k.field)):
         yield f"    {kept.kind} {kept.name}  {kept.field}: {kept.value}"
+
+
+def _later_lines(preview: Preview) -> Iterator[str]:
+    if preview.later:
+        yield "Certificates:"
+    for sentence in preview.later:
+        yield f"    {sentence}"
 
 
 def _changes_text(preview: Preview, *, colour: bool) -> str:
