@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -54,6 +54,9 @@ class AddressConfig(Model):
     """An address that is reserved already (an IP such as 203.0.113.7, or its resource URL), or a list of one of each version. A version of `ip_version` that is not among them is reserved."""
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=60)
     """Labels of the addresses that Spillway reserves, beside its own `managed-by`."""
+
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's GlobalAddress takes, by its names; `check` compares it with the pinned provider. What has a key of its own, names, references and secrets do not belong here."""
 
     @property
     def versions(self) -> tuple[IpVersion, ...]:
@@ -108,6 +111,8 @@ class SslPolicyConfig(Model):
     """Google's set of ciphers: the widest, a modern one, the strictest."""
     min_tls: Literal["TLS_1_0", "TLS_1_1", "TLS_1_2"] = "TLS_1_2"
     """Oldest TLS version that clients may use; RESTRICTED demands TLS_1_2."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's SSLPolicy takes, by its names; `check` compares it with the pinned provider. What has a key of its own, names, references and secrets do not belong here."""
 
 
 class GivenCertificateConfig(Model):

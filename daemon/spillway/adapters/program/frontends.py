@@ -91,6 +91,7 @@ def _address(config: Config, place: AddressPlace, kept: Kept) -> pulumi.Output[s
         compute.GlobalAddress,
         name,
         kept,
+        extra=given.extra,
         name=name,
         project=config.project,
         ip_version=place.version,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from spillway.adapters.program.provider_fields import every_property, unnamed
+from spillway.adapters.program.provider_fields import arguments_of, every_property, extra_keywords, unnamed
 
 if TYPE_CHECKING:
     import pulumi
@@ -78,6 +78,7 @@ def declare(
     spoken: tuple[str, ...] = (),
     untouched: bool = False,
     depends_on: list[pulumi.Resource] | None = None,
+    extra: Props | None = None,
     **arguments: Any,
 ) -> Any:
     """Declare a resource, and let the engine leave alone all that the declaration does not speak of.
@@ -89,10 +90,13 @@ def declare(
         spoken: further paths that are ours although nothing stands there, such as `logConfig.sampleRate`.
         untouched: it stands already and stays exactly as it is, whatever the arguments say.
         depends_on: resources that must stand first.
+        extra: further arguments by their names in Python, as the configuration gives them.
         arguments: the properties. One that is None is ours: nothing is to stand there.
     """
     import pulumi
 
+    if extra:
+        arguments |= extra_keywords(arguments_of(resource), extra)
     part = (resource.pulumi_type, name)
     if untouched or part in kept.held:
         ignored = set(every_property(resource))
