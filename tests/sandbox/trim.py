@@ -24,7 +24,7 @@ ROOTS = {
         *("Subnetwork", "TargetHttpProxy", "TargetHttpsProxy", "UrlMap", "SignedUrlKey"),
     ),
     ("networkservices.v1",): ("ServiceLbPolicy",),
-    ("certificatemanager.v1",): ("Certificate", "CertificateMap", "CertificateMapEntry"),
+    ("certificatemanager.v1",): ("Certificate", "CertificateMap", "CertificateMapEntry", "DnsAuthorization"),
     ("networksecurity.v1",): ("ServerTlsPolicy",),
 }
 """Resources by the documents that publish them; of two documents the fields of both."""
