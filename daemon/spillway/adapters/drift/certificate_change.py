@@ -159,6 +159,8 @@ def step_of(target: Target, standing: Standing | None, is_ours: Callable[[str], 
     if standing is None:
         return CertificateStep(held=None, next=None, told=_issuing(target, Standing()))
     wanted = {one.name for one in target.certificates}
+    if standing.certificate_map == target.certificate_map and set(standing.attached) == wanted:
+        return CertificateStep(held=None, next=None)
     old = tuple(_old(name, standing, is_ours) for name in standing.attached if name not in wanted)
     if target.certificate_map is not None:
         return _to_map(target, target.certificate_map, standing, old)

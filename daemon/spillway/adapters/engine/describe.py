@@ -53,6 +53,12 @@ _PROBES = {
     "tcpHealthCheck": "TCP",
     "grpcHealthCheck": "gRPC",
 }
+_PROXY = {
+    "certificateMap": "certificate map",
+    "serverTlsPolicy": "mTLS by",
+    "httpKeepAliveTimeoutSec": "keep-alive seconds",
+    "tlsEarlyData": "TLS early data",
+}
 _SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-"}
 _COLOURS = {"create": "32", "update": "33", "replace": "35", "delete": "31"}
 _ORDER = ("create", "update", "replace", "delete")
@@ -172,6 +178,9 @@ def _phrases_of_new(news: Props) -> Iterator[str]:
     for name, word in _PROBES.items():
         if name in news:
             yield " ".join(part for part in (word, (news[name] or {}).get("requestPath")) if part)
+    for name, word in _PROXY.items():
+        if news.get(name):
+            yield f"{word} {text(news[name])}"
     for domain in (news.get("managed") or {}).get("domains") or []:
         yield text(domain)
 
