@@ -87,11 +87,11 @@ def until(what: str, look: Callable[[], Any]) -> Any:
 def stage(tmp_path: Path) -> Iterator[Stage]:
     document = yaml.safe_load(CONFIG.read_text())
     document["sandbox"]["scenario"] = str(CONFIG.parent / document["sandbox"]["scenario"])
-    document.setdefault("daemon", {})["observe"] = {"drift_every": "2m"}
+    document.setdefault("daemon", {})["observe"] = {"drift_every": "4m"}
     document["topology"]["frontends"] = {"https": {"certificates": {"managed": ["api.example.com"]}}}
     source = tmp_path / "spillway.yaml"
     source.write_text(yaml.safe_dump(document, sort_keys=False))
-    with Stage(source, speed=300) as made:
+    with Stage(source, speed=600) as made:
         made.start_sandbox()
         yield made
 

@@ -130,6 +130,7 @@ class StatusDocument:
             "kept": [],
             "held": [],
             "certificates": [],
+            "certificate_waits": [],
             "parts_at": None,
             "decisions": decisions,
         }
@@ -206,6 +207,7 @@ def _beside(report: DriftReport | None) -> dict[str, Any]:
         "kept": [plain(kept) for kept in report.kept],
         "held": [plain(held) for held in report.held],
         "certificates": [plain(certificate) for certificate in report.certificates],
+        "certificate_waits": [plain(wait) for wait in report.waits],
         "parts_at": report.at,
     }
 

@@ -83,8 +83,8 @@ class DriftWatch:
         for wait in report.waits:
             waited = report.at - wait.since
             if waited > wait.limit:
-                numbers = {"hours": waited / 3600.0, "missing": wait.missing}
-                yield None, reason("certificate-waits", name=wait.name, **numbers)
+                hours = waited / 3600.0
+                yield None, reason("certificate-waits", name=wait.name, hours=hours, missing=wait.missing)
 
     def causes(self) -> tuple[str, ...]:
         """Sentences about what may keep all requests away."""

@@ -59,9 +59,17 @@ def check(draft: Draft, certificates: CertificatesConfig, at: Location) -> None:
 def _together(draft: Draft, certificates: CertificatesConfig, at: Location) -> None:
     """Managed and given certificates stand beside each other on a proxy, and are counted together."""
     managed, given = len(certificates.managed or ()), len(certificates.given or ())
+    where = "managed" if managed else "given"
+    if managed + given == MAX_CERTIFICATES:
+        draft.warn(
+            (*at, where),
+            f"all {MAX_CERTIFICATES} places of the proxy are taken: a certificate that replaces another must stand beside it "
+            "until it is issued, and will find no place.",
+            "Let domains share certificates, so that a place is free, or take a certificate map.",
+            uses=((*at, "managed"), (*at, "given")),
+        )
     if managed + given <= MAX_CERTIFICATES or given > MAX_CERTIFICATES:
         return
-    where = "managed" if managed else "given"
     draft.error(
         (*at, where),
         f"these are {managed + given} certificates, and a proxy takes {MAX_CERTIFICATES}.",
