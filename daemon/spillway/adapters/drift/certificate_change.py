@@ -186,13 +186,14 @@ def _to_others(target: Target, standing: Standing, old: tuple[OldCertificate, ..
     if not pending:
         # What others have attached is no part of a change: it counts as drift.
         ours = tuple(one for one in old if one.is_ours)
-        told = (f"{target.frontend}: {_named(ours)} goes: all certificates of the configuration are active.",)
-        held = Shown(old=ours) if ours else None
-        return CertificateStep(held=held, next=None, told=told if ours else ())
+        if not ours:
+            return CertificateStep(held=None, next=None)
+        goes = f"{target.frontend}: {_named(ours)} goes: all certificates of the configuration are active."
+        return CertificateStep(held=Shown(old=ours), next=None, told=(goes,))
     shown = _with_room(target, standing, old, pending)
     if shown == Shown():
         return CertificateStep(held=None, next=None, told=_issuing(target, standing))
-    told = []
+    told: list[str] = []
     if shown.old:
         told.append(
             f"{target.frontend}: {_named(shown.old)} stays beside {_new(pending)} until Google has issued"

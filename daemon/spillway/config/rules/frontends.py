@@ -77,8 +77,9 @@ def _ports(
     secure: tuple[tuple[Location, HttpsConfig], ...],
 ) -> None:
     taken: dict[int, Location] = {}
-    for at, frontend in (*plain, *secure):
-        first = taken.setdefault(frontend.port, at)
+    ports = [*((at, http.port) for at, http in plain), *((at, https.port) for at, https in secure)]
+    for at, port in ports:
+        first = taken.setdefault(port, at)
         if first == at:
             continue
         both = (
@@ -86,7 +87,7 @@ def _ports(
         )
         draft.error(
             (*at, "port"),
-            f"{both} both listen on port {frontend.port} of the same address.",
+            f"{both} both listen on port {port} of the same address.",
             "Give each its own port; 80 and 443 are usual.",
             uses=((*first, "port"),),
         )
