@@ -19,9 +19,9 @@ import requests
 from tests.engine.bench_config import config, document
 
 from spillway.adapters.engine.choose import choose
-from spillway.adapters.engine.describe import describe, describe_new, render_preview
+from spillway.adapters.engine.describe import describe, describe_new, render_preview, shown_name, text
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline, Request
-from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare
+from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare, value_at
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE
 from spillway.adapters.engine.provider.kinds_frontend import FORWARDING_RULE
 from spillway.adapters.engine.pulumi_cli.installation import plugin_folder
@@ -262,6 +262,31 @@ def test_what_only_repeats_a_change_for_the_provider_is_not_told_twice() -> None
     assert describe((repeated,), olds, news) == ("description nothing -> PREFERRED (us-east4)",)
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (1, "1"),
+        (1.0, "1"),
+        (True, "on"),
+        (0.5, "0.5"),
+        (31622400.0, "31622400"),
+        ("pi\u00e8ce", "pi\u00e8ce"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("abc\u202edef", "abc\\u202edef"),
+    ],
+)
+def test_a_value_is_told_as_people_write_it_and_steers_no_terminal(value: object, told: str) -> None:
+    assert text(value) == told
+
+
+def test_a_label_is_told_with_both_values_though_its_key_has_a_hyphen() -> None:
+    olds = {"labels": {"managed-by": "somebody", "team": "a"}}
+    news = {"labels": {"managed-by": "spillway", "team": "a"}}
+    found = compare(FORWARDING_RULE, olds, olds, news).differences
+    assert describe(found, olds, news) == ("labels.managed-by somebody -> spillway",)
+    assert value_at(found[0].path, news) == "spillway"
+
+
 class _Answering:
     """A session whose every request ends as `end` says."""
 
@@ -321,3 +346,10 @@ def test_a_change_without_an_answer_is_in_doubt_only_if_it_was_sent(
     with pytest.raises(CloudError, match=said) as found:
         cloud.mutate(Request(method="PUT", path="projects/p/global/backendServices/b"), Deadline(0.2))
     assert (found.value.refused, found.value.doubtful) == (refused, doubtful)
+
+
+def test_a_group_has_the_name_of_the_configuration() -> None:
+    """The engine's own name of a group ends with its zone a second time: `llm-us-east4-us-east4-a`."""
+    inputs = {"name": "llm-us-east4", "zone": "us-east4-a"}
+    assert shown_name("llm-us-east4-us-east4-a", inputs) == "llm-us-east4 in us-east4-a"
+    assert shown_name("lb-pool", {"name": "lb-pool"}) == "lb-pool"

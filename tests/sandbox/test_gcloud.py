@@ -123,3 +123,24 @@ def test_a_certificate_map(cloud: Cloud, gcloud: Callable[..., Any]) -> None:
     gcloud("compute target-https-proxies create edge --url-map=map --certificate-map=acme")
     proxy = gcloud("compute target-https-proxies describe edge")
     assert proxy["certificateMap"].endswith("certificateMaps/acme")
+
+
+def test_two_are_deleted_in_one_command(cloud: Cloud, gcloud: Callable[..., Any]) -> None:
+    for name in ("a", "b"):
+        gcloud(f"compute health-checks create http {name} --global")
+    gcloud("compute health-checks delete a b --global --quiet")
+    assert gcloud("compute health-checks list --global") == []
+
+
+def test_what_was_exported_can_be_imported(cloud: Cloud, gcloud: Callable[..., Any], tmp_path: Path) -> None:
+    gcloud("compute health-checks create http hc --global")
+    gcloud(
+        "compute backend-services create api --global --load-balancing-scheme=EXTERNAL_MANAGED --health-checks=hc --global-health-checks"
+    )
+    file = tmp_path / "api.yaml"
+    gcloud(f"compute backend-services export api --global --destination={file}")
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("timeoutSec: 30", "timeoutSec: 45"), encoding="utf-8"
+    )
+    gcloud(f"compute backend-services import api --global --source={file} --quiet")
+    assert gcloud("compute backend-services describe api --global")["timeoutSec"] == 45

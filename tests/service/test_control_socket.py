@@ -6,22 +6,34 @@ import getpass
 import grp
 import json
 import os
+import signal
 import socket
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
+from spillway.cli.main import main
 from spillway.cli.orders import ask
 from spillway.control.orders import Answer, Command, Request, Verdict
 from spillway.errors import PermanentError, TemporaryError
+from spillway.exits import Exit
 from spillway.service import control_socket
-from spillway.service.control_socket import LONGEST_PATH, MOST_CONNECTIONS, NAME, ControlSocket, address_of
+from spillway.service.control_socket import (
+    LONGEST_PATH,
+    MOST_CONNECTIONS,
+    NAME,
+    ControlSocket,
+    address_of,
+    user_name,
+)
 from spillway.service.desk import MOST_WAITING, Desk
 from spillway.service.protocol import LONGEST_REQUEST, VERSION, decode_request
 
@@ -139,6 +151,8 @@ def test_a_group_may_be_let_in(make: Make) -> None:
         (b'\xff\xfe{"v": 1}\n', "no request"),
         (b'{"v": 1, "command": "pin", "scaler": 1e999}\n', "no request"),
         (b"x" * (LONGEST_REQUEST + 10), "at most"),
+        (b'{"v": 1, "command": "orders", "x": ' + b"[" * 8000 + b"}\n", "nested deeper"),
+        (b"[" * 8000 + b"\n", "no request"),
     ],
 )
 def test_what_is_no_request_is_said_so(make: Make, line: bytes, words: str) -> None:
@@ -147,6 +161,16 @@ def test_what_is_no_request_is_said_so(make: Make, line: bytes, words: str) -> N
     assert answer["verdict"] == "mistaken"
     assert words in answer["sentence"]
     assert daemon.seen == []
+    assert ask(daemon.path, DRAIN, 10.0)[0].verdict is Verdict.DONE, "it serves on"
+
+
+def test_a_defect_costs_one_sender_and_not_the_socket(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = make().started()
+    with monkeypatch.context() as patch:
+        patch.setattr(control_socket, "decode_request", lambda *_, **__: 1 // 0)
+        with daemon.connect() as connection:
+            connection.send(b'{"v": 1, "command": "orders"}\n')
+            assert connection.recv(100) == b"", "it is cut off"
     assert ask(daemon.path, DRAIN, 10.0)[0].verdict is Verdict.DONE, "it serves on"
 
 
@@ -294,3 +318,73 @@ def test_only_root_may_say_for_whom_it_asks() -> None:
     assert decode_request(line, "bob", root=False).request.by == "bob"
     forged = b'{"v": 1, "command": "hold", "on_behalf_of": "a\\nb"}'
     assert decode_request(forged, "root", root=True).request.by == "root"
+
+
+# --- other users than root and the daemon's
+
+STRANGER = 65_534
+"""A user that every machine has (nobody), and its group."""
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A state folder as a daemon has it, in one that others may pass through; pytest's own folders let nobody in."""
+    with TemporaryDirectory() as outer:
+        Path(outer).chmod(0o711)
+        folder = Path(outer) / "state"
+        folder.mkdir(mode=0o700)
+        yield folder
+
+
+def command_as(groups: tuple[int, ...], *words: str) -> tuple[int, str]:
+    """Exit code and words of a command of `STRANGER` with these groups besides its own; it runs in a child of this process."""
+    theirs, ours = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 99
+        signal.alarm(60)  # a child that hangs ends, and so does the wait for it
+        with suppress(BaseException), os.fdopen(ours, "w") as out:
+            os.setgroups(groups)
+            os.setresgid(STRANGER, STRANGER, STRANGER)
+            os.setresuid(STRANGER, STRANGER, STRANGER)
+            sys.stdout = sys.stderr = out
+            code = main(words)
+        os._exit(code)
+    os.close(ours)
+    with os.fdopen(theirs) as pipe:
+        told = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), told
+
+
+def some_group() -> grp.struct_group:
+    """A group that is neither root's nor the stranger's own."""
+    return next(each for each in grp.getgrall() if each.gr_gid not in {0, STRANGER})
+
+
+@as_root
+def test_a_stranger_is_refused_in_a_sentence(make: Make, open_folder: Path) -> None:
+    for group in (None, some_group().gr_name):
+        daemon = make(open_folder, group=group).started()
+        code, told = command_as((), "hold", "--reason", "a test", "--state-dir", str(open_folder))
+        assert code == Exit.REFUSED, told
+        assert f"this user may not send orders to {daemon.path}: Permission denied" in told
+        assert "as a member of daemon.operators_group" in told
+        assert daemon.seen == []
+        daemon.socket.stop()
+
+
+@as_root
+def test_a_member_of_the_group_is_served_and_named(make: Make, open_folder: Path) -> None:
+    group = some_group()
+    daemon = make(open_folder, group=group.gr_name).started()
+    code, told = command_as(
+        (group.gr_gid,), "drain", "us-east4", "--reason", "a test", "--state-dir", str(open_folder)
+    )
+    assert code == Exit.OK, told
+    assert told.startswith("Drain us-east4.")
+    (seen,) = daemon.seen
+    assert seen.by == user_name(STRANGER)
+    assert stat.S_IMODE(open_folder.stat().st_mode) == 0o710, "the group may pass, and read nothing"

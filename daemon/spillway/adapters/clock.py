@@ -214,7 +214,7 @@ def _ask(session: requests.Session, method: str, url: str) -> tuple[SandboxClock
         TemporaryError: it does not answer.
         PermanentError: what answers is no sandbox.
     """
-    remedy = "start it with `spillway sandbox`, or correct sandbox.http"
+    remedy = "Start it with `spillway sandbox -c CONFIG`, or correct sandbox.http."
     body = {"holder": identity()} if method == "POST" else None
     try:
         response = session.request(method, url, json=body, timeout=_TIMEOUT)
@@ -232,7 +232,7 @@ def _ask(session: requests.Session, method: str, url: str) -> tuple[SandboxClock
         apart = abs(clock.now() - float(told["now"])) / clock.speed
         held = bool(told.get("held")) or apart > _TIMEOUT
         return clock, held, str(told.get("holder", ""))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PermanentError(
             f"{url} answered {response.status_code} and no sandbox clock", remedy=remedy
         ) from error

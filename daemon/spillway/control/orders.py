@@ -17,6 +17,7 @@ from spillway.control.tick import Loop
 from spillway.core import between
 from spillway.core.values.orders import MOST_ORDERS, Order, OrderKind, Orders
 from spillway.core.values.policy import Mode
+from spillway.core.values.topology import is_in_hundredths
 from spillway.errors import SpillwayError
 
 LEAST_SECONDS = 60.0
@@ -101,6 +102,8 @@ class Answer:
     """What will happen, or what else to know; of a reload what has changed, of a refused one its mistakes."""
     orders: tuple[Order, ...] = ()
     """All that are in force afterwards."""
+    page: str = ""
+    """Where the daemon serves its page; filled in for who only looks."""
 
 
 class _Refused(Exception):
@@ -229,6 +232,10 @@ class OrderDesk:
                 "Write --for 2h, or --for forever.",
             )
         kind = _KINDS[request.command]
+        scaler = request.scaler if kind is OrderKind.PIN else None
+        if scaler is not None and not is_in_hundredths(scaler):
+            # nobody would see it as it is: it is shown and journalled with two digits
+            raise _mistake(f"a pin needs a scaler of 0 or 0.1 to 1.0, in hundredths, not {scaler}")
         self._known(request.service, request.region if kind in {OrderKind.PIN, OrderKind.DRAIN} else None)
         try:
             return Order(
@@ -237,7 +244,7 @@ class OrderDesk:
                 reason=why,
                 service=request.service,
                 region=request.region if kind in {OrderKind.PIN, OrderKind.DRAIN} else None,
-                scaler=request.scaler if kind is OrderKind.PIN else None,
+                scaler=abs(scaler) if scaler is not None else None,  # -0.0 is 0
                 mode=Mode(request.mode) if kind is OrderKind.MODE and request.mode else None,
                 force=request.force,
                 by=request.by,
@@ -335,16 +342,21 @@ class OrderDesk:
             return _done(f"{told}, {'is' if len(ended) == 1 else 'are'} ended", (back,))
         if region is not None and self._free(request.service, region):
             return _done(f"somebody's edit of {region} is no longer left alone", ("Spillway moves it again",))
-        wide = request.service is not None and any(
-            o.kind in kinds and o.service is None for o in orders.items
-        )
         what = " or ".join(sorted(kind.value for kind in kinds)) + (f" of {region}" if region else "")
+        still = _still(orders, request, kinds)
+        if still is None:
+            return _done(f"nothing is in force: there is no {what} to end")
+        # what the sender wants is not so: another order keeps the region or the service as it is
+        remedy = "One for all services is ended without --service."
+        if still.kind not in kinds:
+            remedy = f"`spillway release {region}` ends it."
         raise _Refused(
             Answer(
                 verdict=Verdict.REFUSED,
-                sentence=f"no {what} is in force" + (" for this service alone" if wide else ""),
-                remedy="`spillway orders` lists what is in force."
-                + (" One for all services is ended without --service." if wide else ""),
+                sentence=f"no {what} is in force"
+                + (" for this service alone" if still.kind in kinds else "")
+                + f", but {describe(still)}, is",
+                remedy=f"`spillway orders` lists what is in force. {remedy}",
             )
         )
 
@@ -405,6 +417,18 @@ def _named(order: Order, request: Request) -> bool:
     if request.service is not None and order.service != request.service:
         return False
     return request.region is None or order.region == request.region
+
+
+def _still(orders: Orders, request: Request, kinds: Collection[OrderKind]) -> Order | None:
+    """An order that does what the sender wants to end, and that the request does not name; None where there is none."""
+    region = request.region
+    alike = {*kinds, OrderKind.PIN} if region is not None else set(kinds)
+    for order in reversed(orders.items):
+        if order.kind not in alike or (region is not None and order.region != region):
+            continue
+        if request.service is None or order.service in {None, request.service}:
+            return order
+    return None
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from tests.core.pictures import area, considered, context_of, foreign_pin, nothi
 from tests.core.plant import SERVICE, Client, Plant, Run, Zone, drive
 
 from spillway.core.decide.overrides import edit_reverts
-from spillway.core.values.decision import Lever, PinnedLever, Purpose
+from spillway.core.values.decision import BackendState, Lever, PinnedLever, Purpose
 from spillway.core.values.foreign import ForeignPin, ForeignPosture
 from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import Posture
@@ -78,6 +78,8 @@ def shown(run: Run) -> tuple[PinnedLever, ...]:
 def test_an_edit_is_left_alone_for_as_long_as_the_policy_says_also_in_a_shortage(scaler: float) -> None:
     """A drain by hand used to be undone within 24 minutes, and a ceiling that hurts at once."""
     run = drive(plant(100.0), EDITED_AT + 2 * HOUR, hooks={EDITED_AT: edit(scaler)})
+    europe = next(b for b in run.results[-1][1].assessment[0].backends if b.region == EUROPE)
+    assert europe.state is BackendState.EDITED
     assert moves(run) == []
     (told,) = shown(run)
     assert (told.region, told.lever, told.value, told.wanted) == (
@@ -125,7 +127,7 @@ def test_an_order_for_the_region_ends_the_pin_and_one_for_another_does_not() -> 
     view = run.plant.observe().services[0]
 
     def pinned(region: str) -> bool:
-        order = Order(kind=OrderKind.DRAIN, until=1e12, reason="a test", region=region)
+        order = Order(kind=OrderKind.DRAIN, until=1e11, reason="a test", region=region)
         reading = Reading(at=run.plant.now, orders=Orders(items=(order,)))
         found = reconcile(setting, memory, view, Policy(), reading)
         return found.memory.backend(EUROPE).pin is not None
@@ -225,7 +227,7 @@ def test_a_way_back_that_breaks_a_floor_is_refused() -> None:
     (change,) = proposed(edit_reverts, picture)
     found = considered(picture, [change])
     assert found.changes == ()
-    assert {r.guard for r in found.refusals} == {"floor-capacity"}
+    assert {r.limit for r in found.refusals} == {"floor-capacity"}
 
 
 def test_a_posture_is_put_back_too() -> None:

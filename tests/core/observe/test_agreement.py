@@ -35,9 +35,9 @@ _MISSING = Missing(absence=Absence.QUERY_FAILED)
 _NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
 
 
-def minutes(ok: float = 600.0, *, newest: float = NOW - 240.0, many: int = 10, **facts: Any) -> Minutes:
+def minutes(ok: float = 600.0, *, newest: float = NOW - 240.0, many: int = 10, **beliefs: Any) -> Minutes:
     """Minutes that all say the same."""
-    said = {"client_error": 0.0, "too_many": 0.0, "server_error": 0.0, "latency": latency(ok), **facts}
+    said = {"client_error": 0.0, "too_many": 0.0, "server_error": 0.0, "latency": latency(ok), **beliefs}
     return tuple(Minute(end=newest - 60.0 * back, ok=ok, **said) for back in reversed(range(many)))
 
 

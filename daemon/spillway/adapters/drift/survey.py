@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from spillway.adapters.drift.compare import Standing, found_at, stand, value_at
+from spillway.adapters.drift.compare import Standing, found_at, stand
 from spillway.adapters.drift.last_wanted import LastWanted
 from spillway.adapters.drift.reader import Reads
 from spillway.adapters.drift.wanted import WantedPart
 from spillway.adapters.drift.words import value_text
 from spillway.adapters.engine.provider.cloud import Body
-from spillway.adapters.engine.provider.diff import Difference, compare
+from spillway.adapters.engine.provider.diff import Difference, compare, value_at
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, SERVICE_LB_POLICY
 from spillway.adapters.engine.provider.kinds_frontend import (
@@ -158,7 +158,7 @@ def survey(
     for part in parts:
         read = reads.get(part.path)
         if isinstance(read, SpillwayError):
-            problems.append(f"{part.kind.words} {part.name} cannot be read: {read}")
+            problems.append(f"{part.kind.words} {part.shown} cannot be read: {read}")
         else:
             standing.append(stand(part, read, ownership.groups(part)))
     drifts = tuple(drift for part in standing for drift in _drifts(part, ownership, last, at))
@@ -186,7 +186,7 @@ def _drifts(part: Standing, ownership: Ownership, last: LastWanted, at: float) -
     wanted, words = part.wanted, part.wanted.kind.words
     whole = SettingDrift(
         kind=words,
-        name=wanted.name,
+        name=wanted.shown,
         field="",
         expected="there",
         found="gone",
@@ -214,7 +214,7 @@ def since_key(drift: SettingDrift) -> str:
 
 
 def _kept(part: Standing) -> Iterator[KeptSetting]:
-    kind, name = part.wanted.kind.words, part.wanted.name
+    kind, name = part.wanted.kind.words, part.wanted.shown
     for path, value in part.foreign:
         yield KeptSetting(kind=kind, name=name, field=path, value=value_text(path, value))
     for path in part.unknown:
@@ -229,7 +229,7 @@ def _held(part: Standing, ownership: Ownership) -> Iterator[HeldPart]:
     for field in ownership.held_fields(part):
         yield HeldPart(
             kind=part.wanted.kind.words,
-            name=part.wanted.name,
+            name=part.wanted.shown,
             service=ownership.service(part.wanted),
             field=field,
         )

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 from spillway.core.decide.overrides import scaler_change
 from spillway.core.decide.proposals import Accepted, Context, Proposal
-from spillway.core.decide.vacate import Prospect, make_way, prospect, told
+from spillway.core.decide.vacate import Prospect, make_way, outcome_of, prospect, told
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
-from spillway.core.model.predict import TROUBLE
+from spillway.core.model.predict import TROUBLE_SHARE
 from spillway.core.values.decision import Change, Purpose, Reason
 from spillway.core.values.limits import LimitKind
 from spillway.core.values.orders import Order, OrderKind
@@ -26,6 +26,12 @@ from spillway.core.values.policy import Mode
 LASTING = frozenset({LimitKind.OPERATOR_HOLD, LimitKind.NOT_MOVABLE, LimitKind.ALONE})
 """Limits that refuse an order when it comes, also by force. All others end by themselves, and the order waits."""
 
+
+MOST_TOLD = 6
+"""Receivers that are named at most in the answer to an order; the rest are counted."""
+
+LEAST_TOLD = 0.1
+"""Requests/s that a receiver gets more, from which it is named."""
 
 LEVERLESS = frozenset({LimitKind.NOT_MOVABLE, LimitKind.ALONE})
 """Those of them that say that a service has no lever there."""
@@ -56,7 +62,7 @@ def operator_orders(context: Context, accepted: Accepted) -> Iterable[Proposal]:
 def _waiting(context: Context) -> list[tuple[BackendBelief, Order, float]]:
     """(region, order, scaler wanted) of each member that does not stand where an order wants it."""
     found = []
-    for belief in context.model.facts:
+    for belief in context.model.beliefs:
         order = context.orders.find(context.model.service.name, belief.region, OrderKind.PIN, OrderKind.DRAIN)
         if order is None or order.goal is None or not belief.setting.member:
             continue
@@ -89,7 +95,7 @@ def order_alarms(context: Context, accepted: Accepted) -> list[Reason]:
     done = {c.region for c in accepted.changes if c.purpose is Purpose.OPERATOR}
     waiting = [w for w in _waiting(context) if w[0].region not in done]
     found = [_late(context, accepted, *w) for w in waiting]
-    found += [_in_the_way(context, f) for f in context.model.facts]
+    found += [_in_the_way(context, f) for f in context.model.beliefs]
     return [alarm for alarm in found if alarm is not None]
 
 
@@ -134,7 +140,7 @@ def _in_the_way(context: Context, belief: BackendBelief) -> Reason | None:
         why = f"{belief.health.healthy} of its {belief.health.total} endpoints are healthy"
     elif isinstance(window, Window) and window.bad >= model.policy.triggers.drain_error_ratio:
         why = f"{window.bad:.1%} of its answers are bad"
-    elif belief.setting.scaler < 1.0 and traffic.base.bad > TROUBLE * traffic.forecast:
+    elif belief.setting.scaler < 1.0 and traffic.base.bad > TROUBLE_SHARE * traffic.forecast:
         why = f"{traffic.base.share(traffic.forecast):.1%} of all requests are expected to be bad"
     else:
         return None
@@ -170,7 +176,7 @@ def check_order(context: Context, order: Order) -> OrderCheck:
     service, goal = context.model.service.name, order.goal
     if order.region is None or goal is None:
         return OrderCheck(service=service, refused=None)
-    belief = context.model.fact(order.region)
+    belief = context.model.belief(order.region)
     now = belief.setting.scaler
     if not belief.setting.member:
         if order.kind is OrderKind.PIN:
@@ -214,7 +220,7 @@ def _outlook(
     if found is not None and found.soon:
         notes.append("it waits until those who have just joined can be sent load")
     if found is not None and found.help is not None:
-        names = ", ".join(model.facts[i].region for i, _ in found.help.joins)
+        names = ", ".join(model.beliefs[i].region for i, _ in found.help.joins)
         if names:
             notes.append(f"standby {names} joins first")
     if found is not None and found.way.reached:
@@ -239,4 +245,26 @@ def _outlook(
         notes.append(
             f"the mode of {model.service.name} is {mode}: nothing is written before `spillway mode act`"
         )
+    if found is not None:
+        notes.append(_receivers(context, found))
     return tuple(notes)
+
+
+def _receivers(context: Context, found: Prospect) -> str:
+    """Who takes the load by the model, and how full they become: the load over what ceiling and capacity let a region take."""
+    traffic, then = outcome_of(context.limits, found)
+    gains = []
+    for i, (region, before, load) in enumerate(
+        zip(traffic.regions, context.model.traffic.base.flow.loads, then.flow.loads, strict=True)
+    ):
+        if i != found.task.index and load - before >= LEAST_TOLD:
+            takes = min(region.capacity_expected, then.scalers[i] * region.ceiling)
+            full = f", {load / takes:.0%} full" if takes > 0.0 else ""
+            gains.append((before - load, f"{region.name} {before:.1f} -> {load:.1f} requests/s{full}"))
+    told_of = [text for _, text in sorted(gains)]
+    if len(told_of) > MOST_TOLD:
+        told_of = [*told_of[:MOST_TOLD], f"and {len(told_of) - MOST_TOLD} more"]
+    parts = "; ".join(told_of) or "no other region is sent more"
+    if then.flow.unserved > 0.0:
+        parts += f"; {then.flow.unserved:.1f} requests/s find no open region"
+    return f"by the model then: {parts}"

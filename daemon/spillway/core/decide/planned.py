@@ -3,7 +3,7 @@
 Times before `start` of a window, with the dead time D:
 
 - from D + `drain_wait` on the region is drained, as far as the floors allow, and nothing opens it until `end`;
-- from `ROOM` dead times earlier on, standby regions join where the others have too little room;
+- from `LEAD_DEAD_TIMES` dead times earlier on, standby regions join where the others have too little room;
 - in all that time it is told if the region will not be empty, and from the last dead time on if it is not.
 
 A drain that is whole is the first half of a leave: its region is detached when it is empty, and `memberships` brings it back.
@@ -20,10 +20,10 @@ from spillway.core.decide.vacate import make_way, prospect, standby_joins, told
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
 from spillway.core.model.service import ServiceModel
-from spillway.core.values.decision import Change, Lever, Purpose, Reason
+from spillway.core.values.decision import Change, Lever, Purpose, Reason, span
 from spillway.core.values.policy import CalendarWindow
 
-ROOM = 3.0
+LEAD_DEAD_TIMES = 3.0
 """Dead times before the drain at which room is made: one for the joining, and people have two to act if there is none."""
 
 
@@ -61,7 +61,7 @@ def planned_alarms(context: Context, accepted: Accepted) -> list[Reason]:
             why = told(outlook.way.lacking).sentence
         else:
             why = bound.reason.sentence if bound is not None else "it is still being emptied"
-        when = f"begins in {ahead:.0f} s" if ahead > 0.0 else f"began {-ahead:.0f} s ago"
+        when = f"begins in {span(ahead)}" if ahead > 0.0 else f"began {span(-ahead)} ago"
         scaler = belief.setting.scaler
         found.append(
             reason(
@@ -76,10 +76,10 @@ def _coming(model: ServiceModel) -> list[tuple[BackendBelief, CalendarWindow, bo
     if not model.policy.planned:
         return []
     lead, found = drain_lead(model), []
-    for belief in model.facts:
+    for belief in model.beliefs:
         if not belief.serving:
             continue
-        window = model.policy.planned_in(belief.region, model.at, lead + ROOM * model.dead_time)
+        window = model.policy.planned_in(belief.region, model.at, lead + LEAD_DEAD_TIMES * model.dead_time)
         if window is not None:
             found.append((belief, window, model.at >= window.start - lead))
     return found

@@ -12,6 +12,7 @@ A cut soon after a raise, and a move that disappointed, multiply the backoff by 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from math import exp2
@@ -36,7 +37,11 @@ class Event(StrEnum):
     RESTORE = "restore"
     """Its ceiling is at 1 again."""
     HOLD = "hold"
+    PIN = "pin"
+    EDIT = "edit"
+    """Somebody else has set it, and that is left alone."""
     RELEASE = "release"
+    """The hold, the pin or the edit has ended."""
     JOIN = "join"
     LEAVE = "leave"
     """Its scaler went to 0 so that it can be detached."""
@@ -49,7 +54,9 @@ class IllegalEvent(SpillwayError):
 
 _S, _E = BackendState, Event
 
-_ANYWHERE = {_E.HOLD: _S.HELD, _E.DETACH: _S.STANDBY, _E.LEAVE: _S.LEAVING}
+_FIXED = {_E.HOLD: _S.HELD, _E.PIN: _S.PINNED, _E.EDIT: _S.EDITED}
+_ANYWHERE = {**_FIXED, _E.DETACH: _S.STANDBY, _E.LEAVE: _S.LEAVING}
+_FREED = {_E.RELEASE: _S.SERVING, _E.DETACH: _S.STANDBY}
 
 _TABLE: dict[BackendState, dict[Event, BackendState]] = {
     _S.SERVING: {_E.SHED: _S.DEGRADED, _E.DRAIN: _S.DRAINING, **_ANYWHERE},
@@ -69,7 +76,9 @@ _TABLE: dict[BackendState, dict[Event, BackendState]] = {
         _E.DRAIN: _S.DRAINING,
         **_ANYWHERE,
     },
-    _S.HELD: {_E.RELEASE: _S.SERVING, _E.DETACH: _S.STANDBY},
+    _S.HELD: {_E.PIN: _S.PINNED, _E.EDIT: _S.EDITED, **_FREED},
+    _S.PINNED: {_E.HOLD: _S.HELD, _E.EDIT: _S.EDITED, **_FREED},
+    _S.EDITED: {_E.HOLD: _S.HELD, _E.PIN: _S.PINNED, **_FREED},
     _S.STANDBY: {_E.JOIN: _S.JOINING},
     _S.JOINING: {
         _E.RAISE: _S.JOINING,
@@ -82,12 +91,15 @@ _TABLE: dict[BackendState, dict[Event, BackendState]] = {
         _E.DETACH: _S.STANDBY,
         _E.RAISE: _S.JOINING,
         _E.RESTORE: _S.SERVING,
-        _E.HOLD: _S.HELD,
+        **_FIXED,
     },
 }
 
+FIXED: Mapping[BackendState, Event] = {state: event for event, state in _FIXED.items()}
+"""The states in which nothing of the loop moves a backend, and the event that leads to each."""
 
-def next_phase(state: BackendState, event: Event) -> BackendState:
+
+def next_state(state: BackendState, event: Event) -> BackendState:
     """The state that `event` leads to.
 
     Raises:
@@ -131,8 +143,8 @@ def event_of(*, was_member: bool, was: float, member: bool, scaler: float, leavi
     return Event.RESTORE if scaler >= 1.0 else Event.RAISE
 
 
-MINOR_CHANGE = 0.1
-"""Change of a scaler up to which a move is only a correction."""
+MINOR_CHANGE = 0.1 + 1e-9
+"""Change of a scaler up to which a move is only a correction: a tenth, and what hundredths are off as floats."""
 
 REVERSAL_SECONDS = 3600.0
 """A cut within this time after a raise counts as flapping."""
@@ -156,7 +168,7 @@ def required_dwell(
     rhythm = policy.rhythm
     plain = max(rhythm.dwell, policy.timing.dead_time)
     # a cut after a minor raise does not wait: such a raise does not explain what looks bad
-    if direction < 0.0 < memory.moved_by <= MINOR_CHANGE + 1e-9:
+    if direction < 0.0 < memory.moved_by <= MINOR_CHANGE:
         return 0.0
     # a cut waits for the plain dwell: backoff makes the raises slower, not the cuts
     if direction <= 0:
@@ -179,7 +191,7 @@ def backoff_after(memory: BackendMemory, rhythm: Rhythm, at: float, change: floa
     """
     backoff = current_backoff(memory, rhythm, at)
     flapped = (
-        change <= -MINOR_CHANGE
+        change < -MINOR_CHANGE
         and memory.direction > 0
         and memory.moved_at is not None
         and at - memory.moved_at < REVERSAL_SECONDS
