@@ -140,6 +140,20 @@ def test_a_step_of_certificates_is_taken_after_two_looks_that_agree(mode: Mode, 
     assert len(rig.cloud.applied) == before + builds
 
 
+def test_a_step_that_is_refused_is_left_to_a_person_and_what_was_built_counts_as_built() -> None:
+    """As for a daemon under the role `run`: its next start must not build."""
+    looks = Looks(certificate_step="the old one goes")
+    rig = looking(looks)
+    rig.loop.drift_pass()
+    built, before = rig.loop.kept.provisioned, len(rig.cloud.applied)
+    assert built
+    rig.cloud.outcomes.append(Outcome.REFUSED)
+    for _ in range(3):
+        rig.loop.drift_pass()
+    assert len(rig.cloud.applied) == before + 1
+    assert rig.loop.kept.provisioned == built
+
+
 def test_no_step_is_taken_on_a_look_that_failed() -> None:
     looks = Looks(certificate_step="the old one goes")
     rig = looking(looks)

@@ -129,6 +129,7 @@ class StatusDocument:
             "held": [],
             "certificates": [],
             "certificate_waits": [],
+            "certificate_step": "",
             "parts_at": None,
             "decisions": decisions,
         }
@@ -206,6 +207,7 @@ def _beside(report: DriftReport | None) -> dict[str, Any]:
         "held": [plain(held) for held in report.held],
         "certificates": [plain(certificate) for certificate in report.certificates],
         "certificate_waits": [plain(wait) for wait in report.waits],
+        "certificate_step": report.certificate_step,
         "parts_at": report.at,
     }
 

@@ -34,6 +34,8 @@ class DriftWatch:
         self.report: DriftReport | None = None
         self._before: frozenset[tuple[str, str, str, str]] = frozenset()
         self._step_before = ""
+        self.refused = ""
+        """The step of certificates that was refused; it is not tried again."""
 
     def look(self, look: Look, overlay: Overlay) -> DriftReport | None:
         """Look at all parts; None where nothing can look. What cannot be read is a problem of the report."""
@@ -60,7 +62,7 @@ class DriftWatch:
         """What is to be done now to certificates that are being replaced; empty where nothing is, or somebody only observes."""
         step = self.report.certificate_step if self.report is not None else ""
         acts = all(mode is Mode.ACT for mode in modes.values())
-        return step if acts and step == self._step_before else ""
+        return step if acts and step == self._step_before and step != self.refused else ""
 
     def alarms(self) -> Iterator[tuple[ServiceName | None, Reason]]:
         """(service, alarm); None for what all services share."""

@@ -244,9 +244,25 @@ class Loop:
             _log.info("Certificates: %s", step)
             self.note("certificates", step)
         if due or step:
-            self._build(self.parts, self._overlay())
+            self._build_again(step)
             report = self._look_at_parts()
         return report
+
+    def _build_again(self, step: str) -> None:
+        """Build what stands in force once more: something is to be written back, or a step of certificates is due.
+
+        A daemon whose role moves traffic alone is refused: what was built before still counts as built, so that its next
+        start does not try it, and the step is left to `spillway up`.
+        """
+        before = self._writer.kept.provisioned
+        applied = self._build(self.parts, self._overlay())
+        if applied.outcome is not Outcome.REFUSED:
+            return
+        self._writer.kept = replace(self._writer.kept, provisioned=before)
+        self._writer.save()
+        if step:
+            self._drift.refused = step
+            _log.warning("Certificates: the step is left to `spillway up`: %s", applied.sentence)
 
     def _look_at_parts(self) -> DriftReport | None:
         look = self.parts.look

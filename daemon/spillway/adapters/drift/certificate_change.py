@@ -11,7 +11,7 @@ change in one build (pulumi.md): so both never do. All functions are pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from spillway.adapters.program.certificates import Configured
@@ -188,7 +188,7 @@ def _to_others(target: Target, standing: Standing, old: tuple[OldCertificate, ..
         ours = tuple(one for one in old if one.is_ours)
         if not ours:
             return CertificateStep(held=None, next=None)
-        goes = f"{target.frontend}: {_named(ours)} goes: all certificates of the configuration are active."
+        goes = f"{target.frontend}: {_named(ours)} {_go(ours)}: all certificates of the configuration are active."
         return CertificateStep(held=Shown(old=ours), next=None, told=(goes,))
     shown = _with_room(target, standing, old, pending)
     if shown == Shown():
@@ -196,12 +196,12 @@ def _to_others(target: Target, standing: Standing, old: tuple[OldCertificate, ..
     told: list[str] = []
     if shown.old:
         told.append(
-            f"{target.frontend}: {_named(shown.old)} stays beside {_new(pending)} until Google has issued"
-            f" {'it' if len(pending) == 1 else 'all of them'}, usually within an hour once DNS points at the address; then it goes. {_NEXT}."
+            f"{target.frontend}: {_named(shown.old)} {_stay(shown.old)} beside {_new(pending)} until Google has issued"
+            f" {'it' if len(pending) == 1 else 'all of them'}, usually within an hour once DNS points at the address; then {'it goes' if len(shown.old) == 1 else 'they go'}. {_NEXT}."
         )
     if shown.aside:
         told.append(
-            f"{target.frontend}: {', '.join(sorted(shown.aside))} waits for a place: a proxy shows {MAX_CERTIFICATES} certificates. "
+            f"{target.frontend}: {', '.join(sorted(shown.aside))} {'waits' if len(shown.aside) == 1 else 'wait'} for a place: a proxy shows {MAX_CERTIFICATES} certificates. "
             "Let domains share certificates, or take a certificate map."
         )
     return CertificateStep(held=shown, next=shown, told=tuple(told))
@@ -229,20 +229,20 @@ def _to_map(
     stays = Shown(old=old, certificate_map=standing.certificate_map)
     name = wanted.rpartition("/")[2]
     if standing.certificate_map == wanted:
-        told = f"{target.frontend}: {_named(old)} goes: the certificate map {name} serves in its place."
+        told = f"{target.frontend}: {_named(old)} {_go(old)}: the certificate map {name} serves in {'its' if len(old) == 1 else 'their'} place."
         return CertificateStep(held=stays if old else None, next=None, told=(told,) if old else ())
     hosts = {*target.hosts, *(domain for one in old for domain in one.domains)}
     lacking = standing.next_map.lacking(hosts)
     before = _named(old) or f"the certificate map {str(standing.certificate_map).rpartition('/')[2]}"
     if lacking:
         told = (
-            f"{target.frontend}: {before} stays until the certificate map {name} has an active entry for every host"
+            f"{target.frontend}: {before} {_stay(old)} until the certificate map {name} has an active entry for every host"
             f" ({'; '.join(lacking)}); then the map takes over. {_NEXT}."
         )
         return CertificateStep(held=stays, next=stays, told=(told,), lacking=lacking)
     told = f"{target.frontend}: the certificate map {name} is attached"
     told += (
-        f" beside {before}, which it replaces at once and which goes at the next look. {_NEXT}."
+        f" beside {before}, which it replaces at once and which {_go(old)} at the next look. {_NEXT}."
         if old
         else "."
     )
@@ -283,6 +283,14 @@ def _issuing(target: Target, standing: Standing) -> tuple[str, ...]:
 
 def _new(certificates: Iterable[Configured]) -> str:
     return " and ".join(f"{one.name} ({', '.join(one.domains)})" for one in certificates)
+
+
+def _stay(ones: Sequence[object]) -> str:
+    return "stay" if len(ones) > 1 else "stays"
+
+
+def _go(ones: Sequence[object]) -> str:
+    return "go" if len(ones) > 1 else "goes"
 
 
 def _named(certificates: Iterable[OldCertificate]) -> str:

@@ -88,6 +88,8 @@ def _phrases(differences: tuple[Difference, ...], olds: Props, news: Props) -> I
 
 def _phrase(difference: Difference, olds: Props, news: Props) -> str:
     path, top = difference.path, difference.top
+    if top == "sslCertificates":
+        return _attached(olds.get(top) or [], news.get(top) or [])
     if SECRET in (olds.get(top), news.get(top)):
         return f"{_WORDS.get(top, top)} changes (secret)"
     place = re.match(r"backends\[(\d+)\](?:\.(\w+))?", path)
@@ -104,6 +106,16 @@ def _phrase(difference: Difference, olds: Props, news: Props) -> str:
     return (
         f"{_WORDS.get(word, name)} {told(old.get(name))} -> {told(new.get(name))} ({where(new.get('group'))})"
     )
+
+
+def _attached(old: list[Any], new: list[Any]) -> str:
+    """What becomes of the certificates of a proxy; one phrase, whatever their places in the list."""
+    before, after = [last_part(url) for url in old], [last_part(url) for url in new]
+    added = ["a new one" if url == UNKNOWN else url for url in after if url not in before]
+    removed = [url for url in before if url not in after]
+    parts = [f"adds {', '.join(added)}"] if added else []
+    parts += [f"removes {', '.join(removed)}"] if removed else []
+    return f"certificates: {'; '.join(parts) or 'another order'}"
 
 
 def _membership(position: int, olds: Props, news: Props) -> str:
