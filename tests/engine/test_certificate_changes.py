@@ -265,6 +265,26 @@ def test_a_certificate_that_somebody_attached_is_drift_and_no_step(balancer: Bal
     assert [drift.field.partition("[")[0] for drift in report.drifts] == ["sslCertificates"]
 
 
+def test_a_map_that_somebody_attached_is_drift_and_no_step(balancer: Balancer) -> None:
+    config = https("api.example.com")
+    balancer.build(config)
+    url = f"{balancer.sandbox.url}/compute/v1/projects/{PROJECT}/global/targetHttpsProxies/lb-https"
+    assert requests.post(f"{url}/setCertificateMap", json={"certificateMap": MAP}, timeout=5).ok
+    report = balancer.of(config).look(START)
+    assert report.certificate_step == ""
+    assert [drift.field for drift in report.drifts] == ["certificateMap"]
+
+
+def test_an_old_one_stays_also_where_nobody_remembers_what_was_built(balancer: Balancer) -> None:
+    balancer.build(https("api.example.com"))
+    (old,) = balancer.attached
+    for file in balancer.folder.rglob("wanted/*.json"):
+        file.unlink()
+    balancer.issuing(PENDING)
+    balancer.build(https("api.example.org"))
+    assert balancer.attached[-1] == old
+
+
 def test_what_google_waits_for_is_told_with_the_record(balancer: Balancer) -> None:
     balancer.issuing(PENDING)
     url = f"{balancer.sandbox.url}/sandbox/v1/faults"

@@ -157,6 +157,7 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:
         return ", ".join(f"`{value}`" for value in annotation)
     if origin is not None and item_of(annotation) is not None:
         what = _kind(item_of(annotation), [])
+        what = f"({what})" if " or " in what else what
         return f"{what}, by name" if is_mapping(annotation) else f"list of {what}"
     arguments = [a for a in get_args(annotation) if a is not type(None)]
     if arguments:
