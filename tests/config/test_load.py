@@ -107,8 +107,7 @@ def test_problems_of_several_files_stand_in_order(
 def test_file_names_become_absolute_and_are_followed(tmp_path: Path) -> None:
     path = with_certificate(tmp_path)
     loaded = load(path)
-    https = loaded.config.topology.frontends.https
-    assert https is not None
+    (https,) = loaded.config.topology.frontends.secure
     assert https.certificates.given is not None
     assert https.certificates.given[0].certificate_file == str(tmp_path / "tls/api.pem")
     assert loaded.files == (path, tmp_path / "tls/api.pem", tmp_path / "tls/api.key")

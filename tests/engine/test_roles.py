@@ -195,6 +195,27 @@ def test_the_roles_hold_what_is_used_and_nothing_else(sandbox: SandboxServer, tm
     raw = other(given(tmp_path))
     raw["topology"]["regions"]["us-east4"]["groups"][0]["create"] = {"named_ports": {"http": 8081}}
     del raw["topology"]["frontends"]["https"]["quic"]
+    cloud.build(raw)  # the certificates come beside the map
+    cloud.build(raw)  # and the map goes
+    raw["topology"]["frontends"]["https"]["server_tls_policy"] = "mtls"
+    cloud.build(raw)
+    # The map once more, while its certificate waits for its DNS record; and mTLS that a hand has taken away.
+    manager = f"projects/{PROJECT}/locations/global"
+    domain = {"domains": ["*.example.org"], "dnsAuthorizations": [f"{manager}/dnsAuthorizations/org"]}
+    for path, body in (
+        ("dnsAuthorizations?dnsAuthorizationId=org", {"domain": "example.org"}),
+        ("certificates?certificateId=org", {"managed": domain}),
+        ("certificateMaps?certificateMapId=org", {}),
+        (
+            "certificateMaps/org/certificateMapEntries?certificateMapEntryId=org",
+            {"matcher": "PRIMARY", "certificates": [f"{manager}/certificates/org"]},
+        ),
+    ):
+        assert requests.post(f"{sandbox.url}/v1/{manager}/{path}", json=body, timeout=5).ok
+    raw["topology"]["frontends"]["https"]["certificates"] = {"map": "org"}
+    (proxy,) = cloud.send("GET", "global/targetHttpsProxies")["items"]
+    hand = {"serverTlsPolicy": None, "fingerprint": proxy["fingerprint"]}
+    cloud.send("PATCH", f"global/targetHttpsProxies/{proxy['name']}", hand)
     cloud.build(raw)
     # 4. A posture, what the loop reads, and the end.
     config = under(Role.BUILD, raw)

@@ -16,7 +16,11 @@ from spillway.sandbox.refusals import Refusal
 from spillway.sandbox.schema import STRING, Choice, Link, ListOf, MapOf, Obj, Scalar, Shape
 from spillway.sandbox.shapes import published
 
-SCHEMAS = {"serviceLbPolicies": ("networkservices.v1",)}
+CERTIFICATE_MANAGER = ("certificates", "certificateMaps", "certificateMapEntries", "dnsAuthorizations")
+SCHEMAS = {
+    "serviceLbPolicies": ("networkservices.v1",),
+    **dict.fromkeys(CERTIFICATE_MANAGER, ("certificatemanager.v1",)),
+}
 OWN_NAMES = {
     "string": "string",
     "boolean": "boolean",

@@ -50,6 +50,10 @@ _OBSERVE = {
     "monitoring.metricDescriptors.get": "metricDescriptors.get",
 }
 _READ_AGAIN = {
+    "certificatemanager.certmapentries.list": "certificateMapEntries.list",
+    "certificatemanager.certmaps.get": "certificateMaps.get",
+    "certificatemanager.certs.get": "certificates.get",
+    "certificatemanager.dnsauthorizations.get": "dnsAuthorizations.get",
     "compute.globalAddresses.get": "globalAddresses.get",
     "compute.globalForwardingRules.get": "globalForwardingRules.get",
     "compute.healthChecks.get": "healthChecks.get",
@@ -58,7 +62,7 @@ _READ_AGAIN = {
     "compute.sslCertificates.get": "sslCertificates.get targetHttpsProxies.insert targetHttpsProxies.setSslCertificates",
     "compute.sslPolicies.get": "sslPolicies.get sslPolicies.patch",
     "compute.targetHttpProxies.get": "targetHttpProxies.get",
-    "compute.targetHttpsProxies.get": "targetHttpsProxies.get",
+    "compute.targetHttpsProxies.get": "targetHttpsProxies.get targetHttpsProxies.patch",
     "compute.urlMaps.get": "urlMaps.get",
     "networkservices.serviceLbPolicies.get": "serviceLbPolicies.get backendServices.insert backendServices.update",
 }
@@ -114,6 +118,7 @@ _FRONTENDS = {
 }
 _HTTPS = {
     "certificatemanager.certmaps.use": "targetHttpsProxies.insert targetHttpsProxies.setCertificateMap",
+    "networksecurity.serverTlsPolicies.use": "targetHttpsProxies.insert targetHttpsProxies.patch",
     "compute.sslCertificates.create": "sslCertificates.insert",
     "compute.sslCertificates.delete": "sslCertificates.delete",
     "compute.sslPolicies.create": "sslPolicies.insert",
@@ -127,6 +132,7 @@ _HTTPS = {
     "compute.targetHttpsProxies.setSslCertificates": "targetHttpsProxies.setSslCertificates",
     "compute.targetHttpsProxies.setSslPolicy": "targetHttpsProxies.setSslPolicy",
     "compute.targetHttpsProxies.setUrlMap": "targetHttpsProxies.setUrlMap",
+    "compute.targetHttpsProxies.update": "targetHttpsProxies.patch",
     "compute.targetHttpsProxies.use": "globalForwardingRules.insert globalForwardingRules.setTarget",
 }
 

@@ -133,6 +133,9 @@ def _sections(annotation: Any, path: str) -> Iterator[tuple[type[BaseModel], str
 
 
 def _collection(annotation: Any, item: str) -> str:
+    if any(is_model(candidate) for candidate in alternatives(annotation)):
+        is_list = any(item_of(candidate) is not None for candidate in alternatives(annotation))
+        return f"{item}, or list of such" if is_list else item
     for candidate in alternatives(annotation):
         if item_of(candidate) is not None:
             return f"{item} by name" if is_mapping(candidate) else f"list of {item}"
@@ -154,6 +157,7 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:
         return ", ".join(f"`{value}`" for value in annotation)
     if origin is not None and item_of(annotation) is not None:
         what = _kind(item_of(annotation), [])
+        what = f"({what})" if " or " in what else what
         return f"{what}, by name" if is_mapping(annotation) else f"list of {what}"
     arguments = [a for a in get_args(annotation) if a is not type(None)]
     if arguments:

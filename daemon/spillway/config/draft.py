@@ -102,6 +102,13 @@ class Draft:
         """Items of a list with their locations."""
         return self.salvage.items(at, values)
 
+    def each(self, at: Location, value: T | tuple[T, ...] | None) -> Iterator[tuple[Location, T]]:
+        """The values of a `OneOrMany` with their locations: a single one stands at `at` itself."""
+        if isinstance(value, tuple):
+            yield from self.items(at, value)
+        elif value is not None:
+            yield at, value
+
     def members(self, service: str) -> tuple[Member, ...]:
         """The backends of a service whose regions are sound."""
         return members(self.services[service], self.regions)

@@ -18,7 +18,7 @@ RESERVED: Mapping[str, Mapping[str, str]] = {
         **_NAME,
         "address": "it is `existing`",
         "ip_version": "it is `ip_version`",
-        "labels": _MADE,
+        "labels": "they are `labels`",
         "address_type": "the load balancer's address is EXTERNAL",
         "network": "an external address belongs to no network",
     },

@@ -9,21 +9,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    Tag,
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, core_schema
 
 from spillway.core.values.topology import is_legal_scaler
+
+T = TypeVar("T")
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)\s*")
@@ -173,6 +177,24 @@ class Shape:
         return value
 
 
+def _how_many(value: Any) -> str:
+    return "many" if isinstance(value, list | tuple) else "one"
+
+
+OneOrMany = Annotated[
+    Annotated[T, Tag("one")] | Annotated[tuple[T, ...], Field(min_length=1), Tag("many")],
+    Discriminator(_how_many),
+]
+"""One value, or a list of them. It stays as it is written; `each_of` makes a tuple of it."""
+
+
+def each_of(value: T | tuple[T, ...] | None) -> tuple[T, ...]:
+    """All values of a `OneOrMany`; none for None."""
+    if value is None:
+        return ()
+    return value if isinstance(value, tuple) else (value,)
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -245,6 +267,21 @@ SubnetworkName = Annotated[
 PortName = Annotated[
     str,
     Shape("the name of a port", r"[a-z0-9-]{1,63}", "http", "small letters, digits and hyphens, 63 at most"),
+]
+LabelKey = Annotated[
+    str,
+    Shape(
+        "the key of a label",
+        r"[a-z][a-z0-9_-]{0,62}",
+        "team",
+        "a small letter first, then small letters, digits, _ and -, 63 at most",
+    ),
+]
+LabelValue = Annotated[
+    str,
+    Shape(
+        "the value of a label", r"[a-z0-9_-]{0,63}", "inference", "small letters, digits, _ and -, 63 at most"
+    ),
 ]
 RegionName = Annotated[
     str,

@@ -41,7 +41,7 @@ _RULES = (
     daemon.check,
     extra.check,
 )
-_GIVEN: Location = ("topology", "frontends", "https", "certificates", "given")
+_HTTPS: Location = ("topology", "frontends", "https")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +121,16 @@ def _resolved(source: Source) -> Source:
 
 
 def _certificates(data: Any) -> list[Location]:
-    given = look_up(data, _GIVEN)
-    count = len(given) if isinstance(given, list) else 0
-    return [
-        (*_GIVEN, index, key) for index in range(count) for key in ("certificate_file", "private_key_file")
-    ]
+    """Where files of given certificates are named, in each HTTPS frontend."""
+    https = look_up(data, _HTTPS)
+    frontends = [(*_HTTPS, index) for index in range(len(https))] if isinstance(https, list) else [_HTTPS]
+    found: list[Location] = []
+    for frontend in frontends:
+        at = (*frontend, "certificates", "given")
+        given = look_up(data, at)
+        count = len(given) if isinstance(given, list) else 0
+        found += [(*at, i, key) for i in range(count) for key in ("certificate_file", "private_key_file")]
+    return found
 
 
 def _put(data: Any, location: Location, value: str) -> Any:
@@ -146,6 +151,6 @@ def _content(file: Path) -> bytes:
 
 
 def _referred(config: Config) -> tuple[Path, ...]:
-    https = config.topology.frontends.https
-    given = https.certificates.given if https is not None else None
-    return tuple(Path(name) for c in given or () for name in (c.certificate_file, c.private_key_file))
+    given = [c for https in config.topology.frontends.secure for c in https.certificates.given or ()]
+    files = (name for c in given for name in (c.certificate_file, c.private_key_file))
+    return tuple(dict.fromkeys(map(Path, files)))

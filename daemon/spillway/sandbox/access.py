@@ -59,8 +59,18 @@ _USE = {
     "urlMaps": "use",
     "addresses": "use",
     "certificateMaps": "use",
+    "certificates": "use",
+    "dnsAuthorizations": "use",
+    "serverTlsPolicies": "use",
 }
 """By collection: the permission on what a body refers to. Google has no `use` for certificates and service LB policies."""
+_OTHERS = {
+    "certificateMaps": "certificatemanager.certmaps",
+    "certificates": "certificatemanager.certs",
+    "dnsAuthorizations": "certificatemanager.dnsauthorizations",
+    "serverTlsPolicies": "networksecurity.serverTlsPolicies",
+}
+"""The beginnings of permissions on what belongs to other services."""
 _OWN = frozenset({"selfLink", "selfLinkWithId", "region", "zone"})
 """Links in a body that are no references: clients send back what they have read."""
 
@@ -97,8 +107,8 @@ def of_references(body: Any, project: str) -> Iterator[tuple[str, str]]:
 def _service(key: Key) -> str:
     if key.collection == "serviceLbPolicies":
         return "networkservices.serviceLbPolicies"
-    if key.collection == "certificateMaps":
-        return "certificatemanager.certmaps"
+    if key.collection in _OTHERS:
+        return _OTHERS[key.collection]
     return f"compute.{_noun(key.collection, key.scope)}"
 
 

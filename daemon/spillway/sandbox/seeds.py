@@ -10,6 +10,9 @@ from spillway.sandbox.links import Key
 
 GroupKind = Literal["neg", "hybrid_neg", "instance_group", "serverless_neg", "internet_neg"]
 
+SEEDED_BEFORE = 86400.0
+"""World seconds before the beginning at which what is seeded was made: its certificates are issued long since."""
+
 _FAMILY = {"serverless_neg": "regions", "internet_neg": "global"}
 """Where groups live that are not zonal."""
 
@@ -37,6 +40,37 @@ class SeedGroup:
         family = _FAMILY.get(self.kind, "zones")
         scope = family if family == "global" else f"{family}/{self.zone}"
         return Key(self.project, scope, collection, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedMap:
+    """A certificate map with an entry and an issued certificate for each host."""
+
+    project: str
+    name: str
+    hosts: tuple[str, ...]
+    """Without any, the map has one entry for all names that have none."""
+
+
+def map_resources(seed: SeedMap) -> list[tuple[Key, dict[str, Any]]]:
+    """(key, insert body) of what a certificate map consists of, in the order in which it is made."""
+    scope = "locations/global"
+    inside = f"{scope}/certificateMaps/{seed.name}"
+    made: list[tuple[Key, dict[str, Any]]] = [(Key(seed.project, scope, "certificateMaps", seed.name), {})]
+    for number, host in enumerate(seed.hosts or ("example.com",), start=1):
+        authorization = Key(seed.project, scope, "dnsAuthorizations", f"{seed.name}-{number}")
+        certificate = Key(seed.project, scope, "certificates", f"{seed.name}-{number}")
+        managed = {"domains": [host], "dnsAuthorizations": [authorization.path]}
+        where = {"hostname": host} if seed.hosts else {"matcher": "PRIMARY"}
+        made += [
+            (authorization, {"domain": host.removeprefix("*.")}),
+            (certificate, {"managed": managed}),
+            (
+                Key(seed.project, inside, "certificateMapEntries", f"{seed.name}-{number}"),
+                {**where, "certificates": [certificate.path]},
+            ),
+        ]
+    return made
 
 
 def body(group: SeedGroup) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from spillway.config.groups import GroupConfig
 from spillway.config.model import Config
 from spillway.config.names import group_key
 from spillway.errors import PermanentError
+from spillway.sandbox import links
 from spillway.sandbox.access import Access
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.monitoring.names import StoreNames
 from spillway.sandbox.monitoring.server import serve
 from spillway.sandbox.monitoring.world_source import WorldSource
 from spillway.sandbox.seeds import GroupKind as SeedKind
-from spillway.sandbox.seeds import SeedGroup
+from spillway.sandbox.seeds import SeedGroup, SeedMap
 from spillway.sandbox.server import SandboxServer
 from spillway.sandbox.world_plant import WorldPlant
 from spillway.sandbox.writes import Timing
@@ -77,6 +78,7 @@ def stand(
         timing=Timing(write_time=actuation.write_time, propagation=actuation.propagation),
         http=(host.strip("[]"), int(port)),
         groups=groups,
+        maps=seed_maps(config) if config is not None else (),
         monitoring=lambda: serve(
             WorldSource(_View(samples), StoreNames(server.store), lock=server.store.lock),
             clock,
@@ -121,6 +123,19 @@ def seed_groups(config: Config, world: World) -> list[SeedGroup]:
             _seed(config, region, group, 0) for group in settings.groups if group_kind(group) in UNPROBED
         ]
     return found
+
+
+def seed_maps(config: Config) -> list[SeedMap]:
+    """The certificate maps of its project that a configuration names, with an entry for every host of its routes."""
+    topology = config.topology
+    hosts = {host for route in topology.routes for host in route.hosts if host != "*"}
+    names = {}
+    for https in topology.frontends.secure:
+        key = links.parse(https.certificates.map or "", config.project)
+        name = https.certificates.map if key is None else key.name
+        if name is not None and (key is None or key.project == config.project):
+            names[name] = SeedMap(project=config.project, name=name, hosts=tuple(sorted(hosts)))
+    return list(names.values())
 
 
 def _seed(config: Config, region: str, group: GroupConfig, endpoints: int) -> SeedGroup:

@@ -127,7 +127,8 @@ def stand(wanted: WantedPart, live: Body | None, ours: Collection[str]) -> Stand
         if group_path(str(backend.get("group"))) not in ours
     )
     foreign, unknown = [], []
-    for path, value, carried in _beside(wanted, live, wanted.fields, ""):
+    beside = () if wanted.is_untouched else _beside(wanted, live, wanted.fields, "")
+    for path, value, carried in beside:
         if carried:
             foreign.append((path, value))
         elif wanted.token in REPLACED:

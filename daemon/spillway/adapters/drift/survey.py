@@ -17,16 +17,29 @@ from spillway.adapters.engine.provider.cloud import Body
 from spillway.adapters.engine.provider.diff import Difference, compare, value_at
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, SERVICE_LB_POLICY
-from spillway.adapters.engine.provider.kinds_frontend import GIVEN_CERTIFICATE, MANAGED_CERTIFICATE
+from spillway.adapters.engine.provider.kinds_frontend import (
+    FORWARDING_RULE,
+    GIVEN_CERTIFICATE,
+    MANAGED_CERTIFICATE,
+)
 from spillway.adapters.program.kept import Kept, group_path
 from spillway.config import names
 from spillway.config.backends import members
 from spillway.config.model import Config
-from spillway.core.values.drift import CertificateState, DriftReport, HeldPart, KeptSetting, SettingDrift
+from spillway.core.values.drift import (
+    CertificateState,
+    CertificateWait,
+    DriftReport,
+    HeldPart,
+    KeptSetting,
+    SettingDrift,
+)
 from spillway.core.values.policy import DriftAnswer
 from spillway.errors import SpillwayError
 
-_CERTIFICATES = frozenset({MANAGED_CERTIFICATE.token, GIVEN_CERTIFICATE.token})
+CERTIFICATES = frozenset({MANAGED_CERTIFICATE.token, GIVEN_CERTIFICATE.token})
+_ISSUED = frozenset({"ACTIVE", "RENEWAL_FAILED"})
+"""States of a managed certificate that is served: one whose renewal failed is, until it ends."""
 _OF_SERVICE = frozenset({BACKEND_SERVICE.token, SERVICE_LB_POLICY.token})
 
 
@@ -78,6 +91,12 @@ class Ownership:
     def service(self, part: WantedPart) -> str | None:
         """The service whose part it is; None for what all share."""
         return self._services.get(part.name) if part.token in _OF_SERVICE else None
+
+    @property
+    def alarm_after(self) -> float:
+        """Seconds that a certificate may take to be issued: the shortest that a frontend says."""
+        frontends = self._config.topology.frontends.secure
+        return min((https.certificates.alarm_after for https in frontends), default=0.0)
 
     def groups(self, part: WantedPart) -> frozenset[str]:
         """Paths of the groups that are ours in a service: those of its regions, and those that we have attached before."""
@@ -152,8 +171,9 @@ def survey(
             certificates=tuple(
                 _certificate(part.wanted.name, part.live)
                 for part in standing
-                if part.wanted.token in _CERTIFICATES and part.live is not None
+                if part.wanted.token in CERTIFICATES and part.live is not None
             ),
+            waits=tuple(_waits(standing, ownership.alarm_after, at)),
             problems=tuple(problems),
             parts=len(standing),
         ),
@@ -213,6 +233,45 @@ def _held(part: Standing, ownership: Ownership) -> Iterator[HeldPart]:
             service=ownership.service(part.wanted),
             field=field,
         )
+
+
+def _waits(standing: Sequence[Standing], limit: float, at: float) -> Iterator[CertificateWait]:
+    """Managed certificates that Google has not issued, each with what its domains lack."""
+    numbers = sorted(
+        {
+            str(part.live["IPAddress"])
+            for part in standing
+            if part.wanted.token == FORWARDING_RULE.token
+            and part.live is not None
+            and "IPAddress" in part.live
+        },
+        key=lambda number: (":" in number, number),
+    )
+    records = " and ".join(f"{'AAAA' if ':' in number else 'A'} record to {number}" for number in numbers)
+    for part in standing:
+        managed = (part.live or {}).get("managed") if part.wanted.token == MANAGED_CERTIFICATE.token else None
+        if not managed or managed.get("status") in _ISSUED:
+            continue
+        states = managed.get("domainStatus") or dict.fromkeys(managed.get("domains") or (), "PROVISIONING")
+        yield CertificateWait(
+            name=part.wanted.name,
+            since=_utc((part.live or {}).get("creationTimestamp")) or at,
+            limit=limit,
+            missing="; ".join(
+                _missing(domain, str(state), records)
+                for domain, state in sorted(states.items())
+                if state != "ACTIVE"
+            ),
+        )
+
+
+def _missing(domain: str, state: str, records: str) -> str:
+    """What a domain lacks for its certificate, by Google's state of it."""
+    if state.startswith("FAILED_CAA"):
+        return f"{domain} is {state}: its CAA record must allow pki.goog"
+    if state == "FAILED_RATE_LIMITED":
+        return f"{domain} is {state}: Google tries again by itself"
+    return f"{domain} is {state}: it needs an {records or 'A record to the address'} and no other"
 
 
 def _certificate(name: str, live: Body) -> CertificateState:

@@ -54,6 +54,11 @@ class WantedPart:
         return fields_of(arguments_of(class_of(self.token)))
 
     @property
+    def is_untouched(self) -> bool:
+        """True if the program says nothing of it but that it stays."""
+        return set(self.fields) <= set(self.ignore)
+
+    @property
     def spoken(self) -> Props:
         """The inputs, with None for each property of which the program says that nothing is to stand there."""
         ours = (name for name in self.fields if name not in self.ignore)

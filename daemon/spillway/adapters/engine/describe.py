@@ -53,6 +53,12 @@ _PROBES = {
     "tcpHealthCheck": "TCP",
     "grpcHealthCheck": "gRPC",
 }
+_PROXY = {
+    "certificateMap": "certificate map",
+    "serverTlsPolicy": "mTLS by",
+    "httpKeepAliveTimeoutSec": "keep-alive seconds",
+    "tlsEarlyData": "TLS early data",
+}
 _SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-"}
 _COLOURS = {"create": "32", "update": "33", "replace": "35", "delete": "31"}
 _ORDER = ("create", "update", "replace", "delete")
@@ -82,6 +88,8 @@ def _phrases(differences: tuple[Difference, ...], olds: Props, news: Props) -> I
 
 def _phrase(difference: Difference, olds: Props, news: Props) -> str:
     path, top = difference.path, difference.top
+    if top == "sslCertificates":
+        return _attached(olds.get(top) or [], news.get(top) or [])
     if SECRET in (olds.get(top), news.get(top)):
         return f"{_WORDS.get(top, top)} changes (secret)"
     place = re.match(r"backends\[(\d+)\](?:\.(\w+))?", path)
@@ -98,6 +106,16 @@ def _phrase(difference: Difference, olds: Props, news: Props) -> str:
     return (
         f"{_WORDS.get(word, name)} {told(old.get(name))} -> {told(new.get(name))} ({where(new.get('group'))})"
     )
+
+
+def _attached(old: list[Any], new: list[Any]) -> str:
+    """What becomes of the certificates of a proxy; one phrase, whatever their places in the list."""
+    before, after = [last_part(url) for url in old], [last_part(url) for url in new]
+    added = ["a new one" if url == UNKNOWN else url for url in after if url not in before]
+    removed = [url for url in before if url not in after]
+    parts = [f"adds {', '.join(added)}"] if added else []
+    parts += [f"removes {', '.join(removed)}"] if removed else []
+    return f"certificates: {'; '.join(parts) or 'another order'}"
 
 
 def _membership(position: int, olds: Props, news: Props) -> str:
@@ -178,6 +196,9 @@ def _phrases_of_new(news: Props) -> Iterator[str]:
     for name, word in _PROBES.items():
         if name in news:
             yield " ".join(part for part in (word, (news[name] or {}).get("requestPath")) if part)
+    for name, word in _PROXY.items():
+        if news.get(name):
+            yield f"{word} {text(news[name])}"
     for domain in (news.get("managed") or {}).get("domains") or []:
         yield text(domain)
 
@@ -199,7 +220,12 @@ def _target(service: Any) -> str:
 
 def render_preview(preview: Preview, *, colour: bool) -> str:
     """The text of `spillway plan`, without a line break at its end: the changes, then what stands beside them."""
-    beside = [*_drift_lines(preview), *_kept_lines(preview), *(f"! {held.sentence}" for held in preview.held)]
+    beside = [
+        *_drift_lines(preview),
+        *_kept_lines(preview),
+        *(f"! {held.sentence}" for held in preview.held),
+        *_later_lines(preview),
+    ]
     return "\n".join([_changes_text(preview, colour=colour), *(["", *beside] if beside else ())])
 
 
@@ -221,6 +247,13 @@ def _kept_lines(preview: Preview) -> Iterator[str]:
         yield "Kept, not managed:"
     for kept in sorted(preview.kept, key=lambda k: (k.kind.lower(), k.name, k.field)):
         yield f"    {kept.kind} {kept.name}  {kept.field}: {kept.value}"
+
+
+def _later_lines(preview: Preview) -> Iterator[str]:
+    if preview.later:
+        yield "Certificates:"
+    for sentence in preview.later:
+        yield f"    {sentence}"
 
 
 def _changes_text(preview: Preview, *, colour: bool) -> str:

@@ -22,6 +22,30 @@ Part = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OldCertificate:
+    """A certificate that the configuration no longer names and that a proxy still shows."""
+
+    name: str
+    is_managed: bool
+    domains: tuple[str, ...]
+    """Of a managed one; empty for a given one."""
+    is_ours: bool
+    """False for one that somebody else has attached: it is attached on, and never declared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What one HTTPS frontend shows while its certificates change, where that is not what the configuration says."""
+
+    old: tuple[OldCertificate, ...] = ()
+    """What is attached beside the certificates that the configuration names."""
+    certificate_map: str | None = None
+    """The map that is attached, in full; None for none."""
+    aside: frozenset[str] = frozenset()
+    """Names of certificates that are made and not attached yet: the proxy has no room for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """What stands and is to stay."""
 
@@ -33,6 +57,8 @@ class Kept:
     """Backends that somebody else has attached, by the name of the backend service, as found."""
     held: frozenset[Part] = frozenset()
     """Resources that are not written at all."""
+    certificates: Mapping[str, Shown] = field(default_factory=dict)
+    """By the name of the HTTPS frontend; none for what is as the configuration says."""
 
 
 NOTHING = Kept()
@@ -50,6 +76,7 @@ def declare(
     /,
     *,
     spoken: tuple[str, ...] = (),
+    untouched: bool = False,
     depends_on: list[pulumi.Resource] | None = None,
     extra: Props | None = None,
     **arguments: Any,
@@ -61,6 +88,7 @@ def declare(
         name: in the program and in the cloud.
         kept: what stands and is to stay.
         spoken: further paths that are ours although nothing stands there, such as `logConfig.sampleRate`.
+        untouched: it stands already and stays exactly as it is, whatever the arguments say.
         depends_on: resources that must stand first.
         extra: further arguments by their names in Python, as the configuration gives them.
         arguments: the properties. One that is None is ours: nothing is to stand there.
@@ -70,7 +98,7 @@ def declare(
     if extra:
         arguments |= extra_keywords(arguments_of(resource), extra)
     part = (resource.pulumi_type, name)
-    if part in kept.held:
+    if untouched or part in kept.held:
         ignored = set(every_property(resource))
     else:
         foreign = (path for path in unnamed(resource, arguments) if not _within(path, spoken))

@@ -56,9 +56,9 @@ def _sections(draft: Draft) -> Iterator[tuple[Location, str, Mapping[str, Any]]]
             if group.create is not None:
                 yield (*where, "create", "extra"), _made(group), group.create.extra
     frontends = draft.frontends
-    if frontends is not None and frontends.https is not None and frontends.https.ssl_policy is not None:
-        at = (*FRONTENDS, "https", "ssl_policy", "extra")
-        yield at, "compute.SSLPolicy", frontends.https.ssl_policy.extra
+    for at, https in draft.each((*FRONTENDS, "https"), frontends.https if frontends is not None else None):
+        if https.ssl_policy is not None:
+            yield (*at, "ssl_policy", "extra"), "compute.SSLPolicy", https.ssl_policy.extra
 
 
 def _made(group: GroupConfig) -> str:

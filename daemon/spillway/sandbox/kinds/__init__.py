@@ -5,6 +5,12 @@ from __future__ import annotations
 from spillway.sandbox.kinds.addresses import ADDRESSES
 from spillway.sandbox.kinds.backend_services import BACKEND_SERVICES
 from spillway.sandbox.kinds.base import Kind
+from spillway.sandbox.kinds.certificate_manager import (
+    CERTIFICATE_MAP_ENTRIES,
+    CERTIFICATE_MAPS,
+    CERTIFICATES,
+    DNS_AUTHORIZATIONS,
+)
 from spillway.sandbox.kinds.certificates import SSL_CERTIFICATES, SSL_POLICIES
 from spillway.sandbox.kinds.endpoint_groups import NETWORK_ENDPOINT_GROUPS
 from spillway.sandbox.kinds.forwarding_rules import FORWARDING_RULES
@@ -35,5 +41,17 @@ COMPUTE_KINDS: dict[str, Kind] = {
 }
 """By collection."""
 
-KINDS: dict[str, Kind] = {**COMPUTE_KINDS, SERVICE_LB_POLICIES.collection: SERVICE_LB_POLICIES}
-"""By collection, with those of Network Services."""
+KINDS: dict[str, Kind] = {
+    **COMPUTE_KINDS,
+    **{
+        kind.collection: kind
+        for kind in (
+            SERVICE_LB_POLICIES,
+            CERTIFICATES,
+            CERTIFICATE_MAPS,
+            CERTIFICATE_MAP_ENTRIES,
+            DNS_AUTHORIZATIONS,
+        )
+    },
+}
+"""By collection, with those of Network Services and Certificate Manager."""

@@ -47,6 +47,10 @@ class View(Protocol):
         """Per zone of a region: endpoints that pass their checks, and all endpoints."""
         ...
 
+    def unresolved(self, domain: str) -> Sequence[tuple[float, float]]:
+        """When the DNS of a name leads elsewhere: from and until, in UTC seconds, oldest first."""
+        ...
+
     @property
     def now(self) -> float:
         """The date in the world, UTC seconds."""

@@ -129,10 +129,13 @@ HTTP_PROXY = ResourceKind(
     fixed=frozenset({"name", "project", "description", "httpKeepAliveTimeoutSec"}),
 )
 
-_HTTPS = ("urlMap", "sslCertificates", "certificateMap", "sslPolicy", "quicOverride")
+_HTTPS = (
+    *("urlMap", "sslCertificates", "certificateMap", "sslPolicy", "quicOverride", "serverTlsPolicy"),
+    *("httpKeepAliveTimeoutSec", "tlsEarlyData"),
+)
 
 
-def _https_update(resource: str, _: Props, inputs: Props, changed: frozenset[str]) -> list[Request]:
+def _https_update(resource: str, state: Props, inputs: Props, changed: frozenset[str]) -> list[Request]:
     """One call for each property that changed, each with its own path."""
     old = _without_global(resource)
     calls: dict[str, Callable[[Any], Request]] = {
@@ -144,16 +147,23 @@ def _https_update(resource: str, _: Props, inputs: Props, changed: frozenset[str
         "sslPolicy": lambda value: _post(f"{resource}/setSslPolicy", {"sslPolicy": value} if value else {}),
         "urlMap": lambda value: _post(f"{old}/setUrlMap", {"urlMap": value}),
     }
-    return [call(inputs.get(name)) for name, call in calls.items() if name in changed]
+    requests = [call(inputs.get(name)) for name, call in calls.items() if name in changed]
+    if "serverTlsPolicy" not in changed:
+        return requests
+    # First, while the fingerprint of the state is still the newest: every other call changes it.
+    body = {"serverTlsPolicy": inputs.get("serverTlsPolicy"), "fingerprint": state.get("fingerprint", "")}
+    return [Request(method="PATCH", path=resource, body=body), *requests]
 
 
 HTTPS_PROXY = ResourceKind(
     token="gcp:compute/targetHttpsProxy:TargetHttpsProxy",  # noqa: S106
     words="HTTPS proxy",
     collection=in_global("targetHttpsProxies"),
-    body=lambda inputs: {**pick(inputs, "name", "description", *_HTTPS), "serverTlsPolicy": None},
+    # The provider names the server TLS policy also where there is none.
+    body=lambda inputs: {"serverTlsPolicy": None, **pick(inputs, "name", "description", *_HTTPS)},
     live=lambda live: {**common(live), **pick(live, *_HTTPS)},
     update=_https_update,
+    fixed=frozenset({"name", "project", "description", "httpKeepAliveTimeoutSec", "tlsEarlyData"}),
     watched=("sslPolicy", "certificateMap", "sslCertificates"),
 )
 
