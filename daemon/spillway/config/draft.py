@@ -26,6 +26,7 @@ SERVICES: Location = ("topology", "services")
 REGIONS: Location = ("topology", "regions")
 HEALTH_CHECKS: Location = ("topology", "health_checks")
 ROUTES: Location = ("topology", "routes")
+BUCKETS: Location = ("topology", "buckets")
 FRONTENDS: Location = ("topology", "frontends")
 POLICIES: Location = ("policies",)
 

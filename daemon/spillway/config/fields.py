@@ -173,6 +173,24 @@ class Shape:
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A section that may be written as one text: the value of this key."""
+
+    key: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._widen, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+    def _widen(self, value: Any) -> Any:
+        return {self.key: value} if isinstance(value, str) else value
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
