@@ -112,7 +112,8 @@ def test_an_order_by_age() -> None:
     ("pattern", "path", "matches"),
     [
         ("/a/*", "/a/b", True),
-        ("/a/*", "/a", True),
+        ("/a/*", "/a", False),
+        ("/a/*", "/a/", True),
         ("/a/*", "/ab", False),
         ("/a", "/a", True),
         ("/a", "/a/b", False),

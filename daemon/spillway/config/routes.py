@@ -28,7 +28,7 @@ class PathRuleConfig(RouteActions):
     """Methods, one of which must be the request's."""
     ignore_case: bool = False
     """Match paths whatever their case; not for templates."""
-    priority: Annotated[int, Field(ge=0, lt=FIRST_OWN_PRIORITY)] | None = None
+    priority: Annotated[int, Field(ge=1, lt=FIRST_OWN_PRIORITY)] | None = None
     """Order of Google's route rules, the smallest first, instead of the longest path. Entries with a priority go before all others of their route."""
 
     @property

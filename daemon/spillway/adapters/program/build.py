@@ -32,6 +32,7 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
         from spillway.adapters.program.checks import health_checks
         from spillway.adapters.program.frontends import frontends
         from spillway.adapters.program.groups import Groups
+        from spillway.adapters.program.path_matchers import Targets
         from spillway.adapters.program.routes import url_map
         from spillway.adapters.program.services import service
 
@@ -40,7 +41,12 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
         services = {
             setting.service: service(config, groups, checks, setting, kept) for setting in overlay.services
         }
-        address = frontends(config, url_map(config, services, kept), kept)
+        buckets = {
+            name: f"projects/{config.project}/global/backendBuckets/{names.backend_bucket(config.name, name)}"
+            for name in config.topology.buckets
+        }
+        targets = Targets(services=services, buckets=buckets)
+        address = frontends(config, url_map(config, targets, kept), kept)
         pulumi.export("load_balancer_ip", address)
         pulumi.export("urls", address.apply(lambda ip: urls(config, ip)))
 
