@@ -15,6 +15,7 @@ from spillway.config.rules import (
     balancing,
     capacity,
     daemon,
+    extra,
     frontends,
     groups,
     policies,
@@ -38,6 +39,7 @@ _RULES = (
     probes.check,
     policies.check,
     daemon.check,
+    extra.check,
 )
 _GIVEN: Location = ("topology", "frontends", "https", "certificates", "given")
 
