@@ -76,6 +76,19 @@ def parse_time(value: Any) -> float:
     return value.astimezone(UTC).timestamp()
 
 
+def parse_error_code(value: Any) -> str:
+    """The status of an error, or a class of them, as Google writes it: `404`, `5xx`.
+
+    Raises:
+        ValueError: neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599:
+        return str(value)
+    if isinstance(value, str) and value in {"4xx", "5xx"}:
+        return value
+    raise ValueError(f"{value!r} is no status of an error; write a number from 400 to 599, 4xx or 5xx")
+
+
 def _port(value: Any) -> Any:
     if isinstance(value, str) and (match := _PORTS.fullmatch(value)):
         low, high = match.groups()
@@ -282,6 +295,7 @@ ZoneName = Annotated[
 KINDS: dict[Any, str] = {
     parse_duration: "duration",
     parse_time: "time",
+    parse_error_code: "400 to 599, 4xx or 5xx",
     _port: "port",
     _scaler: "0, or 0.1 to 1",
     _address: "host:port",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from spillway.config.fields import Between, Duration, Model, Name, Shape, Short
+from spillway.config.fields import Between, Duration, Model, Name, Shape, Short, parse_error_code
 from spillway.config.route_matches import HeaderName, Method
 
 REDIRECT_CODES = {
@@ -33,14 +33,6 @@ RetryCondition = Literal[
 """py:HttpRetryPolicy.retry_conditions; the last five are states of gRPC."""
 
 
-def _code(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599:
-        return str(value)
-    if value in ("4xx", "5xx"):
-        return value
-    raise ValueError(f"{value!r} is no status of an error; write a number from 400 to 599, 4xx or 5xx")
-
-
 Path = Annotated[
     str,
     Shape("a path", r"/[^?#\s]{0,1023}", "/v2/", "a slash first, without query, 1024 characters at most"),
@@ -58,7 +50,7 @@ HeaderValue = Annotated[str, Field(max_length=8192)]
 Headers = dict[HeaderName, HeaderValue]
 ErrorCode = Annotated[
     str,
-    BeforeValidator(_code),
+    BeforeValidator(parse_error_code),
     WithJsonSchema(
         {"anyOf": [{"type": "integer", "minimum": 400, "maximum": 599}, {"enum": ["4xx", "5xx"]}]}
     ),
@@ -149,7 +141,7 @@ class RetriesConfig(Model):
     attempts: Annotated[int, Field(ge=0)] = 1
     """How often it asks again. 0 turns retries off: Google takes no 0, so a policy is written whose only condition (`cancelled`, a state of gRPC) no plain HTTP answer meets."""
     on: Annotated[tuple[RetryCondition, ...], Field(min_length=1)] = ("gateway-error",)
-    """Conditions: `gateway-error` is 502, 503 and 504; `5xx` any 5xx or no answer at all. DANGER: a request with a body is repeated, too, and a prompt computed twice."""
+    """Conditions: `gateway-error` is 502, 503 and 504; `5xx` any 5xx or no answer at all. Requests with a body are repeated, too, so a prompt may be computed twice."""
     per_try_timeout: Annotated[Duration, Between("1ms", "1d")] | None = None
     """Time that each attempt may take; the route's `timeout` where none is given."""
 

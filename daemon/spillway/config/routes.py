@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from spillway.config.fields import Model
 from spillway.config.route_actions import RouteActions
 from spillway.config.route_matches import Headers, Method, Query
 
@@ -15,8 +16,8 @@ FIRST_OWN_PRIORITY = 100_000
 """Priorities from here on are those that Spillway gives; an explicit one is smaller and so goes before them."""
 
 
-class PathRuleConfig(RouteActions):
-    """Requests of the route that are treated apart: by path, and by headers, query and method."""
+class PathConditions(Model):
+    """Which requests of a route an entry is about."""
 
     paths: Annotated[tuple[str, ...], Field(min_length=1)] = (EVERY_PATH,)
     """Such as `/europe` and `/europe/*`; a star only as the last part, and `/europe/*` does not match `/europe`. The longest match wins, whatever the order; of entries with the same path the one with more conditions. A path with variables is a template: `/v1/{model=*}/{rest=**}`, where `*` is one part and `**` any number. Every path, where there are conditions and no paths."""
@@ -31,19 +32,27 @@ class PathRuleConfig(RouteActions):
     priority: Annotated[int, Field(ge=1, lt=FIRST_OWN_PRIORITY)] | None = None
     """Order of Google's route rules, the smallest first, instead of the longest path. Entries with a priority go before all others of their route."""
 
+
+class PathRuleConfig(RouteActions, PathConditions):
+    """Requests of the route that are treated apart: by path, and by headers, query and method."""
+
     @property
     def conditions(self) -> int:
         """How many conditions beside the path must hold."""
         return len(self.headers) + len(self.query) + bool(self.methods)
 
 
-class RouteConfig(RouteActions):
-    """Hosts and what becomes of their requests. What stands on the route itself is for all paths that no entry of `paths` names; only headers and error pages hold for the entries, too."""
+class RouteHosts(Model):
+    """Which requests a route is about."""
 
     hosts: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
     """Host names such as `api.example.com` or `*.example.com`; `*` is every other host. Without port."""
     paths: tuple[PathRuleConfig, ...] = ()
     """Paths, headers and so on that are treated apart."""
+
+
+class RouteConfig(RouteActions, RouteHosts):
+    """Hosts and what becomes of their requests. What stands on the route itself is for all paths that no entry of `paths` names; only headers and error pages hold for the entries, too."""
 
 
 VARIABLE = re.compile(r"\{(?P<name>[a-z_][a-z0-9_]*)(=(\*\*|\*))?\}")
