@@ -102,6 +102,7 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("reserved header", on_route(request_headers={"set": {"X-Google-A": "b"}}), f"{R}.request_headers", "Google lets nobody change", "name of your own"),
     ("host by header", on_route(request_headers={"set": {"Host": "b"}}), f"{R}.request_headers", "Google lets nobody change", "`rewrite: {host: ...}`"),
     ("header changed twice", on_route(response_headers={"set": {"x-a": "b"}, "remove": ["X-A"]}), f"{R}.response_headers", "changed twice", "one of `set`"),
+    ("header that would replace", on_route(request_headers={"add": {"x-a": "b"}}), f"{R}.request_headers.add.x-a", "no variable", "under `set`"),
     ("headers without a change", on_route(response_headers={}), f"{R}.response_headers", "changes no header", "Give `set`"),
     ("pages without a bucket", on_route(errors={"rules": PAGES["rules"]}), f"{R}.errors", "no bucket with the pages", "`topology.buckets`"),
     ("pages in an unknown bucket", on_route(errors=PAGES), f"{R}.errors.bucket", "no bucket called 'assets'", "topology.buckets"),

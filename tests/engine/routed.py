@@ -38,7 +38,7 @@ def routed(*more: dict[str, Any], buckets: bool = False) -> dict[str, Any]:
                 },
                 "request_headers": {
                     "set": {"x-edge": "{client_region}"},
-                    "add": {"x-via": "edge"},
+                    "add": {"x-via": "edge-{client_region}"},
                     "remove": ["x-debug"],
                 },
                 "response_headers": {"set": {"x-served-by": "edge"}},

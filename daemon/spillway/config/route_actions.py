@@ -91,7 +91,7 @@ class HeadersConfig(Model):
     set: Headers = Field(default_factory=dict)
     """Headers with their values; what came under the same name is replaced."""
     add: Headers = Field(default_factory=dict)
-    """Headers with their values, beside what came under the same name."""
+    """Headers whose values hold a variable, beside what came under the same name. Google puts others in the place of what came, unless it is told otherwise, and the provider cannot tell it."""
     remove: tuple[HeaderName, ...] = ()
     """Names of headers that are taken away."""
 
@@ -107,7 +107,7 @@ class CorsConfig(Model):
     """Headers that pages may send."""
     expose_headers: tuple[str, ...] = ()
     """Headers of answers that pages may read."""
-    max_age: Annotated[Duration, Between("0s", "1d", whole=True)] | None = None
+    max_age: Annotated[Duration, Between("1s", "1d", whole=True)] | None = None
     """Time for which browsers keep the answer to a preflight request."""
     allow_credentials: bool = False
     """Let pages send cookies and authorization; browsers refuse it together with the origin `*`."""

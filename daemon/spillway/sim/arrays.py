@@ -128,7 +128,7 @@ class Groups:
     @cached_property
     def asks(self) -> NDArray[np.bool_]:
         """For each client, whether it sends anything."""
-        asked: NDArray[np.bool_] = (self.share > 0).reshape(self.parts, self.clients).any(axis=0)
+        asked: NDArray[np.bool_] = self.share.reshape(self.parts, self.clients).max(axis=0, initial=0.0) > 0
         return asked
 
     def spread(self, by_client: Array) -> Array:
@@ -165,14 +165,14 @@ class Groups:
         ]
         parts = [_parts(hit, services) for hit in hits]
         count = max([least, *map(len, parts)])
-        service_of = np.full((count, len(clients)), -1, dtype=np.int64)
+        chosen = np.full((count, len(clients)), -1, dtype=np.int64)
         share = np.zeros((count, len(clients)))
         copies = np.zeros((count, len(clients)), dtype=bool)
         for client, its in enumerate(parts):
             for part, (service, portion, is_copy) in enumerate(its):
-                service_of[part, client] = service
+                chosen[part, client] = service
                 share[part, client], copies[part, client] = portion, is_copy
-        service_of, places = service_of.ravel(), np.tile(continents[: len(clients)], count)
+        service_of, places = chosen.ravel(), np.tile(continents[: len(clients)], count)
         matrix = np.zeros((len(services) * len(CONTINENTS), len(service_of)))
         known = service_of >= 0
         matrix[service_of[known] * len(CONTINENTS) + places[known], np.flatnonzero(known)] = 1.0

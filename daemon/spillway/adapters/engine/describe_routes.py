@@ -62,9 +62,9 @@ def changed_route(difference: Difference, olds: Props, news: Props, text: Text) 
     path = difference.path
     if found := _HOSTS.fullmatch(path):
         name = _item(news.get("hostRules"), int(found[1])).get("pathMatcher")
-        old, new = (", ".join(_hosts(side, {"name": name})) for side in (olds, news))
+        was, will = (", ".join(_hosts(side, {"name": name})) for side in (olds, news))
         # A host rule comes and goes with its route, which says so itself.
-        return Changed("hosts" if found[2] else "", str(name), old, new)
+        return Changed("hosts" if found[2] else "", str(name), was, will)
     place = _PLACE.fullmatch(path)
     if place is None:
         return None

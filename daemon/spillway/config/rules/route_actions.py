@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from spillway.config.backends import GroupKind
@@ -31,6 +32,9 @@ RESERVED = frozenset(
 """Headers that no one may change in a URL map ("custom headers" of Google's load balancing guides)."""
 RESERVED_PREFIXES = ("x-google", "x-goog-", "x-gfe", "x-amz-")
 
+_VARIABLE = re.compile(r"\{[a-z_][a-z0-9_]*\}")
+"""A variable of Google's in the value of a header. With one, a value is added by default, and without one it replaces
+(py:HttpHeaderOption.replace); the provider leaves out `replace: false` (tf:resource_compute_url_map.go)."""
 _FAMILIES = {
     GroupKind.NEG: "zonal NEGs",
     GroupKind.HYBRID_NEG: "zonal NEGs",
@@ -360,6 +364,13 @@ def _headers(draft: Draft, at: Location, headers: HeadersConfig | None) -> None:
     names = [*headers.set, *headers.add, *headers.remove]
     if not names:
         draft.error(at, "it changes no header.", "Give `set`, `add` or `remove`, or take it out.")
+    for name, value in headers.add.items():
+        if not _VARIABLE.search(value):
+            draft.error(
+                (*at, "add", name),
+                "its value has no variable, so Google would put it in the place of what came, and the provider cannot tell it not to.",
+                "Write it under `set`, which replaces, or use a name that no client and no service sends.",
+            )
     seen: set[str] = set()
     for name in names:
         plain = name.lower()

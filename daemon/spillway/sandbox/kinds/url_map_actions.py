@@ -61,7 +61,9 @@ def check_match(match: Resource, place: str) -> None:
         if len(_OPERATOR.findall(path)) > 5:
             raise invalid(f"{place}.pathTemplateMatch", path, "At most 5 operators are allowed.")
         if match.get("ignoreCase"):
-            raise invalid(f"{place}.ignoreCase", "true", "ignoreCase must not be used with pathTemplateMatch.")
+            raise invalid(
+                f"{place}.ignoreCase", "true", "ignoreCase must not be used with pathTemplateMatch."
+            )
     for at, header in enumerate(match.get("headerMatches", [])):
         _one_condition(header, "headerName", _HEADER_KINDS, f"{place}.headerMatches[{at}]")
     for at, parameter in enumerate(match.get("queryParameterMatches", [])):
