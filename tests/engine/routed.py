@@ -43,7 +43,17 @@ def routed(*more: dict[str, Any], buckets: bool = False) -> dict[str, Any]:
                 },
                 "response_headers": {"set": {"x-served-by": "edge"}},
                 "paths": [
-                    {"paths": ["/openai/*"], "service": "pool", "rewrite": "/"},
+                    {
+                        "paths": ["/openai/*"],
+                        "service": "pool",
+                        "rewrite": "/",
+                        "extra": {
+                            "cache_policy": {
+                                "cache_mode": "CACHE_ALL_STATIC",
+                                "default_ttl": {"seconds": "60"},
+                            }
+                        },
+                    },
                     {
                         "paths": ["/old/*"],
                         "redirect": {"prefix": "/new/", "code": 308, "strip_query": True},
@@ -91,6 +101,7 @@ def routed(*more: dict[str, Any], buckets: bool = False) -> dict[str, Any]:
             *more,
         ],
     )
+    raw["topology"]["url_map"] = {"extra": {"description": "by hand"}}
     if buckets:
         raw["topology"]["buckets"] = {"assets": {"bucket": "acme-assets"}}
         raw["topology"]["routes"][2]["paths"].append({"paths": ["/static/*"], "bucket": "assets"})

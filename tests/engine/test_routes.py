@@ -49,7 +49,10 @@ def test_routes_are_built_stay_as_they_are_and_change_in_place(
     assert action["timeout"] == {"seconds": "60"}
     assert action["retryPolicy"] == {"numRetries": 1, "retryConditions": ["cancelled"]}
     rules = {tuple(rule["paths"]): rule for rule in found["example.com"]["pathRules"]}
-    assert rules["/openai/*",]["routeAction"]["urlRewrite"] == {"pathPrefixRewrite": "/"}
+    assert rules["/openai/*",]["routeAction"] == {
+        "urlRewrite": {"pathPrefixRewrite": "/"},
+        "cachePolicy": {"cacheMode": "CACHE_ALL_STATIC", "defaultTtl": {"seconds": "60"}},
+    }
     assert rules["/old/*",]["urlRedirect"] == {
         "prefixRedirect": "/new/", "redirectResponseCode": "PERMANENT_REDIRECT", "stripQuery": True,
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -188,6 +188,8 @@ class RouteActions(Model):
     """Changes to headers on the way to the client; likewise."""
     errors: ErrorsConfig | None = None
     """Pages for errors. Those of a route hold for its paths, too, where an entry has none for the status."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Further arguments of the provider's route action, by its own names, such as `cache_policy`."""
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -57,6 +57,13 @@ class RouteConfig(RouteActions, RouteHosts):
 
 VARIABLE = re.compile(r"\{(?P<name>[a-z_][a-z0-9_]*)(=(\*\*|\*))?\}")
 """A variable of a template: `{model}`, `{model=*}` or `{rest=**}` (py:HttpRouteRuleMatch.path_template_match)."""
+
+
+class UrlMapConfig(Model):
+    """The URL map itself."""
+
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Further arguments of the provider's URLMap, by its own names, such as `tests`."""
 
 
 def is_template(path: str) -> bool:

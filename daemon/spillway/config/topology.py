@@ -11,7 +11,7 @@ from spillway.config.buckets import BucketConfig
 from spillway.config.fields import Between, Duration, Model, Name, Port, RegionName, Scaler
 from spillway.config.frontends import AddressConfig, FrontendsConfig
 from spillway.config.groups import GroupConfig
-from spillway.config.routes import RouteConfig
+from spillway.config.routes import RouteConfig, UrlMapConfig
 from spillway.config.services import ServiceConfig
 
 
@@ -74,6 +74,7 @@ class TopologyConfig(Model):
     """Service for every request that no route names."""
     routes: tuple[RouteConfig, ...] = ()
     """Which host and path goes where."""
+    url_map: UrlMapConfig = UrlMapConfig()
     health_checks: dict[Name, HealthCheckConfig] = Field(default_factory=dict)
     """Health checks by name; services refer to them."""
     regions: Annotated[dict[RegionName, RegionConfig], Field(min_length=1)]

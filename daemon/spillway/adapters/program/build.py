@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from spillway.adapters.program.kept import NOTHING, Kept
 from spillway.config import names
+from spillway.config.routes import is_template
 from spillway.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def urls(config: Config, address: str) -> dict[str, str]:
     """URLs by what they are for, given the address: one for each frontend, route and, on Google, the console.
 
     A wildcard host stays in its URL as it is, for the reader to fill in: the address alone would match no such host.
+    Entries with conditions beside the path, and templates, have no URL that leads to them.
     """
     given = config.topology.frontends
     result: dict[str, str] = {}
@@ -86,7 +88,8 @@ def urls(config: Config, address: str) -> dict[str, str]:
     base = result.get("http") or next(iter(result.values()), "")
     for route in config.topology.routes:
         for host in route.hosts:
-            for path in (path for rule in route.paths for path in rule.paths):
+            plain = (rule for rule in route.paths if not rule.conditions)
+            for path in (path for rule in plain for path in rule.paths if not is_template(path)):
                 root = base if host == "*" else _on_host(config, host)
                 result[f"{'' if host == '*' else host}{path}"] = root.rstrip("/") + path.removesuffix("*")
     if config.cloud == "gcp":

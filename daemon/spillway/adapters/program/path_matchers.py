@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from spillway.adapters.program.provider_fields import extra_properties
 from spillway.adapters.program.route_rules import match_rules, needs_route_rules, route_rules
 from spillway.config.route_actions import REDIRECT_CODES
 
@@ -111,7 +112,15 @@ def _actions(actions: RouteActions, route: RouteConfig, default_service: str, ta
         }
     if actions.cors is not None:
         action["corsPolicy"] = _cors(actions.cors)
+    if actions.extra:
+        action |= _extra(actions.extra)
     return {**props, **({"routeAction": action} if action else {})}
+
+
+def _extra(given: Mapping[str, Any]) -> Props:
+    from spillway.adapters.program.sdk import compute
+
+    return extra_properties(compute.URLMapPathMatcherDefaultRouteActionArgs, given)
 
 
 def _redirect(redirect: RedirectConfig) -> Props:

@@ -29,6 +29,7 @@ def url_map(config: Config, targets: Targets, kept: Kept) -> pulumi.Output[str]:
         kept,
         name=name,
         project=config.project,
+        extra=topology.url_map.extra,
         default_url_redirect=None,  # it excludes the default service
         default_service=targets.services[topology.default_service],
         host_rules=[

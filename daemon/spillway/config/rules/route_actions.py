@@ -80,7 +80,7 @@ def check_entry(
         names: variables of each of its paths; empty if a path has none.
     """
     _check(draft, at, rule)
-    if not rule.targets and not rule.settings:
+    if not rule.targets and not rule.settings and not rule.extra:
         draft.error(
             at,
             "it says what is matched, and not what becomes of it.",
@@ -214,8 +214,8 @@ def _redirect(draft: Draft, at: Location, actions: RouteActions) -> None:
             "Set frontends.http.redirect_to_https: it sends all plain requests to https. Then take this out.",
             uses=(FRONTENDS,),
         )
-    for setting in actions.settings:
-        if setting in FORWARDING:
+    for setting in (*actions.settings, *(("extra",) if actions.extra else ())):
+        if setting in FORWARDING or setting == "extra":
             draft.error(
                 (*at, setting),
                 f"the balancer answers these requests with a redirect and forwards none, so Google takes no `{setting}` beside it.",

@@ -15,12 +15,13 @@ _ACTION: dict[str, Shape] = {
     "weightedBackendServices.backendService": _SERVICE,
     "weightedBackendServices.weight": whole(0, 1000),
     "requestMirrorPolicy.backendService": _SERVICE,
+    **{f"cachePolicy.{name}": DURATION for name in ("clientTtl", "defaultTtl", "maxTtl", "serveWhileStale")},
     "timeout": DURATION,
     "maxStreamDuration": DURATION,
     "retryPolicy.numRetries": whole(1),
     "retryPolicy.perTryTimeout": DURATION,
 }
-_UNMODELLED_ACTION = "cachePolicy dynamicCompressionPolicy faultInjectionPolicy imageOptimizationPolicy urlRewrite.regexRewrite"
+_UNMODELLED_ACTION = "faultInjectionPolicy urlRewrite.regexRewrite"
 _RULE: dict[str, Shape] = {
     "service": _TARGET,
     "customErrorResponsePolicy.errorService": _BUCKET,
