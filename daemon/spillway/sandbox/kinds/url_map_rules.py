@@ -19,8 +19,8 @@ def check(draft: Draft) -> None:
     _one_target(url_map, "resource", prefix="default")
     check_actions(draft, url_map, "resource", prefix="default")
     names = _check_matchers(draft)
-    _check_https(draft)
     _check_hosts(url_map.get("hostRules", []), names)
+    _check_https(draft)
     tests = url_map.get("tests", [])
     if len(tests) > MOST_TESTS:
         raise invalid("resource.tests", len(tests), f"At most {MOST_TESTS} values are allowed.")
