@@ -81,7 +81,7 @@ def changed_route(difference: Difference, olds: Props, news: Props, text: Text) 
         return Changed(
             "route" if not place[2] else "rule", where, *("there" if side else None for side in (old, new))
         )
-    return Changed(_word(rest, new or old, text), where, _at(rest, old), _at(rest, new))
+    return Changed(_word(rest, new or old, text), where, value_at(rest, old), value_at(rest, new))
 
 
 def _word(rest: str, node: Props, text: Text) -> str:
@@ -212,12 +212,3 @@ def _named_matcher(props: Props, name: Any) -> Props:
 
 def _item(values: Any, at: int) -> Props:
     return dict(values[at]) if isinstance(values, list) and at < len(values) else {}
-
-
-def _at(path: str, value: Any) -> Any:
-    for name, position in re.findall(r"(\w+)|\[(\d+)\]", path):
-        if name:
-            value = value.get(name) if isinstance(value, dict) else None
-        else:
-            value = value[int(position)] if isinstance(value, list) and int(position) < len(value) else None
-    return value
