@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind
+from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, value_at
 from spillway.adapters.engine.provider.kinds import Props
 
 _PLACE = re.compile(r"pathMatchers\[(\d+)\](?:\.(pathRules|routeRules)\[(\d+)\])?\.?(.*)")
