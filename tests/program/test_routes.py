@@ -12,6 +12,7 @@ from tests.program.sketch import sketch
 
 from spillway.adapters.engine.provider.convert import to_body
 from spillway.adapters.engine.provider.kinds_url_map import without_zeros
+from spillway.adapters.program.build import urls
 from spillway.adapters.program.path_matchers import Targets, path_matcher
 from spillway.adapters.program.provider_fields import fields_of, keywords
 from spillway.adapters.program.sdk import compute
@@ -203,3 +204,10 @@ def test_the_classes_of_the_three_kinds_of_rules_are_alike() -> None:
     ):
         assert set(fields_of(other)) == set(default)
     assert keywords(compute.URLMapPathMatcherArgs, {"name": "m"}) == {"name": "m"}
+
+
+def test_only_paths_that_lead_somewhere_by_themselves_have_a_url() -> None:
+    config = Config.model_validate_json(json.dumps(routed()))
+    told = urls(config, "203.0.113.7")
+    assert [path for path in told if path.startswith("/")] == ["/Status"]
+    assert told["example.com/openai/*"] == "http://example.com/openai/"
