@@ -157,3 +157,16 @@ def test_conditions_without_paths_are_for_every_path(change: Change) -> None:
     assert (
         "catches every path" in change({T: [{"paths": [{"service": "europe"}]}]}).at(f"{P}.paths[0]").message
     )
+
+
+def test_a_broken_condition_does_not_make_its_entry_one_for_every_path(change: Change) -> None:
+    verdict = change({T: [{"paths": [{"methods": "POST", "service": "europe"}]}]})
+    assert [problem.path for problem in verdict.problems] == [f"{P}.methods"]
+
+
+def test_a_mirror_may_be_a_name_alone(change: Change) -> None:
+    verdict = change(on_route(mirror="pool"))
+    assert verdict.config is not None
+    mirror = verdict.config.topology.routes[0].mirror
+    assert mirror is not None
+    assert (mirror.service, mirror.percent) == ("pool", 100.0)

@@ -127,7 +127,7 @@ class SplitConfig(Model):
 
 
 class MirrorConfig(Model):
-    """A copy of the requests; its answers are thrown away, and no client waits for them."""
+    """A copy of the requests; its answers are thrown away, and no client waits for them. A name alone is the `service`."""
 
     service: Name
     """Service that gets the copies, with `-shadow` behind the Host. It needs groups of the same kind, and no serverless ones."""
@@ -180,7 +180,7 @@ class RouteActions(Model):
     timeout: Annotated[Duration, Between("1ms", "1d")] | None = None
     """Longest time for the answer, retries included; the longest `timeout` of the services where none is given."""
     retries: RetriesConfig | None = None
-    mirror: MirrorConfig | None = None
+    mirror: Annotated[MirrorConfig, Short("service")] | None = None
     cors: CorsConfig | None = None
     request_headers: HeadersConfig | None = None
     """Changes to headers on the way to the service. Those of a route hold for all its paths, after those of the entry."""

@@ -107,6 +107,7 @@ def _path(draft: Draft, place: Location, path: str, rule: PathRuleConfig) -> Non
             place,
             "'/*' catches every path, and the other rules of this route with it.",
             "Write the service as `service:` of the route: it gets all paths that no rule names.",
+            uses=tuple((*place[:-2], key) for key in ("headers", "query", "methods")),
         )
 
 
