@@ -75,7 +75,6 @@ _WAIT = {
     "networkservices.operations.get": "operations.get",
 }
 _BACKENDS = {
-    "compute.backendBuckets.use": "urlMaps.insert urlMaps.update",
     "compute.backendServices.create": "backendServices.insert",
     "compute.backendServices.delete": "backendServices.delete",
     "compute.backendServices.use": "urlMaps.insert urlMaps.update",
