@@ -281,7 +281,7 @@ MAPS: list[tuple[dict[str, Any], str | None]] = [
     ),
     (url_map(**matcher({"paths": ["/a"]})), "Exactly one of"),
     (url_map(**matcher({"paths": ["/a"], "urlRedirect": {"stripQuery": True}})), "must change"),
-    (url_map(defaultCustomErrorResponsePolicy={"errorService": "x"}), "does not model"),
+    (url_map(defaultCustomErrorResponsePolicy={"errorService": "x"}), "The URL is malformed"),
 ]
 
 

@@ -11,7 +11,7 @@ from spillway.config.check import look_up
 from spillway.config.frontends import AddressConfig, FrontendsConfig
 from spillway.config.model import DaemonConfig, SandboxConfig
 from spillway.config.names import NAME_LIMIT
-from spillway.config.routes import RouteConfig
+from spillway.config.routes import RouteConfig, UrlMapConfig
 from spillway.config.salvage import Salvage
 from spillway.config.services import ServiceConfig
 from spillway.config.source import Source
@@ -26,6 +26,8 @@ SERVICES: Location = ("topology", "services")
 REGIONS: Location = ("topology", "regions")
 HEALTH_CHECKS: Location = ("topology", "health_checks")
 ROUTES: Location = ("topology", "routes")
+BUCKETS: Location = ("topology", "buckets")
+URL_MAP: Location = ("topology", "url_map")
 FRONTENDS: Location = ("topology", "frontends")
 POLICIES: Location = ("policies",)
 
@@ -45,6 +47,7 @@ class Draft:
     frontends: FrontendsConfig | None
     default_service: str | None
     routes: tuple[tuple[Location, RouteConfig], ...]
+    url_map: UrlMapConfig
     health_checks: dict[str, HealthCheckConfig]
     regions: dict[str, RegionConfig]
     services: dict[str, ServiceConfig]
@@ -151,6 +154,7 @@ def draft(source: Source) -> Draft:
         frontends=salvage.part(FrontendsConfig, FRONTENDS),
         default_service=word("topology", "default_service"),
         routes=tuple(routes),
+        url_map=salvage.part(UrlMapConfig, URL_MAP) or UrlMapConfig(),
         health_checks=salvage.parts(HealthCheckConfig, HEALTH_CHECKS),
         regions=salvage.parts(RegionConfig, REGIONS),
         services=salvage.parts(ServiceConfig, SERVICES),

@@ -13,6 +13,9 @@ _NAME = {
 
 _PROBES = ("http", "https", "http2", "tcp", "grpc", "ssl", "grpc_tls")
 
+ROUTE_ACTION = "compute.URLMapPathMatcherDefaultRouteActionArgs"
+"""What is done with requests on their way; path rules and route rules have a class of their own with the same arguments."""
+
 RESERVED: Mapping[str, Mapping[str, str]] = {
     "compute.GlobalAddress": {
         **_NAME,
@@ -61,6 +64,24 @@ RESERVED: Mapping[str, Mapping[str, str]] = {
         "network": "it is `network`",
         "named_ports": "it is `named_ports`",
         "instances": "whoever runs the instances adds them",
+    },
+    "compute.URLMap": {
+        **_NAME,
+        "default_service": "it is `default_service`",
+        "default_route_action": "write a route for the hosts `*`",
+        "default_url_redirect": "write a route for the hosts `*` with `redirect`",
+        "default_custom_error_response_policy": "it is `errors` of a route",
+        "host_rules": "they are `hosts` of `routes`",
+        "path_matchers": "they are `routes`",
+    },
+    ROUTE_ACTION: {
+        "cors_policy": "it is `cors`",
+        "max_stream_duration": "it belongs to service meshes; the longest time for an answer is `timeout`",
+        "request_mirror_policy": "it is `mirror`",
+        "retry_policy": "it is `retries`",
+        "timeout": "it is `timeout`",
+        "url_rewrite": "it is `rewrite`",
+        "weighted_backend_services": "they are `split`",
     },
     "compute.SSLPolicy": {
         **_NAME,

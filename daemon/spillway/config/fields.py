@@ -80,6 +80,19 @@ def parse_time(value: Any) -> float:
     return value.astimezone(UTC).timestamp()
 
 
+def parse_error_code(value: Any) -> str:
+    """The status of an error, or a class of them, as Google writes it: `404`, `5xx`.
+
+    Raises:
+        ValueError: neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599:
+        return str(value)
+    if isinstance(value, str) and value in {"4xx", "5xx"}:
+        return value
+    raise ValueError(f"{value!r} is no status of an error; write a number from 400 to 599, 4xx or 5xx")
+
+
 def _port(value: Any) -> Any:
     if isinstance(value, str) and (match := _PORTS.fullmatch(value)):
         low, high = match.groups()
@@ -195,6 +208,24 @@ def each_of(value: T | tuple[T, ...] | None) -> tuple[T, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A section that may be written as one text: the value of this key."""
+
+    key: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._widen, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+    def _widen(self, value: Any) -> Any:
+        return {self.key: value} if isinstance(value, str) else value
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -301,6 +332,7 @@ ZoneName = Annotated[
 KINDS: dict[Any, str] = {
     parse_duration: "duration",
     parse_time: "time",
+    parse_error_code: "400 to 599, 4xx or 5xx",
     _port: "port",
     _scaler: "0, or 0.1 to 1",
     _address: "host:port",

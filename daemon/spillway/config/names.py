@@ -47,6 +47,11 @@ def health_check(prefix: str, check: str) -> str:
     return f"{prefix}-{check}"
 
 
+def backend_bucket(prefix: str, bucket: str) -> str:
+    """Name of a backend bucket."""
+    return f"{prefix}-{bucket}"
+
+
 def url_map(prefix: str) -> str:
     """Name of the URL map; the console shows it as the name of the load balancer."""
     return prefix

@@ -15,6 +15,17 @@ _FOREIGN_KEYS = {
     "isolation_config": "It would keep traffic inside a region and so take the scaler its effect; Spillway does not set it.",
     "timeout_sec": "It is called `timeout` here and takes a unit, such as 300s.",
     "balancing_mode": "Write a section: `balancing: {mode: RATE, max_rate_per_endpoint: 10}`.",
+    "max_stream_duration": "It belongs to service meshes; the longest time for an answer is `timeout`.",
+    "regex": "Google takes regular expressions on regional and internal load balancers alone; use exact, prefix, suffix or a path with variables.",
+    "allow_origin_regexes": "Google takes regular expressions of origins in service meshes alone; list the origins.",
+    "num_retries": "It is called `attempts` here.",
+    "retry_conditions": "It is called `on` here.",
+    "retry_policy": "It is called `retries` here.",
+    "url_rewrite": "It is called `rewrite` here.",
+    "url_redirect": "It is called `redirect` here.",
+    "weighted_backend_services": "It is called `split` here: `split: [{service: api, weight: 95}, {service: canary, weight: 5}]`.",
+    "request_mirror_policy": "It is called `mirror` here.",
+    "custom_error_response_policy": "It is called `errors` here.",
     "max_connections": "Connections are a target of proxy Network Load Balancers; use mode RATE or IN_FLIGHT.",
 }
 _FOREIGN_VALUES = {

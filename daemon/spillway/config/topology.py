@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from spillway.config.balancing import BalancingConfig
+from spillway.config.buckets import BucketConfig
 from spillway.config.fields import Between, Duration, Model, Name, Port, RegionName, Scaler
 from spillway.config.frontends import AddressConfig, FrontendsConfig
 from spillway.config.groups import GroupConfig
-from spillway.config.routes import RouteConfig
+from spillway.config.routes import RouteConfig, UrlMapConfig
 from spillway.config.services import ServiceConfig
 
 
@@ -72,10 +73,13 @@ class TopologyConfig(Model):
     default_service: Name
     """Service for every request that no route names."""
     routes: tuple[RouteConfig, ...] = ()
-    """Which host and path goes to which service."""
+    """Which host and path goes where."""
+    url_map: UrlMapConfig = UrlMapConfig()
     health_checks: dict[Name, HealthCheckConfig] = Field(default_factory=dict)
     """Health checks by name; services refer to them."""
     regions: Annotated[dict[RegionName, RegionConfig], Field(min_length=1)]
     """Regions by name, with their groups and what these can take; shared by all services."""
+    buckets: dict[Name, BucketConfig] = Field(default_factory=dict)
+    """Backend buckets by name; routes refer to them."""
     services: Annotated[dict[Name, ServiceConfig], Field(min_length=1)]
     """Backend services by name: global pools and pinned services side by side."""

@@ -49,6 +49,7 @@ _USE = {
     "sslCertificates": "get",
     "serviceLbPolicies": "get",
     "backendServices": "use",
+    "backendBuckets": "use",
     "instanceGroups": "use",
     "networkEndpointGroups": "use",
     "networks": "use",

@@ -23,7 +23,7 @@ from spillway.adapters.engine.provider.diff import (
 )
 from spillway.adapters.engine.provider.kinds import PROVISIONED, Props, property_name, relative
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, RINGS
-from spillway.adapters.engine.provider.kinds_frontend import URL_MAP
+from spillway.adapters.engine.provider.kinds_url_map import URL_MAP
 from spillway.adapters.program.kept import group_path
 from spillway.adapters.program.provider_fields import Field, fields_of
 

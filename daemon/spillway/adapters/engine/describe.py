@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from spillway.adapters.engine.describe_routes import changed_route, new_routes
 from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, value_at
 from spillway.adapters.engine.provider.kinds import Props, last_part, relative
 from spillway.core.values.policy import DriftAnswer
@@ -92,6 +93,9 @@ def _phrase(difference: Difference, olds: Props, news: Props) -> str:
         return _attached(olds.get(top) or [], news.get(top) or [])
     if SECRET in (olds.get(top), news.get(top)):
         return f"{_WORDS.get(top, top)} changes (secret)"
+    route = changed_route(difference, olds, news, text)
+    if route is not None:
+        return f"{route.word} {_change(route.old, route.new)} ({route.where})" if route.word else ""
     place = re.match(r"backends\[(\d+)\](?:\.(\w+))?", path)
     if place is None:
         word = re.sub(r"\[\d+\]", "", path)
@@ -188,9 +192,7 @@ def describe_new(news: Props) -> tuple[str, ...]:
 def _phrases_of_new(news: Props) -> Iterator[str]:
     for backend in news.get("backends") or []:
         yield _describe_backend(backend)
-    for matcher in news.get("pathMatchers") or []:
-        for rule in matcher.get("pathRules") or []:
-            yield f"paths {', '.join(rule.get('paths') or [])}{_target(rule.get('service'))}"
+    yield from new_routes(news, text)
     if news.get("portRange"):
         yield f"port {text(news['portRange'])}"
     for name, word in _PROBES.items():
@@ -212,10 +214,6 @@ def _describe_backend(backend: Props) -> str:
     if backend.get("preference") == "PREFERRED":
         parts.append("filled first")
     return f"{'a new group' if group == UNKNOWN else where(group)}: {', '.join(parts) or 'no scaler'}"
-
-
-def _target(service: Any) -> str:
-    return "" if service in {None, UNKNOWN} else f" -> {text(service)}"
 
 
 def render_preview(preview: Preview, *, colour: bool) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from spillway.adapters.program.kept import NOTHING, Kept
 from spillway.config import names
+from spillway.config.routes import is_template
 from spillway.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
         from spillway.adapters.program.checks import health_checks
         from spillway.adapters.program.frontends import frontends
         from spillway.adapters.program.groups import Groups
+        from spillway.adapters.program.path_matchers import Targets
         from spillway.adapters.program.routes import url_map
         from spillway.adapters.program.services import service
 
@@ -40,7 +42,12 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
         services = {
             setting.service: service(config, groups, checks, setting, kept) for setting in overlay.services
         }
-        addresses = frontends(config, url_map(config, services, kept), kept)
+        buckets = {
+            name: f"projects/{config.project}/global/backendBuckets/{names.backend_bucket(config.name, name)}"
+            for name in config.topology.buckets
+        }
+        targets = Targets(services=services, buckets=buckets)
+        addresses = frontends(config, url_map(config, targets, kept), kept)
         for place, address in addresses:
             pulumi.export(names.on_address("load_balancer_ip", place.suffix).replace("-", "_"), address)
         known = pulumi.Output.all(*(address for _, address in addresses))
@@ -70,6 +77,7 @@ def urls(config: Config, *addresses: str) -> dict[str, str]:
     """URLs by what they are for, given the addresses: one for each frontend, route and, on Google, the console.
 
     A wildcard host stays in its URL as it is, for the reader to fill in: the address alone would match no such host.
+    Entries with conditions beside the path, and templates, have no URL that leads to them.
     """
     given = config.topology.frontends
     places = [place.suffix for place in config.topology.address.places]
@@ -90,7 +98,8 @@ def urls(config: Config, *addresses: str) -> dict[str, str]:
     base = result.get("http") or next(iter(result.values()), "")
     for route in config.topology.routes:
         for host in route.hosts:
-            for path in (path for rule in route.paths for path in rule.paths):
+            plain = (rule for rule in route.paths if not rule.conditions)
+            for path in (path for rule in plain for path in rule.paths if not is_template(path)):
                 root = base if host == "*" else _on_host(config, host)
                 result[f"{'' if host == '*' else host}{path}"] = root.rstrip("/") + path.removesuffix("*")
     if config.cloud == "gcp":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from spillway.config.draft import FRONTENDS, HEALTH_CHECKS, REGIONS, SERVICES, Draft
-from spillway.config.extra import RESERVED
+from spillway.config.draft import FRONTENDS, HEALTH_CHECKS, REGIONS, SERVICES, URL_MAP, Draft
+from spillway.config.extra import RESERVED, ROUTE_ACTION
 from spillway.config.groups import GroupConfig
 from spillway.config.suggest import did_you_mean
 from spillway.config.tree import Location
@@ -55,6 +55,11 @@ def _sections(draft: Draft) -> Iterator[tuple[Location, str, Mapping[str, Any]]]
         for where, group in draft.items(at, region.groups):
             if group.create is not None:
                 yield (*where, "create", "extra"), _made(group), group.create.extra
+    yield (*URL_MAP, "extra"), "compute.URLMap", draft.url_map.extra
+    for at, route in draft.routes:
+        yield (*at, "extra"), ROUTE_ACTION, route.extra
+        for where, entry in draft.items((*at, "paths"), route.paths):
+            yield (*where, "extra"), ROUTE_ACTION, entry.extra
     frontends = draft.frontends
     for at, https in draft.each((*FRONTENDS, "https"), frontends.https if frontends is not None else None):
         if https.ssl_policy is not None:

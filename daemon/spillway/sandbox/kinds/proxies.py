@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spillway.sandbox import routing
 from spillway.sandbox.kinds.base import CRUD, Action, Draft, Kind, Resource
 from spillway.sandbox.kinds.certificate_manager import HOST, OptionalLink, ServiceLink
 from spillway.sandbox.refusals import invalid, required
@@ -30,7 +31,7 @@ def check_https(draft: Draft) -> None:
     if not proxy.get("sslCertificates") and "certificateMap" not in proxy:
         raise required("resource.sslCertificates")
     url_map = draft.view.find(proxy["urlMap"]) or {}
-    if url_map.get("defaultUrlRedirect", {}).get("httpsRedirect"):
+    if routing.redirects_to_https(url_map):
         raise invalid(
             "resource.urlMap",
             proxy["urlMap"],

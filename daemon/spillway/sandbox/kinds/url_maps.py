@@ -1,4 +1,4 @@
-"""URL maps: hosts and paths to backend services (Compute API v1 `urlMaps`). The rules are in `url_map_rules`."""
+"""URL maps: hosts and paths to backend services and buckets (Compute API v1 `urlMaps`). The rules are in `url_map_rules`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,30 @@ from spillway.sandbox.schema import DURATION, Link, Shape, whole
 from spillway.sandbox.shapes import published, under
 
 _SERVICE = Link(("backendServices",))
+_TARGET = Link(("backendServices", "backendBuckets"))
+_BUCKET = Link(("backendBuckets",))
 
 _ACTION: dict[str, Shape] = {
     "weightedBackendServices.backendService": _SERVICE,
     "weightedBackendServices.weight": whole(0, 1000),
+    "requestMirrorPolicy.backendService": _SERVICE,
+    **{f"cachePolicy.{name}": DURATION for name in ("clientTtl", "defaultTtl", "maxTtl", "serveWhileStale")},
     "timeout": DURATION,
     "maxStreamDuration": DURATION,
     "retryPolicy.numRetries": whole(1),
     "retryPolicy.perTryTimeout": DURATION,
 }
-_UNMODELLED_ACTION = (
-    "cachePolicy corsPolicy dynamicCompressionPolicy faultInjectionPolicy imageOptimizationPolicy requestMirrorPolicy "
-    "urlRewrite.pathTemplateRewrite urlRewrite.regexRewrite weightedBackendServices.headerAction"
-)
-_RULE: dict[str, Shape] = {"service": _SERVICE, **under("routeAction", _ACTION)}
-_DEFAULT: dict[str, Shape] = {"defaultService": _SERVICE, **under("defaultRouteAction", _ACTION)}
+_UNMODELLED_ACTION = "faultInjectionPolicy urlRewrite.regexRewrite"
+_RULE: dict[str, Shape] = {
+    "service": _TARGET,
+    "customErrorResponsePolicy.errorService": _BUCKET,
+    **under("routeAction", _ACTION),
+}
+_DEFAULT: dict[str, Shape] = {
+    "defaultService": _TARGET,
+    "defaultCustomErrorResponsePolicy.errorService": _BUCKET,
+    **under("defaultRouteAction", _ACTION),
+}
 
 
 def _places(prefix: str, names: str) -> str:
@@ -31,17 +40,8 @@ def _places(prefix: str, names: str) -> str:
 
 _UNMODELLED = " ".join(
     [
-        "defaultCustomErrorResponsePolicy headerAction tests.headers",
-        "pathMatchers.defaultCustomErrorResponsePolicy pathMatchers.headerAction",
-        "pathMatchers.pathRules.customErrorResponsePolicy",
-        _places(
-            "pathMatchers.routeRules",
-            "customErrorResponsePolicy headerAction httpFilterConfigs httpFilterMetadata",
-        ),
-        _places(
-            "pathMatchers.routeRules.matchRules",
-            "headerMatches ignoreCase metadataFilters pathTemplateMatch queryParameterMatches regexMatch",
-        ),
+        "pathMatchers.routeRules.httpFilterConfigs pathMatchers.routeRules.httpFilterMetadata",
+        "pathMatchers.routeRules.matchRules.metadataFilters",
         *(
             _places(place, _UNMODELLED_ACTION)
             for place in (
@@ -66,7 +66,7 @@ URL_MAPS = Kind(
             **under("pathMatchers.pathRules", _RULE),
             **under("pathMatchers.routeRules", _RULE),
             "pathMatchers.routeRules.priority": whole(0, 2147483647),
-            "tests.service": _SERVICE,
+            "tests.service": _TARGET,
             "tests.expectedRedirectResponseCode": whole(300, 399),
         },
         unmodelled=_UNMODELLED,

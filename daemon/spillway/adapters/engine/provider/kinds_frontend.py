@@ -1,4 +1,4 @@
-"""Addresses, rules, proxies, certificates, TLS policies and URL maps: how the provider writes and reads them."""
+"""Addresses, rules, proxies, certificates and TLS policies: how the provider writes and reads them."""
 
 from __future__ import annotations
 
@@ -201,39 +201,4 @@ GIVEN_CERTIFICATE = ResourceKind(
     body=lambda inputs: pick(inputs, "name", "description", "certificate", "privateKey"),
     live=lambda live: {**common(live), **pick(live, "certificate")},
     opaque=frozenset({"certificate", "privateKey"}),
-)
-
-_MAP = ("name", "description", "defaultService", "defaultUrlRedirect", "hostRules", "pathMatchers")
-
-
-def _map_body(inputs: Props) -> Body:
-    body = {key: value for key, value in pick(inputs, *_MAP).items() if value != []}
-    if redirect := body.get("defaultUrlRedirect"):
-        body["defaultUrlRedirect"] = {key: value for key, value in redirect.items() if value is not False}
-    return body
-
-
-def _map_live(live: Body) -> Props:
-    props = {**common(live), **pick(live, *_MAP)}
-    if live.get("defaultUrlRedirect"):
-        props["defaultUrlRedirect"] = {"stripQuery": False, **live["defaultUrlRedirect"]}
-    return props
-
-
-URL_MAP = ResourceKind(
-    token="gcp:compute/uRLMap:URLMap",  # noqa: S106
-    words="URL map",
-    collection=in_global("urlMaps"),
-    body=_map_body,
-    live=_map_live,
-    update=lambda resource, state, inputs, _: [
-        Request(
-            method="PUT",
-            path=resource,
-            body={**_map_body(inputs), "fingerprint": state.get("fingerprint", "")},
-        )
-    ],
-    computed=("selfLink", "creationTimestamp", "fingerprint"),
-    watched=("defaultService", "defaultUrlRedirect", "hostRules", "pathMatchers"),
-    keyed={"pathMatchers": "name", "hostRules": "pathMatcher"},
 )

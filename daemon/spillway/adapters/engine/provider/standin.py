@@ -10,6 +10,7 @@ from spillway.adapters.engine.provider import kinds_frontend as frontend
 from spillway.adapters.engine.provider.cloud import Body, Cloud, CloudError, Deadline, Request
 from spillway.adapters.engine.provider.diff import UNKNOWN, DiffResult, compare, overwrites, shaped
 from spillway.adapters.engine.provider.kinds import Props, ResourceKind, property_name
+from spillway.adapters.engine.provider.kinds_url_map import URL_MAP
 from spillway.errors import PermanentError
 
 KINDS: dict[str, ResourceKind] = {
@@ -27,7 +28,7 @@ KINDS: dict[str, ResourceKind] = {
         frontend.SSL_POLICY,
         frontend.MANAGED_CERTIFICATE,
         frontend.GIVEN_CERTIFICATE,
-        frontend.URL_MAP,
+        URL_MAP,
     )
 }
 """Every type that the program can declare, by its token."""
