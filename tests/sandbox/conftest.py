@@ -102,7 +102,7 @@ class Cloud:
         self, http: str, path: str, body: Any = None, *, status: int = 200, version: str = "v1", **query: str
     ) -> Any:
         """A Compute request below the project; the answer must have this status and fit the schema."""
-        full = f"projects/{self.project}/{path}"
+        full = f"projects/{self.project}/{path}".rstrip("/")
         response = requests.request(
             http, f"{self.server.url}/compute/{version}/{full}", json=body, params=query, timeout=10
         )

@@ -185,6 +185,12 @@ STORY: list[tuple[str, str, Any]] = [
         {"name": "n", "defaultService": "global/backendServices/n", "fingerprint": ...},
     ),
     ("PATCH", "global/urlMaps/n", {"description": "d"}),
+    (
+        "POST",
+        "global/urlMaps/n/validate",
+        {"resource": {"name": "n", "defaultService": "global/backendServices/n"}},
+    ),
+    ("POST", "global/urlMaps/n/invalidateCache", {"path": "/*"}),
     ("POST", "global/sslCertificates", {"name": "n", **PEM}),
     ("POST", "global/sslCertificates", {"name": "m", "managed": {"domains": ["a.example.com"]}}),
     ("POST", "global/sslPolicies", {"name": "n"}),
@@ -270,7 +276,7 @@ def test_an_answer_of_every_method_is_as_published(cloud: Cloud, version: str) -
             current = cloud.call("GET", path.rsplit("/", 1)[0] if "/set" in path else path, version=version)
         fresh = {name: current[name] if value is ... else value for name, value in body.items()}
         cloud.call(http, path, fresh, version=version)
-    for path in ("regions", "zones", "regions/us-east4", "zones/us-east4-b"):
+    for path in ("", "regions", "zones", "regions/us-east4", "zones/us-east4-b"):
         cloud.call("GET", path, version=version)
     assert cloud.call("GET", "aggregated/operations", version=version)["items"]["zones/us-east4-b"][
         "operations"

@@ -106,8 +106,8 @@ def test_a_redirect_to_https_is_for_plain_frontends(ready: Cloud) -> None:
     given = with_rule(urlRedirect={"httpsRedirect": True})
     assert redirects_to_https(given)
     ready.call("POST", "global/urlMaps", given)
-    certificate = "//certificatemanager.googleapis.com/projects/p/locations/global/certificateMaps/c"
-    proxy = {"name": "t", "urlMap": "global/urlMaps/um", "certificateMap": certificate}
+    ready.call("POST", "global/sslCertificates", {"name": "c", "managed": {"domains": ["a.example.com"]}})
+    proxy = {"name": "t", "urlMap": "global/urlMaps/um", "sslCertificates": ["global/sslCertificates/c"]}
     assert "httpsRedirect" in ready.refused("POST", "global/targetHttpsProxies", proxy)[1]
     ready.call(
         "PUT",
@@ -172,3 +172,35 @@ def test_what_reaches_the_world() -> None:
     assert controls["/split"].mirror == ("shadow", 0.1)
     assert controls["/gone"].service == controls["/files/*"].service == ""
     assert [path.rpartition("/")[2] for path in services_of(given)] == ["o", "off", "s", "shadow"]
+
+
+def test_a_map_is_validated_and_nothing_is_written(cloud: Cloud) -> None:
+    for name in ("api", "other"):
+        cloud.call("POST", "global/healthChecks", {"name": name, "type": "HTTP"})
+        cloud.call(
+            "POST",
+            "global/backendServices",
+            {
+                "name": name,
+                "loadBalancingScheme": "EXTERNAL_MANAGED",
+                "healthChecks": [f"global/healthChecks/{name}"],
+            },
+        )
+    service = "projects/p/global/backendServices/api"
+    wanted = {
+        "name": "m",
+        "defaultService": service,
+        "tests": [{"host": "x", "path": "/", "service": "projects/p/global/backendServices/other"}],
+    }
+    answer = cloud.call("POST", "global/urlMaps/m/validate", {"resource": wanted})["result"]
+    assert (answer["loadSucceeded"], answer["testPassed"]) == (True, False)
+    assert answer["testFailures"][0]["actualService"] == service
+    broken = {
+        "name": "m",
+        "hostRules": [{"hosts": ["*"], "pathMatcher": "nosuch"}],
+        "defaultService": service,
+    }
+    answer = cloud.call("POST", "global/urlMaps/m/validate", {"resource": broken})["result"]
+    assert answer["loadSucceeded"] is False
+    assert "nosuch" in answer["loadErrors"][0]
+    assert "items" not in cloud.call("GET", "global/urlMaps")

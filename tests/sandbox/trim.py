@@ -16,6 +16,7 @@ ROOTS = {
             "Address",
             "BackendBucket",
             "BackendService",
+            "CacheInvalidationRule",
             "ForwardingRule",
             "HealthCheck",
             "InstanceGroup",

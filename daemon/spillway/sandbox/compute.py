@@ -90,6 +90,8 @@ class ComputeApi:
             return await self._operation(call)
         if method.collection in {"regions", "zones"}:
             return _place(call)
+        if method.collection == "projects":
+            return places.project(call.project, call.version)
         if method.kind is None:
             raise unknown_method(http, path)
         return await self._resource(call, method.kind)
@@ -142,7 +144,7 @@ class ComputeApi:
             raise unknown_method("POST", call.key.path)
         body = action.body.read(call.body, "resource", call.project) if action.body is not None else {}
         if action.answer is not None:
-            resource = self._store.get(call.key)
+            resource = self._store.get(call.key) if action.needs_resource else {"name": call.name}
             answer = action.answer(
                 Draft(key=call.key, resource=resource, before=resource, view=self._store), body
             )
@@ -150,7 +152,7 @@ class ComputeApi:
                 items, token = listing.page(answer.pop("items", []), call.query, schema=action.listing)
                 answer |= {"items": items} if items else {}
                 answer |= {"nextPageToken": token} if token else {}
-            return {"kind": f"compute#{kind.singular}", **answer}
+            return answer if action.bare else {"kind": f"compute#{kind.singular}", **answer}
         operation = await self._writes.run(
             call.key,
             action.operation or action.name,

@@ -148,10 +148,13 @@ def _of_places() -> Iterator[Method]:
         yield _method("GET", f"projects/{{project}}/{family}/{{name}}", frozenset(), "get", family)
 
 
+_PROJECT = _method("GET", "projects/{project}", frozenset(), "get", "projects")
+
 METHODS: tuple[Method, ...] = (
     *(method for kind in COMPUTE_KINDS.values() for method in _of_kind(kind)),
     *_of_operations(),
     *_of_places(),
+    _PROJECT,
 )
 """All of them; no two match the same request."""
 

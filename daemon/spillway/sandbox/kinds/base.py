@@ -85,6 +85,10 @@ class Action:
     """The operation type that the API reports; empty for the action's own name."""
     listing: str = ""
     """Published schema of the items, where the method takes the parameters of a list."""
+    needs_resource: bool = True
+    """Whether the resource must exist."""
+    bare: bool = False
+    """The answer is not of the resource's kind, so it carries no `kind`."""
     request_id: bool = True
     scopes: tuple[str, ...] = ()
     """Families of scope in which the method exists; empty for all of the kind."""

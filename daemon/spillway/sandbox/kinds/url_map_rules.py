@@ -15,6 +15,13 @@ MOST_TESTS = 100
 
 def check(draft: Draft) -> None:
     """Apply all rules, the map's own tests last."""
+    check_map(draft)
+    for at, test in enumerate(draft.resource.get("tests", [])):
+        run_test(draft.resource, test, f"resource.tests[{at}]")
+
+
+def check_map(draft: Draft) -> None:
+    """Apply all rules but the map's own tests."""
     url_map = draft.resource
     _one_target(url_map, "resource", prefix="default")
     check_actions(draft, url_map, "resource", prefix="default")
@@ -24,8 +31,6 @@ def check(draft: Draft) -> None:
     tests = url_map.get("tests", [])
     if len(tests) > MOST_TESTS:
         raise invalid("resource.tests", len(tests), f"At most {MOST_TESTS} values are allowed.")
-    for at, test in enumerate(tests):
-        _run_test(url_map, test, f"resource.tests[{at}]")
 
 
 def _one_target(node: Resource, place: str, *, prefix: str) -> None:
@@ -185,15 +190,22 @@ def _check_hosts(rules: list[Resource], matchers: set[str]) -> None:
             seen.add(host)
 
 
-def _run_test(url_map: Resource, test: Resource, place: str) -> None:
+def service_of(url_map: Resource, test: Resource) -> str:
+    """The service that a test's request reaches; empty for a redirect."""
+    return "".join(_tried(url_map, test).services[:1])
+
+
+def run_test(url_map: Resource, test: Resource, place: str) -> None:
+    """Hold one of the map's tests.
+
+    Raises:
+        Refusal: the request goes elsewhere, or the test lacks something.
+    """
     for name in ("host", "path"):
         if name not in test:
             raise required(f"{place}.{name}")
     url = f"{test['host']}{test['path']}"
-    path, _, query = test["path"].partition("?")
-    headers = {h["name"].lower(): h.get("value", "") for h in test.get("headers", []) if "name" in h}
-    request = routing.Request(host=test["host"], path=path, query=query, headers=headers)
-    route = routing.find(url_map, request)
+    route = _tried(url_map, test)
     if "service" in test and test["service"] not in route.services:
         found = route.services[0] if route.services else "a redirect"
         raise invalid(
@@ -207,3 +219,9 @@ def _run_test(url_map: Resource, test: Resource, place: str) -> None:
             url,
             f"Test failure: Expect URL '{url}' to be redirected, but actually mapped to '{''.join(route.services[:1])}'.",
         )
+
+
+def _tried(url_map: Resource, test: Resource) -> routing.Route:
+    path, _, query = test["path"].partition("?")
+    headers = {h["name"].lower(): h.get("value", "") for h in test.get("headers", []) if "name" in h}
+    return routing.find(url_map, routing.Request(host=test["host"], path=path, query=query, headers=headers))
