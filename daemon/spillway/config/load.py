@@ -12,13 +12,17 @@ from spillway.config.draft import draft
 from spillway.config.fleet import fleet, starting_overlay
 from spillway.config.model import Config, DaemonConfig
 from spillway.config.rules import (
+    affinity,
     balancing,
+    caching,
     capacity,
     daemon,
     frontends,
     groups,
+    headers,
     policies,
     probes,
+    protection,
     routes,
     services,
 )
@@ -34,6 +38,10 @@ _RULES = (
     groups.check,
     balancing.check,
     services.check,
+    affinity.check,
+    headers.check,
+    protection.check,
+    caching.check,
     capacity.check,
     probes.check,
     policies.check,
@@ -111,7 +119,12 @@ def judge(source: Source) -> tuple[Config | None, tuple[Problem, ...], tuple[Pro
 def _resolved(source: Source) -> Source:
     """The same with absolute names of files: each is relative to the file in which it is written."""
     data = source.data
-    for location in (("sandbox", "scenario"), ("daemon", "engine", "passphrase_file"), *_certificates(data)):
+    for location in (
+        ("sandbox", "scenario"),
+        ("daemon", "engine", "passphrase_file"),
+        *_certificates(data),
+        *_secrets(data),
+    ):
         name = look_up(data, location)
         if isinstance(name, str) and name:
             data = _put(data, location, str((source.folder(location) / name).absolute()))
@@ -124,6 +137,18 @@ def _certificates(data: Any) -> list[Location]:
     return [
         (*_GIVEN, index, key) for index in range(count) for key in ("certificate_file", "private_key_file")
     ]
+
+
+def _secrets(data: Any) -> list[Location]:
+    """Where names of files with secrets stand: of OAuth clients, and of keys that sign URLs."""
+    found: list[Location] = []
+    for section in (("topology", "services"), ("topology", "buckets")):
+        named = look_up(data, section)
+        for name in named if isinstance(named, dict) else ():
+            found.append((*section, name, "iap", "oauth2_client_secret_file"))
+            keys = look_up(data, at := (*section, name, "cdn", "signed_url_keys"))
+            found += [(*at, index, "key_file") for index in range(len(keys) if isinstance(keys, list) else 0)]
+    return found
 
 
 def _put(data: Any, location: Location, value: str) -> Any:
@@ -144,6 +169,15 @@ def _content(file: Path) -> bytes:
 
 
 def _referred(config: Config) -> tuple[Path, ...]:
+    """Files whose content is part of the configuration: another content is another configuration."""
     https = config.topology.frontends.https
     given = https.certificates.given if https is not None else None
-    return tuple(Path(name) for c in given or () for name in (c.certificate_file, c.private_key_file))
+    files = [name for c in given or () for name in (c.certificate_file, c.private_key_file)]
+    for service in config.topology.services.values():
+        if service.iap is not None and service.iap.oauth2_client_secret_file is not None:
+            files.append(service.iap.oauth2_client_secret_file)
+    cached = (*config.topology.services.values(), *config.topology.buckets.values())
+    for cdn in (entry.cdn for entry in cached):
+        if cdn is not None and not isinstance(cdn, bool):
+            files += [key.key_file for key in cdn.signed_url_keys]
+    return tuple(dict.fromkeys(map(Path, files)))

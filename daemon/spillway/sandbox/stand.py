@@ -10,6 +10,7 @@ from spillway.config.backends import STEERABLE, UNPROBED, group_kind
 from spillway.config.groups import GroupConfig
 from spillway.config.model import Config
 from spillway.config.names import group_key
+from spillway.core.values.topology import GroupKey
 from spillway.errors import PermanentError
 from spillway.sandbox.access import Access
 from spillway.sandbox.clock import ScaledClock
@@ -111,16 +112,31 @@ def seed_groups(config: Config, world: World) -> list[SeedGroup]:
             remedy="Add the region to the scenario, or take it out of topology.regions.",
         )
     found = []
-    for region, settings in config.topology.regions.items():
-        zonal = [group for group in settings.groups if group_kind(group) in STEERABLE]
+    for region in config.topology.regions:
+        listed = _listed(config, region)
+        zonal = [group for group in listed if group_kind(group) in STEERABLE]
         endpoints = plants[region].endpoints
         for i, group in enumerate(zonal):
             size = endpoints // len(zonal) + (i < endpoints % len(zonal))
             found.append(_seed(config, region, group, size))
-        found += [
-            _seed(config, region, group, 0) for group in settings.groups if group_kind(group) in UNPROBED
-        ]
+        found += [_seed(config, region, group, 0) for group in listed if group_kind(group) in UNPROBED]
     return found
+
+
+def _listed(config: Config, region: str) -> list[GroupConfig]:
+    """The groups of a region, each once: its own, and those that single services bring."""
+    lists = [config.topology.regions[region].groups]
+    lists += [
+        service.backends[region].groups or ()
+        for service in config.topology.services.values()
+        if region in service.backends
+    ]
+    found: dict[GroupKey, GroupConfig] = {}
+    for group in (group for groups in lists for group in groups):
+        key = group_key(region, group)
+        if key not in found or group.create is not None:
+            found[key] = group
+    return list(found.values())
 
 
 def _seed(config: Config, region: str, group: GroupConfig, endpoints: int) -> SeedGroup:

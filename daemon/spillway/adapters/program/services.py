@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spillway.adapters.program.backends import backends, is_steerable
+from spillway.adapters.program.backends import backends
 from spillway.adapters.program.checks import whole_seconds
 from spillway.adapters.program.kept import declare
 from spillway.config import names
-from spillway.config.backends import GOOGLES_PORT_NAME, GOOGLES_TIMEOUT, GroupKind, members
+from spillway.config.backends import (
+    GOOGLES_PORT_NAME,
+    GOOGLES_TIMEOUT,
+    INSTANCE_GROUPS,
+    GroupKind,
+    members,
+    takes_policy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +64,7 @@ def service(
         project=config.project,
         load_balancing_scheme=SCHEME,
         protocol=given.protocol,
-        port_name=given.port_name or (GOOGLES_PORT_NAME if GroupKind.INSTANCE_GROUP in kinds else None),
+        port_name=given.port_name or (GOOGLES_PORT_NAME if kinds & INSTANCE_GROUPS else None),
         timeout_sec=GOOGLES_TIMEOUT if serverless else whole_seconds(given.timeout),
         connection_draining_timeout_sec=round(given.draining),
         session_affinity=given.affinity,
@@ -75,12 +82,12 @@ def service(
 def _policy(
     config: Config, given: ServiceConfig, setting: ServiceSetting, kept: Kept
 ) -> pulumi.Output[str] | None:
-    """The service LB policy; None where no group has a balancing mode, which it needs (SLP)."""
+    """The service LB policy; None where Google takes none (SLP)."""
     import pulumi
 
     from spillway.adapters.program.sdk import networkservices
 
-    if not any(is_steerable(config.topology.regions[backend.region]) for backend in setting.backends):
+    if not takes_policy(members(given, config.topology.regions)):
         return None
     posture: PostureSet = getattr(config.policies[given.policy].postures, setting.posture.value)
     drain = networkservices.ServiceLbPoliciesAutoCapacityDrainArgs(enable=True)

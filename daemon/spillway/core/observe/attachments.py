@@ -13,9 +13,7 @@ DEFAULT_POLICY = ObservedPolicy(failover_threshold=70, auto_drain=False)
 
 _SAME_SCALER = 1e-9
 """Scalers of two groups that differ by less are the same."""
-_NO_POLICY = Missing(
-    absence=Absence.NOT_ASKED, detail="its groups have no balancing mode, which a failover policy needs"
-)
+_NO_POLICY = Missing(absence=Absence.NOT_ASKED, detail="Google takes no failover policy for its groups")
 _NOT_MEMBER = Missing(absence=Absence.NOT_MEMBER)
 
 
@@ -143,7 +141,7 @@ def observed_policy(
         policies: the policies by name.
         at: UTC seconds of the snapshot.
     """
-    if not any(backend.movable for backend in service.backends):
+    if not service.has_policy or not any(backend.movable for backend in service.backends):
         return _NO_POLICY
     if isinstance(listing, Missing):
         return listing
