@@ -8,7 +8,6 @@ from pydantic import Field
 
 from spillway.config.fields import Model, Shape
 
-
 METRIC_NAME = Shape(
     "the name of a metric", r"[a-z]([a-z0-9._-]{0,62}[a-z0-9])?", "vllm.kv-cache", "64 characters at most"
 )

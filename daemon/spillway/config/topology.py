@@ -25,7 +25,6 @@ from spillway.config.groups import GroupConfig
 from spillway.config.routes import RouteConfig
 from spillway.config.services import ServiceConfig
 
-
 BackendServiceUrl = Annotated[
     str,
     Shape(

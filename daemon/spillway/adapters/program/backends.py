@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from spillway.adapters.program.groups import Groups
     from spillway.adapters.program.kept import Kept
-    from spillway.config.balancing import BalancingConfig
     from spillway.config.backends import Member
+    from spillway.config.balancing import BalancingConfig
     from spillway.config.model import Config
     from spillway.core.values.overlay import BackendSetting, ServiceSetting
 

@@ -29,6 +29,7 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
     def program() -> None:
         import pulumi
 
+        from spillway.adapters.program.caching import buckets
         from spillway.adapters.program.checks import health_checks
         from spillway.adapters.program.frontends import frontends
         from spillway.adapters.program.groups import Groups
@@ -40,6 +41,11 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
         services = {
             setting.service: service(config, groups, checks, setting, kept) for setting in overlay.services
         }
+        services |= {
+            name: pulumi.Output.from_input(path[path.index("projects/") :])
+            for name, path in config.topology.references.items()
+        }
+        buckets(config, kept)
         address = frontends(config, url_map(config, services, kept), kept)
         pulumi.export("load_balancer_ip", address)
         pulumi.export("urls", address.apply(lambda ip: urls(config, ip)))

@@ -56,7 +56,7 @@ def _address(config: Config, kept: Kept) -> pulumi.Output[str]:
         name=name,
         project=config.project,
         ip_version=given.ip_version,
-        labels=LABELS,
+        labels=LABELS | config.topology.labels,
     )
     result: pulumi.Output[str] = resource.address
     return result
@@ -119,5 +119,5 @@ def _rule(
         ip_address=address,
         port_range=str(port),
         target=target,
-        labels=LABELS,
+        labels=LABELS | config.topology.labels,
     )

@@ -51,6 +51,7 @@ def declare(
     *,
     spoken: tuple[str, ...] = (),
     depends_on: list[pulumi.Resource] | None = None,
+    delete_before_replace: bool | None = None,
     **arguments: Any,
 ) -> Any:
     """Declare a resource, and let the engine leave alone all that the declaration does not speak of.
@@ -61,6 +62,7 @@ def declare(
         kept: what stands and is to stay.
         spoken: further paths that are ours although nothing stands there, such as `logConfig.sampleRate`.
         depends_on: resources that must stand first.
+        delete_before_replace: where the old and the new cannot stand side by side.
         arguments: the properties. One that is None is ours: nothing is to stand there.
     """
     import pulumi
@@ -71,7 +73,11 @@ def declare(
     else:
         foreign = (path for path in unnamed(resource, arguments) if not _within(path, spoken))
         ignored = {*foreign, *kept.drifted.get(part, ())}
-    options = pulumi.ResourceOptions(depends_on=depends_on, ignore_changes=sorted(ignored))
+    options = pulumi.ResourceOptions(
+        depends_on=depends_on,
+        ignore_changes=sorted(ignored),
+        delete_before_replace=delete_before_replace,
+    )
     return resource(name, **arguments, opts=options)
 
 

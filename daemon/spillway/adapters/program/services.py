@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spillway.adapters.program.affinity import affinity
 from spillway.adapters.program.backends import backends
+from spillway.adapters.program.caching import service_cdn, service_keys
 from spillway.adapters.program.checks import whole_seconds
 from spillway.adapters.program.kept import declare
+from spillway.adapters.program.protection import protection
 from spillway.config import names
 from spillway.config.backends import (
     GOOGLES_PORT_NAME,
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 SCHEME = "EXTERNAL_MANAGED"
 """The global external Application Load Balancer. Always set, on rule and service alike: the provider's default changed."""
+
+
+_LOG_MODES = {"NONE": "EXCLUDE_ALL_OPTIONAL", "ALL": "INCLUDE_ALL_OPTIONAL"}
 
 
 def service(
@@ -67,14 +73,17 @@ def service(
         port_name=given.port_name or (GOOGLES_PORT_NAME if kinds & INSTANCE_GROUPS else None),
         timeout_sec=GOOGLES_TIMEOUT if serverless else whole_seconds(given.timeout),
         connection_draining_timeout_sec=round(given.draining),
-        session_affinity=given.affinity,
-        locality_lb_policy=given.locality,
         health_checks=None if given.health_check is None else checks[given.health_check],
         backends=attached,
         log_config=_log(given),
         outlier_detection=_outlier_detection(given.outlier_detection, posture, serverless=serverless),
         service_lb_policy=_policy(config, given, setting, kept),
+        **affinity(given),
+        **protection(config, setting.service, given, kept),
+        **service_cdn(given.cdn),
+        **_finer(given),
     )
+    service_keys(config, name, resource, given.cdn, kept)
     result: pulumi.Output[str] = resource.id
     return result
 
@@ -99,6 +108,7 @@ def _policy(
         name=name,
         project=config.project,
         location="global",
+        **({"labels": dict(config.topology.labels)} if config.topology.labels else {}),
         load_balancing_algorithm=given.algorithm,
         # Not with `enable=False`: the API leaves out what is false, and every plan would want to add it again.
         auto_capacity_drain=drain if posture.auto_drain else None,
@@ -115,7 +125,24 @@ def _log(given: ServiceConfig) -> Any:
 
     if given.log_sample_rate <= 0:
         return compute.BackendServiceLogConfigArgs(enable=False)
-    return compute.BackendServiceLogConfigArgs(enable=True, sample_rate=given.log_sample_rate)
+    fields: dict[str, Any] = {}
+    if isinstance(given.log_fields, tuple):
+        fields = {"optional_mode": "CUSTOM", "optional_fields": list(given.log_fields)}
+    elif given.log_fields is not None:
+        fields = {"optional_mode": _LOG_MODES[given.log_fields]}
+    return compute.BackendServiceLogConfigArgs(enable=True, sample_rate=given.log_sample_rate, **fields)
+
+
+def _finer(given: ServiceConfig) -> dict[str, Any]:
+    """Settings that are ours only where the config gives them."""
+    found: dict[str, Any] = {}
+    if given.compression is not None:
+        found["compression_mode"] = given.compression
+    if given.custom_request_headers:
+        found["custom_request_headers"] = list(given.custom_request_headers)
+    if given.custom_response_headers:
+        found["custom_response_headers"] = list(given.custom_response_headers)
+    return found
 
 
 def _outlier_detection(given: OutlierDetectionConfig | None, posture: PostureSet, *, serverless: bool) -> Any:

@@ -10,15 +10,41 @@ from spillway.config.suggest import did_you_mean
 from spillway.config.tree import Location
 
 VARIABLES = frozenset(
-    (
-        "client_region client_region_subdivision client_city client_city_lat_long client_rtt_msec client_ip_address "
-        "client_port client_encrypted client_protocol origin_request_header server_ip_address server_port "
-        "tls_sni_hostname tls_version tls_cipher_suite tls_ja3_fingerprint tls_ja4_fingerprint user_agent_family "
-        "device_request_type client_cert_present client_cert_chain_verified client_cert_error "
-        "client_cert_sha256_fingerprint client_cert_serial_number client_cert_spiffe_id client_cert_uri_sans "
-        "client_cert_dnsname_sans client_cert_valid_not_before client_cert_valid_not_after client_cert_issuer_dn "
-        "client_cert_subject_dn client_cert_leaf client_cert_chain"
-    ).split()
+    [
+        "client_region",
+        "client_region_subdivision",
+        "client_city",
+        "client_city_lat_long",
+        "client_rtt_msec",
+        "client_ip_address",
+        "client_port",
+        "client_encrypted",
+        "client_protocol",
+        "origin_request_header",
+        "server_ip_address",
+        "server_port",
+        "tls_sni_hostname",
+        "tls_version",
+        "tls_cipher_suite",
+        "tls_ja3_fingerprint",
+        "tls_ja4_fingerprint",
+        "user_agent_family",
+        "device_request_type",
+        "client_cert_present",
+        "client_cert_chain_verified",
+        "client_cert_error",
+        "client_cert_sha256_fingerprint",
+        "client_cert_serial_number",
+        "client_cert_spiffe_id",
+        "client_cert_uri_sans",
+        "client_cert_dnsname_sans",
+        "client_cert_valid_not_before",
+        "client_cert_valid_not_after",
+        "client_cert_issuer_dn",
+        "client_cert_subject_dn",
+        "client_cert_leaf",
+        "client_cert_chain",
+    ]
 )
 """What the balancer fills in, in requests and answers."""
 OF_ANSWERS = frozenset({"cdn_cache_id", "cdn_cache_status"})
@@ -27,7 +53,16 @@ MOST = 16
 """Headers of each direction."""
 _FORBIDDEN = frozenset({"x-user-ip", "cdn-loop", "authority", ":authority"})
 _HOP_BY_HOP = frozenset(
-    "keep-alive transfer-encoding te connection trailer upgrade proxy-authorization proxy-authenticate".split()
+    [
+        "keep-alive",
+        "transfer-encoding",
+        "te",
+        "connection",
+        "trailer",
+        "upgrade",
+        "proxy-authorization",
+        "proxy-authenticate",
+    ]
 )
 _RESERVED = ("x-google", "x-goog-", "x-gfe", "x-amz-")
 _VARIABLE = re.compile(r"\{([^{}]*)\}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from spillway.config.draft import ROUTES, SERVICES, Draft
+from spillway.config.draft import REFERENCES, ROUTES, SERVICES, Draft
 from spillway.config.fields import HOST_LABEL
 from spillway.config.routes import RouteConfig
 from spillway.config.suggest import did_you_mean
@@ -29,7 +29,7 @@ def check(draft: Draft) -> None:
 
 
 def _known(draft: Draft, at: Location, service: str) -> None:
-    if draft.lacks(SERVICES, service):
+    if draft.lacks(SERVICES, service) and service not in draft.names(REFERENCES):
         draft.error(
             at,
             f"there is no service called {service!r}.",

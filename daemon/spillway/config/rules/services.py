@@ -13,7 +13,7 @@ from spillway.config.backends import (
     region_names,
     takes_policy,
 )
-from spillway.config.draft import HEALTH_CHECKS, POLICIES, REGIONS, SERVICES, Draft
+from spillway.config.draft import HEALTH_CHECKS, POLICIES, REFERENCES, REGIONS, SERVICES, Draft
 from spillway.config.fields import format_duration
 from spillway.config.names import backend_service
 from spillway.config.services import ServiceConfig
@@ -47,6 +47,8 @@ def check(draft: Draft) -> None:
         _ports(draft, name, members)
         _timeout(draft, name, members)
         _algorithm(draft, name, members)
+        _logs(draft, at, service)
+    _references_apart(draft)
     _unused(draft)
 
 
@@ -257,6 +259,28 @@ def _algorithm(draft: Draft, name: str, members: tuple[Member, ...]) -> None:
         "Remove `algorithm`, or use zonal groups.",
         uses=_groups_of(draft, name, members),
     )
+
+
+def _logs(draft: Draft, at: Location, service: ServiceConfig) -> None:
+    if service.log_fields is not None and service.log_sample_rate == 0:
+        draft.error(
+            (*at, "log_fields"),
+            "nothing is logged, so there are no fields to choose.",
+            "Write a `log_sample_rate` above 0, or remove it.",
+            uses=((*at, "log_sample_rate"),),
+        )
+
+
+def _references_apart(draft: Draft) -> None:
+    """Routes name services and references alike."""
+    for name in draft.names(REFERENCES):
+        if name in draft.names(SERVICES):
+            draft.error(
+                (*REFERENCES, name),
+                f"there is a service called {name} too.",
+                "Give one of them another name.",
+                uses=((*SERVICES, name),),
+            )
 
 
 def _unused(draft: Draft) -> None:
