@@ -9,7 +9,7 @@ DEV    := $(VENV)/.dev-ready
 # as soon as an extra's newer release appeared in the index
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes
 
-.PHONY: help venv demo test check fix bench real-input docs lock clean
+.PHONY: help venv demo test check fix bench real-input schemas docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands
@@ -57,6 +57,9 @@ bench: $(DEV)  ## Measure the figures that the docs name
 
 real-input: $(DEV)  ## Six hours of recorded traffic through the real daemon (needs shared traces)
 	@$(BIN)/python -m tests.e2e.real_input
+
+schemas: $(DEV)  ## Trim the published API schemas anew, from the installed documents
+	@$(BIN)/python -m tests.sandbox.trim
 
 docs: $(DEV)  ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m spillway docs docs

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.discovery import Discovery, document, shape
+from tests.sandbox.trim import trimmed
 
+from spillway.published.schemas import FILE
 from spillway.sandbox.kinds import COMPUTE_KINDS, KINDS
 from spillway.sandbox.methods import METHODS
-from spillway.sandbox.schema import Choice, Link, ListOf, MapOf, Obj, Scalar, Shape
+from spillway.sandbox.refusals import Refusal
+from spillway.sandbox.schema import STRING, Choice, Link, ListOf, MapOf, Obj, Scalar, Shape
+from spillway.sandbox.shapes import published
 
 SCHEMAS = {"serviceLbPolicies": ("networkservices.v1",)}
 OWN_NAMES = {
@@ -76,13 +80,27 @@ def test_every_field_of_a_kind_is_published(collection: str) -> None:
     compare(kind.shape, [(table[published_name(kind.singular)], table) for table in schemas], collection)
 
 
-@pytest.mark.parametrize("collection", sorted(COMPUTE_KINDS))
-def test_every_published_field_is_known_or_refused_by_name(collection: str) -> None:
-    """What the API takes and the sandbox does not is at least named, so that its refusal is clear."""
-    kind = COMPUTE_KINDS[collection]
-    published = set(document("compute.v1")["schemas"][published_name(kind.singular)]["properties"])
-    output_only = {"id", "kind", "creationTimestamp", "selfLink", "selfLinkWithId", "region", "zone"}
-    assert published <= set(kind.shape.fields) | kind.shape.unmodelled | kind.outputs | output_only
+def test_the_trimmed_schemas_are_those_of_the_documents() -> None:
+    """`python -m tests.sandbox.trim` writes the file anew when the package brings newer documents."""
+    assert FILE.read_text(encoding="utf-8") == trimmed()
+
+
+def test_an_unknown_place_in_a_shape_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"UrlMap does not have hostRules\.host, test"):
+        published("UrlMap", {"hostRules.host": STRING}, unmodelled="test")
+
+
+def test_what_is_empty_is_as_absent_as_null_where_it_is_not_modelled() -> None:
+    shape = published("BackendService", unmodelled="localityLbPolicies subsetting")
+    assert shape.read({"localityLbPolicies": [], "subsetting": {}}, "resource", "p") == {}
+    with pytest.raises(Refusal, match=r"resource\.subsetting"):
+        shape.read({"subsetting": {"policy": "NONE"}}, "resource", "p")
+
+
+def test_fields_that_the_api_sets_are_ignored_at_any_depth() -> None:
+    shape = published("SslCertificate")
+    body = {"managed": {"domains": ["a.example.com"], "status": "ACTIVE"}, "expireTime": "x"}
+    assert shape.read(body, "resource", "p") == {"managed": {"domains": ["a.example.com"]}}
 
 
 @pytest.mark.parametrize("version", ["v1", "beta"])

@@ -14,8 +14,8 @@ from spillway.sandbox.links import Key
 
 
 def eight_bytes(text: str) -> str:
-    """A fingerprint: eight bytes that change with the text, in base64 as the API writes them."""
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
+    """A fingerprint: eight bytes that change with the text, in web-safe base64 (`format: byte` of the documents)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
 
 def label_fingerprint(resource: Resource) -> str:

@@ -1,4 +1,4 @@
-"""Hand-written shapes of request bodies: which fields, of which type, with which references.
+"""Shapes of request bodies: which fields, of which type, with which references.
 
 A shape checks a body and brings it to one form (64-bit integers as strings, references as relative names, enumeration
 numbers as names, nulls left out). A test holds every shape against the published discovery documents.
@@ -111,12 +111,12 @@ def _int64(value: Any) -> str | None:
 
 
 def _bytes(value: Any) -> str | None:
-    """Standard base64, also from the URL-safe alphabet in which gcloud sends a fingerprint back."""
+    """Base64 in the web-safe alphabet, as `format: byte` of the documents has it; also from the standard one."""
     try:
         raw = base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
     except (AttributeError, binascii.Error, ValueError):
         return None
-    return base64.b64encode(raw).decode()
+    return base64.urlsafe_b64encode(raw).decode()
 
 
 _CASTS: dict[str, Callable[[Any], Any]] = {
@@ -219,18 +219,24 @@ class Obj(Shape):
 
     fields: Mapping[str, Shape]
     unmodelled: frozenset[str] = frozenset()
+    outputs: frozenset[str] = frozenset()
+    """Fields that the API sets: clients send them back, and the API ignores them."""
 
     def read(self, value: Any, path: str, project: str) -> Any:
-        """Take each field; null means that it is left out."""
+        """Take each field; null means that it is left out, and so does what is empty where the field is not modelled."""
         if not isinstance(value, dict):
             raise invalid(path, value, "The value must be an object.")
         result = {}
         for name, item in value.items():
+            if name in self.outputs:
+                continue
             if name not in self.fields and name not in self.unmodelled:
                 raise unknown_field(path, name)
             if item is None:
                 continue
             if name in self.unmodelled:
+                if item in ([], {}):
+                    continue
                 raise unmodelled(f"{path}.{name}")
             result[name] = self.fields[name].read(item, f"{path}.{name}", project)
         return result

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from spillway.sandbox.kinds.base import CRUD, Action, Draft, Kind, Resource, View, set_labels
 from spillway.sandbox.links import Key
 from spillway.sandbox.refusals import Refusal, invalid
-from spillway.sandbox.schema import BYTES, LABELS, STRING, Obj, choice, words
+from spillway.sandbox.schema import BYTES, LABELS, Obj, choice
+from spillway.sandbox.shapes import published
 
 _IPV4 = tuple(ipaddress.ip_network(net) for net in ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24"))
 _IPV6 = ipaddress.ip_network("2001:db8::/64")
@@ -75,20 +76,14 @@ ADDRESSES = Kind(
     singular="address",
     verbs=CRUD | {"aggregatedList"},
     labelled=True,
-    shape=Obj(
+    shape=published(
+        "Address",
         {
-            "name": STRING,
-            "description": STRING,
-            "labels": LABELS,
-            "labelFingerprint": BYTES,
-            "address": STRING,
             "addressType": choice("EXTERNAL"),
             "ipVersion": choice("IPV4 IPV6"),
             "networkTier": choice("PREMIUM"),
         },
-        unmodelled=words(
-            "ipCollection ipv6EndpointType network networkAttachment prefixLength serviceClassId purpose subnetwork"
-        ),
+        unmodelled="ipCollection ipv6EndpointType network networkAttachment prefixLength purpose serviceClassId subnetwork",
     ),
     defaults={"description": "", "addressType": "EXTERNAL", "ipVersion": "IPV4", "networkTier": "PREMIUM"},
     outputs=frozenset({"status", "users"}),

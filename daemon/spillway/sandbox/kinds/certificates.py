@@ -8,7 +8,8 @@ from datetime import datetime
 from spillway.sandbox.kinds.base import CRUD, Draft, Kind, Resource, View
 from spillway.sandbox.links import Key
 from spillway.sandbox.refusals import invalid, required
-from spillway.sandbox.schema import BYTES, STRING, STRINGS, ListOf, Obj, choice, words
+from spillway.sandbox.schema import STRING, ListOf, choice
+from spillway.sandbox.shapes import published
 
 PROVISIONING_SECONDS = 600.0
 """A managed certificate becomes active after its domain points here; Google says up to 60 minutes, the sandbox takes ten."""
@@ -105,16 +106,9 @@ SSL_CERTIFICATES = Kind(
     collection="sslCertificates",
     singular="sslCertificate",
     verbs=CRUD | {"aggregatedList"},
-    shape=Obj(
-        {
-            "name": STRING,
-            "description": STRING,
-            "type": choice("MANAGED SELF_MANAGED"),
-            "certificate": STRING,
-            "privateKey": STRING,
-            "managed": Obj({"domains": ListOf(STRING, most=100)}, unmodelled=words("domainStatus status")),
-            "selfManaged": Obj({"certificate": STRING, "privateKey": STRING}),
-        },
+    shape=published(
+        "SslCertificate",
+        {"type": choice("MANAGED SELF_MANAGED"), "managed.domains": ListOf(STRING, most=100)},
     ),
     outputs=frozenset({"expireTime", "subjectAlternativeNames"}),
     check=check_certificate,
@@ -128,17 +122,7 @@ SSL_POLICIES = Kind(
     list_kind="compute#sslPoliciesList",
     aggregated_kind="compute#sslPoliciesAggregatedList",
     fingerprint=True,
-    shape=Obj(
-        {
-            "name": STRING,
-            "description": STRING,
-            "fingerprint": BYTES,
-            "profile": choice("COMPATIBLE MODERN RESTRICTED CUSTOM FIPS_202205"),
-            "minTlsVersion": choice("TLS_1_0 TLS_1_1 TLS_1_2 TLS_1_3"),
-            "customFeatures": STRINGS,
-        },
-        unmodelled=words("postQuantumKeyExchange"),
-    ),
+    shape=published("SslPolicy", unmodelled="postQuantumKeyExchange"),
     outputs=frozenset({"enabledFeatures", "warnings"}),
     defaults={"profile": "COMPATIBLE", "minTlsVersion": "TLS_1_0"},
     check=check_policy,

@@ -8,6 +8,7 @@ from spillway.sandbox.kinds.base import CRUD, Action, Draft, Kind, Resource, Vie
 from spillway.sandbox.links import Key
 from spillway.sandbox.refusals import Refusal, invalid, required
 from spillway.sandbox.schema import BOOLEAN, LABELS, PORT, STRING, Link, ListOf, Obj, choice, words
+from spillway.sandbox.shapes import published
 
 _TYPES = {
     "zones": ("GCE_VM_IP_PORT", "NON_GCP_PRIVATE_IP_PORT"),
@@ -136,22 +137,17 @@ NETWORK_ENDPOINT_GROUPS = Kind(
     singular="networkEndpointGroup",
     scopes=("zones", "regions", "global"),
     verbs=CRUD | {"aggregatedList"},
-    shape=Obj(
+    shape=published(
+        "NetworkEndpointGroup",
         {
-            "name": STRING,
-            "description": STRING,
             "networkEndpointType": choice(
                 "GCE_VM_IP_PORT NON_GCP_PRIVATE_IP_PORT SERVERLESS INTERNET_FQDN_PORT INTERNET_IP_PORT"
             ),
             "network": Link(("networks",)),
             "subnetwork": Link(("subnetworks",)),
             "defaultPort": PORT,
-            "annotations": LABELS,
-            "cloudRun": Obj({"service": STRING, "tag": STRING, "urlMask": STRING}),
-            "cloudFunction": Obj({"function": STRING, "urlMask": STRING}),
-            "appEngine": Obj({"service": STRING, "version": STRING, "urlMask": STRING}),
         },
-        unmodelled=words("loadBalancer pscData pscTargetService serverlessDeployment"),
+        unmodelled="loadBalancer pscData pscTargetService serverlessDeployment",
     ),
     outputs=frozenset({"size"}),
     check=check,

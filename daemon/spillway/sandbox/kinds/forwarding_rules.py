@@ -10,7 +10,8 @@ from spillway.sandbox.kinds.addresses import allocate
 from spillway.sandbox.kinds.base import CRUD, Action, Draft, Kind, Resource, set_labels
 from spillway.sandbox.links import parse
 from spillway.sandbox.refusals import invalid, required
-from spillway.sandbox.schema import BYTES, LABELS, STRING, Link, Obj, choice, words
+from spillway.sandbox.schema import BYTES, LABELS, Link, Obj, choice
+from spillway.sandbox.shapes import published
 
 _TARGET = Link(("targetHttpProxies", "targetHttpsProxies"))
 _RANGE = re.compile(r"^(\d{1,5})(?:-(\d{1,5}))?$")
@@ -124,29 +125,20 @@ FORWARDING_RULES = Kind(
     verbs=CRUD | {"patch", "aggregatedList"},
     fingerprint=True,
     labelled=True,
-    shape=Obj(
+    shape=published(
+        "ForwardingRule",
         {
-            "name": STRING,
-            "description": STRING,
-            "fingerprint": BYTES,
-            "labels": LABELS,
-            "labelFingerprint": BYTES,
-            "IPAddress": STRING,
-            "IPProtocol": choice("TCP UDP ESP AH SCTP ICMP L3_DEFAULT"),
             "ipVersion": choice("IPV4 IPV6"),
-            "portRange": STRING,
             "target": _TARGET,
             "loadBalancingScheme": choice("EXTERNAL EXTERNAL_MANAGED INTERNAL_MANAGED INTERNAL_SELF_MANAGED"),
             "networkTier": choice("PREMIUM STANDARD"),
             "network": Link(("networks",)),
             "subnetwork": Link(("subnetworks",)),
         },
-        unmodelled=words(
-            "IPAddresses allPorts allowGlobalAccess allowPscGlobalAccess attachedExtensions availabilityGroup backendService baseForwardingRule "
-            "childForwardingRules externalManagedBackendBucketMigrationState externalManagedBackendBucketMigrationTestingPercentage ipCollection "
-            "isMirroringCollector metadataFilters noAutomateDnsZone parentForwardingRule ports pscConnectionId pscConnectionStatus "
-            "serviceDirectoryRegistrations serviceLabel serviceName sourceIpRanges",
-        ),
+        unmodelled="IPAddresses allPorts allowGlobalAccess allowPscGlobalAccess attachedExtensions availabilityGroup "
+        "backendService childForwardingRules externalManagedBackendBucketMigrationState "
+        "externalManagedBackendBucketMigrationTestingPercentage ipCollection isMirroringCollector metadataFilters "
+        "noAutomateDnsZone parentForwardingRule ports serviceDirectoryRegistrations serviceLabel sourceIpRanges",
     ),
     defaults={
         "IPProtocol": "TCP",

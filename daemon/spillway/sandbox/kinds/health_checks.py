@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from spillway.sandbox.kinds.base import CRUD, Draft, Kind
 from spillway.sandbox.refusals import invalid, required
-from spillway.sandbox.schema import BOOLEAN, PORT, STRING, Obj, choice, whole, words
+from spillway.sandbox.schema import PORT, STRING, Obj, choice, whole
+from spillway.sandbox.shapes import published
 
 _PORTS = {
     "port": PORT,
@@ -80,24 +81,17 @@ HEALTH_CHECKS = Kind(
     verbs=CRUD | {"update", "patch", "aggregatedList"},
     list_kind="compute#healthCheckList",
     aggregated_kind="compute#healthChecksAggregatedList",
-    shape=Obj(
+    shape=published(
+        "HealthCheck",
         {
-            "name": STRING,
-            "description": STRING,
             "type": choice("HTTP HTTPS HTTP2 TCP SSL GRPC"),
             "checkIntervalSec": whole(1, 300),
             "timeoutSec": whole(1, 300),
             "healthyThreshold": whole(1, 10),
             "unhealthyThreshold": whole(1, 10),
-            "httpHealthCheck": _HTTP,
-            "httpsHealthCheck": _HTTP,
-            "http2HealthCheck": _HTTP,
-            "tcpHealthCheck": _TCP,
-            "sslHealthCheck": _TCP,
-            "grpcHealthCheck": _GRPC,
-            "logConfig": Obj({"enable": BOOLEAN}),
+            **{f"{probe}.port": PORT for probe in _FIELD.values()},
         },
-        unmodelled=words("grpcTlsHealthCheck sourceRegions"),
+        unmodelled="grpcTlsHealthCheck sourceRegions",
     ),
     defaults={"checkIntervalSec": 5, "timeoutSec": 5, "healthyThreshold": 2, "unhealthyThreshold": 2},
     check=check,

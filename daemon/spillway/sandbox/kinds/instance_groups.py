@@ -6,6 +6,7 @@ from spillway.sandbox.kinds.base import CRUD, Action, Draft, Kind, Resource, Vie
 from spillway.sandbox.links import Key
 from spillway.sandbox.refusals import Refusal, invalid, required
 from spillway.sandbox.schema import BYTES, PORT, STRING, Link, ListOf, Obj, choice
+from spillway.sandbox.shapes import published
 
 _NAMED_PORTS = ListOf(Obj({"name": STRING, "port": PORT}))
 _INSTANCE = Link(("instances",))
@@ -86,15 +87,9 @@ INSTANCE_GROUPS = Kind(
     scopes=("zones",),
     verbs=CRUD | {"aggregatedList"},
     fingerprint=True,
-    shape=Obj(
-        {
-            "name": STRING,
-            "description": STRING,
-            "fingerprint": BYTES,
-            "namedPorts": _NAMED_PORTS,
-            "network": Link(("networks",)),
-            "subnetwork": Link(("subnetworks",)),
-        },
+    shape=published(
+        "InstanceGroup",
+        {"namedPorts": _NAMED_PORTS, "network": Link(("networks",)), "subnetwork": Link(("subnetworks",))},
     ),
     outputs=frozenset({"size"}),
     check=check,

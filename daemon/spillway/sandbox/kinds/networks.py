@@ -6,7 +6,8 @@ import ipaddress
 
 from spillway.sandbox.kinds.base import CRUD, Draft, Kind
 from spillway.sandbox.refusals import invalid, required
-from spillway.sandbox.schema import BOOLEAN, BYTES, STRING, Link, Obj, choice, whole, words
+from spillway.sandbox.schema import Link, choice, whole
+from spillway.sandbox.shapes import published
 
 
 def check_subnetwork(draft: Draft) -> None:
@@ -33,23 +34,11 @@ NETWORKS = Kind(
     collection="networks",
     singular="network",
     verbs=CRUD,
-    shape=Obj(
-        {
-            "name": STRING,
-            "description": STRING,
-            "autoCreateSubnetworks": BOOLEAN,
-            "mtu": whole(1300, 8896),
-            "routingConfig": Obj(
-                {"routingMode": choice("REGIONAL GLOBAL")},
-                unmodelled=words(
-                    "bgpAlwaysCompareMed bgpBestPathSelectionMode bgpInterRegionCost effectiveBgpAlwaysCompareMed effectiveBgpInterRegionCost"
-                ),
-            ),
-            "networkFirewallPolicyEnforcementOrder": choice("AFTER_CLASSIC_FIREWALL BEFORE_CLASSIC_FIREWALL"),
-        },
-        unmodelled=words(
-            "IPv4Range additionalTags enableUlaInternalIpv6 firewallPolicy gatewayIPv4 internalIpv6Range networkProfile params"
-        ),
+    shape=published(
+        "Network",
+        {"mtu": whole(1300, 8896)},
+        unmodelled="IPv4Range additionalTags enableUlaInternalIpv6 internalIpv6Range networkProfile params "
+        "routingConfig.bgpAlwaysCompareMed routingConfig.bgpBestPathSelectionMode routingConfig.bgpInterRegionCost",
     ),
     outputs=frozenset({"peerings", "subnetworks"}),
     defaults={"networkFirewallPolicyEnforcementOrder": "AFTER_CLASSIC_FIREWALL"},
@@ -62,23 +51,15 @@ SUBNETWORKS = Kind(
     scopes=("regions",),
     verbs=CRUD | {"aggregatedList"},
     fingerprint=True,
-    shape=Obj(
+    shape=published(
+        "Subnetwork",
         {
-            "name": STRING,
-            "description": STRING,
-            "fingerprint": BYTES,
             "network": Link(("networks",)),
-            "ipCidrRange": STRING,
             "purpose": choice("PRIVATE GLOBAL_MANAGED_PROXY REGIONAL_MANAGED_PROXY"),
-            "role": choice("ACTIVE BACKUP"),
             "stackType": choice("IPV4_ONLY"),
-            "privateIpGoogleAccess": BOOLEAN,
         },
-        unmodelled=words(
-            "allowSubnetCidrRoutesOverlap enableFlowLogs externalIpv6Prefix internalIpv6Prefix ipCollection ipv6AccessType logConfig params "
-            "privateIpv6GoogleAccess reservedInternalRange resolveSubnetMask secondaryIpRanges ipv6CidrRange ipv6GceEndpoint ipv6NetworkTier "
-            "state systemReservedExternalIpv6Ranges systemReservedInternalIpv6Ranges utilizationDetails",
-        ),
+        unmodelled="allowSubnetCidrRoutesOverlap enableFlowLogs externalIpv6Prefix internalIpv6Prefix ipCollection "
+        "ipv6AccessType ipv6NetworkTier logConfig params privateIpv6GoogleAccess reservedInternalRange resolveSubnetMask secondaryIpRanges",
     ),
     outputs=frozenset({"gatewayAddress"}),
     defaults={"purpose": "PRIVATE", "stackType": "IPV4_ONLY", "privateIpGoogleAccess": False},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from spillway.sandbox.kinds.base import CRUD, Action, Draft, Kind, Resource
 from spillway.sandbox.refusals import invalid, required
-from spillway.sandbox.schema import BYTES, STRING, Link, ListOf, Obj, Scalar, Shape, choice, whole, words
+from spillway.sandbox.schema import STRING, Link, ListOf, Obj, Scalar, Shape, choice, whole, words
+from spillway.sandbox.shapes import published
 
 _URL_MAP = Link(("urlMaps",))
 _CERTIFICATES = ListOf(Link(("sslCertificates",)), most=15)
@@ -71,15 +72,10 @@ TARGET_HTTP_PROXIES = Kind(
     singular="targetHttpProxy",
     verbs=CRUD | {"patch", "aggregatedList"},
     fingerprint=True,
-    shape=Obj(
-        {
-            "name": STRING,
-            "description": STRING,
-            "fingerprint": BYTES,
-            "urlMap": _URL_MAP,
-            "httpKeepAliveTimeoutSec": _KEEP_ALIVE,
-        },
-        unmodelled=words("httpFilters proxyBind"),
+    shape=published(
+        "TargetHttpProxy",
+        {"urlMap": _URL_MAP, "httpKeepAliveTimeoutSec": _KEEP_ALIVE},
+        unmodelled="httpFilters proxyBind",
     ),
     check=check_http,
     actions=(
@@ -98,22 +94,16 @@ TARGET_HTTPS_PROXIES = Kind(
     singular="targetHttpsProxy",
     verbs=CRUD | {"patch", "aggregatedList"},
     fingerprint=True,
-    shape=Obj(
+    shape=published(
+        "TargetHttpsProxy",
         {
-            "name": STRING,
-            "description": STRING,
-            "fingerprint": BYTES,
             "urlMap": _URL_MAP,
             "sslCertificates": _CERTIFICATES,
             "certificateMap": _MAP,
             "sslPolicy": Link(("sslPolicies",)),
-            "quicOverride": _QUIC,
-            "tlsEarlyData": choice("DISABLED PERMISSIVE STRICT UNRESTRICTED"),
             "httpKeepAliveTimeoutSec": _KEEP_ALIVE,
         },
-        unmodelled=words(
-            "authentication authorization authorizationPolicy httpFilters proxyBind serverTlsPolicy"
-        ),
+        unmodelled="authentication authorization authorizationPolicy httpFilters proxyBind serverTlsPolicy",
     ),
     defaults={"quicOverride": "NONE"},
     check=check_https,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from spillway.sandbox.kinds.base import CRUD, Draft, Kind
 from spillway.sandbox.refusals import required
-from spillway.sandbox.schema import BOOLEAN, LABELS, STRING, Choice, Obj, whole
+from spillway.sandbox.schema import Choice, whole
+from spillway.sandbox.shapes import published
 
 DEFAULT_THRESHOLD = 70
 """Percent; the default for global balancers other than the classic one (gcp.md 2.3)."""
@@ -33,20 +34,13 @@ SERVICE_LB_POLICIES = Kind(
     singular="serviceLbPolicy",
     scopes=("locations",),
     verbs=CRUD | {"patch"},
-    shape=Obj(
+    shape=published(
+        "ServiceLbPolicy",
         {
-            "name": STRING,
-            "description": STRING,
-            "labels": LABELS,
             "loadBalancingAlgorithm": Choice(tuple(_ALGORITHMS.values()), _ALGORITHMS),
-            "autoCapacityDrain": Obj({"enable": BOOLEAN}),
-            "failoverConfig": Obj({"failoverHealthThreshold": whole(1, 99)}),
-            "isolationConfig": Obj(
-                {
-                    "isolationGranularity": Choice(tuple(_GRANULARITY.values()), _GRANULARITY),
-                    "isolationMode": Choice(tuple(_MODE.values()), _MODE),
-                }
-            ),
+            "failoverConfig.failoverHealthThreshold": whole(1, 99),
+            "isolationConfig.isolationGranularity": Choice(tuple(_GRANULARITY.values()), _GRANULARITY),
+            "isolationConfig.isolationMode": Choice(tuple(_MODE.values()), _MODE),
         },
     ),
     outputs=frozenset({"createTime", "updateTime"}),

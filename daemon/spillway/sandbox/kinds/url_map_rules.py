@@ -8,6 +8,9 @@ from spillway.sandbox import routing
 from spillway.sandbox.kinds.base import Draft, Resource
 from spillway.sandbox.refusals import invalid, required
 
+MOST_TESTS = 100
+"""Tests of one URL map (Compute API, `UrlMap.tests`)."""
+
 
 def check(draft: Draft) -> None:
     """Apply all rules, the map's own tests last."""
@@ -15,7 +18,10 @@ def check(draft: Draft) -> None:
     _one_target(url_map, "resource", prefix="default")
     names = _check_matchers(url_map.get("pathMatchers", []))
     _check_hosts(url_map.get("hostRules", []), names)
-    for at, test in enumerate(url_map.get("tests", [])):
+    tests = url_map.get("tests", [])
+    if len(tests) > MOST_TESTS:
+        raise invalid("resource.tests", len(tests), f"At most {MOST_TESTS} values are allowed.")
+    for at, test in enumerate(tests):
         _run_test(url_map, test, f"resource.tests[{at}]")
 
 

@@ -4,86 +4,52 @@ from __future__ import annotations
 
 from spillway.sandbox.kinds.base import CRUD, Kind
 from spillway.sandbox.kinds.url_map_rules import check
-from spillway.sandbox.schema import (
-    BOOLEAN,
-    BYTES,
-    DURATION,
-    STRING,
-    STRINGS,
-    Link,
-    ListOf,
-    Obj,
-    choice,
-    whole,
-    words,
-)
+from spillway.sandbox.schema import DURATION, Link, Shape, whole
+from spillway.sandbox.shapes import published, under
 
 _SERVICE = Link(("backendServices",))
 
-REDIRECT = Obj(
-    {
-        "hostRedirect": STRING,
-        "httpsRedirect": BOOLEAN,
-        "pathRedirect": STRING,
-        "prefixRedirect": STRING,
-        "redirectResponseCode": choice(
-            "FOUND MOVED_PERMANENTLY_DEFAULT PERMANENT_REDIRECT SEE_OTHER TEMPORARY_REDIRECT"
-        ),
-        "stripQuery": BOOLEAN,
-    },
+_ACTION: dict[str, Shape] = {
+    "weightedBackendServices.backendService": _SERVICE,
+    "weightedBackendServices.weight": whole(0, 1000),
+    "timeout": DURATION,
+    "maxStreamDuration": DURATION,
+    "retryPolicy.numRetries": whole(1),
+    "retryPolicy.perTryTimeout": DURATION,
+}
+_UNMODELLED_ACTION = (
+    "cachePolicy corsPolicy dynamicCompressionPolicy faultInjectionPolicy imageOptimizationPolicy requestMirrorPolicy "
+    "urlRewrite.pathTemplateRewrite urlRewrite.regexRewrite weightedBackendServices.headerAction"
 )
+_RULE: dict[str, Shape] = {"service": _SERVICE, **under("routeAction", _ACTION)}
+_DEFAULT: dict[str, Shape] = {"defaultService": _SERVICE, **under("defaultRouteAction", _ACTION)}
 
-ROUTE_ACTION = Obj(
-    {
-        "weightedBackendServices": ListOf(
-            Obj({"backendService": _SERVICE, "weight": whole(0, 1000)}, unmodelled=words("headerAction"))
-        ),
-        "timeout": DURATION,
-        "maxStreamDuration": DURATION,
-        "retryPolicy": Obj({"numRetries": whole(1), "perTryTimeout": DURATION, "retryConditions": STRINGS}),
-        "urlRewrite": Obj(
-            {"hostRewrite": STRING, "pathPrefixRewrite": STRING},
-            unmodelled=words("pathTemplateRewrite regexRewrite"),
-        ),
-    },
-    unmodelled=words(
-        "cachePolicy corsPolicy dynamicCompressionPolicy faultInjectionPolicy imageOptimizationPolicy requestMirrorPolicy"
-    ),
-)
 
-_TARGET = {"service": _SERVICE, "routeAction": ROUTE_ACTION, "urlRedirect": REDIRECT}
-_DEFAULTS = {"defaultService": _SERVICE, "defaultRouteAction": ROUTE_ACTION, "defaultUrlRedirect": REDIRECT}
+def _places(prefix: str, names: str) -> str:
+    return " ".join(f"{prefix}.{name}" for name in names.split())
 
-_MATCH = Obj(
-    {"prefixMatch": STRING, "fullPathMatch": STRING},
-    unmodelled=words(
-        "headerMatches ignoreCase metadataFilters pathTemplateMatch queryParameterMatches regexMatch"
-    ),
-)
 
-PATH_MATCHER = Obj(
-    {
-        "name": STRING,
-        "description": STRING,
-        **_DEFAULTS,
-        "pathRules": ListOf(
-            Obj({"paths": STRINGS, **_TARGET}, unmodelled=words("customErrorResponsePolicy"))
+_UNMODELLED = " ".join(
+    [
+        "defaultCustomErrorResponsePolicy headerAction tests.headers",
+        "pathMatchers.defaultCustomErrorResponsePolicy pathMatchers.headerAction",
+        "pathMatchers.pathRules.customErrorResponsePolicy",
+        _places(
+            "pathMatchers.routeRules",
+            "customErrorResponsePolicy headerAction httpFilterConfigs httpFilterMetadata",
         ),
-        "routeRules": ListOf(
-            Obj(
-                {
-                    "priority": whole(0, 2147483647),
-                    "description": STRING,
-                    "matchRules": ListOf(_MATCH),
-                    **_TARGET,
-                },
-                unmodelled=words(
-                    "customErrorResponsePolicy headerAction httpFilterConfigs httpFilterMetadata"
-                ),
-            ),
+        _places(
+            "pathMatchers.routeRules.matchRules",
+            "headerMatches ignoreCase metadataFilters pathTemplateMatch queryParameterMatches regexMatch",
         ),
-    },
-    unmodelled=words("defaultCustomErrorResponsePolicy headerAction"),
+        *(
+            _places(place, _UNMODELLED_ACTION)
+            for place in (
+                *("defaultRouteAction", "pathMatchers.defaultRouteAction"),
+                *("pathMatchers.pathRules.routeAction", "pathMatchers.routeRules.routeAction"),
+            )
+        ),
+    ]
 )
 
 URL_MAPS = Kind(
@@ -92,30 +58,18 @@ URL_MAPS = Kind(
     verbs=CRUD | {"update", "patch", "aggregatedList"},
     aggregated_kind="compute#urlMapsAggregatedList",
     fingerprint=True,
-    shape=Obj(
+    shape=published(
+        "UrlMap",
         {
-            "name": STRING,
-            "description": STRING,
-            "fingerprint": BYTES,
-            **_DEFAULTS,
-            "hostRules": ListOf(Obj({"hosts": STRINGS, "pathMatcher": STRING, "description": STRING})),
-            "pathMatchers": ListOf(PATH_MATCHER),
-            "tests": ListOf(
-                Obj(
-                    {
-                        "description": STRING,
-                        "host": STRING,
-                        "path": STRING,
-                        "service": _SERVICE,
-                        "expectedOutputUrl": STRING,
-                        "expectedRedirectResponseCode": whole(300, 399),
-                    },
-                    unmodelled=words("headers"),
-                ),
-                most=100,
-            ),
+            **_DEFAULT,
+            **under("pathMatchers", _DEFAULT),
+            **under("pathMatchers.pathRules", _RULE),
+            **under("pathMatchers.routeRules", _RULE),
+            "pathMatchers.routeRules.priority": whole(0, 2147483647),
+            "tests.service": _SERVICE,
+            "tests.expectedRedirectResponseCode": whole(300, 399),
         },
-        unmodelled=words("defaultCustomErrorResponsePolicy headerAction status"),
+        unmodelled=_UNMODELLED,
     ),
     check=check,
 )

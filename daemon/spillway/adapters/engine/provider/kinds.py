@@ -64,12 +64,13 @@ def property_name(field_name: str, value: Any, known: Iterable[str]) -> str | No
     The bridge writes `enableCdn` for `enableCDN` and puts the names of lists into the plural; `localityLbPolicy`, a text,
     is not `localityLbPolicies`.
     """
-    normal = _singular if isinstance(value, list) else str.lower
+    normal = singular if isinstance(value, list) else str.lower
     wanted = normal(field_name)
     return next((name for name in known if normal(name) == wanted), None)
 
 
-def _singular(name: str) -> str:
+def singular(name: str) -> str:
+    """A name in small letters and without the ending of the plural."""
     name = name.lower()
     if name.endswith("ies"):
         return f"{name[:-3]}y"
