@@ -7,16 +7,16 @@ from typing import Annotated
 from spillway.config.balancing import METRIC_NAME
 from spillway.config.fields import Between, Duration, Model, Shape
 
-TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 """Pattern of the name of a header or cookie (RFC 7230)."""
 
-HeaderName = Annotated[str, Shape("the name of a header", TOKEN, "x-conversation")]
+HeaderName = Annotated[str, Shape("the name of a header", HEADER_NAME, "x-conversation")]
 
 
 class CookieConfig(Model):
     """The cookie that carries the affinity."""
 
-    name: Annotated[str, Shape("the name of a cookie", TOKEN, "session")] | None = None
+    name: Annotated[str, Shape("the name of a cookie", HEADER_NAME, "session")] | None = None
     """Its name, for HTTP_COOKIE and STRONG_COOKIE_AFFINITY; Google names that of GENERATED_COOKIE itself."""
     path: Annotated[str, Shape("the path of a cookie", r"/\S*", "/v1")] | None = None
     """Its path, for the same two."""

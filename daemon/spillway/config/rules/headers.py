@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from spillway.config.affinity import TOKEN
+from spillway.config.affinity import HEADER_NAME
 from spillway.config.draft import BUCKETS, SERVICES, Draft
 from spillway.config.suggest import did_you_mean
 from spillway.config.tree import Location
@@ -86,7 +86,7 @@ def _headers(draft: Draft, at: Location, headers: tuple[str, ...], *, answers: b
     for where, header in draft.items(at, headers):
         name, colon, value = header.partition(":")
         plain = name.strip().lower()
-        if not colon or not re.fullmatch(TOKEN, name.strip()):
+        if not colon or not re.fullmatch(HEADER_NAME, name.strip()):
             draft.error(
                 where,
                 f"{header!r} is no header.",
