@@ -173,9 +173,8 @@ def _referred(config: Config) -> tuple[Path, ...]:
     https = config.topology.frontends.https
     given = https.certificates.given if https is not None else None
     files = [name for c in given or () for name in (c.certificate_file, c.private_key_file)]
-    for service in config.topology.services.values():
-        if service.iap is not None and service.iap.oauth2_client_secret_file is not None:
-            files.append(service.iap.oauth2_client_secret_file)
+    proxies = (service.iap for service in config.topology.services.values() if service.iap is not None)
+    files += [iap.oauth2_client_secret_file for iap in proxies if iap.oauth2_client_secret_file is not None]
     cached = (*config.topology.services.values(), *config.topology.buckets.values())
     for cdn in (entry.cdn for entry in cached):
         if cdn is not None and not isinstance(cdn, bool):

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import uvicorn
 
@@ -19,6 +19,7 @@ from spillway.sandbox.bridge import Bridge
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.compute import ComputeApi
 from spillway.sandbox.control_api import ControlApi
+from spillway.sandbox.links import Key
 from spillway.sandbox.netservices import NetworkServicesApi
 from spillway.sandbox.plant import Plant
 from spillway.sandbox.projects import ProjectsApi
@@ -67,6 +68,7 @@ class SandboxServer:
         timing: Timing,
         http: tuple[str, int] = ("127.0.0.1", 0),
         groups: Iterable[SeedGroup] = (),
+        others: Iterable[tuple[Key, dict[str, Any]]] = (),
         monitoring: Callable[[], SideServer] | None = None,
         access: Access | None = None,
     ) -> None:
@@ -78,6 +80,7 @@ class SandboxServer:
             timing: how slow writes are, in world seconds.
             http: host and port to listen on; port 0 takes a free one.
             groups: endpoint groups that exist from the beginning.
+            others: further resources that do, with the bodies of their inserts.
             monitoring: starts the gRPC server of monitoring, or None for none.
             access: what callers may do; None lets everybody do everything.
         """
@@ -87,6 +90,8 @@ class SandboxServer:
         self.store = Store(clock.now, plant.health)
         self.bridge = Bridge(self.store, plant, propagation=timing.propagation)
         self.store.seed_groups(groups)
+        for key, body in others:
+            self.store.insert(key, body)
         writes = Writes(self.store, clock, plant, timing, self.bridge.publish)
         self.app = build(
             ComputeApi(self.store, writes, self.access),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from spillway.config.backends import STEERABLE, UNPROBED, group_kind
 from spillway.config.groups import GroupConfig
@@ -12,8 +12,10 @@ from spillway.config.model import Config
 from spillway.config.names import group_key
 from spillway.core.values.topology import GroupKey
 from spillway.errors import PermanentError
+from spillway.sandbox import links
 from spillway.sandbox.access import Access
 from spillway.sandbox.clock import ScaledClock
+from spillway.sandbox.links import Key
 from spillway.sandbox.monitoring.names import StoreNames
 from spillway.sandbox.monitoring.server import serve
 from spillway.sandbox.monitoring.world_source import WorldSource
@@ -78,6 +80,7 @@ def stand(
         timing=Timing(write_time=actuation.write_time, propagation=actuation.propagation),
         http=(host.strip("[]"), int(port)),
         groups=groups,
+        others=others(config) if config is not None else (),
         monitoring=lambda: serve(
             WorldSource(_View(samples), StoreNames(server.store), lock=server.store.lock),
             clock,
@@ -87,6 +90,27 @@ def stand(
         access=access,
     )
     return server
+
+
+def others(config: Config) -> list[tuple[Key, dict[str, Any]]]:
+    """Whatever else a configuration refers to and does not make: security policies, services of other projects."""
+    topology = config.topology
+    backed = topology.services.values()
+    wanted = [(service.security_policy, "CLOUD_ARMOR") for service in backed]
+    wanted += [
+        (entry.edge_security_policy, "CLOUD_ARMOR_EDGE") for entry in (*backed, *topology.buckets.values())
+    ]
+    found: dict[Key, dict[str, Any]] = {}
+    for policy, kind in wanted:
+        if policy is not None:
+            at = links.parse(policy, config.project) or Key(
+                config.project, "global", "securityPolicies", policy
+            )
+            found.setdefault(at, {"name": at.name, "type": kind})
+    for path in topology.references.values():
+        if (service := links.parse(path, config.project)) is not None:
+            found[service] = {"name": service.name, "loadBalancingScheme": "EXTERNAL_MANAGED"}
+    return list(found.items())
 
 
 def default_groups(world: World) -> list[SeedGroup]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from spillway.config.buckets import BucketConfig
     from spillway.config.caching import BucketCdnConfig, CdnConfig, SignedUrlKeyConfig
     from spillway.config.model import Config
+    from spillway.config.services import ServiceConfig
 
 
 def buckets(config: Config, kept: Kept) -> dict[str, pulumi.Output[str]]:
@@ -63,15 +64,14 @@ def service_cdn(given: bool | CdnConfig | None) -> dict[str, Any]:  # noqa: FBT0
     return {"enable_cdn": True, "cdn_policy": _service_policy(given)}
 
 
-def service_keys(
-    config: Config, service: str, resource: Any, given: bool | CdnConfig | None, kept: Kept
-) -> None:
-    """Declare the keys that sign URLs of a service."""
+def service_keys(config: Config, service: str, resource: Any, given: ServiceConfig, kept: Kept) -> None:
+    """Declare the keys that sign URLs of a service; `service` is the name of its resource."""
     from spillway.adapters.program.sdk import compute
 
-    if given is None or isinstance(given, bool):
+    cdn = given.cdn
+    if cdn is None or isinstance(cdn, bool):
         return
-    for signed in given.signed_url_keys:
+    for signed in cdn.signed_url_keys:
         _key(
             compute.BackendServiceSignedUrlKey,
             config,

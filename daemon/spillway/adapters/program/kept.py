@@ -31,6 +31,8 @@ class Kept:
     """The same of single backends: (backend service, group without host and version) to properties as found."""
     groups: Mapping[str, tuple[Props, ...]] = field(default_factory=dict)
     """Backends that somebody else has attached, by the name of the backend service, as found."""
+    given_up: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
+    """Paths that the configuration gave at the last build and gives no more: what stands there is ours to take away."""
     held: frozenset[Part] = frozenset()
     """Resources that are not written at all."""
 
@@ -71,7 +73,8 @@ def declare(
     if part in kept.held:
         ignored = set(every_property(resource))
     else:
-        foreign = (path for path in unnamed(resource, arguments) if not _within(path, spoken))
+        ours = (*spoken, *kept.given_up.get(part, ()))
+        foreign = (path for path in unnamed(resource, arguments) if not _within(path, ours))
         ignored = {*foreign, *kept.drifted.get(part, ())}
     options = pulumi.ResourceOptions(
         depends_on=depends_on,

@@ -83,7 +83,7 @@ def service(
         **service_cdn(given.cdn),
         **_finer(given),
     )
-    service_keys(config, name, resource, given.cdn, kept)
+    service_keys(config, name, resource, given, kept)
     result: pulumi.Output[str] = resource.id
     return result
 

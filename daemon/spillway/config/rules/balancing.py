@@ -253,8 +253,8 @@ def _unsteerable(draft: Draft, at: Location, kinds: frozenset[GroupKind], groups
             "Remove `preference`, or use zonal instance groups, one for each zone.",
             uses=(groups_at,),
         )
-    if not kinds & UNPROBED:
-        return
+    if not kinds & UNPROBED or kinds & STEERABLE:
+        return  # a mixture is refused as such, for each service that gets it
     kind = min(kinds & UNPROBED)
     reasons = {
         "balancing": "has no balancing mode and no target",

@@ -103,7 +103,7 @@ SIGNED_URL_KEYS = "signedUrlKeys"
 """Stands in the path of a key that signs URLs: the API has no such collection, the key is a part of its owner."""
 
 
-def _owner_of_key(path: str) -> tuple[str, str] | None:
+def owner_of_key(path: str) -> tuple[str, str] | None:
     """(path of the owner, name of the key) of a key's path; None for any other."""
     owner, found, name = path.partition(f"/{SIGNED_URL_KEYS}")
     return (owner, name.lstrip("/")) if found else None
@@ -159,7 +159,7 @@ class Cloud:
         Raises:
             CloudError: any other refusal.
         """
-        if (key := _owner_of_key(path)) is not None:
+        if (key := owner_of_key(path)) is not None:
             return key_of(self.get(key[0], deadline), key[1])
         try:
             return self._send(Request(method="GET", path=path), deadline)
@@ -175,7 +175,7 @@ class Cloud:
             CloudTimeout: no answer within the deadline.
             CloudError: the change or its operation was refused, or (`doubtful`) its end was not seen.
         """
-        if (key := _owner_of_key(request.path)) is not None:
+        if (key := owner_of_key(request.path)) is not None:
             request = _key_request(request, *key)
         try:
             operation = self._send(request, deadline)
