@@ -48,6 +48,8 @@ def refer(field: str, wanted: str) -> Callable[[Draft, Resource], None]:
 def check(draft: Draft) -> None:
     """Each rule is whole, priorities are apart, and the last rule is there."""
     policy = draft.resource
+    if draft.before is None:
+        policy.pop("labels", None)  # they are set by setLabels alone (discovery)
     rules = policy.setdefault("rules", [])
     if not any(rule.get("priority") == LAST for rule in rules):
         if draft.before is not None:

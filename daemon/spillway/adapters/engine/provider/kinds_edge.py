@@ -97,6 +97,7 @@ SECURITY_POLICY = ResourceKind(
     fixed=frozenset({"name", "project", "type"}),
     computed=("selfLink", "creationTimestamp", "fingerprint", "labelFingerprint"),
     keyed={"rules": "priority"},
+    labelled=True,
 )
 
 
