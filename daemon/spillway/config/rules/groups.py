@@ -227,7 +227,7 @@ def _once(draft: Draft, here: _Listed, seen: dict[GroupKey, _Listed]) -> None:
             "Keep it in the region where its endpoints run.",
             uses=(first.at,),
         )
-    elif here.group.create is not None and first.group.create not in {None, here.group.create}:
+    elif here.group.create is not None and first.group.create not in (None, here.group.create):
         draft.error(
             (*here.at, "create"),
             f"the group {key.name} in {key.scope} is made with other settings {where}.",
