@@ -10,7 +10,7 @@ SpillwayError
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _DEPTH = 10
 """Layers that `root_cause` looks through at most."""
@@ -37,6 +37,8 @@ class Problem:
     """Dotted path, such as `topology.services.pool.timeout`."""
     message: str
     remedy: str
+    origin: str = field(default="", compare=False)
+    """The same for what one value of the file brings about at several paths, by an anchor and its aliases; empty where nobody knows."""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

@@ -15,9 +15,11 @@ import pytest
 from spillway.adapters.files import FileStore
 from spillway.adapters.permissions import Role, names_of
 from spillway.cli.main import main
+from spillway.cli.provision import _finish
 from spillway.cli.status import fetch_status, render_status
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit, exit_code
+from spillway.ports import Applied, Outcome
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -99,7 +101,7 @@ def test_status_tells_what_is_wrong_and_how_old_its_picture_is(capsys: pytest.Ca
         "Tick 7 at 22:13:20 UTC, 30 s ago: nothing done, because.",
     ]
     render_status({**found, "now": 1_700_000_900.0, "healthy": False})
-    assert "900 s ago, and the daemon is stuck" in capsys.readouterr().out
+    assert "15 min ago, and the daemon is stuck" in capsys.readouterr().out
     render_status({**found, "at": None, "sentence": "Starting."})
     assert capsys.readouterr().out.endswith("No tick yet. Starting.\n")
 
@@ -202,8 +204,8 @@ def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], tmp_pa
     assert code == Exit.UNAVAILABLE
     found = {f["subject"]: f for f in json.loads(out)["findings"]}
     assert found["python"]["verdict"] == "ok"
-    assert found["sandbox (REST)"]["verdict"] == "fail"
-    assert "spillway sandbox" in found["sandbox (REST)"]["remedy"]
+    assert found["sandbox"]["verdict"] == "fail"
+    assert "spillway sandbox" in found["sandbox"]["remedy"]
 
 
 def test_roles_prints_commands_with_every_permission(capsys: pytest.CaptureFixture[str]) -> None:
@@ -257,3 +259,91 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str
 )
 def test_each_kind_of_error_has_its_code(error: Any, code: Exit) -> None:
     assert exit_code(error) is code
+
+
+def config_without_cloud(tmp_path: Path) -> Path:
+    """A configuration whose sandbox does not run: nobody listens at ports 1 and 3."""
+    text = (CONFIG / "demo.yaml").read_text()
+    text = text.replace("scenarios/demo.yaml", str(CONFIG / "scenarios/demo.yaml"))
+    text = text.replace("127.0.0.1:8480", "127.0.0.1:1").replace("127.0.0.1:8481", "127.0.0.1:3")
+    file = tmp_path / "dead.yaml"
+    file.write_text(f"{text}\ndaemon: {{state_dir: {tmp_path / 'state'}, listen: '127.0.0.1:2'}}\n")
+    return file
+
+
+def test_a_plan_that_cannot_see_what_stands_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It used to say "14 to create" and to end with 0."""
+    code, out, err = run(capsys, "plan", "-c", str(config_without_cloud(tmp_path)))
+    assert (code, out) == (Exit.UNAVAILABLE, "")
+    assert "What stands could not be read" in err
+    assert "spillway sandbox -c" in err
+    code, out, _ = run(capsys, "plan", "-c", str(config_without_cloud(tmp_path)), "--json")
+    assert (code, json.loads(out)["error"]) == (Exit.UNAVAILABLE, "TemporaryError")
+
+
+def test_the_sandbox_goes_by_the_variable_that_names_the_configuration(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPILLWAY_CONFIG", str(CONFIG / "spillway.yaml"))
+    code, _, err = run(capsys, "sandbox", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
+    assert code == Exit.REFUSED
+    assert "spillway.yaml has no section `sandbox`" in err
+    assert "$SPILLWAY_CONFIG" in err
+
+
+@pytest.mark.parametrize(
+    ("was", "wrong", "count"),
+    [
+        (
+            "&rate {mode: RATE, max_rate_per_endpoint: 10}",
+            "&rate {mode: RATES, max_rate_per_endpoint: 10}",
+            1,
+        ),
+        ("&rate {mode: RATE, max_rate_per_endpoint: 10}", "&rate {mode: RATE, max_rate_per_endpiont: 10}", 1),
+        (
+            "&rate {mode: RATE, max_rate_per_endpoint: 10}",
+            "&rate {mode: RATES, max_rate_per_endpiont: 10}",
+            2,
+        ),
+        ("cost: 1.0", "cost: -1.0", 1),
+        ("timeout: 30s", "timeout: 30", 2),
+    ],
+    ids=["value", "key", "two", "no-anchor", "written-twice"],
+)
+def test_a_mistake_in_an_anchor_counts_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, was: str, wrong: str, count: int
+) -> None:
+    """It used to count once for each alias."""
+    text = config_without_cloud(tmp_path).read_text()
+    assert was in text
+    (tmp_path / "bad.yaml").write_text(text.replace(was, wrong))
+    code, out, _ = run(capsys, "check", "-c", str(tmp_path / "bad.yaml"), "--json")
+    problems = json.loads(out)["problems"]
+    assert (code, len(problems)) == (Exit.CONFIG, count), problems
+    if "&rate" in was:
+        assert {p["path"].split(".")[2] for p in problems} == {"europe-west4"}, "where the anchor stands"
+
+
+def test_an_up_without_a_cloud_says_what_to_start(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, err = run(capsys, "up", "-c", str(config_without_cloud(tmp_path)))
+    assert (code, out) == (Exit.FAILED, "")
+    assert "nothing was changed" in err
+    assert "spillway sandbox -c" in err
+
+
+def test_up_prints_addresses_by_what_they_are_for(capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = (
+        ("load_balancer_ip", "203.0.113.7"),
+        ("urls./eu/*", "http://203.0.113.7/eu/"),
+        ("urls.[bold]", "http://x/"),
+    )
+    applied = Applied(outcome=Outcome.UNCHANGED, sentence="nothing to change", outputs=outputs)
+    assert _finish(applied, "embedded", as_json=False) == Exit.OK
+    assert capsys.readouterr().out.splitlines() == [
+        "done nothing to change",
+        "  load_balancer_ip  203.0.113.7",
+        "  /eu/*             http://203.0.113.7/eu/",
+        "  [bold]            http://x/",
+    ]

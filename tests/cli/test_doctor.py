@@ -100,3 +100,22 @@ def test_doctor_asks_the_sandbox(
     assert {name: found[name]["verdict"] for name in told} == told
     if role == "run":
         assert "compute.sslPolicies.get" in found["permissions (run)"]["detail"]
+
+
+def test_a_sandbox_that_does_not_run_is_one_finding_with_the_command_that_starts_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "none.yaml").write_text("")
+    raw = document()
+    raw["sandbox"].update(http="127.0.0.1:1", grpc="127.0.0.1:3")
+    raw["daemon"] = {"state_dir": str(tmp_path / "state"), "listen": "127.0.0.1:2"}
+    file = tmp_path / "spillway.yaml"
+    file.write_text(yaml.safe_dump(raw))
+    assert main(["doctor", "--config", str(file), "--json"]) == Exit.UNAVAILABLE
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    (failed,) = [each for each in findings if each["verdict"] == "fail"]
+    assert failed["subject"] == "sandbox"
+    assert "127.0.0.1:1" in failed["detail"]
+    assert "127.0.0.1:3" in failed["detail"]
+    assert f"spillway sandbox -c {file}" in failed["remedy"]
+    assert not [each for each in findings if each["subject"].startswith("permissions")]

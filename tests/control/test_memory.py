@@ -14,7 +14,8 @@ from spillway.control.memory import fit, read_back
 from spillway.control.records import assessments_record, pass_record
 from spillway.control.report import with_health
 from spillway.control.timing import FIRST_WAIT, LONGEST_WAIT, Backoff, Progress
-from spillway.control.told import AdviceWatch, AlarmWatch
+from spillway.control.told import AdviceWatch, AlarmWatch, log_lines
+from spillway.core.explain.assessment import line
 from spillway.core.values.decision import BackendState, Candidate, Plan, Reason
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.overlay import Posture, initial_overlay
@@ -170,9 +171,33 @@ def test_an_alarm_is_told_when_it_comes_and_when_it_goes() -> None:
     assert seen("us-east4 has 1 of 16 healthy") == ((), ()), "the same alarm in other numbers"
     assert seen("us-east1 has 1 of 16 healthy") == (
         ("pool: us-east1 has 1 of 16 healthy",),
-        ("pool: us-east4 has 1 of 16 healthy",),
-    )
+        ("pool: us-east4 has 0 of 16 healthy",),
+    ), "what is over has the words that it came with"
     assert seen() == ((), ("pool: us-east1 has 1 of 16 healthy",))
+    assert seen("metrics are 599 s late")[0]
+    for later in ("10 min", "59 min", "1 h", "2 h 27 min", "3 d", "3 d 4 h"):
+        assert seen(f"metrics are {later} late") == ((), ()), later
+    assert seen() == ((), ("pool: metrics are 599 s late",))
+
+
+def test_the_log_has_a_line_for_each_of_several_moves() -> None:
+    """Five moves used to be one line of 1,200 characters."""
+    moves = tuple(replace(example.SHED, region=region) for region in ("us-east1", "us-east4"))
+    lines = [line(move) for move in moves]
+    told = "; ".join(lines)
+    several = example.report(moves=moves, sentence=f"{told} The write ended failed: refused.")
+    assert log_lines(several) == (
+        "2 moves. The write ended failed: refused.",
+        f"Move: {lines[0]}",
+        f"Move: {lines[1]}",
+    )
+    advised = example.report(moves=(), advice=moves, sentence=f"nothing done; advice: {told}")
+    assert log_lines(advised)[0] == "nothing done; advice: 2 moves"
+    assert log_lines(advised)[1:] == (f"Wanted: {lines[0]}", f"Wanted: {lines[1]}")
+    one = example.report(moves=moves[:1], sentence=lines[0])
+    assert log_lines(one) == (lines[0],)
+    quiet = example.report(moves=(), sentence="nothing done, because all is well")
+    assert log_lines(quiet) == ("nothing done, because all is well",)
 
 
 def test_advice_is_given_once_by_those_who_recommend() -> None:

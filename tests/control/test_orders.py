@@ -129,16 +129,41 @@ def test_undrain_and_release_end_what_they_name() -> None:
     office = Office()
     office.ask(Command.DRAIN, EUROPE)
     office.ask(Command.HOLD)
-    assert office.ask(Command.UNDRAIN, ASIA).verdict is Verdict.REFUSED
+    assert office.ask(Command.UNDRAIN, ASIA).verdict is Verdict.DONE
     assert "comes back step by step" in office.ask(Command.UNDRAIN, EUROPE).notes[0]
     assert [o.kind.value for o in office.desk.in_force().items] == ["hold"]
     narrow = office.ask(Command.RELEASE, service="pool")
     assert narrow.verdict is Verdict.REFUSED
+    assert narrow.sentence.endswith("but order 2, the hold of all services, is")
     assert "without --service" in narrow.remedy
     assert office.ask(Command.RELEASE).verdict is Verdict.DONE
     office.ask(Command.PIN, EUROPE, scaler=0.5)
     assert office.ask(Command.UNDRAIN, EUROPE).verdict is Verdict.REFUSED, "a pin is no drain"
     assert office.ask(Command.RELEASE, EUROPE).verdict is Verdict.DONE
+
+
+@pytest.mark.parametrize(
+    ("command", "region", "more", "what"),
+    [
+        (Command.RELEASE, None, {}, "no hold to end"),
+        (Command.RELEASE, None, {"service": "pool"}, "no hold to end"),
+        (Command.RELEASE, EUROPE, {}, f"no drain or pin of {EUROPE} to end"),
+        (Command.UNDRAIN, EUROPE, {}, f"no drain of {EUROPE} to end"),
+        (Command.MODE, None, {"mode": POLICY}, "no mode to end"),
+    ],
+)
+def test_the_end_of_what_is_not_in_force_is_done(
+    command: Command, region: str | None, more: dict[str, object], what: str
+) -> None:
+    """A script that ends an order may run twice; it used to fail the second time."""
+    office = Office()
+    office.ask(Command.PIN, AMERICA, scaler=0.9)
+    before = office.desk.in_force()
+    answer = office.ask(command, region, **more)
+    assert answer.verdict is Verdict.DONE
+    assert answer.sentence == f"nothing is in force: there is {what}"
+    assert office.desk.in_force() == before
+    assert office.ask(Command.UNDO).verdict is Verdict.DONE, "the order before it is the last one"
 
 
 def test_an_order_under_a_hold_is_refused_and_says_what_to_do() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.core.plant import SERVICE, Client, Factor, Plant, Run, Zone, drive
 
 from spillway.core.values.decision import Lever
-from spillway.core.values.policy import Mode, Policy, Rhythm
+from spillway.core.values.policy import Evidence, Mode, Policy, Rhythm
 
 HOUR = 3600.0
 ACT = Policy(mode=Mode.ACT)
@@ -259,3 +259,15 @@ def test_a_trend_is_believed_after_two_dead_times_of_demand() -> None:
     since = run.memory.services[0].demand_since
     assert all(ratio == pytest.approx(1.0) for at, ratio in seen.items() if at < since + rise)
     assert max(seen.values()) > 1.05
+
+
+def test_how_sure_an_assessment_is_goes_by_the_answers_that_the_policy_demands() -> None:
+    """It used to go by the default of `evidence.min_requests`, whatever the policy said."""
+
+    def sure(min_requests: int) -> float:
+        policy = Policy(evidence=Evidence(min_requests=min_requests))
+        assessment = drive(world(), 1800.0, policy).results[-1][1].assessment[0]
+        return min(b.confidence for b in assessment.backends)
+
+    assert sure(50) == 1.0
+    assert 0.5 < sure(5000) < 0.8

@@ -19,7 +19,7 @@ import requests
 from tests.engine.bench_config import config, document
 
 from spillway.adapters.engine.choose import choose
-from spillway.adapters.engine.describe import describe, describe_new, render_preview
+from spillway.adapters.engine.describe import describe, describe_new, render_preview, shown_name
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline, Request
 from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE
@@ -321,3 +321,10 @@ def test_a_change_without_an_answer_is_in_doubt_only_if_it_was_sent(
     with pytest.raises(CloudError, match=said) as found:
         cloud.mutate(Request(method="PUT", path="projects/p/global/backendServices/b"), Deadline(0.2))
     assert (found.value.refused, found.value.doubtful) == (refused, doubtful)
+
+
+def test_a_group_has_the_name_of_the_configuration() -> None:
+    """The engine's own name of a group ends with its zone a second time: `llm-us-east4-us-east4-a`."""
+    inputs = {"name": "llm-us-east4", "zone": "us-east4-a"}
+    assert shown_name("llm-us-east4-us-east4-a", inputs) == "llm-us-east4 in us-east4-a"
+    assert shown_name("lb-pool", {"name": "lb-pool"}) == "lb-pool"

@@ -77,6 +77,6 @@ def test_a_destroy_removes_all_at_once_where_dependencies_were_lost(
     assert "already being used" in applied.sentence
     applied = engine.destroy()
     assert applied.outcome is Outcome.DONE, applied.sentence
-    assert [name for _, name in applied.changes][-1] == "new-europe-west1-b"
+    assert [name for _, name in applied.changes][-1] == "new in europe-west1-b"
     assert engine.destroy().outcome is Outcome.UNCHANGED
     getattr(engine, "close")()  # noqa: B009 not part of the port

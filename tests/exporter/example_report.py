@@ -56,7 +56,7 @@ SHED = Move(
 REFUSED = Refusal(
     guard="receiver-limit",
     move=SHED,
-    sentence="us-east4 would be pushed to 171 of 175 req/s, past 90%",
+    sentence="us-east4 would be pushed to 171 of 175 requests/s, past 90%",
 )
 
 

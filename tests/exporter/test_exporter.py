@@ -375,7 +375,7 @@ def test_decisions_are_remembered_up_to_a_bound(scene: Scene) -> None:
 
 
 def test_alarms_are_shown(scene: Scene) -> None:
-    alarm = Reason(code="shortage", sentence="demand of 300 req/s exceeds the 255 that all regions can carry")
+    alarm = Reason(code="shortage", sentence="demand of 300 requests/s exceeds the 255 that all regions can carry")
     scene.exporter.report(example.report(alarms=(alarm,), assessments=(example.service(alarms=(alarm,)),)))
     shown = {"service": "pool", "code": "shortage", "sentence": alarm.sentence}
     assert scene.json("/status")["alarms"] == [shown]

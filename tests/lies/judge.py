@@ -84,7 +84,7 @@ def _back(lied: Record, true: Record) -> Iterator[str]:
         {name: _ceilings(lied, levers) for name, levers in (("now", now), ("true", wanted))},
     )
     if carried["now"] < min(carried["true"], (1 + RESERVE) * demand) - 1.0:
-        yield f"{end:.0f}: the ceilings carry {carried['now']:.0f} req/s at the end, in truth {carried['true']:.0f}"
+        yield f"{end:.0f}: the ceilings carry {carried['now']:.0f} requests/s at the end, in truth {carried['true']:.0f}"
 
 
 def _ceilings(record: Record, levers: Levers) -> float:

@@ -25,6 +25,7 @@ class FakeSource:
         self.by_type = series
         self.failing = errors
         self.used_up = False
+        self.unknown_projects: set[str] = set()
         self.asked: list[tuple[str, float, float, float]] = []
 
     def series(self, metric_type: str, start: float, end: float, now: float) -> Iterable[RawSeries]:
@@ -33,6 +34,9 @@ class FakeSource:
 
     def errors(self, now: float) -> tuple[str, ...]:
         return self.failing
+
+    def has_project(self, project: str) -> bool:
+        return project not in self.unknown_projects
 
     def exhausted(self, now: float) -> bool:
         return self.used_up

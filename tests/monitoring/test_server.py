@@ -98,7 +98,6 @@ _ALIGNED = {"alignment_period": {"seconds": 60}, "per_series_aligner": "ALIGN_SU
         ({"filter": 'resource.type = "https_lb_rule"'}, "metric.type"),
         ({"filter": f'metric.type = one_of("{COUNT}", "{LATENCY}")'}, "more than one metric"),
         ({"filter": f'metric.type = "{COUNT}" OR project = "x"'}, "outside of OR"),
-        ({"filter": 'metric.type = "run.googleapis.com/request_count"'}, "run.googleapis.com/request_count"),
         ({"filter": f'metric.type = "{COUNT}" AND resource.type = "gce_instance"'}, "gce_instance"),
         ({"filter": f'metric.type = "{COUNT}" AND resource.labels.zone = "a"'}, "'zone'"),
         ({"filter": f'metric.type = "{COUNT}" AND metric.labels.protocol = "a"'}, "'protocol'"),
@@ -148,6 +147,26 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], named: str) -> None:
         pytest.raises(exceptions.InvalidArgument, match=named),
     ):
         client.list_time_series(_request(**changes), retry=None)
+
+
+def test_a_metric_that_does_not_exist_is_not_found() -> None:
+    wanted = 'metric.type = "loadbalancing.googleapis.com/nosuch"'
+    with (
+        running(FakeSource({})) as (client, _),
+        pytest.raises(
+            exceptions.NotFound, match=r"Cannot find metric.* type = \"loadbalancing.googleapis.com/nosuch"
+        ),
+    ):
+        client.list_time_series(_request(filter=wanted), retry=None)
+
+
+def test_another_project_is_refused_as_one_that_may_not_be_read() -> None:
+    source = FakeSource({COUNT: [raw(MINUTES)]})
+    source.unknown_projects = {"demo-projct"}
+    with running(source) as (client, _):
+        assert len(list(client.list_time_series(_request()))) == 1
+        with pytest.raises(exceptions.PermissionDenied, match="or the resource may not exist"):
+            client.list_time_series(_request(name="projects/demo-projct"), retry=None)
 
 
 def test_quota_by_the_minute_and_by_fault() -> None:

@@ -41,6 +41,9 @@ class Names:
     def refresh(self) -> None:
         """Nothing changes."""
 
+    def has_project(self, project: str) -> bool:
+        return True
+
     def front(self, service: str) -> FrontLabels:
         return FrontLabels(url_map="map", forwarding_rule="rule", target_proxy="proxy")
 

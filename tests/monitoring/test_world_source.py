@@ -70,6 +70,9 @@ class Resources:
     def __init__(self) -> None:
         self.backends = [_group("europe-west4-b"), _group("europe-west4-a")]
 
+    def has_project(self, project: str) -> bool:
+        return True
+
     def find(self, path: str) -> dict[str, Any] | None:
         return {
             "projects/p/global/targetHttpProxies/proxy": {

@@ -55,6 +55,8 @@ class ToyPlant:
     def outside_edits(self, since: float, until: float) -> tuple[OutsideEdit, ...]:
         return tuple(edit for edit in self.edits if since <= edit.at < until)
 
+    over = False
+
     def report(self) -> Mapping[str, object]:
         return {"requests": 0}
 

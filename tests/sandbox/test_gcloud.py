@@ -99,3 +99,24 @@ def test_lists_and_their_filters(cloud: Cloud, gcloud: Callable[..., Any]) -> No
         policy["autoCapacityDrain"]
         for policy in gcloud("network-services service-lb-policies list --location=global")
     ] == [{"enable": True}]
+
+
+def test_two_are_deleted_in_one_command(cloud: Cloud, gcloud: Callable[..., Any]) -> None:
+    for name in ("a", "b"):
+        gcloud(f"compute health-checks create http {name} --global")
+    gcloud("compute health-checks delete a b --global --quiet")
+    assert gcloud("compute health-checks list --global") == []
+
+
+def test_what_was_exported_can_be_imported(cloud: Cloud, gcloud: Callable[..., Any], tmp_path: Path) -> None:
+    gcloud("compute health-checks create http hc --global")
+    gcloud(
+        "compute backend-services create api --global --load-balancing-scheme=EXTERNAL_MANAGED --health-checks=hc --global-health-checks"
+    )
+    file = tmp_path / "api.yaml"
+    gcloud(f"compute backend-services export api --global --destination={file}")
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("timeoutSec: 30", "timeoutSec: 45"), encoding="utf-8"
+    )
+    gcloud(f"compute backend-services import api --global --source={file} --quiet")
+    assert gcloud("compute backend-services describe api --global")["timeoutSec"] == 45

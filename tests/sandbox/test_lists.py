@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.sandbox.conftest import Cloud
 
 from spillway.sandbox import listing
 from spillway.sandbox.filters import compile_filter
@@ -16,9 +17,9 @@ from spillway.sandbox.routing import path_matches, resolve
 RESOURCE = {
     "name": "api-europe",
     "port": 8080,
-    "enabled": True,
-    "labels": {"team": "search"},
-    "backends": [{"scaler": 0.5}, {"scaler": 1.0}],
+    "enableCDN": True,
+    "metadatas": {"team": "search"},
+    "backends": [{"capacityScaler": 0.5}, {"capacityScaler": 1.0}],
 }
 
 
@@ -35,24 +36,24 @@ RESOURCE = {
         (r'name eq ".*\beuro\b.*"', False),
         ("name:euro", True),
         ("name:*", True),
-        ("missing:*", False),
+        ("timeoutSec:*", False),
         ("port > 80", True),
         ("port < 8080", False),
         ("port <= 8080", True),
         ("port >= 9000", False),
-        ("enabled = true", True),
-        ("labels.team = search", True),
-        ("backends.scaler = 0.5", True),
+        ("enableCDN = true", True),
+        ("metadatas.team = search", True),
+        ("backends.capacityScaler = 0.5", True),
         ("(name = x) OR (port = 8080)", True),
         ("(name:api) (port = 1)", False),
         ("(name:api) AND (port = 8080)", True),
         ("NOT name:api", False),
-        ('name = "a" AND port = 8080 OR enabled = true', True),
+        ('name = "a" AND port = 8080 OR enableCDN = true', True),
         (r'name = "it\"s"', False),
     ],
 )
 def test_what_a_filter_finds(text: str, found: bool) -> None:
-    assert compile_filter(text)(RESOURCE) is found
+    assert compile_filter(text, "BackendService")(RESOURCE) is found
 
 
 @pytest.mark.parametrize(
@@ -68,11 +69,14 @@ def test_what_a_filter_finds(text: str, found: bool) -> None:
         "name eq '['",
         'a b" c',
         "7x = 1",
+        "nosuch = 1",
+        "backends.nosuch = 1",
+        "name = x AND name.more = 1",
     ],
 )
 def test_what_is_no_filter_is_refused_with_the_filter(text: str) -> None:
     with pytest.raises(Refusal) as refusal:
-        compile_filter(text)
+        compile_filter(text, "BackendService")
     assert refusal.value.message.startswith(f"Invalid value for field 'filter': '{text}'.")
 
 
@@ -153,3 +157,9 @@ def test_the_most_specific_host_and_the_longest_path_win() -> None:
         ("wild-any",),
         ("nobody",),
     ]
+
+
+def test_a_list_refuses_a_field_that_the_resource_does_not_have(cloud: Cloud) -> None:
+    reason, sentence = cloud.refused("GET", "global/backendServices", filter="nosuch=1")
+    assert reason == "invalid"
+    assert "there is no field 'nosuch'" in sentence

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
 from tests.engine.bench_config import document
-from tests.sandbox.conftest import Cloud, ToyFault, ToyPlant, make_cloud
+from tests.sandbox.conftest import PROJECT, Cloud, ToyFault, ToyPlant, make_cloud
 from tests.sandbox.discovery import Discovery
 
 from spillway.config.model import Config
 from spillway.errors import PermanentError, TemporaryError
 from spillway.resources import config_file
+from spillway.sandbox.app import AnswersWhileStopping
 from spillway.sandbox.clock import HOLD_LIMIT, LEASE, ScaledClock, rfc3339
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
@@ -355,3 +359,63 @@ def test_a_pause_belongs_to_its_holder_and_ends_soon_after_it() -> None:
     real[0] += LEASE + 1.0
     assert [clock.held, clock.holder] == [False, ""]
     assert HOLD_LIMIT > LEASE
+
+
+def test_a_batch_is_carried_out_part_by_part(cloud: Cloud) -> None:
+    for name in ("a", "b"):
+        cloud.call("POST", "global/healthChecks", {"name": name, "type": "HTTP"})
+    parts = "".join(
+        f"--x\r\nContent-Type: application/http\r\nContent-ID: <{name}>\r\n\r\n"
+        f"DELETE /compute/v1/projects/{PROJECT}/global/healthChecks/{name} HTTP/1.1\r\naccept: application/json\r\n\r\n\r\n"
+        for name in ("a", "b", "nosuch")
+    )
+    answer = requests.post(
+        f"{cloud.server.url}/batch/compute/v1",
+        data=f"{parts}--x--\r\n",
+        headers={"Content-Type": 'multipart/mixed; boundary="x"'},
+        timeout=10,
+    )
+    assert answer.status_code == 200
+    assert [line for line in answer.text.splitlines() if line.startswith(("HTTP/", "Content-ID"))] == [
+        *("Content-ID: <response-a>", "HTTP/1.1 200 OK"),
+        *("Content-ID: <response-b>", "HTTP/1.1 200 OK"),
+        *("Content-ID: <response-nosuch>", "HTTP/1.1 404 Not Found"),
+    ]
+    assert cloud.call("GET", "global/healthChecks").get("items", []) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"--x\r\n\r\nhello\r\n--x--", b"plain"])
+def test_what_is_no_batch_is_refused(cloud: Cloud, body: bytes) -> None:
+    answer = requests.post(
+        f"{cloud.server.url}/batch/compute/v1",
+        data=body,
+        headers={"Content-Type": 'multipart/mixed; boundary="x"'},
+        timeout=10,
+    )
+    assert answer.status_code == 400
+    assert "batch" in answer.json()["error"]["message"]
+
+
+def test_the_report_says_whether_the_scenario_is_over(cloud: Cloud) -> None:
+    answer = requests.get(f"{cloud.server.url}/sandbox/v1/report", timeout=10).json()
+    assert answer["over"] is False
+
+
+def test_a_request_under_way_gets_an_answer_when_the_sandbox_stops() -> None:
+    async def never(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(3600)
+
+    sent: list[Any] = []
+
+    async def note(message: Any) -> None:
+        sent.append(message)
+
+    async def serve() -> None:
+        task = asyncio.create_task(AnswersWhileStopping(never)({"type": "http"}, note, note))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    asyncio.run(serve())
+    assert sent[0]["status"] == 503
+    assert json.loads(sent[1]["body"])["error"]["message"] == "The sandbox is stopping."

@@ -12,16 +12,26 @@ from spillway.published.schemas import FILE
 
 ROOTS = {
     ("compute.v1", "compute.beta"): (
-        *("Address", "BackendBucket", "BackendService", "ForwardingRule", "HealthCheck", "InstanceGroup"),
+        *(
+            "Address",
+            "BackendBucket",
+            "BackendService",
+            "ForwardingRule",
+            "HealthCheck",
+            "InstanceGroup",
+            "InstanceWithNamedPorts",
+        ),
         *(
             "Network",
             "NetworkEndpointGroup",
-            "NetworkEndpoint",
+            "NetworkEndpointWithHealthStatus",
+            "Operation",
+            "Region",
             "SecurityPolicy",
             "SslCertificate",
             "SslPolicy",
         ),
-        *("Subnetwork", "TargetHttpProxy", "TargetHttpsProxy", "UrlMap", "SignedUrlKey"),
+        *("Subnetwork", "TargetHttpProxy", "TargetHttpsProxy", "UrlMap", "SignedUrlKey", "Zone"),
     ),
     ("networkservices.v1",): ("ServiceLbPolicy",),
     ("certificatemanager.v1",): ("Certificate", "CertificateMap", "CertificateMapEntry"),

@@ -8,20 +8,31 @@ import json
 import os
 import socket
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
+from spillway.cli.main import main
 from spillway.cli.orders import ask
 from spillway.control.orders import Answer, Command, Request, Verdict
 from spillway.errors import PermanentError, TemporaryError
+from spillway.exits import Exit
 from spillway.service import control_socket
-from spillway.service.control_socket import LONGEST_PATH, MOST_CONNECTIONS, NAME, ControlSocket, address_of
+from spillway.service.control_socket import (
+    LONGEST_PATH,
+    MOST_CONNECTIONS,
+    NAME,
+    ControlSocket,
+    address_of,
+    user_name,
+)
 from spillway.service.desk import MOST_WAITING, Desk
 from spillway.service.protocol import LONGEST_REQUEST, VERSION, decode_request
 
@@ -294,3 +305,72 @@ def test_only_root_may_say_for_whom_it_asks() -> None:
     assert decode_request(line, "bob", root=False).request.by == "bob"
     forged = b'{"v": 1, "command": "hold", "on_behalf_of": "a\\nb"}'
     assert decode_request(forged, "root", root=True).request.by == "root"
+
+
+# --- other users than root and the daemon's
+
+STRANGER = 65_534
+"""A user that every machine has (nobody), and its group."""
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A state folder as a daemon has it, in one that others may pass through; pytest's own folders let nobody in."""
+    with TemporaryDirectory() as outer:
+        Path(outer).chmod(0o711)
+        folder = Path(outer) / "state"
+        folder.mkdir(mode=0o700)
+        yield folder
+
+
+def command_as(groups: tuple[int, ...], *words: str) -> tuple[int, str]:
+    """Exit code and words of a command of `STRANGER` with these groups besides its own; it runs in a child of this process."""
+    theirs, ours = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 99
+        with suppress(BaseException), os.fdopen(ours, "w") as told:
+            os.setgroups(groups)
+            os.setresgid(STRANGER, STRANGER, STRANGER)
+            os.setresuid(STRANGER, STRANGER, STRANGER)
+            sys.stdout = sys.stderr = told
+            code = main(words)
+        os._exit(code)
+    os.close(ours)
+    with os.fdopen(theirs) as pipe:
+        told = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), told
+
+
+def some_group() -> grp.struct_group:
+    """A group that is neither root's nor the stranger's own."""
+    return next(each for each in grp.getgrall() if each.gr_gid not in {0, STRANGER})
+
+
+@as_root
+def test_a_stranger_is_refused_in_a_sentence(make: Make, open_folder: Path) -> None:
+    for group in (None, some_group().gr_name):
+        daemon = make(open_folder, group=group).started()
+        code, told = command_as((), "hold", "--reason", "a test", "--state-dir", str(open_folder))
+        assert code == Exit.REFUSED, told
+        assert f"this user may not send orders to {daemon.path}: Permission denied" in told
+        assert "as a member of daemon.operators_group" in told
+        assert daemon.seen == []
+        daemon.socket.stop()
+
+
+@as_root
+def test_a_member_of_the_group_is_served_and_named(make: Make, open_folder: Path) -> None:
+    group = some_group()
+    daemon = make(open_folder, group=group.gr_name).started()
+    code, told = command_as(
+        (group.gr_gid,), "drain", "us-east4", "--reason", "a test", "--state-dir", str(open_folder)
+    )
+    assert code == Exit.OK, told
+    assert told.startswith("Drain us-east4.")
+    (seen,) = daemon.seen
+    assert seen.by == user_name(STRANGER)
+    assert stat.S_IMODE(open_folder.stat().st_mode) == 0o710, "the group may pass, and read nothing"

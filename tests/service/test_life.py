@@ -410,7 +410,10 @@ def test_an_order_is_answered_kept_carried_out_shown_and_outlives_a_kill(make: M
         (("hold",), Exit.CONFIG),
         (("mode", "act"), Exit.CONFIG),
         (("undo",), Exit.REFUSED),
-        (("release",), Exit.REFUSED),
+        (("release",), Exit.OK),
+        (("mode", "policy"), Exit.OK),
+        (("undrain", EUROPE), Exit.OK),
+        (("undrain", "mars-north1"), Exit.CONFIG),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -434,8 +437,13 @@ def test_reload_waits_for_the_verdict_and_tells_what_changed(make: Make) -> None
     code, answer = spillway(daemon, "reload")
     assert (code, answer["sentence"]) == (
         Exit.OK,
-        "reload unchanged: the configuration says the same as before",
+        "the configuration says the same as before",
     )
+    daemon.says("Reload unchanged: the configuration says the same as before.")
+    told = [line for line in daemon.log().splitlines() if "reload" in line.lower()]
+    assert len(told) == 2, told
+    assert "asked for a reload" in told[0]
+    assert "Reload unchanged" in told[1]
     daemon.configure(digest="two")
     code, answer = spillway(daemon, "reload")
     assert (code, answer["notes"]) == (Exit.OK, ["digest: one -> two"])
@@ -456,3 +464,23 @@ def test_reload_waits_for_the_verdict_and_tells_what_changed(make: Make) -> None
     daemon.configure(digest="two")
     assert spillway(daemon, "reload")[0] == Exit.OK
     assert not [a for a in json.loads(daemon.get("/status")[1])["alarms"] if not a["service"]]
+
+
+def test_status_finds_a_daemon_whose_configuration_names_another_address_since(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A reload cannot change `daemon.listen`; `status` used to find nobody at the new one."""
+    daemon = make().start().ready()
+    config = tmp_path / "new.yaml"
+    state = daemon.folder / "state"
+    config.write_text(f"daemon: {{state_dir: {state}, listen: '{free_address()}'}}\n")
+    assert main(["status", "-c", str(config), "--json"]) == Exit.OK
+    said = capsys.readouterr()
+    assert json.loads(said.out)["services"]
+    assert f"still serves at http://{daemon.listen}" in said.err
+    config.write_text(f"daemon: {{state_dir: {state}, listen: '{daemon.listen}'}}\n")
+    assert main(["status", "-c", str(config)]) == Exit.OK
+    assert capsys.readouterr().err == ""
+    config.write_text(f"daemon: {{state_dir: {tmp_path}, listen: '{free_address()}'}}\n")
+    assert main(["status", "-c", str(config)]) == Exit.UNAVAILABLE
+    assert "no daemon answers" in capsys.readouterr().err

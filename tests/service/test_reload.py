@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
+import pytest
 from tests.control.fakes import Rig
 
 from spillway.compose.changes import MOST_CHANGES, differences
@@ -26,6 +28,7 @@ class Office:
         self.digest = "two"
         self.mistakes: tuple[Problem, ...] = ()
         self.absent = False
+        self.restart: tuple[str, ...] = ()
         self.told: list[tuple[str, str]] = []
         self.taken = 0
         self.builds = 0
@@ -66,7 +69,7 @@ class Office:
             raise ConfigError(self.mistakes)
         return Candidate(
             digest=self.digest,
-            restart=(),
+            restart=self.restart,
             changes=("policies.default.rhythm.dwell: 420.0 -> 500.0",),
             rhythm=RHYTHM,
             build=lambda: replace(self.rig.parts(), digest=self.digest),
@@ -87,15 +90,32 @@ def test_what_changed_and_what_was_built_is_told() -> None:
     assert office.told == [("accepted", "")]
 
 
-def test_who_comes_after_the_look_at_the_file_hears_what_it_brought() -> None:
+def test_who_comes_after_the_look_at_the_file_hears_what_it_brought(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
     office = Office()
     office.reload()
     report = office.reload()
     assert report.outcome == "unchanged"
     assert "it was taken over at" in report.sentence
     assert report.changes == ("policies.default.rhythm.dwell: 420.0 -> 500.0",)
+    assert report.answer().notes == (
+        "What was changed then:",
+        "policies.default.rhythm.dwell: 420.0 -> 500.0",
+    )
+    assert caplog.text.count("Changed: ") == 1, "the list is in the log once"
     office.rig.later(3600.0)
-    assert office.reload().changes == ()
+    assert office.reload().answer().notes == ()
+
+
+def test_a_change_that_needs_a_restart_is_told_in_a_sentence() -> None:
+    office = Office()
+    office.restart = ("daemon.listen",)
+    answer = office.reload().answer()
+    assert answer.verdict is Verdict.FAILED
+    assert answer.sentence.startswith("a restart is needed to change daemon.listen; until then")
+    assert answer.remedy.startswith("Restart the daemon")
 
 
 def test_mistakes_are_all_told_and_alarm_until_they_are_mended() -> None:

@@ -214,7 +214,7 @@ def _ask(session: requests.Session, method: str, url: str) -> tuple[SandboxClock
         TemporaryError: it does not answer.
         PermanentError: what answers is no sandbox.
     """
-    remedy = "start it with `spillway sandbox`, or correct sandbox.http"
+    remedy = "Start it with `spillway sandbox -c CONFIG`, or correct sandbox.http."
     body = {"holder": identity()} if method == "POST" else None
     try:
         response = session.request(method, url, json=body, timeout=_TIMEOUT)

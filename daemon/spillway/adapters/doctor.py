@@ -28,6 +28,9 @@ _DEADLINE = 5.0
 _FULL = 16 << 20
 """Bytes left on a disk below which a journal record or the state of a large fleet may not fit."""
 
+_CONNECTION = "Check the network, the proxy settings and the credentials of this machine."
+"""What to do where Google cannot be reached."""
+
 _RESOURCE_MANAGER = "https://cloudresourcemanager.googleapis.com"
 _ASK = 100
 """Permissions that one question may name."""
@@ -53,9 +56,7 @@ def examine(config: Config, path: Path, role: Role | None = None) -> list[Findin
     findings.append(_listen(config.daemon.listen))
     findings.append(_engine(config))
     if config.cloud == "sandbox" and config.sandbox is not None:
-        findings.append(_reachable("sandbox (REST)", config.sandbox.http))
-        findings.append(_reachable("sandbox (gRPC)", config.sandbox.grpc))
-        findings.extend(_sandbox_permissions(config, config.sandbox, role))
+        findings.extend(_sandbox(config, config.sandbox, path, role))
     if config.cloud == "gcp":
         findings.extend(_google(config, role))
     return findings
@@ -137,18 +138,38 @@ def _listen(address: str) -> Finding:
         return Finding(verdict="ok", subject="listen address", detail=f"{address} is free")
 
 
-def _reachable(subject: str, address: str) -> Finding:
-    """Does anything answer at a loopback address?"""
+def _sandbox(config: Config, sandbox: SandboxConfig, path: Path, role: Role | None) -> list[Finding]:
+    """Does the sandbox run, and what does it permit? One that does not run is one finding: nothing else can be asked."""
+    remedy = f"Start it with `spillway sandbox -c {path}`, or correct sandbox.http and sandbox.grpc."
+    addresses = {"sandbox (REST)": sandbox.http, "sandbox (gRPC)": sandbox.grpc}
+    silent = {subject: why for subject, address in addresses.items() if (why := _silence(address))}
+    if len(silent) == len(addresses):
+        return [
+            Finding(
+                verdict="fail",
+                subject="sandbox",
+                detail=f"it does not run: {silent['sandbox (REST)']} (REST); {silent['sandbox (gRPC)']} (gRPC)",
+                remedy=remedy,
+            )
+        ]
+    findings = [
+        Finding(verdict="fail", subject=subject, detail=silent[subject], remedy=remedy)
+        if subject in silent
+        else Finding(verdict="ok", subject=subject, detail=f"answers on {address}")
+        for subject, address in addresses.items()
+    ]
+    if "sandbox (REST)" not in silent:
+        findings += _sandbox_permissions(config, sandbox, role, remedy)
+    return findings
+
+
+def _silence(address: str) -> str:
+    """Why nobody answers at a loopback address; empty where somebody does."""
     try:
         with socket.create_connection(split_address(address), _DEADLINE):
-            return Finding(verdict="ok", subject=subject, detail=f"answers on {address}")
+            return ""
     except OSError as error:
-        return Finding(
-            verdict="fail",
-            subject=subject,
-            detail=f"nobody answers on {address}: {error.strerror or error}",
-            remedy="Start it with `spillway sandbox -c CONFIG`.",
-        )
+        return f"nobody answers on {address}: {error.strerror or error}"
 
 
 def _engine(config: Config) -> Finding:
@@ -185,15 +206,17 @@ def _google(config: Config, role: Role | None) -> list[Finding]:
     ]
 
 
-def _sandbox_permissions(config: Config, sandbox: SandboxConfig, role: Role | None) -> list[Finding]:
+def _sandbox_permissions(
+    config: Config, sandbox: SandboxConfig, role: Role | None, remedy: str
+) -> list[Finding]:
     """The same question to the sandbox, under the role that the configuration names."""
     from spillway.adapters.google_http import sandbox_session
 
     session = sandbox_session(1, sandbox.role)
-    return _look("permissions", lambda: _permissions(session, f"http://{sandbox.http}", config, role))
+    return _look("permissions", lambda: _permissions(session, f"http://{sandbox.http}", config, role), remedy)
 
 
-def _look(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+def _look(subject: str, look: Callable[[], list[Finding]], remedy: str = _CONNECTION) -> list[Finding]:
     """Carry out one look at the network; its failure is a finding."""
     from spillway.adapters.answers import ShapeError
     from spillway.adapters.google_http import NoAnswerError
@@ -215,7 +238,7 @@ def _look(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
                 verdict="fail",
                 subject=subject,
                 detail=f"could not be asked: {error}",
-                remedy="Check the network, the proxy settings and the credentials of this machine.",
+                remedy=remedy,
             )
         ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 from spillway import __version__
 from spillway.adapters.history import History
 from spillway.control.report import Pass, TickReport
+from spillway.control.told import shape
 from spillway.core.explain.reasons import reason
 from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment
 from spillway.core.values.drift import DriftReport
@@ -26,8 +26,6 @@ SCHEMA = 1
 
 DECISIONS = 60
 """Passes that are remembered for the page."""
-
-_DIGITS = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +162,12 @@ class StatusDocument:
         """Keep what a person would want to read again; quiet passes that say the same in other numbers are one entry."""
         newest = self._decisions[0] if self._decisions else None
         eventful = bool(report.moves or report.applied is not None or report.verdicts)
-        shape = _DIGITS.sub("#", report.sentence)
-        if newest is not None and not eventful and not newest["moves"] and shape == self._shape:
+        same = shape(report.sentence)
+        if newest is not None and not eventful and not newest["moves"] and same == self._shape:
             fresh = {"sentence": report.sentence, "last_at": report.at, "times": newest["times"] + 1}
             self._decisions[0] = {**newest, **fresh}
             return
-        self._shape = shape
+        self._shape = same
         self._decisions.appendleft(
             {
                 "tick": report.number,

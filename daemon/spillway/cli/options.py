@@ -11,12 +11,15 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+CONFIG_VARIABLE = "SPILLWAY_CONFIG"
+"""Variable of the environment that names the configuration."""
+
 DEFAULT_CONFIGS = (Path("/etc/spillway/spillway.yaml"), Path("config/spillway.yaml"))
 
 
 def default_config() -> Path:
     """$SPILLWAY_CONFIG, else the installed config, else the one in the working folder."""
-    if named := os.environ.get("SPILLWAY_CONFIG"):
+    if named := os.environ.get(CONFIG_VARIABLE):
         return Path(named)
     return next((path for path in DEFAULT_CONFIGS if path.exists()), DEFAULT_CONFIGS[0])
 

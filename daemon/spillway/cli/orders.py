@@ -102,7 +102,8 @@ def daemon_options(wait: float) -> Callable[[F], F]:
         )(function)
         function = click.option(
             "--state-dir",
-            type=click.Path(path_type=Path),
+            # an operator may pass through it, and read nothing in it
+            type=click.Path(path_type=Path, readable=False),
             default=None,
             help="The daemon's state folder, instead of the config's.",
         )(function)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from spillway.cli.console import err, out, print_json
 from spillway.cli.options import config_option, json_option
+from spillway.errors import SpillwayError, TemporaryError
 from spillway.exits import Exit
 from spillway.ports import Applied, Outcome
+
+if TYPE_CHECKING:
+    from spillway.compose.tools import Provisioner
 
 _CODES = {
     Outcome.DONE: Exit.OK,
@@ -22,17 +28,29 @@ _CODES = {
     Outcome.UNKNOWN: Exit.UNKNOWN,
 }
 
+_GOOD = frozenset({Outcome.DONE, Outcome.UNCHANGED})
+
+_REFUSED = "`spillway doctor` looks at permissions; `spillway plan` shows what would be changed."
+_AGAIN = "Give the same command again: it reads what stands, repairs what is left half done, and goes on from there."
+
 
 @click.command(short_help="Show what would be built or changed.")
 @config_option
 @json_option
 def plan(config_path: Path, as_json: bool) -> int:
-    """Show what `spillway run` would build or change, beside what stands now: what somebody deleted or edited shows. Touches nothing."""
+    """Show what `spillway run` would build or change, beside what stands now: what somebody deleted or edited shows. Touches nothing.
+
+    Ends with 3 where what stands cannot be read: nobody knows then what would change.
+    """
     from spillway import compose
     from spillway.adapters.engine.describe import render_preview
     from spillway.config import load
 
     provisioner = compose.provisioner(load.load(config_path))
+    if (error := provisioner.unread) is not None:
+        raise TemporaryError(
+            f"What stands could not be read, so nobody knows what would change: {error}", remedy=error.remedy
+        ) from error
     preview = provisioner.deployer.preview(provisioner.overlay)
     if as_json:
         print_json({"engine": provisioner.deployer.kind, **asdict(preview)})
@@ -59,7 +77,7 @@ def up(config_path: Path, as_json: bool) -> int:
         if recovered:
             err.print(recovered, markup=False)
         applied = provisioner.build()
-    return _finish(applied, provisioner.deployer.kind, as_json=as_json)
+    return _finish(_advised(applied, provisioner), provisioner.deployer.kind, as_json=as_json)
 
 
 @click.command(short_help="Remove all that was built.")
@@ -86,7 +104,19 @@ def destroy(config_path: Path, yes: bool, as_json: bool) -> int:
         if recovered:
             err.print(recovered, markup=False)
         applied = provisioner.destroy()
-    return _finish(applied, provisioner.deployer.kind, as_json=as_json)
+    return _finish(_advised(applied, provisioner), provisioner.deployer.kind, as_json=as_json)
+
+
+def _advised(applied: Applied, provisioner: Provisioner) -> Applied:
+    """The result of an engine call that has no remedy of its own, with what to do next; `unknown` says in its sentence what happens next."""
+    if applied.remedy or applied.outcome in _GOOD:
+        return applied
+    if applied.outcome is Outcome.REFUSED:
+        return replace(applied, remedy=_REFUSED)
+    with suppress(SpillwayError):
+        if (unread := provisioner.unread) is not None:
+            return replace(applied, remedy=unread.remedy)
+    return replace(applied, remedy=_AGAIN)
 
 
 def _finish(applied: Applied, engine: str, *, as_json: bool) -> int:
@@ -94,15 +124,19 @@ def _finish(applied: Applied, engine: str, *, as_json: bool) -> int:
     if as_json:
         print_json({"engine": engine, **asdict(applied)})
         return _code(applied)
-    good = applied.outcome in {Outcome.DONE, Outcome.UNCHANGED}
-    (out if good else err).print(f"[{'green' if good else 'bold red'}]{applied.outcome.value}[/] ", end="")
+    good = applied.outcome in _GOOD
+    word = "done" if good else applied.outcome.value
+    (out if good else err).print(f"[{'green' if good else 'bold red'}]{word}[/] ", end="")
     (out if good else err).print(applied.sentence, markup=False)
     if not good:
         if applied.remedy:
             err.print(f"      {applied.remedy}", markup=False)
         return _code(applied)
-    for name, value in applied.outputs:
-        out.print(f"  [bold]{name}[/]  {value}")
+    names = [name.removeprefix("urls.") for name, _ in applied.outputs]
+    width = max(map(len, names), default=0)
+    for name, (_, value) in zip(names, applied.outputs, strict=True):
+        # a path may hold what the console takes for markup
+        out.print(f"  {name:<{width}}  {value}", markup=False)
     return _code(applied)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from spillway.cli.console import err, out
-from spillway.cli.options import json_option
+from spillway.cli.options import CONFIG_VARIABLE, json_option
 from spillway.errors import PermanentError
 from spillway.exits import Exit
 
@@ -36,7 +36,8 @@ def _on_loopback(_context: click.Context, _option: click.Parameter, address: str
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
-    default=None,
+    default=lambda: os.environ.get(CONFIG_VARIABLE) or None,
+    show_default=f"${CONFIG_VARIABLE}, or none: each zone has one group, `model`",
     help="Configuration whose groups exist in it.",
 )
 @click.option(
@@ -99,7 +100,8 @@ def sandbox(
     given = config.sandbox if config is not None else None
     if config is not None and given is None:
         raise PermanentError(
-            f"{config_path} has no section `sandbox`.", remedy="Set `cloud: sandbox` and add the section."
+            f"{config_path} has no section `sandbox`.",
+            remedy=f"Set `cloud: sandbox` and add the section, or name another file: -c, or ${CONFIG_VARIABLE}.",
         )
     world = scenario or (Path(given.scenario) if given is not None else config_file("scenarios/demo.yaml"))
     server = stand(

@@ -13,9 +13,10 @@ from typing import Any
 import click
 from rich.table import Table
 
-from spillway.cli.console import out, print_json
+from spillway.cli.console import err, out, print_json
 from spillway.cli.options import config_option, json_option
-from spillway.errors import TemporaryError, root_cause
+from spillway.core.values.decision import span
+from spillway.errors import PermanentError, TemporaryError, root_cause
 from spillway.exits import Exit
 
 PLAIN: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False, "header_style": "dim"}
@@ -64,20 +65,62 @@ def fetch_status(url: str) -> dict[str, Any]:
 @json_option
 def status(config_path: Path, url: str | None, as_json: bool) -> int:
     """Show regions, scalers, latency and the last decision of the running daemon."""
-    if url is None:
-        from spillway.config import load
-
-        url = f"http://{load.listen(config_path)}"
-    if not url.startswith(("http://", "https://")):
-        raise click.BadParameter(
-            f"{url!r} is no address. Write it as http://127.0.0.1:9464.", param_hint="--url"
-        )
-    found = fetch_status(url.rstrip("/"))
+    found = fetch_configured(config_path) if url is None else fetch_status(_address(url))
     if as_json:
         print_json(found)
         return Exit.OK
     render_status(found)
     return Exit.OK
+
+
+def _address(url: str) -> str:
+    """`--url` without a slash at its end.
+
+    Raises:
+        click.BadParameter: it is no URL.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise click.BadParameter(
+            f"{url!r} is no address. Write it as http://127.0.0.1:9464.", param_hint="--url"
+        )
+    return url.rstrip("/")
+
+
+def fetch_configured(config_path: Path) -> dict[str, Any]:
+    """The /status of the daemon of a configuration, also where it was started with another `daemon.listen`.
+
+    Raises:
+        TemporaryError: no daemon answers, neither there nor at its control socket.
+    """
+    from spillway.config import load
+
+    url = f"http://{load.listen(config_path)}"
+    try:
+        return fetch_status(url)
+    except TemporaryError:
+        serving = _told_page(load.state_dir(config_path))
+        if serving in {"", url}:
+            raise
+    found = fetch_status(serving)
+    err.print(
+        f"The daemon still serves at {serving}, not at {url}: a restart brings a change of daemon.listen into force.",
+        markup=False,
+        style="yellow",
+    )
+    return found
+
+
+def _told_page(state_dir: Path) -> str:
+    """Where the daemon of a state folder says that its page is; empty where none answers this user."""
+    from spillway.cli.orders import ask
+    from spillway.control.orders import Command, Request
+    from spillway.service.control_socket import NAME
+
+    try:
+        answer, _ = ask(state_dir / NAME, Request(command=Command.ORDERS), _DEADLINE)
+    except (TemporaryError, PermanentError):
+        return ""
+    return answer.page
 
 
 def number(value: float | None, digits: int = 1, suffix: str = "") -> str:
@@ -174,4 +217,4 @@ def age_line(found: dict[str, Any]) -> str:
     when = datetime.fromtimestamp(found["at"], tz=UTC)
     age = max(0.0, found["now"] - found["at"])
     stuck = "" if found["healthy"] else ", and the daemon is stuck (see /healthz)"
-    return f"Tick {found['tick']} at {when:%H:%M:%S} UTC, {age:.0f} s ago{stuck}:"
+    return f"Tick {found['tick']} at {when:%H:%M:%S} UTC, {span(age)} ago{stuck}:"

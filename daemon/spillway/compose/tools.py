@@ -27,7 +27,7 @@ class Provisioner:
     loaded: Loaded
     deployer: Deployer
 
-    @cached_property
+    @property
     def overlay(self) -> Overlay:
         """What stands in the cloud, with what a daemon has chosen for the rest; the configured start where neither is known.
 
@@ -35,6 +35,15 @@ class Provisioner:
             PermanentError: the state of the daemon makes no sense.
             TemporaryError: a daemon has run here, and the cloud cannot be read, so nobody knows what stands.
         """
+        return self._read[0]
+
+    @property
+    def unread(self) -> TemporaryError | None:
+        """Why what stands could not be read; None where it was. It raises as `overlay` does."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[Overlay, TemporaryError | None]:
         config = self.loaded.config
         starting = load.starting_overlay(config)
         kept, flaw = self._keeper.look()
@@ -47,23 +56,25 @@ class Provisioner:
         try:
             clock = clock_of(config)[0]
             observer = observer_of(config, clock)
-        except TemporaryError:
-            return fit(starting, kept.overlay)  # no sandbox runs: the engine will say so
+        except TemporaryError as error:
+            return fit(starting, kept.overlay), error  # no sandbox runs: the engine will say so
         policies = config.policies
         in_force = {s.name: policies[s.policy] for s in load.fleet(config).services}
         try:
-            return what_stands(
+            standing = what_stands(
                 Wanted(starting=starting, policies=in_force),
                 kept,
                 observer.observe,
                 wait_on(clock),
                 intended=kept.intent.plan.overlay if kept.intent is not None else None,
                 where=self._keeper.name,
-            ).overlay
-        except TemporaryError:
+            )
+        except TemporaryError as error:
             if kept.overlay is not None:
                 raise
-            return starting
+            return starting, error
+        else:
+            return standing.overlay, None
         finally:
             observer.close()
 

@@ -126,8 +126,12 @@ def _problem(error: ErrorDetails, model: type[object], source: Source) -> Proble
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Problems by file and line, each once."""
-    return tuple(sorted(set(problems), key=lambda p: (p.file, p.line, p.path, p.message)))
+    """Problems by file and line, each once; what an anchor brings in at several paths is one, at the first of them."""
+    found: dict[tuple[str, ...], Problem] = {}
+    for p in problems:
+        where = p.origin or f"{p.line} {p.path}"
+        found.setdefault((p.file, where, p.message, p.remedy), p)
+    return tuple(sorted(found.values(), key=lambda p: (p.file, p.line, p.path, p.message)))
 
 
 def render_problems(problems: Iterable[Problem], *, noun: str = "problem") -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import Field
 
 from spillway.config.fields import GroupName, Model, Name, Port
 
@@ -16,6 +18,8 @@ class AddressConfig(Model):
     """Kind of the address that is reserved."""
     existing: str | None = None
     """An address that is reserved already (an IP such as 203.0.113.7, or its resource URL); then none is made."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's GlobalAddress takes, by its names; `check` compares it with the pinned provider. What has a key of its own, names, references and secrets do not belong here."""
 
 
 class SslPolicyConfig(Model):
@@ -25,6 +29,8 @@ class SslPolicyConfig(Model):
     """Google's set of ciphers: the widest, a modern one, the strictest."""
     min_tls: Literal["TLS_1_0", "TLS_1_1", "TLS_1_2"] = "TLS_1_2"
     """Oldest TLS version that clients may use; RESTRICTED demands TLS_1_2."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's SSLPolicy takes, by its names; `check` compares it with the pinned provider. What has a key of its own, names, references and secrets do not belong here."""
 
 
 class GivenCertificateConfig(Model):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from spillway.config.fields import GroupName, Model, NetworkName, Port, PortName, SubnetworkName, ZoneName
@@ -18,6 +20,8 @@ class CreateConfig(Model):
     """Default port of a zonal NEG."""
     named_ports: dict[PortName, Port] = Field(default_factory=dict)
     """Named ports of an instance group; the service's `port_name` must be among them."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's NetworkEndpointGroup or InstanceGroup takes, by its names; `check` compares it with the pinned provider. What has a key of its own, names, references and secrets do not belong here."""
 
 
 class GroupConfig(Model):

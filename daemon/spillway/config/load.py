@@ -17,6 +17,7 @@ from spillway.config.rules import (
     caching,
     capacity,
     daemon,
+    extra,
     frontends,
     groups,
     headers,
@@ -46,6 +47,7 @@ _RULES = (
     probes.check,
     policies.check,
     daemon.check,
+    extra.check,
 )
 _GIVEN: Location = ("topology", "frontends", "https", "certificates", "given")
 

@@ -146,3 +146,5 @@ class ServiceConfig(Model):
     """What differs for single regions."""
     may_lose: tuple[FieldPath, ...] = ()
     """Settings that somebody has made, that no write can carry and that may go, such as `metadatas` or `iap`. Without it a service that has one is not written."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's BackendService takes, by its names; `check` compares it with the pinned provider. What has a key of its own, names, references and secrets do not belong here."""

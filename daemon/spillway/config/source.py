@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from spillway.config.tree import Location, parse
 from spillway.errors import Problem
@@ -21,11 +21,14 @@ _OWN_PREFIX = "x-"
 """Top-level keys that begin so belong to the user: a home for anchors."""
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Place:
     """Where a value stands."""
 
     file: str
     line: int
+    mark: int = field(default=-1, compare=False)
+    """Characters before it in the file; -1 where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +46,14 @@ class Source:
 
     def place(self, location: Location) -> Place:
         """The place of `location`, or of the nearest thing around it that has one."""
+        return self._nearest(location)[0]
+
+    def _nearest(self, location: Location) -> tuple[Place, Location]:
+        """The nearest place, and what of `location` has none of its own."""
         for length in range(len(location), -1, -1):
             if (found := self.places.get(location[:length])) is not None:
-                return found
-        return Place(str(self.path), 0)
+                return found, location[length:]
+        return Place(str(self.path), 0), location
 
     def folder(self, location: Location) -> Path:
         """Folder of the file in which `location` is written: relative file names start there."""
@@ -54,9 +61,14 @@ class Source:
 
     def problem(self, location: Location, message: str, remedy: str) -> Problem:
         """A problem at `location`."""
-        place = self.place(location)
+        place, rest = self._nearest(location)
         return Problem(
-            file=place.file, line=place.line, path=dotted(location), message=message, remedy=remedy
+            file=place.file,
+            line=place.line,
+            path=dotted(location),
+            message=message,
+            remedy=remedy,
+            origin=f"{place.mark}:{dotted(rest)}" if place.mark >= 0 else "",
         )
 
 
@@ -136,7 +148,9 @@ def _parse_file(path: Path, content: bytes) -> _File:
             Problem(file=name, line=1, path=dotted(()), message=what, remedy="Write `key: value` lines.")
         )
         data = None
-    places = {location: Place(name, line) for location, line in tree.lines.items()}
+    places = {
+        location: Place(name, line, tree.marks.get(location, -1)) for location, line in tree.lines.items()
+    }
     return _File(path=path, content=content, data=data, places=places, problems=tuple(problems))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -70,6 +70,8 @@ class HealthCheckConfig(Model):
     """Bad answers in a row until it does not."""
     log: bool = False
     """Write changes of health to Cloud Logging."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's HealthCheck takes, by its names; `check` compares it with the pinned provider. What has a key of its own, names, references and secrets do not belong here."""
 
 
 class RegionConfig(Model):

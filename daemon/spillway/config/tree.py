@@ -68,6 +68,8 @@ class Tree:
     data: Any = None
     lines: dict[Location, int] = field(default_factory=dict)
     """1-based line of each value: that of its key in a mapping, of its dash in a list."""
+    marks: dict[Location, int] = field(default_factory=dict)
+    """Characters before each value in the text; those that an alias brings in stand where the anchor does."""
     flaws: list[Flaw] = field(default_factory=list)
 
 
@@ -177,6 +179,7 @@ class _Builder:
                 )
             )
         self.tree.lines.setdefault(location, node.start_mark.line + 1)
+        self.tree.marks[location] = node.start_mark.index
         if node.tag not in _TAGS:
             self._flaw(node, location, f"the tag {node.tag} has no meaning here.", "Remove the tag.")
         if isinstance(node, yaml.ScalarNode):
@@ -253,9 +256,8 @@ class _Builder:
                 if key not in into:
                     into[key] = value
                     stem = (*location, key)
-                    self.tree.lines.update(
-                        {at: line for at, line in part.lines.items() if at[: len(stem)] == stem}
-                    )
+                    for whole, of_part in ((self.tree.lines, part.lines), (self.tree.marks, part.marks)):
+                        whole.update({at: n for at, n in of_part.items() if at[: len(stem)] == stem})
 
 
 class _Endless(Exception):

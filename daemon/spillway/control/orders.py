@@ -101,6 +101,8 @@ class Answer:
     """What will happen, or what else to know; of a reload what has changed, of a refused one its mistakes."""
     orders: tuple[Order, ...] = ()
     """All that are in force afterwards."""
+    page: str = ""
+    """Where the daemon serves its page; filled in for who only looks."""
 
 
 class _Refused(Exception):
@@ -335,16 +337,21 @@ class OrderDesk:
             return _done(f"{told}, {'is' if len(ended) == 1 else 'are'} ended", (back,))
         if region is not None and self._free(request.service, region):
             return _done(f"somebody's edit of {region} is no longer left alone", ("Spillway moves it again",))
-        wide = request.service is not None and any(
-            o.kind in kinds and o.service is None for o in orders.items
-        )
         what = " or ".join(sorted(kind.value for kind in kinds)) + (f" of {region}" if region else "")
+        still = _still(orders, request, kinds)
+        if still is None:
+            return _done(f"nothing is in force: there is no {what} to end")
+        # what the sender wants is not so: another order keeps the region or the service as it is
+        remedy = "One for all services is ended without --service."
+        if still.kind not in kinds:
+            remedy = f"`spillway release {region}` ends it."
         raise _Refused(
             Answer(
                 verdict=Verdict.REFUSED,
-                sentence=f"no {what} is in force" + (" for this service alone" if wide else ""),
-                remedy="`spillway orders` lists what is in force."
-                + (" One for all services is ended without --service." if wide else ""),
+                sentence=f"no {what} is in force"
+                + (" for this service alone" if still.kind in kinds else "")
+                + f", but {describe(still)}, is",
+                remedy=f"`spillway orders` lists what is in force. {remedy}",
             )
         )
 
@@ -405,6 +412,18 @@ def _named(order: Order, request: Request) -> bool:
     if request.service is not None and order.service != request.service:
         return False
     return request.region is None or order.region == request.region
+
+
+def _still(orders: Orders, request: Request, kinds: Collection[OrderKind]) -> Order | None:
+    """An order that does what the sender wants to end, and that the request does not name; None where there is none."""
+    region = request.region
+    alike = {*kinds, OrderKind.PIN} if region is not None else set(kinds)
+    for order in reversed(orders.items):
+        if order.kind not in alike or (region is not None and order.region != region):
+            continue
+        if request.service is None or order.service in {None, request.service}:
+            return order
+    return None
 
 
 def _listed(names: Iterable[str]) -> str:

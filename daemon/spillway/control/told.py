@@ -13,6 +13,7 @@ from spillway.core.values.policy import Mode
 
 K = TypeVar("K", bound=Hashable)
 
+_SPAN = re.compile(r"(?<![\w-])(?:\d+ d(?: \d+ h)?|\d+ h(?: \d+ min)?|\d+ min|\d+ s)\b")
 _NUMBER = re.compile(r"(?<![\w-])\d[\d.]*")
 
 
@@ -23,16 +24,32 @@ class Changes(Generic[K]):
         self._up: dict[K, str] = {}
 
     def since(self, up: Mapping[K, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """(texts of what has come up, texts of what is over) since the look before; the key says what is the same."""
+        """(texts of what has come up, texts of what is over) since the look before; the key says what is the same.
+
+        What is over has the text that it came up with, so that people find the two together.
+        """
         raised = tuple(text for key, text in up.items() if key not in self._up)
         over = tuple(text for key, text in self._up.items() if key not in up)
-        self._up = dict(up)
+        self._up = {key: self._up.get(key, text) for key, text in up.items()}
         return raised, over
 
 
 def shape(sentence: str) -> str:
     """What stays the same while an alarm is up: its words without the numbers; those in a region's name are words."""
-    return _NUMBER.sub("#", sentence)
+    return _NUMBER.sub("#", _SPAN.sub("#", sentence))
+
+
+def log_lines(report: TickReport) -> tuple[str, ...]:
+    """What the log says of a pass: its sentence; where that lists several moves their number instead, and a line for each."""
+    moves = report.moves or report.advice
+    if len(moves) < 2:
+        return (report.sentence,)
+    before, listed, after = report.sentence.partition("; ".join(line(move) for move in moves))
+    if not listed:
+        return (report.sentence,)
+    head = f"{before}{len(moves)} moves" + (f". {after.strip()}" if after.strip() else "")
+    word = "Move" if report.moves else "Wanted"
+    return (head, *(f"{word}: {line(move)}" for move in moves))
 
 
 class AlarmWatch:

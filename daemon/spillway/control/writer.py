@@ -14,7 +14,7 @@ from spillway.control.memory import Intent, Keeper, Kept
 from spillway.control.records import event_record, intent_record
 from spillway.control.timing import Backoff, Progress
 from spillway.core import loop
-from spillway.core.values.decision import Plan
+from spillway.core.values.decision import Plan, span
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.topology import ServiceName
 from spillway.errors import PermanentError, SpillwayError
@@ -115,7 +115,7 @@ class Writer:
         """A sentence about why nothing is written at the moment; empty where there is no reason."""
         wait = self._backoff.waiting(at)
         return (
-            f"Not written: the last {self._backoff.failures} write(s) did not work; the next try is in {wait:.0f} s."
+            f"Not written: the last {self._backoff.failures} write(s) did not work; the next try is in {span(wait)}."
             if wait
             else ""
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,7 +14,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spillway.sandbox import batch
 from spillway.sandbox.access import token_of
 from spillway.sandbox.compute import ComputeApi
 from spillway.sandbox.control_api import ControlApi
@@ -29,12 +33,17 @@ _LOOPBACK_NAMES = ["127.0.0.1", "localhost", "::1", "[::1]"]
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _raw(request: Request) -> bytes:
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > MOST_BYTES:
             raise Refusal(413, "uploadTooLarge", f"The body is larger than {MOST_BYTES} bytes.")
+    return bytes(raw)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    raw = await _raw(request)
     if not raw.strip():
         return {}
     try:
@@ -69,6 +78,55 @@ def _from_no_page(request: Request) -> None:
 
 def _token(request: Request) -> str:
     return token_of(request.headers.get("authorization", ""))
+
+
+class AnswersWhileStopping:
+    """Gives requests that are under way when the server stops an answer that clients can read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except asyncio.CancelledError:
+            if begun:
+                raise
+            refusal = Refusal(503, "backendError", "The sandbox is stopping.")
+            await JSONResponse(refusal.compute_body(), refusal.status)(scope, receive, send)
+
+
+def _batches(compute: ComputeApi) -> Callable[[Request], Awaitable[Response]]:
+    """What serves batches of Compute requests."""
+
+    async def serve(request: Request) -> Response:
+        async def one(part: batch.Part) -> tuple[int, dict[str, Any]]:
+            version, _, path = part.path.removeprefix("/compute/").partition("/")
+            try:
+                if not part.path.startswith("/compute/") or version not in {"v1", "beta"}:
+                    raise unknown_method(part.method, part.path)
+                return 200, await compute.answer(
+                    part.method, version, path, query=part.query, body=part.body, token=_token(request)
+                )
+            except Refusal as refusal:
+                return refusal.status, refusal.compute_body()
+
+        try:
+            content = request.headers.get("content-type", "")
+            answer = await batch.answer(await _raw(request), content, one)
+        except Refusal as refusal:
+            return JSONResponse(refusal.compute_body(), refusal.status)
+        return Response(answer, media_type=f'multipart/mixed; boundary="{batch.BOUNDARY}"')
+
+    return serve
 
 
 def build(
@@ -130,10 +188,14 @@ def build(
         return JSONResponse(refusal.compute_body(), refusal.status)
 
     return Starlette(
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_LOOPBACK_NAMES, www_redirect=False)],
+        middleware=[
+            Middleware(AnswersWhileStopping),
+            Middleware(TrustedHostMiddleware, allowed_hosts=_LOOPBACK_NAMES, www_redirect=False),
+        ],
         exception_handlers={Exception: broken},
         routes=[
             Route("/sandbox/v1/{path:path}", serve_control, methods=_METHODS),
+            Route("/batch/compute/{version}", _batches(compute), methods=["POST"]),
             Route("/compute/{version}/{path:path}", serve_compute, methods=_METHODS),
             Route("/v1/{path:path}", serve_v1, methods=_METHODS),
             Route("/{path:path}", refuse, methods=_METHODS),

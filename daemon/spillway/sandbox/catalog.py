@@ -104,6 +104,11 @@ class Catalog(ABC):
                 key=lambda item: item[0],
             )
 
+    def has_project(self, project: str) -> bool:
+        """Whether a project has any resource."""
+        with self.lock:
+            return any(key.project == project for key in self._resources)
+
     def users(self, path: str) -> list[str]:
         """Relative names of the resources that refer to this one, sorted."""
         with self.lock:

@@ -148,7 +148,7 @@ class ComputeApi:
                 Draft(key=call.key, resource=resource, before=resource, view=self._store), body
             )
             if action.listing:
-                items, token = listing.page(answer.pop("items", []), call.query)
+                items, token = listing.page(answer.pop("items", []), call.query, schema=action.listing)
                 answer |= {"items": items} if items else {}
                 answer |= {"nextPageToken": token} if token else {}
             return {"kind": f"compute#{kind.singular}", **answer}
@@ -168,7 +168,7 @@ class ComputeApi:
             for key, resource in self._store.everything(call.project, kind.collection)
             if key.scope == call.scope
         ]
-        items, token = listing.page(shown, call.query)
+        items, token = listing.page(shown, call.query, schema=kind.schema)
         answer = listing.frame(
             kind.list_kind or f"compute#{kind.singular}List", call.place, items, token, call.version
         )
@@ -182,22 +182,21 @@ class ComputeApi:
         scopes = ["global"] if "global" in kind.scopes else []
         if call.query.get("includeAllScopes", "").lower() == "true":
             scopes += _all_scopes(kind)
-        return _aggregated(
-            call, kind.aggregated_kind or f"compute#{kind.singular}AggregatedList", scopes, entries
-        )
+        answer = _aggregated(call, kind.schema, scopes, entries)
+        return answer | {"kind": kind.aggregated_kind} if kind.aggregated_kind else answer
 
     async def _operation(self, call: Call) -> dict[str, Any]:
         operations = self._writes.operations
         if call.method.verb == "list":
             shown = [operation.show(call.version) for operation in operations.of(call.project, call.scope)]
-            items, token = listing.page(shown, call.query)
+            items, token = listing.page(shown, call.query, schema="Operation")
             return listing.frame("compute#operationList", call.place, items, token, call.version)
         if call.method.verb == "aggregatedList":
             entries = [
                 (operation.key.scope, operation.show(call.version))
                 for operation in operations.of(call.project)
             ]
-            return _aggregated(call, "compute#operationAggregatedList", ["global"], entries)
+            return _aggregated(call, "Operation", ["global"], entries)
         operation = operations.find(call.key.path)
         if operation is None:
             raise not_found(call.key.path)
@@ -216,10 +215,11 @@ def _scope(parts: Mapping[str, str]) -> str:
 
 
 def _aggregated(
-    call: Call, kind: str, scopes: list[str], entries: list[tuple[str, dict[str, Any]]]
+    call: Call, schema: str, scopes: list[str], entries: list[tuple[str, dict[str, Any]]]
 ) -> dict[str, Any]:
     """One page over all scopes; those in `scopes` appear even when they are empty."""
-    items, token = listing.page([shown for _, shown in entries], call.query)
+    items, token = listing.page([shown for _, shown in entries], call.query, schema=schema)
+    kind = f"compute#{schema[0].lower()}{schema[1:]}AggregatedList"
     where = {shown["selfLink"]: scope for scope, shown in entries}
     groups: dict[str, list[dict[str, Any]]] = {scope: [] for scope in scopes}
     for item in items:
@@ -243,7 +243,9 @@ def _place(call: Call) -> dict[str, Any]:
     family = call.method.collection
     if call.method.verb == "get":
         return (places.region if family == "regions" else places.zone)(call.project, call.name, call.version)
-    items, token = listing.page(places.all_places(call.project, family, call.version), call.query)
+    items, token = listing.page(
+        places.all_places(call.project, family, call.version), call.query, schema=family[:-1].capitalize()
+    )
     return listing.frame(
         f"compute#{family[:-1]}List", f"projects/{call.project}/{family}", items, token, call.version
     )

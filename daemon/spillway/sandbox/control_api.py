@@ -37,7 +37,11 @@ class ControlApi:
                 self._clock.release(str(body.get("holder", "")))
                 return self._reference()
             if (http, path) == ("GET", "report"):
-                return {"world": self._plant.time, "report": dict(self._plant.report())}
+                return {
+                    "world": self._plant.time,
+                    "over": self._plant.over,
+                    "report": dict(self._plant.report()),
+                }
             if (http, path) == ("GET", "resources"):
                 return {"resources": self._store.dump()}
             if (http, path) == ("GET", "faults"):

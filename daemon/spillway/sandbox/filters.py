@@ -1,34 +1,44 @@
 """The list filter of the Compute API, as gcloud and people write it.
 
-    filter     = term { ("AND" | "OR") term } | "(" filter ")" { "(" filter ")" }
-    term       = "(" filter ")" | "NOT" term | field operator value
-    operator   = "=" | "!=" | "<" | "<=" | ">" | ">=" | ":" | "eq" | "ne"
-
 `eq` and `ne` take a regular expression that must match the whole value; `:` means "has": a substring, or any value for
-`*`. Terms in parentheses side by side are joined by AND. What is not in this grammar is refused, with its place.
+`*`. Terms in parentheses side by side are joined by AND. What is not in the grammar is refused with its place, and so is a
+field that the resource does not have.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from lark import Lark, Token, Transformer
+from lark.exceptions import UnexpectedInput
+
+from spillway.published.schemas import fields
 from spillway.sandbox.refusals import Refusal
 
 Predicate = Callable[[Mapping[str, Any]], bool]
 
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<mark>[()]|!=|<=|>=|[=<>:])|"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<word>[^\s()!=<>:"']+))"""
-)
-_OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", ":", "eq", "ne"})
+_GRAMMAR = r"""
+    ?start: either
+    either: all (_OR all)*
+    all: _term (_AND _term | _group)*
+    _term: _group | denial | comparison
+    _group: "(" either ")"
+    denial: _NOT _term
+    comparison: FIELD OPERATOR (WORD | QUOTED)
 
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    text: str
-    quoted: bool = False
+    _AND.2: /AND(?![\w.-])/
+    _OR.2: /OR(?![\w.-])/
+    _NOT.2: /NOT(?![\w.-])/
+    FIELD: /[A-Za-z][\w-]*(?:\.[\w-]+)*/
+    OPERATOR.2: /!=|<=|>=|[=<>:]|(?:eq|ne)(?![\w.-])/
+    WORD: /[^\s()!=<>:"']+/
+    QUOTED: /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/s
+    %import common.WS
+    %ignore WS
+"""
 
 
 def refuse(text: str, why: str) -> Refusal:
@@ -38,100 +48,101 @@ def refuse(text: str, why: str) -> Refusal:
     )
 
 
-def compile_filter(text: str) -> Predicate:
+def compile_filter(text: str, schema: str) -> Predicate:
     """Turn a filter into a test of answered resources.
 
+    Args:
+        text: the filter.
+        schema: the published schema of what is listed.
+
     Raises:
-        Refusal: the text is not in the grammar (400).
+        Refusal: the text is not in the grammar, or names a field that the schema does not have (400).
     """
-    parser = _Parser(text)
-    predicate = parser.expression()
-    if parser.peek() is not None:
-        raise refuse(text, f"unexpected '{parser.next().text}'.")
+    try:
+        read: Any = _parser().parse(text)  # the reader's own type, not a tree
+        predicate: Predicate = read(schema)
+    except UnexpectedInput as error:
+        at = error.pos_in_stream or 0
+        rest = text[at:].split(maxsplit=1) if at >= 0 else []
+        why = f"unexpected '{rest[0]}' at position {at + 1}." if rest else "it ends too early."
+        raise refuse(text, why) from None
+    except _Unfit as unfit:
+        raise refuse(text, str(unfit)) from None
     return predicate
 
 
-class _Parser:
-    """Recursive descent over the tokens of one filter."""
+class _Unfit(Exception):
+    """A word that the grammar takes and that has no meaning here."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens = list(self._scan())
-        self._at = 0
 
-    def _scan(self) -> list[_Token]:
-        tokens, at, text = [], 0, self._text.rstrip()
-        while at < len(text):
-            match = _TOKEN.match(text, at)
-            if match is None:
-                raise refuse(self._text, f"cannot read from position {at}.")
-            at = match.end()
-            quoted = match["double"] if match["double"] is not None else match["single"]
-            tokens.append(
-                _Token(re.sub(r"\\([\"'])", r"\1", quoted), quoted=True)
-                if quoted is not None
-                else _Token(match["mark"] or match["word"])
-            )
-        return tokens
+Made = Callable[[str], Predicate]
+"""From the schema of what is listed to the test."""
 
-    def peek(self) -> _Token | None:
-        return self._tokens[self._at] if self._at < len(self._tokens) else None
 
-    def next(self) -> _Token:
-        token = self.peek()
-        if token is None:
-            raise refuse(self._text, "it ends too early.")
-        self._at += 1
-        return token
+class _Reader(Transformer[Token, Made]):
+    """Makes the test while the parser reads."""
 
-    def _sees(self, *texts: str) -> bool:
-        token = self.peek()
-        return token is not None and not token.quoted and token.text in texts
+    def either(self, parts: list[Made]) -> Made:
+        def made(schema: str) -> Predicate:
+            tests = [part(schema) for part in parts]
+            return lambda resource: any(test(resource) for test in tests)
 
-    def expression(self) -> Predicate:
-        either = [self._conjunction()]
-        while self._sees("OR"):
-            self.next()
-            either.append(self._conjunction())
-        return lambda resource: any(test(resource) for test in either)
+        return made
 
-    def _conjunction(self) -> Predicate:
-        tests = [self._term()]
-        while self._sees("AND", "("):
-            if self._sees("AND"):
-                self.next()
-            tests.append(self._term())
-        return lambda resource: all(test(resource) for test in tests)
+    def all(self, parts: list[Made]) -> Made:
+        def made(schema: str) -> Predicate:
+            tests = [part(schema) for part in parts]
+            return lambda resource: all(test(resource) for test in tests)
 
-    def _term(self) -> Predicate:
-        if self._sees("("):
-            self.next()
-            inner = self.expression()
-            if not self._sees(")"):
-                raise refuse(self._text, "a parenthesis is not closed.")
-            self.next()
-            return inner
-        if self._sees("NOT"):
-            self.next()
-            denied = self._term()
-            return lambda resource: not denied(resource)
-        field, operator, value = self.next(), self.next(), self.next()
-        if operator.quoted or operator.text not in _OPERATORS:
-            raise refuse(self._text, f"'{operator.text}' is not an operator.")
-        return self._comparison(field.text, operator.text, value.text)
+        return made
 
-    def _comparison(self, field: str, operator: str, value: str) -> Predicate:
-        if not re.fullmatch(r"[A-Za-z][\w-]*(\.[\w-]+)*", field):
-            raise refuse(self._text, f"'{field}' is not a field.")
-        if operator in {"eq", "ne"}:
-            try:
-                pattern = re.compile(value)
-            except re.error as error:
-                raise refuse(self._text, f"'{value}' is not a regular expression ({error}).") from None
-            return lambda resource: (
-                any(pattern.fullmatch(found) for found in _values(resource, field)) == (operator == "eq")
-            )
-        return lambda resource: _compare(_values(resource, field), operator, value)
+    def denial(self, parts: list[Made]) -> Made:
+        def made(schema: str) -> Predicate:
+            test = parts[0](schema)
+            return lambda resource: not test(resource)
+
+        return made
+
+    def comparison(self, words: list[Token]) -> Made:
+        field, operator, word = str(words[0]), str(words[1]), words[2]
+        value = re.sub(r"\\([\"'])", r"\1", word[1:-1]) if word.type == "QUOTED" else str(word)
+        test = _comparison(field, operator, value)
+
+        def made(schema: str) -> Predicate:
+            if not _is_field(field, schema):
+                raise _Unfit(f"there is no field '{field}'.")
+            return test
+
+        return made
+
+
+def _comparison(field: str, operator: str, value: str) -> Predicate:
+    if operator in {"eq", "ne"}:
+        try:
+            pattern = re.compile(value)
+        except re.error as error:
+            raise _Unfit(f"'{value}' is not a regular expression ({error}).") from None
+        return lambda resource: (
+            any(pattern.fullmatch(found) for found in _values(resource, field)) == (operator == "eq")
+        )
+    return lambda resource: _compare(_values(resource, field), operator, value)
+
+
+def _is_field(path: str, schema: str) -> bool:
+    """Whether a dotted path leads to a published field; below a table such as labels every name does."""
+    for name in path.split("."):
+        field = fields(schema).get(name) if schema else None
+        if field is None:
+            return False
+        if field.is_map:
+            return True
+        schema = field.schema
+    return True
+
+
+@cache
+def _parser() -> Lark:
+    return Lark(_GRAMMAR, parser="lalr", transformer=_Reader())
 
 
 def _values(resource: Any, field: str) -> list[str]:

@@ -15,13 +15,14 @@ MOST = 500
 
 
 def page(
-    items: list[dict[str, Any]], query: Mapping[str, str], *, size: str = "maxResults"
+    items: list[dict[str, Any]], query: Mapping[str, str], *, schema: str = "", size: str = "maxResults"
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Filter, order and cut a list.
 
     Args:
         items: what there is, as answered, in the order of names.
         query: the parameters of the request.
+        schema: the published schema of what is listed; needed where the method takes a filter.
         size: the parameter that holds the page size.
 
     Returns:
@@ -31,7 +32,7 @@ def page(
         Refusal: a parameter is refused (400).
     """
     if query.get("filter"):
-        accept = compile_filter(query["filter"])
+        accept = compile_filter(query["filter"], schema)
         items = [item for item in items if accept(item)]
     items = _ordered(items, query.get("orderBy", ""))
     start = _decode(query["pageToken"]) if query.get("pageToken") else 0

@@ -72,6 +72,11 @@ class Plant(Protocol):
         """What somebody else sets in `since <= at < until`, in order of time."""
         ...
 
+    @property
+    def over(self) -> bool:
+        """Whether the scenario has ended: traffic goes on, and the report stays as it stood at the end."""
+        ...
+
     def report(self) -> Mapping[str, object]:
         """The world's totals so far, ready for JSON."""
         ...

@@ -95,6 +95,11 @@ class WorldPlant:
             if edit.region is not None
         )
 
+    @property
+    def over(self) -> bool:
+        """Whether the scenario has ended."""
+        return self._final is not None
+
     def report(self) -> Mapping[str, object]:
         """The totals of the scenario's hours: so far, or as they stood at its end."""
         return self._final if self._final is not None else self._totals()

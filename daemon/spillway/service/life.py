@@ -10,13 +10,14 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from spillway.control.orders import Answer, Command, OrderDesk, Request
 from spillway.control.report import Pass, TickReport
 from spillway.control.tick import Loop
 from spillway.control.timing import Progress
-from spillway.control.told import AdviceWatch, AlarmWatch, Changes
+from spillway.control.told import AdviceWatch, AlarmWatch, Changes, log_lines
 from spillway.control.writer import GOOD
 from spillway.errors import OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit
@@ -97,7 +98,7 @@ class Service:
             control.path,
             group=control.group,
             desk=Desk(handle=self._handle, soon=ticker.soon, after=self._ordered),
-            look=self._orders.handle,
+            look=self._look,
         )
         self._signature = signature
         self._settled = settled
@@ -198,11 +199,16 @@ class Service:
 
     def _handle(self, request: Request) -> Answer:
         """Carry out what an operator asks for; in the ticker's thread."""
-        answer = (
-            self._reload().answer() if request.command is Command.RELOAD else self._orders.handle(request)
-        )
+        if request.command is Command.RELOAD:
+            _log.info("%s asked for a reload.", request.by or "Somebody")
+            return self._reload().answer()  # the reload logs what becomes of it
+        answer = self._orders.handle(request)
         _log.info("%s asked for %s: %s.", request.by, request.command, answer.sentence.rstrip("."))
         return answer
+
+    def _look(self, request: Request) -> Answer:
+        """Answer what changes nothing; in the thread of the control socket. A configuration that changed may name another page."""
+        return replace(self._orders.handle(request), page=self._server.url)
 
     def _ordered(self) -> None:
         """Orders have changed: the next pass comes soon."""
@@ -263,12 +269,13 @@ class Service:
             _log.warning("Alarm: %s", text)
         for text in over:
             _log.info("Alarm over: %s", text)
+        told, *moves = log_lines(report)
         phases = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in report.durations)
         _log.info(
             "%s %d: %s [%s]",
             report.kind.value,
             report.number,
-            report.sentence,
+            told,
             phases,
             extra={
                 "pass": report.kind.value,
@@ -279,6 +286,8 @@ class Service:
                 "seconds": round(report.duration, 3),
             },
         )
+        for text in moves:
+            _log.info("%s", text, extra={"pass": report.kind.value, "tick": report.number})
 
     def _raised(self, name: str, error: BaseException) -> None:
         """A job raised what it should not have: a defect. Passes go on; a daemon that never started ends."""

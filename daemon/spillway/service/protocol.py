@@ -5,7 +5,8 @@ Version 1. A request: `{"v": 1, "command": "drain", "service": null, "region": "
 missing. `seconds` null or missing: until it is taken back. `timeout`: wall seconds that the sender waits. `on_behalf_of`
 counts only where root sends it.
 
-An answer: `{"v": 1, "verdict": "done", "sentence": "...", "guard": "", "remedy": "", "notes": [], "orders": []}`.
+An answer: `{"v": 1, "verdict": "done", "sentence": "...", "guard": "", "remedy": "", "notes": [], "orders": [], "page": ""}`;
+`page` is the address of the daemon's page in the answer to `orders`.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from spillway.control.orders import Answer, Verdict
 from spillway.control.tick import Loop
 from spillway.control.timing import Backoff
 from spillway.control.writer import GOOD
+from spillway.core.values.decision import span
 from spillway.errors import ConfigError, SpillwayError
 from spillway.ports import Applied
 from spillway.service.roles import Candidate, Notifier, Rhythm, StatusServer
@@ -33,6 +34,9 @@ _VERDICTS = {
     "restart-needed": Verdict.FAILED,
     "failed": Verdict.FAILED,
 }
+
+_WORDS = {"restart-needed": "not possible"}
+"""What the log says of an outcome, where its name is no word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,9 @@ class ReloadReport:
 
     def answer(self) -> Answer:
         """The same for whoever asked for it."""
-        built = tuple(f"{operation} {name}" for operation, name in self.built)
+        done = (*self.changes, *(f"{operation} {name}" for operation, name in self.built))
+        if self.outcome == "unchanged" and done:
+            done = ("What was changed then:", *done)
         remedy = ""
         if self.outcome == "refused":
             remedy = "Correct it and reload again; what was in force before stays so."
@@ -66,10 +72,10 @@ class ReloadReport:
             remedy = "Restart the daemon: systemctl restart spillway."
         return Answer(
             verdict=_VERDICTS[self.outcome],
-            sentence=f"reload {self.outcome}: {self.sentence}",
+            sentence=self.sentence,
             guard="" if self.good else "config-not-in-force",
             remedy=remedy,
-            notes=(*self.problems, *self.changes, *built),
+            notes=(*self.problems, *done),
         )
 
 
@@ -144,8 +150,9 @@ class Reloader:
         report = self._with_next_try(report)
         self._loop.note("reload", report.sentence, outcome=report.outcome, changes=report.changes)
         level = logging.INFO if report.good else logging.ERROR
-        _log.log(level, "Reload %s: %s.", report.outcome, report.sentence)
-        for change in report.changes:
+        _log.log(level, "Reload %s: %s.", _WORDS.get(report.outcome, report.outcome), report.sentence)
+        # what an earlier reload has brought is in the log already
+        for change in report.changes if report.outcome != "unchanged" else ():
             _log.info("Changed: %s", change)
         # Last: whoever is alerted by the count finds the reason in the journal.
         self._server.reloaded(report.outcome, "" if report.good else _brief(report))
@@ -167,7 +174,7 @@ class Reloader:
         wait = waiting.waiting(self._loop.now())
         return replace(
             report,
-            sentence=f"{report.sentence}; it refers to something that does not exist yet, and is tried again in {wait:.0f} s"
+            sentence=f"{report.sentence}; it refers to something that does not exist yet, and is tried again in {span(wait)}"
             f" (try {waiting.failures} of {MOST_TRIES})",
         )
 

@@ -11,7 +11,7 @@ from tests.core.pictures import area, considered, context_of, foreign_pin, nothi
 from tests.core.plant import SERVICE, Client, Plant, Run, Zone, drive
 
 from spillway.core.decide.overrides import edit_reverts
-from spillway.core.values.decision import Lever, PinnedLever, Purpose
+from spillway.core.values.decision import BackendState, Lever, PinnedLever, Purpose
 from spillway.core.values.foreign import ForeignPin, ForeignPosture
 from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import Posture
@@ -78,6 +78,8 @@ def shown(run: Run) -> tuple[PinnedLever, ...]:
 def test_an_edit_is_left_alone_for_as_long_as_the_policy_says_also_in_a_shortage(scaler: float) -> None:
     """A drain by hand used to be undone within 24 minutes, and a ceiling that hurts at once."""
     run = drive(plant(100.0), EDITED_AT + 2 * HOUR, hooks={EDITED_AT: edit(scaler)})
+    europe = next(b for b in run.results[-1][1].assessment[0].backends if b.region == EUROPE)
+    assert europe.state is BackendState.EDITED
     assert moves(run) == []
     (told,) = shown(run)
     assert (told.region, told.lever, told.value, told.wanted) == (

@@ -158,10 +158,11 @@ def test_a_pin_of_a_standby_is_refused_and_a_drain_keeps_it_out() -> None:
 def test_what_will_happen_is_said_in_sentences() -> None:
     picture = picture_of((area("a"), area("b"), area("c")), {"a": 40.0})
     assert check_order(context_of(picture), pin(1.0)).notes == ("a stands at 1.00 already and stays there",)
-    (note,) = check_order(context_of(picture), drain()).notes
+    note, told = check_order(context_of(picture), drain()).notes
+    assert told.startswith("by the model then: ")
     assert note == "a goes from 1.00 to 0.00; traffic follows about 2 min after the write"
     watching = replace(picture, policy=Policy(mode=Mode.OBSERVE))
-    (note,) = check_order(context_of(watching), drain()).notes
+    note, _ = check_order(context_of(watching), drain()).notes
     assert "spillway mode act" in note
 
 
@@ -284,3 +285,81 @@ def test_a_mode_that_an_operator_orders_is_the_one_in_force() -> None:
     assert europe
     assert min(europe) >= 3600.0
     assert [at for at, r in run.results if r.advice and at < 3600.0]
+
+
+# --- what the answer says of those who take the load
+
+
+def outlook(picture: ServiceModel, order: Order) -> str:
+    """The note about the receivers."""
+    (note,) = [
+        note for note in check_order(context_of(picture), order).notes if note.startswith("by the model")
+    ]
+    return note
+
+
+def test_the_answer_says_who_takes_the_load_and_how_full_they_become() -> None:
+    regions = (area("a"), area("b"), area("c"))
+    near = outlook(picture_of(regions, {"a": 30.0, "b": 20.0, "c": 60.0}), drain())
+    assert near == "by the model then: b 20.0 -> 50.0 requests/s, 50% full"
+    none = outlook(picture_of(regions, {"b": 20.0, "c": 60.0}), drain())
+    assert none == "by the model then: no other region is sent more"
+
+
+def test_the_answer_counts_a_standby_that_joins_and_those_who_have_just_joined() -> None:
+    told = outlook(full(), drain())
+    assert "s 0.0 -> " in told
+    assert "s 0.0 -> " in outlook(joined(30.0), drain())
+
+
+def test_the_answer_to_a_forced_drain_says_how_far_others_are_overfilled() -> None:
+    picture = picture_of((area("a"), area("b")), {"a": 90.0, "b": 60.0})
+    assert outlook(picture, drain(force=True)) == "by the model then: b 60.0 -> 150.0 requests/s, 150% full"
+
+
+def test_the_answer_names_a_bounded_number_of_receivers() -> None:
+    picture = picture_of(
+        (area("a"), *(area(f"r{i}", capacity=10.0, ceiling=10.0) for i in range(12))), {"a": 90.0}
+    )
+    told = outlook(picture, drain())
+    assert told.count("requests/s") == 6
+    assert told.endswith("and 4 more")
+
+
+# --- the word for a region that an order covers
+
+
+def words(run: Run, region: str) -> list[str]:
+    """The states of a region from the order on, each once."""
+    seen = [
+        b.state.value
+        for at, r in run.results
+        for b in r.assessment[0].backends
+        if b.region == region and at >= 1800.0
+    ]
+    return [word for i, word in enumerate(seen) if i == 0 or word != seen[i - 1]]
+
+
+def test_a_region_says_which_order_it_stands_under() -> None:
+    run = loop_of(drain("europe-west4", until=None, at=1800.0), 40.0, seconds=2700.0)
+    assert words(run, "europe-west4") == ["serving", "draining", "drained"]
+    run = loop_of(pin(0.9, "europe-west4", until=2200.0, at=1800.0), 40.0, seconds=2500.0)
+    assert words(run, "europe-west4")[:2] == ["pinned", "degraded"]
+    hold = Order(kind=OrderKind.HOLD, until=2000.0, reason="a test", at=1800.0)
+    assert words(loop_of(hold, 40.0, seconds=2200.0), "us-east4") == ["held", "serving"]
+
+
+def test_an_order_for_one_region_has_its_word_before_a_hold_of_all() -> None:
+    hold = Order(kind=OrderKind.HOLD, until=None, reason="a test", at=2400.0)
+    run = drive(
+        Plant(zones(120.0), clients_at(40.0)),
+        2700.0,
+        Policy(mode=Mode.ACT),
+        hooks={
+            1800.0: lambda run: ordered(run, drain("europe-west4", until=None, at=1800.0)),
+            2400.0: lambda run: ordered(run, hold),
+        },
+    )
+    last = {b.region: b.state.value for b in run.results[-1][1].assessment[0].backends}
+    assert last["europe-west4"] == "drained"
+    assert last["us-east4"] == "held"

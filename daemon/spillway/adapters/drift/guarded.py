@@ -223,7 +223,7 @@ def _left_out(seen: Survey) -> tuple[HeldPart, ...]:
     """One finding for each part that was not written although something of it, or of its service, was wanted."""
     wanting = [part.wanted for part in seen.standing if _wants_more(part, seen)]
     services = {seen.ownership.service(part) for part in wanting} - {None}
-    names = {(part.kind.words, part.name) for part in wanting}
+    names = {(part.kind.words, part.shown) for part in wanting}
     found = {
         (held.kind, held.name): held
         for held in reversed(seen.report.held)

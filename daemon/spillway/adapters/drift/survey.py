@@ -155,7 +155,7 @@ def survey(
     for part in parts:
         read = reads.get(part.path)
         if isinstance(read, SpillwayError):
-            problems.append(f"{part.kind.words} {part.name} cannot be read: {read}")
+            problems.append(f"{part.kind.words} {part.shown} cannot be read: {read}")
         else:
             standing.append(stand(part, read, ownership.groups(part)))
     drifts = tuple(drift for part in standing for drift in _drifts(part, ownership, last, at))
@@ -182,7 +182,7 @@ def _drifts(part: Standing, ownership: Ownership, last: LastWanted, at: float) -
     wanted, words = part.wanted, part.wanted.kind.words
     whole = SettingDrift(
         kind=words,
-        name=wanted.name,
+        name=wanted.shown,
         field="",
         expected="there",
         found="gone",
@@ -210,7 +210,7 @@ def since_key(drift: SettingDrift) -> str:
 
 
 def _kept(part: Standing, ownership: Ownership) -> Iterator[KeptSetting]:
-    kind, name = part.wanted.kind.words, part.wanted.name
+    kind, name = part.wanted.kind.words, part.wanted.shown
     ours = ownership.given_up(part)
     for path, value in part.foreign:
         if is_within(path, ours):
@@ -228,7 +228,7 @@ def _held(part: Standing, ownership: Ownership) -> Iterator[HeldPart]:
     for field in ownership.held_fields(part):
         yield HeldPart(
             kind=part.wanted.kind.words,
-            name=part.wanted.name,
+            name=part.wanted.shown,
             service=ownership.service(part.wanted),
             field=field,
         )

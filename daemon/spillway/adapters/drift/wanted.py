@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spillway.adapters.engine.describe import shown_name
 from spillway.adapters.engine.embedded.monitor import evaluate
 from spillway.adapters.engine.embedded.run import Declared
 from spillway.adapters.engine.language import PROJECT
@@ -36,6 +37,11 @@ class WantedPart:
     def part(self) -> Part:
         """What it goes by in the program."""
         return self.token, self.name
+
+    @property
+    def shown(self) -> str:
+        """Its name, for people."""
+        return shown_name(self.name, self.inputs)
 
     @property
     def kind(self) -> ResourceKind:

@@ -106,6 +106,12 @@ def _membership(position: int, olds: Props, news: Props) -> str:
     return ""
 
 
+def shown_name(name: str, inputs: Props) -> str:
+    """The name that people know a resource by. The engine's own name of a group ends with its zone; the configuration has them apart."""
+    own, zone = inputs.get("name"), inputs.get("zone")
+    return f"{own} in {last_part(zone)}" if isinstance(own, str) and isinstance(zone, str) else name
+
+
 def where(group: Any) -> str:
     """The region of a group, from its URL; its name where the URL has no place."""
     match = _PLACE.search(str(group))

@@ -41,6 +41,7 @@ def ssl_policy(config: Config, https: HttpsConfig, kept: Kept) -> pulumi.Output[
         compute.SSLPolicy,
         name,
         kept,
+        extra=https.ssl_policy.extra,
         name=name,
         project=config.project,
         profile=https.ssl_policy.profile,

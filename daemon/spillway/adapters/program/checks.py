@@ -44,6 +44,7 @@ def _declare(config: Config, name: str, check: HealthCheckConfig, kept: Kept) ->
         resource_name,
         kept,
         spoken=tuple(f"{probe}.{name}" for name in _PROBED),
+        extra=check.extra,
         name=resource_name,
         project=config.project,
         check_interval_sec=whole_seconds(check.interval),

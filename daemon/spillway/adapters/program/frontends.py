@@ -53,6 +53,7 @@ def _address(config: Config, kept: Kept) -> pulumi.Output[str]:
         compute.GlobalAddress,
         name,
         kept,
+        extra=given.extra,
         name=name,
         project=config.project,
         ip_version=given.ip_version,

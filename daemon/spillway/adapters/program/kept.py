@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from spillway.adapters.program.provider_fields import every_property, unnamed
+from spillway.adapters.program.provider_fields import arguments_of, every_property, extra_keywords, unnamed
 
 if TYPE_CHECKING:
     import pulumi
@@ -54,6 +54,7 @@ def declare(
     spoken: tuple[str, ...] = (),
     depends_on: list[pulumi.Resource] | None = None,
     delete_before_replace: bool | None = None,
+    extra: Props | None = None,
     **arguments: Any,
 ) -> Any:
     """Declare a resource, and let the engine leave alone all that the declaration does not speak of.
@@ -65,10 +66,13 @@ def declare(
         spoken: further paths that are ours although nothing stands there, such as `logConfig.sampleRate`.
         depends_on: resources that must stand first.
         delete_before_replace: where the old and the new cannot stand side by side.
+        extra: further arguments by their names in Python, as the configuration gives them.
         arguments: the properties. One that is None is ours: nothing is to stand there.
     """
     import pulumi
 
+    if extra:
+        arguments |= extra_keywords(arguments_of(resource), extra)
     part = (resource.pulumi_type, name)
     if part in kept.held:
         ignored = set(every_property(resource))

@@ -81,6 +81,24 @@ def keywords(arguments: type, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def extra_keywords(arguments: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by their names in Python as keywords of an argument class; sections inside become classes.
+
+    Raises:
+        KeyError: the class has no such argument; `check` refuses such a configuration.
+    """
+    known = {field.python: field for field in fields_of(arguments).values()}
+    return {name: _extra(known[name], value) for name, value in values.items()}
+
+
+def _extra(field: Field, value: Any) -> Any:
+    if field.inside is None:
+        return value
+    if isinstance(value, Mapping):
+        return field.inside(**extra_keywords(field.inside, value))
+    return [field.inside(**extra_keywords(field.inside, part)) for part in value]
+
+
 def _argument(field: Field, value: Any) -> Any:
     if field.inside is None:
         return value

@@ -66,6 +66,7 @@ def service(
         kept,
         spoken=("outlierDetection", "logConfig.sampleRate"),
         depends_on=made,
+        extra=given.extra,
         name=name,
         project=config.project,
         load_balancing_scheme=SCHEME,

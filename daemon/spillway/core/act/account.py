@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.values.decision import BackendState
-from spillway.core.values.lifecycle import Event, event_of, next_phase
+from spillway.core.values.lifecycle import FIXED, Event, event_of, next_phase
 from spillway.core.values.orders import OrderKind, Orders
 from spillway.core.values.policy import Policy
 from spillway.core.values.state import BackendMemory
-from spillway.core.values.topology import ServiceName
+from spillway.core.values.topology import RegionName, ServiceName
 
 
 def first_sight(memory: BackendMemory, *, member: bool, scaler: float, at: float) -> BackendMemory:
@@ -70,7 +70,7 @@ def account(
     event = event_of(was_member=memory.member, was=was, member=member, scaler=scaler, leaving=leaving)
     if event is None:
         return memory
-    if memory.state is BackendState.HELD and event is not Event.DETACH:
+    if memory.state in FIXED and event is not Event.DETACH:
         memory = happened(memory, Event.RELEASE, at)
         if event in {Event.RAISE, Event.RESTORE}:
             event = None
@@ -99,21 +99,23 @@ def account(
     )
 
 
-def settle(memory: BackendMemory, *, held: bool, empty_for: float, at: float) -> BackendMemory:
-    """The memory with what time alone brings: a hold that begins or ends, a drain that is done.
+def settle(
+    memory: BackendMemory, *, fixed: BackendState | None, empty_for: float, at: float
+) -> BackendMemory:
+    """The memory with what time alone brings: a hold, pin or edit that begins or ends, a drain that is done.
 
     Args:
         memory: Before.
-        held: True while an operator or a foreign pin keeps hands off.
+        fixed: The state of a backend that nothing of the loop may move now; None where it may.
         empty_for: Seconds of scaler 0 after which nothing is in flight any more.
         at: UTC seconds.
     """
     states = BackendState
-    if not held and memory.state is states.SERVING:
+    if fixed is None and memory.state is states.SERVING:
         return memory  # the usual case
-    if held and memory.state not in {states.HELD, states.STANDBY}:
-        return happened(memory, Event.HOLD, at)
-    if not held and memory.state is states.HELD:
+    if fixed is not None:
+        return memory if memory.state in {fixed, states.STANDBY} else happened(memory, FIXED[fixed], at)
+    if memory.state in FIXED:
         memory = happened(memory, Event.RELEASE, at)
         if memory.scaler == 0.0:
             return happened(memory, Event.LEAVE if memory.leaving else Event.DRAIN, at)
@@ -130,10 +132,24 @@ def with_lifecycle(
     """The belief with what time and orders alone bring to the state of each backend."""
     found = []
     for f in facts:
-        ordered = bool(orders.items) and (
-            orders.find(service, f.region, OrderKind.HOLD, OrderKind.PIN, OrderKind.DRAIN) is not None
-        )
-        held = f.memory.pin is not None or ordered
-        after = settle(f.memory, held=held, empty_for=policy.membership.drain_wait, at=at)
+        fixed = _fixed(f.memory, orders, service, f.region)
+        after = settle(f.memory, fixed=fixed, empty_for=policy.membership.drain_wait, at=at)
         found.append(f if after is f.memory else f._replace(memory=after))
     return tuple(found)
+
+
+def _fixed(
+    memory: BackendMemory, orders: Orders, service: ServiceName, region: RegionName
+) -> BackendState | None:
+    """The state of a backend that nothing of the loop may move; None where it may, and under an ordered drain.
+
+    What speaks of the region alone comes before a hold, which speaks of all. An ordered drain goes through the states of every other drain.
+    """
+    order = orders.find(service, region, OrderKind.PIN, OrderKind.DRAIN) if orders.items else None
+    if order is not None and order.kind is OrderKind.PIN:
+        return BackendState.PINNED
+    if memory.pin is not None:
+        return BackendState.EDITED
+    if order is not None or not orders.items:
+        return None
+    return BackendState.HELD if orders.find(service, region, OrderKind.HOLD) is not None else None

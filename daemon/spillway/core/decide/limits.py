@@ -64,7 +64,7 @@ class Limits:
 
     @cached_property
     def emptying(self) -> tuple[str, ...]:
-        """Regions that are being emptied; a dead one is empty already."""
+        """Regions that are being emptied; a dead one is empty already, and one that an operator drains is the operator's business."""
         return tuple(
             [
                 f.region
@@ -72,6 +72,7 @@ class Limits:
                 if f.memory.state in {BackendState.DRAINING, BackendState.LEAVING}
                 and f.setting.member
                 and not f.dead
+                and self.orders.find(self.model.service.name, f.region, OrderKind.DRAIN) is None
             ]
         )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from spillway.core.decide.overrides import scaler_change
 from spillway.core.decide.proposals import Accepted, Context, Proposal
-from spillway.core.decide.vacate import Prospect, make_way, prospect, told
+from spillway.core.decide.vacate import Prospect, make_way, outcome_of, prospect, told
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
@@ -26,6 +26,12 @@ from spillway.core.values.policy import Mode
 LASTING = frozenset({LimitKind.OPERATOR_HOLD, LimitKind.NOT_MOVABLE, LimitKind.ALONE})
 """Limits that refuse an order when it comes, also by force. All others end by themselves, and the order waits."""
 
+
+MOST_TOLD = 6
+"""Receivers that are named at most in the answer to an order; the rest are counted."""
+
+LEAST_TOLD = 0.1
+"""Requests/s that a receiver gets more, from which it is named."""
 
 LEVERLESS = frozenset({LimitKind.NOT_MOVABLE, LimitKind.ALONE})
 """Those of them that say that a service has no lever there."""
@@ -239,4 +245,26 @@ def _outlook(
         notes.append(
             f"the mode of {model.service.name} is {mode}: nothing is written before `spillway mode act`"
         )
+    if found is not None:
+        notes.append(_receivers(context, found))
     return tuple(notes)
+
+
+def _receivers(context: Context, found: Prospect) -> str:
+    """Who takes the load by the model, and how full they become: the load over what ceiling and capacity let a region take."""
+    traffic, then = outcome_of(context.limits, found)
+    gains = []
+    for i, (region, before, load) in enumerate(
+        zip(traffic.regions, context.model.traffic.base.flow.loads, then.flow.loads, strict=True)
+    ):
+        if i != found.task.index and load - before >= LEAST_TOLD:
+            takes = min(region.capacity_expected, then.scalers[i] * region.ceiling)
+            full = f", {load / takes:.0%} full" if takes > 0.0 else ""
+            gains.append((before - load, f"{region.name} {before:.1f} -> {load:.1f} requests/s{full}"))
+    told_of = [text for _, text in sorted(gains)]
+    if len(told_of) > MOST_TOLD:
+        told_of = [*told_of[:MOST_TOLD], f"and {len(told_of) - MOST_TOLD} more"]
+    parts = "; ".join(told_of) or "no other region is sent more"
+    if then.flow.unserved > 0.0:
+        parts += f"; {then.flow.unserved:.1f} requests/s find no open region"
+    return f"by the model then: {parts}"

@@ -20,7 +20,7 @@ from spillway.core.decide.vacate import make_way, prospect, standby_joins, told
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
 from spillway.core.model.service import ServiceModel
-from spillway.core.values.decision import Change, Lever, Purpose, Reason
+from spillway.core.values.decision import Change, Lever, Purpose, Reason, span
 from spillway.core.values.policy import CalendarWindow
 
 ROOM = 3.0
@@ -61,7 +61,7 @@ def planned_alarms(context: Context, accepted: Accepted) -> list[Reason]:
             why = told(outlook.way.lacking).sentence
         else:
             why = bound.reason.sentence if bound is not None else "it is still being emptied"
-        when = f"begins in {ahead:.0f} s" if ahead > 0.0 else f"began {-ahead:.0f} s ago"
+        when = f"begins in {span(ahead)}" if ahead > 0.0 else f"began {span(-ahead)} ago"
         scaler = belief.setting.scaler
         found.append(
             reason(

@@ -20,7 +20,7 @@ from spillway.core.decide.proposals import Proposal, refusal
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import Constraints, Violation, hundredths, scaler_for
-from spillway.core.model.predict import TrafficModel
+from spillway.core.model.predict import Outcome, TrafficModel
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.limits import Allowed
@@ -294,6 +294,21 @@ def prospect(limits: Limits, scalers: tuple[float, ...], region: RegionName, goa
     soon = not way.reached and task is not counted and way_down(counted).reached
     called = None if way.reached or soon else helpers(limits, counted)
     return Prospect(task=task, way=way, help=called, soon=soon)
+
+
+def outcome_of(limits: Limits, found: Prospect) -> tuple[TrafficModel, Outcome]:
+    """What is expected once the goal is reached: with those who are called or on the way, or by force where it is reached in no other way."""
+    task, way = found.task, found.way
+    if found.soon:
+        task = emptying(
+            limits, limits.model.traffic.scalers, task.traffic.regions[task.index].name, task.goal
+        )
+        way = way_down(task)
+    elif found.help is not None and found.help.enough:
+        task = with_standbys(task, found.help.joins)
+        way = way_down(task)
+    alone = tuple(task.goal if j == task.index else s for j, s in enumerate(task.scalers))
+    return task.traffic, task.traffic.outcome(way.scalers if way.reached else alone)
 
 
 def make_way(limits: Limits, found: Prospect, cut: Change, part: Change) -> list[Proposal]:

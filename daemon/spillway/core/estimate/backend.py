@@ -64,7 +64,7 @@ def believe(
     window = judge(view, policy.evidence, policy.slo, policy.timing.sample_period, newest_end)
     if isinstance(window, Window):
         if target is not None and _absurd(window, target):
-            why = f"far more than its ceiling of {target:.0f} req/s"
+            why = f"far more than its ceiling of {target:.0f} requests/s"
             window = Blind(absence=Absence.GARBAGE, why=why, age=window.age)
         elif isinstance(view.traffic, Seen) and window.end > estimate.last_minute:
             # 3. What is new in them is learned.

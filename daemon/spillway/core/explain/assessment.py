@@ -78,7 +78,7 @@ def broken(beliefs: Sequence[BackendBelief], policy: Policy) -> Reason | None:
 
 
 PLENTY = 10.0
-"""Answers over 50 (the default of `evidence.min_requests`) from which more answers add no confidence."""
+"""Answers over `evidence.min_requests` from which more answers add no confidence."""
 
 UNASSIGNED_RATE = 0.1
 """Requests/s without a backend from which the alarm rises."""
@@ -97,9 +97,10 @@ def assess(
     """The assessment of one service."""
     traffic = model.traffic
     observed = {b.region: b.observed for b in view.backends}
+    plenty = PLENTY * model.policy.evidence.min_requests
     backends = tuple(
         [
-            _backend(f, r, observed[f.region], (*notes, *_pin_notes(f, model.at)), home)
+            _backend(f, r, observed[f.region], (*notes, *_pin_notes(f, model.at)), home=home, plenty=plenty)
             for f, r, home in zip(model.facts, traffic.regions, traffic.at_home(), strict=True)
         ]
     )
@@ -216,7 +217,9 @@ def _backend(
     region: Region,
     observed: Seen[ObservedBackend] | Missing,
     notes: tuple[tuple[str, Reason], ...],
+    *,
     home: float,
+    plenty: float,
 ) -> BackendAssessment:
     window = belief.window
     own = [note for name, note in notes if name == belief.region] if notes else ()
@@ -240,7 +243,7 @@ def _backend(
         error_ratio=seen.error_ratio if seen is not None else None,
         too_many_ratio=seen.too_many_ratio if seen is not None else None,
         healthy_share=belief.share if belief.health is not None else None,
-        confidence=confidence(belief),
+        confidence=confidence(belief, plenty),
         age=window.age,
         notes=(*own, *_notes(belief, region)),
     )
@@ -256,13 +259,12 @@ def _pin_notes(belief: BackendBelief, at: float) -> tuple[tuple[str, Reason], ..
     return ((belief.region, note),)
 
 
-def confidence(belief: BackendBelief) -> float:
-    """0 nothing known, 1 fresh and plentiful: half of it health, half of it traffic."""
+def confidence(belief: BackendBelief, plenty: float) -> float:
+    """0 nothing known, 1 fresh and plentiful: half of it health, half of it traffic, which needs `plenty` answers for all of its half."""
     health = 0.5 if belief.health is not None else 0.0
     if not isinstance(belief.window, Window):
         return health
-    plenty = min(1.0, belief.window.answers / (PLENTY * 50.0))
-    return health + 0.5 * plenty
+    return health + 0.5 * min(1.0, belief.window.answers / plenty)
 
 
 def _notes(belief: BackendBelief, region: Region) -> list[Reason]:

@@ -6,8 +6,10 @@ said, change the sentence here; the names in braces are the numbers that `reason
 
 from __future__ import annotations
 
+import re
+
 from spillway.core.explain.templates import Kind, Template, rows
-from spillway.core.values.decision import Lever, Reason
+from spillway.core.values.decision import Lever, Reason, span
 
 GUARDS = rows(
     Kind.GUARD,
@@ -23,29 +25,29 @@ GUARDS = rows(
     ),
     (
         "floor-capacity",
-        "effective capacity would fall to {after:.0f} req/s (now {before:.0f}); the floor is {floor:.0f}",
+        "effective capacity would fall to {after:.0f} requests/s (now {before:.0f}); the floor is {floor:.0f}",
         "`floors.reserve`: demand x (1 + reserve), or no worse than before.",
     ),
     (
         "receiver-limit",
-        "{receiver} would be pushed to {load:.0f} of {capacity:.0f} req/s, past {limit:.0%}",
+        "{receiver} would be pushed to {load:.0f} of {capacity:.0f} requests/s, past {limit:.0%}",
         "`floors.receiver_limit`: shedding must not topple the receiver.",
     ),
     ("step-limit", "one step is at most {step:.2f}", "`rhythm.up_step` and `rhythm.down_step`."),
     ("budget-spent", "{writes} writes in the last hour; the budget is {budget}", "`rhythm.moves_per_hour`."),
     (
         "resting",
-        "{region} moved {ago:.0f} s ago and dwells for {rest:.0f} s",
+        "{region} moved {ago:span} ago and dwells for {rest:span}",
         "`rhythm.dwell`, lengthened by flapping: acting on what cannot be seen yet makes traffic swing.",
     ),
     (
         "not-well-yet",
-        "{region} has been well for {well:.0f} s and {needed:.0f} s are needed",
+        "{region} has been well for {well:span} and {needed:span} are needed",
         "`rhythm.up_wait`: up is slow.",
     ),
     (
         "effect-awaited",
-        "the move in {region} {ago:.0f} s ago has not shown its effect yet ({load:.0f} req/s against a ceiling of {ceiling:.0f})",
+        "the move in {region} {ago:span} ago has not shown its effect yet ({load:.0f} requests/s against a ceiling of {ceiling:.0f})",
         "Propagation is slower than configured. `timing.propagation` may be too small.",
     ),
     ("one-drain", "{other} is being drained; one drain at a time", "Two drains at once cannot be judged."),
@@ -56,7 +58,7 @@ GUARDS = rows(
     ),
     (
         "late-evidence",
-        "the newest sample of {region} is {age:.0f} s old and shows {lasted:.0f} s of trouble: wait for {needed:.0f} s of it, or for newer samples",
+        "the newest sample of {region} is {age:span} old and shows {lasted:span} of trouble: wait for {needed:span} of it, or for newer samples",
         "Cloud Monitoring is late. What lasts is acted on; what may be over is not.",
     ),
     (
@@ -152,7 +154,7 @@ NOTES = rows(
     ),
     (
         "saturated",
-        "{region} is saturated: its answer rate, {rate:.0f} req/s, is its capacity",
+        "{region} is saturated: its answer rate, {rate:.0f} requests/s, is its capacity",
         "Learned by Little's law.",
     ),
     ("missing", "{signal} of {region} is missing ({why})", "Missing is neither zero nor dead."),
@@ -172,17 +174,17 @@ ALARMS = rows(
     Kind.ALARM,
     (
         "shortage",
-        "demand of {demand:.0f} req/s exceeds the {capacity:.0f} that all regions can carry",
+        "demand of {demand:.0f} requests/s exceeds the {capacity:.0f} that all regions can carry",
         "Add capacity or shed demand.",
     ),
     (
         "no-survival",
-        "losing {region} would leave {left:.0f} req/s for a demand of {demand:.0f}",
+        "losing {region} would leave {left:.0f} requests/s for a demand of {demand:.0f}",
         "N-1 does not hold.",
     ),
     (
         "unassigned",
-        "{rate:.1f} req/s reach no backend at all",
+        "{rate:.1f} requests/s reach no backend at all",
         "INVALID_BACKEND and its like: no healthy backend.",
     ),
     (
@@ -307,12 +309,12 @@ MOVES = (
         Kind.MOVE,
         (
             "shed-overload",
-            "{region} gets {load:.0f} req/s and can take {capacity:.0f}: lower its ceiling so that {to:.0f} stay and the rest goes where there is room; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+            "{region} gets {load:.0f} requests/s and can take {capacity:.0f}: lower its ceiling so that {to:.0f} stay and the rest goes where there is room; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
             "More arrives than the region can answer within the SLO. Add capacity there if it happens daily.",
         ),
         (
             "cap-receiver",
-            "{region} can take {capacity:.0f} req/s and gets what others shed: its ceiling lets {room:.0f} in; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+            "{region} can take {capacity:.0f} requests/s and gets what others shed: its ceiling lets {room:.0f} in; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
             "One cut fills the next region, so the ceilings of those that receive are lowered in the same write.",
         ),
         (
@@ -327,7 +329,7 @@ MOVES = (
         ),
         (
             "cap-quota",
-            "{region} refuses {refused:.1%} of its requests with 429 and accepts {accepted:.0f} req/s: cap it at that; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+            "{region} refuses {refused:.1%} of its requests with 429 and accepts {accepted:.0f} requests/s: cap it at that; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
             "A quota or rate limit, not ill health. Raise the quota or lower the region's target.",
         ),
         (
@@ -337,17 +339,17 @@ MOVES = (
         ),
         (
             "sacrifice",
-            "all regions together are short by {short:.0f} req/s: keep the overload in {sacrificed} and the others whole; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+            "all regions together are short by {short:.0f} requests/s: keep the overload in {sacrificed} and the others whole; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
             "There is not enough capacity anywhere. Add some, or shed demand at the source.",
         ),
         (
             "share-shortage",
-            "all regions together are short by {short:.0f} req/s: share the overload evenly, as the policy says",
+            "all regions together are short by {short:.0f} requests/s: share the overload evenly, as the policy says",
             "There is not enough capacity anywhere, and the policy says `shortage: share`.",
         ),
         (
             "restore",
-            "{region} has been well for {well:.0f} s: raise its ceiling one step; expected bad requests stay at {bad_after:.1%}",
+            "{region} has been well for {well:span}: raise its ceiling one step; expected bad requests stay at {bad_after:.1%}",
             "The way back after a fault, one step at a time.",
         ),
         (
@@ -357,12 +359,12 @@ MOVES = (
         ),
         (
             "foresee",
-            "demand grows from {demand:.0f} towards {expected:.0f} req/s: raise the ceiling of {region} before the others are full",
+            "demand grows from {demand:.0f} towards {expected:.0f} requests/s: raise the ceiling of {region} before the others are full",
             "A region is opened in steps with a dwell in between; one that begins when the others are full ends too late.",
         ),
         (
             "probe",
-            "{region} was emptied {empty:.0f} s ago and its health checks pass: let a tenth back in to see how it does",
+            "{region} was emptied {empty:span} ago and its health checks pass: let a tenth back in to see how it does",
             "With no traffic there is no latency to judge by; this tries with the least that Google allows.",
         ),
         (
@@ -372,7 +374,7 @@ MOVES = (
         ),
         (
             "undo",
-            "the move in {region} {ago:.0f} s ago promised {predicted:.1%} bad requests and {observed:.1%} came: put it back, once",
+            "the move in {region} {ago:span} ago promised {predicted:.1%} bad requests and {observed:.1%} came: put it back, once",
             "The model was wrong about this region; it learns, and the region dwells longer.",
         ),
         lever=Lever.SCALER,
@@ -395,7 +397,7 @@ MOVES = (
         Kind.MOVE,
         (
             "join-forecast",
-            "forecast headroom is {headroom:.0%} ({forecast:.0f} req/s expected, the open regions carry {capacity:.0f}): standby {region} joins",
+            "forecast headroom is {headroom:.0%} ({forecast:.0f} requests/s expected, the open regions carry {capacity:.0f}): standby {region} joins",
             "A standby region comes in before the shortage.",
         ),
         (
@@ -415,17 +417,17 @@ MOVES = (
         ),
         (
             "leave-idle",
-            "headroom without {region} has been above {above:.0%} for {since:.0f} s: it leaves; its ceiling goes to 0 first",
+            "headroom without {region} has been above {above:.0%} for {since:span}: it leaves; its ceiling goes to 0 first",
             "The standby region is no longer needed.",
         ),
         (
             "leave-detach",
-            "{region} has been empty for {empty:.0f} s: detach it",
+            "{region} has been empty for {empty:span}: detach it",
             "Second half of a leave: nothing is in flight there any more.",
         ),
         (
             "drain-planned",
-            'planned work in {region} ("{why}") begins in {lead:.0f} s: drain it',
+            'planned work in {region} ("{why}") begins in {lead:span}: drain it',
             "By the policy's calendar.",
         ),
         lever=Lever.MEMBERSHIP,
@@ -466,6 +468,12 @@ __all__ = ["Kind", "Template", "ending", "reason", "table"]
 
 _TABLE = {t.code: t for t in (*MOVES, *GUARDS, *NOTES, *ALARMS, *VERDICTS, *QUIETS)}
 
+_SPAN = re.compile(r"\{(\w+):span\}")
+_SENTENCES = {
+    t.code: (_SPAN.sub(r"{\1}", t.sentence), tuple(_SPAN.findall(t.sentence))) for t in _TABLE.values()
+}
+"""The sentence to fill in, and the names in it that are times."""
+
 
 def table() -> tuple[Template, ...]:
     """All rows in the order of their kinds; docs and tests read them."""
@@ -478,14 +486,17 @@ def reason(code: str, **numbers: object) -> Reason:
     Raises:
         KeyError: no such code, or the sentence needs a number that is not given.
     """
-    return Reason(code=code, sentence=_TABLE[code].sentence.format(**numbers))
+    sentence, spans = _SENTENCES[code]
+    for name in spans:
+        numbers[name] = span(numbers[name])  # type: ignore[arg-type]  # a sentence says so of a number of seconds
+    return Reason(code=code, sentence=sentence.format(**numbers))
 
 
 def ending(until: float | None, at: float) -> str:
-    """When something ends, in words: `for 4200 s more`.
+    """When something ends, in words: `for 1 h 10 min more`.
 
     Args:
         until: UTC seconds; None where a person must decide.
         at: UTC seconds now.
     """
-    return "until a person decides" if until is None else f"for {max(0.0, until - at):.0f} s more"
+    return "until a person decides" if until is None else f"for {span(max(0.0, until - at))} more"

@@ -29,7 +29,7 @@ class Template:
     code: str
     kind: Kind
     sentence: str
-    """A format string: the names in braces are the numbers that it needs."""
+    """A format string: the names in braces are the numbers that it needs; `{name:span}` is a time in seconds."""
     meaning: str
     """What it tells an operator, and what to do about it if anything."""
     lever: Lever | None = None

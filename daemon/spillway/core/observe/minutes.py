@@ -23,6 +23,7 @@ from operator import add
 from typing import NamedTuple, Protocol, TypeVar
 
 from spillway.core.observe.rows import CountRow, LatencyRow, PlaceRow
+from spillway.core.values.decision import span
 from spillway.core.values.histogram import Distribution, merge
 from spillway.core.values.policy import Evidence
 from spillway.core.values.snapshot import Absence, Minute, MinuteColumns, Missing, Seen
@@ -171,7 +172,7 @@ def observed_minutes(
     age = at - ends[-1]
     if age > evidence.max_age:
         detail = (
-            f"the newest minute ended {age:.0f} s ago, over the {evidence.max_age:.0f} s that are trusted"
+            f"the newest minute ended {span(age)} ago, over the {span(evidence.max_age)} that are trusted"
         )
         return Missing(absence=Absence.STALE, detail=detail), None
     # 1. One column for each field, and the ends of minutes with a value that cannot be true.

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from spillway.core.observe.minutes import Traffic, TrustedEnds, far_apart, possible
 from spillway.core.observe.rows import PlaceRow
+from spillway.core.values.decision import span
 from spillway.core.values.policy import Evidence
 from spillway.core.values.snapshot import Absence, Missing, PlaceDemand, Seen
 from spillway.core.values.topology import Fleet, RegionName
@@ -125,7 +126,7 @@ def observed_places(
         return Missing(absence=Absence.NO_SERIES)
     age = at - ends[-1]
     if age > evidence.max_age:
-        return Missing(absence=Absence.STALE, detail=f"the newest minute ended {age:.0f} s ago")
+        return Missing(absence=Absence.STALE, detail=f"the newest minute ended {span(age)} ago")
     columns = [trusted.column(row, known, None)[-len(ends) :] for row in rows]
     requests = _requests(rows, columns)
     if requests is None or _contradicted(requests, traffic, ends):

@@ -23,7 +23,11 @@ class BackendState(StrEnum):
     RECOVERING = "recovering"
     """Its ceiling was raised, not to 1."""
     HELD = "held"
-    """Not to be moved: an operator's order is in force, or an outside edit is left alone."""
+    """Not to be moved: an operator's hold is in force."""
+    PINNED = "pinned"
+    """Not to be moved: an operator's pin is in force."""
+    EDITED = "edited"
+    """Not to be moved: somebody else has set it, and that is left alone."""
     STANDBY = "standby"
     JOINING = "joining"
     LEAVING = "leaving"
@@ -71,6 +75,24 @@ class Reason:
 
     code: str
     sentence: str
+
+
+def span(seconds: float) -> str:
+    """A time as people say it, for a sentence: `380 s`, from ten minutes on `27 min`, then `2 h 27 min`, and from two days on `3 d 4 h`.
+
+    What is left over is cut off: a time that is not over yet never looks as if it were.
+    """
+    if seconds < 600.0:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds // 60.0)
+    hours, days = minutes // 60, minutes // 1440
+    if days >= 2:
+        parts = f"{days} d", f"{hours % 24} h" if hours % 24 else ""
+    elif hours:
+        parts = f"{hours} h", f"{minutes % 60} min" if minutes % 60 else ""
+    else:
+        parts = f"{minutes} min", ""
+    return " ".join(part for part in parts if part)
 
 
 class BackendAssessment(NamedTuple):

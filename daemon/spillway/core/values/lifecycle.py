@@ -12,6 +12,7 @@ A cut soon after a raise, and a move that disappointed, multiply the backoff by 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from math import exp2
@@ -36,7 +37,11 @@ class Event(StrEnum):
     RESTORE = "restore"
     """Its ceiling is at 1 again."""
     HOLD = "hold"
+    PIN = "pin"
+    EDIT = "edit"
+    """Somebody else has set it, and that is left alone."""
     RELEASE = "release"
+    """The hold, the pin or the edit has ended."""
     JOIN = "join"
     LEAVE = "leave"
     """Its scaler went to 0 so that it can be detached."""
@@ -49,7 +54,9 @@ class IllegalEvent(SpillwayError):
 
 _S, _E = BackendState, Event
 
-_ANYWHERE = {_E.HOLD: _S.HELD, _E.DETACH: _S.STANDBY, _E.LEAVE: _S.LEAVING}
+_FIXED = {_E.HOLD: _S.HELD, _E.PIN: _S.PINNED, _E.EDIT: _S.EDITED}
+_ANYWHERE = {**_FIXED, _E.DETACH: _S.STANDBY, _E.LEAVE: _S.LEAVING}
+_FREED = {_E.RELEASE: _S.SERVING, _E.DETACH: _S.STANDBY}
 
 _TABLE: dict[BackendState, dict[Event, BackendState]] = {
     _S.SERVING: {_E.SHED: _S.DEGRADED, _E.DRAIN: _S.DRAINING, **_ANYWHERE},
@@ -69,7 +76,9 @@ _TABLE: dict[BackendState, dict[Event, BackendState]] = {
         _E.DRAIN: _S.DRAINING,
         **_ANYWHERE,
     },
-    _S.HELD: {_E.RELEASE: _S.SERVING, _E.DETACH: _S.STANDBY},
+    _S.HELD: {_E.PIN: _S.PINNED, _E.EDIT: _S.EDITED, **_FREED},
+    _S.PINNED: {_E.HOLD: _S.HELD, _E.EDIT: _S.EDITED, **_FREED},
+    _S.EDITED: {_E.HOLD: _S.HELD, _E.PIN: _S.PINNED, **_FREED},
     _S.STANDBY: {_E.JOIN: _S.JOINING},
     _S.JOINING: {
         _E.RAISE: _S.JOINING,
@@ -82,9 +91,12 @@ _TABLE: dict[BackendState, dict[Event, BackendState]] = {
         _E.DETACH: _S.STANDBY,
         _E.RAISE: _S.JOINING,
         _E.RESTORE: _S.SERVING,
-        _E.HOLD: _S.HELD,
+        **_FIXED,
     },
 }
+
+FIXED: Mapping[BackendState, Event] = {state: event for event, state in _FIXED.items()}
+"""The states in which nothing of the loop moves a backend, and the event that leads to each."""
 
 
 def next_phase(state: BackendState, event: Event) -> BackendState:

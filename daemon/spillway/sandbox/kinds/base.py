@@ -79,8 +79,8 @@ class Action:
     """Served at `projects/P/COLLECTION/NAME/ACTION`, without `global/` (gcp.md 7)."""
     operation: str = ""
     """The operation type that the API reports; empty for the action's own name."""
-    listing: bool = False
-    """Takes the parameters of a list."""
+    listing: str = ""
+    """Published schema of the items, where the method takes the parameters of a list."""
     request_id: bool = True
     scopes: tuple[str, ...] = ()
     """Families of scope in which the method exists; empty for all of the kind."""
@@ -116,6 +116,11 @@ class Kind:
     actions: tuple[Action, ...] = ()
     decorate: Callable[[Key, Resource, View], Resource] | None = None
     """Adds what the API works out when it is asked, such as users and sizes."""
+
+    @property
+    def schema(self) -> str:
+        """Name of the published schema."""
+        return self.singular[0].upper() + self.singular[1:]
 
     @property
     def label(self) -> str:

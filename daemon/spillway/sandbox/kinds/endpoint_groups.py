@@ -165,7 +165,7 @@ NETWORK_ENDPOINT_GROUPS = Kind(
                 unmodelled=words("endpointFilters"),
             ),
             answer=list_endpoints,
-            listing=True,
+            listing="NetworkEndpointWithHealthStatus",
         ),
     ),
 )

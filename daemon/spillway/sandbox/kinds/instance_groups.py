@@ -110,7 +110,7 @@ INSTANCE_GROUPS = Kind(
             name="listInstances",
             body=Obj({"instanceState": choice("ALL RUNNING")}),
             answer=list_instances,
-            listing=True,
+            listing="InstanceWithNamedPorts",
         ),
     ),
 )

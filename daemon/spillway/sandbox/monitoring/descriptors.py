@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spillway.sandbox.monitoring.source import Invalid
+from spillway.sandbox.monitoring.source import NotFoundError
 
 SAMPLE_PERIOD = 60.0
 INGEST_DELAY = 210.0
@@ -100,11 +100,11 @@ def metric_of(metric_type: str) -> Metric:
     """The metric of that type.
 
     Raises:
-        Invalid: there is none here.
+        NotFoundError: there is none here.
     """
     metric = METRICS.get(metric_type)
     if metric is None:
-        raise Invalid(
+        raise NotFoundError(
             f'Cannot find metric(s) that match type = "{metric_type}". '
             f"This sandbox has: {', '.join(sorted(METRICS))}."
         )

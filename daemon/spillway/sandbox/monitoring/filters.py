@@ -10,12 +10,17 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from lark import Lark, Token, Transformer
+from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from spillway.sandbox.monitoring.source import Invalid
-from spillway.sandbox.monitoring.tokens import Kind, Token, tokens
 
 _DEPTH = 50
-"""Nesting that no honest filter reaches; past it the parser would run out of stack."""
+"""Nesting that no honest filter reaches; past it the tree could not be walked."""
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _FUNCTIONS = ("starts_with", "ends_with", "has_substring", "one_of", "monitoring.regex.full_match")
 _ORDER: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -124,6 +129,48 @@ class Not:
 Node = Comparison | All | Either | Not
 
 
+_GRAMMAR = r"""
+    ?start: conjunction
+    conjunction: disjunction (_AND? disjunction)*
+    disjunction: _term (_OR _term)*
+    _term: group | negation | comparison
+    group: _OPEN conjunction _CLOSE
+    negation: (_NOT | _MINUS) _term
+    comparison: PATH OPERATOR _operand
+    _operand: STRING | NUMBER | WORD | call
+    call: FUNCTION _OPEN _argument (_COMMA _argument)* _CLOSE
+    _argument: STRING | NUMBER
+
+    _AND.3: /AND(?![\w.])/
+    _OR.3: /OR(?![\w.])/
+    _NOT.3: /NOT(?![\w.])/
+    _OPEN: "("
+    _CLOSE: ")"
+    _COMMA: ","
+    _MINUS: "-"
+    OPERATOR: "!=" | ">=" | "<=" | "=" | ">" | "<"
+    STRING: /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/s
+    NUMBER.2: /-?\d+(?:\.\d+)?(?![A-Za-z0-9_])/
+    FUNCTION.2: /(?!(?:AND|OR|NOT)\b)[A-Za-z_][A-Za-z0-9_.]*(?=\s*\()/
+    WORD: /(?!(?:AND|OR|NOT)(?![\w.]))[A-Za-z_][A-Za-z0-9_]*(?:[.\/-][A-Za-z0-9_]+)*/
+    PATH: /(?!(?:AND|OR|NOT)(?![\w.]))[A-Za-z_][A-Za-z0-9_]*(?:[.\/-][A-Za-z0-9_]+)*(?:\.(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'))?/s
+    %import common.WS
+    %ignore WS
+"""
+"""NOT binds tightest, then OR, then AND."""
+
+_WANTED = (
+    ("_CLOSE", "a closing bracket"),
+    ("OPERATOR", "one of = != > < >= <="),
+    ("PATH", "a selector such as resource.type"),
+    ("WORD", "a value"),
+    ("STRING", "a quoted argument"),
+    ("_AND", "AND, OR or the end"),
+    ("$END", "the end"),
+)
+"""What the next word may be, by the grammar's names; the first that fits is said."""
+
+
 def parse(text: str) -> Node:
     """The tree of a filter; the empty filter matches everything.
 
@@ -132,7 +179,111 @@ def parse(text: str) -> Node:
     """
     if not text.strip():
         return All(())
-    return _Parser(text).whole()
+    try:
+        made: Any = _parser().parse(text)  # the reader's own type, not a tree
+    except UnexpectedInput as error:
+        raise _misread(text, error) from None
+    except _Unfit as unfit:
+        raise Invalid(f'Field filter had an invalid value of "{text}": {unfit}') from None
+    found: Deep = made
+    if found[1] > _DEPTH:
+        raise Invalid(f"Field filter is nested more than {_DEPTH} deep.")
+    return found[0]
+
+
+def _misread(text: str, error: UnexpectedInput) -> Invalid:
+    """What the grammar did not expect, as a sentence."""
+    place = error.pos_in_stream or 0
+    at = place if place >= 0 else len(text)
+    if isinstance(error, UnexpectedToken):
+        ended = error.token.type == "$END"
+        found, at = ("the end", len(text)) if ended else (repr(str(error.token)), at)
+        expected = set(error.accepts or error.expected)
+    else:
+        sign = text[at : at + 1]
+        found = "a string that is never closed" if sign in {'"', "'"} else f"the character {sign!r}"
+        expected = set(getattr(error, "allowed", None) or ())
+        found = repr(text[at:].split(maxsplit=1)[0]) if sign.isalpha() else found
+    wanted = next((words for name, words in _WANTED if name in expected), "something else")
+    return Invalid(
+        f'Field filter had an invalid value of "{text}": found {found} at position {at + 1} where {wanted} must stand.'
+    )
+
+
+class _Unfit(Exception):
+    """A word that the grammar takes and the language does not have."""
+
+
+Deep = tuple[Node, int]
+"""A part, and how deep it is nested."""
+
+
+class _Reader(Transformer[Token, Deep]):
+    """Makes the tree while the parser reads."""
+
+    def conjunction(self, parts: list[Deep]) -> Deep:
+        return _joined(parts, All)
+
+    def disjunction(self, parts: list[Deep]) -> Deep:
+        return _joined(parts, Either)
+
+    def group(self, parts: list[Deep]) -> Deep:
+        return parts[0][0], parts[0][1] + 1
+
+    def negation(self, parts: list[Deep]) -> Deep:
+        return Not(parts[0][0]), parts[0][1] + 1
+
+    def call(self, words: list[Token]) -> tuple[str, tuple[str, ...]]:
+        function, values = str(words[0]), tuple(_text(word) for word in words[1:])
+        if function not in _FUNCTIONS:
+            raise _Unfit(f"unknown function {function!r}; known are {', '.join(_FUNCTIONS)}.")
+        if function != "one_of" and len(values) != 1:
+            raise _Unfit(f"{function} takes one argument, not {len(values)}.")
+        if function == "monitoring.regex.full_match":
+            try:
+                re.compile(values[0])
+            except re.error as error:
+                raise _Unfit(f"{values[0]!r} is not a regular expression: {error}.") from error
+        return function, values
+
+    def comparison(self, words: list[Any]) -> Deep:
+        path, sign, operand = words
+        function, values = operand if isinstance(operand, tuple) else ("", (_text(operand),))
+        if sign in _ORDER and (function or not _is_number(values[0])):
+            raise _Unfit(f"{sign} needs a number, and {values[0]!r} is none.")
+        return Comparison(_path(str(path)), str(sign), values, function), 1
+
+
+def _joined(parts: list[Deep], kind: type[All | Either]) -> Deep:
+    depth = max(depth for _, depth in parts)
+    return parts[0] if len(parts) == 1 else (kind(tuple(node for node, _ in parts)), depth)
+
+
+def _text(word: Token) -> str:
+    """The value of a word: a backslash in quotes stands for the character after it."""
+    return _ESCAPE.sub(r"\1", word[1:-1]) if word.type == "STRING" else str(word)
+
+
+def _path(word: str) -> Path:
+    head, _, quoted = word.partition('."') if word.endswith('"') else word.partition(".'")
+    if quoted:
+        word = f"{head}.{_ESCAPE.sub(lambda m: m[1], quoted[:-1])}"
+    parts = word.split(".", 2)
+    if word == "project":
+        return Path("project")
+    if parts[0] in {"resource", "metric"}:
+        if parts[1:] == ["type"]:
+            return Path(parts[0])
+        if len(parts) == 3 and parts[1] in {"label", "labels"} and parts[2]:
+            return Path(parts[0], parts[2])
+    raise _Unfit(
+        f"unknown selector {word!r}; known are project, resource.type, resource.labels.KEY, metric.type and metric.labels.KEY."
+    )
+
+
+@cache
+def _parser() -> Lark:
+    return Lark(_GRAMMAR, parser="lalr", transformer=_Reader())
 
 
 def comparisons(node: Node) -> Iterator[Comparison]:
@@ -152,140 +303,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-class _Parser:
-    """Recursive descent over the tokens of one filter."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens = tokens(text)
-        self._next = 0
-        self._depth = 0
-
-    def whole(self) -> Node:
-        node = self._conjunction()
-        if self._peek().kind is not Kind.END:
-            raise self._wrong(self._peek(), "AND, OR or the end")
-        return node
-
-    def _peek(self) -> Token:
-        return self._tokens[self._next]
-
-    def _take(self) -> Token:
-        token = self._tokens[self._next]
-        self._next += 1
-        return token
-
-    def _wrong(self, token: Token, wanted: str) -> Invalid:
-        found = repr(token.text) if token.text else token.kind.value
-        return Invalid(
-            f'Field filter had an invalid value of "{self._text}": found {found} at position {token.at + 1} '
-            f"where {wanted} must stand."
-        )
-
-    def _is_keyword(self, word: str) -> bool:
-        token = self._peek()
-        return token.kind is Kind.WORD and token.text == word
-
-    def _conjunction(self) -> Node:
-        self._depth += 1
-        if self._depth > _DEPTH:
-            raise Invalid(f"Field filter is nested more than {_DEPTH} deep.")
-        parts = [self._disjunction()]
-        while self._peek().kind not in {Kind.END, Kind.CLOSE}:
-            if self._is_keyword("AND"):
-                self._take()
-            parts.append(self._disjunction())
-        self._depth -= 1
-        return parts[0] if len(parts) == 1 else All(tuple(parts))
-
-    def _disjunction(self) -> Node:
-        parts = [self._term()]
-        while self._is_keyword("OR"):
-            self._take()
-            parts.append(self._term())
-        return parts[0] if len(parts) == 1 else Either(tuple(parts))
-
-    def _term(self) -> Node:
-        if self._is_keyword("NOT") or self._peek().kind is Kind.MINUS:
-            self._depth += 1
-            if self._depth > _DEPTH:
-                raise Invalid(f"Field filter is nested more than {_DEPTH} deep.")
-            self._take()
-            node = Not(self._term())
-            self._depth -= 1
-            return node
-        if self._peek().kind is Kind.OPEN:
-            self._take()
-            inner = self._conjunction()
-            if self._peek().kind is not Kind.CLOSE:
-                raise self._wrong(self._peek(), "a closing bracket")
-            self._take()
-            return inner
-        return self._comparison()
-
-    def _comparison(self) -> Comparison:
-        path = self._path()
-        token = self._take()
-        if token.kind is not Kind.OPERATOR or token.text in {":", "~"}:
-            raise self._wrong(token, "one of = != > < >= <=")
-        function, values = self._operand()
-        comparison = Comparison(path, token.text, values, function)
-        if token.text in _ORDER and (function or not _is_number(values[0])):
-            raise self._wrong(self._tokens[self._next - 1], f"a number, because of {token.text},")
-        return comparison
-
-    def _path(self) -> Path:
-        token = self._take()
-        if token.kind is not Kind.WORD or token.text in {"AND", "OR", "NOT"}:
-            raise self._wrong(token, "a selector such as resource.type")
-        parts = token.text.split(".", 2)
-        if token.text == "project":
-            return Path("project")
-        if parts[0] in {"resource", "metric"}:
-            if parts[1:] == ["type"]:
-                return Path(parts[0])
-            if len(parts) == 3 and parts[1] in {"label", "labels"} and parts[2]:
-                return Path(parts[0], parts[2])
-        raise Invalid(
-            f'Field filter had an invalid value of "{self._text}": unknown selector {token.text!r}; '
-            "known are project, resource.type, resource.labels.KEY, metric.type and metric.labels.KEY."
-        )
-
-    def _operand(self) -> tuple[str, tuple[str, ...]]:
-        token = self._take()
-        if token.kind in {Kind.STRING, Kind.NUMBER}:
-            return "", (token.text,)
-        if token.kind is not Kind.WORD or token.text in {"AND", "OR", "NOT"}:
-            raise self._wrong(token, "a value")
-        if self._peek().kind is not Kind.OPEN:
-            return "", (token.text,)
-        if token.text not in _FUNCTIONS:
-            raise Invalid(
-                f'Field filter had an invalid value of "{self._text}": unknown function {token.text!r}; '
-                f"known are {', '.join(_FUNCTIONS)}."
-            )
-        return token.text, self._arguments(token.text)
-
-    def _arguments(self, function: str) -> tuple[str, ...]:
-        self._take()
-        values: list[str] = []
-        while True:
-            token = self._take()
-            if token.kind not in {Kind.STRING, Kind.NUMBER}:
-                raise self._wrong(token, f"a quoted argument of {function}")
-            values.append(token.text)
-            token = self._take()
-            if token.kind is Kind.CLOSE:
-                break
-            if token.kind is not Kind.COMMA:
-                raise self._wrong(token, "a comma or a closing bracket")
-        if function != "one_of" and len(values) != 1:
-            raise Invalid(f"Field filter: {function} takes one argument, not {len(values)}.")
-        if function == "monitoring.regex.full_match":
-            try:
-                re.compile(values[0])
-            except re.error as error:
-                raise Invalid(f"Field filter: {values[0]!r} is not a regular expression: {error}.") from error
-        return tuple(values)

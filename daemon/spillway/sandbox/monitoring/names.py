@@ -26,6 +26,10 @@ class Resources(Protocol):
         """All resources of a collection."""
         ...
 
+    def has_project(self, project: str) -> bool:
+        """Whether a project has any resource."""
+        ...
+
 
 class StoreNames:
     """Implements `Names` over the store. Callers hold the store's lock, or are the only ones.
@@ -61,6 +65,10 @@ class StoreNames:
                     by_region.setdefault(group.region, []).append(_labels(group))
             for region, groups in by_region.items():
                 self._groups[key.name, region] = tuple(sorted(groups, key=lambda g: (g.scope, g.name)))
+
+    def has_project(self, project: str) -> bool:
+        """Whether a project has any resource."""
+        return self._store.has_project(project)
 
     def front(self, service: str) -> FrontLabels:
         """The way to a service; special values where no rule leads there."""

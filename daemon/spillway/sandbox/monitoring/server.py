@@ -15,8 +15,8 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from spillway.errors import PermanentError
 from spillway.sandbox.access import Access, token_of
-from spillway.sandbox.monitoring.service import QUOTA, MetricReader, NotFoundError, QuotaExceededError
-from spillway.sandbox.monitoring.source import Invalid, Source, WorldClock
+from spillway.sandbox.monitoring.service import QUOTA, MetricReader, NoProjectError, QuotaExceededError
+from spillway.sandbox.monitoring.source import Invalid, NotFoundError, Source, WorldClock
 
 _SERVICE = "google.monitoring.v3.MetricService"
 _THREADS = 8
@@ -172,7 +172,7 @@ def _handler(
     def answer(message: Any, context: grpc.ServicerContext) -> Any:
         try:
             return method(message, context)
-        except _ForbiddenError as error:
+        except (_ForbiddenError, NoProjectError) as error:
             context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
         except Invalid as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))

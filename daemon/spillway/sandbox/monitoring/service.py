@@ -19,7 +19,7 @@ from spillway.sandbox.monitoring.encode import time_series
 from spillway.sandbox.monitoring.filters import Node, Subject, comparisons, parse
 from spillway.sandbox.monitoring.pages import Place, digest_of, page, page_size, place_of, token_of
 from spillway.sandbox.monitoring.query import check_labels, project_of, query_of, run
-from spillway.sandbox.monitoring.source import Invalid, Source, WorldClock
+from spillway.sandbox.monitoring.source import Invalid, NotFoundError, Source, WorldClock
 
 QUOTA = 6000
 """Queries a minute and project, QueryRequestsPerMinutePerProject (reference: 4.7)."""
@@ -30,8 +30,8 @@ class QuotaExceededError(Exception):
     """More queries in this minute than the project may ask."""
 
 
-class NotFoundError(Exception):
-    """A descriptor that does not exist."""
+class NoProjectError(Exception):
+    """A project that does not exist; Google says the same of one that the caller may not read."""
 
 
 class MetricReader:
@@ -50,11 +50,17 @@ class MetricReader:
 
         Raises:
             Invalid: the request is wrong.
+            NotFoundError: there is no such metric.
+            NoProjectError: there is no such project.
             QuotaExceededError: too many queries in this minute, or a fault says so.
         """
         now = self._clock.now()
         self._count_query(now)
         query = query_of(request)
+        if not self._source.has_project(query.project):
+            raise NoProjectError(
+                "Permission monitoring.timeSeries.list denied (or the resource may not exist)."
+            )
         bare = types.ListTimeSeriesRequest.pb()()
         bare.CopyFrom(request)
         bare.page_token = ""
@@ -106,7 +112,7 @@ class MetricReader:
         project = project_of(head)
         try:
             return metric_message(metric_of(metric_type), project)
-        except Invalid as error:
+        except NotFoundError as error:
             raise NotFoundError(f"Could not find descriptor for metric '{metric_type}'. {error}") from error
 
     def list_monitored_resource_descriptors(self, request: Any) -> Any:

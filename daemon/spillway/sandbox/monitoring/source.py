@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
+class NotFoundError(Exception):
+    """A metric or a descriptor that does not exist."""
+
+
 class Invalid(ValueError):
     """A request that the real API would answer with INVALID_ARGUMENT; the message names what is wrong."""
 
@@ -48,6 +52,10 @@ class Source(Protocol):
 
     def errors(self, now: float) -> tuple[str, ...]:
         """Why answers given at `now` are incomplete; they travel as `execution_errors`."""
+        ...
+
+    def has_project(self, project: str) -> bool:
+        """Whether there is anything in a project."""
         ...
 
     def exhausted(self, now: float) -> bool:

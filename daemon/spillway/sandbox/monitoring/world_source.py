@@ -163,6 +163,10 @@ class Names(Protocol):
         """The group of a service in a zone of a region; None where it has none."""
         ...
 
+    def has_project(self, project: str) -> bool:
+        """Whether there is anything in a project."""
+        ...
+
 
 def whole(counts: Sequence[float]) -> tuple[int, ...]:
     """Whole numbers with the rounded sum of `counts`: largest remainders go up. Negative ones (faults) are just rounded."""
@@ -210,6 +214,11 @@ class WorldSource:
         """Why answers are incomplete; see `Source`."""
         with self._lock:
             return self._view.errors(now)
+
+    def has_project(self, project: str) -> bool:
+        """Whether there is anything in a project."""
+        with self._lock:
+            return self._names.has_project(project)
 
     def exhausted(self, now: float) -> bool:  # noqa: ARG002 the world has no such fault; the server counts queries
         """The world's vocabulary has no fault of the query quota."""

@@ -122,7 +122,7 @@ class Charts:
                 self._shade(frame, mine),
                 f'<path class="grid" d="M{svg.LEFT:g} {frame.bottom:g}H{svg.WIDTH - svg.RIGHT:g}"/>',
                 svg.area(
-                    frame, series.time, zero, series.load[:, r], "fill load", f"load, up to {most} req/s"
+                    frame, series.time, zero, series.load[:, r], "fill load", f"load, up to {most} requests/s"
                 ),
                 svg.area(frame, series.time, zero, series.failed[:, r], "fill bad", "failed"),
                 svg.steps(frame, series.time, series.capacity[:, r], "capacity", "true capacity"),

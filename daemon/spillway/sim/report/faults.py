@@ -15,7 +15,7 @@ def words(fault: Fault) -> str:
         "capacity-loss": f" {fault.ratio:.0%}",
         "gray": f" {fault.ratio:.0%} x{fault.factor:g}",
         "flapping": f" {fault.ratio:.0%}",
-        "quota": f" {fault.rps:g} req/s",
+        "quota": f" {fault.rps:g} requests/s",
         "metrics-partial": f" {fault.ratio:.0%}",
         "metrics-late": f" {fault.delay:g} s",
         "write-slow": f" x{fault.factor:g}",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from spillway.adapters.engine.describe import describe, describe_new, hidden
+from spillway.adapters.engine.describe import describe, describe_new, hidden, shown_name
 from spillway.adapters.engine.embedded.state import Pending, Resource, State
 from spillway.adapters.engine.language import PROJECT
 from spillway.adapters.engine.provider.cloud import CloudError, Deadline
@@ -36,6 +36,11 @@ class Declared:
     ignore: tuple[str, ...] = ()
     delete_before: bool | None = None
     """None leaves it to the provider."""
+
+    @property
+    def shown(self) -> str:
+        """Its name, for people."""
+        return shown_name(self.name, self.inputs)
 
     def described_new(self) -> tuple[str, ...]:
         """What people are told of it when it is new."""
@@ -104,7 +109,7 @@ class Run:
         rest = [resource for urn, resource in self._state.resources.items() if urn not in self._seen]
         if self._dry:
             for resource in rest:
-                self._note("delete", resource.token, resource.name)
+                self._note("delete", resource.token, shown_name(resource.name, resource.inputs))
             return
         for resource in list(self._state.doomed):
             self._guarded(self._delete, resource)
@@ -148,13 +153,13 @@ class Run:
     def _create(self, urn: str, declared: Declared, operation: str) -> tuple[str, Props]:
         resource_id = self._provider.resource_id(declared.token, declared.inputs)
         if self._dry:
-            self._note(operation, declared.token, declared.name, declared.described_new())
+            self._note(operation, declared.token, declared.shown, declared.described_new())
             return "", self._provider.planned(declared.token, declared.inputs)
         pending = self._state.begin(CREATING, _resource(urn, declared, resource_id, {}))
         with _Ending(self._state, pending):
             resource_id, outputs = self._provider.create(declared.token, declared.inputs, self._deadline)
             self._state.finish(pending, _resource(urn, declared, resource_id, outputs))
-        self._note(operation, declared.token, declared.name, declared.described_new())
+        self._note(operation, declared.token, declared.shown, declared.described_new())
         return resource_id, outputs
 
     def _update(
@@ -162,7 +167,7 @@ class Run:
     ) -> tuple[str, Props]:
         details = declared.described_changes(diff, outputs)
         if self._dry:
-            self._note("update", declared.token, declared.name, details)
+            self._note("update", declared.token, declared.shown, details)
             planned = {name: UNKNOWN for name in kind_of(declared.token).computed if name == "fingerprint"}
             return old.id, {**outputs, **declared.inputs, **planned}
         pending = self._state.begin(UPDATING, _resource(old.urn, declared, old.id, outputs))
@@ -177,7 +182,7 @@ class Run:
                 ignore=declared.ignore,
             )
             self._state.finish(pending, _resource(old.urn, declared, old.id, new))
-        self._note("update", declared.token, declared.name, details)
+        self._note("update", declared.token, declared.shown, details)
         return old.id, new
 
     def _replace(
@@ -188,7 +193,7 @@ class Run:
         if before is None:
             before = old.id == self._provider.resource_id(declared.token, declared.inputs)
         if self._dry:
-            self._note("replace", declared.token, declared.name, declared.described_changes(diff, outputs))
+            self._note("replace", declared.token, declared.shown, declared.described_changes(diff, outputs))
             return "", self._provider.planned(declared.token, declared.inputs)
         if before:
             self._clear_dependents(old)
@@ -248,7 +253,7 @@ class Run:
 
     def _delete_and_note(self, resource: Resource) -> None:
         self._delete(resource)
-        self._note("delete", resource.token, resource.name)
+        self._note("delete", resource.token, shown_name(resource.name, resource.inputs))
 
     def _delete(self, resource: Resource) -> None:
         pending = self._state.begin(DELETING, resource)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pulumi.automation.events import EngineEvent, OpType, StepEventMetadata
 
-from spillway.adapters.engine.describe import SECRET, describe, describe_new
+from spillway.adapters.engine.describe import SECRET, describe, describe_new, shown_name
 from spillway.adapters.engine.provider.diff import Difference, DiffKind, compare, overwrites
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.standin import KINDS, words_for
@@ -96,7 +96,7 @@ class Events:
                 PreviewedChange(
                     operation=_OPERATIONS[metadata.op],
                     kind=words_for(metadata.type),
-                    name=metadata.urn.rsplit("::", 1)[-1],
+                    name=_name(metadata),
                     details=_details(metadata),
                 )
             )
@@ -135,6 +135,12 @@ def urn_type(urn: str) -> str:
 def urn_words(urn: str) -> str:
     """Kind and name of a resource, for people."""
     return f"{words_for(urn_type(urn))} {urn.rsplit('::', 1)[-1]}"
+
+
+def _name(metadata: StepEventMetadata) -> str:
+    state = metadata.new or metadata.old
+    inputs = state.inputs if state is not None else None
+    return shown_name(metadata.urn.rsplit("::", 1)[-1], _props(inputs))
 
 
 def _details(metadata: StepEventMetadata) -> tuple[str, ...]:

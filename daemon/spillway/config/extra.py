@@ -1,0 +1,71 @@
+"""Which of the provider's arguments `extra` may not give, and where they are written instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_MADE = "Spillway makes it from the configuration"
+_NAME = {
+    "name": "Spillway makes the names",
+    "project": "it is `project` at the top",
+    "deletion_policy": "`spillway destroy` deletes what Spillway has made",
+}
+
+_PROBES = ("http", "https", "http2", "tcp", "grpc", "ssl", "grpc_tls")
+
+RESERVED: Mapping[str, Mapping[str, str]] = {
+    "compute.GlobalAddress": {
+        **_NAME,
+        "address": "it is `existing`",
+        "ip_version": "it is `ip_version`",
+        "labels": _MADE,
+        "address_type": "the load balancer's address is EXTERNAL",
+        "network": "an external address belongs to no network",
+    },
+    "compute.HealthCheck": {
+        **_NAME,
+        "check_interval_sec": "it is `interval`",
+        "timeout_sec": "it is `timeout`",
+        "healthy_threshold": "it is `healthy`",
+        "unhealthy_threshold": "it is `unhealthy`",
+        "log_config": "it is `log`",
+        **{f"{kind}_health_check": "it is `type`" for kind in _PROBES},
+    },
+    "compute.BackendService": {
+        **_NAME,
+        "backends": "they are `regions` and their groups; the scaler is the daemon's lever",
+        "connection_draining_timeout_sec": "it is `draining`",
+        "health_checks": "it is `health_check`",
+        "iap": "it holds a secret",
+        "load_balancing_scheme": "it is EXTERNAL_MANAGED",
+        "locality_lb_policy": "it is `locality`",
+        "log_config": "it is `log_sample_rate`",
+        "outlier_detection": "it is `outlier_detection`",
+        "port_name": "it is `port_name`",
+        "protocol": "it is `protocol`",
+        "service_lb_policy": "it is the daemon's lever",
+        "session_affinity": "it is `affinity`",
+        "timeout_sec": "it is `timeout`",
+    },
+    "compute.NetworkEndpointGroup": {
+        **_NAME,
+        "zone": "it is `zone`",
+        "network": "it is `network`",
+        "subnetwork": "it is `subnetwork`",
+        "default_port": "it is `port`",
+        "network_endpoint_type": "it is `neg` or `hybrid_neg`",
+    },
+    "compute.InstanceGroup": {
+        **_NAME,
+        "zone": "it is `zone`",
+        "network": "it is `network`",
+        "named_ports": "it is `named_ports`",
+        "instances": "whoever runs the instances adds them",
+    },
+    "compute.SSLPolicy": {
+        **_NAME,
+        "profile": "it is `profile`",
+        "min_tls_version": "it is `min_tls`",
+    },
+}
+"""By class: the arguments that have a key of their own, are levers, names, references or secrets, each with what to know."""

@@ -1,0 +1,116 @@
+"""`extra`: arguments of the provider for which Spillway has no key of its own, checked against the pinned provider's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from spillway.config.draft import FRONTENDS, HEALTH_CHECKS, REGIONS, SERVICES, Draft
+from spillway.config.extra import RESERVED
+from spillway.config.groups import GroupConfig
+from spillway.config.suggest import did_you_mean
+from spillway.config.tree import Location
+from spillway.published.arguments import WORDS, Argument, arguments
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+}
+
+
+def check(draft: Draft) -> None:
+    """Judge every `extra`."""
+    for at, resource, given in _sections(draft):
+        known = arguments(resource)
+        for name, value in given.items():
+            where = (*at, name)
+            if name in RESERVED[resource]:
+                draft.error(
+                    where,
+                    f"{name} is no business of `extra`: {RESERVED[resource][name]}.",
+                    "Remove it here.",
+                )
+            elif name not in known:
+                free = [other for other in known if other not in RESERVED[resource]]
+                draft.error(
+                    where,
+                    f"{resource} has no argument {name!r} in the provider that Spillway is pinned to.",
+                    did_you_mean(name, free, f"Its arguments are {', '.join(sorted(free))}."),
+                )
+            else:
+                _value(draft, where, known[name], value)
+
+
+def _sections(draft: Draft) -> Iterator[tuple[Location, str, Mapping[str, Any]]]:
+    """(location, class, what is given) of every `extra`."""
+    yield ("topology", "address", "extra"), "compute.GlobalAddress", draft.address.extra
+    for name, check_config in draft.health_checks.items():
+        yield (*HEALTH_CHECKS, name, "extra"), "compute.HealthCheck", check_config.extra
+    for name, service in draft.services.items():
+        yield (*SERVICES, name, "extra"), "compute.BackendService", service.extra
+    for name, region in draft.regions.items():
+        at = (*REGIONS, name, "groups")
+        for where, group in draft.items(at, region.groups):
+            if group.create is not None:
+                yield (*where, "create", "extra"), _made(group), group.create.extra
+    frontends = draft.frontends
+    if frontends is not None and frontends.https is not None and frontends.https.ssl_policy is not None:
+        at = (*FRONTENDS, "https", "ssl_policy", "extra")
+        yield at, "compute.SSLPolicy", frontends.https.ssl_policy.extra
+
+
+def _made(group: GroupConfig) -> str:
+    return "compute.InstanceGroup" if group.instance_group else "compute.NetworkEndpointGroup"
+
+
+def _value(draft: Draft, at: Location, argument: Argument, value: Any) -> None:
+    """Judge one value, and what is inside of it."""
+    if argument.is_list:
+        if not isinstance(value, list):
+            draft.error(at, f"{at[-1]} is a list, and this is {_told(value)}.", "Write `[...]`.")
+            return
+        for index, item in enumerate(value):
+            _one(draft, (*at, index), argument, item)
+    elif argument.is_table:
+        if not isinstance(value, dict):
+            draft.error(at, f"{at[-1]} is a mapping, and this is {_told(value)}.", "Write `{name: value}`.")
+            return
+        for name, item in value.items():
+            _one(draft, (*at, name), argument, item)
+    else:
+        _one(draft, at, argument, value)
+
+
+def _one(draft: Draft, at: Location, argument: Argument, value: Any) -> None:
+    if argument.is_plain:
+        wrong_truth = isinstance(value, bool) != (argument.type == "bool")
+        if wrong_truth or not isinstance(value, _TYPES[argument.type]):
+            draft.error(
+                at,
+                f"{at[-1]} must be {WORDS[argument.type]}, and this is {_told(value)}.",
+                "Correct the value.",
+            )
+        return
+    if not isinstance(value, dict):
+        inside = ", ".join(sorted(arguments(argument.type)))
+        draft.error(at, f"{at[-1]} is a section, and this is {_told(value)}.", f"Its keys are {inside}.")
+        return
+    known = arguments(argument.type)
+    for name, inner in value.items():
+        if name not in known:
+            remedy = did_you_mean(name, known, f"Its keys are {', '.join(sorted(known))}.")
+            draft.error((*at, name), f"{at[-1]} has no key {name!r}.", remedy)
+        else:
+            _value(draft, (*at, name), known[name], inner)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "a truth value"
+    if isinstance(value, dict):
+        return "a section"
+    if isinstance(value, list):
+        return "a list"
+    return repr(value)

@@ -1,0 +1,101 @@
+"""`extra`: what the provider takes and Spillway has no key for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.config.sample_config import Change
+from tests.program.arguments import RESOURCES, table
+from tests.program.sketch import sketch
+
+from spillway.adapters.drift.wanted import wanted_parts
+from spillway.adapters.program.build import build
+from spillway.config.extra import RESERVED
+from spillway.config.fleet import starting_overlay
+from spillway.config.load import load
+from spillway.published.arguments import FILE, arguments
+from spillway.resources import config_file
+
+
+def test_the_table_is_that_of_the_pinned_provider() -> None:
+    """`python -m tests.program.arguments` writes it anew when the pin moves."""
+    assert FILE.read_text(encoding="utf-8") == table()
+
+
+@pytest.mark.parametrize("resource", sorted(RESERVED))
+def test_what_is_reserved_exists(resource: str) -> None:
+    assert set(RESERVED[resource]) <= set(arguments(resource))
+
+
+SERVICE = "topology/services/pool/extra"
+
+
+@pytest.mark.parametrize(
+    ("extra", "at", "message", "remedy"),
+    [
+        (
+            {"compresion_mode": "AUTOMATIC"},
+            "compresion_mode",
+            "no argument 'compresion_mode'",
+            "compression_mode",
+        ),
+        ({"compression_mode": 1}, "compression_mode", "must be text", "Correct"),
+        (
+            {"max_stream_duration": {"seconds": True}},
+            "max_stream_duration.seconds",
+            "must be text",
+            "Correct",
+        ),
+        (
+            {"max_stream_duration": {"second": "1"}},
+            "max_stream_duration.second",
+            "no key 'second'",
+            "seconds",
+        ),
+        ({"max_stream_duration": 3}, "max_stream_duration", "is a section", "nanos, seconds"),
+        ({"custom_metrics": {"name": "x"}}, "custom_metrics", "is a list", "[...]"),
+        ({"timeout_sec": 3}, "timeout_sec", "it is `timeout`", "Remove"),
+        ({"backends": []}, "backends", "the daemon's lever", "Remove"),
+        ({"name": "x"}, "name", "Spillway makes the names", "Remove"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(
+    change: Change, extra: dict[str, Any], at: str, message: str, remedy: str
+) -> None:
+    problem = change({SERVICE: extra}).at(f"topology.services.pool.extra.{at}")
+    assert message in problem.message
+    assert remedy in problem.remedy
+    assert problem.line > 0
+
+
+def test_what_is_given_reaches_the_provider(change: Change) -> None:
+    verdict = change(
+        {
+            SERVICE: {"description": "chat", "max_stream_duration": {"seconds": "600"}},
+            "topology/health_checks/ready/extra": {"source_regions": ["us-east4"]},
+            "topology/address/extra": {"description": "front"},
+        }
+    )
+    assert verdict.config is not None, verdict.text
+    made = sketch(verdict.config)
+    service = made.of("BackendService")["spillway-pool"]
+    assert service["description"] == "chat"
+    assert service["maxStreamDuration"] == {"seconds": "600"}
+    assert made.one("HealthCheck")["sourceRegions"] == ["us-east4"]
+    assert made.one("GlobalAddress")["description"] == "front"
+
+
+def test_all_that_the_program_speaks_of_is_reserved() -> None:
+    """What Spillway sets itself cannot be given twice."""
+    given = load(config_file("spillway.yaml")).config
+    parts = wanted_parts(build(given, starting_overlay(given)), parallel=2)
+    seen = set()
+    for part in parts:
+        name = next(name for name, resource in RESOURCES.items() if resource.pulumi_type == part.token)
+        if name not in RESERVED:
+            continue
+        seen.add(name)
+        ours = {field.python for wire, field in part.fields.items() if wire not in part.ignore}
+        assert ours <= set(RESERVED[name]), (part.name, ours - set(RESERVED[name]))
+    assert {"compute.BackendService", "compute.HealthCheck", "compute.GlobalAddress"} <= seen
