@@ -130,9 +130,14 @@ LAWFUL: dict[str, dict[str, Any]] = {
             "scaler": 0.5,
             "preference": "PREFERRED",
         },
-        f"{S}web": {"regions": ["us-east4"], "backends": {"us-east4": {"groups": [{"serverless_neg": "web"}]}}},
+        f"{S}web": {
+            "regions": ["us-east4"],
+            "backends": {"us-east4": {"groups": [{"serverless_neg": "web"}]}},
+        },
     },
-    "a fraction for each endpoint": {f"{R}us-east4/balancing": {"mode": "RATE", "max_rate_per_endpoint": 0.25}},
+    "a fraction for each endpoint": {
+        f"{R}us-east4/balancing": {"mode": "RATE", "max_rate_per_endpoint": 0.25}
+    },
     "a compound duration": {f"{S}pool/draining": "5m30s", f"{S}pool/timeout": "5m30s"},
     "a cookie that holds the endpoint, with any locality": {
         f"{S}pool/affinity": "STRONG_COOKIE_AFFINITY",
@@ -140,7 +145,11 @@ LAWFUL: dict[str, dict[str, Any]] = {
         f"{S}pool/locality": "LEAST_REQUEST",
     },
     "a network of a host project": {
-        EU: {"zone": "europe-west4-a", "neg": "eu", "create": {"network": "projects/host-project/global/networks/shared"}}
+        EU: {
+            "zone": "europe-west4-a",
+            "neg": "eu",
+            "create": {"network": "projects/host-project/global/networks/shared"},
+        }
     },
     "a service of another project": {
         "topology/references": {"chat": "projects/other-project/global/backendServices/chat"},
@@ -158,7 +167,9 @@ def test_what_google_takes_is_taken(change: Change, what: str) -> None:
 
 def test_a_secret_is_in_no_message(change: Change, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("not-a-key-but-a-secret")
-    verdict = change({f"{S}pool/cdn": {"signed_url_keys": [{"name": "k", "key_file": str(tmp_path / "key")}]}})
+    verdict = change(
+        {f"{S}pool/cdn": {"signed_url_keys": [{"name": "k", "key_file": str(tmp_path / "key")}]}}
+    )
     found = verdict.at(f"{POOL}.cdn.signed_url_keys[0].key_file")
     assert "128 bits" in found.message
     assert "not-a-key" not in _said(verdict, "")

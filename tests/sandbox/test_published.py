@@ -297,9 +297,7 @@ REFUSED_ALWAYS = {
 @pytest.mark.parametrize("version", ["v1", "beta"])
 def test_an_answer_of_every_method_is_as_published(cloud: Cloud, version: str) -> None:
     cloud.discovery.seen.clear()
-    regional = SeedGroup(
-        project="p", zone="us-east4", name="n", kind="regional_instance_group", endpoints=3
-    )
+    regional = SeedGroup(project="p", zone="us-east4", name="n", kind="regional_instance_group", endpoints=3)
     cloud.server.store.seed_groups([regional])
     named = {"namedPorts": [{"name": "http", "port": 80}]}
     cloud.call("POST", f"{REGION}/instanceGroups/n/setNamedPorts", named, version=version)

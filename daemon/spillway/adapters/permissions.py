@@ -94,7 +94,6 @@ _EDGE = {
     "compute.backendBuckets.deleteSignedUrlKey": "backendBuckets.deleteSignedUrlKey",
     "compute.backendBuckets.setSecurityPolicy": "backendBuckets.setEdgeSecurityPolicy",
     "compute.backendBuckets.update": "backendBuckets.update",
-    "compute.backendBuckets.use": "urlMaps.insert urlMaps.update",
     "compute.backendServices.addSignedUrlKey": "backendServices.addSignedUrlKey",
     "compute.backendServices.deleteSignedUrlKey": "backendServices.deleteSignedUrlKey",
     "compute.backendServices.setSecurityPolicy": "backendServices.setSecurityPolicy backendServices.setEdgeSecurityPolicy",

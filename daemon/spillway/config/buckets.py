@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from spillway.config.caching import BucketCdn
 from spillway.config.fields import Model, Shape
@@ -32,3 +34,5 @@ class BucketConfig(Model):
     """Headers for clients, `Name: value`, as with services; 16 at most."""
     edge_security_policy: SecurityPolicyName | None = None
     """Cloud Armor edge policy, by name or URL."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Further arguments of the provider's BackendBucket, by their names in Python."""

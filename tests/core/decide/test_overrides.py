@@ -163,6 +163,13 @@ def test_nothing_else_is_put_back() -> None:
     assert proposed(undos, picture_of((area("a"), area("b")), {"a": 40.0})) == []
 
 
+def test_a_service_that_can_have_no_failover_policy_calls_for_no_posture() -> None:
+    full = picture_of((area("a"), area("b")), {"a": 90.0, "b": 100.0})
+    regional = replace(full, service=replace(full.service, has_policy=False))
+    assert with_posture_timer(full, suspected=False).posture_wanted is Posture.SCARCE
+    assert with_posture_timer(regional, suspected=False).posture_wanted is None
+
+
 def test_a_suspected_measurement_calls_for_no_posture() -> None:
     full = picture_of((area("a"), area("b")), {"a": 90.0, "b": 100.0})
     called = with_posture_timer(full, suspected=False)

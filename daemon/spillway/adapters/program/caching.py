@@ -46,6 +46,7 @@ def _bucket(config: Config, key: str, given: BucketConfig, kept: Kept) -> pulumi
         project=config.project,
         bucket_name=given.bucket,
         enable_cdn=given.cdn is not False,
+        extra=given.extra,
         **more,
     )
     if not isinstance(given.cdn, bool):
