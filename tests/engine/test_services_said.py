@@ -14,9 +14,11 @@ from tests.engine.bench_config import document
 from tests.engine.conftest import PROJECT
 from tests.engine.standin_cli import EngineForm, engine_of
 
+from spillway.adapters.engine.describe import render_preview
 from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
 from spillway.ports import Applied, Deployer, Outcome
+from spillway.sandbox.links import Key
 from spillway.sandbox.seeds import GroupKind, SeedGroup
 from spillway.sandbox.server import SandboxServer
 from spillway.sandbox.stand import others
@@ -312,6 +314,46 @@ def test_what_is_said_no_more_is_taken_away(bench: Bench, what: str) -> None:
     for name in GONE[what]:
         value = found.get(name)
         assert not (value.get("enabled") if isinstance(value, dict) else value), name
+
+
+def test_a_plan_tells_it_in_words(bench: Bench) -> None:
+    bench.sandbox.store.insert(Key(PROJECT, "global", "securityPolicies", "waf"), {"name": "waf"})
+    raw = with_pool(
+        security_policy="waf",
+        iap={"enabled": True},
+        custom_request_headers=["x-key: hush"],
+        affinity="HEADER_FIELD",
+        affinity_header="x-conversation",
+    )
+    raw["topology"]["services"]["limited"] = {
+        "health_check": "ready",
+        "regions": ["us-east4"],
+        "cdn": True,
+        "rate_limit": {"requests": 9, "key": "IP"},
+    }
+    raw["topology"]["buckets"] = {"assets": {"bucket": "acme-assets", "cdn": True}}
+    engine, config = bench.engine(raw)
+    told = render_preview(engine.preview(starting_overlay(config)), colour=False)
+    for words in (
+        "security policy waf",
+        "Identity-Aware Proxy",
+        "request headers x-key",
+        "affinity HEADER_FIELD by x-conversation",
+        "bucket acme-assets",
+        "9 requests in 60 s of each IP, then deny(429)",
+    ):
+        assert words in told, told
+    assert "hush" not in told
+    bench.build(raw)
+    raw["topology"]["services"]["pool"] |= {
+        "custom_request_headers": ["x-other: hush"],
+        "locality": "RING_HASH",
+    }
+    engine, config = bench.engine(raw)
+    told = render_preview(engine.preview(starting_overlay(config)), colour=False)
+    assert "request headers x-key -> x-other" in told, told
+    assert "locality MAGLEV -> RING_HASH" in told
+    assert "hush" not in told
 
 
 def test_what_others_set_stays_where_the_configuration_never_spoke_of_it(bench: Bench) -> None:

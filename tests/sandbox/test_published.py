@@ -308,7 +308,8 @@ def test_an_answer_of_every_method_is_as_published(cloud: Cloud, version: str) -
             current = cloud.call("GET", path.rsplit("/", 1)[0] if "/set" in path else path, version=version)
         fresh = {name: current[name] if value is ... else value for name, value in body.items()}
         bare, _, query = path.partition("?")
-        cloud.call(http, bare, fresh, version=version, **dict(parse_qsl(query)))
+        parameters: dict[str, Any] = dict(parse_qsl(query))
+        cloud.call(http, bare, fresh, version=version, **parameters)
     for path in ("regions", "zones", "regions/us-east4", "zones/us-east4-b"):
         cloud.call("GET", path, version=version)
     assert cloud.call("GET", "aggregated/operations", version=version)["items"]["zones/us-east4-b"][

@@ -177,8 +177,8 @@ def _referred(config: Config) -> tuple[Path, ...]:
     files = [name for c in given or () for name in (c.certificate_file, c.private_key_file)]
     proxies = (service.iap for service in config.topology.services.values() if service.iap is not None)
     files += [iap.oauth2_client_secret_file for iap in proxies if iap.oauth2_client_secret_file is not None]
-    cached = (*config.topology.services.values(), *config.topology.buckets.values())
-    for cdn in (entry.cdn for entry in cached):
+    cached = [service.cdn for service in config.topology.services.values()]
+    for cdn in (*cached, *(bucket.cdn for bucket in config.topology.buckets.values())):
         if cdn is not None and not isinstance(cdn, bool):
             files += [key.key_file for key in cdn.signed_url_keys]
     return tuple(dict.fromkeys(map(Path, files)))

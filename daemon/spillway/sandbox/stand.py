@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from spillway.config.backends import STEERABLE, UNPROBED, group_kind
 from spillway.config.groups import GroupConfig
@@ -19,7 +19,6 @@ from spillway.sandbox.links import Key
 from spillway.sandbox.monitoring.names import StoreNames
 from spillway.sandbox.monitoring.server import serve
 from spillway.sandbox.monitoring.world_source import WorldSource
-from spillway.sandbox.seeds import GroupKind as SeedKind
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
 from spillway.sandbox.world_plant import WorldPlant
@@ -97,9 +96,8 @@ def others(config: Config) -> list[tuple[Key, dict[str, Any]]]:
     topology = config.topology
     backed = topology.services.values()
     wanted = [(service.security_policy, "CLOUD_ARMOR") for service in backed]
-    wanted += [
-        (entry.edge_security_policy, "CLOUD_ARMOR_EDGE") for entry in (*backed, *topology.buckets.values())
-    ]
+    wanted += [(service.edge_security_policy, "CLOUD_ARMOR_EDGE") for service in backed]
+    wanted += [(bucket.edge_security_policy, "CLOUD_ARMOR_EDGE") for bucket in topology.buckets.values()]
     found: dict[Key, dict[str, Any]] = {}
     for policy, kind in wanted:
         if policy is not None:
@@ -172,7 +170,7 @@ def _seed(config: Config, region: str, group: GroupConfig, endpoints: int) -> Se
         project=config.project,
         zone=key.scope,
         name=key.name,
-        kind=cast("SeedKind", kind.value if kind is not None else "neg"),
+        kind=kind.value if kind is not None else "neg",
         endpoints=endpoints,
         port=port,
         port_name=named,

@@ -12,10 +12,12 @@ from typing import Any
 
 from spillway.adapters.engine.provider.diff import UNKNOWN, Difference
 from spillway.adapters.engine.provider.kinds import Props, last_part, relative
+from spillway.adapters.engine.words_of_services import HEADERS, WORDS, header_names, phrases
 from spillway.core.values.policy import DriftAnswer
 from spillway.ports import Preview, PreviewedChange
 
 _WORDS = {
+    **WORDS,
     "backends.capacityScaler": "scaler",
     "backends.balancingMode": "balancing mode",
     "backends.maxRatePerEndpoint": "requests/s per endpoint",
@@ -85,6 +87,8 @@ def _phrase(difference: Difference, olds: Props, news: Props) -> str:
     if SECRET in (olds.get(top), news.get(top)):
         return f"{_WORDS.get(top, top)} changes (secret)"
     place = re.match(r"backends\[(\d+)\](?:\.(\w+))?", path)
+    if place is None and top in HEADERS:
+        return f"{HEADERS[top]} {header_names(olds.get(top))} -> {header_names(news.get(top))}"
     if place is None:
         word = re.sub(r"\[\d+\]", "", path)
         return f"{_WORDS.get(word, word)} {_change(_at(path, olds), _at(path, news))}"
@@ -170,6 +174,7 @@ def describe_new(news: Props) -> tuple[str, ...]:
 def _phrases_of_new(news: Props) -> Iterator[str]:
     for backend in news.get("backends") or []:
         yield _describe_backend(backend)
+    yield from phrases(news)
     for matcher in news.get("pathMatchers") or []:
         for rule in matcher.get("pathRules") or []:
             yield f"paths {', '.join(rule.get('paths') or [])}{_target(rule.get('service'))}"

@@ -83,9 +83,7 @@ def service_keys(config: Config, service: str, resource: Any, given: ServiceConf
         )
 
 
-def _key(
-    kind: Any, config: Config, owner: str, signed: SignedUrlKeyConfig, kept: Kept, /, **of: pulumi.Output[str]
-) -> None:
+def _key(kind: Any, config: Config, owner: str, signed: SignedUrlKeyConfig, kept: Kept, /, **of: Any) -> None:
     """Declare one key. Another content replaces it under the same name, which signed URLs carry: the old one goes first."""
     import pulumi
 

@@ -54,7 +54,7 @@ def _rate_policy(config: Config, service: str, limit: RateLimitConfig, kept: Kep
         config=compute.SecurityPolicyRuleMatchConfigArgs(src_ip_ranges=["*"]),
     )
     name = names.security_policy(config.name, service)
-    labels = {"labels": dict(config.topology.labels)} if config.topology.labels else {}
+    labels: dict[str, Any] = {"labels": dict(config.topology.labels)} if config.topology.labels else {}
     resource = declare(
         compute.SecurityPolicy,
         name,

@@ -102,6 +102,7 @@ def _policy(
     posture: PostureSet = getattr(config.policies[given.policy].postures, setting.posture.value)
     drain = networkservices.ServiceLbPoliciesAutoCapacityDrainArgs(enable=True)
     name = names.service_lb_policy(config.name, setting.service)
+    labels: dict[str, Any] = {"labels": dict(config.topology.labels)} if config.topology.labels else {}
     resource = declare(
         networkservices.ServiceLbPolicies,
         name,
@@ -109,7 +110,7 @@ def _policy(
         name=name,
         project=config.project,
         location="global",
-        **({"labels": dict(config.topology.labels)} if config.topology.labels else {}),
+        **labels,
         load_balancing_algorithm=given.algorithm,
         # Not with `enable=False`: the API leaves out what is false, and every plan would want to add it again.
         auto_capacity_drain=drain if posture.auto_drain else None,
