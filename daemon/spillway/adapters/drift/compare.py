@@ -175,8 +175,6 @@ def _counts(difference: Difference, wanted: WantedPart, props: Props) -> bool:
         return False
     if value_at(difference.path, wanted.inputs) == UNKNOWN:
         return False
-    if difference.path == "logConfig.sampleRate" and not value_at("logConfig.enable", props):
-        return False  # Google's own rate stands beside a log that is off, and means nothing
     if difference.change is not DiffKind.DELETE:
         return True
     name = difference.path.rpartition(".")[2]
