@@ -9,7 +9,7 @@ DEV    := $(VENV)/.dev-ready
 # as soon as an extra's newer release appeared in the index
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes
 
-.PHONY: help venv demo test check fix bench real-input schemas docs lock clean
+.PHONY: help venv demo test test-long check fix bench real-input schemas docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands
@@ -39,6 +39,9 @@ demo: $(RUN)  ## Run the whole thing on a simulated Google Cloud, in two minutes
 
 test: $(DEV)  ## Run the tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-long: $(DEV)  ## Run the long simulations too, before an issue is done
+	@$(BIN)/python -m pytest -m long $(ARGS)
 
 check: $(DEV)  ## Format, lint, types, import contracts, duplicates, Dockerfile
 	@$(BIN)/ruff format --check .

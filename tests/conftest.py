@@ -8,27 +8,51 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
-settings.register_profile(
-    "fast", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+PROFILE = os.environ.get("SPILLWAY_HYPOTHESIS")
+"""Examples of the property tests: `fast` in `make test`, `whole` in `make test-long`, `deep` for a search by hand."""
+
+for name, examples in (("fast", 15), ("whole", 40)):
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 settings.register_profile(
     "deep", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile(os.environ.get("SPILLWAY_HYPOTHESIS", "fast"))
+settings.load_profile(PROFILE or "fast")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the property tests all their examples in the long runs."""
+    if PROFILE is None and _long_runs(config):
+        settings.load_profile("whole")
+
+
+def _long_runs(config: pytest.Config) -> bool:
+    return bool(config.getoption("markexpr") == "long")
+
 
 LONGEST = (
     "e2e/test_demo.py", "e2e/test_daemon.py", "sim/test_baselines.py", "service/test_life.py", "sim/test_yardsticks.py",
-    "backtest/test_habit.py", "sim/test_world.py", "engine/test_crash.py", "backtest/test_pauses.py",
+    "backtest/test_habit.py", "sim/test_world.py", "engine/test_crash.py", "backtest/test_pauses.py", "engine/test_client.py",
 )  # fmt: skip
 """Files with few tests that take long: begun last, one of them keeps a worker busy for a minute while the other has nothing to do."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the longest begin first."""
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the longest begin first; the long runs take the property tests as well, for all their examples."""
+    if _long_runs(config):
+        for item in items:
+            if is_hypothesis_test(getattr(item, "obj", None)):
+                item.add_marker("long")
     items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
 
 

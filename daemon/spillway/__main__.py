@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from spillway.cli.console import take_any_character
 from spillway.cli.main import main
 from spillway.exits import Exit
 
@@ -14,6 +15,7 @@ def run() -> int:
 
     The interpreter's own way out would wait for helper threads whose pipes have just gone, and they would complain.
     """
+    take_any_character()
     code = main()
     if code == Exit.INTERRUPTED:
         for stream in (sys.stdout, sys.stderr):

@@ -52,7 +52,11 @@ def test_rows_say_where_and_how_far() -> None:
     assert table_of([*rows.values()]).row_count == 5
 
 
-def test_without_late_metrics_no_late_oracle_runs() -> None:
-    lines, oracles = lines_of(chosen(["region-dead"], FOLDER), seeds=1, jobs=1)
+@pytest.mark.parametrize("seconds", [900.0, pytest.param(None, marks=pytest.mark.long)])
+def test_without_late_metrics_no_late_oracle_runs(seconds: float | None) -> None:
+    (story,) = chosen(["region-dead"], FOLDER)
+    if seconds is not None:
+        story = replace(story, scenario=story.scenario.model_copy(update={"duration": seconds}))
+    lines, oracles = lines_of([story], seeds=1, jobs=1)
     assert TRUTHFUL not in lines[0].bad
     assert oracles[0].bad[MINE] == lines[0].bad[YARDSTICK]

@@ -1,8 +1,13 @@
-"""An office that opens every day: on the third the standby joins earlier than anything of that morning could call it."""
+"""An office that opens every day: on the third the standby joins earlier than anything of that morning could call it.
+
+`core/estimate/test_daytime` holds what is expected after such days, without a simulation.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+import pytest
 
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
@@ -33,6 +38,7 @@ clients:
 """
 
 
+@pytest.mark.long
 def test_on_the_third_day_the_standby_joins_earlier(tmp_path: Path) -> None:
     offices = "\n".join(OFFICE.format(day=day, at=24 * day + 8) for day in range(DAYS))
     file = tmp_path / "office.yaml"

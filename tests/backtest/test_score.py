@@ -45,12 +45,16 @@ def test_figures_are_those_worked_out_by_hand() -> None:
     assert (found.wrong_way, found.floors, found.reversals) == (2, 0, 4)
 
 
-def test_with_fewer_seeds_of_the_yardstick_the_same_seeds_are_compared() -> None:
+@pytest.mark.parametrize("seconds", [900.0, pytest.param(None, marks=pytest.mark.long)])
+def test_with_fewer_seeds_of_the_yardstick_the_same_seeds_are_compared(seconds: float | None) -> None:
     few = replace(line("few", spillway=2900.0, oracle_delayed=1900.0, google=5900.0), beside=3900.0)
     assert few.to_delayed == pytest.approx(2.0)
     assert few.to_best == pytest.approx(0.5)
     assert score([few]).delayed_sum == pytest.approx(3900.0 / 1900.0)
-    ran = run(chosen(["fast-failures-that-look-healthy"], FOLDER), ["spillway", "oracle-delayed"], 2, 1, 1)
+    (story,) = chosen(["fast-failures-that-look-healthy"], FOLDER)
+    if seconds is not None:
+        story = replace(story, scenario=story.scenario.model_copy(update={"duration": seconds}))
+    ran = run([story], ["spillway", "oracle-delayed"], 2, 1, 1)
     assert [(r.policy, r.seed % 1000) for r in ran if r.policy != "spillway"] == [
         ("oracle-delayed", ran[0].seed)
     ]

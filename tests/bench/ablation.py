@@ -57,16 +57,23 @@ PARTS = (
     Part(name="capping pushed receivers in the same answer", constants=(("decide.search.REPAIRS", 0),)),
     Part(name="room for the loss of the largest region", constants=(("model.predict.LOSS_PRICE", 0.0),)),
     Part(name="carrying a rising service time ahead", constants=(("estimate.latency.LASTING_MINUTES", 1e9),)),
-    Part(name="telling waiting by chance from slowness", constants=(("estimate.latency.CROWDED", 0.0),)),
+    Part(
+        name="telling waiting by chance from slowness",
+        constants=(("estimate.latency.MOST_UTILISATION", 0.0),),
+    ),
     Part(
         name="reading from who does not wait that there is more",
         constants=(("estimate.latency.DELAY_NOISE", 1e9),),
     ),
     Part(
-        name="taking small differences in the tail for noise", constants=(("model.service.BAD_GRAIN", 0.0),)
+        name="taking small differences in the tail for noise",
+        constants=(("model.service.BAD_SHARE_NOISE", 0.0),),
     ),
     Part(name="believing a jump of demand at once", constants=(("estimate.demand.JUMP", inf),)),
-    Part(name="near certainty before a probe that may hurt", constants=(("decide.reopen.SURE_HOPE", 0.75),)),
+    Part(
+        name="near certainty before a probe that may hurt",
+        constants=(("decide.reopen.COSTLY_PROBE_P_RECOVERED", 0.75),),
+    ),
     Part(
         name="joining a standby whole where it is urgent",
         constants=(("decide.membership.URGENT", -1.0), ("decide.membership.SURGING", inf)),
@@ -76,7 +83,10 @@ PARTS = (
         constants=(("estimate.demand.ONSET", inf),),
     ),
     Part(name="trend of demand", constants=(("estimate.demand.TREND", 0.0),)),
-    Part(name="counting what became more inside as demand", constants=(("estimate.latency.MOST", 0.0),)),
+    Part(
+        name="counting what became more inside as demand",
+        constants=(("estimate.latency.MOST_FILLING_SHARE", 0.0),),
+    ),
     Part(
         name="cutting again at once what is still overloaded",
         constants=(("decide.limits.STILL_OVERLOADED", 0.0),),
@@ -95,7 +105,7 @@ PARTS = (
         constants=(("decide.membership.STUCK", inf),),
     ),
     Part(name="acting on late pictures of lasting trouble", constants=(("decide.limits.LATE_SHARE", 1e9),)),
-    Part(name="judging moves afterwards, and undoing", constants=(("model.verify.TROUBLE", inf),)),
+    Part(name="judging moves afterwards, and undoing", constants=(("model.verify.TROUBLE_SHARE", inf),)),
 )
 
 

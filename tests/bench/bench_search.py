@@ -8,7 +8,7 @@ from itertools import product
 from statistics import mean, median
 from typing import Any
 
-from tests.core.pictures import area, baseline, picture_of, space
+from tests.core.pictures import area, picture_of, requirements, space
 
 from spillway.core.decide.search import Found, search
 from spillway.core.model.service import ServiceModel
@@ -59,7 +59,7 @@ def freely(picture: ServiceModel) -> Found:
         ranges=(Allowed(closed=False),) * 3, movable=(True,) * 3, shed=True, short=True,
     )  # fmt: skip
     return search(
-        picture.traffic, baseline(picture, ceilings_least=0.0, surely_least=0.0, carried_least=0.0), free
+        picture.traffic, requirements(picture, ceilings_least=0.0, surely_least=0.0, carried_least=0.0), free
     )
 
 
@@ -67,7 +67,7 @@ def distance(picture: ServiceModel, step: float) -> Distance:
     """Of the search's answer, against all sets of ceilings in steps of `step`."""
     found = freely(picture)
     grid = [round(0.1 + step * i, 2) for i in range(round(0.9 / step) + 1)]
-    best = min((picture.traffic.outcome(s) for s in product(grid, repeat=3)), key=lambda o: o.score)
+    best = min((picture.traffic.predict(s) for s in product(grid, repeat=3)), key=lambda o: o.score)
     demand = picture.traffic.forecast
     return Distance(
         missed=(found.best.score - best.score) / demand,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -167,7 +170,7 @@ def answering(body: bytes) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
 
 
-@pytest.mark.parametrize("body", [b"[1, 2]", b"{}", b"hello"])
+@pytest.mark.parametrize("body", [b"[1, 2]", b"{}", b"hello", b"[" * 200_000])
 def test_status_of_something_else_is_no_defect(body: bytes) -> None:
     with answering(body) as url, pytest.raises(TemporaryError):
         fetch_status(url)
@@ -348,3 +351,50 @@ def test_up_prints_addresses_by_what_they_are_for(capsys: pytest.CaptureFixture[
         "  /eu/*             http://203.0.113.7/eu/",
         "  [bold]            http://x/",
     ]
+
+
+def spillway(*arguments: str, **how: Any) -> subprocess.Popen[bytes]:
+    """The command as a process of its own, without the encoding of this one."""
+    environment = {k: v for k, v in os.environ.items() if k not in {"LC_ALL", "LANG", "PYTHONUTF8"}}
+    environment |= {"PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
+    return subprocess.Popen([sys.executable, "-m", "spillway", *arguments], env=environment, **how)
+
+
+def test_an_output_that_takes_nothing_is_no_defect() -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = spillway("check", "--schema", stdout=full, stderr=subprocess.PIPE)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == Exit.UNAVAILABLE
+    assert b"the output cannot be written: No space left on device" in said
+    assert b"Traceback" not in said
+
+
+def test_an_output_that_nobody_reads_ends_the_command_well() -> None:
+    process = spillway("roles", "--project", "p", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (Exit.OK, b"")
+
+
+def test_what_the_terminal_cannot_show_is_told_as_an_escape(tmp_path: Path) -> None:
+    sound = (CONFIG / "demo.yaml").read_text(encoding="utf-8")
+    (tmp_path / "\u6f22.yaml").write_text(
+        sound.replace("scenario: ", f"scenario: {CONFIG}/"), encoding="utf-8"
+    )
+    process = spillway(
+        "check", "-c", str(tmp_path / "\u6f22.yaml"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == Exit.OK, said.decode()
+    assert b"\\u6f22.yaml" in said
+
+
+@pytest.mark.parametrize("scaler", ["1.0000001", "0.333", "0.05", "nan", "1e9"])
+def test_a_pin_tells_a_wrong_scaler_as_it_was_written(
+    capsys: pytest.CaptureFixture[str], scaler: str
+) -> None:
+    code, _, said = run(capsys, "pin", "us-east4", scaler, "--reason", "a test")
+    assert code == Exit.CONFIG
+    assert f"{float(scaler)} is no scaler. Write 0, or 0.1 to 1 in hundredths." in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -113,6 +114,14 @@ def test_file_names_become_absolute_and_are_followed(tmp_path: Path) -> None:
     assert loaded.files == (path, tmp_path / "tls/api.pem", tmp_path / "tls/api.key")
     (tmp_path / "tls/api.pem").write_text(PEM + PEM)
     assert load(path).digest != loaded.digest, "a renewed certificate is a change"
+
+
+def test_a_certificate_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = with_certificate(tmp_path)
+    (tmp_path / "tls/api.pem").unlink()
+    os.mkfifo(tmp_path / "tls/api.pem")
+    with pytest.raises(ConfigError, match="no file of the disk"):
+        load(path)
 
 
 @pytest.mark.parametrize(

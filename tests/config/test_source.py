@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.config.sample_config import from_text
 
-from spillway.config import source
+from spillway.config import reading, source
 from spillway.config.source import MAX_BYTES, Place, dotted, read
 
 
@@ -80,7 +82,7 @@ def test_anchors_aliases_and_merge_keys() -> None:
         ("", 1, "empty", "key: value"),
         ("- a\n- b", 1, "no keys", "key: value"),
         ("[" * 100, 1, "nested", "bracket"),
-        ("a: \x07", 1, "control characters", ""),
+        ("a: \x07", 1, "special characters", "control character"),
     ],
 )
 def test_mistakes_of_the_text(text: str, line: int, words: str, remedy: str) -> None:
@@ -200,3 +202,29 @@ def test_what_is_dumped_is_read_back(value: object) -> None:
     import yaml
 
     assert from_text(yaml.safe_dump({"key": value})).data == {"key": value}
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """A named pipe that nobody writes to."""
+    path = tmp_path / "pipe.yaml"
+    os.mkfifo(path)
+    return path
+
+
+def test_nothing_waits_for_a_writer_without_a_bound(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PIPE_SECONDS", 0.05)
+    (problem,) = read(pipe).problems
+    assert problem.message == "it is no file of the disk, and its end did not come within 0.05 s."
+
+
+def test_a_pipe_that_is_written_to_is_a_configuration_too(pipe: Path) -> None:
+    writer = threading.Thread(target=pipe.write_text, args=("a: 1\n",), daemon=True)
+    writer.start()
+    assert read(pipe).data == {"a": 1}
+    writer.join(5.0)
+
+
+def test_a_device_without_end_is_too_large() -> None:
+    (problem,) = read(Path("/dev/zero")).problems
+    assert "larger than" in problem.message

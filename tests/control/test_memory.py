@@ -285,6 +285,14 @@ def test_a_record_tells_what_was_weighed_and_what_no_ceilings_can_avoid() -> Non
     assert (found["name"], found["bad_best"], found["least"]) == ("close the bad regions", 0.05, 0.04)
 
 
+def test_a_record_has_the_limit_of_a_refusal_as_its_guard() -> None:
+    report = example.report(refusals=(example.REFUSED,))
+    record = plain(pass_record(MinutesSeen(), report, STARTING, Plan(overlay=STARTING, moves=())))
+    (found,) = record["refusals"]
+    assert [*found] == ["guard", "move", "sentence", "ordered"]
+    assert (found["guard"], found["move"]["region"]) == ("receiver-limit", "europe-west4")
+
+
 def test_a_record_names_the_columns_of_its_assessments() -> None:
     record = plain(assessments_record((example.service(),)))
     (service,) = record["services"]

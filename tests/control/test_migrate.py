@@ -153,3 +153,19 @@ def test_an_old_file_that_makes_no_sense_does_not_break_the_migration(memory: st
     kept, flaw = Keeper(OneFile(f'{{"version": {version}, "memory": {memory}}}'.encode())).look()
     assert kept is None
     assert flaw.startswith("unreadable at memory")
+
+
+def test_a_file_nested_deeper_than_the_parser_follows_is_unreadable() -> None:
+    kept, flaw = Keeper(OneFile(b"[" * 200_000)).look()
+    assert kept is None
+    assert flaw.startswith("unreadable at the whole file")
+
+
+@pytest.mark.parametrize("moment", [1e308, -1.0, "nan", "inf"])
+@pytest.mark.parametrize("field", ["at", "until"])
+def test_an_order_at_a_time_that_no_calendar_has_is_unreadable(field: str, moment: float | str) -> None:
+    order = {"kind": "hold", "until": 1.8e9, "at": 1.7e9, "reason": "storm", field: moment}
+    kept, flaw = Keeper(OneFile(json.dumps({"version": 3, "holds": {"items": [order]}}).encode())).look()
+    assert kept is None
+    assert flaw.startswith("unreadable at holds.items.0")
+    assert "no calendar" in flaw

@@ -106,6 +106,7 @@ def test_an_order_without_end_is_said_to_have_none() -> None:
         (Command.DRAIN, None, {}, "must name a region"),
         (Command.PIN, EUROPE, {"scaler": 0.05}, "0 or 0.1 to 1.0"),
         (Command.PIN, EUROPE, {}, "0 or 0.1 to 1.0"),
+        (Command.PIN, EUROPE, {"scaler": 0.333}, "in hundredths, not 0.333"),
         (Command.MODE, None, {"mode": "loud"}, "loud"),
         (Command.MODE, None, {}, "observe, recommend or act"),
         (Command.HOLD, None, {"reason": " \n"}, "needs a reason"),
@@ -123,6 +124,12 @@ def test_what_makes_no_sense_is_a_mistake(
     assert answer.verdict is Verdict.MISTAKEN
     assert words in answer.sentence
     assert office.rig.loop.kept.holds.items == ()
+
+
+def test_a_pin_at_minus_zero_is_one_at_zero() -> None:
+    office = Office()
+    answer = office.ask(Command.PIN, EUROPE, scaler=-0.0)
+    assert f"the pin of {EUROPE} at 0.00 in" in answer.sentence
 
 
 def test_undrain_and_release_end_what_they_name() -> None:

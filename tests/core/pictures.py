@@ -1,4 +1,4 @@
-"""Pictures made by hand: regions as a test wants them, with the facts and the memory that go with them."""
+"""Pictures made by hand: regions as a test wants them, with the beliefs and the memory that go with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spillway.core.decide.proposals import Accepted, Context, Proposal, Proposer
 from spillway.core.decide.search import Space
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Window
-from spillway.core.model.constraints import Baseline
+from spillway.core.model.constraints import Requirements
 from spillway.core.model.predict import Region, TrafficModel
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Review
@@ -113,7 +113,7 @@ def believe(
         share=0.0 if region.dead else 1.0,
         target=region.ceiling if region.only_seen is None else None,
         capacity=region.capacity,
-        elsewhere=0.0,
+        load_from_peers=0.0,
         region=region.name,
         serving=region.member and region.scaler > 0.0,
         dead=region.dead,
@@ -133,15 +133,15 @@ def picture_of(
     known = {r.name: {"well_since": LONG_WELL, **(memories or {}).get(r.name, {})} for r in regions}
     estimates = {name: fields.pop("estimate", Estimate()) for name, fields in known.items()}
     backends = tuple(BackendMemory(region=name, **fields) for name, fields in known.items())
-    facts = tuple(believe(r, m, age, estimates[r.name]) for r, m in zip(regions, backends, strict=True))
+    beliefs = tuple(believe(r, m, age, estimates[r.name]) for r, m in zip(regions, backends, strict=True))
     policy = policy or Policy(mode=Mode.ACT)
     return ServiceModel(
         service=Service(
-            name=SERVICE, resource=SERVICE, policy="default", backends=tuple(f.backend for f in facts)
+            name=SERVICE, resource=SERVICE, policy="default", backends=tuple(f.backend for f in beliefs)
         ),
         policy=policy,
         posture=Posture.NORMAL,
-        facts=facts,
+        beliefs=beliefs,
         traffic=model_of(regions, demand),
         memory=ServiceMemory(
             service=SERVICE,
@@ -213,10 +213,10 @@ def made(accepted: Accepted) -> dict[str, float]:
 
 def guards(accepted: Accepted) -> set[str]:
     """The codes of all refusals."""
-    return {r.guard for r in accepted.refusals}
+    return {r.limit for r in accepted.refusals}
 
 
-def baseline(picture: ServiceModel, **changes: Any) -> Baseline:
+def requirements(picture: ServiceModel, **changes: Any) -> Requirements:
     """The constraints of `picture` against what stands there, with some fields replaced."""
     return replace(picture.constraints.against(picture.traffic.base), **changes)
 

@@ -17,7 +17,7 @@ from spillway.core.act.plan import make_plan, scalers_of
 from spillway.core.decide.proposals import Accepted, Context, Proposer, propose
 from spillway.core.estimate.belief import posture_set
 from spillway.core.loop import PROPOSERS, StepResult
-from spillway.core.model.constraints import SWING
+from spillway.core.model.constraints import DEMAND_SWING_FACTOR
 from spillway.core.values.decision import Lever, Move, ordered
 from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import BackendSetting, Overlay, ServiceSetting
@@ -212,7 +212,7 @@ def test_every_plan_keeps_the_floors_or_worsens_none_wherever_it_is_cut_short(ca
             if serving < start[move.service]:
                 assert serving >= max(1, min(floors.min_serving_regions, start[move.service]))
             need = max(assessed.demand or 0.0, assessed.forecast or 0.0) * (1 + floors.reserve)
-            if (assessed.capacity or 0.0) < need * SWING:
+            if (assessed.capacity or 0.0) < need * DEMAND_SWING_FACTOR:
                 continue  # a shortage: no setting could hold it, and the constraint asks what is carried
             stood = [capacity(case, before, move.service) for capacity in (nominal, usable)]
             kept = [capacity(case, overlay, move.service) for capacity in (nominal, usable)]
@@ -389,13 +389,13 @@ def check(accepted: Accepted, setting: ServiceSetting) -> None:
             continue
         bounds = limits.of(change.region)
         assert bounds.active(change.after, change.purpose) is None
-        assert bounds.allowed(change.purpose).orders(change.after)
+        assert bounds.allowed(change.purpose).allows(change.after)
         assert is_legal_scaler(change.after)
         assert change.before == bounds.now
     if any(c.down for c in changes):
-        baseline = picture.constraints.against(picture.traffic.base)
+        requirements = picture.constraints.against(picture.traffic.base)
         dead = any(c.urgent for c in changes)
-        assert baseline.broken_floor(accepted.scalers, dead_drain=dead) is None
+        assert requirements.broken_floor(accepted.scalers, dead_drain=dead) is None
         drains = [c for c in changes if c.down and c.after == 0.0 and not c.urgent]
         assert len(drains) <= 1
     planned, after = make_plan(setting, changes, picture)
@@ -407,7 +407,7 @@ def check(accepted: Accepted, setting: ServiceSetting) -> None:
 def test_whatever_is_accepted_is_within_its_limits_and_breaks_no_constraint(case: Case) -> None:
     for accepted in decided(case):
         picture = accepted.context.model
-        backends = tuple(f.setting for f in picture.facts)
+        backends = tuple(f.setting for f in picture.beliefs)
         check(
             accepted, ServiceSetting(service=picture.service.name, posture=picture.posture, backends=backends)
         )
@@ -417,12 +417,12 @@ def test_whatever_is_accepted_is_within_its_limits_and_breaks_no_constraint(case
 def test_so_it_is_for_any_picture_and_any_order(data: st.DataObject) -> None:
     picture = data.draw(pictures())
     accepted = propose(PROPOSERS, context_of(picture, data.draw(orders_of(picture))))
-    backends = tuple(f.setting for f in picture.facts)
+    backends = tuple(f.setting for f in picture.beliefs)
     check(accepted, ServiceSetting(service=picture.service.name, posture=picture.posture, backends=backends))
 
 
 @given(cases())
 def test_no_plan_refuses_itself(case: Case) -> None:
     for result in (run(case), warm(case)[0]):
-        assert "unsafe-plan" not in {r.guard for r in result.refusals}
+        assert "unsafe-plan" not in {r.limit for r in result.refusals}
         assert "unsafe-plan-alarm" not in {a.code for a in result.alarms}

@@ -200,25 +200,32 @@ def test_what_somebody_sets_is_told_and_stands(stage: Stage, daemon: Child) -> N
     assert {name: live[name] for name in edit} == edit
 
 
-def test_a_killed_daemon_starts_again_and_goes_on(stage: Stage, daemon: Child) -> None:
+@pytest.fixture(scope="module")
+def heir(stage: Stage, daemon: Child) -> Child:
+    """The daemon that follows on the killed one."""
     before = (stage.status() or {})["tick"]
     daemon.signal(signal.SIGKILL)
     assert daemon.wait(10) == -signal.SIGKILL
     again = stage.start_daemon()
-    status = until("a tick after the crash", lambda: (s := stage.status()) and s["tick"] > before and s)
-    assert status["address"]
-    again.signal(signal.SIGTERM)
-    assert again.wait(30) == 0
-    assert "Stopped." in again.log.read_text()
+    until("a tick after the crash", lambda: (stage.status() or {"tick": 0})["tick"] > before)
+    return again
 
 
-def test_a_second_daemon_is_refused(stage: Stage, daemon: Child) -> None:
-    first = stage.start_daemon()
+def test_a_killed_daemon_starts_again_and_goes_on(stage: Stage, heir: Child) -> None:
+    assert (stage.status() or {})["address"]
+
+
+def test_a_second_daemon_is_refused(stage: Stage, heir: Child) -> None:
     until("the first tick, after the build", lambda: (stage.status() or {}).get("at"))
     with Child("second", ["run", "--config", str(stage.config)], stage.folder) as second:
         assert second.wait(30) == 3
-        assert str(first.pid) in second.log.read_text()
-    first.stop()
+        assert str(heir.pid) in second.log.read_text()
+
+
+def test_a_daemon_that_is_told_to_stop_says_so(stage: Stage, heir: Child) -> None:
+    heir.signal(signal.SIGTERM)
+    assert heir.wait(30) == 0
+    assert "Stopped." in heir.log.read_text()
 
 
 def pool_of(stage: Stage) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 It answers what Spillway asks of the CLI, evaluates the program through the client's language server and lets the
 embedded engine's own steps do the work. It proves the client side and nothing about the real engine.
+
+It imports what it needs where it needs it: most calls are small, and the libraries take most of a second to load.
 """
 
 from __future__ import annotations
@@ -15,16 +17,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import grpc
-from pulumi.runtime.proto import events_pb2, events_pb2_grpc, language_pb2_grpc
-
-from spillway.adapters.engine.embedded.embedded_engine import refresh as read_again
-from spillway.adapters.engine.embedded.monitor import request, served
-from spillway.adapters.engine.embedded.run import Run
-from spillway.adapters.engine.embedded.state import State
-from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
-from spillway.adapters.engine.provider.standin import StandInProvider
 
 
 def option(name: str) -> str:
@@ -68,6 +60,9 @@ def locked() -> bool:
 
 def tell(events: list[dict[str, Any]]) -> None:
     """Stream events to the client, as the CLI does."""
+    import grpc
+    from pulumi.runtime.proto import events_pb2, events_pb2_grpc
+
     if address := option("--event-log"):
         with grpc.insecure_channel(address.removeprefix("tcp://")) as channel:
             stream = (events_pb2.EventRequest(event=json.dumps(event)) for event in events)
@@ -87,6 +82,15 @@ def step(operation: str, kind: str, name: str, *, planning: bool, **new: Any) ->
 
 def operate(verb: str) -> int:
     """`up`, `preview` or `destroy`."""
+    import grpc
+    from pulumi.runtime.proto import language_pb2_grpc
+
+    from spillway.adapters.engine.embedded.monitor import request, served
+    from spillway.adapters.engine.embedded.run import Run
+    from spillway.adapters.engine.embedded.state import State
+    from spillway.adapters.engine.provider.cloud import Cloud, Deadline
+    from spillway.adapters.engine.provider.standin import StandInProvider
+
     dry = verb == "preview"
     if not dry and locked():
         return 255
@@ -126,6 +130,11 @@ def operate(verb: str) -> int:
 
 def refresh_some() -> int:
     """`refresh`: read the resources that `--target` names, or all."""
+    from spillway.adapters.engine.embedded.embedded_engine import refresh as read_again
+    from spillway.adapters.engine.embedded.state import State
+    from spillway.adapters.engine.provider.cloud import Cloud, CloudError, Deadline
+    from spillway.adapters.engine.provider.standin import StandInProvider
+
     endpoint = urlsplit(os.environ["GOOGLE_COMPUTE_CUSTOM_ENDPOINT"])
     cloud = Cloud.sandbox(f"{endpoint.scheme}://{endpoint.netloc}")
     state = State(state_folder() / "rig.json")

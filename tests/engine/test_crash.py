@@ -157,9 +157,10 @@ def test_killed_removal_is_finished(cloud: TinyCloud, tmp_path: Path, at: int) -
     heir.close()
 
 
-def test_thirty_random_deaths(cloud: TinyCloud, tmp_path: Path) -> None:
+@pytest.mark.parametrize("deaths", [6, pytest.param(30, marks=pytest.mark.long)])
+def test_random_deaths(cloud: TinyCloud, tmp_path: Path, deaths: int) -> None:
     chance = random.Random(7)
-    for _ in range(30):
+    for _ in range(deaths):
         wanted = overlay(
             {region: chance.choice([None, 0.0, 0.1, 0.5, 1.0]) for region in ("europe-west4", "us-east4")},
             posture=chance.choice(list(Posture)),

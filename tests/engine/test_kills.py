@@ -14,10 +14,11 @@ from spillway.adapters.engine.pulumi_cli.installation import find_cli, pulumi_ho
 HOME = os.environ.get("PULUMI_HOME")
 
 
-def test_the_embedded_engine_survives_kills_at_random_moments(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_the_embedded_engine_survives_kills_at_random_moments(tmp_path: Path, rounds: int) -> None:
     with serving(TinyCloud()) as cloud, Life(cloud, tmp_path / "life") as life:
         life.rehearse()
-        kills = [life.kill(*turn) for turn in schedule("embedded", 2 * len(OPERATIONS))]
+        kills = [life.kill(*turn) for turn in schedule("embedded", rounds * len(OPERATIONS))]
     assert [kill for kill in kills if kill.faults] == []
     assert sum(kill.intent or kill.pending for kill in kills) > 0, rows(kills)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from tests.engine.bench_config import document, overlay
 from tests.engine.standin_cli import EngineForm, engine_of
 
 from spillway.adapters.engine.ownership import OtherNameError, Ownership
+from spillway.config import reading
 from spillway.config.model import Config
+from spillway.errors import TemporaryError
 from spillway.ports import Applied, Deployer, Outcome
 from spillway.sandbox.server import SandboxServer
 
@@ -66,3 +69,13 @@ def test_a_first_build_that_was_refused_binds_nobody(tmp_path: Path) -> None:
         owner.claim()
     owner.settle(Applied(outcome=Outcome.REFUSED, sentence="no"))
     assert owner.path.read_text() == "shop"
+
+
+@pytest.mark.parametrize("spoil", [Path.mkdir, os.mkfifo])
+def test_a_note_that_cannot_be_read_is_named_and_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None]
+) -> None:
+    monkeypatch.setattr(reading, "PIPE_SECONDS", 0.05)
+    spoil(tmp_path / "main.name")
+    with pytest.raises(TemporaryError, match="which tells for which name this was built, cannot be read"):
+        Ownership(tmp_path / "main.name", "lb").check()

@@ -19,9 +19,9 @@ import requests
 from tests.engine.bench_config import config, document
 
 from spillway.adapters.engine.choose import choose
-from spillway.adapters.engine.describe import describe, describe_new, render_preview, shown_name
+from spillway.adapters.engine.describe import describe, describe_new, render_preview, shown_name, text
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline, Request
-from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare
+from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare, value_at
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE
 from spillway.adapters.engine.provider.kinds_frontend import FORWARDING_RULE
 from spillway.adapters.engine.pulumi_cli.installation import plugin_folder
@@ -260,6 +260,31 @@ def test_what_only_repeats_a_change_for_the_provider_is_not_told_twice() -> None
     repeated = Difference("backends[0].description", DiffKind.UPDATE)
     assert describe((moved, repeated), olds, news) == ("preference DEFAULT -> PREFERRED (us-east4)",)
     assert describe((repeated,), olds, news) == ("description nothing -> PREFERRED (us-east4)",)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (1, "1"),
+        (1.0, "1"),
+        (True, "on"),
+        (0.5, "0.5"),
+        (31622400.0, "31622400"),
+        ("pi\u00e8ce", "pi\u00e8ce"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("abc\u202edef", "abc\\u202edef"),
+    ],
+)
+def test_a_value_is_told_as_people_write_it_and_steers_no_terminal(value: object, told: str) -> None:
+    assert text(value) == told
+
+
+def test_a_label_is_told_with_both_values_though_its_key_has_a_hyphen() -> None:
+    olds = {"labels": {"managed-by": "somebody", "team": "a"}}
+    news = {"labels": {"managed-by": "spillway", "team": "a"}}
+    found = compare(FORWARDING_RULE, olds, olds, news).differences
+    assert describe(found, olds, news) == ("labels.managed-by somebody -> spillway",)
+    assert value_at(found[0].path, news) == "spillway"
 
 
 class _Answering:

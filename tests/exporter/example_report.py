@@ -54,7 +54,7 @@ SHED = Move(
 )
 
 REFUSED = Refusal(
-    guard="receiver-limit",
+    limit="receiver-limit",
     move=SHED,
     sentence="us-east4 would be pushed to 171 of 175 requests/s, past 90%",
 )

@@ -262,6 +262,13 @@ def test_passes_are_counted(scene: Scene) -> None:
     assert scene.samples()["spillway_config_last_reload_successful"][()] == 1
 
 
+@pytest.mark.parametrize("version", ["one", "1.x", "9" * 5000])
+def test_a_version_that_is_none_gets_the_plain_form(scene: Scene, version: str) -> None:
+    status, _, body = scene.get("/metrics", Accept=f"application/openmetrics-text; version={version}")
+    assert status == 200
+    assert "spillway_" in body
+
+
 def test_openmetrics_is_spoken_where_it_is_asked_for(scene: Scene) -> None:
     scene.exporter.report(example.report())
     status, headers, body = scene.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")
@@ -375,7 +382,9 @@ def test_decisions_are_remembered_up_to_a_bound(scene: Scene) -> None:
 
 
 def test_alarms_are_shown(scene: Scene) -> None:
-    alarm = Reason(code="shortage", sentence="demand of 300 requests/s exceeds the 255 that all regions can carry")
+    alarm = Reason(
+        code="shortage", sentence="demand of 300 requests/s exceeds the 255 that all regions can carry"
+    )
     scene.exporter.report(example.report(alarms=(alarm,), assessments=(example.service(alarms=(alarm,)),)))
     shown = {"service": "pool", "code": "shortage", "sentence": alarm.sentence}
     assert scene.json("/status")["alarms"] == [shown]

@@ -26,6 +26,15 @@ def moved(record: Record) -> list[str]:
     return [f"{when:.0f}: {sentence}" for when, sentence in record.sentences]
 
 
+def added(record: Record) -> bool:
+    """Whether the moves of a quiet run only add capacity, or take away what they have added: a true picture allows that, too."""
+    start = record.levers[0][1]
+    kept = all(
+        levers.get(place, 0.0) >= scaler for _, levers in record.levers for place, scaler in start.items()
+    )
+    return kept and not any(" posture " in sentence for _, sentence in record.sentences)
+
+
 def _spans(record: Record) -> Iterator[tuple[float, float, Levers]]:
     """(from, to, levers) for each stretch of time in which no lever moved."""
     ends = [when for when, _ in record.levers[1:]] + [record.dead[-1][0]]

@@ -6,9 +6,9 @@ The whole is `python -m tests.bench lies`: 200 seeds, and each lie told for an h
 from __future__ import annotations
 
 import pytest
-from tests.lies.judge import faults, moved
+from tests.lies.judge import added, faults, moved
 from tests.lies.liar import ANY_REST, HEALTH, LISTING, METRICS, POLICIES
-from tests.lies.story import STORIES, TICK, Story, lied, story_of, truth
+from tests.lies.story import STORIES, TICK, Record, Story, lied, story_of, truth
 
 from spillway.core.explain.assessment import BELIEVE_SECONDS
 
@@ -37,6 +37,7 @@ def test_the_lies_are_of_all_kinds_and_the_stories_move_something() -> None:
         ("listing", "503"),
         ("health", "all ill"),
         ("health", "no members"),
+        ("health", "some ill"),
         ("backend_request_count", "times 100"),
     ],
 )
@@ -60,3 +61,17 @@ def test_latencies_that_stay_risen_everywhere_are_believed_after_four_minutes() 
     record = Story("quiet", always=("backend_latencies", "ten times as slow"), span=(600.0, 1200.0)).run()
     first = record.sentences[0][0]
     assert 600.0 + BELIEVE_SECONDS < first < 600.0 + BELIEVE_SECONDS + 3 * TICK
+
+
+def test_a_run_that_only_adds_capacity_is_told_from_one_that_takes_some_away() -> None:
+    place, standby = ("pool", "us-east4"), ("pool", "europe-north1")
+    start, joined = {place: 1.0}, {place: 1.0, standby: 0.5}
+
+    def run(*levers: dict[tuple[str, str], float], told: str = "pool/x scaler") -> Record:
+        steps = [(60.0 * i, each) for i, each in enumerate(levers)]
+        return Record(targets={}, dead_time=360.0, levers=steps, sentences=[(60.0, told)])
+
+    assert added(run(start, joined, start))
+    assert not added(run(start, {place: 0.9, standby: 0.5}))
+    assert not added(run(start, {standby: 1.0}))
+    assert not added(run(start, start, told="pool posture normal -> scarce: headroom is -15%"))

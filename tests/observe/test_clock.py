@@ -176,6 +176,7 @@ def test_a_world_that_is_held_has_no_time_yet() -> None:
     "reply",
     [
         b"<html>",
+        b"[" * 200_000,
         json.dumps({"epoch": 1}).encode(),
         b"[]",
         b'{"epoch":1,"real_reference":1,"now":1,"speed":0}',

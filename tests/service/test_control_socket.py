@@ -6,6 +6,7 @@ import getpass
 import grp
 import json
 import os
+import signal
 import socket
 import stat
 import sys
@@ -150,6 +151,8 @@ def test_a_group_may_be_let_in(make: Make) -> None:
         (b'\xff\xfe{"v": 1}\n', "no request"),
         (b'{"v": 1, "command": "pin", "scaler": 1e999}\n', "no request"),
         (b"x" * (LONGEST_REQUEST + 10), "at most"),
+        (b'{"v": 1, "command": "orders", "x": ' + b"[" * 8000 + b"}\n", "nested deeper"),
+        (b"[" * 8000 + b"\n", "no request"),
     ],
 )
 def test_what_is_no_request_is_said_so(make: Make, line: bytes, words: str) -> None:
@@ -158,6 +161,16 @@ def test_what_is_no_request_is_said_so(make: Make, line: bytes, words: str) -> N
     assert answer["verdict"] == "mistaken"
     assert words in answer["sentence"]
     assert daemon.seen == []
+    assert ask(daemon.path, DRAIN, 10.0)[0].verdict is Verdict.DONE, "it serves on"
+
+
+def test_a_defect_costs_one_sender_and_not_the_socket(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = make().started()
+    with monkeypatch.context() as patch:
+        patch.setattr(control_socket, "decode_request", lambda *_, **__: 1 // 0)
+        with daemon.connect() as connection:
+            connection.send(b'{"v": 1, "command": "orders"}\n')
+            assert connection.recv(100) == b"", "it is cut off"
     assert ask(daemon.path, DRAIN, 10.0)[0].verdict is Verdict.DONE, "it serves on"
 
 
@@ -331,11 +344,12 @@ def command_as(groups: tuple[int, ...], *words: str) -> tuple[int, str]:
     child = os.fork()
     if child == 0:
         code = 99
-        with suppress(BaseException), os.fdopen(ours, "w") as told:
+        signal.alarm(60)  # a child that hangs ends, and so does the wait for it
+        with suppress(BaseException), os.fdopen(ours, "w") as out:
             os.setgroups(groups)
             os.setresgid(STRANGER, STRANGER, STRANGER)
             os.setresuid(STRANGER, STRANGER, STRANGER)
-            sys.stdout = sys.stderr = told
+            sys.stdout = sys.stderr = out
             code = main(words)
         os._exit(code)
     os.close(ours)

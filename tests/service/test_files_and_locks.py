@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from spillway.adapters import files
 from spillway.adapters.file_lock import FileLease
 from spillway.adapters.files import FileStore, write_atomically
+from spillway.config import reading
 from spillway.errors import TemporaryError
 
 HOLDER = """
@@ -63,6 +65,22 @@ def test_unreadable_content_is_kept_aside_under_a_free_name(tmp_path: Path) -> N
 def test_a_state_file_that_is_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "state.json").mkdir()
     with pytest.raises(TemporaryError, match="cannot be read"):
+        FileStore(tmp_path / "state.json").load()
+
+
+def test_a_state_file_that_is_a_pipe_is_named_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "PIPE_SECONDS", 0.05)
+    os.mkfifo(tmp_path / "state.json")
+    with pytest.raises(TemporaryError, match="its end did not come"):
+        FileStore(tmp_path / "state.json").load()
+
+
+def test_a_state_file_without_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_LARGEST", 1 << 20)
+    (tmp_path / "state.json").symlink_to("/dev/zero")
+    with pytest.raises(TemporaryError, match="larger than 1 MiB"):
         FileStore(tmp_path / "state.json").load()
 
 

@@ -1,4 +1,7 @@
-"""What oracles are for: whoever sees less must not lose less. The known exceptions stand in docs/opponents.md."""
+"""What oracles are for: whoever sees less must not lose less. The known exceptions stand in docs/opponents.md.
+
+`test_baselines` holds the same of brief stories; these are whole scenarios of the library with everybody.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ def line(name: str) -> Line:
     return line_of([perform(job).result for job in jobs])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("yardstick", YARDSTICKS)
 @pytest.mark.parametrize("name", ["region-slow", "quota-429"])
 def test_nobody_who_sees_less_loses_less(name: str, yardstick: str) -> None:

@@ -232,7 +232,7 @@ def _ask(session: requests.Session, method: str, url: str) -> tuple[SandboxClock
         apart = abs(clock.now() - float(told["now"])) / clock.speed
         held = bool(told.get("held")) or apart > _TIMEOUT
         return clock, held, str(told.get("holder", ""))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PermanentError(
             f"{url} answered {response.status_code} and no sandbox clock", remedy=remedy
         ) from error

@@ -95,7 +95,7 @@ class Counters:
         for move in (*report.moves, *report.advice):
             self.decisions.labels(move.lever.value, move.reason.code).inc()
         for refusal in report.refusals:
-            self.refusals.labels(refusal.guard).inc()
+            self.refusals.labels(refusal.limit).inc()
         for verdict in report.verdicts:
             self.verdicts.labels("better" if verdict.better else "worse").inc()
         if report.applied is not None:

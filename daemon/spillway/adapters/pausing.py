@@ -111,6 +111,6 @@ class PausingDeployer:
                     f"{self._base}/sandbox/v1/clock/{word}", json={"holder": identity()}, timeout=_TIMEOUT
                 )
             return float(answer.json()["real_reference"])
-        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        except (requests.RequestException, ValueError, KeyError, TypeError, RecursionError) as error:
             _log.warning("The sandbox did not %s its world: %s", word, error)
             return None

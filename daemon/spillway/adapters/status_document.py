@@ -222,7 +222,7 @@ def _move(move: Move) -> dict[str, Any]:
 
 def _refusal(refusal: Refusal) -> dict[str, Any]:
     return {
-        "guard": refusal.guard,
+        "guard": refusal.limit,
         "service": refusal.move.service,
         "region": refusal.move.region,
         "lever": refusal.move.lever.value,

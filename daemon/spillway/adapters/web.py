@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -91,7 +92,7 @@ def application(source: Source, names: HostNames) -> Starlette:
         return Route(path, endpoint, methods=["GET"])
 
     def metrics(request: Request) -> Response:
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        encode, content_type = _encoder(request.headers.get("accept", ""))
         return Response(encode(source.registry), headers={"Content-Type": content_type})
 
     return Starlette(
@@ -105,6 +106,14 @@ def application(source: Source, names: HostNames) -> Starlette:
         ],
         exception_handlers={404: _not_found, 405: _read_only},
     )
+
+
+def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    """The form of the metrics that a client asks for; the plain one where its version is no version."""
+    try:
+        return choose_encoder(accept)
+    except (TypeError, ValueError):
+        return choose_encoder("")
 
 
 def _verdict(good: bool, sentence: str) -> Response:  # noqa: FBT001 the pair comes as it is from the source

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
 
 from spillway.errors import ConfigError, SpillwayError
 
-out = Console(highlight=False, soft_wrap=True)
+
+class _Output(Console):
+    """Standard output that somebody may stop to read."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to `main`, which ends the command well; rich itself would end it with 1."""
+        raise BrokenPipeError
+
+
+out = _Output(highlight=False, soft_wrap=True)
 """Standard output; rich turns colours off by itself where it is no terminal or NO_COLOR is set."""
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -20,6 +32,21 @@ def print_json(value: Any) -> None:
     """Write one JSON document to standard output."""
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
     sys.stdout.flush()
+
+
+def take_any_character() -> None:
+    """Write what a stream's encoding does not have as an escape: a name or a reason may hold anything."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def drop_output() -> None:
+    """Nothing more goes to standard output, also not when the interpreter ends: who reads it has gone, or its disk is full."""
+    with suppress(OSError, ValueError, AttributeError):
+        target = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(target, sys.stdout.fileno())
+        os.close(target)
 
 
 def complain(error: SpillwayError, *, as_json: bool = False) -> None:

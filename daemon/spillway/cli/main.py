@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 
@@ -22,8 +23,8 @@ from spillway.cli import (
     setup,
     status,
 )
-from spillway.cli.console import complain, complain_of_defect, err
-from spillway.errors import SpillwayError
+from spillway.cli.console import complain, complain_of_defect, drop_output, err
+from spillway.errors import SpillwayError, TemporaryError
 from spillway.exits import Exit, exit_code
 
 HELP = """Build a global Application Load Balancer and move traffic between its regions.
@@ -80,6 +81,18 @@ for command in (
     group.add_command(command)
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A disk or a quota that is full, a file that may not grow."""
+
+
+def _no_room(error: OSError) -> TemporaryError:
+    where = error.filename or "the output"
+    return TemporaryError(
+        f"{where} cannot be written: {error.strerror}",
+        remedy="Free space on its disk, or let the output go elsewhere.",
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -98,7 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
+        drop_output()
         return Exit.OK
-    except Exception:  # noqa: BLE001 the last line of defence: a defect gets an exit code and a place, not a bare trace
+    except Exception as error:  # noqa: BLE001 the last line of defence: a defect gets an exit code and a place, not a bare trace
+        if isinstance(error, OSError) and error.errno in _FULL:
+            drop_output()
+            complain(_no_room(error))
+            return Exit.UNAVAILABLE
         complain_of_defect()
         return Exit.INTERNAL

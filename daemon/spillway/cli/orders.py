@@ -20,7 +20,7 @@ from spillway.cli.status import order_line
 from spillway.config.fields import parse_duration
 from spillway.control.orders import LEAST_SECONDS, MOST_SECONDS, POLICY, Answer, Command, Request, Verdict
 from spillway.core.values.policy import Mode
-from spillway.core.values.topology import is_legal_scaler
+from spillway.core.values.topology import is_in_hundredths
 from spillway.errors import PermanentError, TemporaryError
 from spillway.exits import Exit
 from spillway.service.control_socket import NAME, address_of
@@ -194,9 +194,9 @@ def pin(
 
     A pin holds both ways: nothing raises or lowers it, also not in a shortage or where the region fails; that is told as an alarm.
     """
-    if not is_legal_scaler(scaler):
+    if not is_in_hundredths(scaler):
         raise click.BadParameter(
-            f"{scaler:g} is no scaler. Write 0, or 0.1 to 1 in hundredths.", param_hint="SCALER"
+            f"{scaler} is no scaler. Write 0, or 0.1 to 1 in hundredths.", param_hint="SCALER"
         )
     request = Request(
         command=Command.PIN,

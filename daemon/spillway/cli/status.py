@@ -43,7 +43,7 @@ def fetch_status(url: str) -> dict[str, Any]:
     try:
         with _DIRECT.open(f"{url}/status", timeout=_DEADLINE) as answer:
             status = json.load(answer)
-    except (OSError, ValueError, HTTPException) as error:
+    except (OSError, ValueError, HTTPException, RecursionError) as error:
         raise TemporaryError(
             f"no daemon answers at {url}: {root_cause(error)}",
             remedy="Is it running (systemctl status spillway)? Is daemon.listen the same? --url names another address.",

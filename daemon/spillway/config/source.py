@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spillway.config.reading import read_bounded
 from spillway.config.tree import Location, parse
 from spillway.errors import Problem
 
@@ -103,12 +104,13 @@ def _failed(path: Path, message: str, remedy: str, content: bytes = b"", line: i
 
 def _read_file(path: Path) -> _File:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_bounded(path, MAX_BYTES)
     except FileNotFoundError:
         return _failed(
             path, "there is no such file.", "Give the path of a YAML file, or of a directory of them."
         )
+    except TimeoutError as error:
+        return _failed(path, f"{error.strerror}.", "Give the path of a YAML file.")
     except OSError as error:
         return _failed(
             path,

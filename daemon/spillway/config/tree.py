@@ -12,7 +12,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.resolver import VersionedResolver
 
 Location = tuple[str | int, ...]
 
@@ -42,13 +46,29 @@ _REMEDIES = (
     ("did not find expected '-' indicator", "Begin every item of a list with `- ` in the same column."),
     ("undefined alias", "Define the anchor (&name) before it is used, in the same file."),
     ("quoted scalar", "Close the quotation mark."),
+    (
+        "special characters",
+        "Remove the control character, or write it in double quotes as an escape such as \\x07.",
+    ),
 )
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the fast one where libyaml is built in
-    """Resolves nothing by itself: `_scalar` says what a plain word is."""
+class _NoGuesses(VersionedResolver):
+    """Says of no plain word what it is: `_scalar` does."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 the attribute that PyYAML looks at
+    @property
+    def versioned_resolver(self) -> dict[str, list[Any]]:
+        """No rules."""
+        return {}
+
+
+def _reader() -> YAML:
+    """A reader that makes nodes."""
+    reader = YAML(typ="safe", pure=True)
+    reader.max_depth = MAX_DEPTH
+    reader.Resolver = _NoGuesses
+    reader.composer.warn_double_anchors = False  # YAML lets an anchor be defined anew
+    return reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +97,8 @@ def parse(text: str) -> Tree:
     """Data, lines and flaws of a YAML text; the data of a text that is no YAML is None."""
     tree = Tree()
     try:
-        if not _bounded(text, tree):
-            return tree
-        root = yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+        root = _reader().compose(text)
+    except YAMLError as error:
         tree.flaws.append(_syntax(error, text))
         return tree
     if root is not None:
@@ -88,41 +106,7 @@ def parse(text: str) -> Tree:
     return tree
 
 
-def _bounded(text: str, tree: Tree) -> bool:
-    """Walk the events once, before anything recursive does: one document, not too deep."""
-    depth = documents = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        line = event.start_mark.line + 1 if event.start_mark else 0
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                tree.flaws.append(
-                    Flaw(
-                        line=line,
-                        location=(),
-                        message="a second YAML document begins here.",
-                        remedy="Remove the line `---`, or put the document into a file of its own in a directory.",
-                    )
-                )
-                return False
-        elif isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                tree.flaws.append(
-                    Flaw(
-                        line=line,
-                        location=(),
-                        message=f"values are nested more than {MAX_DEPTH} deep.",
-                        remedy="Look for a bracket that is never closed.",
-                    )
-                )
-                return False
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-    return True
-
-
-def _syntax(error: yaml.YAMLError, text: str) -> Flaw:
+def _syntax(error: YAMLError, text: str) -> Flaw:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     said = " ".join(
         str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part
@@ -136,6 +120,14 @@ def _syntax(error: yaml.YAMLError, text: str) -> Flaw:
         if began is not None and mark.line >= len(text.splitlines()):
             mark = began  # at the end of the file nobody sees what is missing; where it began they do
         line = mark.line + 1
+    if isinstance(error, MaxDepthExceededError):
+        message = f"values are nested more than {MAX_DEPTH} deep."
+        return Flaw(
+            line=line, location=(), message=message, remedy="Look for a bracket that is never closed."
+        )
+    if "single document" in said:
+        remedy = "Remove the line `---`, or put the document into a file of its own in a directory."
+        return Flaw(line=line, location=(), message="a second YAML document begins here.", remedy=remedy)
     remedy = next(
         (r for sign, r in _REMEDIES if sign in said),
         "Check indentation, quotes and brackets here and just above.",
@@ -152,25 +144,25 @@ class _Builder:
     open: set[int] = field(default_factory=set)
     """Collections under construction, by identity: an alias to one of them would never end."""
 
-    def build(self, root: yaml.Node) -> None:
+    def build(self, root: Node) -> None:
         try:
             self.tree.data = self._value(root, ())
-        except _Endless as endless:
+        except _Refused as refused:
             self.tree.data = None
-            self.tree.flaws.append(endless.flaw)
+            self.tree.flaws.append(refused.flaw)
 
-    def _flaw(self, node: yaml.Node, location: Location, message: str, remedy: str) -> None:
+    def _flaw(self, node: Node, location: Location, message: str, remedy: str) -> None:
         self.tree.flaws.append(
             Flaw(line=node.start_mark.line + 1, location=location, message=message, remedy=remedy)
         )
 
-    def _value(self, node: yaml.Node, location: Location) -> Any:
+    def _value(self, node: Node, location: Location) -> Any:
         self.nodes += 1
         if self.nodes > MAX_NODES or id(node) in self.open:
             what = (
                 "an alias that contains itself" if id(node) in self.open else f"more than {MAX_NODES} values"
             )
-            raise _Endless(
+            raise _Refused(
                 Flaw(
                     line=node.start_mark.line + 1,
                     location=location,
@@ -182,27 +174,27 @@ class _Builder:
         self.tree.marks[location] = node.start_mark.index
         if node.tag not in _TAGS:
             self._flaw(node, location, f"the tag {node.tag} has no meaning here.", "Remove the tag.")
-        if isinstance(node, yaml.ScalarNode):
+        if isinstance(node, ScalarNode):
             return _scalar(node.value) if not node.style else node.value
         self.open.add(id(node))
         result = (
             self._mapping(node, location)
-            if isinstance(node, yaml.MappingNode)
+            if isinstance(node, MappingNode)
             else [self._item(item, (*location, i)) for i, item in enumerate(node.value)]
         )
         self.open.discard(id(node))
         return result
 
-    def _item(self, node: yaml.Node, location: Location) -> Any:
+    def _item(self, node: Node, location: Location) -> Any:
         self.tree.lines[location] = node.start_mark.line + 1
         return self._value(node, location)
 
-    def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
-        own: dict[str, yaml.Node] = {}
-        merged: list[yaml.Node] = []
+    def _mapping(self, node: MappingNode, location: Location) -> dict[str, Any]:
+        own: dict[str, Node] = {}
+        merged: list[Node] = []
         result: dict[str, Any] = {}
         for key_node, value in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
+            if not isinstance(key_node, ScalarNode):
                 self._flaw(
                     key_node,
                     location,
@@ -231,11 +223,11 @@ class _Builder:
             self._merge(value, location, result)
         return result
 
-    def _merge(self, node: yaml.Node, location: Location, into: dict[str, Any]) -> None:
+    def _merge(self, node: Node, location: Location, into: dict[str, Any]) -> None:
         """Add what a merge key refers to; what the mapping says itself wins, earlier sources win over later."""
-        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        sources = node.value if isinstance(node, SequenceNode) else [node]
         for source in sources:
-            if not isinstance(source, yaml.MappingNode):
+            if not isinstance(source, MappingNode):
                 self._flaw(
                     source,
                     location,
@@ -260,7 +252,7 @@ class _Builder:
                         whole.update({at: n for at, n in of_part.items() if at[: len(stem)] == stem})
 
 
-class _Endless(Exception):
+class _Refused(Exception):
     def __init__(self, flaw: Flaw) -> None:
         super().__init__(flaw.message)
         self.flaw = flaw

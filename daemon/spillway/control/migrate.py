@@ -67,8 +67,8 @@ def migrate(content: bytes) -> bytes:
     """The content of a state file in the form of the present version; what is of no earlier version is given back as it is."""
     try:
         kept = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return content  # no JSON: the check says where
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return content  # no JSON, or nested too deep: the check says where
     if not isinstance(kept, dict) or kept.get("version") not in _EARLIER:
         return content
     memory = kept.get("memory")

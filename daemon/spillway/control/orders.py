@@ -17,6 +17,7 @@ from spillway.control.tick import Loop
 from spillway.core import between
 from spillway.core.values.orders import MOST_ORDERS, Order, OrderKind, Orders
 from spillway.core.values.policy import Mode
+from spillway.core.values.topology import is_in_hundredths
 from spillway.errors import SpillwayError
 
 LEAST_SECONDS = 60.0
@@ -231,6 +232,10 @@ class OrderDesk:
                 "Write --for 2h, or --for forever.",
             )
         kind = _KINDS[request.command]
+        scaler = request.scaler if kind is OrderKind.PIN else None
+        if scaler is not None and not is_in_hundredths(scaler):
+            # nobody would see it as it is: it is shown and journalled with two digits
+            raise _mistake(f"a pin needs a scaler of 0 or 0.1 to 1.0, in hundredths, not {scaler}")
         self._known(request.service, request.region if kind in {OrderKind.PIN, OrderKind.DRAIN} else None)
         try:
             return Order(
@@ -239,7 +244,7 @@ class OrderDesk:
                 reason=why,
                 service=request.service,
                 region=request.region if kind in {OrderKind.PIN, OrderKind.DRAIN} else None,
-                scaler=request.scaler if kind is OrderKind.PIN else None,
+                scaler=abs(scaler) if scaler is not None else None,  # -0.0 is 0
                 mode=Mode(request.mode) if kind is OrderKind.MODE and request.mode else None,
                 force=request.force,
                 by=request.by,

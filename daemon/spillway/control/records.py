@@ -12,7 +12,7 @@ from typing import Any
 
 from spillway.control.inputs import MinutesSeen, snapshot_record
 from spillway.control.report import TickReport
-from spillway.core.values.decision import BackendAssessment, Plan, ServiceAssessment
+from spillway.core.values.decision import BackendAssessment, Plan, Refusal, ServiceAssessment
 from spillway.core.values.overlay import Overlay
 
 BACKEND = BackendAssessment._fields
@@ -60,11 +60,21 @@ def pass_record(seen: MinutesSeen, report: TickReport, before: Overlay, plan: Pl
         "candidates": report.candidates,
         "moves": report.moves,
         "advice": report.advice,
-        "refusals": report.refusals,
+        "refusals": [_refusal(refusal) for refusal in report.refusals],
         "verdicts": report.verdicts,
         "alarms": report.alarms,
         "plan": None if plan.empty else overlay_record(plan.overlay),
         "applied": report.applied,
+    }
+
+
+def _refusal(refusal: Refusal) -> dict[str, Any]:
+    """A refusal as the journal has it, with the limit under `guard`."""
+    return {
+        "guard": refusal.limit,
+        "move": refusal.move,
+        "sentence": refusal.sentence,
+        "ordered": refusal.ordered,
     }
 
 

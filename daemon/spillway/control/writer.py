@@ -125,7 +125,7 @@ class Writer:
         try:
             self._keeper.save(self.kept)
         except SpillwayError as error:
-            _log.error("%s %s", error, error.remedy)
+            _log.error("%s. %s", error, error.remedy)
 
     def keep(self, kept: Kept) -> None:
         """Go on with `kept` once it is on the disk.
@@ -145,7 +145,7 @@ class Writer:
         try:
             self._journal.append(record)
         except SpillwayError as error:
-            _log.error("%s %s", error, error.remedy)
+            _log.error("%s. %s", error, error.remedy)
 
     def _carry_out(
         self, deployer: Deployer, act: Callable[[Overlay], Applied], plan: Plan, at: float

@@ -109,7 +109,7 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
+class StepContext:
     """What is the same for all services in one step."""
 
     at: float
@@ -150,7 +150,7 @@ def step_service(
     policy: Policy,
     view: ServiceView,
     standing: tuple[ServiceSetting, ServiceMemory],
-    now: Pass,
+    now: StepContext,
 ) -> ServiceStep:
     """Take one service through a step.
 
@@ -167,20 +167,20 @@ def step_service(
     found = reconcile(setting, memory, view, policy, reading)
     setting, memory = found.setting, found.memory
     # 2. the belief about each backend, and about demand
-    facts = estimate_backends(
+    beliefs = estimate_backends(
         service, policy, view, setting=setting, memory=memory, shared=now.shared, at=now.at
     )
-    facts = with_lifecycle(facts, service.name, now.orders, policy, now.at)
+    beliefs = with_lifecycle(beliefs, service.name, now.orders, policy, now.at)
     memory = replace(
         memory,
-        backends=tuple([f.memory for f in facts]),
-        estimates=tuple([(f.region, f.estimate) for f in facts]),
+        backends=tuple([f.memory for f in beliefs]),
+        estimates=tuple([(f.region, f.estimate) for f in beliefs]),
         proposed=(),
     )
     if not now.only_dead:
-        memory = estimate_demand(memory, facts, view, policy, setting)
+        memory = estimate_demand(memory, beliefs, view, policy, setting)
     # 3. the model: what a set of ceilings does, and may not break
-    model = build(service, facts, memory, policy, setting.posture, at=now.at)
+    model = build(service, beliefs, memory, policy, setting.posture, at=now.at)
     panic, since = panic_of(model, only_dead=now.only_dead)
     # 4. promised against seen
     verdicts = Review(memory=model.memory)
@@ -188,7 +188,7 @@ def step_service(
         if since != memory.panic_since:
             model = with_memory(model, replace(memory, panic_since=since))
         if panic is not None:
-            model = with_memory(model, unlearned(model.memory, found.memory, model.facts))
+            model = with_memory(model, unlearned(model.memory, found.memory, model.beliefs))
         verdicts = review(model)
         model = with_memory(model, verdicts.memory)
         model = with_memory(model, with_posture_timer(model, suspected=panic is not None))
@@ -244,7 +244,7 @@ def _alarms(panic: Reason | None, unsafe: tuple[Refusal, ...]) -> list[Reason]:
     return found
 
 
-def _quiet(model: ServiceModel, candidate: Candidate | None, trust: Trust, now: Pass) -> str:
+def _quiet(model: ServiceModel, candidate: Candidate | None, trust: Trust, now: StepContext) -> str:
     """Why nothing is proposed: what the listing keeps from being written comes first."""
     listed_otherwise = trust.panic or trust.doubt
     if listed_otherwise is not None:
@@ -254,7 +254,7 @@ def _quiet(model: ServiceModel, candidate: Candidate | None, trust: Trust, now: 
 
 def _passed_pins(model: ServiceModel, changes: tuple[Change, ...]) -> list[Reason]:
     """Alarms about drains of dead regions that somebody else had set."""
-    pins = {f.region: f.memory.pin for f in model.facts}
+    pins = {f.region: f.memory.pin for f in model.beliefs}
     return [
         reason("pin-passed", region=c.region, value=pin.shown)
         for c in changes
@@ -271,7 +271,7 @@ def begin(
     orders: Orders,
     edit_told: bool = False,
     only_dead: bool = False,
-) -> Pass:
+) -> StepContext:
     """What is the same for all services in a step.
 
     Args:
@@ -283,7 +283,7 @@ def begin(
         edit_told: True if a write of ours was just refused because of an edit by somebody else.
         only_dead: True for a health pass, which has read no traffic.
     """
-    return Pass(
+    return StepContext(
         at=snapshot.at,
         orders=orders.active(snapshot.at),
         shared=SharedBackends(fleet, None if only_dead else snapshot, standing[1]),
@@ -386,7 +386,7 @@ def _all_services(
     policies: Mapping[str, Policy],
     snapshot: Snapshot,
     standing: tuple[Overlay, ControllerMemory],
-    now: Pass,
+    now: StepContext,
 ) -> StepResult:
     """Take the services through the step one after the other: each sees what those before it send to shared groups."""
     overlay, memory = standing

@@ -225,7 +225,7 @@ class ControlSocket:
                     with suppress(OSError):
                         self._woken.recv(4096)
                 else:
-                    self._serve(key.data)
+                    self._guarded(key.data)
             self._give_answers()
             self._end_late()
         for connection in tuple(self._connections):
@@ -258,6 +258,14 @@ class ControlSocket:
         self._connections.add(fresh)
         self._selector.register(accepted, selectors.EVENT_READ, fresh)
         return True
+
+    def _guarded(self, connection: Connection) -> None:
+        """Serve a sender; a defect costs its connection, and never the thread that serves all others."""
+        try:
+            self._serve(connection)
+        except Exception:  # noqa: BLE001 the last line of defence: nobody could give orders any more
+            _log.exception("Serving an operator's command ended in a defect; please report it")
+            self._close(connection)
 
     def _serve(self, connection: Connection) -> None:
         """Something has come from a sender, or it takes more of its answer."""

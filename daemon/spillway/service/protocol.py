@@ -88,6 +88,8 @@ def decode_request(line: bytes, sender: str, *, root: bool) -> Parcel:
         message = msgspec.json.decode(line, type=_Message)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"this is no request: {error}") from None
+    except RecursionError:
+        raise ValueError("this is no request: it is nested deeper than the parser follows") from None
     if message.v != VERSION:
         raise ValueError(f"this daemon speaks version {VERSION} of the protocol, not {message.v}")
     numbers = (message.scaler, message.seconds, message.timeout)
@@ -127,6 +129,8 @@ def decode_answer(line: bytes) -> tuple[Answer, dict[str, object]]:
         return msgspec.convert(document, Answer), document
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise ValueError(f"its answer makes no sense: {error}") from None
+    except RecursionError:
+        raise ValueError("its answer makes no sense: it is nested deeper than the parser follows") from None
 
 
 def refused(sentence: str, remedy: str = "") -> Answer:

@@ -25,7 +25,7 @@ from spillway.errors import UnsafePlan
 
 def setting_of(picture: ServiceModel) -> ServiceSetting:
     return ServiceSetting(
-        service=SERVICE, posture=Posture.NORMAL, backends=tuple(f.setting for f in picture.facts)
+        service=SERVICE, posture=Posture.NORMAL, backends=tuple(f.setting for f in picture.beliefs)
     )
 
 
@@ -147,7 +147,7 @@ def test_a_hand_made_plan_that_breaks_a_floor_is_refused_whole_and_raises_the_al
     assert result.plan.empty
     assert result.advice == ()
     assert result.plan.overlay == result.overlay == overlay
-    assert [(r.move.region, r.guard) for r in result.refusals] == [
+    assert [(r.move.region, r.limit) for r in result.refusals] == [
         ("europe-west4", "unsafe-plan"),
         ("us-east4", "unsafe-plan"),
     ]

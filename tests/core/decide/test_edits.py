@@ -127,7 +127,7 @@ def test_an_order_for_the_region_ends_the_pin_and_one_for_another_does_not() -> 
     view = run.plant.observe().services[0]
 
     def pinned(region: str) -> bool:
-        order = Order(kind=OrderKind.DRAIN, until=1e12, reason="a test", region=region)
+        order = Order(kind=OrderKind.DRAIN, until=1e11, reason="a test", region=region)
         reading = Reading(at=run.plant.now, orders=Orders(items=(order,)))
         found = reconcile(setting, memory, view, Policy(), reading)
         return found.memory.backend(EUROPE).pin is not None
@@ -227,7 +227,7 @@ def test_a_way_back_that_breaks_a_floor_is_refused() -> None:
     (change,) = proposed(edit_reverts, picture)
     found = considered(picture, [change])
     assert found.changes == ()
-    assert {r.guard for r in found.refusals} == {"floor-capacity"}
+    assert {r.limit for r in found.refusals} == {"floor-capacity"}
 
 
 def test_a_posture_is_put_back_too() -> None:

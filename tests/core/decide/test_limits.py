@@ -63,9 +63,9 @@ def alloweds(draw: st.DrawFn) -> Allowed:
 
 
 def test_zero_and_the_range_are_two_pieces() -> None:
-    assert [s for s in LEGAL if EVERYTHING.orders(s)] == list(LEGAL)
+    assert [s for s in LEGAL if EVERYTHING.allows(s)] == list(LEGAL)
     open_only = Allowed(closed=False, low=0.3, high=0.6)
-    assert [open_only.orders(s) for s in (0.0, 0.1, 0.29, 0.3, 0.6, 0.61, 1.0)] == [
+    assert [open_only.allows(s) for s in (0.0, 0.1, 0.29, 0.3, 0.6, 0.61, 1.0)] == [
         False,
         False,
         False,
@@ -75,24 +75,24 @@ def test_zero_and_the_range_are_two_pieces() -> None:
         False,
     ]
     closed_only = Allowed(closed=True, low=1.0, high=0.0)
-    assert [s for s in LEGAL if closed_only.orders(s)] == [0.0]
+    assert [s for s in LEGAL if closed_only.allows(s)] == [0.0]
     either = Allowed(closed=True, low=0.9)
-    assert [s for s in LEGAL if either.orders(s)] == [0.0, *(n / 100 for n in range(90, 101))]
-    assert not any(EVERYTHING.orders(s) for s in (0.001, 0.05, 0.099, 1.01))
+    assert [s for s in LEGAL if either.allows(s)] == [0.0, *(n / 100 for n in range(90, 101))]
+    assert not any(EVERYTHING.allows(s) for s in (0.001, 0.05, 0.099, 1.01))
 
 
 @given(scalers)
 def test_one_scaler_what_is_above_and_what_is_below(scaler: float) -> None:
-    assert [s for s in LEGAL if only(scaler).orders(s)] == [scaler]
-    assert [s for s in LEGAL if at_least(scaler).orders(s)] == [s for s in LEGAL if s >= scaler]
-    assert [s for s in LEGAL if at_most(scaler).orders(s)] == [s for s in LEGAL if s <= scaler]
+    assert [s for s in LEGAL if only(scaler).allows(s)] == [scaler]
+    assert [s for s in LEGAL if at_least(scaler).allows(s)] == [s for s in LEGAL if s >= scaler]
+    assert [s for s in LEGAL if at_most(scaler).allows(s)] == [s for s in LEGAL if s <= scaler]
 
 
 @given(alloweds(), alloweds())
 def test_what_both_allow_is_what_each_allows(one: Allowed, other: Allowed) -> None:
     both = one.both(other)
     for scaler in LEGAL:
-        assert both.orders(scaler) == (one.orders(scaler) and other.orders(scaler))
+        assert both.allows(scaler) == (one.allows(scaler) and other.allows(scaler))
     assert both.both(EVERYTHING) == both
 
 
@@ -103,7 +103,7 @@ def limits(draw: st.DrawFn) -> ScalerLimits:
     bounds = []
     for kind in draw(st.lists(st.sampled_from(list(LimitKind)), max_size=6)):
         allowed = draw(alloweds())
-        if not allowed.orders(now):
+        if not allowed.allows(now):
             allowed = draw(st.sampled_from((only, at_least, at_most)))(now)
         bounds.append(Bound(kind=kind, allowed=allowed, reason=Reason(code=kind.value, sentence=kind.value)))
     return ScalerLimits(region="a", now=now, bounds=tuple(bounds))
@@ -114,8 +114,8 @@ def test_what_is_allowed_is_exactly_what_no_limit_refuses(found: ScalerLimits, p
     allowed = found.allowed(purpose)
     for scaler in LEGAL:
         if scaler != found.now:
-            assert allowed.orders(scaler) == (found.active(scaler, purpose) is None)
-    assert allowed.orders(found.now)
+            assert allowed.allows(scaler) == (found.active(scaler, purpose) is None)
+    assert allowed.allows(found.now)
 
 
 @given(limits(), scalers, st.sampled_from(list(Purpose)))
@@ -126,7 +126,7 @@ def test_the_limit_that_is_named_is_the_first_that_the_purpose_may_not_pass(
     for bound in found.bounds:
         if bound is named:
             break
-        assert bound.kind in PASSES[purpose] or bound.allowed.orders(scaler)
+        assert bound.kind in PASSES[purpose] or bound.allowed.allows(scaler)
     if named is not None:
         assert named.kind not in PASSES[purpose]
 
@@ -169,21 +169,21 @@ def alone() -> ServiceModel:
 
 def unseen(picture: ServiceModel, absence: Absence = Absence.STALE, served: float = 50.0) -> ServiceModel:
     """The same without samples of region a."""
-    first, *others = picture.facts
+    first, *others = picture.beliefs
     estimate = replace(first.estimate, served=served)
     blind = first._replace(window=Blind(absence=absence, why="a test"), estimate=estimate)
-    return replace(picture, facts=(blind, *others))
+    return replace(picture, beliefs=(blind, *others))
 
 
 def thin(picture: ServiceModel) -> ServiceModel:
-    first, *others = picture.facts
+    first, *others = picture.beliefs
     assert isinstance(first.window, Window)
-    return replace(picture, facts=(first._replace(window=first.window._replace(answers=10.0)), *others))
+    return replace(picture, beliefs=(first._replace(window=first.window._replace(answers=10.0)), *others))
 
 
 def unread(picture: ServiceModel) -> ServiceModel:
-    first, *others = picture.facts
-    return replace(picture, facts=(first._replace(health=None), *others))
+    first, *others = picture.beliefs
+    return replace(picture, beliefs=(first._replace(health=None), *others))
 
 
 def remembered(picture: ServiceModel, **changes: Any) -> ServiceModel:
@@ -297,11 +297,11 @@ def test_every_kind_of_limit_has_a_situation() -> None:
 def test_the_present_value_is_in_every_bound_and_range(situation: Situation) -> None:
     found = of(situation)
     for i, bounds in enumerate(found.scalers):
-        assert all(b.allowed.orders(bounds.now) for b in bounds.bounds)
-        assert all(bounds.allowed(purpose).orders(bounds.now) for purpose in Purpose)
+        assert all(b.allowed.allows(bounds.now) for b in bounds.bounds)
+        assert all(bounds.allowed(purpose).allows(bounds.now) for purpose in Purpose)
         within = search_range(found, i)
-        assert within.orders(bounds.now) or bounds.now == 0.0
-        assert bounds.now == 0.0 or lifted_range(found, i).orders(bounds.now)
+        assert within.allows(bounds.now) or bounds.now == 0.0
+        assert bounds.now == 0.0 or lifted_range(found, i).allows(bounds.now)
 
 
 @pytest.mark.parametrize("situation", [s for _, _, s, _, _ in SITUATIONS])
@@ -313,7 +313,7 @@ def test_the_search_may_do_just_what_its_purposes_may(situation: Situation) -> N
             if scaler == bounds.now:
                 continue
             purpose = Purpose.RELIEVE if scaler < bounds.now else Purpose.MAKE_ROOM
-            assert within.orders(scaler) == (bounds.active(scaler, purpose) is None)
+            assert within.allows(scaler) == (bounds.active(scaler, purpose) is None)
 
 
 def test_a_calm_region_has_no_limit_but_that_it_is_not_closed() -> None:
@@ -525,15 +525,15 @@ def test_limits_of_any_memory_hold_the_present_value_and_legal_scalers_alone(
     picture = three(memory, {"age": age, "policy": policy}, scaler=scaler, bad=share)
     found = of(plain(picture))
     bounds = found.of("a")
-    assert all(b.allowed.orders(scaler) for b in bounds.bounds)
+    assert all(b.allowed.allows(scaler) for b in bounds.bounds)
     for purpose in Purpose:
         allowed = bounds.allowed(purpose)
-        assert all(is_legal_scaler(n / 100) for n in range(101) if allowed.orders(n / 100))
+        assert all(is_legal_scaler(n / 100) for n in range(101) if allowed.allows(n / 100))
         for value in LEGAL:
             if value != scaler:
-                assert allowed.orders(value) == (bounds.active(value, purpose) is None)
+                assert allowed.allows(value) == (bounds.active(value, purpose) is None)
     within = search_range(found, 0)
     for value in LEGAL:
         purpose = Purpose.RELIEVE if value < scaler else Purpose.MAKE_ROOM
         if value != scaler:
-            assert within.orders(value) == (bounds.active(value, purpose) is None)
+            assert within.allows(value) == (bounds.active(value, purpose) is None)

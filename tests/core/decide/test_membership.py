@@ -21,14 +21,15 @@ def with_standby(joined: bool, demand: dict[str, float], leap: float = 0.0, **me
     """Regions a and b take 200 requests/s together, the standby s as much as each; all of `leap` comes in a."""
     standby = area("s") if joined else area("s", member=False, scaler=0.0)
     picture = picture_of((area("a"), area("b"), standby), demand, memories={"s": memory})
-    facts = tuple(
-        f._replace(backend=replace(f.backend, standby=True)) if f.region == "s" else f for f in picture.facts
+    beliefs = tuple(
+        f._replace(backend=replace(f.backend, standby=True)) if f.region == "s" else f
+        for f in picture.beliefs
     )
     origins = tuple(
         OriginMemory(place="Europe", home=home, level=level, onset=leap if home == "a" else 0.0)
         for home, level in demand.items()
     )
-    return replace(picture, facts=facts, memory=replace(picture.memory, origins=origins))
+    return replace(picture, beliefs=beliefs, memory=replace(picture.memory, origins=origins))
 
 
 def joins(picture: ServiceModel) -> list[Change]:
@@ -52,8 +53,10 @@ def test_a_standby_joins_on_the_first_minute_of_a_surge() -> None:
 def idle(picture: ServiceModel, *, healthy: float = 1.0) -> ServiceModel:
     """Region b without series."""
     blind = Blind(absence=Absence.NO_SERIES, why="nothing in the judged minutes, unlike its neighbours")
-    facts = tuple(f._replace(window=blind, share=healthy) if f.region == "b" else f for f in picture.facts)
-    return replace(picture, facts=facts)
+    beliefs = tuple(
+        f._replace(window=blind, share=healthy) if f.region == "b" else f for f in picture.beliefs
+    )
+    return replace(picture, beliefs=beliefs)
 
 
 def test_a_region_to_which_nobody_is_sent_does_not_hold_a_standby() -> None:

@@ -36,11 +36,11 @@ def pin(scaler: float, region: str = "a", **more: Any) -> Order:
 
 def with_standby(picture: ServiceModel, region: str) -> ServiceModel:
     """The picture with one detached region that waits as a standby."""
-    facts = tuple(
+    beliefs = tuple(
         f._replace(backend=replace(f.backend, standby=True)) if f.region == region else f
-        for f in picture.facts
+        for f in picture.beliefs
     )
-    return replace(picture, facts=facts)
+    return replace(picture, beliefs=beliefs)
 
 
 def full(**standby: Any) -> ServiceModel:
@@ -111,7 +111,7 @@ def test_an_order_that_breaks_a_floor_is_refused_by_name_and_may_be_forced() -> 
     assert any(note.startswith("by force:") for note in forced.notes)
     found = propose((operator_orders,), context_of(picture, Orders(items=(drain(force=True),))))
     assert made(found) == {"a": 0.0}
-    backends = tuple(f.setting for f in picture.facts)
+    backends = tuple(f.setting for f in picture.beliefs)
     setting = ServiceSetting(service=SERVICE, posture=picture.posture, backends=backends)
     _, after = make_plan(setting, found.changes, picture)
     assert scalers_of(picture, after) == (0.0, 1.0)
@@ -189,7 +189,7 @@ def test_a_forced_order_leads_to_legal_scalers_and_leaves_somebody_open(data: st
     assert all(is_legal_scaler(s) for s in accepted.scalers)
     serving = picture.constraints.serving
     assert serving(accepted.scalers) > 0 or serving(picture.traffic.scalers) == 0
-    backends = tuple(f.setting for f in picture.facts)
+    backends = tuple(f.setting for f in picture.beliefs)
     setting = ServiceSetting(service=picture.service.name, posture=picture.posture, backends=backends)
     _, after = make_plan(setting, accepted.changes, picture)
     assert scalers_of(picture, after) == accepted.scalers

@@ -50,7 +50,7 @@ def died(
         policy=policy or Policy(postures=MANUAL),
     )
     blind = Blind(absence=Absence.STALE, why="nothing")
-    return replace(picture, facts=tuple(f._replace(window=blind) if f.dead else f for f in picture.facts))
+    return replace(picture, beliefs=tuple(f._replace(window=blind) if f.dead else f for f in picture.beliefs))
 
 
 def drained(picture: ServiceModel) -> dict[str, float]:

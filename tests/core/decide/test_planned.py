@@ -75,7 +75,7 @@ def test_where_no_room_can_be_made_it_is_told_two_dead_times_before_and_drained_
     assert path == sorted(path, reverse=True), "nothing opens it again"
     codes = {what.rpartition("[")[2] for _, what in run.moves if HOME in what}
     assert codes == {"drain-planned-part]"}
-    refused = {r.guard for at, result in run.results for r in result.refusals if at >= START - DEAD_TIME}
+    refused = {r.limit for at, result in run.results for r in result.refusals if at >= START - DEAD_TIME}
     assert "floor-capacity" in refused
 
 

@@ -28,7 +28,7 @@ from tests.core.strategies import pictures
 from spillway.core.decide.optimise import optimum
 from spillway.core.decide.proposals import Accepted, Context, Proposal, Proposer, each, propose
 from spillway.core.explain.reasons import reason
-from spillway.core.model.constraints import GROWN
+from spillway.core.model.constraints import SAME_LOAD_FACTOR
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.limits import LimitKind, Trust
@@ -84,12 +84,12 @@ def test_a_set_that_does_not_hold_is_refused_whole() -> None:
     )
     picture = picture_of(regions, {"a": 95.0, "b": 30.0, "c": 40.0})
     wanted = (change_of("a", 1.0, 0.54), change_of("b", 1.0, 0.1))
-    whole = picture.traffic.outcome([0.54, 0.1, 1.0, 1.0]).flow.loads
+    whole = picture.traffic.predict([0.54, 0.1, 1.0, 1.0]).flow.loads
     assert whole[2] > 0.9 * 80.0  # c would be toppled by both together
     found = considered(picture, wanted)
     assert found.changes == ()
     assert found.scalers == picture.traffic.scalers
-    assert [(r.move.region, r.guard) for r in found.refusals] == [
+    assert [(r.move.region, r.limit) for r in found.refusals] == [
         ("a", "receiver-limit"),
         ("b", "receiver-limit"),
     ]
@@ -101,7 +101,7 @@ def test_a_limit_on_one_change_refuses_its_set() -> None:
     rests = picture_of(regions, {"a": 95.0, "b": 80.0, "c": 10.0}, memories={"b": {"moved_at": AT - 60.0}})
     found = considered(rests, CUTS)
     assert made(found) == {}  # without the other half of the set, a would push b
-    assert [(r.move.region, r.guard) for r in found.refusals] == [("b", "resting")]
+    assert [(r.move.region, r.limit) for r in found.refusals] == [("b", "resting")]
 
 
 def test_in_a_panic_no_set_is_accepted() -> None:
@@ -148,12 +148,12 @@ def test_no_cut_that_is_made_pushes_a_receiver_past_its_limit_for_nothing(
 ) -> None:
     picture = random_picture(sizes, rates)
     found = considered(picture, [change_of("a", 1.0, after)])
-    before, then = picture.traffic.base, picture.traffic.outcome(found.scalers)
+    before, then = picture.traffic.base, picture.traffic.predict(found.scalers)
     saves = picture.constraints.short and then.bad < 0.95 * before.bad
     for load, was, row in zip(
         then.flow.loads[1:], before.flow.loads[1:], picture.constraints.rows[1:], strict=True
     ):
-        assert saves or load <= max(row.receives, was) * GROWN + 1e-5
+        assert saves or load <= max(row.receives, was) * SAME_LOAD_FACTOR + 1e-5
 
 
 @given(capacities, demands)
@@ -163,7 +163,7 @@ def test_what_the_optimum_is_accepted_for_makes_fewer_requests_bad(
     picture = random_picture(sizes, rates)
     found = propose((optimum,), context_of(picture))
     if found.changes:
-        assert picture.traffic.outcome(found.scalers).bad < picture.traffic.base.bad
+        assert picture.traffic.predict(found.scalers).bad < picture.traffic.base.bad
         assert picture.constraints.against(picture.traffic.base).broken_floor(found.scalers) is None
 
 
@@ -227,14 +227,14 @@ def erring(*names: str) -> ServiceModel:
 def test_the_second_of_two_drains_in_one_step_is_refused() -> None:
     found = propose((wanting(closing("a")), wanting(closing("b"))), context_of(erring("a", "b")))
     assert made(found) == {"a": 0.0}
-    assert [(r.move.region, r.guard) for r in found.refusals] == [("b", "one-drain")]
+    assert [(r.move.region, r.limit) for r in found.refusals] == [("b", "one-drain")]
     assert "a" in found.refusals[0].sentence
 
 
 def test_two_drains_in_one_set_are_refused_whole() -> None:
     found = considered(erring("a", "b"), [closing("a"), closing("b")])
     assert made(found) == {}
-    assert [(r.move.region, r.guard) for r in found.refusals] == [("a", "one-drain"), ("b", "one-drain")]
+    assert [(r.move.region, r.limit) for r in found.refusals] == [("a", "one-drain"), ("b", "one-drain")]
 
 
 def test_drains_of_dead_regions_do_not_count_as_drains() -> None:
@@ -260,7 +260,7 @@ def test_an_accepted_cut_is_in_force_for_the_optimum() -> None:
     found = fixed.consider(proposal)
     assert made(found) == {"a": 0.54, "b": made(alone)["b"]}
     # the order alone would have been refused; with what the optimum adds to it, the receivers are below their limit
-    loads = picture.traffic.outcome(found.scalers).flow.loads
+    loads = picture.traffic.predict(found.scalers).flow.loads
     assert all(load <= row.receives for load, row in zip(loads, picture.constraints.rows, strict=True))
 
 
@@ -281,10 +281,10 @@ def with_standby() -> ServiceModel:
     """Region a takes 60 of the 95 requests/s that come to it, b the rest, and s is no member yet."""
     regions = (area("a", capacity=60.0), area("b"), area("s", member=False, scaler=0.0, movable=False))
     picture = picture_of(regions, {"a": 95.0})
-    facts = tuple(
-        f._replace(backend=replace(f.backend, standby=f.region == "s", movable=True)) for f in picture.facts
+    beliefs = tuple(
+        f._replace(backend=replace(f.backend, standby=f.region == "s", movable=True)) for f in picture.beliefs
     )
-    return replace(picture, facts=facts)
+    return replace(picture, beliefs=beliefs)
 
 
 def test_a_join_is_fixed_but_not_counted_on() -> None:
@@ -377,7 +377,7 @@ def test_a_refusal_names_the_limit_that_holds_back_the_optimum(
     given_ = context()
     found = refusals(given_)
     assert found.changes == ()
-    assert [(r.move.region, r.guard) for r in found.refusals] == [("a", code)]
+    assert [(r.move.region, r.limit) for r in found.refusals] == [("a", code)]
     (refusal,) = found.refusals
     bound = given_.limits.of("a").active(float(refusal.move.after), Purpose.RELIEVE)
     assert bound is not None

@@ -24,19 +24,19 @@ from tests.core.pictures import (
 from spillway.core.decide.optimise import optimum
 from spillway.core.decide.proposals import Proposal, propose
 from spillway.core.decide.reopen import (
-    FILLED,
-    HARMLESS,
-    NEEDED_HOPE,
-    PROBE_HOPE,
-    QUOTA_KEEP,
-    SURE_HOPE,
+    COSTLY_PROBE_P_RECOVERED,
+    NEEDED_P_RECOVERED,
+    OPENED_LOAD_SHARE,
+    PROBE_COST_SHARE,
+    PROBE_P_RECOVERED,
+    QUOTA_CEILING_FACTOR,
     UNSEEN_BAD,
     probes,
     restores,
 )
 from spillway.core.estimate.capacity import RECOVERY_SECONDS, p_degraded
 from spillway.core.estimate.sample import Blind
-from spillway.core.model.constraints import KEEP, capped
+from spillway.core.model.constraints import CAP_SHARE, capped
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Purpose
 from spillway.core.values.policy import Rhythm
@@ -82,14 +82,14 @@ def test_what_is_not_well_or_rests_is_left(memory: dict[str, Any]) -> None:
 def test_while_machines_may_be_missing_it_feels_its_way_along_what_they_proved() -> None:
     doubted = lowered(capacity=70.0, capacity_nominal=100.0, p_recovered=0.9)
     assert raised(doubted) == {"a": 0.63}
-    assert capped(doubted.traffic.regions[0], KEEP) == 0.63
+    assert capped(doubted.traffic.regions[0], CAP_SHARE) == 0.63
     assert raised(lowered(0.5, capacity=50.0, capacity_nominal=100.0, p_recovered=0.99)) == {}
     assert raised(lowered()) == {"a": pytest.approx(0.4 + UP_STEP)}
 
 
 def test_while_a_quota_may_hold_it_goes_little_further_than_it_allows() -> None:
     assert raised(lowered(quota=60.0, p_quota_lifted=0.5)) == {
-        "a": pytest.approx(QUOTA_KEEP * 0.6, abs=0.006)
+        "a": pytest.approx(QUOTA_CEILING_FACTOR * 0.6, abs=0.006)
     }
 
 
@@ -97,7 +97,7 @@ def test_no_region_is_filled_to_the_brim_without_need() -> None:
     crowd = 130.0 / 1.06
     regions = (area("a", scaler=0.8, proven=False), area("b", proven=False), area("c", proven=False))
     picture = picture_of(regions, {"a": crowd, "b": crowd})
-    assert raised(picture) == {"a": FILLED}
+    assert raised(picture) == {"a": OPENED_LOAD_SHARE}
     assert raised(lowered(0.8, demand=100.0)) == {"a": 1.0}
 
 
@@ -116,7 +116,7 @@ def test_nothing_goes_past_what_was_proven_while_in_doubt(
 ) -> None:
     picture = lowered(scaler, demand=demand, capacity=low, capacity_nominal=100.5, p_recovered=p_recovered)
     for after in raised(picture).values():
-        assert scaler < after <= min(1.0, max(scaler, capped(picture.traffic.regions[0], KEEP)))
+        assert scaler < after <= min(1.0, max(scaler, capped(picture.traffic.regions[0], CAP_SHARE)))
 
 
 def closed(
@@ -139,23 +139,23 @@ def closed(
         area("b"),
     )
     picture = picture_of(regions, {"b": demand}, memories={"a": known})
-    silent = picture.facts[0]._replace(window=Blind(absence=Absence.NO_SERIES, why="closed", age=None))
-    return replace(picture, facts=(silent, *picture.facts[1:]))
+    silent = picture.beliefs[0]._replace(window=Blind(absence=Absence.NO_SERIES, why="closed", age=None))
+    return replace(picture, beliefs=(silent, *picture.beliefs[1:]))
 
 
-SMALL = 0.9 * HARMLESS * 40.0 / (0.1 * UNSEEN_BAD)
+SMALL = 0.9 * PROBE_COST_SHARE * 40.0 / (0.1 * UNSEEN_BAD)
 """Requests/s of a region of which a tenth is next to nothing."""
 
 
 def test_a_small_region_closed_for_being_bad_is_probed_after_two_half_lives() -> None:
-    assert waiting_for(PROBE_HOPE) == pytest.approx(2 * RECOVERY_SECONDS)
+    assert waiting_for(PROBE_P_RECOVERED) == pytest.approx(2 * RECOVERY_SECONDS)
     assert proposed(probes, closed(2 * RECOVERY_SECONDS - 1.0, size=SMALL)) == []
     (change,) = proposed(probes, closed(2 * RECOVERY_SECONDS + 1.0, size=SMALL))
     assert (change.region, change.before, change.after, change.reason.code) == ("a", 0.0, 0.1, "probe")
 
 
 def test_a_large_region_is_probed_when_it_is_nearly_sure_to_be_well() -> None:
-    sure = waiting_for(SURE_HOPE)
+    sure = waiting_for(COSTLY_PROBE_P_RECOVERED)
     assert sure > 4 * RECOVERY_SECONDS
     assert proposed(probes, closed(sure - 1.0)) == []
     assert len(proposed(probes, closed(sure + 1.0))) == 1
@@ -167,17 +167,17 @@ def waiting_for(p_recovered: float) -> float:
 
 
 def test_it_is_probed_sooner_where_the_others_are_short() -> None:
-    assert NEEDED_HOPE < PROBE_HOPE
-    short, roomy = KEEP * 100.0 + 1.0, KEEP * 100.0 - 1.0
-    soon = waiting_for(NEEDED_HOPE)
+    assert NEEDED_P_RECOVERED < PROBE_P_RECOVERED
+    short, roomy = CAP_SHARE * 100.0 + 1.0, CAP_SHARE * 100.0 - 1.0
+    soon = waiting_for(NEEDED_P_RECOVERED)
     assert proposed(probes, closed(soon - 1.0, demand=short)) == []
     assert len(proposed(probes, closed(soon + 1.0, demand=short))) == 1
     assert proposed(probes, closed(soon + 1.0, demand=roomy)) == []
 
 
 def test_others_that_are_only_capped_are_no_shortage() -> None:
-    short = KEEP * 100.0 + 1.0
-    picture = closed(waiting_for(NEEDED_HOPE) + 1.0, demand=short)
+    short = CAP_SHARE * 100.0 + 1.0
+    picture = closed(waiting_for(NEEDED_P_RECOVERED) + 1.0, demand=short)
     b = picture.traffic.regions[1]._replace(ceiling=200.0, capacity=200.0, scaler=0.5)
     capped = replace(picture, traffic=replace(picture.traffic, regions=(picture.traffic.regions[0], b)))
     assert len(proposed(probes, picture)) == 1

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.pictures import area, baseline, picture_of, space
+from tests.core.pictures import area, picture_of, requirements, space
 
 from spillway.core.decide.search import SOFT_PRICE, Found, Search, Space, Start, search
-from spillway.core.model.constraints import Baseline
+from spillway.core.model.constraints import Requirements
 from spillway.core.model.predict import Region
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.policy import Floors, Policy
@@ -31,9 +31,9 @@ def tried(
     picture: ServiceModel,
     scalers: Sequence[float],
     within: Space | None = None,
-    rules: Baseline | None = None,
+    rules: Requirements | None = None,
 ) -> Search:
-    run = Search(picture.traffic, rules or baseline(picture), within or space(picture))
+    run = Search(picture.traffic, rules or requirements(picture), within or space(picture))
     run.try_start("a test", list(scalers))
     return run
 
@@ -42,7 +42,7 @@ def test_a_receiver_that_a_cut_pushes_past_its_limit_is_capped_in_the_same_answe
     picture = chain_of_three()
     run = tried(picture, [0.45, 1.0, 1.0])
     limit = 0.9 * 70.0
-    assert picture.traffic.outcome([0.45, 1.0, 1.0]).flow.loads[1] > limit
+    assert picture.traffic.predict([0.45, 1.0, 1.0]).flow.loads[1] > limit
     assert run.start == Start(label="a test")
     assert run.best.scalers == (0.45, 0.63, 1.0)
     assert run.best.flow.loads == pytest.approx((45.0, 63.0, 67.0))
@@ -88,7 +88,7 @@ def test_a_floor_is_kept_by_taking_back_the_deepest_cut() -> None:
     picture = picture_of(regions, {"a": 50.0, "b": 90.0})
 
     def kept(**least: float) -> tuple[float, ...]:
-        rules = baseline(picture, carried_least=0.0, **least)
+        rules = requirements(picture, carried_least=0.0, **least)
         return tried(picture, [0.2, 0.3, 1.0], rules=rules).best.scalers
 
     assert kept(ceilings_least=0.0, surely_least=0.0) == (0.2, 0.3, 1.0)
@@ -98,7 +98,7 @@ def test_a_floor_is_kept_by_taking_back_the_deepest_cut() -> None:
 
 def found_in(picture: ServiceModel, **changes: bool) -> Found:
     """The search's answer, with some of what it may do replaced."""
-    return search(picture.traffic, baseline(picture), space(picture, **changes))
+    return search(picture.traffic, requirements(picture), space(picture, **changes))
 
 
 def test_so_many_regions_stay_open_as_the_policy_wants() -> None:
@@ -204,13 +204,13 @@ def test_no_search_leaves_its_space_or_does_worse_than_nothing(
     regions: tuple[Region, ...], rates: tuple[float, ...], shed: bool
 ) -> None:
     picture = picture_of(regions, dict(zip("abcd", rates, strict=True)))
-    within, rules = space(picture, shed=shed), baseline(picture)
+    within, rules = space(picture, shed=shed), requirements(picture)
     found = search(picture.traffic, rules, within)
     for scaler, allowed, can, now in zip(
         found.best.scalers, within.ranges, within.movable, picture.traffic.scalers, strict=True
     ):
         assert is_legal_scaler(scaler)
-        assert allowed.orders(scaler) or scaler == now if can else scaler == now
+        assert allowed.allows(scaler) or scaler == now if can else scaler == now
     assert rules.broken_floor(found.best.scalers) is None
     price = SOFT_PRICE if within.receivers else 0.0
     allowance = 0.0005 * picture.traffic.forecast * (len(regions) + 1)

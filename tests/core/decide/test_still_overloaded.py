@@ -49,7 +49,7 @@ def test_what_takes_far_less_than_it_was_cut_for_is_cut_again_at_once() -> None:
     ids=["about what was found", "by its target", "cut twice", "after its effect"],
 )
 def test_anything_else_rests(picture: ServiceModel) -> None:
-    assert not still_overloaded(picture, picture.facts[0])
+    assert not still_overloaded(picture, picture.beliefs[0])
     assert lowered(picture) == (False, False)
     assert guards(considered(picture, [CUT])) == {"resting"}
 

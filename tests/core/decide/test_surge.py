@@ -13,7 +13,7 @@ from spillway.core.decide.proposals import propose
 from spillway.core.decide.reopen import pre_scale
 from spillway.core.estimate.sample import Blind
 from spillway.core.loop import PROPOSERS
-from spillway.core.model.constraints import KEEP
+from spillway.core.model.constraints import CAP_SHARE
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.policy import Rhythm
 from spillway.core.values.snapshot import Absence
@@ -36,9 +36,9 @@ def rising(
 def closed(hope: float, **memory: Any) -> ServiceModel:
     known = {"empty_since": AT - 1800.0, "estimate": Estimate(failures=FailureTrack(slow=0.9)), **memory}
     picture = rising(memory=known, scaler=0.0, bad=0.9 * (1.0 - hope), p_reopened=hope, fresh=False)
-    first, *others = picture.facts
+    first, *others = picture.beliefs
     silent = first._replace(window=Blind(absence=Absence.NO_SERIES, why="closed"))
-    return replace(picture, facts=(silent, *others))
+    return replace(picture, beliefs=(silent, *others))
 
 
 def raised(picture: ServiceModel) -> dict[str, float]:
@@ -60,7 +60,7 @@ def test_a_lowered_region_is_raised_by_a_whole_step_before_the_others_are_full()
 def test_without_a_surge_or_with_room_nothing_is_raised(demand: float, slope: float) -> None:
     picture = rising(demand, slope)
     expected = forecast_far(picture)
-    assert expected < SURGING * demand or expected <= KEEP * 200.0
+    assert expected < SURGING * demand or expected <= CAP_SHARE * 200.0
     assert raised(picture) == {}
 
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from math import exp
 
 import pytest
-from tests.core.pictures import AT, area, baseline, change_of, considered, guards, made, picture_of, space
+from tests.core.pictures import AT, area, change_of, considered, guards, made, picture_of, requirements, space
 
 from spillway.core.decide.search import Found, search
 from spillway.core.estimate.belief import is_blind
 from spillway.core.estimate.demand import SLOW_SECONDS, slow_average
 from spillway.core.estimate.sample import Blind
-from spillway.core.model.constraints import SWING
+from spillway.core.model.constraints import DEMAND_SWING_FACTOR
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Purpose
 from spillway.core.values.limits import Allowed
@@ -27,13 +27,13 @@ def with_a_silent_region(served: float, absence: Absence = Absence.NO_SERIES) ->
         area("b", scaler=0.2, ceiling=150.0, capacity=150.0, fresh=False, idle=served <= 1.0),
     )
     picture = picture_of(regions, {"a": 95.0}, memories={"b": {"estimate": Estimate(served=served)}})
-    first, second = picture.facts
+    first, second = picture.beliefs
     blind = second._replace(window=Blind(absence=absence, why="nothing"))
-    return replace(picture, facts=(first, blind))
+    return replace(picture, beliefs=(first, blind))
 
 
 def found_in(picture: ServiceModel) -> Found:
-    return search(picture.traffic, baseline(picture), space(picture))
+    return search(picture.traffic, requirements(picture), space(picture))
 
 
 def test_an_idle_region_may_be_opened_and_not_lowered() -> None:
@@ -41,7 +41,7 @@ def test_an_idle_region_may_be_opened_and_not_lowered() -> None:
     within = space(picture)
     assert within.movable[1]
     assert within.ranges[1] == Allowed(closed=False, low=0.2, high=0.65)
-    assert not is_blind(picture.facts[1])
+    assert not is_blind(picture.beliefs[1])
     found = found_in(picture)
     assert found.best.scalers[0] <= 0.45
     assert found.best.scalers[1] > 0.2
@@ -50,7 +50,7 @@ def test_an_idle_region_may_be_opened_and_not_lowered() -> None:
 def test_a_region_whose_series_are_missing_may_not() -> None:
     picture = with_a_silent_region(40.0)
     assert not space(picture).movable[1]
-    assert is_blind(picture.facts[1])
+    assert is_blind(picture.beliefs[1])
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,6 @@ def test_a_sudden_fall_of_demand_does_not_lower_the_floor() -> None:
     picture = picture_of((area("a"), area("b")), {"a": 40.0})
     assert picture.at == AT
     reserve = 1.0 + picture.policy.floors.reserve
-    assert picture.constraints.floor == pytest.approx(SWING * 40.0 * reserve)
+    assert picture.constraints.floor == pytest.approx(DEMAND_SWING_FACTOR * 40.0 * reserve)
     remembered = replace(picture, memory=replace(picture.memory, slow_average=90.0))
-    assert remembered.constraints.floor == pytest.approx(SWING * 90.0 * reserve)
+    assert remembered.constraints.floor == pytest.approx(DEMAND_SWING_FACTOR * 90.0 * reserve)

@@ -33,7 +33,7 @@ def after_silence(
         "b": {"estimate": Estimate(served=served)},
     }
     picture = picture_of((area("a"), area("b")), {"a": others}, memories=memories)
-    a, b = picture.facts
+    a, b = picture.beliefs
     a = a._replace(window=window(others))
     b = b._replace(window=Blind(absence=absence, why="nothing"))
     found = drop_departed_traffic((a, b), (OriginMemory(place="Europe", home="b", level=100.0),), NEWEST)
@@ -76,7 +76,7 @@ def test_what_a_lost_region_sent_on_is_no_surge_of_its_neighbour_once_its_health
     picture = picture_of(
         (area("a"), area("b")), {"a": 95.0}, memories={"b": {"estimate": Estimate(health=back)}}
     )
-    a, b = picture.facts
+    a, b = picture.beliefs
     a = a._replace(window=window(95.0))
     b = b._replace(window=Blind(absence=Absence.NO_SERIES, why="nothing"))
     origins = tuple(

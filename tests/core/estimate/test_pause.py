@@ -45,7 +45,7 @@ def looked(before: Estimate, *stretches: Stretch, healthy: int = 10) -> BackendB
         estimate=before,
         at=end + 210.0,
         others=None,
-        elsewhere=0.0,
+        load_from_peers=0.0,
         newest_end=end,
     )
 

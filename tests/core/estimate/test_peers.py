@@ -69,7 +69,7 @@ def looked(
     )
     setting = BackendSetting(region="a", member=True, scaler=scaler)
     at = CLOSED_AT + 3600.0
-    elsewhere = 8.0 if others else 0.0
+    load_from_peers = 8.0 if others else 0.0
     return believe(
         BACKEND,
         setting,
@@ -79,16 +79,16 @@ def looked(
         estimate=learned(*SLOW),
         at=at,
         others=others,
-        elsewhere=elsewhere,
+        load_from_peers=load_from_peers,
         newest_end=at - 210.0,
     )
 
 
-def modelled(facts: BackendBelief) -> Region:
+def modelled(beliefs: BackendBelief) -> Region:
     policy = Policy()
     return region_of(
-        facts,
-        shown_of(facts, policy.evidence.min_requests),
+        beliefs,
+        shown_of(beliefs, policy.evidence.min_requests),
         policy,
         policy.postures.normal,
         (160.0, 0.0),
@@ -99,9 +99,9 @@ def modelled(facts: BackendBelief) -> Region:
 
 def test_it_is_well_here_once_it_is_well_for_the_others() -> None:
     assert shown_bad(looked(None)) > 0.9
-    facts = looked(heard((50, 8.0, 12.0), (8, 8.0, 1.0)))
-    assert shown_bad(facts) < 0.01
-    assert facts.capacity == pytest.approx(160.0, rel=0.05)
+    beliefs = looked(heard((50, 8.0, 12.0), (8, 8.0, 1.0)))
+    assert shown_bad(beliefs) < 0.01
+    assert beliefs.capacity == pytest.approx(160.0, rel=0.05)
 
 
 def test_it_is_bad_as_long_as_it_is_bad_for_the_others() -> None:
@@ -124,8 +124,8 @@ def test_what_others_send_is_not_its_own_traffic() -> None:
 def test_nothing_is_overheard_where_its_own_minutes_are_due_or_broken(
     scaler: float, absence: Absence
 ) -> None:
-    facts = looked(heard((58, 8.0, 1.0)), scaler=scaler, absence=absence)
-    assert shown_bad(facts) > 0.9
+    beliefs = looked(heard((58, 8.0, 1.0)), scaler=scaler, absence=absence)
+    assert shown_bad(beliefs) > 0.9
 
 
 def test_a_pool_takes_a_region_back_in_time_because_a_pinned_service_shows_that_it_is_well() -> None:

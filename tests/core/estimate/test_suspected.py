@@ -42,9 +42,9 @@ def late(belief: BackendBelief, rate: float) -> BackendBelief:
 def picture(rate: float, *, bad: int = 3) -> ServiceModel:
     """Of a, b and c, so many answer at a tenth of their speed, at this rate."""
     found = picture_of((area("a"), area("b"), area("c")), {"a": rate, "b": rate, "c": rate})
-    facts = [late(f, rate) if i < bad else f for i, f in enumerate(found.facts)]
-    estimates = tuple((f.region, f.estimate) for f in facts)
-    return replace(found, facts=tuple(facts), memory=replace(found.memory, estimates=estimates))
+    beliefs = [late(f, rate) if i < bad else f for i, f in enumerate(found.beliefs)]
+    estimates = tuple((f.region, f.estimate) for f in beliefs)
+    return replace(found, beliefs=tuple(beliefs), memory=replace(found.memory, estimates=estimates))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def picture(rate: float, *, bad: int = 3) -> ServiceModel:
 def test_a_queue_at_less_than_its_load_looks_bad(
     rate: float, share: float, limit: float | None, bad: bool
 ) -> None:
-    belief = late(picture(rate).facts[0], rate)
+    belief = late(picture(rate).beliefs[0], rate)
     known = replace(belief.estimate, concurrency=ConcurrencyTrack(limit=limit))
     assert looks_bad(belief._replace(share=share, estimate=known)) is bad
 
@@ -84,16 +84,16 @@ def test_what_a_suspected_measurement_shows_is_not_learned() -> None:
         model.memory, estimates=(("a", USUAL), ("c", USUAL)), origins=origins, origins_at=AT - 270.0
     )
     after = replace(model.memory, origins=(replace(origins[0], level=300.0),), origins_at=AT - 210.0)
-    found = unlearned(after, before, model.facts)
+    found = unlearned(after, before, model.beliefs)
     known = dict(found.estimates)
     health = queued(50.0).health
     assert known["a"] == replace(USUAL, health=health), "health is another signal"
     assert known["b"] == Estimate(health=health), "nothing was known of it"
-    assert known["c"] == model.facts[2].estimate
+    assert known["c"] == model.beliefs[2].estimate
     assert (found.origins, found.origins_at) == (origins, AT - 270.0)
 
 
 def test_all_is_learned_where_regions_are_only_dead_or_blind() -> None:
     model = picture_of((area("a", dead=True), area("b", dead=True), area("c")), {"c": 50.0})
     before = replace(model.memory, estimates=())
-    assert unlearned(model.memory, before, model.facts) is model.memory
+    assert unlearned(model.memory, before, model.beliefs) is model.memory

@@ -16,10 +16,10 @@ POLICY = Policy(slo=Slo(latency=4.0, percentile=95.0, availability=0.999))
 
 def two(first: dict[str, Any], second: dict[str, Any]) -> tuple[BackendBelief, ...]:
     """Regions a and b with windows like these; each answers 100 requests/s."""
-    facts = picture_of((area("a"), area("b")), {"a": 100.0}).facts
+    beliefs = picture_of((area("a"), area("b")), {"a": 100.0}).beliefs
     return tuple(
         f._replace(window=window(100.0)._replace(**changes))
-        for f, changes in zip(facts, (first, second), strict=True)
+        for f, changes in zip(beliefs, (first, second), strict=True)
     )
 
 

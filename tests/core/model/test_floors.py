@@ -90,17 +90,17 @@ def test_receivers_are_filled_past_their_limit_where_all_together_are_about_shor
     assert short.constraints.tight
     assert short.traffic.forecast < 0.99 * short.traffic.potential < short.constraints.floor
     assert judged(short, 0.27) == ({"a": 0.27}, set())
-    loads = short.traffic.outcome((0.27, 1.0, 1.0)).flow.loads
+    loads = short.traffic.predict((0.27, 1.0, 1.0)).flow.loads
     assert loads[1] > 0.9 * 120.0
 
 
 def test_one_read_of_a_dead_region_is_counted_once() -> None:
     policy = Policy()
-    facts = believe(area("a", dead=True), BackendMemory(region="a"), 60.0)
-    first = remember(facts, policy, AT)
-    again = remember(facts._replace(memory=first), policy, AT)
+    beliefs = believe(area("a", dead=True), BackendMemory(region="a"), 60.0)
+    first = remember(beliefs, policy, AT)
+    again = remember(beliefs._replace(memory=first), policy, AT)
     assert (first.dead_seen, again.dead_seen) == (1, 1)
-    later = remember(facts._replace(memory=first, health_at=facts.health_at + 15.0), policy, AT + 15.0)
+    later = remember(beliefs._replace(memory=first, health_at=beliefs.health_at + 15.0), policy, AT + 15.0)
     assert later.dead_seen == 2
     alive = believe(area("a"), later, 0.0)._replace(health_at=AT + 30.0)
     assert remember(alive, policy, AT + 30.0).dead_seen == 0

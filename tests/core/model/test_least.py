@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.bench.bench_search import NEAR, distance, fleet
 from tests.core.pictures import area, model_of, picture_of
 
-from spillway.core.model.predict import HORIZON, Region, least_bad, parts_of
+from spillway.core.model.predict import OVERLOAD_SECONDS, Region, least_bad, parts_of
 
 shares = st.floats(0.0, 1.0)
 kinds: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
@@ -44,12 +44,12 @@ def region(name: str, extra: float, fields: dict[str, Any]) -> Region:
 def test_no_ceilings_get_below_the_least(rows: list[tuple[dict[str, Any], float, float, float]]) -> None:
     regions = tuple(region(f"r{i}", extra, fields) for i, (fields, extra, _, _) in enumerate(rows))
     model = model_of(regions, {f"r{i}": demand for i, (*_, demand) in enumerate(rows)})
-    outcome = model.outcome([scaler for _, _, scaler, _ in rows])
+    outcome = model.predict([scaler for _, _, scaler, _ in rows])
     assert 0.0 <= least_bad(model) <= outcome.bad + 1e-6 * (1.0 + model.forecast)
 
 
 def test_parts_are_those_worked_out_by_hand() -> None:
-    room = 1.0 + 3.0 / HORIZON
+    room = 1.0 + 3.0 / OVERLOAD_SECONDS
     (plain,) = parts_of(area("a", bad=0.2))
     assert plain == pytest.approx((0.8, 100.0 * room))
     proven, hoped = parts_of(area("a", capacity=40.0, capacity_nominal=100.0, p_recovered=0.5))
@@ -63,7 +63,7 @@ def test_parts_are_those_worked_out_by_hand() -> None:
 def test_the_best_answers_come_first() -> None:
     regions = (area("a", bad=0.5), area("b"), area("c", dead=True), area("d", member=False))
     model = model_of(regions, {"a": 100.0, "c": 50.0})
-    room = 1.0 + 3.0 / HORIZON
+    room = 1.0 + 3.0 / OVERLOAD_SECONDS
     assert least_bad(model) == pytest.approx(150.0 - 100.0 * room - 0.5 * (150.0 - 100.0 * room))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spillway.core.model.service import BAD_GRAIN, _expected_bad
+from spillway.core.model.service import BAD_SHARE_NOISE, _expected_bad
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from spillway.core.model.service import BAD_GRAIN, _expected_bad
             0.02,
         ),  # an idle region is no better than those that are seen, or all load would go there
         (0.0, 0.02, True, 0.0),
-        (0.0, 0.5 * BAD_GRAIN, True, 0.5 * BAD_GRAIN),
+        (0.0, 0.5 * BAD_SHARE_NOISE, True, 0.5 * BAD_SHARE_NOISE),
         (0.3, 0.02, False, 0.3),
         (0.3, 0.02, True, 0.3),
     ],

@@ -35,9 +35,9 @@ _MISSING = Missing(absence=Absence.QUERY_FAILED)
 _NOT_ASKED = Missing(absence=Absence.NOT_ASKED)
 
 
-def minutes(ok: float = 600.0, *, newest: float = NOW - 240.0, many: int = 10, **facts: Any) -> Minutes:
+def minutes(ok: float = 600.0, *, newest: float = NOW - 240.0, many: int = 10, **beliefs: Any) -> Minutes:
     """Minutes that all say the same."""
-    said = {"client_error": 0.0, "too_many": 0.0, "server_error": 0.0, "latency": latency(ok), **facts}
+    said = {"client_error": 0.0, "too_many": 0.0, "server_error": 0.0, "latency": latency(ok), **beliefs}
     return tuple(Minute(end=newest - 60.0 * back, ok=ok, **said) for back in reversed(range(many)))
 
 
@@ -254,3 +254,49 @@ def test_health_that_returns_ends_the_contradiction() -> None:
     told, _ = doubt_health(snapshot(_NOT_ASKED, (10, 10)), first)
     assert isinstance(told.services[0].backends[0].health, Seen)
     assert first.deaths == {}
+
+
+# --- health that does not keep still
+
+
+def of_ten(*passes: int) -> list[bool]:
+    """`healthy` of a region with ten endpoints."""
+    return healthy(*((count, 10) for count in passes))
+
+
+def test_what_falls_in_steps_is_believed_as_soon_as_it_stands() -> None:
+    assert of_ten(10, 7, 4, 0, 0) == [True, False, False, False, True]
+
+
+def test_after_a_blip_a_fall_needs_more_readings() -> None:
+    assert of_ten(10, 0, 10, 0, 0, 0, 0, 0, 0) == [True, False, True, *[False] * 5, True]
+
+
+def test_health_that_goes_up_and_down_is_no_evidence_until_it_stands() -> None:
+    restless = (10, 3, 8, 2, 7, 4, 9, 1, 6, 3, 8, 2, 3, 7)
+    found = of_ten(*restless, *[3] * 12)
+    assert found[0]
+    assert not any(found[1 : len(restless) + 5])
+    assert found[-1], "twelve that agree are always enough"
+
+
+def test_what_changes_in_most_regions_at_once_is_the_measurement_until_it_stands() -> None:
+    def passes(ill: int) -> int:
+        """Passes until four of ten healthy endpoints are believed of the first region."""
+        readings = HealthReadings()
+        for number in range(20):
+            plain = snapshot().services[0]
+            (backend,) = plain.backends
+            backends = []
+            for i in range(5):
+                count = 4 if number and i < ill else 10
+                seen = Seen(value=HealthCount(healthy=count, total=10), age=0.0, evidence=10)
+                backends.append(replace(backend, region=f"r{i}", health=seen))
+            told = replace(snapshot(), services=(replace(plain, backends=tuple(backends)),))
+            found, readings = doubt_health(told, readings)
+            if number and isinstance(found.services[0].backends[0].health, Seen):
+                return number
+        raise AssertionError("never believed")
+
+    assert [passes(ill) for ill in (1, 2)] == [2, 2]
+    assert [passes(ill) for ill in (3, 5)] == [12, 12]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from spillway.core.values.histogram import Distribution
-from spillway.core.values.snapshot import FEW, MISMATCH, Minute
+from spillway.core.values.snapshot import FEW, SAMPLES_APART_FACTOR, Minute
 
 SPREAD = Distribution(bounds=(0.5, 1.0), counts=(0.0, 100.0, 0.0), mean=0.75)
 MINUTE = Minute(end=60.0, ok=100.0, client_error=3.0, too_many=2.0, server_error=1.0, latency=SPREAD)
@@ -35,7 +35,7 @@ def test_counts_are_numbers_and_none_is_negative(field: str, wrong: float) -> No
 
 
 def test_as_many_latencies_as_answers_or_so() -> None:
-    few = replace(SPREAD, counts=(0.0, 100.0 * (1.0 - MISMATCH) - 1.0, 0.0))
+    few = replace(SPREAD, counts=(0.0, 100.0 / SAMPLES_APART_FACTOR - 1.0, 0.0))
     found = replace(MINUTE, latency=few).contradiction
     assert found == "49 latency samples for 100 answers"
     assert replace(MINUTE, ok=FEW - 1.0).contradiction is None, "of few answers chance explains it"

@@ -13,7 +13,14 @@ from typing import Any
 
 from spillway.adapters.drift.wanted import WantedPart
 from spillway.adapters.engine.provider.cloud import Body
-from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare, is_within
+from spillway.adapters.engine.provider.diff import (
+    UNKNOWN,
+    Difference,
+    DiffKind,
+    compare,
+    is_within,
+    value_at,
+)
 from spillway.adapters.engine.provider.kinds import PROVISIONED, Props, property_name, relative
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, RINGS
 from spillway.adapters.engine.provider.kinds_frontend import URL_MAP
@@ -134,16 +141,6 @@ def stand(wanted: WantedPart, live: Body | None, ours: Collection[str]) -> Stand
         unknown=(*unknown, *_not_carried(wanted, live)),
         groups=groups,
     )
-
-
-def value_at(path: str, props: Any) -> Any:
-    """The value at a path such as `hostRules[0].hosts`; None where there is none."""
-    for name, position in re.findall(r"(\w+)|\[(\d+)\]", path):
-        if name:
-            props = props.get(name) if isinstance(props, Mapping) else None
-        else:
-            props = props[int(position)] if isinstance(props, list) and int(position) < len(props) else None
-    return props
 
 
 def found_at(difference: Difference, standing: Standing) -> Any:

@@ -14,8 +14,11 @@ from typing import Any
 from spillway.adapters.drift.wanted import WantedPart
 from spillway.adapters.files import write_atomically
 from spillway.adapters.program.kept import Part
+from spillway.config.reading import read_bounded
 
 _VERSION = 1
+_LARGEST = 256 << 20
+"""Bytes that are read: as many as of the engine's state. A longer file is cut, and then makes no sense."""
 _ATTEMPTS = 4
 """Attempts that are remembered; older ones have been read back by then."""
 
@@ -80,12 +83,13 @@ class LastWanted:
     def load(self) -> None:
         """Read the file: another engine on the same state may have written it since."""
         try:
-            document = json.loads(self._path.read_text(encoding="utf-8"))
+            document = json.loads(read_bounded(self._path, _LARGEST))
             if document["version"] != _VERSION:
                 return
-            self._built, self._attempts = dict(document["built"]), list(document["attempts"])
+            self._built = _declared(document["built"])
+            self._attempts = [_declared(attempt) for attempt in document["attempts"]]
             self._since = {str(name): float(at) for name, at in document["since"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self._built, self._attempts, self._since = {}, [], {}
 
     def _save(self) -> None:
@@ -97,6 +101,19 @@ class LastWanted:
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self._path, json.dumps(document).encode(), mode=0o600)
+
+
+def _declared(document: Any) -> Declared:
+    """What the file says that a build declared.
+
+    Raises:
+        TypeError: it is no object of objects.
+        AttributeError: the same.
+    """
+    found = dict(document.items())
+    if not all(isinstance(inputs, dict) for inputs in found.values()):
+        raise TypeError("the inputs of a part are an object")
+    return found
 
 
 def _key(part: WantedPart) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from spillway.adapters.drift.compare import Standing, found_at, stand, value_at
+from spillway.adapters.drift.compare import Standing, found_at, stand
 from spillway.adapters.drift.last_wanted import LastWanted
 from spillway.adapters.drift.reader import Reads
 from spillway.adapters.drift.wanted import WantedPart
 from spillway.adapters.drift.words import value_text
 from spillway.adapters.engine.provider.cloud import Body
-from spillway.adapters.engine.provider.diff import Difference, compare, is_within
+from spillway.adapters.engine.provider.diff import Difference, compare, is_within, value_at
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, SERVICE_LB_POLICY
 from spillway.adapters.engine.provider.kinds_frontend import GIVEN_CERTIFICATE, MANAGED_CERTIFICATE

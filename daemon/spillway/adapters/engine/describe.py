@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from spillway.adapters.engine.provider.diff import UNKNOWN, Difference
+from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, value_at
 from spillway.adapters.engine.provider.kinds import Props, last_part, relative
 from spillway.adapters.engine.words_of_services import HEADERS, WORDS, header_names, phrases
 from spillway.core.values.policy import DriftAnswer
@@ -91,20 +91,23 @@ def _phrase(difference: Difference, olds: Props, news: Props) -> str:
         return f"{HEADERS[top]} {header_names(olds.get(top))} -> {header_names(news.get(top))}"
     if place is None:
         word = re.sub(r"\[\d+\]", "", path)
-        return f"{_WORDS.get(word, word)} {_change(_at(path, olds), _at(path, news))}"
+        return f"{_WORDS.get(word, word)} {_change(value_at(path, olds), value_at(path, news))}"
     position, name = int(place[1]), place[2]
     if name is None:
         return _membership(position, olds, news)
     new = _element(news, position)
     old = _partner(olds, new.get("group"))
     word = f"backends.{name}"
-    return f"{_WORDS.get(word, name)} {_change(old.get(name), new.get(name))} ({where(new.get('group'))})"
+    told = scaler_text if name == "capacityScaler" else text
+    return (
+        f"{_WORDS.get(word, name)} {told(old.get(name))} -> {told(new.get(name))} ({where(new.get('group'))})"
+    )
 
 
 def _membership(position: int, olds: Props, news: Props) -> str:
     new, old = _element(news, position), _element(olds, position)
     if new and not _partner(olds, new.get("group")):
-        return f"joins: {where(new.get('group'))} at scaler {text(new.get('capacityScaler'))}"
+        return f"joins: {where(new.get('group'))} at scaler {scaler_text(new.get('capacityScaler'))}"
     if old and not _partner(news, old.get("group")):
         return f"leaves: {where(old.get('group'))}"
     return ""
@@ -124,8 +127,13 @@ def where(group: Any) -> str:
     return match[2].rsplit("-", 1)[0] if match[1] == "zones" else match[2]
 
 
+def scaler_text(value: Any) -> str:
+    """A capacity scaler as people write it: 1.0 where it is all open."""
+    return "1.0" if value == 1 else text(value)
+
+
 def text(value: Any) -> str:
-    """A value as people write it."""
+    """A value as people write it; what would steer a terminal stands as an escape, as anybody may have written it."""
     if value is None:
         return "nothing"
     if value == UNKNOWN:
@@ -133,11 +141,12 @@ def text(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, int | float):
-        return f"{value:g}" if value != 1 else "1.0"
+        return f"{value:.15g}"
     if isinstance(value, str) and "\n" in value:
         return f"({len(value.splitlines())} lines)"
     if isinstance(value, str):
-        return last_part(value) if "projects/" in value else value
+        shown = last_part(value) if "projects/" in value else value
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
     return f"{len(value)} parts" if isinstance(value, list | dict) else str(value)
 
 
@@ -155,15 +164,6 @@ def _partner(props: Props, group: Any) -> Props:
         if relative(str(backend.get("group"))) == relative(str(group)):
             return dict(backend)
     return {}
-
-
-def _at(path: str, props: Any) -> Any:
-    for name, position in re.findall(r"(\w+)|\[(\d+)\]", path):
-        if name:
-            props = props.get(name) if isinstance(props, dict) else None
-        else:
-            props = props[int(position)] if isinstance(props, list) and int(position) < len(props) else None
-    return props
 
 
 def describe_new(news: Props) -> tuple[str, ...]:
@@ -192,7 +192,7 @@ def _describe_backend(backend: Props) -> str:
     parts = [str(backend["balancingMode"])] if backend.get("balancingMode") else []
     parts += [f"{text(backend[name])} {unit}" for name, unit in _LIMITS.items() if backend.get(name)]
     if backend.get("capacityScaler") is not None:
-        parts.append(f"scaler {text(backend['capacityScaler'])}")
+        parts.append(f"scaler {scaler_text(backend['capacityScaler'])}")
     if backend.get("preference") == "PREFERRED":
         parts.append("filled first")
     return f"{'a new group' if group == UNKNOWN else where(group)}: {', '.join(parts) or 'no scaler'}"

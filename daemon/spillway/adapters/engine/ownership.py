@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spillway.adapters.files import remedy_for, write_atomically
+from spillway.config.reading import read_bounded
 from spillway.errors import PermanentError, TemporaryError
 from spillway.ports import Applied, Outcome
+
+_LONGEST = 4096
+"""Bytes of a note that are read: a name has 30 characters at most."""
 
 
 class OtherNameError(PermanentError):
@@ -75,7 +79,7 @@ class Ownership:
 
     def _noted(self) -> str:
         try:
-            return self.path.read_text(encoding="utf-8").strip()
+            return read_bounded(self.path, _LONGEST).decode().strip()
         except FileNotFoundError:
             return ""
         except UnicodeDecodeError as error:

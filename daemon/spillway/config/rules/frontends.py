@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import ssl
 from ipaddress import ip_address, ip_network
@@ -266,5 +267,8 @@ def _belong_together(certificate: Path, key: Path) -> bool:
 
 
 def _head(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        # it is read several times, which a pipe does not allow
+        raise OSError(errno.EINVAL, "it is no file of the disk", str(path))
     with path.open("rb") as file:
         return file.read(MAX_PEM_BYTES).decode("ascii", errors="replace")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.values.decision import BackendState
-from spillway.core.values.lifecycle import FIXED, Event, event_of, next_phase
+from spillway.core.values.lifecycle import FIXED, Event, event_of, next_state
 from spillway.core.values.orders import OrderKind, Orders
 from spillway.core.values.policy import Policy
 from spillway.core.values.state import BackendMemory
@@ -40,7 +40,7 @@ def happened(memory: BackendMemory, event: Event, at: float) -> BackendMemory:
     Raises:
         IllegalEvent: the state table does not allow it.
     """
-    now = next_phase(memory.state, event)
+    now = next_state(memory.state, event)
     return memory if now is memory.state else replace(memory, state=now, since=at)
 
 
@@ -50,7 +50,7 @@ def account(
     member: bool,
     scaler: float,
     at: float,
-    hold: float | None,
+    backoff: float | None,
     leaving: bool = False,
 ) -> BackendMemory:
     """The memory after the setting of its backend became (member, scaler).
@@ -60,7 +60,7 @@ def account(
         member: Membership now.
         scaler: Scaler now.
         at: UTC seconds.
-        hold: For a move of our own, its backoff from now on; None for somebody else's edit.
+        backoff: For a move of our own, its backoff from now on; None for somebody else's edit.
         leaving: True if a scaler of 0 is the first half of a leave.
     """
     if memory.member is None or memory.scaler is None:
@@ -76,14 +76,14 @@ def account(
             event = None
     if event is not None:
         memory = happened(memory, event, at)
-    if hold is not None and scaler != before:
+    if backoff is not None and scaler != before:
         direction = -1 if scaler < before else 1
         memory = replace(
             memory,
             moved_at=at,
             direction=direction,
             moved_by=scaler - before,
-            backoff=hold,
+            backoff=backoff,
             backoff_at=at,
             pin=None,
         )
@@ -127,11 +127,11 @@ def settle(
 
 
 def with_lifecycle(
-    facts: tuple[BackendBelief, ...], service: ServiceName, orders: Orders, policy: Policy, at: float
+    beliefs: tuple[BackendBelief, ...], service: ServiceName, orders: Orders, policy: Policy, at: float
 ) -> tuple[BackendBelief, ...]:
     """The belief with what time and orders alone bring to the state of each backend."""
     found = []
-    for f in facts:
+    for f in beliefs:
         fixed = _fixed(f.memory, orders, service, f.region)
         after = settle(f.memory, fixed=fixed, empty_for=policy.membership.drain_wait, at=at)
         found.append(f if after is f.memory else f._replace(memory=after))

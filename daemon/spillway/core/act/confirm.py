@@ -31,7 +31,7 @@ def _expected_loads(changes: Sequence[Change], model: ServiceModel) -> tuple[tup
     if not made and not model.memory.flights:
         return ()
     traffic = model.traffic
-    loads = traffic.outcome(_scalers_after(model, made)).flow.loads
+    loads = traffic.predict(_scalers_after(model, made)).flow.loads
     return tuple((r.name, round(load, 3)) for r, load in zip(traffic.regions, loads, strict=True))
 
 
@@ -48,15 +48,15 @@ def _flights(changes: Sequence[Change], model: ServiceModel) -> tuple[Flight, ..
     if not changes:
         return ()
     traffic, total = model.traffic, model.traffic.forecast
-    before, then = traffic.base, traffic.outcome(_scalers_after(model, changes))
-    seen = bad_share(model.facts)
+    before, then = traffic.base, traffic.predict(_scalers_after(model, changes))
+    seen = bad_share(model.beliefs)
     found = []
     for change in changes:
-        hold, takes = 1.0, 0.0
+        backoff, capacity_confirmed = 1.0, 0.0
         if change.region is not None:
-            takes = traffic.regions[traffic.index(change.region)].capacity_confirmed
+            capacity_confirmed = traffic.regions[traffic.index(change.region)].capacity_confirmed
             ours = model.memory.backend(change.region)
-            hold = backoff_after(ours, model.policy.rhythm, model.at, change.after - change.before)
+            backoff = backoff_after(ours, model.policy.rhythm, model.at, change.after - change.before)
         found.append(
             Flight(
                 move=change.move(),
@@ -69,9 +69,9 @@ def _flights(changes: Sequence[Change], model: ServiceModel) -> tuple[Flight, ..
                 otherwise=before.share(total),
                 seen=seen if seen is not None else 0.0,
                 demand=traffic.demand,
-                takes=takes,
+                takes=capacity_confirmed,
                 undoes=change.purpose is Purpose.UNDO,
-                backoff=hold,
+                backoff=backoff,
                 member=change.member,
                 leaving=change.leaving,
             )
@@ -114,7 +114,7 @@ def _carried_out(memory: ServiceMemory, flight: Flight, at: float) -> ServiceMem
         member=flight.member,
         scaler=flight.after,
         at=at,
-        hold=flight.backoff,
+        backoff=flight.backoff,
         leaving=flight.leaving,
     )
     return memory.with_backend(ours)

@@ -32,14 +32,14 @@ def make_plan(
     for change in steps:
         if change.forced:
             standing = after(standing, change)
-    baseline = constraints.against(model.traffic.outcome(scalers_of(model, standing)))
+    requirements = constraints.against(model.traffic.predict(scalers_of(model, standing)))
     # all ceilings of a service travel in one call, which is never cut short half-way: only its end is a prefix
     last = max((i for i, c in enumerate(steps) if c.lever is Lever.SCALER), default=-1)
     for i, change in enumerate(steps):
         setting = after(setting, change)
         if not change.down or i < last:
             continue
-        violation = baseline.broken_floor(scalers_of(model, setting), dead_drain=change.urgent)
+        violation = requirements.broken_floor(scalers_of(model, setting), dead_drain=change.urgent)
         if violation is not None:
             numbers = ", ".join(f"{k} {v}" for k, v in violation.numbers.items())
             where = f"after {change.region} -> {change.after:.2f} {setting.service}"

@@ -135,7 +135,7 @@ def accounted(setting: ServiceSetting, memory: ServiceMemory, at: float) -> Serv
     for backend in setting.backends:
         ours = memories.get(backend.region) or BackendMemory(region=backend.region)
         if ours.member is None:
-            ours = account(ours, member=backend.member, scaler=backend.scaler, at=at, hold=None)
+            ours = account(ours, member=backend.member, scaler=backend.scaler, at=at, backoff=None)
             memory = memory.with_backend(ours)
     return memory
 
@@ -185,7 +185,7 @@ def resolve_unknown(
             member=taken.member,
             scaler=taken.scaler,
             at=at,
-            hold=flight.backoff,
+            backoff=flight.backoff,
             leaving=flight.leaving,
         )
         memory = memory.with_backend(ours)
@@ -226,7 +226,7 @@ def adopt(
         setting = setting.with_backend(taken)
         ours = memory.backend(found.region)
         pin = pin_of(was, ours.pin, found, policy.drift, at)
-        ours = account(ours, member=taken.member, scaler=taken.scaler, at=at, hold=None)
+        ours = account(ours, member=taken.member, scaler=taken.scaler, at=at, backoff=None)
         memory = memory.with_backend(replace(ours, pin=pin))
         numbers = {
             "region": found.region,

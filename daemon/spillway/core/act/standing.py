@@ -50,7 +50,7 @@ def stand(
             taken = replace(setting.backend(found.region), member=found.member, scaler=found.scaler)
             setting = setting.with_backend(taken)
             ours = memory.backend(found.region)
-            ours = account(ours, member=taken.member, scaler=taken.scaler, at=at, hold=None)
+            ours = account(ours, member=taken.member, scaler=taken.scaler, at=at, backoff=None)
             memory = memory.with_backend(ours)
         else:
             foreign.append(found)

@@ -60,7 +60,7 @@ class Limits:
     @cached_property
     def scalers(self) -> tuple[ScalerLimits, ...]:
         """One for each region, in the order of the model's regions. Joins and leaves go by them too."""
-        return tuple([self._region(i) for i in range(len(self.model.facts))])
+        return tuple([self._region(i) for i in range(len(self.model.beliefs))])
 
     @cached_property
     def emptying(self) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ class Limits:
         return tuple(
             [
                 f.region
-                for f in self.model.facts
+                for f in self.model.beliefs
                 if f.memory.state in {BackendState.DRAINING, BackendState.LEAVING}
                 and f.setting.member
                 and not f.dead
@@ -100,7 +100,7 @@ class Limits:
         return self.scalers[self.model.traffic.index(region)]
 
     def _region(self, i: int) -> ScalerLimits:
-        place = Place(limits=self, i=i, facts=self.model.facts[i], region=self.model.traffic.regions[i])
+        place = Place(limits=self, i=i, belief=self.model.beliefs[i], region=self.model.traffic.regions[i])
         found = tuple(b for bounds in BOUNDS for b in bounds(place))
         return ScalerLimits(region=place.region.name, now=place.now, bounds=found)
 
@@ -111,7 +111,7 @@ class Place:
 
     limits: Limits
     i: int
-    facts: BackendBelief
+    belief: BackendBelief
     region: Region
 
     @property
@@ -209,7 +209,7 @@ def doubted(limits: Limits, region: str | None) -> Bounds:
 
 def pinned(place: Place) -> Bounds:
     """What somebody else has set is left alone while its pin lasts, also in a shortage."""
-    pin = place.facts.memory.pin
+    pin = place.belief.memory.pin
     if pin is None:
         return ()
     why = reason(
@@ -253,7 +253,7 @@ def panicking(limits: Limits, now: float = 0.0) -> Bounds:
 
 def movable(place: Place) -> Bounds:
     """Some backends have no scaler, and that of a single one may not move."""
-    if not place.facts.backend.movable:
+    if not place.belief.backend.movable:
         return place.stays(LimitKind.NOT_MOVABLE, reason("not-movable", region=place.region.name))
     if sum(1 for r in place.model.traffic.regions if r.member) < 2:
         return place.stays(LimitKind.ALONE, reason("alone", region=place.region.name))
@@ -262,16 +262,16 @@ def movable(place: Place) -> Bounds:
 
 def evidence(place: Place) -> Bounds:
     """A region is moved on its own fresh, plentiful samples; a return from 0 on a fresh health read."""
-    name, facts = place.region.name, place.facts
+    name, belief = place.region.name, place.belief
     if place.now == 0.0:
         if not place.region.member:
             return ()  # nobody measures it: what it needs is in `unread`
-        if facts.health is not None:
+        if belief.health is not None:
             return ()
         return place.stays(LimitKind.EVIDENCE, reason("stale-data", region=name, age="missing (health)"))
-    window = facts.window
+    window = belief.window
     if isinstance(window, Blind):
-        allowed = at_least(place.now) if facts.silent else only(place.now)  # nobody is sent there
+        allowed = at_least(place.now) if belief.silent else only(place.now)  # nobody is sent there
         return (Bound(kind=LimitKind.EVIDENCE, allowed=allowed, reason=_blind(name, window)),)
     needed, answers = place.model.policy.evidence.min_requests, window.answers
     if answers >= needed:
@@ -297,13 +297,13 @@ def late(place: Place) -> Bounds:
 
     A cap above the present load takes nothing away, so it needs no such trouble.
     """
-    window, timing = place.facts.window, place.model.policy.timing
+    window, timing = place.belief.window, place.model.policy.timing
     if place.now == 0.0 or not isinstance(window, Window):
         return ()
     lateness = window.age - timing.visibility_delay - 2.0 * timing.sample_period
     if lateness <= 0.0:
         return ()
-    lasted = place.facts.estimate.failures.bad_minutes * timing.sample_period
+    lasted = place.belief.estimate.failures.bad_minutes * timing.sample_period
     needed = LATE_SHARE * lateness
     allowed = at_most(place.now)
     if lasted < needed:
@@ -343,14 +343,14 @@ def dwelling(place: Place) -> Bounds:
     Two ways out: a cut that turns out far too small may be made deeper at once, and a raise within what the region was
     proven to take waits for the plain dwell only.
     """
-    model, memory = place.model, place.facts.memory
+    model, memory = place.model, place.belief.memory
     if memory.moved_at is None:
         return ()
     at = model.at
     down_ok, proven_ok, up_ok = (
         has_dwelt(memory, model.policy, at, direction, model.dead_time) for direction in (-1, 0, 1)
     )
-    down_ok = down_ok or still_overloaded(model, place.facts)
+    down_ok = down_ok or still_overloaded(model, place.belief)
     if down_ok and up_ok:
         return ()
     high = 1.0
@@ -370,23 +370,23 @@ def dwelling(place: Place) -> Bounds:
     )
 
 
-def still_overloaded(model: ServiceModel, facts: BackendBelief) -> bool:
+def still_overloaded(model: ServiceModel, belief: BackendBelief) -> bool:
     """Whether a region takes far less than its only cut in flight was made for, so that it may be cut again at once.
 
     The first minute of trouble is a healthy one in part, and promises too much. Only minutes count that are older than the
     effect of that cut.
     """
-    cuts = [f for f in model.memory.flights if f.region == facts.region and f.after < f.before]
-    if len(cuts) != 1 or not isinstance(facts.window, Window):
+    cuts = [f for f in model.memory.flights if f.region == belief.region and f.after < f.before]
+    if len(cuts) != 1 or not isinstance(belief.window, Window):
         return False
-    region = model.traffic.regions[model.traffic.index(facts.region)]
-    old = facts.window.end <= cuts[0].made_at + model.policy.timing.effect
+    region = model.traffic.regions[model.traffic.index(belief.region)]
+    old = belief.window.end <= cuts[0].made_at + model.policy.timing.effect
     return old and region.proven and region.capacity_confirmed < STILL_OVERLOADED * cuts[0].takes
 
 
 def well(place: Place) -> Bounds:
     """What is raised because it looks well must have looked well for a while."""
-    model, since = place.model, place.facts.memory.well_since
+    model, since = place.model, place.belief.memory.well_since
     lasted = model.at - since if since is not None else 0.0
     needed = model.policy.rhythm.up_wait
     if since is not None and lasted >= needed:
@@ -413,13 +413,13 @@ def awaited(place: Place) -> Bounds:
 
 
 def _awaited(place: Place, flight: Flight) -> Reason:
-    window = place.facts.window
+    window = place.belief.window
     return reason(
         "effect-awaited",
         region=flight.region,
         ago=place.model.at - flight.made_at,
         load=window.rate if isinstance(window, Window) else 0.0,
-        ceiling=SHOWS * flight.after * (place.facts.target or 0.0),
+        ceiling=SHOWS * flight.after * (place.belief.target or 0.0),
     )
 
 

@@ -64,9 +64,9 @@ def _leap(model: ServiceModel) -> float:
 def _join(model: ServiceModel) -> Change | None:
     """The standby whose joining helps most, if headroom falls short."""
     traffic, policy = model.traffic, model.policy
-    if not any(f.backend.standby for f in model.facts):
+    if not any(f.backend.standby for f in model.beliefs):
         return None  # the usual case, which should not cost a look ahead
-    if traffic.forecast <= 0.0 or not any(isinstance(f.window, Window) for f in model.facts):
+    if traffic.forecast <= 0.0 or not any(isinstance(f.window, Window) for f in model.beliefs):
         return None
     expected = max(forecast_far(model), _leap(model))
     potential = traffic.room(raised=True)
@@ -77,22 +77,22 @@ def _join(model: ServiceModel) -> Change | None:
         return None
     ramped = hundredths(policy.membership.join_scaler)
     candidates = []
-    for i, (region, facts) in enumerate(zip(traffic.regions, model.facts, strict=True)):
-        waiting = facts.backend.standby and (not region.member or facts.memory.leaving)
-        if waiting and facts.backend.movable and policy.planned_in(region.name, model.at) is None:
+    for i, (region, belief) in enumerate(zip(traffic.regions, model.beliefs, strict=True)):
+        waiting = belief.backend.standby and (not region.member or belief.memory.leaving)
+        if waiting and belief.backend.movable and policy.planned_in(region.name, model.at) is None:
             room = potential + ramped * region.ceiling
             enough = room >= expected * (1.0 + URGENT) and expected < SURGING * traffic.demand
             scaler = ramped if enough else 1.0
-            candidates.append((traffic.outcome_with(i, scaler).score, region.name, scaler, facts))
+            candidates.append((traffic.predict_with(i, scaler).score, region.name, scaler, belief))
     if not candidates:
         return None
-    _, name, scaler, facts = min(candidates, key=lambda c: c[:2])
+    _, name, scaler, belief = min(candidates, key=lambda c: c[:2])
     why: Reason
     if home is not None:
         why = reason("join-home", home=model.service.home, why=home, region=name)
     else:
         why = reason("join-forecast", headroom=headroom, forecast=expected, capacity=potential, region=name)
-    return _membership(model, facts, Purpose.JOIN, why, after=scaler)
+    return _membership(model, belief, Purpose.JOIN, why, after=scaler)
 
 
 def _home_lost(model: ServiceModel) -> str | None:
@@ -100,30 +100,30 @@ def _home_lost(model: ServiceModel) -> str | None:
     home = model.service.home
     if home is None:
         return None
-    others = [f for f in model.facts if f.region != home and f.serving and not f.memory.leaving]
+    others = [f for f in model.beliefs if f.region != home and f.serving and not f.memory.leaving]
     if others:
         return None
-    facts = model.fact(home)
-    if facts.dead and facts.memory.dead_seen >= 2 and facts.health is not None:
-        return f"{facts.health.healthy} of {facts.health.total} endpoints healthy"
-    if isinstance(facts.window, Window) and facts.window.bad >= HOME_BAD:
-        return f"{facts.window.bad:.0%} of its answers are bad"
+    belief = model.belief(home)
+    if belief.dead and belief.memory.dead_seen >= 2 and belief.health is not None:
+        return f"{belief.health.healthy} of {belief.health.total} endpoints healthy"
+    if isinstance(belief.window, Window) and belief.window.bad >= HOME_BAD:
+        return f"{belief.window.bad:.0%} of its answers are bad"
     return None
 
 
 def with_room_timers(model: ServiceModel) -> ServiceMemory:
     """The memory with the time since which headroom without each joined standby has been ample."""
     traffic, memory = model.traffic, model.memory
-    if not any(f.backend.standby for f in model.facts) and not memory.roomy_since:
+    if not any(f.backend.standby for f in model.beliefs) and not memory.roomy_since:
         return memory
     timers = dict(memory.roomy_since)
     kept: dict[str, float] = {}
     expected = forecast_far(model)
-    for region, facts in zip(traffic.regions, model.facts, strict=True):
-        if not facts.backend.standby or not facts.serving or facts.memory.leaving:
+    for region, belief in zip(traffic.regions, model.beliefs, strict=True):
+        if not belief.backend.standby or not belief.serving or belief.memory.leaving:
             continue
         # what cannot be seen neither starts nor ends a timer
-        if traffic.forecast <= 0.0 or not _others_known(model, facts):
+        if traffic.forecast <= 0.0 or not _others_known(model, belief):
             if region.name in timers:
                 kept[region.name] = timers[region.name]
             continue
@@ -143,13 +143,13 @@ def _leave(model: ServiceModel) -> Change | None:
     """The first joined standby without which headroom has been ample for long enough; the others must be seen now."""
     policy, at = model.policy.membership, model.at
     for name, since in model.memory.roomy_since:
-        facts = model.fact(name)
+        belief = model.belief(name)
         if at - since < policy.leave_after or model.traffic.forecast <= 0.0:
             continue
-        if not _others_known(model, facts):
+        if not _others_known(model, belief):
             continue
         why = reason("leave-idle", region=name, above=policy.leave_above, since=at - since)
-        return _membership(model, facts, Purpose.LEAVE, why, after=0.0)
+        return _membership(model, belief, Purpose.LEAVE, why, after=0.0)
     return None
 
 
@@ -159,27 +159,27 @@ def _others_known(model: ServiceModel, leaving: BackendBelief) -> bool:
     return all(
         isinstance(f.window, Window)
         or (load < IDLE and f.share >= model.policy.triggers.return_healthy_share)
-        for f, load in zip(model.facts, loads, strict=True)
+        for f, load in zip(model.beliefs, loads, strict=True)
         if f.serving and f.region != leaving.region
     )
 
 
 def _home_well(model: ServiceModel) -> bool:
     home = model.service.home
-    return home is None or model.fact(home).memory.well_since is not None
+    return home is None or model.belief(home).memory.well_since is not None
 
 
 def _detach(model: ServiceModel) -> list[Change]:
     """The second half of a leave: what has been empty for long enough is detached."""
     wait = model.policy.membership.drain_wait
     found = []
-    for facts in model.facts:
-        memory = facts.memory
-        if not facts.setting.member or facts.setting.scaler > 0.0 or not memory.leaving:
+    for belief in model.beliefs:
+        memory = belief.memory
+        if not belief.setting.member or belief.setting.scaler > 0.0 or not memory.leaving:
             continue
         if memory.empty_since is not None and model.at - memory.empty_since >= wait:
-            why = reason("leave-detach", region=facts.region, empty=model.at - memory.empty_since)
-            found.append(_membership(model, facts, Purpose.DETACH, why, after=0.0))
+            why = reason("leave-detach", region=belief.region, empty=model.at - memory.empty_since)
+            found.append(_membership(model, belief, Purpose.DETACH, why, after=0.0))
     return found
 
 
@@ -187,27 +187,27 @@ def _planned_ends(model: ServiceModel) -> list[Change]:
     """Joins after planned work; `decide.planned` has the drains before it."""
     lead = drain_lead(model)
     found = []
-    for facts in model.facts:
-        if not facts.memory.leaving or facts.backend.standby or facts.serving:
+    for belief in model.beliefs:
+        if not belief.memory.leaving or belief.backend.standby or belief.serving:
             continue
-        if model.policy.planned_in(facts.region, model.at, lead) is None:
-            why = reason("join-planned-end", region=facts.region)
+        if model.policy.planned_in(belief.region, model.at, lead) is None:
+            why = reason("join-planned-end", region=belief.region)
             scaler = hundredths(model.policy.membership.join_scaler)
-            found.append(_membership(model, facts, Purpose.CALENDAR, why, after=scaler))
+            found.append(_membership(model, belief, Purpose.CALENDAR, why, after=scaler))
     return found
 
 
 def _membership(
-    model: ServiceModel, facts: BackendBelief, purpose: Purpose, why: Reason, *, after: float
+    model: ServiceModel, belief: BackendBelief, purpose: Purpose, why: Reason, *, after: float
 ) -> Change:
     """The change of one membership; a leave sets the scaler to 0 first."""
-    member = facts.setting.member
+    member = belief.setting.member
     return Change(
         service=model.service.name,
-        region=facts.region,
+        region=belief.region,
         lever=Lever.MEMBERSHIP,
         purpose=purpose,
-        before=facts.setting.scaler if member else 0.0,
+        before=belief.setting.scaler if member else 0.0,
         after=after,
         reason=why,
         member=purpose is not Purpose.DETACH,

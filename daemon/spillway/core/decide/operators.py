@@ -17,7 +17,7 @@ from spillway.core.decide.vacate import Prospect, make_way, outcome_of, prospect
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
-from spillway.core.model.predict import TROUBLE
+from spillway.core.model.predict import TROUBLE_SHARE
 from spillway.core.values.decision import Change, Purpose, Reason
 from spillway.core.values.limits import LimitKind
 from spillway.core.values.orders import Order, OrderKind
@@ -62,7 +62,7 @@ def operator_orders(context: Context, accepted: Accepted) -> Iterable[Proposal]:
 def _waiting(context: Context) -> list[tuple[BackendBelief, Order, float]]:
     """(region, order, scaler wanted) of each member that does not stand where an order wants it."""
     found = []
-    for belief in context.model.facts:
+    for belief in context.model.beliefs:
         order = context.orders.find(context.model.service.name, belief.region, OrderKind.PIN, OrderKind.DRAIN)
         if order is None or order.goal is None or not belief.setting.member:
             continue
@@ -95,7 +95,7 @@ def order_alarms(context: Context, accepted: Accepted) -> list[Reason]:
     done = {c.region for c in accepted.changes if c.purpose is Purpose.OPERATOR}
     waiting = [w for w in _waiting(context) if w[0].region not in done]
     found = [_late(context, accepted, *w) for w in waiting]
-    found += [_in_the_way(context, f) for f in context.model.facts]
+    found += [_in_the_way(context, f) for f in context.model.beliefs]
     return [alarm for alarm in found if alarm is not None]
 
 
@@ -140,7 +140,7 @@ def _in_the_way(context: Context, belief: BackendBelief) -> Reason | None:
         why = f"{belief.health.healthy} of its {belief.health.total} endpoints are healthy"
     elif isinstance(window, Window) and window.bad >= model.policy.triggers.drain_error_ratio:
         why = f"{window.bad:.1%} of its answers are bad"
-    elif belief.setting.scaler < 1.0 and traffic.base.bad > TROUBLE * traffic.forecast:
+    elif belief.setting.scaler < 1.0 and traffic.base.bad > TROUBLE_SHARE * traffic.forecast:
         why = f"{traffic.base.share(traffic.forecast):.1%} of all requests are expected to be bad"
     else:
         return None
@@ -176,7 +176,7 @@ def check_order(context: Context, order: Order) -> OrderCheck:
     service, goal = context.model.service.name, order.goal
     if order.region is None or goal is None:
         return OrderCheck(service=service, refused=None)
-    belief = context.model.fact(order.region)
+    belief = context.model.belief(order.region)
     now = belief.setting.scaler
     if not belief.setting.member:
         if order.kind is OrderKind.PIN:
@@ -220,7 +220,7 @@ def _outlook(
     if found is not None and found.soon:
         notes.append("it waits until those who have just joined can be sent load")
     if found is not None and found.help is not None:
-        names = ", ".join(model.facts[i].region for i, _ in found.help.joins)
+        names = ", ".join(model.beliefs[i].region for i, _ in found.help.joins)
         if names:
             notes.append(f"standby {names} joins first")
     if found is not None and found.way.reached:

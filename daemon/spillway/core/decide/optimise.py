@@ -18,7 +18,7 @@ from spillway.core.decide.proposals import Accepted, Context, Proposal, cutting,
 from spillway.core.decide.search import Found, Space, Start, search
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
-from spillway.core.model.constraints import Baseline, capped
+from spillway.core.model.constraints import Requirements, capped
 from spillway.core.model.predict import TrafficModel
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Candidate, Change, Lever, Purpose, Reason, Refusal
@@ -40,6 +40,12 @@ UNSTEADY_SECONDS = 900.0
 
 SHOWN_PERIODS = 3
 """Samples after the dead time until a raise shows its effect in full: queues must drain first."""
+
+AT_QUOTA_SHARE = 0.97
+"""Load over a quota that was met from which the quota is the reason of a cut: the served rate of a minute is good to some percent."""
+
+TOLD_BAD_SHARE = 0.01
+"""Share of errors, or of late answers, from which it is the reason of a cut; below it the load is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +74,12 @@ def optimum(context: Context, accepted: Accepted) -> Iterable[Proposal]:
         return [Proposal(changes=_even_overload(task))]
     if not _could_gain(traffic):
         return ()
-    baseline, space = context.model.constraints.against(traffic.base), space_of(task, lifted=False)
-    found = search(traffic, baseline, space)
+    requirements, space = context.model.constraints.against(traffic.base), space_of(task, lifted=False)
+    found = search(traffic, requirements, space)
     candidate = _candidate(task, found)
     if _saves_enough(task, found):
         return [Proposal(changes=_changes(task, found), candidate=candidate)]
-    return [Proposal(changes=(), candidate=candidate, refusals=_refusals(task, baseline, space))]
+    return [Proposal(changes=(), candidate=candidate, refusals=_refusals(task, requirements, space))]
 
 
 def task_of(context: Context, accepted: Accepted) -> Task:
@@ -110,14 +116,14 @@ def space_of(task: Task, *, lifted: bool) -> Space:
     model, limits = task.model, task.context.limits
     ranges, movable = [], []
     members = sum(1 for r in task.traffic.regions if r.member)
-    for i, (region, belief) in enumerate(zip(task.traffic.regions, model.facts, strict=True)):
+    for i, (region, belief) in enumerate(zip(task.traffic.regions, model.beliefs, strict=True)):
         ranges.append(lifted_range(limits, i) if lifted else search_range(limits, i))
         # a closed region is opened only when it may be probed: no sample shows how it carries load
         known = region.fresh or belief.silent
         ready = known if region.scaler > 0.0 else may_reopen(model, region, belief)
         fixed = region.name in task.accepted.regions or region.dead or not region.movable
         movable.append(members > 1 and not fixed and (ready or (lifted and region.scaler > 0.0)))
-    saturated = any(f.estimate.saturation.rate is not None for f in model.facts)
+    saturated = any(f.estimate.saturation.rate is not None for f in model.beliefs)
     return Space(
         ranges=tuple(ranges),
         movable=tuple(movable),
@@ -137,18 +143,18 @@ def _shortage_lasts(model: ServiceModel) -> bool:
         return False
     changes = [
         f.estimate.health.changes[-1][0]
-        for f in model.facts
+        for f in model.beliefs
         if f.serving and not f.dead and f.estimate.health.changes[1:]
     ]
     return model.at - max(changes, default=0.0) >= UNSTEADY_SECONDS
 
 
-def _refusals(task: Task, baseline: Baseline, narrow: Space) -> tuple[Refusal, ...]:
+def _refusals(task: Task, requirements: Requirements, narrow: Space) -> tuple[Refusal, ...]:
     """The moves that the search would make without the limits that time or people set, each with the limit that forbids it."""
     wide = space_of(task, lifted=True)
     if (narrow.ranges, narrow.movable) == (wide.ranges, wide.movable):
         return ()
-    found = search(task.traffic, baseline, wide)
+    found = search(task.traffic, requirements, wide)
     if not _saves_enough(task, found):
         return ()
     refusals = []
@@ -183,7 +189,7 @@ def _changes(task: Task, found: Found) -> tuple[Change, ...]:
 
 def _why(task: Task, found: Found, i: int) -> Reason:
     """The reason of one change: what is wrong with its region."""
-    region, belief = task.traffic.regions[i], task.model.facts[i]
+    region, belief = task.traffic.regions[i], task.model.beliefs[i]
     total, load = task.traffic.forecast, found.base.flow.loads[i]
     numbers: dict[str, object] = {
         "region": region.name,
@@ -199,12 +205,12 @@ def _why(task: Task, found: Found, i: int) -> Reason:
     if task.short > 0.0 and found.start.sheds is not None:
         return reason("sacrifice", short=task.short, sacrificed=found.start.sheds, **numbers)
     window, estimate = belief.window, belief.estimate
-    if estimate.quota.rate is not None and load > estimate.quota.rate * 0.97:
+    if estimate.quota.rate is not None and load > estimate.quota.rate * AT_QUOTA_SHARE:
         refused = window.too_many_ratio if isinstance(window, Window) else 0.0
         return reason("cap-quota", refused=refused, accepted=estimate.quota.rate, **numbers)
-    if estimate.failures.errors > max(estimate.failures.slow, 0.01):
+    if estimate.failures.errors > max(estimate.failures.slow, TOLD_BAD_SHARE):
         return reason("shed-errors", errors=estimate.failures.errors, **numbers)
-    if estimate.failures.slow > 0.01 and estimate.saturation.rate is None:
+    if estimate.failures.slow > TOLD_BAD_SHARE and estimate.saturation.rate is None:
         return reason("shed-slow", slow=estimate.failures.slow, slo=task.model.policy.slo.latency, **numbers)
     return reason(
         "shed-overload", load=load, capacity=region.capacity, to=found.best.flow.loads[i], **numbers
@@ -240,7 +246,7 @@ def _even_overload(task: Task) -> tuple[Change, ...]:
     for region, can in zip(task.traffic.regions, space.movable, strict=True):
         allowed = task.context.limits.of(region.name).allowed(Purpose.SHARE)
         after = min(allowed.high, max(allowed.low, capped(region, 1.0)))
-        if can and allowed.orders(after) and abs(after - region.scaler) >= LEAST_STEP:
+        if can and allowed.allows(after) and abs(after - region.scaler) >= LEAST_STEP:
             why = reason("share-shortage", short=task.short)
             changes.append(scaler_change(task.model, region.name, after, Purpose.SHARE, why))
     return tuple(changes)

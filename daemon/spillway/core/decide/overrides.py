@@ -37,13 +37,13 @@ LEAST_BACK = 0.01
 def dead_drains(context: Context, _: Accepted) -> Iterable[Proposal]:
     """Drains of dead regions that would still get traffic: Google's auto-drain is off, or holds its half already."""
     model = context.model
-    if not any(f.dead for f in model.facts):
+    if not any(f.dead for f in model.beliefs):
         return ()
     settings = posture_set(model.policy, model.posture)
-    drained = auto_drained(model.facts, settings)
-    alive = any(f.serving and not f.dead for f in model.facts)
+    drained = auto_drained(model.beliefs, settings)
+    alive = any(f.serving and not f.dead for f in model.beliefs)
     found = []
-    for belief, load in zip(model.facts, model.traffic.base.flow.loads, strict=True):
+    for belief, load in zip(model.beliefs, model.traffic.base.flow.loads, strict=True):
         # 1. it must be dead by several reads, and somebody else must be alive
         if not (belief.dead and belief.serving and alive) or belief.health is None:
             continue
@@ -69,7 +69,7 @@ def edit_reverts(context: Context, _: Accepted) -> Iterable[Proposal]:
         return ()
     found = [
         _put_back(model, f, pin)
-        for f in model.facts
+        for f in model.beliefs
         if (pin := f.memory.pin) is not None and not (f.dead and pin.wanted_scaler > 0.0)
     ]
     posture = model.memory.posture_pin
@@ -79,14 +79,14 @@ def edit_reverts(context: Context, _: Accepted) -> Iterable[Proposal]:
     return each(found)
 
 
-def _put_back(model: ServiceModel, facts: BackendBelief, pin: ForeignPin) -> Change:
+def _put_back(model: ServiceModel, belief: BackendBelief, pin: ForeignPin) -> Change:
     """The way back of one backend to what was wanted before the edit."""
-    setting = facts.setting
+    setting = belief.setting
     member_moves = setting.member != pin.wanted_member
-    why = reason("revert-edit", region=facts.region, found=pin.shown, wanted=pin.wanted)
+    why = reason("revert-edit", region=belief.region, found=pin.shown, wanted=pin.wanted)
     return Change(
         service=model.service.name,
-        region=facts.region,
+        region=belief.region,
         lever=Lever.MEMBERSHIP if member_moves else Lever.SCALER,
         purpose=Purpose.REVERT_EDIT,
         before=setting.scaler if setting.member else 0.0,
@@ -119,7 +119,7 @@ def _undo(model: ServiceModel, flight: Flight, observed: float) -> Change | None
     if region.scaler != flight.after or not region.movable:
         return None
     values = (flight.before, min(flight.after, max(flight.before, capped(region))))
-    bad, back = min((traffic.outcome_with(i, value).bad, value) for value in values)
+    bad, back = min((traffic.predict_with(i, value).bad, value) for value in values)
     if abs(back - flight.after) < SCALER_STEP or bad >= traffic.base.bad * (1.0 - model.policy.rhythm.margin):
         return None
     why = reason(
@@ -179,8 +179,8 @@ _ORDER = (Posture.NORMAL, Posture.GUARDED, Posture.SCARCE)
 def called_for(model: ServiceModel) -> tuple[Posture, float] | None:
     """(posture, headroom) for the present headroom, or None where too little is known."""
     traffic, policy = model.traffic, model.policy.postures
-    known = [f for f in model.facts if isinstance(f.window, Window)]
-    serving = [f for f in model.facts if f.serving and not f.dead]
+    known = [f for f in model.beliefs if isinstance(f.window, Window)]
+    serving = [f for f in model.beliefs if f.serving and not f.dead]
     if traffic.forecast <= 0.0 or len(known) * 2 < len(serving):
         return None
     headroom = traffic.potential / traffic.forecast - 1.0
@@ -192,7 +192,7 @@ def called_for(model: ServiceModel) -> tuple[Posture, float] | None:
         rank = min(now, eased)
     if rank == 0 and any(
         current_backoff(f.memory, model.policy.rhythm, model.at) > FLAPPING
-        for f in model.facts
+        for f in model.beliefs
         if f.memory.backoff > FLAPPING
     ):
         rank = 1
@@ -202,9 +202,9 @@ def called_for(model: ServiceModel) -> tuple[Posture, float] | None:
 def _harms(model: ServiceModel, posture: Posture) -> bool:
     """Whether more requests would go bad: a lower threshold sends load back to a region that has lost endpoints."""
     old, new = posture_set(model.policy, model.posture), posture_set(model.policy, posture)
-    traffic, drained = model.traffic, auto_drained(model.facts, new)
+    traffic, drained = model.traffic, auto_drained(model.beliefs, new)
     regions = []
-    for region, belief in zip(traffic.regions, model.facts, strict=True):
+    for region, belief in zip(traffic.regions, model.beliefs, strict=True):
         was = ceiling_factor(belief, old, drained=False)
         factor = ceiling_factor(belief, new, drained=belief.region in drained)
         regions.append(

@@ -3,7 +3,7 @@
 Times before `start` of a window, with the dead time D:
 
 - from D + `drain_wait` on the region is drained, as far as the floors allow, and nothing opens it until `end`;
-- from `ROOM` dead times earlier on, standby regions join where the others have too little room;
+- from `LEAD_DEAD_TIMES` dead times earlier on, standby regions join where the others have too little room;
 - in all that time it is told if the region will not be empty, and from the last dead time on if it is not.
 
 A drain that is whole is the first half of a leave: its region is detached when it is empty, and `memberships` brings it back.
@@ -23,7 +23,7 @@ from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason, span
 from spillway.core.values.policy import CalendarWindow
 
-ROOM = 3.0
+LEAD_DEAD_TIMES = 3.0
 """Dead times before the drain at which room is made: one for the joining, and people have two to act if there is none."""
 
 
@@ -76,10 +76,10 @@ def _coming(model: ServiceModel) -> list[tuple[BackendBelief, CalendarWindow, bo
     if not model.policy.planned:
         return []
     lead, found = drain_lead(model), []
-    for belief in model.facts:
+    for belief in model.beliefs:
         if not belief.serving:
             continue
-        window = model.policy.planned_in(belief.region, model.at, lead + ROOM * model.dead_time)
+        window = model.policy.planned_in(belief.region, model.at, lead + LEAD_DEAD_TIMES * model.dead_time)
         if window is not None:
             found.append((belief, window, model.at >= window.start - lead))
     return found

@@ -115,11 +115,11 @@ class Accepted:
         if len(drains) > 1:
             return Violation(code="one-drain", numbers={"other": drains[0]})
         traffic = self.context.model.traffic
-        baseline = self.context.model.constraints.against(traffic.outcome(self.scalers))
+        requirements = self.context.model.constraints.against(traffic.predict(self.scalers))
         if all(c.forced for c in cuts):
-            return baseline.closes_last(self._after(changes))
+            return requirements.closes_last(self._after(changes))
         shed = {c.region for c in cuts if c.region is not None and not c.ahead}
-        return baseline.broken(self._after(changes), shed, dead_drain=all(c.urgent for c in cuts))
+        return requirements.broken(self._after(changes), shed, dead_drain=all(c.urgent for c in cuts))
 
 
 class Proposer(Protocol):
@@ -159,7 +159,7 @@ def with_changes(traffic: TrafficModel, changes: Sequence[Change]) -> TrafficMod
 
 def refusal(move: Move, why: Reason) -> Refusal:
     """A move that is not made, by the reason of the limit that was active."""
-    return Refusal(guard=why.code, move=move, sentence=why.sentence)
+    return Refusal(limit=why.code, move=move, sentence=why.sentence)
 
 
 def _limited(context: Context, change: Change) -> Refusal | None:

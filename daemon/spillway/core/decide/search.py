@@ -4,7 +4,7 @@ One region at a time alone gets stuck, because draining one fills its neighbour.
 every region capped at a share of its capacity, bad regions closed, and each region in turn shed for the others. Coordinate
 descent goes on from the best of them.
 
-Floors have a hard price from the start (`Baseline.price`). Receivers have a soft price at first, because the way to a good set
+Floors have a hard price from the start (`Requirements.price`). Receivers have a soft price at first, because the way to a good set
 leads through sets that push one a little. If the best set breaks a constraint, the search runs again with a hard price.
 """
 
@@ -13,16 +13,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spillway.core.decide.limits import LEAST_STEP
-from spillway.core.model.constraints import BREACH_PRICE, KEEP, Baseline, capped, hundredths
-from spillway.core.model.predict import GRAIN, Outcome, TrafficModel, least_bad
+from spillway.core.model.constraints import BREACH_PRICE, CAP_SHARE, Requirements, capped, hundredths
+from spillway.core.model.predict import SAVING_NOISE_SHARE, Prediction, TrafficModel, least_bad
 from spillway.core.values.limits import Allowed
 from spillway.core.values.topology import SCALER_FLOOR, RegionName
 
 EFFORT = 1100
-"""Outcomes x regions in one search: an outcome takes about a microsecond for each region."""
+"""Predictions x regions in one search: a prediction takes about a microsecond for each region."""
 
 TRIES = (30, 240)
-"""Least and most outcomes in one search, whatever the number of regions."""
+"""Least and most predictions in one search, whatever the number of regions."""
 
 
 SHED_ABOVE = 0.05
@@ -36,8 +36,20 @@ SOFT_PRICE = 5.0
 
 
 SMALL_MOVE_GAIN = 0.002
-"""Share of the demand that a move below `LEAST_STEP` must save, or it is put back. A larger move must save `GRAIN`, so that among equal sets
+"""Share of the demand that a move below `LEAST_STEP` must save, or it is put back. A larger move must save `SAVING_NOISE_SHARE`, so that among equal sets
 the one with fewer moves wins. Capacities are uncertain by some percent, so a small saving is not worth a write."""
+
+
+DESCENT_STEP = 0.06
+"""Change of one scaler that the descent tries, up and down: the first hundredth that is no small move (`LEAST_STEP`)."""
+
+BAD_REGION_SHARE = 0.02
+"""Share of a region's answers that is bad from which a start closes it. A start only begins the search, so little hangs on it."""
+
+MOVED_BAD_SHARE = 0.01
+MOVED_LOAD_SHARE = 0.88
+"""Share of a region's answers that is bad, and load over its capacity, from which moving that region alone may help. The load is a little
+below `CAP_SHARE`, so that a region at its cap is among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +84,8 @@ KEEP_ALL = Start(label="leave everything as it is")
 class Found:
     """The best set, what doing nothing leads to, and the runner-up."""
 
-    base: Outcome
-    best: Outcome
+    base: Prediction
+    best: Prediction
     start: Start
     second: Start | None
     second_bad: float
@@ -127,9 +139,13 @@ class Search:
     """One search: counts its tries and remembers the best."""
 
     def __init__(
-        self, traffic: TrafficModel, baseline: Baseline, space: Space, pushed_price: float = SOFT_PRICE
+        self,
+        traffic: TrafficModel,
+        requirements: Requirements,
+        space: Space,
+        pushed_price: float = SOFT_PRICE,
     ) -> None:
-        self.traffic, self.baseline, self.space = traffic, baseline, space
+        self.traffic, self.requirements, self.space = traffic, requirements, space
         self.pushed_price = pushed_price if space.receivers else 0.0
         self.base = traffic.base
         least, most = TRIES
@@ -138,8 +154,8 @@ class Search:
         self.second: Start | None = None
         self.second_bad = self.base.bad
 
-    def _price(self, outcome: Outcome) -> float:
-        return self.baseline.price(outcome, self.pushed_price)
+    def _price(self, prediction: Prediction) -> float:
+        return self.requirements.price(prediction, self.pushed_price)
 
     def allowed(self, scalers: list[float]) -> list[float]:
         """These scalers inside their ranges; what may not move stays."""
@@ -156,36 +172,36 @@ class Search:
 
     def try_start(self, label: str, scalers: list[float], sheds: RegionName | None = None) -> None:
         """Try a whole answer."""
-        outcome, score = self._look(self.allowed(scalers))
+        prediction, score = self._look(self.allowed(scalers))
         if score < self.best_score - 1e-9:
             self.second, self.second_bad = self.start, self.best.bad
-            self.best, self.best_score, self.start = outcome, score, Start(label=label, sheds=sheds)
-        elif self.second is None or outcome.bad < self.second_bad:
-            self.second, self.second_bad = Start(label=label, sheds=sheds), outcome.bad
+            self.best, self.best_score, self.start = prediction, score, Start(label=label, sheds=sheds)
+        elif self.second is None or prediction.bad < self.second_bad:
+            self.second, self.second_bad = Start(label=label, sheds=sheds), prediction.bad
 
-    def _look(self, scalers: list[float]) -> tuple[Outcome, float]:
-        """The outcome of `scalers` and its score; or, if that is better, of these with every pushed receiver capped.
+    def _look(self, scalers: list[float]) -> tuple[Prediction, float]:
+        """The prediction of `scalers` and its score; or, if that is better, of these with every pushed receiver capped.
 
         One cut fills the next region, whose cap fills the one after it: this takes all those moves at once.
         """
-        outcome = self.traffic.outcome(self.baseline.refilled(scalers))
+        prediction = self.traffic.predict(self.requirements.refilled(scalers))
         self.left -= 1
-        best, best_score = outcome, self._price(outcome)
+        best, best_score = prediction, self._price(prediction)
         for _ in range(REPAIRS):
-            repaired = self._repaired(outcome)
+            repaired = self._repaired(prediction)
             if repaired is None or self.left <= 0:
                 break
-            outcome = self.traffic.outcome(repaired)
+            prediction = self.traffic.predict(repaired)
             self.left -= 1
-            score = self._price(outcome)
+            score = self._price(prediction)
             if score < best_score:
-                best, best_score = outcome, score
+                best, best_score = prediction, score
         return best, best_score
 
-    def _repaired(self, outcome: Outcome) -> list[float] | None:
+    def _repaired(self, prediction: Prediction) -> list[float] | None:
         """The scalers with a cap on each receiver that is pushed past its limit; None where none is."""
-        scalers, changed = list(outcome.scalers), False
-        for i, cap in self.baseline.pushed(outcome):
+        scalers, changed = list(prediction.scalers), False
+        for i, cap in self.requirements.pushed(prediction):
             if self.space.movable[i]:
                 lowered = max(self.lowest(i), cap)
                 if lowered < scalers[i]:
@@ -214,10 +230,10 @@ class Search:
             self.lowest(i),
             SCALER_FLOOR,
             capped(region),
-            capped(region, self.baseline.constraints.receiver_limit),
+            capped(region, self.requirements.constraints.receiver_limit),
             self.traffic.scalers[i],
-            hundredths(now - 0.06) if now else now,
-            hundredths(now + 0.06) if now else now,
+            hundredths(now - DESCENT_STEP) if now else now,
+            hundredths(now + DESCENT_STEP) if now else now,
             1.0,
         }
         if region.ceiling > 0.0:
@@ -227,7 +243,7 @@ class Search:
     def _spare(self, i: int) -> float:
         """Requests/s that all others can still take under their present ceilings."""
         spare = 0.0
-        rows = self.baseline.constraints.rows
+        rows = self.requirements.constraints.rows
         for j, (region, load, row, scaler) in enumerate(
             zip(self.traffic.regions, self.best.flow.loads, rows, self.best.scalers, strict=True)
         ):
@@ -241,9 +257,9 @@ class Search:
         scalers = self.allowed(scalers)
         if scalers[i] == self.best.scalers[i]:
             return False
-        outcome, score = self._look(scalers)
+        prediction, score = self._look(scalers)
         if score < self.best_score - 1e-6 * max(1.0, self.traffic.forecast):
-            self.best, self.best_score = outcome, score
+            self.best, self.best_score = prediction, score
             return True
         return False
 
@@ -253,36 +269,36 @@ class Search:
             if self.best.scalers[i] == now:
                 continue
             small = abs(self.best.scalers[i] - now) < LEAST_STEP
-            allowance = (SMALL_MOVE_GAIN if small else GRAIN) * self.traffic.forecast
+            allowance = (SMALL_MOVE_GAIN if small else SAVING_NOISE_SHARE) * self.traffic.forecast
             scalers = list(self.best.scalers)
             scalers[i] = now
-            outcome = self.traffic.outcome(scalers)
-            score = self._price(outcome)
+            prediction = self.traffic.predict(scalers)
+            score = self._price(prediction)
             if score <= self.best_score + allowance:
-                self.best, self.best_score = outcome, min(score, self.best_score)
+                self.best, self.best_score = prediction, min(score, self.best_score)
 
 
-def search(traffic: TrafficModel, baseline: Baseline, space: Space) -> Found:
+def search(traffic: TrafficModel, requirements: Requirements, space: Space) -> Found:
     """The best set of scalers within `space` that breaks no constraint."""
-    found = _search(traffic, baseline, space, SOFT_PRICE)
-    return _search(traffic, baseline, space, BREACH_PRICE) if _breaks(found, baseline) else found
+    found = _search(traffic, requirements, space, SOFT_PRICE)
+    return _search(traffic, requirements, space, BREACH_PRICE) if _breaks(found, requirements) else found
 
 
-def _breaks(found: Found, baseline: Baseline) -> bool:
+def _breaks(found: Found, requirements: Requirements) -> bool:
     """Whether the best set breaks a constraint."""
     pairs = zip(
-        found.best.scalers, baseline.before.scalers, baseline.constraints.traffic.regions, strict=True
+        found.best.scalers, requirements.before.scalers, requirements.constraints.traffic.regions, strict=True
     )
     shed = {r.name for after, before, r in pairs if after < before}
-    return found.best is not found.base and baseline.broken(found.best.scalers, shed) is not None
+    return found.best is not found.base and requirements.broken(found.best.scalers, shed) is not None
 
 
-def _search(traffic: TrafficModel, baseline: Baseline, space: Space, pushed_price: float) -> Found:
+def _search(traffic: TrafficModel, requirements: Requirements, space: Space, pushed_price: float) -> Found:
     """The best set of scalers, with pushed receivers at this price."""
-    run = Search(traffic, baseline, space, pushed_price)
+    run = Search(traffic, requirements, space, pushed_price)
     regions = traffic.regions
     caps = [capped(r) for r in regions]
-    closed = [run.lowest(i) if r.bad > 0.02 or r.dead else 1.0 for i, r in enumerate(regions)]
+    closed = [run.lowest(i) if r.bad > BAD_REGION_SHARE or r.dead else 1.0 for i, r in enumerate(regions)]
     run.try_start("cap every region at its capacity", list(caps))
     run.try_start("open every region", [1.0] * len(regions))
     full = [load > r.capacity_confirmed for load, r in zip(run.base.flow.loads, regions, strict=True)]
@@ -302,7 +318,7 @@ def _search(traffic: TrafficModel, baseline: Baseline, space: Space, pushed_pric
     run.try_start(
         "cap the full regions",
         [
-            min(now, cap) if load > KEEP * r.capacity else now
+            min(now, cap) if load > CAP_SHARE * r.capacity else now
             for now, cap, load, r in zip(traffic.scalers, caps, run.base.flow.loads, regions, strict=True)
         ],
     )
@@ -330,7 +346,10 @@ def _worth_moving(traffic: TrafficModel, run: Search) -> list[int]:
         zip(traffic.regions, run.best.flow.loads, run.best.scalers, strict=True)
     ):
         if run.space.movable[i] and (
-            r.bad > 0.01 or load > 0.88 * r.capacity or best < 1.0 or r.quota is not None
+            r.bad > MOVED_BAD_SHARE
+            or load > MOVED_LOAD_SHARE * r.capacity
+            or best < 1.0
+            or r.quota is not None
         ):
             ranked.append((-load * r.bad_share(load), r.name, i))
     return [i for _, _, i in sorted(ranked)]

@@ -20,7 +20,7 @@ from spillway.core.decide.proposals import Proposal, refusal
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import Constraints, Violation, hundredths, scaler_for
-from spillway.core.model.predict import Outcome, TrafficModel
+from spillway.core.model.predict import Prediction, TrafficModel
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.limits import Allowed
@@ -62,8 +62,8 @@ class Emptying:
 
     def broken(self, scalers: Sequence[float]) -> Violation | None:
         """The constraint that a set breaks against the one that stands."""
-        baseline = self.constraints.against(self.traffic.outcome(self.scalers))
-        return baseline.broken(scalers, {self.traffic.regions[self.index].name})
+        requirements = self.constraints.against(self.traffic.predict(self.scalers))
+        return requirements.broken(scalers, {self.traffic.regions[self.index].name})
 
     def with_room(self, to: float) -> tuple[float, ...]:
         """The set with the region at `to`, its receivers opened as far as they receive well and capped there."""
@@ -76,11 +76,11 @@ class Emptying:
             opened = min(self.ranges[j].high, scaler_for(region, row.receives))
             scalers[j] = max(scalers[j], opened)
         # 2. cap what is pushed; each cap may push the next, so at most once for every region
-        baseline = self.constraints.against(self.traffic.outcome(self.scalers))
+        requirements = self.constraints.against(self.traffic.predict(self.scalers))
         for _ in self.traffic.regions:
             caps = [
                 (j, cap)
-                for j, cap in baseline.pushed(self.traffic.outcome(scalers))
+                for j, cap in requirements.pushed(self.traffic.predict(scalers))
                 if j != self.index and self.ranges[j].low <= cap < scalers[j]
             ]
             if not caps:
@@ -163,8 +163,8 @@ def helpers(limits: Limits, task: Emptying) -> Help:
     first = hundredths(model.policy.membership.join_scaler)
     joins: list[tuple[int, float]] = []
     ranked = sorted(
-        (task.traffic.outcome_with(i, 1.0).score, i)
-        for i in range(len(model.facts))
+        (task.traffic.predict_with(i, 1.0).score, i)
+        for i in range(len(model.beliefs))
         if i != task.index and _may_join(limits, i)
     )
     for _, i in ranked:
@@ -178,7 +178,7 @@ def helpers(limits: Limits, task: Emptying) -> Help:
 
 def _may_join(limits: Limits, i: int) -> bool:
     """Whether a standby waits to be called, and neither people nor the calendar keep it out."""
-    model, belief = limits.model, limits.model.facts[i]
+    model, belief = limits.model, limits.model.beliefs[i]
     waiting = belief.backend.standby and (not belief.setting.member or belief.memory.leaving)
     if not waiting or not belief.backend.movable or belief.dead:
         return False
@@ -223,7 +223,7 @@ def standby_joins(model: ServiceModel, found: Help, emptied: RegionName) -> list
     """The joins of the standbys that make room."""
     changes = []
     for i, scaler in found.joins:
-        belief = model.facts[i]
+        belief = model.beliefs[i]
         member = belief.setting.member
         changes.append(
             Change(
@@ -247,7 +247,7 @@ def told(violation: Violation) -> Reason:
 
 def without_newcomers(task: Emptying, model: ServiceModel) -> Emptying:
     """The same task without regions that have joined so lately that nobody can have been sent there yet."""
-    new = {i for i, f in enumerate(model.facts) if _newcomer(model, f)}
+    new = {i for i, f in enumerate(model.beliefs) if _newcomer(model, f)}
     if not new:
         return task
     away = tuple(
@@ -296,7 +296,7 @@ def prospect(limits: Limits, scalers: tuple[float, ...], region: RegionName, goa
     return Prospect(task=task, way=way, help=called, soon=soon)
 
 
-def outcome_of(limits: Limits, found: Prospect) -> tuple[TrafficModel, Outcome]:
+def outcome_of(limits: Limits, found: Prospect) -> tuple[TrafficModel, Prediction]:
     """What is expected once the goal is reached: with those who are called or on the way, or by force where it is reached in no other way."""
     task, way = found.task, found.way
     if found.soon:
@@ -308,7 +308,7 @@ def outcome_of(limits: Limits, found: Prospect) -> tuple[TrafficModel, Outcome]:
         task = with_standbys(task, found.help.joins)
         way = way_down(task)
     alone = tuple(task.goal if j == task.index else s for j, s in enumerate(task.scalers))
-    return task.traffic, task.traffic.outcome(way.scalers if way.reached else alone)
+    return task.traffic, task.traffic.predict(way.scalers if way.reached else alone)
 
 
 def make_way(limits: Limits, found: Prospect, cut: Change, part: Change) -> list[Proposal]:

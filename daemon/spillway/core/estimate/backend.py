@@ -37,7 +37,7 @@ def believe(
     estimate: Estimate,
     at: float,
     others: Mapping[float, Minute] | None,
-    elsewhere: float,
+    load_from_peers: float,
     newest_end: float,
 ) -> BackendBelief:
     """Put the view of one backend beside what is remembered of it, and learn from it.
@@ -51,7 +51,7 @@ def believe(
         estimate: What has been learned of it before.
         at: UTC seconds of the snapshot.
         others: Minutes of other services on the same groups, by their end; None where there are none.
-        elsewhere: Requests/s that those services will have there.
+        load_from_peers: Requests/s that those services will have there.
         newest_end: End of the newest minute of the whole service.
     """
     health, health_at = _health_of(view, policy, at)
@@ -86,7 +86,7 @@ def believe(
         share=share,
         target=target,
         capacity=capacity_proven(estimate, target, share),
-        elsewhere=elsewhere,
+        load_from_peers=load_from_peers,
         region=backend.region,
         serving=serving,
         dead=health is not None and health.total > 0 and health.healthy < AUTO_DRAIN_BELOW * health.total,
@@ -207,28 +207,28 @@ def scaled(minute: Minute, share: float) -> Minute:
     )
 
 
-def remember(facts: BackendBelief, policy: Policy, at: float) -> BackendMemory:
+def remember(belief: BackendBelief, policy: Policy, at: float) -> BackendMemory:
     """The memory with `well_since`, `dead_seen` and `empty_since` brought up to date.
 
     Whatever its share, a region that has just lost endpoints begins to look well anew: so a flapping one never does.
     """
-    memory = facts.memory
-    well = looks_well(facts, policy)
+    memory = belief.memory
+    well = looks_well(belief, policy)
     since = memory.well_since
     if well is True and since is None:
         since = at
     elif well is False:
         since = None
     if since is not None:
-        fell = fell_at(facts.estimate.health)
+        fell = fell_at(belief.estimate.health)
         if fell is not None and fell > since:
             since = fell
     dead, read_at = memory.dead_seen, memory.dead_read_at
-    if facts.health is not None and not facts.dead:
+    if belief.health is not None and not belief.dead:
         dead = 0
-    elif facts.dead and facts.health_at > read_at:
-        dead, read_at = min(99, dead + 1), facts.health_at
-    closed = not facts.setting.member or facts.setting.scaler == 0.0
+    elif belief.dead and belief.health_at > read_at:
+        dead, read_at = min(99, dead + 1), belief.health_at
+    closed = not belief.setting.member or belief.setting.scaler == 0.0
     empty = (memory.empty_since if memory.empty_since is not None else at) if closed else None
     if since == memory.well_since and dead == memory.dead_seen and empty == memory.empty_since:
         return memory

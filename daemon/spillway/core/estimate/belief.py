@@ -48,7 +48,7 @@ class BackendBelief(NamedTuple):
     """Requests/s at scaler 1, for all members."""
     capacity: float | None
     """Requests/s at which the SLO holds, with what is healthy."""
-    elsewhere: float
+    load_from_peers: float
     """Requests/s that other services send to the same groups."""
     region: str
     """Its region."""

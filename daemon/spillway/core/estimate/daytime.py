@@ -2,7 +2,7 @@
 
     growth[h] <- growth[h] + w (ln(mean of hour h / mean of the hour before) - growth[h])      w = 1 / days seen, `DAYS_MOST` at most
     swing[h]  <- the same mean of its absolute deviation
-    rise       = exp(integral over the hours ahead of max(0, |growth| - SURE x swing) with its sign), and never below 1
+    rise       = exp(integral over the hours ahead of max(0, |growth| - SWINGS_DEDUCTED x swing) with its sign), and never below 1
 
 What grew from one hour to the next is taken as the way from the middle of the one to that of the other.
 """
@@ -30,7 +30,7 @@ DAYS_LEAST = 2
 DAYS_MOST = 5
 """Days over which the mean runs: a change of habit is learned within a week."""
 
-SURE = 2.0
+SWINGS_DEDUCTED = 2.0
 """Mean deviations from day to day by which a growth must exceed nothing; only what goes beyond them is expected. For a normal
 distribution that leaves one in twenty to chance (1.6 standard deviations)."""
 
@@ -102,7 +102,7 @@ def rise(day: DayMemory, at: float, seconds: float) -> float:
         until = min(end, slot * HOUR + HOUR / 2)
         k = slot % HOURS
         if day.seen[k] >= DAYS_LEAST:
-            sure = max(0.0, abs(day.growth[k]) - SURE * day.swing[k])
+            sure = max(0.0, abs(day.growth[k]) - SWINGS_DEDUCTED * day.swing[k])
             total += (sure if day.growth[k] > 0.0 else -sure) * (until - now) / HOUR
         now = until
     return max(1.0, exp(total))

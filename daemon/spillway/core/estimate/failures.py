@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spillway.core.estimate.latency import PLAIN, PLAIN_STEP, SMOOTH
+from spillway.core.estimate.latency import JUMP_ANSWERS, JUMP_SHARE, SMOOTH
 from spillway.core.estimate.sample import FEW_REFUSED
 from spillway.core.values.snapshot import HealthCount, Minute
 from spillway.core.values.state import FailureTrack, HealthTrack, QuotaTrack
@@ -30,7 +30,7 @@ REFUSES_NOTHING = 0.001
 def next_errors(errors: float, minute: Minute, total: float) -> float:
     """5xx share that does not come from load, after a minute of `total` answers."""
     ratio = minute.server_error / total
-    plain = total >= PLAIN and abs(ratio - errors) > PLAIN_STEP
+    plain = total >= JUMP_ANSWERS and abs(ratio - errors) > JUMP_SHARE
     return ratio if plain else errors + SMOOTH * (ratio - errors)
 
 

@@ -31,7 +31,7 @@ Arrivals where requests wait for long, first come, first served: the requests in
 answered now waited (Little's law).
 
     in_work  = arrivals x latency
-    filling  = (in_work - in_work of the minute before) / elapsed / answers      bounded by `MOST`
+    filling  = (in_work - in_work of the minute before) / elapsed / answers      bounded by `MOST_FILLING_SHARE`
     arrivals <- arrivals + w (answers x (1 + filling) - arrivals)                w = min(1, LONG_LATENCY / latency)
 
 `in_work` uses the arrivals of the minutes before, because what is answered in an overload arrived before its minute.
@@ -51,8 +51,8 @@ NEAR_BASELINE = 0.15
 SMOOTH = 0.6
 """Weight of the newest minute in the service time, the served rate and the shares of `FailureTrack`: two minutes carry 84 %."""
 
-PLAIN = 500.0
-PLAIN_STEP = 0.2
+JUMP_ANSWERS = 500.0
+JUMP_SHARE = 0.2
 """Answers of a minute, and change of a ratio (or of a mean, as a share of the baseline), from which a jump is no noise: it is believed at
 once."""
 
@@ -112,7 +112,7 @@ def next_baseline(baseline: float, mean: float, *, nearly_full: bool) -> float:
 def believed_at_once(latency: LatencyTrack, mean: float, answers: float, baseline: float) -> bool:
     """Whether a minute's mean replaces the service time: it is the first, or a jump beyond noise over plenty of answers."""
     known = latency.service_time
-    return known is None or (answers >= PLAIN and abs(mean - (known or mean)) > PLAIN_STEP * baseline)
+    return known is None or (answers >= JUMP_ANSWERS and abs(mean - (known or mean)) > JUMP_SHARE * baseline)
 
 
 def learn_latency(
@@ -154,12 +154,12 @@ def learn_latency(
 SCV = 0.35
 """Squared coefficient of variation of service times: log-normal with a p95 of two and a half times the median."""
 
-TRACE = 1e-4
+NO_SHARE = 1e-4
 """Share of the answers, or of the failures, that counts as none."""
 
 _NORMAL, _SIGMA = NormalDist(), sqrt(log(1.0 + SCV))
 
-CROWDED = 0.97
+MOST_UTILISATION = 0.97
 """Largest share of the slots in use for which waiting by chance is computed; the formula has no limit at 1."""
 
 NEARLY_FULL = 0.85
@@ -197,7 +197,7 @@ def queueing_delay(utilisation: float, concurrency: float) -> float:
     """
     if concurrency <= 0.0:
         return 1.0
-    return 1.0 + _waiting(min(utilisation, CROWDED), concurrency)
+    return 1.0 + _waiting(min(utilisation, MOST_UTILISATION), concurrency)
 
 
 def _waiting(rho: float, concurrency: float) -> float:
@@ -222,9 +222,9 @@ def concurrency_shown(busy: float, delay: float) -> float:
 def offered_capacity(answered: float, failed: float) -> float:
     """Requests/s that all slots together could answer, where `failed` requests/s time out in a standing queue."""
     total = answered + failed
-    if failed <= TRACE * total:
+    if failed <= NO_SHARE * total:
         return answered
-    p = max(TRACE, answered / total)
+    p = max(NO_SHARE, answered / total)
     z = _NORMAL.inv_cdf(p)
     return total * (_NORMAL.cdf(z - _SIGMA) + (1.0 - p) * exp(z * _SIGMA - _SIGMA**2 / 2.0))
 
@@ -273,7 +273,7 @@ def weigh_delay(
 CONNECTED = 180.0
 """Seconds between two minutes up to which the growth of the requests in work counts as arrivals."""
 
-MOST = 1.0
+MOST_FILLING_SHARE = 1.0
 """Bound on `filling`: requests in work grow or fall by no more than the answers of the minute. More cannot be true."""
 
 LONG_LATENCY = 45.0
@@ -299,7 +299,7 @@ def learn_arrivals(old: ArrivalTrack, elapsed: float, rate: float, mean: float) 
     in_work = arrivals * mean
     filling = 0.0
     if before is not None:
-        filling = min(MOST, max(-MOST, (in_work - before) / elapsed / rate))
+        filling = min(MOST_FILLING_SHARE, max(-MOST_FILLING_SHARE, (in_work - before) / elapsed / rate))
     weight = LONG_LATENCY / mean if mean > LONG_LATENCY else 1.0
     arrivals += weight * (rate * (1.0 + filling) - arrivals)
     return ArrivalTrack(in_work=in_work, rate=arrivals, filling=filling)

@@ -74,7 +74,7 @@ def estimate_backends(
             estimate=estimates.get(name, UNKNOWN),
             at=at,
             others=shared.minutes(service.name, name),
-            elsewhere=shared.load_from_peers(service.name, name, policy.timing.sample_period),
+            load_from_peers=shared.load_from_peers(service.name, name, policy.timing.sample_period),
             newest_end=newest_end,
         )
         known = remember(belief, policy, at)

@@ -1,8 +1,8 @@
 """The update of a backend's estimate by the minutes that are new: one sample after another, each learned once.
 
-Each minute passes through the concepts in this order, each in its own file: quota and failures (`failures`), the healthy share that
-there was (`health`), queueing (`queueing`), saturation or not (`saturation`), service time (`latency`), arrivals (`queueing`). What a minute
-cannot tell, it leaves as it was: garbage teaches nothing, and few answers teach only that there were few.
+Each minute passes through the concepts in this order: quota, failures and the healthy share that there was (`failures`), queueing by
+chance (`latency`), saturation or not (`capacity`), service time and arrivals (`latency`). What a minute cannot tell, it leaves as it was:
+garbage teaches nothing, and few answers teach only that there were few.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from spillway.core.estimate.latency import (
     NEARLY_FULL,
     NOT_KNOWN,
     SMOOTH,
+    NearlyFull,
     believed_at_once,
     learn_arrivals,
     learn_latency,
@@ -183,37 +184,13 @@ def _after_latency(
     # 3. All slots are taken: the answers are the capacity, and the latency is a queue.
     if is_saturated(mean, baseline, answered * raw, healthy):
         sample = LoadSample(minute.end, answered, mean, baseline, share, concurrency)
-        service_time = baseline if latency.service_time is None else latency.service_time
-        return Timed(
-            replace(latency, baseline=baseline, service_time=service_time),
-            replace(old.concurrency, limit=concurrency),
-            learn_saturated(
-                saturation,
-                sample,
-                failed=minute.server_error / known.period,
-                rate=minute.total / known.period,
-                all_waited=spread.share_above(baseline) >= QUEUED,
-                unsettled=known.period < minute.end - known.cut_at <= SETTLING,
-            ),
-            next_slow_saturated(failures.slow, was_saturated=saturation.rate is not None),
-            failures.errors,
-        )
+        return _after_saturated(old, minute, spread, known, sample)
     # 4. Nearly full, the waiting itself shows how many slots there are, unless it may come from saturation before.
     wanting, delay, minutes = False, old.concurrency.delay, old.concurrency.minutes
     if saturation.rate is None and saturation.undecided_rate is None:
-        if busy < NEARLY_FULL * healthy:
-            delay, minutes = 0.0, 0
-            shown = healthy
-        else:
-            scale = baseline * share
-            shown, delay, minutes, wanting = weigh_delay(
-                old.concurrency,
-                busy,
-                healthy,
-                raw / baseline,
-                found=saturation.last_rate * scale,
-                prior=(known.target or 0.0) * scale,
-            )
+        shown, delay, minutes, wanting = _slots_shown(
+            old, known, raw / baseline, busy=busy, healthy=healthy, scale=baseline * share
+        )
         concurrency = shown / share
         if concurrency * share != healthy:
             healthy = concurrency * share
@@ -245,4 +222,51 @@ def _after_latency(
         learn_unsaturated(saturation, minute.end, undecided, wanting=wanting),
         next_slow(failures.slow, late, at_once=at_once),
         next_errors(failures.errors, minute, minute.total),
+    )
+
+
+def _after_saturated(
+    old: Estimate, minute: Minute, spread: Distribution, known: Circumstances, sample: LoadSample
+) -> Timed:
+    """What a saturated minute teaches: its answers are the capacity, and its latency is a queue."""
+    latency, saturation, failures, baseline = old.latency, old.saturation, old.failures, sample.baseline
+    service_time = baseline if latency.service_time is None else latency.service_time
+    return Timed(
+        replace(latency, baseline=baseline, service_time=service_time),
+        replace(old.concurrency, limit=sample.concurrency),
+        learn_saturated(
+            saturation,
+            sample,
+            failed=minute.server_error / known.period,
+            rate=minute.total / known.period,
+            all_waited=spread.share_above(baseline) >= QUEUED,
+            unsettled=known.period < minute.end - known.cut_at <= SETTLING,
+        ),
+        next_slow_saturated(failures.slow, was_saturated=saturation.rate is not None),
+        failures.errors,
+    )
+
+
+def _slots_shown(
+    old: Estimate, known: Circumstances, ratio: float, *, busy: float, healthy: float, scale: float
+) -> NearlyFull:
+    """The slots that the waiting of an unsaturated minute shows; those that were known where the region is not nearly full.
+
+    Args:
+        old: Before the minute.
+        known: Besides the minutes.
+        ratio: Mean latency over its baseline.
+        busy: Slots in use.
+        healthy: Slots of the healthy endpoints, as known.
+        scale: Slots for each request/s: baseline x healthy share.
+    """
+    if busy < NEARLY_FULL * healthy:
+        return NearlyFull(healthy, 0.0, 0, wanting=False)
+    return weigh_delay(
+        old.concurrency,
+        busy,
+        healthy,
+        ratio,
+        found=old.saturation.last_rate * scale,
+        prior=(known.target or 0.0) * scale,
     )

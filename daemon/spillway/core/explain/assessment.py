@@ -101,7 +101,7 @@ def assess(
     backends = tuple(
         [
             _backend(f, r, observed[f.region], (*notes, *_pin_notes(f, model.at)), home=home, plenty=plenty)
-            for f, r, home in zip(model.facts, traffic.regions, traffic.at_home(), strict=True)
+            for f, r, home in zip(model.beliefs, traffic.regions, traffic.at_home(), strict=True)
         ]
     )
     known = traffic.forecast > 0.0
@@ -149,7 +149,7 @@ def foreign_pins(model: ServiceModel) -> tuple[PinnedLever, ...]:
             since=pin.since,
             until=pin.until,
         )
-        for f in model.facts
+        for f in model.beliefs
         if (pin := f.memory.pin) is not None
     ]
     posture = model.memory.posture_pin
@@ -178,7 +178,7 @@ def _expected_in_silence(model: ServiceModel, view: ServiceView) -> float | None
     if expected < SILENCE:
         return None
     due = model.at - timing.visibility_delay - 1.5 * timing.sample_period
-    serving = {f.region for f in model.facts if f.serving}
+    serving = {f.region for f in model.beliefs if f.serving}
     signals = [b.traffic for b in view.backends if b.region in serving]
     answered = (view.unassigned, *(b.traffic for b in view.backends if b.region not in serving))
     heard = any(isinstance(traffic, Seen) and not _is_silent(traffic, due) for traffic in answered)
@@ -298,15 +298,15 @@ def _unseen(belief: BackendBelief) -> Blind | None:
 def _alarms(model: ServiceModel, view: ServiceView) -> list[Reason]:
     alarms = []
     # a region that was closed a moment ago still has the newest samples
-    anybody = any(f.serving for f in model.facts)
-    if anybody and all(_unseen(f) is not None for f in model.facts) and model.memory.origins:
+    anybody = any(f.serving for f in model.beliefs)
+    if anybody and all(_unseen(f) is not None for f in model.beliefs) and model.memory.origins:
         alarms.append(reason("blind", service=model.service.name))
-    missed = broken(model.facts, model.policy)
+    missed = broken(model.beliefs, model.policy)
     if missed is not None:
         alarms.append(missed)
     alarms.extend(
         reason("region-dead", region=f.region, healthy=f.health.healthy, total=f.health.total)
-        for f in model.facts
+        for f in model.beliefs
         if f.setting.member and f.dead and f.health is not None
     )
     if not isinstance(view.unassigned, Missing) and view.unassigned.value:
@@ -319,7 +319,7 @@ def _alarms(model: ServiceModel, view: ServiceView) -> list[Reason]:
 
 def panic_of(model: ServiceModel, *, only_dead: bool) -> tuple[Reason | None, float | None]:
     """(why everything is held, since when too much looks bad). A panic of regions that look bad ends by time, one of blind regions does not."""
-    members = [f for f in model.facts if f.setting.member]
+    members = [f for f in model.beliefs if f.setting.member]
     blind = 0 if only_dead else sum(1 for f in members if is_blind(f))
     bad = blind + sum(1 for f in members if (f.dead if only_dead else looks_bad(f)))
     count = len(members)
@@ -387,10 +387,10 @@ def quiet_reason(model: ServiceModel, candidate: Candidate | None) -> str:
         return reason("in-flight", moves="1 move is" if count == 1 else f"{count} moves are").sentence
     headroom = f"{traffic.potential / traffic.forecast - 1.0:.0%}"
     members = sum(r.member for r in traffic.regions)
-    missed = failing(model.facts, model.policy.slo)
+    missed = failing(model.beliefs, model.policy.slo)
     if missed is not None:
         return missed.sentence
-    well = sum(is_known(f) and f.serving and not f.dead for f in model.facts)
+    well = sum(is_known(f) and f.serving and not f.dead for f in model.beliefs)
     if not well:
         return reason("no-data").sentence
     which = f"all {members}" if well == members else f"{well} of {members}"

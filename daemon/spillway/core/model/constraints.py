@@ -4,13 +4,13 @@ Six constraints, each against the set that stood before ("no worse than before" 
 
 1. Serving regions: at least `floors.min_serving_regions` stay open and alive, and the last open one is never closed.
 2. Ceilings: sum(target x scaler x healthy share) >= floor, or what is surely carried >= floor. Dead regions count as 0.
-3. Carried: what the open regions carry well >= floor. The floor is SWING x max(demand, forecast, slow average) x (1 + reserve).
+3. Carried: what the open regions carry well >= floor. The floor is DEMAND_SWING_FACTOR x max(demand, forecast, slow average) x (1 + reserve).
 4. Receivers: no region that gains load is pushed past `floors.receiver_limit` of what it is expected to take. The exception: all
    regions together are short, and the set saves the policy's margin of the bad requests.
 5. One drain at a time.
 6. A set is whole: its raises belong to its cuts, so it is accepted whole or refused whole.
 
-`Baseline` checks 1 to 4, which follow from the ceilings. 5 and 6 concern the changes themselves: `decide.proposals` checks them.
+`Requirements` checks 1 to 4, which follow from the ceilings. 5 and 6 concern the changes themselves: `decide.proposals` checks them.
 A drain of a dead region must keep 1 and 2 alone, because a dead region carries nothing that it could lose.
 """
 
@@ -24,19 +24,19 @@ from operator import mul
 from typing import NamedTuple
 
 from spillway.core.estimate.capacity import NEARLY_ALL
-from spillway.core.model.predict import Outcome, Region, TrafficModel
+from spillway.core.model.predict import Prediction, Region, TrafficModel
 from spillway.core.model.waterfall import pour
 from spillway.core.values.topology import SCALER_FLOOR
 
 FULLY_OPEN = 0.85
 """Share of what a region can take from which its ceiling counts as open."""
-KEEP = 0.9
+CAP_SHARE = 0.9
 """Share of its capacity at which a region is capped. Regions are short if together they must carry more than this share."""
 
-SWING = 1.03
+DEMAND_SWING_FACTOR = 1.03
 """Demand at the write over its estimate, which is smoothed and minutes old: a floor must hold for the demand at the write."""
 
-GROWN = 1.005
+SAME_LOAD_FACTOR = 1.005
 """Growth of a load, as a factor, up to which it counts as no growth."""
 
 ROUNDING = 1e-6
@@ -59,7 +59,7 @@ def scaler_for(region: Region, rate: float) -> float:
     return hundredths(rate / region.ceiling)
 
 
-def capped(region: Region, keep: float = KEEP) -> float:
+def capped(region: Region, keep: float = CAP_SHARE) -> float:
     """The scaler at which `region` is full at `keep` of what it is known to take."""
     return scaler_for(region, keep * region.capacity_confirmed)
 
@@ -184,9 +184,9 @@ class Constraints:
             ]
         )
 
-    def against(self, before: Outcome) -> Baseline:
+    def against(self, before: Prediction) -> Requirements:
         """The constraints for sets that follow `before`."""
-        return Baseline(
+        return Requirements(
             constraints=self,
             before=before,
             serving_least=min(max(1, self.min_serving), self.serving(before.scalers)),
@@ -197,11 +197,11 @@ class Constraints:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Baseline:
+class Requirements:
     """The constraints for sets that follow `before`: what each must keep, and what a new set lacks of it."""
 
     constraints: Constraints
-    before: Outcome
+    before: Prediction
     serving_least: int
     ceilings_least: float
     surely_least: float
@@ -261,15 +261,15 @@ class Baseline:
     def _broken_receiver(self, scalers: Sequence[float], shed: Collection[str]) -> Violation | None:
         """The violation if a receiver is pushed past its limit, or None; in a shortage a set that saves enough may do it."""
         rules = self.constraints
-        after = rules.traffic.outcome(scalers)
+        after = rules.traffic.predict(scalers)
         if rules.short and after.bad < self.before.bad * (1.0 - rules.margin):
             return None
         for load, was, row, region in zip(
             after.flow.loads, self.before.flow.loads, rules.rows, rules.traffic.regions, strict=True
         ):
-            if region.name in shed or load <= was * GROWN + ROUNDING:
+            if region.name in shed or load <= was * SAME_LOAD_FACTOR + ROUNDING:
                 continue
-            if load > row.receives * GROWN:
+            if load > row.receives * SAME_LOAD_FACTOR:
                 numbers: dict[str, object] = {
                     "receiver": region.name,
                     "load": load,
@@ -279,19 +279,23 @@ class Baseline:
                 return Violation(code="receiver-limit", numbers=numbers)
         return None
 
-    def price(self, outcome: Outcome, pushed_price: float) -> float:
-        """The score of an outcome, plus what it lacks of the floors at `BREACH_PRICE` and its pushed load at `pushed_price`.
+    def price(self, prediction: Prediction, pushed_price: float) -> float:
+        """The score of a prediction, plus what it lacks of the floors at `BREACH_PRICE` and its pushed load at `pushed_price`.
 
         The sums are those of `broken_floor`, taken in one pass because the search needs them hundreds of times.
 
         Args:
-            outcome: Of a set of scalers.
+            prediction: Of a set of scalers.
             pushed_price: Bad requests/s that one request/s past a receiver's limit is worth.
         """
         ceilings, surely, carried = self.ceilings_least, self.surely_least, self.carried_least
-        pushed, overfilled = 0.0, outcome.flow.overfilled
+        pushed, overfilled = 0.0, prediction.flow.overfilled
         for scaler, load, was, row in zip(
-            outcome.scalers, outcome.flow.loads, self.before.flow.loads, self.constraints.rows, strict=True
+            prediction.scalers,
+            prediction.flow.loads,
+            self.before.flow.loads,
+            self.constraints.rows,
+            strict=True,
         ):
             (
                 ceiling,
@@ -311,13 +315,13 @@ class Baseline:
             if overfilled:
                 opened = load
             carried -= (capacity_expected if opened >= open_from else opened) * good_share
-            if load > receives and load > was * GROWN:
+            if load > receives and load > was * SAME_LOAD_FACTOR:
                 pushed += load - receives
         lacking = max(0.0, min(ceilings, surely)) + max(0.0, carried)
-        closed = self._closed_too_many(outcome.scalers)
+        closed = self._closed_too_many(prediction.scalers)
         if closed > 0:
             lacking += closed * max(1.0, self.constraints.traffic.forecast)
-        return outcome.score + BREACH_PRICE * lacking + pushed_price * pushed
+        return prediction.score + BREACH_PRICE * lacking + pushed_price * pushed
 
     def refilled(self, scalers: list[float]) -> list[float]:
         """The scalers with as much of the cuts taken back as the floor of ceilings demands.
@@ -345,12 +349,12 @@ class Baseline:
                 break
         return scalers
 
-    def pushed(self, outcome: Outcome) -> list[tuple[int, float]]:
+    def pushed(self, prediction: Prediction) -> list[tuple[int, float]]:
         """(index, scaler that caps it at its limit) of each receiver that is pushed past its limit."""
         return [
             (i, hundredths(row.receives / row.ceiling))
             for i, (load, was, row) in enumerate(
-                zip(outcome.flow.loads, self.before.flow.loads, self.constraints.rows, strict=True)
+                zip(prediction.flow.loads, self.before.flow.loads, self.constraints.rows, strict=True)
             )
-            if load > row.receives and load > was * GROWN and row.ceiling > 0.0
+            if load > row.receives and load > was * SAME_LOAD_FACTOR and row.ceiling > 0.0
         ]

@@ -20,13 +20,13 @@ from typing import NamedTuple
 from spillway.core.model.waterfall import Flow, Origins, pour
 from spillway.core.values.topology import RegionName
 
-HORIZON = 600.0
+OVERLOAD_SECONDS = 600.0
 """Seconds over which an overload is judged: past full, the backlog grows until every answer is late."""
 
-KNEE = 0.92
+KNEE_SHARE = 0.92
 """Share of the capacity up to which waiting does not show; many servers share one queue (Erlang C, large c)."""
 
-PROVEN_KNEE = 0.85
+PROVEN_KNEE_SHARE = 0.85
 """The same where the capacity was read off a saturated region: that reading is good to some percent. A ceiling above it takes nothing
 away."""
 
@@ -51,11 +51,11 @@ LOSS_PRICE = 0.02
 CLOSED_PRICE = 0.0002
 """Bad requests/s that one request/s of closed ceiling is worth: without a reason ceilings go back to 1."""
 
-GRAIN = 0.0005
+SAVING_NOISE_SHARE = 0.0005
 """Share of the demand below which a difference in what is expected to be bad is the model's own grain: what worsens by less is put back, or
 opened again."""
 
-TROUBLE = 0.02
+TROUBLE_SHARE = 0.02
 """Share of the demand from which what is bad is trouble, and no error of the model: nothing is restored then, an outside edit that makes so
 much bad is put back, and a move that misses its promise by so much has disappointed. Below it a person's will is left alone for a dwell."""
 
@@ -149,7 +149,7 @@ class Region(NamedTuple):
         return self.capacity_nominal > self.capacity or self.quota is not None
 
     def bad_share(self, load: float) -> float:
-        """Share of `load` that is expected to be bad, over the next `HORIZON`."""
+        """Share of `load` that is expected to be bad, over the next `OVERLOAD_SECONDS`."""
         if load <= 0.0:
             return 0.0
         if self.dead:
@@ -175,20 +175,20 @@ class Region(NamedTuple):
         before = 0.0
         if self.backlog > self.slack:
             # what waits is worked off by the rate that new requests leave over; they wait behind it
-            before = (self.backlog - max(0.0, self.slack)) / max(1e-9, (1.0 - used) * HORIZON)
+            before = (self.backlog - max(0.0, self.slack)) / max(1e-9, (1.0 - used) * OVERLOAD_SECONDS)
             if used >= 1.0 or before >= 1.0:
                 return 1.0
-        knee, full = (PROVEN_KNEE, KNEE_PRICE) if proven else (KNEE, UNPROVEN_PRICE)
+        knee, full = (PROVEN_KNEE_SHARE, KNEE_PRICE) if proven else (KNEE_SHARE, UNPROVEN_PRICE)
         if used <= knee:
             return before
         price = full * ((min(used, 1.0) - knee) / (1.0 - knee)) ** 2
         if used <= 1.0:
             return max(before, price)
-        late = max(price, 1.0 - min(1.0, max(0.0, self.slack) / ((used - 1.0) * HORIZON)))
+        late = max(price, 1.0 - min(1.0, max(0.0, self.slack) / ((used - 1.0) * OVERLOAD_SECONDS)))
         return late if proven else price + (late - price) * min(1.0, (used - 1.0) / UNPROVEN_BAND)
 
 
-class Outcome(NamedTuple):
+class Prediction(NamedTuple):
     """What is expected of one set of scalers."""
 
     scalers: tuple[float, ...]
@@ -263,14 +263,14 @@ class TrafficModel:
         )
 
     @cached_property
-    def base(self) -> Outcome:
+    def base(self) -> Prediction:
         """What is expected under the scalers as wanted now."""
-        return self.outcome(self.scalers)
+        return self.predict(self.scalers)
 
-    def outcome_with(self, index: int, scaler: float) -> Outcome:
+    def predict_with(self, index: int, scaler: float) -> Prediction:
         """What is expected if the region at `index` alone had another scaler."""
         now = self.scalers
-        return self.outcome((*now[:index], scaler, *now[index + 1 :]))
+        return self.predict((*now[:index], scaler, *now[index + 1 :]))
 
     @cached_property
     def _numbers(self) -> tuple[tuple[float, float, float, bool, bool, float, float], ...]:
@@ -290,7 +290,7 @@ class TrafficModel:
             ]
         )
 
-    def outcome(self, scalers: Sequence[float]) -> Outcome:
+    def predict(self, scalers: Sequence[float]) -> Prediction:
         """What is expected under these scalers."""
         numbers = self._numbers
         opened = [s * n[0] for s, n in zip(scalers, numbers, strict=True)]
@@ -299,7 +299,7 @@ class TrafficModel:
         for i, (ceiling, capacity, price, counts, plain, well, capacity_expected) in enumerate(numbers):
             load = flow.loads[i]
             if load > 0.0:
-                if plain and load / capacity <= PROVEN_KNEE:
+                if plain and load / capacity <= PROVEN_KNEE_SHARE:
                     bad += load * (1.0 - load * well / load)
                 else:
                     bad += load * self.regions[i].bad_share(load)
@@ -317,7 +317,7 @@ class TrafficModel:
             + LOSS_PRICE * exposed
             + CLOSED_PRICE * closed
         )
-        return Outcome(scalers=tuple(scalers), flow=flow, bad=bad, score=score)
+        return Prediction(scalers=tuple(scalers), flow=flow, bad=bad, score=score)
 
 
 Part = tuple[float, float]
@@ -341,10 +341,10 @@ def least_bad(traffic: TrafficModel) -> float:
 def parts_of(region: Region) -> list[Part]:
     """What the region answers well, at most, as parts of falling worth; past the last one more load answers no more.
 
-    Nothing is late up to `full`: there the backlog of a whole `HORIZON` is as long as the slack, and past it the answers in time
+    Nothing is late up to `full`: there the backlog of a whole `OVERLOAD_SECONDS` is as long as the slack, and past it the answers in time
     become fewer with every request more, whether the capacity is proven or not (`Region._late`).
     """
-    room = 1.0 + max(0.0, region.slack) / HORIZON
+    room = 1.0 + max(0.0, region.slack) / OVERLOAD_SECONDS
     full = room * region.capacity
     well = 1.0 - region.bad
     parts = [(well, full)]

@@ -14,7 +14,7 @@ from spillway.core.estimate.belief import BackendBelief, auto_drained, ceiling_f
 from spillway.core.estimate.capacity import NEARLY_ALL, UNPROVEN_ROOM, believed_capacity, p_degraded
 from spillway.core.estimate.demand import expected
 from spillway.core.estimate.sample import Window
-from spillway.core.model.constraints import SWING, Constraints
+from spillway.core.model.constraints import DEMAND_SWING_FACTOR, Constraints
 from spillway.core.model.predict import Region, TrafficModel
 from spillway.core.model.waterfall import Origins
 from spillway.core.values.geography import Layout, routes_through
@@ -35,7 +35,7 @@ QUEUE_GROWTH = 6.0
 """Waiting in a saturated region when a write takes effect, over what its newest minute shows: five minutes later."""
 
 
-BAD_GRAIN = 0.006
+BAD_SHARE_NOISE = 0.006
 """Share of bad answers by which a region may differ from a typical one by chance: two thousand sampled answers of which one in
 a hundred is late swing by a quarter of a percent in either direction, and what they seem to say has no lasting truth."""
 
@@ -65,8 +65,8 @@ def region_of(
         estimate, belief.target, belief.share, at, backoff, ahead=ahead, p_recovered=p_reopened
     )
     low, high = (prior, prior) if believed is None else (believed.capacity_proven, believed.capacity_nominal)
-    if belief.elsewhere > 0.0:
-        low, high = _own(low, seen, belief.elsewhere), _own(high, seen, belief.elsewhere)
+    if belief.load_from_peers > 0.0:
+        low, high = _own(low, seen, belief.load_from_peers), _own(high, seen, belief.load_from_peers)
     service_time = estimate.latency.service_time if estimate.latency.service_time is not None else 0.0
     backlog = 0.0
     if estimate.saturation.rate is not None:
@@ -99,16 +99,16 @@ def region_of(
 
 def _expected_bad(bad: float, everywhere: float, *, fresh: bool) -> float:
     """Share that is to be expected, where `bad` was shown: a region that was not seen lately is no better than a typical one."""
-    usual = abs(bad - everywhere) <= BAD_GRAIN or (bad < everywhere and not fresh)
+    usual = abs(bad - everywhere) <= BAD_SHARE_NOISE or (bad < everywhere and not fresh)
     return everywhere if usual else bad
 
 
-def _own(capacity: float, served: float, elsewhere: float) -> float:
+def _own(capacity: float, served: float, load_from_peers: float) -> float:
     """This service's part of a capacity that it shares: what the others leave, and no less than its part of the load.
 
     If all are too much together, each gives way by its part: the trouble is not the smallest one's alone.
     """
-    return max(capacity - elsewhere, capacity * served / (served + elsewhere))
+    return max(capacity - load_from_peers, capacity * served / (served + load_from_peers))
 
 
 Shown = tuple[float, bool]
@@ -134,7 +134,7 @@ def _reopens(belief: BackendBelief, at: float, backoff: float) -> float:
     since = belief.memory.empty_since
     if since is None or not belief.setting.member or belief.setting.scaler > 0.0:
         return 0.0
-    if belief.elsewhere > 0.0:
+    if belief.load_from_peers > 0.0:
         # what it was closed for shows in what the other services send there, as long as it lasts
         since = max(since, belief.estimate.last_minute)
     return 1.0 - p_degraded(since, at, backoff)
@@ -165,7 +165,7 @@ class ServiceModel:
     service: Service
     policy: Policy
     posture: Posture
-    facts: tuple[BackendBelief, ...]
+    beliefs: tuple[BackendBelief, ...]
     traffic: TrafficModel
     memory: ServiceMemory
     at: float
@@ -180,7 +180,7 @@ class ServiceModel:
             traffic=traffic,
             floor=self._floor,
             ceilings_floor=self._ceilings_floor,
-            nominal=tuple(0.0 if f.dead else (f.target or 0.0) * f.share for f in self.facts),
+            nominal=tuple(0.0 if f.dead else (f.target or 0.0) * f.share for f in self.beliefs),
             min_serving=floors.min_serving_regions,
             receiver_limit=floors.receiver_limit,
             margin=self.policy.rhythm.margin,
@@ -188,13 +188,13 @@ class ServiceModel:
 
     @property
     def _floor(self) -> float:
-        """Requests/s that must be carried well: the largest of demand, forecast and slow average, x SWING x (1 + reserve).
+        """Requests/s that must be carried well: the largest of demand, forecast and slow average, x DEMAND_SWING_FACTOR x (1 + reserve).
 
         The slow average counts, as holes in the metrics and answers that fail to come look like less demand: clients do not
         leave by the half within a minute, and what cannot be seen is not gone.
         """
         demand = max(self.traffic.demand, self.traffic.forecast, self.memory.slow_average)
-        return SWING * demand * (1.0 + self.policy.floors.reserve)
+        return DEMAND_SWING_FACTOR * demand * (1.0 + self.policy.floors.reserve)
 
     @property
     def _ceilings_floor(self) -> float:
@@ -205,7 +205,7 @@ class ServiceModel:
         is in doubt were well, standby regions included.
         """
         able = 0.0
-        for region, belief in zip(self.traffic.regions, self.facts, strict=True):
+        for region, belief in zip(self.traffic.regions, self.beliefs, strict=True):
             if not region.dead:
                 able += max(region.capacity, region.capacity_nominal) * (
                     1.0 if region.proven else 1.0 + TARGET_ROOM
@@ -214,13 +214,13 @@ class ServiceModel:
         least = min(self.traffic.demand, self.traffic.forecast) * (1.0 + self.policy.floors.reserve)
         return 0.0 if able < least else self._floor
 
-    def fact(self, region: str) -> BackendBelief:
+    def belief(self, region: str) -> BackendBelief:
         """What is believed of `region`.
 
         Raises:
             KeyError: the service has no backend there.
         """
-        for belief in self.facts:
+        for belief in self.beliefs:
             if belief.region == region:
                 return belief
         raise KeyError(region)
@@ -258,7 +258,7 @@ def build(
         service=service,
         policy=policy,
         posture=posture,
-        facts=beliefs,
+        beliefs=beliefs,
         traffic=traffic,
         memory=memory,
         at=at,

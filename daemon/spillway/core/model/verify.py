@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from spillway.core.estimate.belief import bad_share
 from spillway.core.estimate.demand import JUMP
 from spillway.core.estimate.sample import Window
-from spillway.core.model.predict import TROUBLE
+from spillway.core.model.predict import TROUBLE_SHARE
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Lever
 from spillway.core.values.lifecycle import penalised
@@ -46,7 +46,7 @@ def arrived(flight: Flight, model: ServiceModel) -> bool:
     """Whether the newest minutes can show the effect of `flight`, as far as its region's load tells."""
     if flight.region is None or flight.lever is Lever.POSTURE or flight.after >= flight.before:
         return True
-    belief = model.fact(flight.region)
+    belief = model.belief(flight.region)
     if belief.target is None or not isinstance(belief.window, Window):
         return True
     overfill = max(1.0, model.traffic.demand / max(1e-6, _open_ceilings(model)))
@@ -65,7 +65,7 @@ def measure(model: ServiceModel) -> ServiceMemory:
     for flight in memory.flights:
         if flight.region is None or flight.after >= flight.before or flight.lever is Lever.POSTURE:
             continue
-        belief = model.fact(flight.region)
+        belief = model.belief(flight.region)
         window = belief.window
         if belief.target is None or not isinstance(window, Window) or window.before is None:
             continue
@@ -81,7 +81,7 @@ def review(model: ServiceModel) -> Review:
     if not model.memory.flights:
         return Review(memory=model.memory)
     memory = measure(model)
-    observed = bad_share(model.facts)
+    observed = bad_share(model.beliefs)
     kept: list[Flight] = []
     judgements: list[Judgement] = []
     for flight in memory.flights:
@@ -108,7 +108,7 @@ def _kept_promise(flight: Flight, observed: float, model: ServiceModel) -> bool:
     """Whether a move kept its promise, within what is noise; demand that grew since takes the promise back."""
     if model.traffic.demand > (1.0 + JUMP) * flight.demand:
         return True
-    promised = max(flight.predicted, flight.seen) + TROUBLE
+    promised = max(flight.predicted, flight.seen) + TROUBLE_SHARE
     return observed <= promised or not _to_blame(flight, model)
 
 
@@ -119,10 +119,10 @@ def _to_blame(flight: Flight, model: ServiceModel) -> bool:
     """
     if flight.region is None:
         return False
-    belief = model.fact(flight.region)
+    belief = model.belief(flight.region)
     if flight.after > flight.before:
-        return isinstance(belief.window, Window) and belief.window.bad > flight.predicted + TROUBLE
+        return isinstance(belief.window, Window) and belief.window.bad > flight.predicted + TROUBLE_SHARE
     return any(
         f.region != flight.region and f.serving and not f.dead and f.estimate.saturation.rate is not None
-        for f in model.facts
+        for f in model.beliefs
     )

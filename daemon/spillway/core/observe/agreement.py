@@ -17,7 +17,14 @@ Latencies come from a query of their own, which can fail alone. A minute that is
 read before, in what the next pass compares with.
 
 Two readings of health disagree where the healthy shares are more than `_SHARE_APART` apart. A region whose endpoints fail for
-good is so believed to be dead one health pass later.
+good is so believed to be dead one health pass later. Health that goes up and down at every look is no evidence. A turn is a step by
+more than `_SHARE_APART` against the step before it; with t turns in the last `_LOOKS` readings
+
+    another healthy share is believed where the last 2 + 2 t readings, `_LOOKS` at most, lie within `_SHARE_APART` of each other.
+
+What falls or rises in several steps has no turn, and is believed as before. After two turns nothing is believed before that, also
+what is near to the share that was believed last. Where the shares of more than half of a service's regions, three or more, are far
+from what was believed, the measurement is suspected rather than all of them: that is believed once it has stood for `_LOOKS` readings.
 
 Health that says "none" is contradicted by traffic: nobody sends requests to a region without a healthy endpoint. It is missing
 as long as the newest minute that began after the first such reading has at least `_STILL` of the good answers a minute of the time
@@ -27,6 +34,7 @@ before. Answers that were under way become fewer from minute to minute.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -49,6 +57,12 @@ _APART = 1.5
 """Readings of one complete minute come from the same samples; this far apart, one of them is wrong."""
 _SHARE_APART = 0.1
 """Healthy shares: of ten endpoints one that fails is no news."""
+_LOOKS = 12
+"""Readings of health that are remembered: three minutes of health passes."""
+_RESTLESS = 2
+"""Turns in the last readings from which also a share that is near to the one believed last is no evidence."""
+_MANY = 3
+"""Regions of a service whose health changes at once, from which that is much; they are more than half of its regions, too."""
 _STILL = 0.5
 """Share of the good answers a minute of the time before."""
 _REACH = 330.0
@@ -56,6 +70,9 @@ _REACH = 330.0
 `daemon.observe.window` covers."""
 
 _end = attrgetter("end")
+
+_ROUNDING = 1e-9
+"""Shares are quotients: 0.4 - 0.3 is a little more than a tenth."""
 
 Place = tuple[ServiceName, RegionName]
 
@@ -149,6 +166,8 @@ class HealthReadings:
 
     shares: Readings[float] = field(default_factory=Readings)
     """Healthy shares of endpoints."""
+    recent: Mapping[Place, tuple[float, ...]] = field(default_factory=dict)
+    """The last `_LOOKS` of them, oldest first."""
     deaths: Mapping[Place, Death] = field(default_factory=dict)
     """Where the newest reading has no healthy endpoint."""
     answering: frozenset[Place] = frozenset()
@@ -166,7 +185,19 @@ def doubt_health(
         period: seconds of a minute of traffic.
     """
     read = _by_place(snapshot, lambda backend: _share(backend.health))
-    doubted = before.shares.judge(read, lambda now, then: abs(now - then) <= _SHARE_APART)
+    recent = {place: (*before.recent.get(place, ())[1 - _LOOKS :], share) for place, share in read.items()}
+    far = {
+        place
+        for place, share in read.items()
+        if abs(share - before.shares.believed.get(place, share)) > _SHARE_APART + _ROUNDING
+    }
+    regions, changed = Counter(service for service, _ in read), Counter(service for service, _ in far)
+    doubted = {
+        place
+        for place, shares in recent.items()
+        if (place in far or _turns(shares) >= _RESTLESS)
+        and not _stands(shares, much=changed[place[0]] > max(_MANY - 1, regions[place[0]] / 2))
+    }
     dead = {place for place, share in read.items() if share <= 0.0}
     # what could not be read in this pass is as dead as it was
     told_dead = {*dead, *[place for place in before.deaths if place not in read]}
@@ -182,11 +213,33 @@ def doubt_health(
     }
     found = _changed(snapshot, doubted, lambda backend: replace(backend, health=_HEALTH_DOUBTED))
     after = HealthReadings(
-        shares=before.shares.after(read, doubted), deaths=deaths, answering=frozenset(answering)
+        shares=before.shares.after(read, doubted),
+        recent={**before.recent, **recent},
+        deaths=deaths,
+        answering=frozenset(answering),
     )
     return _changed(
         found, answering & dead - doubted, lambda backend: replace(backend, health=_ANSWERING)
     ), after
+
+
+def _stands(shares: tuple[float, ...], *, much: bool) -> bool:
+    """Tell if the newest readings of a healthy share agree: as many as its turns ask for, or all where `much` has changed at once."""
+    needed = _LOOKS if much else min(_LOOKS, 2 + 2 * _turns(shares))
+    newest = shares[-needed:]
+    return len(newest) == needed and max(newest) - min(newest) <= _SHARE_APART + _ROUNDING
+
+
+def _turns(shares: tuple[float, ...]) -> int:
+    """How often a share went the other way, by more than `_SHARE_APART` each time."""
+    turns, direction, level = 0, 0, shares[0]
+    for share in shares[1:]:
+        if abs(share - level) <= _SHARE_APART + _ROUNDING:
+            continue
+        way = 1 if share > level else -1
+        turns += direction == -way
+        direction, level = way, share
+    return turns
 
 
 def _death(known: Death, minutes: Minutes) -> Death:

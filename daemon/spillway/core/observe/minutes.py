@@ -6,7 +6,7 @@ be true if
 
     one of its counts is negative or no number, or all together are beyond `_ABSURD`;
     its latency distribution was refused (`rows.histogram`);
-    latency samples and class-200 answers, sampled from the same requests, differ by more than the factor `_APART`
+    latency samples and class-200 answers, sampled from the same requests, differ by more than `SAMPLES_APART_FACTOR`
     and `_CHANCE` answers.
 
 Reuse. Most minutes of a window are those of the pass before. `observed_minutes` takes over the minutes of the snapshot before
@@ -26,12 +26,10 @@ from spillway.core.observe.rows import CountRow, LatencyRow, PlaceRow
 from spillway.core.values.decision import span
 from spillway.core.values.histogram import Distribution, merge
 from spillway.core.values.policy import Evidence
-from spillway.core.values.snapshot import Absence, Minute, MinuteColumns, Missing, Seen
+from spillway.core.values.snapshot import SAMPLES_APART_FACTOR, Absence, Minute, MinuteColumns, Missing, Seen
 
 _ABSURD = 6e9
 """Answers a minute of one backend that nobody has: a hundred million a second."""
-_APART = 2.0
-"""Latency and request counts come from the same sampled requests; this far apart, one of them is wrong."""
 _CHANCE = 20.0
 """Fewer answers than this prove nothing about the ratio."""
 
@@ -247,7 +245,7 @@ def _is_false(minute: Minute, success: float) -> bool:
     """Tell if a minute with so many class-200 answers cannot be true by its own numbers."""
     if not possible(minute.total):
         return True
-    return minute.latency is not None and far_apart(minute.latency.count, success, _APART)
+    return minute.latency is not None and far_apart(minute.latency.count, success, SAMPLES_APART_FACTOR)
 
 
 def _kept(known: Known, columns: MinuteColumns) -> tuple[Minute, ...]:

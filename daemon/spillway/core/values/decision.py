@@ -186,7 +186,7 @@ class Move:
 class Refusal:
     """A move that is not made, and the limit or constraint that was active."""
 
-    guard: str
+    limit: str
     """Code from `core.explain.reasons`."""
     move: Move
     sentence: str

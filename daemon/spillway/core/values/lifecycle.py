@@ -99,7 +99,7 @@ FIXED: Mapping[BackendState, Event] = {state: event for event, state in _FIXED.i
 """The states in which nothing of the loop moves a backend, and the event that leads to each."""
 
 
-def next_phase(state: BackendState, event: Event) -> BackendState:
+def next_state(state: BackendState, event: Event) -> BackendState:
     """The state that `event` leads to.
 
     Raises:
@@ -143,8 +143,8 @@ def event_of(*, was_member: bool, was: float, member: bool, scaler: float, leavi
     return Event.RESTORE if scaler >= 1.0 else Event.RAISE
 
 
-MINOR_CHANGE = 0.1
-"""Change of a scaler up to which a move is only a correction."""
+MINOR_CHANGE = 0.1 + 1e-9
+"""Change of a scaler up to which a move is only a correction: a tenth, and what hundredths are off as floats."""
 
 REVERSAL_SECONDS = 3600.0
 """A cut within this time after a raise counts as flapping."""
@@ -168,7 +168,7 @@ def required_dwell(
     rhythm = policy.rhythm
     plain = max(rhythm.dwell, policy.timing.dead_time)
     # a cut after a minor raise does not wait: such a raise does not explain what looks bad
-    if direction < 0.0 < memory.moved_by <= MINOR_CHANGE + 1e-9:
+    if direction < 0.0 < memory.moved_by <= MINOR_CHANGE:
         return 0.0
     # a cut waits for the plain dwell: backoff makes the raises slower, not the cuts
     if direction <= 0:
@@ -191,7 +191,7 @@ def backoff_after(memory: BackendMemory, rhythm: Rhythm, at: float, change: floa
     """
     backoff = current_backoff(memory, rhythm, at)
     flapped = (
-        change <= -MINOR_CHANGE
+        change < -MINOR_CHANGE
         and memory.direction > 0
         and memory.moved_at is not None
         and at - memory.moved_at < REVERSAL_SECONDS

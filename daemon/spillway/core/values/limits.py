@@ -143,7 +143,7 @@ class Allowed:
     low: float = SCALER_FLOOR
     high: float = 1.0
 
-    def orders(self, scaler: float) -> bool:
+    def allows(self, scaler: float) -> bool:
         """Tell whether `scaler` is among them."""
         if scaler == 0.0:
             return self.closed
@@ -218,6 +218,6 @@ class ScalerLimits:
         for bound in self._binding:
             if bound.kind in passed:
                 continue
-            if not bound.allowed.orders(scaler) or (scaler == self.now and bound.allowed == stays):
+            if not bound.allowed.allows(scaler) or (scaler == self.now and bound.allowed == stays):
                 return bound
         return None

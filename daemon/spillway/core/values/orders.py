@@ -11,6 +11,9 @@ from spillway.core.values.topology import RegionName, ServiceName, is_legal_scal
 MOST_ORDERS = 64
 """Orders in force at the same time, at most: each is shown on the page and in the metrics."""
 
+_END_OF_TIME = 253_402_300_800.0
+"""UTC seconds of the year 10000: calendars end before, and every order is shown with its end."""
+
 
 class OrderKind(StrEnum):
     """What the operator wants."""
@@ -34,7 +37,8 @@ class Order:
     """One command of an operator.
 
     Raises:
-        ValueError: a pin without a legal scaler, a pin or drain that names no region, or a mode that names none.
+        ValueError: a pin without a legal scaler, a pin or drain that names no region, a mode that names none, or a time
+            that no calendar has.
     """
 
     kind: OrderKind
@@ -66,6 +70,9 @@ class Order:
             raise ValueError(f"a pin needs a scaler of 0 or 0.1 to 1.0, not {self.scaler}")
         if self.kind is OrderKind.MODE and self.mode is None:
             raise ValueError("a mode must be observe, recommend or act")
+        for name, time in (("begins", self.at), ("ends", self.until)):
+            if time is not None and not 0.0 <= time < _END_OF_TIME:
+                raise ValueError(f"it {name} at {time:g} s, a time that no calendar has")
 
     @property
     def goal(self) -> float | None:

@@ -17,8 +17,8 @@ T = TypeVar("T")
 FEW = 30.0
 """Answers a minute under which chance alone explains large differences."""
 
-MISMATCH = 0.5
-"""Latency samples may differ from 2xx answers by this share: both are sampled estimates of the same answers."""
+SAMPLES_APART_FACTOR = 2.0
+"""Factor between latency samples and 2xx answers from which a minute is false: both are sampled estimates of the same answers."""
 
 
 class Absence(StrEnum):
@@ -108,7 +108,7 @@ class Minute:
         samples = spread.count
         if samples < FEW:
             return None
-        if abs(samples - ok) > MISMATCH * max(samples, ok):
+        if max(samples, ok) > SAMPLES_APART_FACTOR * min(samples, ok):
             return f"{samples:.0f} latency samples for {ok:.0f} answers"
         if not 0 <= spread.mean < inf or not _mean_fits(spread):
             return "the mean latency lies outside its own buckets"

@@ -25,6 +25,11 @@ def is_legal_scaler(value: float) -> bool:
     return value == 0.0 or SCALER_FLOOR <= value <= 1.0
 
 
+def is_in_hundredths(value: float) -> bool:
+    """Tell whether this is a scaler as people write and read them: one that the API takes, with two digits at most."""
+    return is_legal_scaler(value) and round(value, 2) == value
+
+
 def legal_scaler(value: float) -> float:
     """Return the legal scaler nearest to `value`, in hundredths; under 0.05 is 0, 0.05 to 0.1 is 0.1.
 

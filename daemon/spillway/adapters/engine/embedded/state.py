@@ -22,8 +22,11 @@ from spillway.adapters.engine.describe import SECRET
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.recovery import DELETING, ORPHANED, Found
 from spillway.adapters.files import remedy_for, set_aside, write_atomically
+from spillway.config.reading import read_bounded
 from spillway.errors import PermanentError, TemporaryError
 
+_LARGEST = 256 << 20
+"""Bytes of a state that are read: a part takes about 2 KB, so that 5,000 parts are some 10 MiB."""
 _VERSION = 1
 _SEAL = "sealed-hmac-sha256"
 """Key of what stands in the file for a secret: enough to see that it changed, nothing to read."""
@@ -279,7 +282,10 @@ def _read(path: Path) -> tuple[_Document | None, str]:
         TemporaryError: the disk does not give it.
     """
     try:
-        plain = msgspec.json.decode(path.read_bytes())
+        content = read_bounded(path, _LARGEST)
+        if len(content) > _LARGEST:
+            return None, f"it is larger than {_LARGEST >> 20} MiB"
+        plain = msgspec.json.decode(content)
         if not isinstance(plain, dict):
             return None, f"it holds {type(plain).__name__} and no object"
         checksum = plain.pop("checksum", None)

@@ -211,7 +211,7 @@ class Cloud:
             raise _refusal(reply.status, reply.text)
         try:
             body = json.loads(reply.text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CloudError(
                 reply.status, f"{request.method} {request.path}: the answer is no JSON"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,10 @@ from spillway.adapters.engine.provider.kinds import Props, ResourceKind, relativ
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands on Pulumi's wire for a value that is known only after an update."""
+
+
+_STEPS = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+"""Names and places in lists. `[` and `.` end a name, and nothing else does: the key of a label has hyphens."""
 
 
 class DiffKind(StrEnum):
@@ -72,6 +77,16 @@ def compare(
 def is_within(path: str, paths: Iterable[str]) -> bool:
     """True if `path` is one of `paths`, or lies inside one."""
     return any(path == one or path.startswith((f"{one}.", f"{one}[")) for one in paths)
+
+
+def value_at(path: str, props: Any) -> Any:
+    """The value at a path such as `hostRules[0].hosts` or `labels.managed-by`; None where there is none."""
+    for name, position in _STEPS.findall(path):
+        if name:
+            props = props.get(name) if isinstance(props, Mapping) else None
+        else:
+            props = props[int(position)] if isinstance(props, list) and int(position) < len(props) else None
+    return props
 
 
 def reset(news: Props, old_inputs: Props, ignore: Iterable[str]) -> Props:

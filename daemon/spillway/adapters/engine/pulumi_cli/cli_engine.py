@@ -178,7 +178,7 @@ class CliEngine:
         """Outputs of the last successful `apply`."""
         try:
             kept = json.loads((self._workspace.folder / "outputs.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         if not isinstance(kept, dict):
             return {}

@@ -138,7 +138,7 @@ def _read(file: Path) -> Lock:
             user=str(entry["username"]),
             since=_time(str(entry["timestamp"])),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return Lock(pid=0, host="an unreadable lock", user="somebody", since=0.0)
 
 
