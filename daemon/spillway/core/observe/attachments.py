@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from spillway.core.observe.rows import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
+from spillway.core.values.policy import GOOGLES_THRESHOLD
 from spillway.core.values.snapshot import Absence, HealthCount, Missing, ObservedBackend, ObservedPolicy, Seen
 from spillway.core.values.topology import Backend, Preference, Service, is_legal_scaler
 
-DEFAULT_POLICY = ObservedPolicy(failover_threshold=70, auto_drain=False)
+DEFAULT_POLICY = ObservedPolicy(failover_threshold=GOOGLES_THRESHOLD, auto_drain=False)
 """What holds for a service without a policy, or for what a policy leaves out (reference: SLP)."""
 
 _SAME_SCALER = 1e-9
