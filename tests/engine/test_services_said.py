@@ -289,13 +289,6 @@ def holds(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-@pytest.mark.parametrize("what", SAID)
-def test_what_is_said_of_a_service_stands(bench: Bench, what: str) -> None:
-    said, wanted = SAID[what]
-    bench.build(with_pool(**said))
-    assert holds(bench.service(), wanted), json.dumps(bench.service(), indent=1)
-
-
 GONE = {
     "policies by name": ("securityPolicy", "edgeSecurityPolicy"),
     "headers": ("customRequestHeaders", "customResponseHeaders"),
@@ -303,17 +296,35 @@ GONE = {
     "Google's client before the admin page": ("iap",),
     "logs and compression": (),
 }
+"""What a configuration takes away by giving it no more."""
 
 
-@pytest.mark.parametrize("what", GONE)
-def test_what_is_said_no_more_is_taken_away(bench: Bench, what: str) -> None:
-    bench.build(with_pool(**SAID[what][0]))
-    applied = bench.build(document())
-    assert applied.outcome is Outcome.DONE
-    found = bench.service()
-    for name in GONE[what]:
-        value = found.get(name)
-        assert not (value.get("enabled") if isinstance(value, dict) else value), name
+def each_with(settings: dict[str, Raw]) -> Raw:
+    """One service for each entry, beside the pool."""
+    raw = document()
+    for name, said in settings.items():
+        raw["topology"]["services"][name] = {
+            "health_check": "ready",
+            "regions": ["us-east4", "europe-west4"],
+            **said,
+        }
+    return raw
+
+
+def test_what_is_said_stands_and_what_is_said_no_more_is_taken_away(bench: Bench) -> None:
+    names = {what: f"s{number}" for number, what in enumerate(SAID)}
+    bench.build(each_with({names[what]: said for what, (said, _) in SAID.items()}))
+    for what, (_, wanted) in SAID.items():
+        found = bench.service(names[what])
+        assert holds(found, wanted), f"{what}: {json.dumps(found, indent=1)}"
+    silent = {names[what]: ({} if what in GONE else said) for what, (said, _) in SAID.items()}
+    applied = bench.build(each_with(silent))
+    assert sorted(applied.changes) == sorted(("update", f"lb-{names[what]}") for what in GONE)
+    for what, gone in GONE.items():
+        found = bench.service(names[what])
+        for name in gone:
+            value = found.get(name)
+            assert not (value.get("enabled") if isinstance(value, dict) else value), (what, name)
 
 
 def test_a_plan_tells_it_in_words(bench: Bench) -> None:
