@@ -34,7 +34,8 @@ def edge(discovery: Discovery) -> Iterator[Cloud]:
 
 
 def limited(**options: Any) -> dict[str, Any]:
-    return {**THROTTLE, "rateLimitOptions": {**THROTTLE["rateLimitOptions"], **options}}
+    rule: dict[str, Any] = THROTTLE
+    return {**rule, "rateLimitOptions": {**rule["rateLimitOptions"], **options}}
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -48,7 +49,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (body(EU, customRequestHeaders=["X-Goog-A: b"]), "The header is invalid"),
     (body(EU, customRequestHeaders=["a: b", "A: c"]), "may appear once"),
     (body(EU, customRequestHeaders=[f"a{i}: b" for i in range(17)]), "At most 16"),
-    (body(EU, iap={"enabled": True}, enableCDN=True), "cannot be both enabled"),
     (body(EU, enableCDN=True, cdnPolicy={"defaultTtl": 90000}), "must not exceed max_ttl"),
     (body(EU, enableCDN=True, cdnPolicy={"cacheMode": "USE_ORIGIN_HEADERS", "defaultTtl": 5}), "cannot be set with cache mode"),
     (body(EU, cdnPolicy={"negativeCaching": False, "negativeCachingPolicy": [{"code": 404, "ttl": 5}]}), "must be enabled"),

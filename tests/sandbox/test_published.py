@@ -177,7 +177,6 @@ STORY: list[tuple[str, str, Any]] = [
         "PATCH",
         "global/backendServices/n",
         {
-            "iap": None,
             "enableCDN": True,
             "cdnPolicy": {"cacheMode": "FORCE_CACHE_ALL", "signedUrlCacheMaxAgeSec": 9},
         },

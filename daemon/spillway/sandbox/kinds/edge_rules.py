@@ -1,4 +1,4 @@
-"""What a backend service refuses around its endpoints: affinity, headers, Identity-Aware Proxy beside a cache, TLS."""
+"""What a backend service refuses around its endpoints: affinity, headers, TLS."""
 
 from __future__ import annotations
 
@@ -20,11 +20,6 @@ def check(service: Resource) -> None:
     _check_affinity(service)
     for name in ("customRequestHeaders", "customResponseHeaders"):
         _check_headers(service.get(name, []), f"resource.{name}")
-    iap = service.get("iap") or {}
-    if iap.get("enabled") and service.get("enableCDN"):
-        raise invalid(
-            "resource.iap", "enabled", "IAP and Cloud CDN cannot be both enabled on a backend service."
-        )
     if service.get("tlsSettings") and service["protocol"] not in {"HTTPS", "HTTP2"}:
         raise invalid(
             "resource.tlsSettings", service["protocol"], "TLS settings need the protocol HTTPS or HTTP2."
