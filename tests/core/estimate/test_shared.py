@@ -97,7 +97,9 @@ def test_of_a_service_that_shares_one_of_two_groups_half_comes_here() -> None:
     seen = SharedBackends(fleet, snapshot, ControllerMemory())
     assert seen.load_from_peers("embed", REGION, PERIOD) == pytest.approx(40.0), "half of chat"
     assert seen.load_from_peers("chat", REGION, PERIOD) == pytest.approx(35.0), "all of embed, half of vision"
-    assert seen.load_from_peers("vision", REGION, PERIOD) == pytest.approx(40.0), "half of chat, none of embed"
+    assert seen.load_from_peers("vision", REGION, PERIOD) == pytest.approx(40.0), (
+        "half of chat, none of embed"
+    )
     minutes = seen.minutes("embed", REGION)
     assert minutes is not None
     (minute_,) = minutes.values()
