@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.engine.bench_config import document
 from tests.engine.conftest import PROJECT
 from tests.engine.standin_cli import EngineForm, engine_of
 from tests.engine.test_on_sandbox import full, other
+from tests.engine.test_services_said import KEY, OTHER_KEY
 from tests.sandbox.conftest import ToyFault, ToyPlant
 
 from spillway.adapters.compute import ComputeReader
@@ -101,6 +103,22 @@ def given(folder: Path) -> dict[str, Any]:
     return {"given": [{"name": "own", **files}]}
 
 
+def protected(raw: dict[str, Any], folder: Path, limit: int, key: str) -> dict[str, Any]:
+    """The same with policies, caches, keys that sign URLs, and a bucket."""
+    (folder / "key").write_text(key)
+    keys = {"signed_url_keys": [{"name": "one", "key_file": str(folder / "key")}]}
+    found: dict[str, Any] = copy.deepcopy(raw)
+    services = found["topology"]["services"]
+    services["pool"] |= {"rate_limit": {"requests": limit}, "cdn": keys}
+    services["europe"] |= {"security_policy": "waf", "edge_security_policy": "edge"}
+    found["topology"]["labels"] = {"limit": str(limit)}
+    bucket = {"bucket": "acme-assets", "edge_security_policy": "edge", "cdn": keys}
+    found["topology"]["buckets"] = {
+        "assets": {**bucket, "compression": "AUTOMATIC" if limit > 100 else "DISABLED"}
+    }
+    return found
+
+
 def test_the_role_of_the_daemon_outlives_an_outside_edit_a_crash_and_every_move(
     kind: EngineForm, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
@@ -170,6 +188,16 @@ def test_the_roles_hold_what_is_used_and_nothing_else(sandbox: SandboxServer, tm
         "certificates": given(tmp_path),
         "ssl_policy": {"profile": "RESTRICTED"},
     }
+    cloud.build(changed)
+    # What protects and caches: made, changed in place, replaced and taken away.
+    for policy in ({"name": "waf"}, {"name": "edge", "type": "CLOUD_ARMOR_EDGE"}):
+        cloud.send("POST", "global/securityPolicies", policy)
+    for requests_, key in ((100, KEY), (200, OTHER_KEY)):
+        cloud.build(protected(changed, tmp_path, requests_, key))
+    limits = "global/securityPolicies/lb-pool"
+    fingerprint = cloud.send("GET", limits)["labelFingerprint"]
+    cloud.send("POST", f"{limits}/setLabels", {"labels": {"by": "hand"}, "labelFingerprint": fingerprint})
+    cloud.build(protected(changed, tmp_path, 300, OTHER_KEY))
     cloud.build(changed)
     # 2. A hand sets rule and proxy otherwise; the next build sets them back.
     cloud.send("POST", "global/urlMaps", {"name": "hand", "defaultService": "global/backendServices/lb-pool"})

@@ -54,6 +54,8 @@ _READ_AGAIN = {
     "certificatemanager.certmaps.get": "certificateMaps.get",
     "certificatemanager.certs.get": "certificates.get",
     "certificatemanager.dnsauthorizations.get": "dnsAuthorizations.get",
+    "compute.backendBuckets.get": "backendBuckets.get backendBuckets.patch",
+    "compute.securityPolicies.get": "securityPolicies.get securityPolicies.patch",
     "compute.globalAddresses.get": "globalAddresses.get",
     "compute.globalForwardingRules.get": "globalForwardingRules.get",
     "compute.healthChecks.get": "healthChecks.get",
@@ -71,6 +73,7 @@ _MOVE = {
     "compute.healthChecks.useReadOnly": "backendServices.insert backendServices.update",
     "compute.instanceGroups.use": "backendServices.insert backendServices.update",
     "compute.networkEndpointGroups.use": "backendServices.insert backendServices.update",
+    "compute.securityPolicies.use": "backendServices.update backendServices.setSecurityPolicy backendServices.setEdgeSecurityPolicy backendBuckets.setEdgeSecurityPolicy",
     "compute.regionNetworkEndpointGroups.use": "backendServices.insert backendServices.update",
     "networkservices.serviceLbPolicies.update": "serviceLbPolicies.patch",
 }
@@ -87,6 +90,21 @@ _BACKENDS = {
     "compute.healthChecks.update": "healthChecks.update",
     "networkservices.serviceLbPolicies.create": "serviceLbPolicies.create",
     "networkservices.serviceLbPolicies.delete": "serviceLbPolicies.delete",
+}
+_EDGE = {
+    "compute.backendBuckets.addSignedUrlKey": "backendBuckets.addSignedUrlKey",
+    "compute.backendBuckets.create": "backendBuckets.insert",
+    "compute.backendBuckets.delete": "backendBuckets.delete",
+    "compute.backendBuckets.deleteSignedUrlKey": "backendBuckets.deleteSignedUrlKey",
+    "compute.backendBuckets.setSecurityPolicy": "backendBuckets.setEdgeSecurityPolicy",
+    "compute.backendBuckets.update": "backendBuckets.update",
+    "compute.backendServices.addSignedUrlKey": "backendServices.addSignedUrlKey",
+    "compute.backendServices.deleteSignedUrlKey": "backendServices.deleteSignedUrlKey",
+    "compute.backendServices.setSecurityPolicy": "backendServices.setSecurityPolicy backendServices.setEdgeSecurityPolicy",
+    "compute.securityPolicies.create": "securityPolicies.insert",
+    "compute.securityPolicies.delete": "securityPolicies.delete",
+    "compute.securityPolicies.setLabels": "securityPolicies.setLabels",
+    "compute.securityPolicies.update": "securityPolicies.addRule securityPolicies.patchRule securityPolicies.removeRule",
 }
 _GROUPS = {
     "compute.instanceGroups.create": "instanceGroups.insert",
@@ -145,6 +163,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_of(Role.RUN, "moving traffic", _MOVE),
     *_of(Role.RUN, "seeing what became of a write", _WAIT),
     *_of(Role.BUILD, "building and removing services, their policies and health checks", _BACKENDS),
+    *_of(Role.BUILD, "protecting services, caching, and building and removing buckets", _EDGE),
     *_of(Role.BUILD, "building and removing groups that the configuration creates", _GROUPS),
     *_of(Role.BUILD, "building and removing address, frontends and routes", _FRONTENDS),
     *_of(Role.BUILD, "building and removing HTTPS", _HTTPS),

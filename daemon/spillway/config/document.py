@@ -29,7 +29,7 @@ key see [`config/spillway.yaml`](../config/spillway.yaml).
   error. Top-level keys that begin with `x-` are yours, for anchors.
 - **Unknown keys are errors**, and so are wrong types: `"80"` is a text, not a number. `spillway check` names every
   mistake at once, each with file, line, path, and what to write instead.
-- Durations are a number and a unit: `250ms`, `90s`, `40m`, `3h`, `2d`. Ratios and shares go from 0 to 1. Times are
+- Durations are a number and a unit: `250ms`, `90s`, `40m`, `3h`, `2d`, or several: `2h30m`. Ratios and shares go from 0 to 1. Times are
   ISO with a zone: `2026-12-01T06:00:00Z`.
 - Plain words are read as in YAML 1.2: only `true` and `false` are truth values; `on`, `no`, `80:43` and `010` are texts.
 - Names of files are relative to the file in which they are written.

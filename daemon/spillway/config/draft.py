@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from spillway.config.backends import Member, members, region_names
+from spillway.config.buckets import BucketConfig
 from spillway.config.check import look_up
 from spillway.config.frontends import AddressConfig, FrontendsConfig
 from spillway.config.model import DaemonConfig, SandboxConfig
@@ -25,8 +26,9 @@ T = TypeVar("T")
 SERVICES: Location = ("topology", "services")
 REGIONS: Location = ("topology", "regions")
 HEALTH_CHECKS: Location = ("topology", "health_checks")
-ROUTES: Location = ("topology", "routes")
 BUCKETS: Location = ("topology", "buckets")
+REFERENCES: Location = ("topology", "references")
+ROUTES: Location = ("topology", "routes")
 URL_MAP: Location = ("topology", "url_map")
 FRONTENDS: Location = ("topology", "frontends")
 POLICIES: Location = ("policies",)
@@ -51,6 +53,7 @@ class Draft:
     health_checks: dict[str, HealthCheckConfig]
     regions: dict[str, RegionConfig]
     services: dict[str, ServiceConfig]
+    buckets: dict[str, BucketConfig]
     policies: dict[str, Policy]
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
@@ -116,6 +119,11 @@ class Draft:
         """The backends of a service whose regions are sound."""
         return members(self.services[service], self.regions)
 
+    def groups_at(self, service: str, region: str) -> Location:
+        """Where the groups of a service in a region stand: in its own `backends` if it brings some, else in the region."""
+        own = (*SERVICES, service, "backends", region, "groups")
+        return own if self.given(own) else (*REGIONS, region, "groups")
+
     def complete(self, service: str) -> bool:
         """True if every region of the service is known and sound, so that one can speak about all its backends."""
         wanted = region_names(self.services[service], self.regions)
@@ -158,5 +166,6 @@ def draft(source: Source) -> Draft:
         health_checks=salvage.parts(HealthCheckConfig, HEALTH_CHECKS),
         regions=salvage.parts(RegionConfig, REGIONS),
         services=salvage.parts(ServiceConfig, SERVICES),
+        buckets=salvage.parts(BucketConfig, BUCKETS),
         policies=policies,
     )

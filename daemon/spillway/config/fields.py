@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -30,7 +31,9 @@ from spillway.core.values.topology import is_legal_scaler
 T = TypeVar("T")
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)\s*")
+_PART = r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)"
+_PARTS = re.compile(_PART)
+_DURATION = re.compile(rf"\s*{_PART}(\s*{_PART})*\s*")
 _PORTS = re.compile(r"\s*([0-9]+)\s*-\s*([0-9]+)\s*")
 
 
@@ -41,16 +44,22 @@ class Model(BaseModel):
 
 
 def parse_duration(value: Any) -> float:
-    """Seconds from `90s`, `40m`, `3h`, `2d` or `250ms`; a bare number has no unit and is refused.
+    """Seconds from `90s`, `40m`, `3h`, `2d`, `250ms` or `2h30m`; a bare number has no unit and is refused.
+
+    Of a compound each unit is smaller than the one before it.
 
     Raises:
         ValueError: not a duration.
     """
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
-        return float(match[1]) * _UNITS[match[2]]
+    if isinstance(value, str) and _DURATION.fullmatch(value):
+        parts = _PARTS.findall(value)
+        sizes = [_UNITS[unit] for _, unit in parts]
+        if any(later >= earlier for earlier, later in pairwise(sizes)):
+            raise ValueError(f"{value!r} has its units out of order; write the largest first, such as 2h30m")
+        return sum(float(count) * _UNITS[unit] for count, unit in parts)
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f"the number {value} has no unit; write for instance {value:g}s or {value:g}m")  # noqa: TRY004 pydantic wants ValueError
-    raise ValueError(f"{value!r} is not a duration; write a number and a unit: 250ms, 90s, 40m, 3h, 2d")
+    raise ValueError(f"{value!r} is not a duration; write numbers and units: 250ms, 90s, 40m, 2h30m, 2d")
 
 
 def format_duration(seconds: float) -> str:
@@ -230,7 +239,11 @@ Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     WithJsonSchema(
-        {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$", "examples": ["90s", "40m", "3h"]}
+        {
+            "type": "string",
+            "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d))+$",
+            "examples": ["90s", "40m", "2h30m"],
+        }
     ),
 ]
 Time = Annotated[

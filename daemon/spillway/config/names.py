@@ -42,6 +42,11 @@ def service_lb_policy(prefix: str, service: str) -> str:
     return f"{prefix}-{service}"
 
 
+def security_policy(prefix: str, service: str) -> str:
+    """Name of the security policy that is made of a service's rate limit."""
+    return f"{prefix}-{service}"
+
+
 def health_check(prefix: str, check: str) -> str:
     """Name of a health check."""
     return f"{prefix}-{check}"
@@ -146,6 +151,8 @@ def group_url(project: str, region: str, group: GroupConfig) -> str:
         return f"{API}/projects/{project}/zones/{key.scope}/networkEndpointGroups/{key.name}"
     if group.instance_group:
         return f"{API}/projects/{project}/zones/{key.scope}/instanceGroups/{key.name}"
+    if group.regional_instance_group:
+        return f"{API}/projects/{project}/regions/{region}/instanceGroups/{key.name}"
     if group.serverless_neg:
         return f"{API}/projects/{project}/regions/{region}/networkEndpointGroups/{key.name}"
     return f"{API}/projects/{project}/global/networkEndpointGroups/{key.name}"
@@ -162,8 +169,8 @@ def group_key(region: str, group: GroupConfig) -> GroupKey:
         if parts is None:
             raise ValueError(f"{group.url} is not the full URL of a group")
         return GroupKey(name=parts.name, scope=parts.scope)
-    if group.serverless_neg:
-        return GroupKey(name=group.serverless_neg, scope=region)
+    if regional := group.serverless_neg or group.regional_instance_group:
+        return GroupKey(name=regional, scope=region)
     if group.internet_neg:
         return GroupKey(name=group.internet_neg, scope="global")
     name = group.neg or group.hybrid_neg or group.instance_group

@@ -32,6 +32,12 @@ _ACTIONS = {
     "addInstances": "update",
     "removeInstances": "update",
     "setNamedPorts": "update",
+    "addRule": "update",
+    "patchRule": "update",
+    "removeRule": "update",
+    "addSignedUrlKey": "addSignedUrlKey",
+    "deleteSignedUrlKey": "deleteSignedUrlKey",
+    "setEdgeSecurityPolicy": "setSecurityPolicy",
 }
 """Custom methods whose permission is not called like themselves."""
 _GLOBAL = {
@@ -43,13 +49,15 @@ _PLACED = {
     ("zones", "operations"): "zoneOperations",
     ("regions", "operations"): "regionOperations",
     ("regions", "networkEndpointGroups"): "regionNetworkEndpointGroups",
+    ("regions", "instanceGroups"): "instanceGroups",
 }
 _USE = {
     "healthChecks": "useReadOnly",
     "sslCertificates": "get",
     "serviceLbPolicies": "get",
-    "backendServices": "use",
     "backendBuckets": "use",
+    "backendServices": "use",
+    "securityPolicies": "use",
     "instanceGroups": "use",
     "networkEndpointGroups": "use",
     "networks": "use",

@@ -143,6 +143,7 @@ class ComputeApi:
         if action is None:
             raise unknown_method("POST", call.key.path)
         body = action.body.read(call.body, "resource", call.project) if action.body is not None else {}
+        body |= {f"?{name}": call.query[name] for name in action.query if name in call.query}
         if action.answer is not None:
             resource = self._store.get(call.key) if action.needs_resource else {"name": call.name}
             answer = action.answer(
@@ -170,9 +171,12 @@ class ComputeApi:
             if key.scope == call.scope
         ]
         items, token = listing.page(shown, call.query, schema=kind.schema)
-        return listing.frame(
+        answer = listing.frame(
             kind.list_kind or f"compute#{kind.singular}List", call.place, items, token, call.version
         )
+        if not kind.linked_lists:
+            del answer["selfLink"]
+        return answer
 
     def _aggregate(self, call: Call, kind: Kind) -> dict[str, Any]:
         found = self._store.everything(call.project, kind.collection)

@@ -77,7 +77,7 @@ def _method(
 def _of_kind(kind: Kind) -> Iterator[Method]:
     for family in kind.scopes:
         base = f"projects/{{project}}/{_SCOPES[family]}/{kind.collection}"
-        for verb in sorted(kind.verbs - {"aggregatedList"}):
+        for verb in sorted(kind.placed_verbs.get(family, kind.verbs) - {"aggregatedList"}):
             whole = verb in {"insert", "list"}
             parameters = (
                 LIST_PARAMETERS | RETURN_PARTIAL
@@ -108,7 +108,7 @@ def _of_kind(kind: Kind) -> Iterator[Method]:
             yield _method(
                 "POST",
                 f"{place}/{{name}}/{action.name}",
-                parameters,
+                parameters | action.query,
                 "act",
                 kind.collection,
                 kind=kind,

@@ -8,12 +8,17 @@ from typing import Any, Literal
 
 from spillway.sandbox.links import Key
 
-GroupKind = Literal["neg", "hybrid_neg", "instance_group", "serverless_neg", "internet_neg"]
+GroupKind = Literal[
+    "neg", "hybrid_neg", "instance_group", "regional_instance_group", "serverless_neg", "internet_neg"
+]
 
 SEEDED_BEFORE = 86400.0
 """World seconds before the beginning at which what is seeded was made: its certificates are issued long since."""
 
-_FAMILY = {"serverless_neg": "regions", "internet_neg": "global"}
+_ZONES = "abc"
+"""A regional group spreads its instances evenly over three zones."""
+_INSTANCES = frozenset({"instance_group", "regional_instance_group"})
+_FAMILY = {"regional_instance_group": "regions", "serverless_neg": "regions", "internet_neg": "global"}
 """Where groups live that are not zonal."""
 
 
@@ -23,7 +28,7 @@ class SeedGroup:
 
     project: str
     zone: str
-    """Its zone; the region of a serverless group, `global` for an internet group."""
+    """Its zone; the region of a regional group, `global` for an internet group."""
     name: str
     kind: GroupKind = "neg"
     endpoints: int
@@ -36,7 +41,7 @@ class SeedGroup:
     @property
     def key(self) -> Key:
         """Where the group is."""
-        collection = "instanceGroups" if self.kind == "instance_group" else "networkEndpointGroups"
+        collection = "instanceGroups" if self.kind in _INSTANCES else "networkEndpointGroups"
         family = _FAMILY.get(self.kind, "zones")
         scope = family if family == "global" else f"{family}/{self.zone}"
         return Key(self.project, scope, collection, self.name)
@@ -75,7 +80,7 @@ def map_resources(seed: SeedMap) -> list[tuple[Key, dict[str, Any]]]:
 
 def body(group: SeedGroup) -> dict[str, Any]:
     """The insert body of a group."""
-    if group.kind == "instance_group":
+    if group.kind in _INSTANCES:
         return {"name": group.name, "namedPorts": [{"name": group.port_name, "port": group.port}]}
     if group.kind == "serverless_neg":
         service = {"service": group.name}
@@ -93,8 +98,9 @@ def members(group: SeedGroup) -> list[dict[str, Any]]:
     for at in range(group.endpoints):
         host = (block << 10) + 1 + at
         address = f"10.{(host >> 16) & 255}.{(host >> 8) & 255}.{host & 255}"
-        instance = f"projects/{group.project}/zones/{group.zone}/instances/{group.name}-{at:04d}"
-        if group.kind == "instance_group":
+        zone = f"{group.zone}-{_ZONES[at % 3]}" if group.kind == "regional_instance_group" else group.zone
+        instance = f"projects/{group.project}/zones/{zone}/instances/{group.name}-{at:04d}"
+        if group.kind in _INSTANCES:
             result.append({"instance": instance, "status": "RUNNING", "ipAddress": address})
         elif group.kind == "neg":
             result.append({"ipAddress": address, "port": group.port, "instance": instance})

@@ -239,8 +239,9 @@ def _not_carried(wanted: WantedPart, live: Body) -> Iterator[str]:
     """Settings that the provider has a property for and loses all the same."""
     if wanted.token != BACKEND_SERVICE.token:
         return
-    # The API gives back the hash of a client's secret, never the secret.
-    if (live.get("iap") or {}).get("oauth2ClientId"):
+    # The API gives back the hash of a client's secret, never the secret; ours is in the configuration's file.
+    ours = (wanted.inputs.get("iap") or {}).get("oauth2ClientId")
+    if not ours and (live.get("iap") or {}).get("oauth2ClientId"):
         yield "iap"
     if live.get("consistentHash") and live.get("localityLbPolicy") not in RINGS:
         yield "consistentHash"

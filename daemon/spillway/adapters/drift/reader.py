@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
+from spillway.adapters.engine.provider.cloud import key_of, owner_of_key
 from spillway.adapters.google_http import Call, Read, Session, find
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 
@@ -89,6 +90,8 @@ class PartReader:
         return {path: _outcome(path, future) for path, future in asked.items()}
 
     def _one(self, session: Session, path: str, ends: float) -> Body | None:
+        if (key := owner_of_key(path)) is not None:
+            return key_of(self._one(session, key[0], ends), key[1])
         if time.monotonic() >= ends:
             raise TemporaryError(f"the read of {path} ran into its deadline before it was sent")
         collection, _, name = path.rpartition("/")

@@ -14,7 +14,7 @@ from spillway.adapters.drift.reader import Reads
 from spillway.adapters.drift.wanted import WantedPart
 from spillway.adapters.drift.words import value_text
 from spillway.adapters.engine.provider.cloud import Body
-from spillway.adapters.engine.provider.diff import Difference, compare, value_at
+from spillway.adapters.engine.provider.diff import Difference, compare, is_within, value_at
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, SERVICE_LB_POLICY
 from spillway.adapters.engine.provider.kinds_frontend import (
@@ -63,7 +63,10 @@ class Survey:
         drifted: dict[tuple[str, str], tuple[str, ...]] = {}
         targets: dict[tuple[str, str], Props] = {}
         groups: dict[str, tuple[Props, ...]] = {}
+        given_up: dict[tuple[str, str], tuple[str, ...]] = {}
         for part in self.standing:
+            if paths_before := self.ownership.given_up(part):
+                given_up[part.wanted.part] = paths_before
             if part.groups:
                 groups[part.wanted.name] = part.groups
             if self.ownership.answer(part.wanted) in written:
@@ -77,7 +80,7 @@ class Survey:
                     targets[part.wanted.name, inside[0]] = part.target(inside[0])
             if paths:
                 drifted[part.wanted.part] = tuple(sorted(paths))
-        return Kept(drifted=drifted, targets=targets, groups=groups, held=self.held)
+        return Kept(drifted=drifted, targets=targets, groups=groups, given_up=given_up, held=self.held)
 
 
 class Ownership:
@@ -124,6 +127,19 @@ class Ownership:
         given_up = self._config.topology.services[service].may_lose if service is not None else ()
         return tuple(field for field in part.unknown if field not in given_up)
 
+    def given_up(self, part: Standing) -> tuple[str, ...]:
+        """Paths that the configuration gave at the last build and gives no more, where that still stands."""
+        wanted, built = part.wanted, self._last.built(part.wanted)
+        if built is None or part.live is None:
+            return ()
+        stands = [d.path for d in compare(wanted.kind, dict(built), part.props, dict(built)).differences]
+        return tuple(
+            path
+            for path in wanted.ignore
+            if value_at(path, built) not in (None, False, 0, "", [], {})
+            and not any(is_within(different, (path,)) for different in stands)
+        )
+
     def drifts(self, part: Standing) -> tuple[Difference, ...]:
         """Differences that somebody else has made: the configuration says what it said at the last build."""
         return tuple(difference for difference in part.differences if self._is_foreign(difference, part))
@@ -166,7 +182,7 @@ def survey(
         report=DriftReport(
             at=at,
             drifts=drifts,
-            kept=tuple(kept for part in standing for kept in _kept(part)),
+            kept=tuple(kept for part in standing for kept in _kept(part, ownership)),
             held=tuple(held for part in standing for held in _held(part, ownership)),
             certificates=tuple(
                 _certificate(part.wanted.name, part.live)
@@ -213,9 +229,12 @@ def since_key(drift: SettingDrift) -> str:
     return f"{drift.kind} {drift.name} {drift.field} {drift.found}"
 
 
-def _kept(part: Standing) -> Iterator[KeptSetting]:
+def _kept(part: Standing, ownership: Ownership) -> Iterator[KeptSetting]:
     kind, name = part.wanted.kind.words, part.wanted.shown
+    ours = ownership.given_up(part)
     for path, value in part.foreign:
+        if is_within(path, ours):
+            continue
         yield KeptSetting(kind=kind, name=name, field=path, value=value_text(path, value))
     for path in part.unknown:
         yield KeptSetting(kind=kind, name=name, field=path, value="set")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,13 +85,25 @@ class _Taker:
             token=declared.token,
             name=declared.name,
             path=path,
-            inputs={name: value for name, value in declared.inputs.items() if name not in declared.secret},
+            inputs=_without(declared.inputs, declared.secret_paths),
             ignore=declared.ignore,
         )
         with self._lock:
             self.parts.append(part)
         computed: dict[str, Any] = {name: UNKNOWN for name in kind.computed if name not in declared.inputs}
         return self.urn(declared.token, declared.name), path, {**declared.inputs, **computed}
+
+
+def _without(inputs: Props, paths: Iterable[str]) -> Props:
+    """Inputs without what stands at these paths."""
+    result = dict(inputs)
+    for path in paths:
+        name, _, rest = path.partition(".")
+        if not rest:
+            result.pop(name, None)
+        elif isinstance(result.get(name), Mapping):
+            result[name] = _without(dict(result[name]), (rest,))
+    return result
 
 
 def wanted_parts(program: Callable[[], None], *, parallel: int) -> tuple[WantedPart, ...]:

@@ -13,10 +13,12 @@ from typing import Any
 from spillway.adapters.engine.describe_routes import changed_route, new_routes
 from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, value_at
 from spillway.adapters.engine.provider.kinds import Props, last_part, relative
+from spillway.adapters.engine.words_of_services import HEADERS, WORDS, header_names, phrases
 from spillway.core.values.policy import DriftAnswer
 from spillway.ports import Preview, PreviewedChange
 
 _WORDS = {
+    **WORDS,
     "backends.capacityScaler": "scaler",
     "backends.balancingMode": "balancing mode",
     "backends.maxRatePerEndpoint": "requests/s per endpoint",
@@ -97,6 +99,8 @@ def _phrase(difference: Difference, olds: Props, news: Props) -> str:
     if route is not None:
         return f"{route.word} {_change(route.old, route.new)} ({route.where})" if route.word else ""
     place = re.match(r"backends\[(\d+)\](?:\.(\w+))?", path)
+    if place is None and top in HEADERS:
+        return f"{HEADERS[top]} {header_names(olds.get(top))} -> {header_names(news.get(top))}"
     if place is None:
         word = re.sub(r"\[\d+\]", "", path)
         return f"{_WORDS.get(word, word)} {_change(value_at(path, olds), value_at(path, news))}"
@@ -192,6 +196,7 @@ def describe_new(news: Props) -> tuple[str, ...]:
 def _phrases_of_new(news: Props) -> Iterator[str]:
     for backend in news.get("backends") or []:
         yield _describe_backend(backend)
+    yield from phrases(news)
     yield from new_routes(news, text)
     if news.get("portRange"):
         yield f"port {text(news['portRange'])}"

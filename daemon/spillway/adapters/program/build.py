@@ -30,6 +30,7 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
     def program() -> None:
         import pulumi
 
+        from spillway.adapters.program.caching import buckets
         from spillway.adapters.program.checks import health_checks
         from spillway.adapters.program.frontends import frontends
         from spillway.adapters.program.groups import Groups
@@ -42,11 +43,11 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
         services = {
             setting.service: service(config, groups, checks, setting, kept) for setting in overlay.services
         }
-        buckets = {
-            name: f"projects/{config.project}/global/backendBuckets/{names.backend_bucket(config.name, name)}"
-            for name in config.topology.buckets
+        services |= {
+            name: pulumi.Output.from_input(path[path.index("projects/") :])
+            for name, path in config.topology.references.items()
         }
-        targets = Targets(services=services, buckets=buckets)
+        targets = Targets(services=services, buckets=buckets(config, kept))
         addresses = frontends(config, url_map(config, targets, kept), kept)
         for place, address in addresses:
             pulumi.export(names.on_address("load_balancer_ip", place.suffix).replace("-", "_"), address)

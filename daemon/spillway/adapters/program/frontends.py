@@ -95,7 +95,7 @@ def _address(config: Config, place: AddressPlace, kept: Kept) -> pulumi.Output[s
         name=name,
         project=config.project,
         ip_version=place.version,
-        labels={**given.labels, **LABELS},
+        labels={**config.topology.labels, **given.labels, **LABELS},
     )
     result: pulumi.Output[str] = resource.address
     return result
@@ -191,5 +191,5 @@ def _rule(
         ip_address=address,
         port_range=str(port),
         target=target,
-        labels={**config.topology.frontends.labels, **LABELS},
+        labels={**config.topology.labels, **config.topology.frontends.labels, **LABELS},
     )

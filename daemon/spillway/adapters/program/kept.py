@@ -55,6 +55,8 @@ class Kept:
     """The same of single backends: (backend service, group without host and version) to properties as found."""
     groups: Mapping[str, tuple[Props, ...]] = field(default_factory=dict)
     """Backends that somebody else has attached, by the name of the backend service, as found."""
+    given_up: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
+    """Paths that the configuration gave at the last build and gives no more: what stands there is ours to take away."""
     held: frozenset[Part] = frozenset()
     """Resources that are not written at all."""
     certificates: Mapping[str, Shown] = field(default_factory=dict)
@@ -78,6 +80,7 @@ def declare(
     spoken: tuple[str, ...] = (),
     untouched: bool = False,
     depends_on: list[pulumi.Resource] | None = None,
+    delete_before_replace: bool | None = None,
     extra: Props | None = None,
     **arguments: Any,
 ) -> Any:
@@ -90,6 +93,7 @@ def declare(
         spoken: further paths that are ours although nothing stands there, such as `logConfig.sampleRate`.
         untouched: it stands already and stays exactly as it is, whatever the arguments say.
         depends_on: resources that must stand first.
+        delete_before_replace: where the old and the new cannot stand side by side.
         extra: further arguments by their names in Python, as the configuration gives them.
         arguments: the properties. One that is None is ours: nothing is to stand there.
     """
@@ -101,9 +105,14 @@ def declare(
     if untouched or part in kept.held:
         ignored = set(every_property(resource))
     else:
-        foreign = (path for path in unnamed(resource, arguments) if not _within(path, spoken))
+        ours = (*spoken, *kept.given_up.get(part, ()))
+        foreign = (path for path in unnamed(resource, arguments) if not _within(path, ours))
         ignored = {*foreign, *kept.drifted.get(part, ())}
-    options = pulumi.ResourceOptions(depends_on=depends_on, ignore_changes=sorted(ignored))
+    options = pulumi.ResourceOptions(
+        depends_on=depends_on,
+        ignore_changes=sorted(ignored),
+        delete_before_replace=delete_before_replace,
+    )
     return resource(name, **arguments, opts=options)
 
 

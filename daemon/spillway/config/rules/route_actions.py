@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from spillway.config.backends import GroupKind
-from spillway.config.draft import BUCKETS, FRONTENDS, SERVICES, Draft
+from spillway.config.draft import BUCKETS, FRONTENDS, REFERENCES, SERVICES, Draft
 from spillway.config.route_actions import FORWARDING, HeadersConfig, RouteActions
 from spillway.config.routes import PathRuleConfig, RouteConfig, variables
 from spillway.config.suggest import did_you_mean, listing
@@ -116,7 +116,7 @@ def check_entry(
 
 def known_service(draft: Draft, at: Location, service: str) -> None:
     """Report a service that is not there."""
-    if draft.lacks(SERVICES, service):
+    if draft.lacks(SERVICES, service) and service not in draft.names(REFERENCES):
         draft.error(
             at,
             f"there is no service called {service!r}.",

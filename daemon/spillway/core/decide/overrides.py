@@ -215,9 +215,12 @@ def _harms(model: ServiceModel, posture: Posture) -> bool:
 
 
 def with_posture_timer(model: ServiceModel, *, suspected: bool) -> ServiceMemory:
-    """The memory with the posture that is called for, and since when; a suspected measurement calls for none."""
+    """The memory with the posture that is called for, and since when.
+
+    A suspected measurement calls for none, and neither does a service that can have no failover policy.
+    """
     memory = model.memory
-    if suspected:
+    if suspected or not model.service.has_policy:
         return memory if memory.posture_wanted is None else replace(memory, posture_wanted=None)
     found = called_for(model)
     if found is None:

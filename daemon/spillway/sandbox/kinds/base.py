@@ -92,6 +92,8 @@ class Action:
     request_id: bool = True
     scopes: tuple[str, ...] = ()
     """Families of scope in which the method exists; empty for all of the kind."""
+    query: frozenset[str] = frozenset()
+    """Parameters of its own; `change` and `answer` find each in the body under its name with `?` before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +107,13 @@ class Kind:
     """Families of scope: global, zones, regions, locations."""
     verbs: frozenset[str]
     """Of insert, get, list, delete, update, patch, aggregatedList."""
+    placed_verbs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The same by family of scope where it has fewer."""
     list_kind: str = ""
     """`compute#...` of a list; empty for `compute#{singular}List`."""
     aggregated_kind: str = ""
+    linked_lists: bool = True
+    """Whether a list has a `selfLink`."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     check: Rule
     outputs: frozenset[str] = frozenset()
