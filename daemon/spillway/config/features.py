@@ -102,5 +102,6 @@ def table() -> str:
     rows = ["| feature | where it is written |", "| --- | --- |"]
     for feature in FEATURES:
         keys = ", ".join(f"`{key}`" for key in feature.keys)
-        rows.append(f"| {feature.name} | {' '.join(part for part in (keys, feature.note) if part)} |")
+        where = ". ".join(part for part in (keys, feature.note) if part)
+        rows.append(f"| {feature.name} | {where} |")
     return "\n".join(rows)
