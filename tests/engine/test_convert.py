@@ -102,17 +102,17 @@ def test_what_is_sent_comes_back_as_it_was() -> None:
     assert to_props("UrlMap", body, arguments_of(sdk.compute.URLMap)) == ROUTES
 
 
-def test_other_names_and_64_bit_numbers() -> None:
+def test_other_names_and_numbers_as_the_provider_has_them() -> None:
     given = {
         "enableCdn": True,
-        "cdnPolicy": {"signedUrlCacheMaxAgeSec": 7.0},
+        "cdnPolicy": {"signedUrlCacheMaxAgeSec": 7},
         "logConfig": {"requestHeaders": []},
     }
     renamed = {"logConfig.requestHeaders": "loggingHttpRequestHeaders"}
     body = to_body("BackendService", given, renamed)
     assert body == {
         "enableCDN": True,
-        "cdnPolicy": {"signedUrlCacheMaxAgeSec": "7"},
+        "cdnPolicy": {"signedUrlCacheMaxAgeSec": 7},
         "logConfig": {"loggingHttpRequestHeaders": []},
     }
 

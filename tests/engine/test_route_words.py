@@ -20,6 +20,7 @@ def inputs() -> dict[str, Any]:
         "lb"
     ]
     text = json.dumps(made).replace("id/BackendService/", "projects/p/global/backendServices/")
+    text = text.replace("id/BackendBucket/", "projects/p/global/backendBuckets/")
     return json.loads(text)  # type: ignore[no-any-return]
 
 

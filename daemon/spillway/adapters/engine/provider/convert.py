@@ -97,6 +97,4 @@ def _value(field: Field, value: Any, renamed: Names | None, at: str) -> Any:
             to_body(field.schema, item, renamed, at) if field.schema and isinstance(item, Mapping) else item
             for item in value
         ]
-    if field.type in {"int64", "uint64"} and isinstance(value, int | float):
-        return str(int(value))
-    return value
+    return value  # 64-bit numbers too go as the provider has them (measured: `seconds` of outlier detection as a number)
