@@ -48,10 +48,11 @@ def starting_overlay(config: Config) -> Overlay:
 def _service(config: Config, name: str, service: ServiceConfig) -> Service:
     return Service(
         name=name,
-        resource=backend_service(config.name, name),
+        resource=backend_service(config.naming, name),
         policy=service.policy,
         backends=tuple(_backend(name, member) for member in members(service, config.topology.regions)),
         home=service.home,
+        has_posture=service.lb_policy == "made",
     )
 
 

@@ -18,6 +18,7 @@ from spillway.config.rules import (
     extra,
     frontends,
     groups,
+    names,
     policies,
     probes,
     routes,
@@ -40,6 +41,7 @@ _RULES = (
     policies.check,
     daemon.check,
     extra.check,
+    names.check,
 )
 _GIVEN: Location = ("topology", "frontends", "https", "certificates", "given")
 

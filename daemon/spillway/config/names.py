@@ -1,15 +1,16 @@
 """Names in Google Cloud: of every resource that Spillway makes, and of the groups that it refers to.
 
 The Pulumi program, the sandbox and the core's fleet all take them from here, so that what is built, what is
-watched and what is moved carry the same names. `prefix` is the `name` at the top of the configuration.
+watched and what is moved carry the same names. What stands under a name of its own keeps it (`names` in the configuration).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from spillway.config.existing import FrontendNamesConfig, NamesConfig
 from spillway.core.values.topology import GroupKey
 
 if TYPE_CHECKING:
@@ -31,49 +32,68 @@ _URL = re.compile(
 )
 
 
-def backend_service(prefix: str, service: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How the resources of one load balancer are called."""
+
+    prefix: str
+    """The `name` at the top of the configuration."""
+    existing: NamesConfig = field(default_factory=NamesConfig)
+    """What stands already, and keeps its name."""
+
+
+def backend_service(naming: Naming, service: str) -> str:
     """Name of a backend service (label `backend_target_name` of its metrics)."""
-    return f"{prefix}-{service}"
+    return naming.existing.services.get(service) or f"{naming.prefix}-{service}"
 
 
-def service_lb_policy(prefix: str, service: str) -> str:
-    """Name of a service LB policy: that of its service."""
-    return f"{prefix}-{service}"
+def service_lb_policy(naming: Naming, service: str) -> str:
+    """Name of a service LB policy."""
+    return naming.existing.lb_policies.get(service) or f"{naming.prefix}-{service}"
 
 
-def health_check(prefix: str, check: str) -> str:
+def health_check(naming: Naming, check: str) -> str:
     """Name of a health check."""
-    return f"{prefix}-{check}"
+    return naming.existing.health_checks.get(check) or f"{naming.prefix}-{check}"
 
 
-def url_map(prefix: str) -> str:
+def url_map(naming: Naming) -> str:
     """Name of the URL map; the console shows it as the name of the load balancer."""
-    return prefix
+    return naming.existing.url_map or naming.prefix
 
 
-def redirect_map(prefix: str) -> str:
+def redirect_map(naming: Naming) -> str:
     """Name of the URL map that redirects to HTTPS."""
-    return f"{prefix}-redirect"
+    return naming.existing.redirect_map or f"{naming.prefix}-redirect"
 
 
-def address(prefix: str) -> str:
+def address(naming: Naming) -> str:
     """Name of the reserved address where the configuration gives none."""
-    return f"{prefix}-address"
+    return naming.existing.address or f"{naming.prefix}-address"
 
 
-def frontend(prefix: str, protocol: str) -> str:
-    """Name of target proxy and forwarding rule of one frontend, `http` or `https`."""
-    return f"{prefix}-{protocol}"
+def proxy(naming: Naming, protocol: str) -> str:
+    """Name of the target proxy of one frontend, `http` or `https`."""
+    return _frontend(naming, protocol).proxy or f"{naming.prefix}-{protocol}"
 
 
-def ssl_policy(prefix: str) -> str:
+def rule(naming: Naming, protocol: str) -> str:
+    """Name of the forwarding rule of one frontend, `http` or `https`."""
+    return _frontend(naming, protocol).rule or f"{naming.prefix}-{protocol}"
+
+
+def ssl_policy(naming: Naming) -> str:
     """Name of the SSL policy."""
-    return f"{prefix}-tls"
+    return naming.existing.ssl_policy or f"{naming.prefix}-tls"
 
 
-def certificate(prefix: str, name: str) -> str:
+def certificate(naming: Naming, name: str) -> str:
     """Name of a certificate before the hash of its content: `managed`, or the name of a given one."""
-    return f"{prefix}-{name}"
+    return f"{naming.prefix}-{name}"
+
+
+def _frontend(naming: Naming, protocol: str) -> FrontendNamesConfig:
+    return naming.existing.http if protocol == "http" else naming.existing.https
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from spillway.config.fields import Model, Name
+from spillway.config.fields import GroupName, Model, Name
 
 
 class PathRuleConfig(Model):
@@ -25,5 +25,7 @@ class RouteConfig(Model):
     """Host names such as `api.example.com` or `*.example.com`; `*` is every other host. Without port."""
     paths: tuple[PathRuleConfig, ...] = ()
     """Paths that go to services of their own."""
+    matcher: GroupName | None = None
+    """Name of the path matcher in the URL map; `route-1`, `route-2` and so on where none is given."""
     service: Name | None = None
     """Service for all other paths of these hosts; `default_service` where none is given."""

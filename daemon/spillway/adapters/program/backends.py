@@ -31,7 +31,7 @@ def backends(
     """
     from spillway.adapters.program.sdk import compute
 
-    name = names.backend_service(config.name, setting.service)
+    name = names.backend_service(config.naming, setting.service)
     overrides = config.topology.services[setting.service].backends
     arguments: list[Any] = []
     made: list[pulumi.Resource] = []
@@ -45,8 +45,10 @@ def backends(
                 continue
             if group.resource is not None:
                 made.append(group.resource)
-            found = kept.targets.get((name, group_path(group.url)))
-            arguments.append(_backend(group.url, group_config, balancing, backend, found))
+            place = (name, group_path(group.url))
+            arguments.append(_backend(group.url, group_config, balancing, backend, kept.targets.get(place)))
+            if place in kept.descriptions:
+                arguments[-1].description = kept.descriptions[place]
     foreign = kept.groups.get(name, ())
     arguments += [
         compute.BackendServiceBackendArgs(**keywords(compute.BackendServiceBackendArgs, backend))

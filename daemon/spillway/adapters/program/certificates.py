@@ -36,7 +36,7 @@ def ssl_policy(config: Config, https: HttpsConfig, kept: Kept) -> pulumi.Output[
 
     if https.ssl_policy is None:
         return None
-    name = names.ssl_policy(config.name)
+    name = names.ssl_policy(config.naming)
     resource = declare(
         compute.SSLPolicy,
         name,
@@ -60,7 +60,7 @@ def _managed(config: Config, given: tuple[str, ...], kept: Kept) -> pulumi.Outpu
     from spillway.adapters.program.sdk import compute
 
     domains = sorted(given)
-    name = _hashed(names.certificate(config.name, "managed"), *domains)
+    name = _hashed(names.certificate(config.naming, "managed"), *domains)
     resource = declare(
         compute.ManagedSslCertificate,
         name,
@@ -85,7 +85,7 @@ def _given(config: Config, given: GivenCertificateConfig, kept: Kept) -> pulumi.
 
     certificate = _pem(given.name, given.certificate_file)
     key = _pem(given.name, given.private_key_file)
-    name = _hashed(names.certificate(config.name, given.name), certificate, key)
+    name = _hashed(names.certificate(config.naming, given.name), certificate, key)
     resource = declare(
         compute.SSLCertificate,
         name,

@@ -48,7 +48,7 @@ def _address(config: Config, kept: Kept) -> pulumi.Output[str]:
     given = config.topology.address
     if given.existing is not None:
         return pulumi.Output.from_input(given.existing)
-    name = given.name or names.address(config.name)
+    name = given.name or names.address(config.naming)
     resource = declare(
         compute.GlobalAddress,
         name,
@@ -57,7 +57,7 @@ def _address(config: Config, kept: Kept) -> pulumi.Output[str]:
         name=name,
         project=config.project,
         ip_version=given.ip_version,
-        labels=LABELS,
+        **_labels(config.names.address),
     )
     result: pulumi.Output[str] = resource.address
     return result
@@ -66,7 +66,7 @@ def _address(config: Config, kept: Kept) -> pulumi.Output[str]:
 def _http_proxy(config: Config, url_map: pulumi.Output[str], kept: Kept) -> pulumi.Output[str]:
     from spillway.adapters.program.sdk import compute
 
-    name = names.frontend(config.name, "http")
+    name = names.proxy(config.naming, "http")
     resource = declare(
         compute.TargetHttpProxy, name, kept, name=name, project=config.project, url_map=url_map
     )
@@ -79,7 +79,7 @@ def _https_proxy(
 ) -> pulumi.Output[str]:
     from spillway.adapters.program.sdk import compute
 
-    name = names.frontend(config.name, "https")
+    name = names.proxy(config.naming, "https")
     resource = declare(
         compute.TargetHttpsProxy,
         name,
@@ -107,7 +107,7 @@ def _rule(
     """One rule listens on one port: a range such as `80-443` would take 364 of them (gcp.md 3.1)."""
     from spillway.adapters.program.sdk import compute
 
-    name = names.frontend(config.name, protocol)
+    name = names.rule(config.naming, protocol)
     return declare(
         compute.GlobalForwardingRule,
         name,
@@ -120,5 +120,10 @@ def _rule(
         ip_address=address,
         port_range=str(port),
         target=target,
-        labels=LABELS,
+        **_labels(getattr(config.names, protocol).rule),
     )
+
+
+def _labels(existing: str | None) -> dict[str, Any]:
+    """Labels of what Spillway makes; one that stood before keeps its own."""
+    return {} if existing else {"labels": LABELS}

@@ -33,6 +33,10 @@ class Kept:
     """Backends that somebody else has attached, by the name of the backend service, as found."""
     held: frozenset[Part] = frozenset()
     """Resources that are not written at all."""
+    imports: Mapping[Part, str] = field(default_factory=dict)
+    """Existing resources that the configuration names and that stand, with their ids: the engine takes them over unchanged."""
+    descriptions: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
+    """Descriptions of single backends as found, where they stand as wanted but for it: (backend service, group) as above."""
 
 
 NOTHING = Kept()
@@ -75,7 +79,9 @@ def declare(
     else:
         foreign = (path for path in unnamed(resource, arguments) if not _within(path, spoken))
         ignored = {*foreign, *kept.drifted.get(part, ())}
-    options = pulumi.ResourceOptions(depends_on=depends_on, ignore_changes=sorted(ignored))
+    options = pulumi.ResourceOptions(
+        depends_on=depends_on, ignore_changes=sorted(ignored), import_=kept.imports.get(part)
+    )
     return resource(name, **arguments, opts=options)
 
 

@@ -34,7 +34,7 @@ def check(draft: Draft) -> None:
     """Judge every service."""
     for name, service in draft.services.items():
         at = (*SERVICES, name)
-        draft.check_length(at, backend_service(draft.name, name))
+        draft.check_length(at, backend_service(draft.naming, name))
         _regions(draft, at, service)
         _references(draft, at, service)
         _affinity(draft, at, service)
@@ -43,6 +43,7 @@ def check(draft: Draft) -> None:
         _health(draft, at, service, members)
         _ports(draft, at, service, members)
         _timeout(draft, at, service, members)
+        _left(draft, at, service)
     _unused(draft)
 
 
@@ -208,6 +209,28 @@ def _timeout(draft: Draft, at: Location, service: ServiceConfig, members: tuple[
             "what it runs has a timeout of its own.",
             "Remove `timeout`, and set the request timeout of the Cloud Run service.",
             uses=[(*REGIONS, member.region, "groups") for member in members],
+        )
+
+
+def _left(draft: Draft, at: Location, service: ServiceConfig) -> None:
+    """What the service leaves as it stands is not set at the same time."""
+    keys = {argument: "log_sample_rate" if argument == "log_config" else argument for argument in service.leave}
+    for where, argument in draft.items((*at, "leave"), service.leave):
+        key = (*at, keys[argument])
+        if draft.given(key):
+            draft.error(
+                where,
+                f"{argument} is to stay as it stands, and `{key[-1]}` sets it.",
+                "Keep one of the two.",
+                uses=(key,),
+            )
+    algorithm = (*at, "algorithm")
+    if service.lb_policy != "made" and draft.given(algorithm):
+        draft.error(
+            algorithm,
+            f"the algorithm is a setting of the service LB policy, and with `lb_policy: {service.lb_policy}` Spillway makes none.",
+            "Remove it, or write `lb_policy: made`.",
+            uses=((*at, "lb_policy"),),
         )
 
 

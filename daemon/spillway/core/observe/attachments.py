@@ -143,7 +143,7 @@ def observed_policy(
         policies: the policies by name.
         at: UTC seconds of the snapshot.
     """
-    if not any(backend.movable for backend in service.backends):
+    if not service.has_posture or not any(backend.movable for backend in service.backends):
         return _NO_POLICY
     if isinstance(listing, Missing):
         return listing

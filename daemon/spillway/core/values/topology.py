@@ -123,6 +123,8 @@ class Service:
     backends: tuple[Backend, ...]
     """Sorted by region."""
     home: RegionName | None = None
+    has_posture: bool = True
+    """False where Spillway has no service LB policy to set the failover posture by."""
 
     def backend(self, region: RegionName) -> Backend:
         """The backend in `region`.

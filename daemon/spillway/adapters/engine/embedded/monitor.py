@@ -79,6 +79,7 @@ class _Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             },
             secret=tuple(sorted(secret)),
             ignore=tuple(request.ignoreChanges),
+            import_id=request.importId,
             delete_before=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
         )
         try:

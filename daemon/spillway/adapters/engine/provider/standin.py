@@ -121,6 +121,9 @@ class StandInProvider:
         if live is None:
             return None
         outputs = {**_kept(kind, inputs), **kind.live(live)}
+        if not inputs:
+            # Nothing is known of it but its id: an import. What the cloud gives back of it is what it was made of.
+            inputs = {name: outputs[name] for name in kind.opaque if name in outputs}
         appeared = {name: outputs[name] for name in kind.watched if name not in inputs and outputs.get(name)}
         seen = {
             name: shaped(value, outputs.get(name), name, kind.keyed)

@@ -1,0 +1,85 @@
+"""Parts that stood before Spillway: the configuration names them, and the engine takes them over instead of making them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from spillway.adapters.engine.provider.diff import same
+from spillway.adapters.engine.provider.kinds import Props
+from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, SERVICE_LB_POLICY
+from spillway.adapters.engine.provider.kinds_frontend import (
+    FORWARDING_RULE,
+    GLOBAL_ADDRESS,
+    HTTP_PROXY,
+    HTTPS_PROXY,
+    SSL_POLICY,
+    URL_MAP,
+)
+from spillway.adapters.program.kept import Part, group_path
+from spillway.config.existing import NamesConfig
+
+UNHASHED = (
+    "preference",
+    "maxInFlightRequests",
+    "maxInFlightRequestsPerInstance",
+    "maxInFlightRequestsPerEndpoint",
+    "customMetrics",
+    "trafficDuration",
+)
+"""Settings of a backend whose change the provider does not see by itself; see `program.backends`."""
+_USUAL = {"preference": "DEFAULT", "trafficDuration": "SHORT"}
+"""What Google shows of those where nobody has set them."""
+
+
+def existing_parts(names: NamesConfig) -> frozenset[Part]:
+    """All parts that the configuration names."""
+    return frozenset(_named(names))
+
+
+def _named(names: NamesConfig) -> Iterator[Part]:
+    single = (
+        (URL_MAP.token, names.url_map),
+        (URL_MAP.token, names.redirect_map),
+        (GLOBAL_ADDRESS.token, names.address),
+        (SSL_POLICY.token, names.ssl_policy),
+        (HTTP_PROXY.token, names.http.proxy),
+        (HTTPS_PROXY.token, names.https.proxy),
+        (FORWARDING_RULE.token, names.http.rule),
+        (FORWARDING_RULE.token, names.https.rule),
+    )
+    for token, name in single:
+        if name is not None:
+            yield token, name
+    for token, by_name in (
+        (BACKEND_SERVICE.token, names.services),
+        (SERVICE_LB_POLICY.token, names.lb_policies),
+        (HEALTH_CHECK.token, names.health_checks),
+    ):
+        for name in by_name.values():
+            yield token, name
+
+
+def standing_descriptions(wanted: Props, live: Props) -> Mapping[str, str | None]:
+    """Descriptions as they stand of those backends that are as wanted in all that a description tells the provider.
+
+    Args:
+        wanted: inputs of a backend service.
+        live: the same service as it stands.
+    """
+    there = {group_path(str(backend["group"])): backend for backend in live.get("backends") or ()}
+    found: dict[str, str | None] = {}
+    for backend in wanted.get("backends") or ():
+        group = group_path(str(backend["group"]))
+        stands = there.get(group)
+        if stands is not None and all(_alike(name, backend, stands) for name in UNHASHED):
+            found[group] = stands.get("description")
+    return found
+
+
+def _alike(name: str, wanted: Mapping[str, Any], stands: Mapping[str, Any]) -> bool:
+    usual = _USUAL.get(name)
+    one, other = wanted.get(name) or usual, stands.get(name) or usual
+    if name == "trafficDuration" and name not in wanted:
+        return True
+    return one == other or same(one, other)
