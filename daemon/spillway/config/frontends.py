@@ -45,12 +45,14 @@ class GivenCertificateConfig(Model):
 
 
 class CertificatesConfig(Model):
-    """Exactly one of the three."""
+    """Exactly one of the four."""
 
     managed: tuple[str, ...] | None = None
     """Domains for which Google obtains and renews a certificate; their DNS must point at the address. Another set of domains is another certificate, and HTTPS fails with it until Google has issued it; a certificate map or given certificates change without that gap."""
     given: tuple[GivenCertificateConfig, ...] | None = None
     """Certificates of your own, 15 at most; the first is shown to clients that name no host."""
+    existing: tuple[GroupName, ...] | None = None
+    """Names of certificates of Compute that stand in the project, 15 at most; Spillway refers to them and neither makes nor removes them."""
     map: str | None = None
     """A certificate map of Certificate Manager: its name, or `//certificatemanager.googleapis.com/projects/...`."""
 

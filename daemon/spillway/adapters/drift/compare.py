@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spillway.adapters.drift.existing import standing_descriptions
+from spillway.adapters.drift.existing import standing_elements
 from spillway.adapters.drift.wanted import WantedPart
 from spillway.adapters.engine.provider.cloud import Body
 from spillway.adapters.engine.provider.diff import (
@@ -97,8 +97,8 @@ class Standing:
     """Differences in what the daemon decides: scalers, membership, preference, failover policy."""
     off: tuple[str, ...] = ()
     """Properties at the top that are wanted off, or as Google has them by itself, and of which nothing stands."""
-    descriptions: Mapping[str, str | None] = field(default_factory=dict)
-    """By group: descriptions, as they stand, of backends that stood before Spillway; see `existing`."""
+    elements: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    """By group: what stands otherwise and means the same, in backends that stood before Spillway; see `existing`."""
 
     def element(self, difference: Difference) -> tuple[str, str] | None:
         """(group, field) of a difference inside one backend; None for any other."""
@@ -113,9 +113,7 @@ class Standing:
         return {name: value for name, value in found.items() if name not in _BACKEND_LEVERS}
 
 
-def stand(
-    wanted: WantedPart, live: Body | None, ours: Collection[str], *, existed: bool = False
-) -> Standing:
+def stand(wanted: WantedPart, live: Body | None, ours: Collection[str], *, existed: bool = False) -> Standing:
     """What stands of one part.
 
     Args:
@@ -132,11 +130,11 @@ def stand(
         *_additions(wanted, props),
     ]
     off: tuple[str, ...] = ()
-    descriptions: Mapping[str, str | None] = {}
+    elements: Mapping[str, Mapping[str, str | None]] = {}
     if existed:
         off = tuple(sorted({d.top for d in found if _is_off(d, wanted)}))
-        descriptions = standing_descriptions(wanted.inputs, props)
-        found = [d for d in found if d.top not in off and not _tells_nothing(d, wanted, descriptions)]
+        elements = standing_elements(wanted.inputs, props)
+        found = [d for d in found if d.top not in off and not _means_the_same(d, wanted, elements)]
     groups = tuple(
         backend
         for backend in props.get("backends") or ()
@@ -158,7 +156,7 @@ def stand(
         groups=groups,
         levers=tuple(d for d in found if _LEVERS.fullmatch(d.path)),
         off=off,
-        descriptions=descriptions,
+        elements=elements,
     )
 
 
@@ -176,14 +174,15 @@ def _is_nothing(value: Any) -> bool:
     return value in (None, False, 0, "", [])
 
 
-def _tells_nothing(
-    difference: Difference, wanted: WantedPart, descriptions: Mapping[str, str | None]
+def _means_the_same(
+    difference: Difference, wanted: WantedPart, elements: Mapping[str, Mapping[str, str | None]]
 ) -> bool:
-    """True for the description of a backend that stands as wanted otherwise."""
+    """True for what stands otherwise in a backend and means the same."""
     match = _ELEMENT.fullmatch(difference.path)
-    if match is None or match[2] != "description":
+    if match is None:
         return False
-    return group_path(str(wanted.inputs["backends"][int(match[1])]["group"])) in descriptions
+    group = group_path(str(wanted.inputs["backends"][int(match[1])]["group"]))
+    return match[2] in elements.get(group, {})
 
 
 def found_at(difference: Difference, standing: Standing) -> Any:

@@ -60,21 +60,33 @@ def _named(names: NamesConfig) -> Iterator[Part]:
             yield token, name
 
 
-def standing_descriptions(wanted: Props, live: Props) -> Mapping[str, str | None]:
-    """Descriptions as they stand of those backends that are as wanted in all that a description tells the provider.
+def standing_elements(wanted: Props, live: Props) -> Mapping[str, Mapping[str, str | None]]:
+    """By group: what stands otherwise than wanted in a backend, and means the same.
+
+    That is a description where all that it tells the provider stands already, and a preference that nobody has set.
 
     Args:
         wanted: inputs of a backend service.
         live: the same service as it stands.
     """
     there = {group_path(str(backend["group"])): backend for backend in live.get("backends") or ()}
-    found: dict[str, str | None] = {}
+    found: dict[str, Mapping[str, str | None]] = {}
     for backend in wanted.get("backends") or ():
         group = group_path(str(backend["group"]))
         stands = there.get(group)
-        if stands is not None and all(_alike(name, backend, stands) for name in UNHASHED):
-            found[group] = stands.get("description")
+        if stands is None or not all(_alike(name, backend, stands) for name in UNHASHED):
+            continue
+        found[group] = {
+            **(
+                {"description": stands.get("description")} if _differs("description", backend, stands) else {}
+            ),
+            **({} if "preference" in stands or "preference" not in backend else {"preference": None}),
+        }
     return found
+
+
+def _differs(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return (one.get(name) or "") != (other.get(name) or "")
 
 
 def _alike(name: str, wanted: Mapping[str, Any], stands: Mapping[str, Any]) -> bool:

@@ -51,12 +51,12 @@ class Survey:
         targets: dict[tuple[str, str], Props] = {}
         groups: dict[str, tuple[Props, ...]] = {}
         imports: dict[tuple[str, str], str] = {}
-        descriptions: dict[tuple[str, str], str | None] = {}
+        elements: dict[tuple[str, str], Mapping[str, str | None]] = {}
         for part in self.standing:
             if part.live is not None and part.wanted.part in self.ownership.existing:
                 imports[part.wanted.part] = part.wanted.path
-            for group, text in part.descriptions.items():
-                descriptions[part.wanted.name, group] = text
+            for group, found in part.elements.items():
+                elements[part.wanted.name, group] = found
             if part.off:
                 drifted[part.wanted.part] = part.off
             if part.groups:
@@ -78,7 +78,7 @@ class Survey:
             groups=groups,
             held=self.held,
             imports=imports,
-            descriptions=descriptions,
+            elements=elements,
         )
 
 

@@ -47,8 +47,8 @@ def backends(
                 made.append(group.resource)
             place = (name, group_path(group.url))
             arguments.append(_backend(group.url, group_config, balancing, backend, kept.targets.get(place)))
-            if place in kept.descriptions:
-                arguments[-1].description = kept.descriptions[place]
+            for argument, value in kept.elements.get(place, {}).items():
+                setattr(arguments[-1], argument, value)
     foreign = kept.groups.get(name, ())
     arguments += [
         compute.BackendServiceBackendArgs(**keywords(compute.BackendServiceBackendArgs, backend))

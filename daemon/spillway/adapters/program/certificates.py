@@ -24,6 +24,9 @@ def certificates(config: Config, https: HttpsConfig, kept: Kept) -> dict[str, An
     given = https.certificates
     if given.map is not None:
         return {"certificate_map": _certificate_map(config.project, given.map), "ssl_certificates": None}
+    if given.existing is not None:
+        links = [f"projects/{config.project}/global/sslCertificates/{name}" for name in given.existing]
+        return {"ssl_certificates": links, "certificate_map": None}
     if given.managed is not None:
         return {"ssl_certificates": [_managed(config, given.managed, kept)], "certificate_map": None}
     own = [_given(config, certificate, kept) for certificate in given.given or ()]

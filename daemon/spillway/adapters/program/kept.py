@@ -35,8 +35,8 @@ class Kept:
     """Resources that are not written at all."""
     imports: Mapping[Part, str] = field(default_factory=dict)
     """Existing resources that the configuration names and that stand, with their ids: the engine takes them over unchanged."""
-    descriptions: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
-    """Descriptions of single backends as found, where they stand as wanted but for it: (backend service, group) as above."""
+    elements: Mapping[tuple[str, str], Mapping[str, str | None]] = field(default_factory=dict)
+    """Properties of single backends that stand otherwise and mean the same, as found: (backend service, group) as above."""
 
 
 NOTHING = Kept()

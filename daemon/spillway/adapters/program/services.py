@@ -86,7 +86,8 @@ def _policy(
 
     from spillway.adapters.program.sdk import networkservices
 
-    if given.lb_policy != "made" or not any(is_steerable(config.topology.regions[backend.region]) for backend in setting.backends
+    if given.lb_policy != "made" or not any(
+        is_steerable(config.topology.regions[backend.region]) for backend in setting.backends
     ):
         return None
     posture: PostureSet = getattr(config.policies[given.policy].postures, setting.posture.value)

@@ -20,6 +20,8 @@ MAX_CERTIFICATES = 15
 """Certificates of one target proxy (pu:TargetHttpsProxy)."""
 MAX_DOMAINS = 100
 """Domains of one managed certificate (pu:ManagedSslCertificate)."""
+_KINDS = ("managed", "given", "existing", "map")
+"""Where certificates come from."""
 MAX_PEM_BYTES = 1024 * 1024
 
 _DOMAIN = re.compile(rf"({HOST_LABEL}\.)+{RESOURCE}")
@@ -139,24 +141,31 @@ def _https(draft: Draft, https: HttpsConfig) -> None:
         )
     certificates = https.certificates
     at = (*FRONTENDS, "https", "certificates")
-    kinds = [kind for kind in ("managed", "given", "map") if getattr(certificates, kind) is not None]
-    parts = tuple((*at, kind) for kind in ("managed", "given", "map"))
+    kinds = [kind for kind in _KINDS if getattr(certificates, kind) is not None]
+    parts = tuple((*at, kind) for kind in _KINDS)
     if not kinds:
         draft.error(
             at,
             "HTTPS has no certificate.",
-            "Write one of `managed: [api.example.com]`, `given: [...]` or `map: NAME`.",
+            "Write one of `managed: [api.example.com]`, `given: [...]`, `existing: [NAME]` or `map: NAME`.",
             uses=parts,
         )
     elif len(kinds) > 1:
         draft.error(
             at,
             f"certificates come from {listing(kinds)} at once, and a proxy takes one kind.",
-            "Keep exactly one of managed, given and map.",
+            "Keep exactly one of managed, given, existing and map.",
             uses=parts,
         )
     _managed(draft, certificates, (*at, "managed"))
     _given(draft, certificates, (*at, "given"))
+    existing = certificates.existing
+    if existing is not None and not 1 <= len(set(existing)) == len(existing) <= MAX_CERTIFICATES:
+        draft.error(
+            (*at, "existing"),
+            f"a proxy takes 1 to {MAX_CERTIFICATES} certificates, each once.",
+            "List the ones that are served; for more take a certificate map.",
+        )
     if certificates.map is not None and not _MAP.fullmatch(certificates.map):
         draft.error(
             (*at, "map"),
@@ -211,7 +220,9 @@ def _given(draft: Draft, certificates: CertificatesConfig, at: Location) -> None
                 "Give each its own name.",
             )
         names.add(certificate.name)
-        draft.check_length((*where, "name"), certificate_name(draft.naming, certificate.name), more=HASH_LENGTH)
+        draft.check_length(
+            (*where, "name"), certificate_name(draft.naming, certificate.name), more=HASH_LENGTH
+        )
         _files(draft, certificate, where)
 
 

@@ -214,7 +214,9 @@ def _timeout(draft: Draft, at: Location, service: ServiceConfig, members: tuple[
 
 def _left(draft: Draft, at: Location, service: ServiceConfig) -> None:
     """What the service leaves as it stands is not set at the same time."""
-    keys = {argument: "log_sample_rate" if argument == "log_config" else argument for argument in service.leave}
+    keys = {
+        argument: "log_sample_rate" if argument == "log_config" else argument for argument in service.leave
+    }
     for where, argument in draft.items((*at, "leave"), service.leave):
         key = (*at, keys[argument])
         if draft.given(key):

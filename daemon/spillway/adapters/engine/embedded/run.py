@@ -156,7 +156,9 @@ class Run:
         kind = kind_of(declared.token)
         there = self._provider.read(declared.token, declared.import_id, {}, self._deadline)
         if there is None:
-            raise CloudError(404, f"{declared.import_id} was to be taken over and is not there", reason="notFound")
+            raise CloudError(
+                404, f"{declared.import_id} was to be taken over and is not there", reason="notFound"
+            )
         found, outputs = there
         news = reset(declared.inputs, found, declared.ignore)
         diff = self._provider.diff(declared.token, found, outputs, news, declared.ignore)

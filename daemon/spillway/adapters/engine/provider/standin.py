@@ -122,8 +122,8 @@ class StandInProvider:
             return None
         outputs = {**_kept(kind, inputs), **kind.live(live)}
         if not inputs:
-            # Nothing is known of it but its id: an import. What the cloud gives back of it is what it was made of.
-            inputs = {name: outputs[name] for name in kind.opaque if name in outputs}
+            # Nothing is known of it but its id: an import. It goes by what the cloud gives back.
+            inputs = {name: outputs[name] for name in sorted(kind.opaque | kind.fixed) if name in outputs}
         appeared = {name: outputs[name] for name in kind.watched if name not in inputs and outputs.get(name)}
         seen = {
             name: shaped(value, outputs.get(name), name, kind.keyed)
