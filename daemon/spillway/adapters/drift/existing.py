@@ -8,14 +8,15 @@ from typing import Any
 from spillway.adapters.engine.provider.diff import same
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, SERVICE_LB_POLICY
+from spillway.adapters.engine.provider.kinds_edge import BACKEND_BUCKET
 from spillway.adapters.engine.provider.kinds_frontend import (
     FORWARDING_RULE,
     GLOBAL_ADDRESS,
     HTTP_PROXY,
     HTTPS_PROXY,
     SSL_POLICY,
-    URL_MAP,
 )
+from spillway.adapters.engine.provider.kinds_url_map import URL_MAP
 from spillway.adapters.program.kept import Part, group_path
 from spillway.config.existing import NamesConfig
 
@@ -38,20 +39,16 @@ def existing_parts(names: NamesConfig) -> frozenset[Part]:
 
 
 def _named(names: NamesConfig) -> Iterator[Part]:
-    single = (
-        (URL_MAP.token, names.url_map),
-        (URL_MAP.token, names.redirect_map),
-        (GLOBAL_ADDRESS.token, names.address),
-        (SSL_POLICY.token, names.ssl_policy),
-        (HTTP_PROXY.token, names.http.proxy),
-        (HTTPS_PROXY.token, names.https.proxy),
-        (FORWARDING_RULE.token, names.http.rule),
-        (FORWARDING_RULE.token, names.https.rule),
-    )
-    for token, name in single:
+    for name in (names.url_map, names.redirect_map):
         if name is not None:
-            yield token, name
+            yield URL_MAP.token, name
+    for frontend, name in names.proxies.items():
+        yield (HTTPS_PROXY if frontend.startswith("https") else HTTP_PROXY).token, name
     for token, by_name in (
+        (GLOBAL_ADDRESS.token, names.addresses),
+        (FORWARDING_RULE.token, names.rules),
+        (SSL_POLICY.token, names.ssl_policies),
+        (BACKEND_BUCKET.token, names.buckets),
         (BACKEND_SERVICE.token, names.services),
         (SERVICE_LB_POLICY.token, names.lb_policies),
         (HEALTH_CHECK.token, names.health_checks),

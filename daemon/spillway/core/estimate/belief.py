@@ -157,7 +157,7 @@ UNSET = PostureSet(failover_threshold=70, auto_drain=False, outlier_ejection=0)
 
 def failover_settings(service: Service, policy: Policy, posture: Posture) -> PostureSet:
     """How Google fails over for a service in a posture."""
-    return posture_set(policy, posture) if service.has_posture else UNSET
+    return posture_set(policy, posture) if service.has_policy else UNSET
 
 
 def auto_drained(beliefs: Sequence[BackendBelief], settings: PostureSet) -> frozenset[str]:

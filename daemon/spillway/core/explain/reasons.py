@@ -243,6 +243,11 @@ ALARMS = rows(
         "certificate {name} expires in {days:.1f} days",
         "A managed one should have been renewed by now; a given one is yours to renew.",
     ),
+    (
+        "certificate-waits",
+        "{name} is not active after {hours:.0f} hours: {missing}",
+        "`certificates.alarm_after`. What stood before stays in place. Set the DNS record that is named, or take the domain out.",
+    ),
     ("region-dead", "{region} has {healthy} of {total} endpoints healthy", "The region is down."),
     (
         "config-not-in-force",

@@ -30,6 +30,9 @@ class Declared:
     dependencies: tuple[str, ...] = ()
     property_dependencies: dict[str, tuple[str, ...]] = field(default_factory=dict)
     secret: tuple[str, ...] = ()
+    """Properties that hold a secret."""
+    secret_paths: tuple[str, ...] = ()
+    """Where in them it stands."""
     ignore: tuple[str, ...] = ()
     import_id: str = ""
     """Id of an existing resource that is taken over; empty for one that is made."""
