@@ -35,6 +35,12 @@ class Builder:
         live = requests.get(url, timeout=10).json()
         self._sent("PATCH", url, {"fingerprint": live.get("fingerprint"), **body})
 
+    def label(self, path: str, **labels: str) -> None:
+        """Set the labels of a rule; the insert takes none."""
+        url = f"{self.server.url}/compute/beta/{path}"
+        fingerprint = requests.get(url, timeout=10).json()["labelFingerprint"]
+        self._sent("POST", f"{url}/setLabels", {"labelFingerprint": fingerprint, "labels": labels})
+
     def policy(self, name: str, **body: Any) -> str:
         """Make a service LB policy; its full name."""
         place = f"{ROOT}/locations/global/serviceLbPolicies"
@@ -262,11 +268,112 @@ def run(cloud: Builder) -> str:
     return "mixed"
 
 
+def gateway(cloud: Builder) -> str:
+    """What the routes of an inference gateway do: a canary, models by header, rewrites, redirects, a bucket, a mirror."""
+    check = cloud.check()
+    stable = cloud.service("stable", check, negs())
+    canary = cloud.service("canary", check, negs(), localityLbPolicy="RING_HASH", sessionAffinity="HEADER_FIELD",
+                           consistentHash={"httpHeaderName": "x-conversation"})  # fmt: skip
+    bucket = cloud.post("backendBuckets", name="site-files", bucketName="acme-site", enableCdn=True)
+    split = {
+        "weightedBackendServices": [
+            {"backendService": stable, "weight": 95},
+            {"backendService": canary, "weight": 5},
+        ]
+    }
+    url_map = cloud.post(
+        "urlMaps",
+        name="gw",
+        defaultService=stable,
+        hostRules=[
+            {"hosts": ["api.example.com"], "pathMatcher": "api"},
+            {"hosts": ["www.example.com"], "pathMatcher": "www"},
+        ],
+        pathMatchers=[
+            {
+                "name": "api",
+                "defaultRouteAction": split,
+                "headerAction": {
+                    "requestHeadersToAdd": [
+                        {"headerName": "x-edge", "headerValue": "{client_region}", "replace": True}
+                    ]
+                },
+                "routeRules": [
+                    {
+                        "priority": 10,
+                        "matchRules": [
+                            {
+                                "prefixMatch": "/v1/",
+                                "headerMatches": [{"headerName": "x-model", "exactMatch": "big"}],
+                            }
+                        ],
+                        "service": canary,
+                        "routeAction": {"timeout": {"seconds": "90"}, "urlRewrite": {"pathPrefixRewrite": "/"}},
+                    },
+                    {
+                        "priority": 20,
+                        "matchRules": [{"fullPathMatch": "/health"}],
+                        "service": stable,
+                        "routeAction": {
+                            "retryPolicy": {
+                                "numRetries": 2,
+                                "retryConditions": ["gateway-error"],
+                                "perTryTimeout": {"seconds": "5"},
+                            }
+                        },
+                    },
+                ],
+            },
+            {
+                "name": "www",
+                "defaultService": bucket,
+                "pathRules": [
+                    {
+                        "paths": ["/old/*"],
+                        "urlRedirect": {
+                            "prefixRedirect": "/new/",
+                            "redirectResponseCode": "PERMANENT_REDIRECT",
+                            "stripQuery": False,
+                        },
+                    },
+                    {
+                        "paths": ["/chat/*"],
+                        "service": stable,
+                        "routeAction": {
+                            "requestMirrorPolicy": {"backendService": canary, "mirrorPercent": 10},
+                            "corsPolicy": {"allowOrigins": ["https://example.com"], "maxAge": 600},
+                        },
+                    },
+                ],
+            },
+        ],
+    )
+    cloud.http("gw", url_map)
+    return "gw"
+
+
+def dual(cloud: Builder) -> str:
+    """Both versions of addresses, one of them reserved, two ports each, one proxy for each port."""
+    service = cloud.service("dual-pool", cloud.check(), negs())
+    url_map = cloud.post("urlMaps", name="dual", defaultService=service)
+    four = cloud.get(cloud.post("addresses", name="dual-four", ipVersion="IPV4"))["address"]
+    six = cloud.get(cloud.post("addresses", name="dual-six", ipVersion="IPV6"))["address"]
+    for port in ("80", "8080"):
+        proxy = cloud.post(
+            "targetHttpProxies", name=f"dual-{port}", urlMap=url_map, httpKeepAliveTimeoutSec=700
+        )
+        cloud.rule(f"dual-four-{port}", proxy, portRange=port, IPAddress=four)
+        cloud.rule(f"dual-six-{port}", proxy, portRange=port, IPAddress=six)
+    return "dual-six-8080"
+
+
 LAYOUTS: dict[str, Callable[[Builder], str]] = {
     "plain": plain,
     "https": https,
     "rich": rich,
     "machines": machines,
     "run": run,
+    "gateway": gateway,
+    "dual": dual,
 }
 """By what is special about them; each builds one and answers the name by which it is adopted."""

@@ -75,7 +75,7 @@ def by_description(cloud: Builder) -> str:
 def by_config_connector(cloud: Builder) -> str:
     service = cloud.service("web-backend", cloud.check(), negs())
     url_map = cloud.post("urlMaps", name="web", defaultService=service)
-    cloud.http("web", url_map, labels={"managed-by-cnrm": "true"})
+    cloud.label(cloud.http("web", url_map), **{"managed-by-cnrm": "true"})
     return "web"
 
 

@@ -9,13 +9,13 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from spillway.adapters.adopt.actions import Names
 from spillway.adapters.adopt.frontends import frontends
 from spillway.adapters.adopt.groups import Section
 from spillway.adapters.adopt.layout import Layout
 from spillway.adapters.adopt.refusals import Refusals
-
 from spillway.adapters.adopt.routes import routes
-from spillway.adapters.adopt.services import check_names, health_checks, policy_names, services
+from spillway.adapters.adopt.services import buckets, check_names, health_checks, policy_names, services
 from spillway.adapters.adopt.short_names import prefix_of, short_names
 
 _WIDTH = 120
@@ -46,11 +46,14 @@ def document(layout: Layout, base: Mapping[str, Any], refusals: Refusals) -> Sec
     main = str(layout.url_map["name"])
     by_service = short_names(layout.services, main)
     by_check = short_names(check_names(layout), main)
+    by_bucket = short_names(layout.buckets, main)
+    references = short_names((*layout.services, *layout.references), main)
     address, listening, names = frontends(layout, refusals)
     regions, found, policies = services(layout, by_service, by_check, refusals)
-    default, routed = routes(layout, by_service, refusals)
+    default, routed = routes(layout, Names(services=references, buckets=by_bucket), refusals)
     names |= {
         "url_map": main,
+        "buckets": {name: str(layout.buckets[where]["name"]) for where, name in by_bucket.items()},
         "services": {name: str(layout.services[where]["name"]) for where, name in by_service.items()},
         "health_checks": {name: where.rsplit("/", 1)[-1] for where, name in by_check.items()},
         "lb_policies": policy_names(layout, by_service, found),
@@ -63,6 +66,8 @@ def document(layout: Layout, base: Mapping[str, Any], refusals: Refusals) -> Sec
         "health_checks": health_checks(layout, by_check, refusals),
         "regions": {name: regions[name] for name in sorted(regions)},
         "services": found,
+        "buckets": buckets(layout, by_bucket),
+        "references": {references[where]: where for where in layout.references},
     }
     whole = {
         "cloud": "gcp",
@@ -77,15 +82,8 @@ def document(layout: Layout, base: Mapping[str, Any], refusals: Refusals) -> Sec
 
 
 _ORDER = (
-    "url_map",
-    "redirect_map",
-    "address",
-    "http",
-    "https",
-    "ssl_policy",
-    "services",
-    "lb_policies",
-    "health_checks",
+    *("url_map", "redirect_map", "addresses", "rules", "proxies", "ssl_policies"),
+    *("services", "lb_policies", "buckets", "health_checks"),
 )
 
 

@@ -16,6 +16,10 @@ Section = dict[str, Any]
 
 _ZONE = re.compile(r"projects/([^/]+)/zones/([^/]+)/(instanceGroups|networkEndpointGroups)/([^/]+)")
 _REGION = re.compile(r"projects/([^/]+)/regions/([^/]+)/(instanceGroups|networkEndpointGroups)/([^/]+)")
+_EVERYWHERE = re.compile(r"projects/([^/]+)/global/networkEndpointGroups/([^/]+)")
+EVERYWHERE = ""
+"""Stands for the region of a global group."""
+_REGIONAL = frozenset({"serverless_neg", "regional_instance_group"})
 _KINDS = {
     "GCE_VM_IP_PORT": "neg",
     "NON_GCP_PRIVATE_IP_PORT": "hybrid_neg",
@@ -63,16 +67,12 @@ def regions_of(layout: Layout, where: str, refusals: Refusals) -> dict[str, Regi
             )
             continue
         region, group = place
-        kind = next(
-            iter(
-                {"neg", "hybrid_neg", "instance_group", "serverless_neg", "internet_neg", "url"} & set(group)
-            )
-        )
+        unsteered = not _UNSTEERED.isdisjoint(group)
         one = RegionOf(
             groups=[group],
-            balancing=None if kind in _UNSTEERED else _balancing(backend),
-            scaler=1.0 if kind in _UNSTEERED else float(backend.get("capacityScaler", 1.0)),
-            preference="DEFAULT" if kind in _UNSTEERED else str(backend.get("preference") or "DEFAULT"),
+            balancing=None if unsteered else _balancing(backend),
+            scaler=1.0 if unsteered else float(backend.get("capacityScaler", 1.0)),
+            preference="DEFAULT" if unsteered else str(backend.get("preference") or "DEFAULT"),
         )
         found[region] = (
             _joined(found[region], one, region, f"{what}: {at}", refusals) if region in found else one
@@ -101,9 +101,13 @@ def _place(layout: Layout, link: str) -> tuple[str, Section] | None:
     if match is not None:
         project, region, collection, name = match.groups()
         kind = _kind(layout, link)
-        if collection == "networkEndpointGroups" and kind == "serverless_neg" and project == layout.project:
-            return region, {"serverless_neg": name}
+        key = "regional_instance_group" if collection == "instanceGroups" else kind
+        if key in _REGIONAL and project == layout.project:
+            return region, {key: name}
         return region, {"url": f"{API}/{link}"}
+    match = _EVERYWHERE.fullmatch(link)
+    if match is not None and match[1] == layout.project:
+        return EVERYWHERE, {"internet_neg": match[2]}
     return None
 
 

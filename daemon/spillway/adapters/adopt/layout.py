@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spillway.adapters.adopt.owners import check_owner
@@ -36,8 +36,10 @@ _WORDS = {
 }
 _CLASSIC = (
     "it has the scheme EXTERNAL, the classic load balancer: that has no failover policy, no preference and no locality policy.",
-    "Migrate it with Google's own steps (`externalManagedMigrationState` PREPARE, TEST_ALL_TRAFFIC, then the scheme"
-    " EXTERNAL_MANAGED, on each backend service, then on each forwarding rule), then adopt.",
+    (
+        "Migrate it with Google's own steps (`externalManagedMigrationState` PREPARE, TEST_ALL_TRAFFIC, then the scheme"
+        " EXTERNAL_MANAGED, on each backend service, then on each forwarding rule), then adopt."
+    ),
 )
 
 
@@ -62,6 +64,9 @@ class Layout:
     redirect_map: Body | None
     frontends: tuple[Frontend, ...]
     services: Mapping[str, Body]
+    references: tuple[str, ...] = ()
+    """Paths of backend services in other projects."""
+    buckets: Mapping[str, Body] = field(default_factory=dict)
     parts: Mapping[str, Body] = field(default_factory=dict)
     """Health checks, service LB policies, groups, certificates and SSL policies that the others refer to."""
     addresses: Mapping[str, Body] = field(default_factory=dict)
@@ -96,6 +101,12 @@ def find_layout(reader: CloudReader, name: str, refusals: Refusals) -> Layout:
         redirect_map=None if redirect is None else maps[redirect],
         frontends=frontends,
         services=_services(reader, maps[main], refusals),
+        references=tuple(
+            where
+            for where in dict.fromkeys(_links(maps[main], "backendServices"))
+            if not where.startswith(f"projects/{reader.project}/")
+        ),
+        buckets=_all_of(reader, dict.fromkeys(_links(maps[main], "backendBuckets")), refusals),
         addresses={
             str(body["address"]): body
             for body in reader.listed("addresses").values()
@@ -291,24 +302,29 @@ def _links(value: Any, collection: str) -> Iterator[str]:
 
 
 def _services(reader: CloudReader, url_map: Body, refusals: Refusals) -> dict[str, Body]:
-    used = list(dict.fromkeys(_links(url_map, "backendServices")))
-    for where in used:
-        if not where.startswith(f"projects/{reader.project}/"):
-            refusals.add(
-                words(where),
-                "",
-                f"it is in another project than the URL map ({where.split('/')[1]}).",
-                "Take over the load balancer where service and URL map are in one project.",
-            )
+    """Services of the project itself; those of others are referred to."""
+    used = dict.fromkeys(_links(url_map, "backendServices"))
     own = [where for where in used if where.startswith(f"projects/{reader.project}/")]
-    found = reader.each(own)
-    for where in own:
+    found = _all_of(reader, own, refusals)
+    for where, body in found.items():
+        _check_scheme(words(where), body, refusals)
+    if not found:
+        refusals.add(
+            words(path_of(url_map)),
+            "",
+            "it leads to no backend service of its project, so there is nothing to steer.",
+            "Adopt a load balancer with a backend service of its own project.",
+        )
+    return found
+
+
+def _all_of(reader: CloudReader, wanted: Iterable[str], refusals: Refusals) -> dict[str, Body]:
+    found = reader.each(wanted := list(wanted))
+    for where in wanted:
         if where not in found:
             refusals.add(
                 words(where), "", "the URL map names it, and it is not there.", "Take it out of the URL map."
             )
-    for where, body in found.items():
-        _check_scheme(words(where), body, refusals)
     return found
 
 
@@ -329,15 +345,7 @@ def _with_parts(reader: CloudReader, layout: Layout) -> Layout:
         if policy := frontend.proxy.get("sslPolicy"):
             wanted.append(path(str(policy)))
     found = reader.each(dict.fromkeys(wanted))
-    return Layout(
-        project=layout.project,
-        url_map=layout.url_map,
-        redirect_map=layout.redirect_map,
-        frontends=layout.frontends,
-        services=layout.services,
-        addresses=layout.addresses,
-        parts=found,
-    )
+    return replace(layout, parts=found)
 
 
 def _owned(layout: Layout) -> Iterator[tuple[str, Body]]:
@@ -347,6 +355,7 @@ def _owned(layout: Layout) -> Iterator[tuple[str, Body]]:
         *([layout.redirect_map] if layout.redirect_map is not None else []),
         *(body for frontend in layout.frontends for body in (frontend.rule, frontend.proxy)),
         *layout.services.values(),
+        *layout.buckets.values(),
         *layout.addresses.values(),
     ]
     for body in bodies:

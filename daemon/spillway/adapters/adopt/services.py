@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spillway.adapters.adopt.groups import RegionOf, Section, regions_of
+from spillway.adapters.adopt.groups import EVERYWHERE, RegionOf, Section, regions_of
 from spillway.adapters.adopt.layout import Layout, words
 from spillway.adapters.adopt.reading import Body, path
 from spillway.adapters.adopt.refusals import Refusals
@@ -20,6 +20,8 @@ _PROBES = {
     "GRPC": ("grpc", "grpcHealthCheck"),
 }
 """Types of health checks: the key, and the field that holds the settings."""
+_LOG_MODES = {"INCLUDE_ALL_OPTIONAL": "ALL", "CUSTOM": ""}
+"""Modes of optional log fields that have a key."""
 _ON_PORT = frozenset({"", "USE_FIXED_PORT", "USE_SERVING_PORT"})
 
 
@@ -37,30 +39,25 @@ def services(
     regions: dict[str, Section] = {}
     found: dict[str, Section] = {}
     policies: dict[str, Section] = {"default": {"mode": "observe"}}
-    for where, name in names.items():
-        of_service = regions_of(layout, where, refusals)
-        for region, one in of_service.items():
+    by_service = {where: regions_of(layout, where, refusals) for where in names}
+    _settle_everywhere(by_service)
+    # What a region says comes from services that can be steered: others bring groups of their own, and need no more.
+    ranked = sorted(names, key=lambda where: not any(one.balancing for one in by_service[where].values()))
+    for where in ranked:
+        for region, one in by_service[where].items():
             regions.setdefault(region, _region(one))
+    for where, name in names.items():
+        of_service = by_service[where]
         section = _service(layout.services[where], words(where), checks, refusals)
         section["regions"] = sorted(of_service)
         overrides = {
             region: differs
             for region, one in sorted(of_service.items())
-            if (
-                differs := {
-                    key: value
-                    for key, value in _region(one).items()
-                    if regions[region].get(key, _USUAL.get(key)) != value
-                }
-            )
+            if (differs := _override(one, regions[region]))
         }
-        for region, one in of_service.items():
-            for key in ("scaler", "preference"):
-                if key in regions[region] and key not in _region(one):
-                    overrides.setdefault(region, {})[key] = _USUAL[key]
         if overrides:
             section["backends"] = overrides
-        posture = _policy(layout, where, section, refusals)
+        posture = _policy(layout, where, of_service, section, refusals)
         if posture is not None:
             key = next((key for key, policy in policies.items() if policy == posture), name)
             policies.setdefault(key, posture)
@@ -74,17 +71,31 @@ def services(
 
 _USUAL: Section = {"scaler": 1.0, "preference": "DEFAULT"}
 """What a region has that says nothing."""
+_SOMEWHERE = "us-central1"
+"""Region of a group that has none, where no other group has one."""
+
+
+def _settle_everywhere(by_service: dict[str, dict[str, RegionOf]]) -> None:
+    """Give global groups a region: the configuration has all groups in regions, whatever they are."""
+    known = {region for of_service in by_service.values() for region in of_service} - {EVERYWHERE}
+    for of_service in by_service.values():
+        if EVERYWHERE in of_service:
+            of_service[min(known, default=_SOMEWHERE)] = of_service.pop(EVERYWHERE)
 
 
 def _region(one: RegionOf) -> Section:
     section: Section = {"groups": one.groups}
     if one.balancing is not None:
         section["balancing"] = one.balancing
-    if one.scaler != 1.0:
-        section["scaler"] = one.scaler
-    if one.preference != "DEFAULT":
-        section["preference"] = one.preference
-    return section
+    return section | {key: value for key in _USUAL if (value := getattr(one, key)) != _USUAL[key]}
+
+
+def _override(one: RegionOf, region: Section) -> Section:
+    """What differs for a service in a region."""
+    if one.balancing is None:
+        return {} if one.groups == region["groups"] else {"groups": one.groups}
+    own = {**_USUAL, **_region(one)}
+    return {key: value for key, value in own.items() if {**_USUAL, **region}.get(key) != value}
 
 
 def _service(body: Body, what: str, checks: Mapping[str, str], refusals: Refusals) -> Section:
@@ -102,6 +113,7 @@ def _service(body: Body, what: str, checks: Mapping[str, str], refusals: Refusal
     locality = str(body.get("localityLbPolicy") or "")
     if locality and not (locality == "MAGLEV" and affinity != "NONE") and locality != "ROUND_ROBIN":
         section["locality"] = locality
+    section |= _tied(body) | _edges(body)
     linked = [path(str(link)) for link in body.get("healthChecks") or ()]
     if len(linked) == 1 and linked[0] in checks:
         section["health_check"] = checks[linked[0]]
@@ -116,12 +128,59 @@ def _service(body: Body, what: str, checks: Mapping[str, str], refusals: Refusal
     return section
 
 
+def _tied(body: Body) -> Section:
+    """What ties clients to endpoints, beside the kind of affinity, and what weighs endpoints."""
+    section: Section = {}
+    hashed = body.get("consistentHash") or {}
+    if hashed.get("httpHeaderName"):
+        section["affinity_header"] = hashed["httpHeaderName"]
+    if hashed.get("minimumRingSize"):
+        section["minimum_ring_size"] = int(hashed["minimumRingSize"])
+    cookie = hashed.get("httpCookie") or body.get("strongSessionAffinityCookie")
+    if cookie:
+        section["affinity_cookie"] = {
+            **{key: cookie[key] for key in ("name", "path") if cookie.get(key)},
+            "ttl": format_duration(float((cookie.get("ttl") or {}).get("seconds") or 0)),
+        }
+    elif body.get("affinityCookieTtlSec"):
+        section["affinity_cookie"] = {"ttl": format_duration(float(body["affinityCookieTtlSec"]))}
+    if body.get("customMetrics"):
+        section["custom_metrics"] = [
+            {"name": metric["name"], "dry_run": bool(metric.get("dryRun"))}
+            for metric in body["customMetrics"]
+        ]
+    return section
+
+
+def _edges(body: Body) -> Section:
+    """Headers, compression and Cloud Armor. Caching, IAP and TLS to endpoints stay as they stand: nothing is said of them."""
+    section: Section = {
+        key: list(body[name])
+        for name, key in (
+            ("customRequestHeaders", "custom_request_headers"),
+            ("customResponseHeaders", "custom_response_headers"),
+        )
+        if body.get(name)
+    }
+    for name, key in (("securityPolicy", "security_policy"), ("edgeSecurityPolicy", "edge_security_policy")):
+        if body.get(name):
+            section[key] = path(str(body[name]))
+    if str(body.get("compressionMode") or "DISABLED") != "DISABLED":
+        section["compression"] = body["compressionMode"]
+    return section
+
+
 def _leave(body: Body, section: Section) -> None:
     """What stands and is left as it stands, or has a key."""
     leave = []
     log = body.get("logConfig") or {}
     if log.get("enable") and log.get("sampleRate"):
         section["log_sample_rate"] = log["sampleRate"]
+        mode = str(log.get("optionalMode") or "")
+        if mode in _LOG_MODES:
+            section["log_fields"] = (
+                list(log.get("optionalFields") or ()) if mode == "CUSTOM" else _LOG_MODES[mode]
+            )
     elif log.get("enable") or log.get("sampleRate"):
         leave.append("log_config")
     if body.get("outlierDetection"):
@@ -137,10 +196,16 @@ def _leave(body: Body, section: Section) -> None:
         section["leave"] = leave
 
 
-def _policy(layout: Layout, where: str, section: Section, refusals: Refusals) -> Section | None:
+def _policy(
+    layout: Layout, where: str, of_service: Mapping[str, RegionOf], section: Section, refusals: Refusals
+) -> Section | None:
     """What the service LB policy that stands asks of the service and of its policy here; None where Spillway has none."""
     link = layout.services[where].get("serviceLbPolicy")
-    steered = any(backend.get("balancingMode") for backend in layout.services[where].get("backends") or ())
+    steered = any(one.balancing for one in of_service.values()) and not any(
+        "regional_instance_group" in group or "/regions/" in str(group.get("url"))
+        for one in of_service.values()
+        for group in one.groups
+    )
     if not link:
         if steered:
             section["lb_policy"] = "none"
@@ -252,4 +317,15 @@ def policy_names(layout: Layout, names: Mapping[str, str], sections: Mapping[str
         name: str(layout.services[where]["serviceLbPolicy"]).rsplit("/", 1)[-1]
         for where, name in names.items()
         if sections[name].get("lb_policy", "made") == "made" and layout.services[where].get("serviceLbPolicy")
+    }
+
+
+def buckets(layout: Layout, names: Mapping[str, str]) -> dict[str, Section]:
+    """Backend buckets; `names` are theirs in the configuration, by path. How they cache stays as it stands."""
+    return {
+        name: {
+            "bucket": str(layout.buckets[where].get("bucketName")),
+            **({"cdn": True} if layout.buckets[where].get("enableCdn") else {}),
+        }
+        for where, name in names.items()
     }

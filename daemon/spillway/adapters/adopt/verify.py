@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from spillway.adapters.adopt.refusals import Refusals
 from spillway.adapters.drift.compare import Standing, found_at
 from spillway.adapters.drift.survey import Survey
 from spillway.adapters.drift.words import value_text
-from spillway.adapters.engine.provider.diff import value_at
+from spillway.adapters.engine.provider.diff import DiffKind, value_at
 from spillway.errors import TemporaryError
 
+_SCALER = re.compile(r"backends\[\d+\]\.capacityScaler")
 _NO_KEY = "Set it in the cloud as the configuration can say it, or keep this load balancer with the tool that wrote it."
 
 
@@ -35,7 +38,9 @@ def _part(part: Standing, seen: Survey, refusals: Refusals) -> None:
             "This is a defect of `spillway adopt`: report it with what stands.",
         )
         return
-    for difference in {d.path: d for d in (*part.differences, *part.levers)}.values():
+    # A backend that cannot be steered is declared without a scaler, and Google shows one all the same.
+    levers = [d for d in part.levers if d.change is not DiffKind.DELETE or not _SCALER.fullmatch(d.path)]
+    for difference in {d.path: d for d in (*part.differences, *levers)}.values():
         refusals.add(
             what,
             difference.path,
