@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.adopt.layouts import Builder
+from tests.engine import conftest as engines
 from tests.engine.conftest import CALLERS, PROJECT
-from tests.engine.conftest import sandbox as sandbox
 from tests.engine.plugin import install
 
 from spillway.adapters.engine.pulumi_cli.installation import find_cli, pulumi_home
 from spillway.sandbox.compute import ComputeApi
 from spillway.sandbox.netservices import NetworkServicesApi
 from spillway.sandbox.server import SandboxServer
+
+sandbox = engines.sandbox
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def cloud(sandbox: SandboxServer) -> Builder:
 
 
 @pytest.fixture
-def writes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every request that could change anything, as the sandbox gets it."""
     seen: list[str] = []
 
@@ -40,7 +41,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     counted(ComputeApi)
     counted(NetworkServicesApi)
-    yield seen
+    return seen
 
 
 @pytest.fixture(params=["embedded", pytest.param("cli+plugin", marks=pytest.mark.engine)])

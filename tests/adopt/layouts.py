@@ -308,7 +308,10 @@ def gateway(cloud: Builder) -> str:
                             }
                         ],
                         "service": canary,
-                        "routeAction": {"timeout": {"seconds": "90"}, "urlRewrite": {"pathPrefixRewrite": "/"}},
+                        "routeAction": {
+                            "timeout": {"seconds": "90"},
+                            "urlRewrite": {"pathPrefixRewrite": "/"},
+                        },
                     },
                     {
                         "priority": 20,

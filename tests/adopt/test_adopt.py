@@ -118,7 +118,9 @@ def test_what_stands_otherwise_is_not_taken_over_by_a_build(
     assert writes == []
 
 
-def test_unadopt_leaves_everything_in_place_and_says_so(cloud: Builder, base: Path, writes: list[str], tmp_path: Path) -> None:
+def test_unadopt_leaves_everything_in_place_and_says_so(
+    cloud: Builder, base: Path, writes: list[str], tmp_path: Path
+) -> None:
     file = tmp_path / "adopted.yaml"
     adopted = invoked("adopt", LAYOUTS["https"](cloud), "--base", str(base), "-c", str(file))
     assert adopted.return_value == 0, adopted.output

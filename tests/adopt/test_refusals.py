@@ -56,7 +56,9 @@ def named(cloud: Builder, *, map_name: str = "web", **service: Any) -> str:
 
 def classic(cloud: Builder) -> str:
     service = cloud.service("old", cloud.check(), negs(), loadBalancingScheme="EXTERNAL")
-    cloud.http("old", cloud.post("urlMaps", name="old", defaultService=service), loadBalancingScheme="EXTERNAL")
+    cloud.http(
+        "old", cloud.post("urlMaps", name="old", defaultService=service), loadBalancingScheme="EXTERNAL"
+    )
     return "old-rule"
 
 
@@ -91,7 +93,9 @@ def two_maps(cloud: Builder) -> str:
 
 def identity_proxy(cloud: Builder) -> str:
     return named(
-        cloud, iap={"enabled": True, "oauth2ClientId": "id", "oauth2ClientSecret": "very-secret"}, protocol="HTTPS"
+        cloud,
+        iap={"enabled": True, "oauth2ClientId": "id", "oauth2ClientSecret": "very-secret"},
+        protocol="HTTPS",
     )
 
 
@@ -100,9 +104,7 @@ def uneven_zones(cloud: Builder) -> str:
 
     from spillway.sandbox.seeds import SeedGroup
 
-    cloud.server.store.seed_groups(
-        [SeedGroup(project=PROJECT, zone="us-east4-c", name="more", endpoints=2)]
-    )
+    cloud.server.store.seed_groups([SeedGroup(project=PROJECT, zone="us-east4-c", name="more", endpoints=2)])
     more = {
         "group": f"{ROOT}/zones/us-east4-c/networkEndpointGroups/more",
         "balancingMode": "RATE",
@@ -124,7 +126,12 @@ def uneven_zones(cloud: Builder) -> str:
         (by_config_connector, "forwarding rule web-rule", "labels", "deletion-policy: abandon"),
         (two_maps, "forwarding rule two-rule", "target", "an address of its own"),
         (identity_proxy, "backend service web-backend", "iap", "Remove it"),
-        (uneven_zones, "backend service web-backend", "backends[3].capacityScaler", "the same capacity scaler"),
+        (
+            uneven_zones,
+            "backend service web-backend",
+            "backends[3].capacityScaler",
+            "the same capacity scaler",
+        ),
     ],
 )
 def test_what_cannot_be_taken_over(
@@ -164,7 +171,9 @@ def test_the_command_lists_what_stands_in_the_way(cloud: Builder, base: Path) ->
 
 
 def test_a_name_that_nothing_has(base: Path) -> None:
-    with pytest.raises(PermanentError, match="no global forwarding rule and no URL map called nobody") as caught:
+    with pytest.raises(
+        PermanentError, match="no global forwarding rule and no URL map called nobody"
+    ) as caught:
         adopt("nobody", project=None, path=base.with_name("a.yaml"), base=base)
     assert "gcloud compute url-maps list" in caught.value.remedy
 
@@ -192,5 +201,5 @@ def test_a_stack_that_holds_something_takes_nothing_over(
 
 def test_a_base_with_what_adopt_writes_itself(cloud: Builder, base: Path) -> None:
     base.write_text(base.read_text() + "topology: {}\n")
-    with pytest.raises(PermanentError, match="the base .* has topology"):
+    with pytest.raises(PermanentError, match=r"the base .* has topology"):
         adopt(plain(cloud), project=None, path=base.with_name("a.yaml"), base=base)

@@ -11,9 +11,9 @@ Whatever fails takes the file and the state back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spillway.compose.changes import digest_of, session_of
 from spillway.compose.clouds import closer, deployer_of
@@ -21,8 +21,13 @@ from spillway.compose.tools import keeper_of
 from spillway.config import load
 from spillway.config.load import Loaded
 from spillway.config.source import read
-from spillway.errors import ConfigError, PermanentError, Problem, SpillwayError, TemporaryError
-from spillway.ports import Applied
+from spillway.errors import ConfigError, PermanentError, Problem, TemporaryError
+from spillway.ports import Applied, PreviewedChange
+
+if TYPE_CHECKING:
+    from spillway.adapters.adopt.reading import CloudReader
+    from spillway.adapters.adopt.refusals import Refusals
+    from spillway.adapters.drift.guarded import GuardedDeployer
 
 _DEADLINE = 60.0
 """Wall seconds for each list that is read."""
@@ -85,7 +90,7 @@ def adopt(name: str, *, project: str | None, path: Path, base: Path | None) -> A
     main = str(layout.url_map["name"])
     _write_new(path, text(data, main))
     try:
-        return _taken_over(path, main, given)
+        return _taken_over(path, main)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -112,9 +117,9 @@ def unadopt(loaded: Loaded) -> tuple[str, ...]:
     return let_go
 
 
-def _taken_over(path: Path, name: str, given: Mapping[str, Any]) -> Adopted:
+def _taken_over(path: Path, name: str) -> Adopted:
+    """Load the file, compare, import."""
     from spillway.adapters.adopt.refusals import Refusals
-    from spillway.adapters.adopt.verify import verify
     from spillway.adapters.drift.guarded import GuardedDeployer
     from spillway.adapters.file_lock import FileLease
 
@@ -126,41 +131,12 @@ def _taken_over(path: Path, name: str, given: Mapping[str, Any]) -> Adopted:
             refusals.add(_place(problem), "", problem.message, problem.remedy)
         refusals.stop()
         raise
-    start = load.starting_overlay(loaded.config)
     with FileLease(Path(loaded.config.daemon.state_dir)):
         deployer = deployer_of(loaded.config)
         try:
             if not isinstance(deployer, GuardedDeployer):
                 raise PermanentError("this engine cannot take anything over")
-            if held := deployer.resources():
-                raise PermanentError(
-                    f"the stack {loaded.config.daemon.engine.stack} in {loaded.config.daemon.state_dir} holds"
-                    f" {len(held)} resources already, such as {held[0]}",
-                    remedy="Give each load balancer its own daemon.state_dir or daemon.engine.stack in the file of --base.",
-                )
-            verify(deployer.survey(start), refusals)
-            refusals.stop()
-            planned = deployer.preview(start)
-            others = [change for change in planned.changes if change.operation != "import"]
-            if others:
-                raise PermanentError(
-                    f"the engine would {others[0].operation} the {others[0].kind} {others[0].name}, so nothing is taken over",
-                    remedy="This is a defect of `spillway adopt`: report it with what stands.",
-                )
-            try:
-                applied = deployer.build(start)
-                _check(applied)
-                left = deployer.preview(start).changes
-                if left:
-                    raise PermanentError(
-                        f"after the import the engine would {left[0].operation} the {left[0].kind} {left[0].name}:"
-                        f" {'; '.join(left[0].details)}",
-                        remedy="This is a defect of `spillway adopt`: report it with what stands.",
-                    )
-            except BaseException:
-                deployer.forget()
-                raise
-            resources = deployer.resources()
+            resources = _imported(loaded, deployer, refusals)
         finally:
             closer(deployer)()
         _remember(loaded, digest_of(loaded, deployer.kind, session_of(loaded.config)))
@@ -171,6 +147,62 @@ def _taken_over(path: Path, name: str, given: Mapping[str, Any]) -> Adopted:
         resources=resources,
         engine=deployer.kind,
         warnings=loaded.warnings,
+    )
+
+
+def _imported(loaded: Loaded, deployer: GuardedDeployer, refusals: Refusals) -> tuple[str, ...]:
+    """Compare, and import; kind and name of each resource.
+
+    Raises:
+        RefusedError: something stands otherwise than the configuration says.
+        SpillwayError: the stack is not empty, or the import did not end well; the state is empty then.
+    """
+    from spillway.adapters.adopt.verify import verify
+
+    settings, start = loaded.config.daemon, load.starting_overlay(loaded.config)
+    if held := deployer.resources():
+        raise PermanentError(
+            f"the stack {settings.engine.stack} in {settings.state_dir} holds {len(held)} resources already, such as {held[0]}",
+            remedy="Give each load balancer its own daemon.state_dir or daemon.engine.stack in the file of --base.",
+        )
+    verify(deployer.survey(start), refusals)
+    refusals.stop()
+    _only_imports("would", deployer.preview(start).changes)
+    try:
+        _check(deployer.build(start))
+        _nothing_left(deployer.preview(start).changes)
+        return deployer.resources()
+    except BaseException:
+        deployer.forget()
+        raise
+
+
+def _only_imports(verb: str, changes: tuple[PreviewedChange, ...]) -> None:
+    """Do nothing if all changes are imports.
+
+    Raises:
+        PermanentError: one is not.
+    """
+    for change in changes:
+        if change.operation != "import":
+            raise _defect(f"the engine {verb}", change)
+
+
+def _nothing_left(changes: tuple[PreviewedChange, ...]) -> None:
+    """Do nothing if a plan is empty.
+
+    Raises:
+        PermanentError: it is not.
+    """
+    for change in changes:
+        raise _defect("after the import the engine would", change)
+
+
+def _defect(words: str, change: PreviewedChange) -> PermanentError:
+    details = f": {'; '.join(change.details)}" if change.details else ""
+    return PermanentError(
+        f"{words} {change.operation} the {change.kind} {change.name}{details}, so nothing is taken over",
+        remedy="This is a defect of `spillway adopt`: report it with what stands.",
     )
 
 
@@ -188,8 +220,6 @@ def _check(applied: Applied) -> None:
 
 def _remember(loaded: Loaded, digest: str) -> None:
     """What a daemon that has run here takes for the last build."""
-    from dataclasses import replace
-
     keeper = keeper_of(Path(loaded.config.daemon.state_dir))
     kept, _ = keeper.look()
     if kept is not None and kept.overlay is not None and kept.provisioned != digest:
@@ -230,7 +260,7 @@ def _base(path: Path | None) -> dict[str, Any]:
     return data
 
 
-def _reader(given: Mapping[str, Any]) -> Any:
+def _reader(given: Mapping[str, Any]) -> CloudReader:
     """What reads the cloud that a base names; Google where it names none."""
     from spillway.adapters.adopt.reading import CloudReader
     from spillway.adapters.google_http import google_session, sandbox_session

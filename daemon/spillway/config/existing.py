@@ -10,7 +10,12 @@ from spillway.config.fields import GroupName, Model, Name, Shape
 
 FrontendKey = Annotated[
     str,
-    Shape("a frontend", r"https?(-[0-9]{1,5})?", "https-8443", "or http, https; each further one has its port in it"),
+    Shape(
+        "a frontend",
+        r"https?(-[0-9]{1,5})?",
+        "https-8443",
+        "or http, https; each further one has its port in it",
+    ),
 ]
 """A frontend as the end of its names has it: `http`, `https`, `https-8443` for a further one."""
 RuleKey = Annotated[

@@ -46,7 +46,9 @@ def _sentence(service: ServiceConfig, given: tuple[Member, ...]) -> str:
             "no preference and no failover policy (posture): Google takes neither for regional instance groups"
         )
     elif service.lb_policy != "made":
-        stays = "the service has no policy" if service.lb_policy == "none" else "the policy that stands is kept"
+        stays = (
+            "the service has no policy" if service.lb_policy == "none" else "the policy that stands is kept"
+        )
         parts.append(f"no failover policy (posture): {stays}, as `lb_policy: {service.lb_policy}` says")
     if any(_by_utilization(member) for member in steerable):
         parts.append(

@@ -84,7 +84,8 @@ def _proxies(config: Config, reader: PartReader) -> dict[str, Body | None]:
     root = f"projects/{config.project}/global"
     suffix = config.topology.address.places[0].suffix
     rules = {
-        n: f"{root}/forwardingRules/{names.rule(config.naming, n, suffix)}" for n, _ in https_frontends(config)
+        n: f"{root}/forwardingRules/{names.rule(config.naming, n, suffix)}"
+        for n, _ in https_frontends(config)
     }
     usual = {
         n: f"{root}/targetHttpsProxies/{https_proxy_name(config, n, h)}" for n, h in https_frontends(config)

@@ -45,7 +45,9 @@ def configured(config: Config, https: HttpsConfig) -> Iterator[Configured]:
         content = _pem(given.name, given.certificate_file), _pem(given.name, given.private_key_file)
         # The name follows both: a new key for the same certificate needs a new name too, as the old one is in use.
         # Eight digits of a hash over the two tell nobody anything of a key.
-        yield Configured(name=names.hashed(names.certificate(config.naming, given.name), *content), given=given)
+        yield Configured(
+            name=names.hashed(names.certificate(config.naming, given.name), *content), given=given
+        )
     for name in https.certificates.existing:
         yield Configured(name=name, exists=True)
     for entry in https.certificates.domains:

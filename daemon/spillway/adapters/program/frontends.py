@@ -92,9 +92,7 @@ def _address(config: Config, place: AddressPlace, kept: Kept) -> pulumi.Output[s
         name=name,
         project=config.project,
         ip_version=place.version,
-        **_labels(
-            {**config.topology.labels, **given.labels}, exists=name in config.names.addresses.values()
-        ),
+        **_labels({**config.topology.labels, **given.labels}, exists=name in config.names.addresses.values()),
     )
     result: pulumi.Output[str] = resource.address
     return result

@@ -150,7 +150,9 @@ def _given(draft: Draft, certificates: CertificatesConfig, at: Location) -> None
                 "Give each its own name.",
             )
         names.add(certificate.name)
-        draft.check_length((*where, "name"), certificate_name(draft.naming, certificate.name), more=HASH_LENGTH)
+        draft.check_length(
+            (*where, "name"), certificate_name(draft.naming, certificate.name), more=HASH_LENGTH
+        )
         _files(draft, certificate, where)
 
 

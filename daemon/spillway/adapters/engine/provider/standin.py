@@ -254,9 +254,7 @@ def _told(value: Any, assumed: Props) -> Any:
     """A list without what the provider takes for granted in its elements."""
     if not assumed or not isinstance(value, list):
         return value
-    return [
-        {name: part for name, part in element.items() if assumed.get(name) != part} for element in value
-    ]
+    return [{name: part for name, part in element.items() if assumed.get(name) != part} for element in value]
 
 
 class _Partly:
