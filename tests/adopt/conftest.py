@@ -44,12 +44,19 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@pytest.fixture(params=["embedded", pytest.param("cli+plugin", marks=pytest.mark.engine)])
+BOTH = pytest.mark.parametrize(
+    "base", ["embedded", pytest.param("cli+plugin", marks=pytest.mark.engine)], indirect=True
+)
+"""For tests that are about the engines: those of the CLI take a minute each."""
+
+
+@pytest.fixture
 def base(
     request: pytest.FixtureRequest, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """What a new configuration begins with, for each engine: the CLI has the stand-in plugin as a process of its own."""
-    if request.param != "embedded":
+    kind = getattr(request, "param", "embedded")
+    if kind != "embedded":
         for name, value in CALLERS.items():
             monkeypatch.setenv(name, value)
         if find_cli(pulumi_home()) is None:
@@ -60,7 +67,7 @@ def base(
     file = tmp_path / "base.yaml"
     file.write_text(
         f"cloud: sandbox\nproject: {PROJECT}\n"
-        f"daemon: {{state_dir: {tmp_path}/state, engine: {{kind: {request.param}}}}}\n"
+        f"daemon: {{state_dir: {tmp_path}/state, engine: {{kind: {kind}}}}}\n"
         f'sandbox: {{scenario: world.yaml, role: build, http: "{sandbox.url.removeprefix("http://")}"}}\n'
     )
     return file

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.adopt.conftest import BOTH
 from tests.adopt.layouts import LAYOUTS, Builder
 
 from spillway.cli.main import group
@@ -25,7 +26,15 @@ def dump(cloud: Builder) -> dict[str, Any]:
     return cloud.server.store.dump()
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("layout", "base"),
+    [
+        *((layout, "embedded") for layout in LAYOUTS),
+        pytest.param("https", "cli+plugin", marks=pytest.mark.engine),
+        pytest.param("rich", "cli+plugin", marks=pytest.mark.engine),
+    ],
+    indirect=["base"],
+)
 def test_what_stands_is_taken_over_unchanged(
     layout: str, cloud: Builder, base: Path, writes: list[str], tmp_path: Path
 ) -> None:
@@ -76,6 +85,7 @@ def _without_scalers(body: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "backends": backends}
 
 
+@BOTH
 def test_a_lost_state_is_found_again_by_the_next_build(
     cloud: Builder, base: Path, writes: list[str], tmp_path: Path
 ) -> None:
@@ -99,6 +109,7 @@ def test_a_lost_state_is_found_again_by_the_next_build(
         closer(deployer)()
 
 
+@BOTH
 def test_what_stands_otherwise_is_not_taken_over_by_a_build(
     cloud: Builder, base: Path, writes: list[str], tmp_path: Path
 ) -> None:
@@ -118,6 +129,7 @@ def test_what_stands_otherwise_is_not_taken_over_by_a_build(
     assert writes == []
 
 
+@BOTH
 def test_unadopt_leaves_everything_in_place_and_says_so(
     cloud: Builder, base: Path, writes: list[str], tmp_path: Path
 ) -> None:

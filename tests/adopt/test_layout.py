@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
 
 from spillway.adapters.adopt.layout import find_layout
 from spillway.adapters.adopt.reading import CloudReader
-from spillway.adapters.adopt.refusals import Refusal, RefusedError, Refusals
+from spillway.adapters.adopt.refusals import Refusal, Refusals, RefusedError
 
 ROOT = "https://www.googleapis.com/compute/beta/projects/p"
 
@@ -42,10 +43,9 @@ class Cloud:
 
 def refused(cloud: Cloud, name: str) -> tuple[Refusal, ...]:
     refusals = Refusals()
-    with pytest.raises(RefusedError) as caught:
-        find_layout(cast(CloudReader, cloud), name, refusals)
-        refusals.stop()
-    return caught.value.refusals
+    with suppress(RefusedError):
+        find_layout(cast("CloudReader", cloud), name, refusals)
+    return tuple(refusals.found)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_redirecting_map_leads_to_the_one_beside_it() -> None:
     )
     for name in ("plain", "to-https", "tls", "main"):
         refusals = Refusals()
-        layout = find_layout(cast(CloudReader, cloud), name, refusals)
+        layout = find_layout(cast("CloudReader", cloud), name, refusals)
         assert refusals.found == []
         assert layout.url_map["name"] == "main"
         assert layout.redirect_map is not None
