@@ -100,10 +100,9 @@ def _place(layout: Layout, link: str) -> tuple[str, Section] | None:
     match = _REGION.fullmatch(link)
     if match is not None:
         project, region, collection, name = match.groups()
-        kind = _kind(layout, link)
-        key = "regional_instance_group" if collection == "instanceGroups" else kind
-        if key in _REGIONAL and project == layout.project:
-            return region, {key: name}
+        kind = "regional_instance_group" if collection == "instanceGroups" else _kind(layout, link)
+        if kind in _REGIONAL and project == layout.project:
+            return region, {kind: name}
         return region, {"url": f"{API}/{link}"}
     match = _EVERYWHERE.fullmatch(link)
     if match is not None and match[1] == layout.project:

@@ -67,7 +67,9 @@ def service(
         "log_config": _log(given),
         "outlier_detection": _outlier_detection(given.outlier_detection, posture, serverless=serverless),
     }
-    policy = {} if given.lb_policy == "keep" else {"service_lb_policy": _policy(config, given, setting, kept)}
+    policy: dict[str, Any] = {}
+    if given.lb_policy != "keep":
+        policy["service_lb_policy"] = _policy(config, given, setting, kept)
     resource = declare(
         compute.BackendService,
         name,

@@ -84,10 +84,14 @@ def _frontends(draft: Draft) -> None:
     given, frontends = draft.existing, draft.frontends
     if frontends is None:
         return
+    ports = {
+        "http": [http.port for http in frontends.plain],
+        "https": [https.port for https in frontends.secure],
+    }
     keys = [
-        frontend_key(protocol, frontend.port if number else None)
-        for protocol, of in (("http", frontends.plain), ("https", frontends.secure))
-        for number, frontend in enumerate(of)
+        frontend_key(protocol, port if number else None)
+        for protocol, of in ports.items()
+        for number, port in enumerate(of)
     ]
     rules = [on_address(key, place.suffix) for key in keys for place in draft.address.places]
     protected = [
