@@ -90,7 +90,7 @@ class PreviewedChange:
     """One thing that an `up` would do."""
 
     operation: str
-    """create, update, replace or delete."""
+    """create, update, replace, delete, or import: what stands is taken over unchanged."""
     kind: str
     """Type in a person's words, such as `backend service`."""
     name: str

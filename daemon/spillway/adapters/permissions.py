@@ -154,6 +154,16 @@ _HTTPS = {
     "compute.targetHttpsProxies.update": "targetHttpsProxies.patch",
     "compute.targetHttpsProxies.use": "globalForwardingRules.insert globalForwardingRules.setTarget",
 }
+_TAKE_OVER = {
+    "compute.forwardingRules.list": "forwardingRules.aggregatedList",
+    "compute.globalAddresses.list": "globalAddresses.list",
+    "compute.globalForwardingRules.list": "globalForwardingRules.list",
+    "compute.globalNetworkEndpointGroups.get": "globalNetworkEndpointGroups.get",
+    "compute.regionNetworkEndpointGroups.get": "regionNetworkEndpointGroups.get",
+    "compute.targetHttpProxies.list": "targetHttpProxies.list",
+    "compute.targetHttpsProxies.list": "targetHttpsProxies.list",
+    "compute.urlMaps.list": "urlMaps.list urlMaps.aggregatedList",
+}
 
 OBSERVING = "seeing traffic, health and settings"
 """The purpose without which the daemon is blind; a daemon that only observes needs no other."""
@@ -168,6 +178,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_of(Role.BUILD, "building and removing groups that the configuration creates", _GROUPS),
     *_of(Role.BUILD, "building and removing address, frontends and routes", _FRONTENDS),
     *_of(Role.BUILD, "building and removing HTTPS", _HTTPS),
+    *_of(Role.BUILD, "finding a load balancer that stands (`spillway adopt`)", _TAKE_OVER),
 )
 """Every permission once, by role and purpose.
 

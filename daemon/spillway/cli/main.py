@@ -10,6 +10,7 @@ import click
 
 from spillway import __version__
 from spillway.cli import (
+    adopt,
     backtest,
     check,
     demo,
@@ -34,6 +35,7 @@ First steps
   spillway demo            see the whole thing run on a simulated Google Cloud
   spillway check           read a configuration and name every mistake in it
   spillway plan            show what would be built or changed
+  spillway adopt NAME      take over a load balancer that stands, without changing it
   spillway run             the daemon: build it, watch it, move traffic
   spillway backtest        try a policy on simulated traffic and faults, beside its opponents
 
@@ -60,6 +62,8 @@ for command in (
     provision.plan,
     provision.up,
     provision.destroy,
+    adopt.adopt,
+    adopt.unadopt,
     status.status,
     orders.orders,
     orders.hold,

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 from spillway.config.backends import Member, members, region_names
 from spillway.config.buckets import BucketConfig
 from spillway.config.check import look_up
+from spillway.config.existing import NamesConfig
 from spillway.config.frontends import AddressConfig, FrontendsConfig
 from spillway.config.model import DaemonConfig, SandboxConfig
-from spillway.config.names import NAME_LIMIT
+from spillway.config.names import NAME_LIMIT, Naming
 from spillway.config.routes import RouteConfig, UrlMapConfig
 from spillway.config.salvage import Salvage
 from spillway.config.services import ServiceConfig
@@ -32,6 +33,7 @@ ROUTES: Location = ("topology", "routes")
 URL_MAP: Location = ("topology", "url_map")
 FRONTENDS: Location = ("topology", "frontends")
 POLICIES: Location = ("policies",)
+NAMES: Location = ("names",)
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Draft:
     cloud: str | None
     project: str | None
     name: str
+    existing: NamesConfig
     daemon: DaemonConfig | None
     sandbox: SandboxConfig | None
     address: AddressConfig
@@ -57,6 +60,11 @@ class Draft:
     policies: dict[str, Policy]
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+
+    @property
+    def naming(self) -> Naming:
+        """How its resources are called."""
+        return Naming(self.name, self.existing)
 
     def error(self, at: Location, message: str, remedy: str, *, uses: Sequence[Location] = ()) -> None:
         """Report a mistake at `at`, unless `at` or something that it rests on is broken already."""
@@ -155,6 +163,7 @@ def draft(source: Source) -> Draft:
         cloud=word("cloud"),
         project=word("project"),
         name=word("name") or "spillway",
+        existing=salvage.part(NamesConfig, NAMES) or NamesConfig(),
         daemon=salvage.part(DaemonConfig, ("daemon",))
         or (DaemonConfig() if look_up(source.data, ("daemon",)) is None else None),
         sandbox=salvage.part(SandboxConfig, ("sandbox",)),

@@ -49,11 +49,11 @@ def _service(config: Config, name: str, service: ServiceConfig) -> Service:
     given = members(service, config.topology.regions)
     return Service(
         name=name,
-        resource=backend_service(config.name, name),
+        resource=backend_service(config.naming, name),
         policy=service.policy,
         backends=tuple(_backend(name, member) for member in given),
         home=service.home,
-        has_policy=takes_policy(given),
+        has_policy=takes_policy(given) and service.lb_policy == "made",
     )
 
 

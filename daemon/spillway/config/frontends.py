@@ -127,12 +127,14 @@ class GivenCertificateConfig(Model):
 
 
 class CertificatesConfig(Model):
-    """Managed and given ones, 15 together at most, or a map. Whatever changes here, HTTPS keeps a valid certificate meanwhile."""
+    """Managed, given and existing ones, 15 together at most, or a map. Whatever changes here, HTTPS keeps a valid certificate meanwhile."""
 
     managed: tuple[OneOrMany[str], ...] | None = None
     """What Google obtains and renews: each entry is a domain with a certificate of its own, or a list of domains that share one (100 at most). Their DNS must point at the address. Another domain more or less leaves the other certificates alone; what is replaced stays on the proxy until Google has issued the new one."""
     given: tuple[GivenCertificateConfig, ...] | None = None
     """Certificates of your own; the first is shown to clients that name no host."""
+    existing: tuple[GroupName, ...] = ()
+    """Names of certificates of Compute that stand in the project, beside managed and given ones; Spillway refers to them, and neither makes nor removes them."""
     map: str | None = None
     """A certificate map of Certificate Manager: its name, or `//certificatemanager.googleapis.com/projects/...`. In place of the other two, never beside them. It is attached once it has an active entry for every host that is served now."""
     alarm_after: Annotated[Duration, Between("10m", "30d")] = 86400.0

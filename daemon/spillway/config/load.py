@@ -21,6 +21,7 @@ from spillway.config.rules import (
     frontends,
     groups,
     headers,
+    names,
     policies,
     probes,
     protection,
@@ -48,6 +49,7 @@ _RULES = (
     policies.check,
     daemon.check,
     extra.check,
+    names.check,
 )
 _HTTPS: Location = ("topology", "frontends", "https")
 

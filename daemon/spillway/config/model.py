@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from spillway.config.derived import Plain
+from spillway.config.existing import NamesConfig
 from spillway.config.fields import Address, Between, Duration, Model, Shape
+from spillway.config.names import Naming
 from spillway.config.topology import TopologyConfig
 from spillway.core.values.policy import Policy
 
@@ -149,8 +151,15 @@ class Config(Model):
         ),
     ] = "spillway"
     """Prefix of every resource that Spillway makes."""
+    names: NamesConfig = NamesConfig()
+    """Resources that stand already and keep their names."""
     daemon: DaemonConfig = DaemonConfig()
     sandbox: SandboxConfig | None = None
     topology: TopologyConfig
     policies: dict[str, Annotated[Policy, Plain()]] = Field(default_factory=lambda: {"default": Policy()})
     """How services are steered, by name; a service without a `policy` takes `default`."""
+
+    @property
+    def naming(self) -> Naming:
+        """How its resources are called."""
+        return Naming(self.name, self.names)

@@ -1,16 +1,17 @@
 """Names in Google Cloud: of every resource that Spillway makes, and of the groups that it refers to.
 
 The Pulumi program, the sandbox and the core's fleet all take them from here, so that what is built, what is
-watched and what is moved carry the same names. `prefix` is the `name` at the top of the configuration.
+watched and what is moved carry the same names. What stands under a name of its own keeps it (`names` in the configuration).
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from spillway.config.existing import NamesConfig
 from spillway.core.values.topology import GroupKey
 
 if TYPE_CHECKING:
@@ -32,49 +33,94 @@ _URL = re.compile(
 )
 
 
-def backend_service(prefix: str, service: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How the resources of one load balancer are called."""
+
+    prefix: str
+    """The `name` at the top of the configuration."""
+    existing: NamesConfig = field(default_factory=NamesConfig)
+    """What stands already, and keeps its name."""
+
+
+def backend_service(naming: Naming, service: str) -> str:
     """Name of a backend service (label `backend_target_name` of its metrics)."""
-    return f"{prefix}-{service}"
+    return naming.existing.services.get(service) or f"{naming.prefix}-{service}"
 
 
-def service_lb_policy(prefix: str, service: str) -> str:
-    """Name of a service LB policy: that of its service."""
-    return f"{prefix}-{service}"
+def service_lb_policy(naming: Naming, service: str) -> str:
+    """Name of a service LB policy."""
+    return naming.existing.lb_policies.get(service) or f"{naming.prefix}-{service}"
 
 
-def security_policy(prefix: str, service: str) -> str:
+def security_policy(naming: Naming, service: str) -> str:
     """Name of the security policy that is made of a service's rate limit."""
-    return f"{prefix}-{service}"
+    return f"{naming.prefix}-{service}"
 
 
-def health_check(prefix: str, check: str) -> str:
+def health_check(naming: Naming, check: str) -> str:
     """Name of a health check."""
-    return f"{prefix}-{check}"
+    return naming.existing.health_checks.get(check) or f"{naming.prefix}-{check}"
 
 
-def backend_bucket(prefix: str, bucket: str) -> str:
+def backend_bucket(naming: Naming, bucket: str) -> str:
     """Name of a backend bucket."""
-    return f"{prefix}-{bucket}"
+    return naming.existing.buckets.get(bucket) or f"{naming.prefix}-{bucket}"
 
 
-def url_map(prefix: str) -> str:
+def url_map(naming: Naming) -> str:
     """Name of the URL map; the console shows it as the name of the load balancer."""
-    return prefix
+    return naming.existing.url_map or naming.prefix
 
 
-def redirect_map(prefix: str) -> str:
+def redirect_map(naming: Naming) -> str:
     """Name of the URL map that redirects to HTTPS."""
-    return f"{prefix}-redirect"
+    return naming.existing.redirect_map or f"{naming.prefix}-redirect"
 
 
-def address(prefix: str) -> str:
-    """Name of the reserved address where the configuration gives none."""
-    return f"{prefix}-address"
+def address(naming: Naming, version: str | None, place: str, given: str | None) -> str:
+    """Name of a reserved address.
+
+    Args:
+        naming: of the load balancer.
+        version: IPV4 or IPV6.
+        place: suffix of the address; empty for the first.
+        given: name of addresses where the configuration gives one.
+    """
+    existing = naming.existing.addresses.get("IPV6" if version == "IPV6" else "IPV4")
+    return existing or on_address(given or f"{naming.prefix}-address", place)
 
 
-def frontend(prefix: str, protocol: str, port: int | None = None) -> str:
-    """Name of target proxy and forwarding rule of a frontend, `http` or `https`; every further one has its `port` in it."""
-    return f"{prefix}-{protocol}" if port is None else f"{prefix}-{protocol}-{port}"
+def frontend(naming: Naming, protocol: str, port: int | None = None) -> str:
+    """Name of a frontend, `http` or `https`; every further one has its `port` in it."""
+    return f"{naming.prefix}-{frontend_key(protocol, port)}"
+
+
+def frontend_key(protocol: str, port: int | None = None) -> str:
+    """A frontend as `names` in the configuration has it."""
+    return protocol if port is None else f"{protocol}-{port}"
+
+
+def proxy(naming: Naming, frontend: str, *settings: object) -> str:
+    """Name of the target proxy of a frontend.
+
+    A proxy with other `settings` is another proxy, and while a rule leads to it its name is taken: so these are part of
+    the name, and the rule is led from the one to the other. One that stands already keeps its name.
+    """
+    existing = naming.existing.proxies.get(_key(naming, frontend))
+    if existing is not None:
+        return existing
+    return hashed(frontend, *map(str, settings)) if any(settings) else frontend
+
+
+def rule(naming: Naming, frontend: str, place: str) -> str:
+    """Name of the forwarding rule of a frontend on an address; `place` is empty for the first address."""
+    key = on_address(_key(naming, frontend), place)
+    return naming.existing.rules.get(key) or on_address(frontend, place)
+
+
+def _key(naming: Naming, frontend: str) -> str:
+    return frontend.removeprefix(f"{naming.prefix}-")
 
 
 def on_address(name: str, place: str) -> str:
@@ -97,14 +143,15 @@ def is_hashed(name: str, prefix: str) -> bool:
     return re.fullmatch(rf"{re.escape(prefix)}-.+-[0-9a-f]{{{HASH_LENGTH - 1}}}", name) is not None
 
 
-def ssl_policy(prefix: str, port: int | None = None) -> str:
+def ssl_policy(naming: Naming, port: int | None = None) -> str:
     """Name of the SSL policy of an HTTPS frontend; that of every further one has its `port` in it."""
-    return f"{prefix}-tls" if port is None else f"{prefix}-tls-{port}"
+    existing = naming.existing.ssl_policies.get(frontend_key("https", port))
+    return existing or f"{naming.prefix}-{frontend_key('tls', port)}"
 
 
-def certificate(prefix: str, name: str) -> str:
+def certificate(naming: Naming, name: str) -> str:
     """Name of a certificate before the hash of its content: `managed`, or the name of a given one."""
-    return f"{prefix}-{name}"
+    return f"{naming.prefix}-{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

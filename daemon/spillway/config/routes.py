@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from spillway.config.fields import Model
+from spillway.config.fields import GroupName, Model
 from spillway.config.route_actions import RouteActions
 from spillway.config.route_matches import Headers, Method, Query
 
@@ -47,6 +47,8 @@ class RouteHosts(Model):
 
     hosts: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
     """Host names such as `api.example.com` or `*.example.com`; `*` is every other host. Without port."""
+    matcher: GroupName | None = None
+    """Name of the path matcher in the URL map; `route-1`, `route-2` and so on where none is given."""
     paths: tuple[PathRuleConfig, ...] = ()
     """Paths, headers and so on that are treated apart."""
 

@@ -132,6 +132,8 @@ class ServiceConfig(Model):
     """Ejection of single erring endpoints; off where it is not given."""
     algorithm: Literal["WATERFALL_BY_REGION", "SPRAY_TO_REGION", "WATERFALL_BY_ZONE"] = "WATERFALL_BY_REGION"
     """Order in which groups fill. All three send to the closest region with room; they differ in their love for the nearest zone."""
+    lb_policy: Literal["made", "none", "keep"] = "made"
+    """Service LB policy: Spillway makes one and sets the failover posture by it (`made`), the service has none (`none`), or what stands stays as it is (`keep`). Without one of Spillway's there is no posture to set: Google fails over by its own defaults, or by the policy that stands."""
     health_check: Name | None = None
     """Name from `health_checks`; required unless all groups are serverless or internet."""
     policy: str = "default"
@@ -146,5 +148,7 @@ class ServiceConfig(Model):
     """What differs for single regions."""
     may_lose: tuple[FieldPath, ...] = ()
     """Settings that somebody has made, that no write can carry and that may go, such as `metadatas` or `iap`. Without it a service that has one is not written."""
+    leave: tuple[Literal["log_config", "outlier_detection", "port_name"], ...] = ()
+    """Arguments of the provider that stay as they stand, for a service that stood before Spillway: their keys (`log_sample_rate`, `outlier_detection`, `port_name`) are then not given."""
     extra: dict[str, Any] = Field(default_factory=dict)
     """Anything else that the provider's BackendService takes, by its names; `check` compares it with the pinned provider. What has a key of its own, names, references and secrets do not belong here."""

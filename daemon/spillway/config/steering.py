@@ -45,6 +45,11 @@ def _sentence(service: ServiceConfig, given: tuple[Member, ...]) -> str:
         parts.append(
             "no preference and no failover policy (posture): Google takes neither for regional instance groups"
         )
+    elif service.lb_policy != "made":
+        stays = (
+            "the service has no policy" if service.lb_policy == "none" else "the policy that stands is kept"
+        )
+        parts.append(f"no failover policy (posture): {stays}, as `lb_policy: {service.lb_policy}` says")
     if any(_by_utilization(member) for member in steerable):
         parts.append(
             "the ceiling of mode UTILIZATION follows the CPU, so moves begin when it has been learned"
@@ -62,7 +67,7 @@ def _levers(service: ServiceConfig, steerable: list[Member], given: tuple[Member
     levers = ["scalers"]
     if waiting or service.failover:
         levers.append("membership")
-    if takes_policy(given):
+    if takes_policy(given) and service.lb_policy == "made":
         levers.append("the failover policy")
     return f"{listing(levers)} of {listing(regions)} are steered"
 

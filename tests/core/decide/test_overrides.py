@@ -22,8 +22,9 @@ from tests.core.plant import SERVICE as POOL
 from tests.core.plant import Client, Plant, Zone, drive
 
 from spillway.core.decide.operators import operator_orders
-from spillway.core.decide.overrides import DEAD_READS, dead_drains, undos, with_posture_timer
+from spillway.core.decide.overrides import DEAD_READS, dead_drains, postures, undos, with_posture_timer
 from spillway.core.decide.proposals import propose
+from spillway.core.estimate.belief import UNSET, failover_settings
 from spillway.core.estimate.sample import Blind
 from spillway.core.loop import in_force
 from spillway.core.model.service import ServiceModel
@@ -178,6 +179,18 @@ def test_a_service_that_can_have_no_failover_policy_calls_for_no_posture() -> No
     regional = replace(full, service=replace(full.service, has_policy=False))
     assert with_posture_timer(full, suspected=False).posture_wanted is Posture.SCARCE
     assert with_posture_timer(regional, suspected=False).posture_wanted is None
+
+
+def test_a_service_without_a_policy_of_ours_is_called_for_no_posture() -> None:
+    """There is nothing to set it by; Google fails over by its own defaults then."""
+    full = picture_of((area("a"), area("b")), {"a": 90.0, "b": 100.0})
+    bare = replace(full, service=replace(full.service, has_policy=False))
+    assert with_posture_timer(bare, suspected=False).posture_wanted is None
+    called = replace(full.memory, posture_wanted=Posture.SCARCE, posture_since=AT - 900.0)
+    assert proposed(postures, replace(full, memory=called)) != []
+    assert proposed(postures, replace(bare, memory=called)) == []
+    assert failover_settings(bare.service, full.policy, Posture.SCARCE) == UNSET
+    assert (UNSET.failover_threshold, UNSET.auto_drain) == (70, False)
 
 
 def test_a_suspected_measurement_calls_for_no_posture() -> None:

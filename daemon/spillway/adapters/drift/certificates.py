@@ -83,8 +83,13 @@ def _proxies(config: Config, reader: PartReader) -> dict[str, Body | None]:
     """By frontend: the proxy to which its rule leads; where there is no rule, the proxy that it would lead to."""
     root = f"projects/{config.project}/global"
     suffix = config.topology.address.places[0].suffix
-    rules = {n: f"{root}/forwardingRules/{names.on_address(n, suffix)}" for n, _ in https_frontends(config)}
-    usual = {n: f"{root}/targetHttpsProxies/{https_proxy_name(n, h)}" for n, h in https_frontends(config)}
+    rules = {
+        n: f"{root}/forwardingRules/{names.rule(config.naming, n, suffix)}"
+        for n, _ in https_frontends(config)
+    }
+    usual = {
+        n: f"{root}/targetHttpsProxies/{https_proxy_name(config, n, h)}" for n, h in https_frontends(config)
+    }
     first = _read(reader, (*rules.values(), *usual.values()))
     paths = {}
     for name, path in rules.items():

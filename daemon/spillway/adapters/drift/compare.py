@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from spillway.adapters.drift.existing import standing_elements
 from spillway.adapters.drift.wanted import WantedPart
 from spillway.adapters.engine.provider.cloud import Body
 from spillway.adapters.engine.provider.diff import (
@@ -92,6 +93,12 @@ class Standing:
     """Fields that no write can carry."""
     groups: tuple[Props, ...]
     """Backends that somebody else has attached."""
+    levers: tuple[Difference, ...] = ()
+    """Differences in what the daemon decides: scalers, membership, preference, failover policy."""
+    off: tuple[str, ...] = ()
+    """Properties at the top that are wanted off, or as Google has them by itself, and of which nothing stands."""
+    elements: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    """By group: what stands otherwise and means the same, in backends that stood before Spillway; see `existing`."""
 
     def element(self, difference: Difference) -> tuple[str, str] | None:
         """(group, field) of a difference inside one backend; None for any other."""
@@ -106,13 +113,14 @@ class Standing:
         return {name: value for name, value in found.items() if name not in _BACKEND_LEVERS}
 
 
-def stand(wanted: WantedPart, live: Body | None, ours: Collection[str]) -> Standing:
+def stand(wanted: WantedPart, live: Body | None, ours: Collection[str], *, existed: bool = False) -> Standing:
     """What stands of one part.
 
     Args:
         wanted: the part.
         live: what GET answered.
         ours: paths of all groups that the configuration names.
+        existed: it stood before Spillway: what it lacks and what nobody would miss is no difference.
     """
     if live is None:
         return Standing(wanted=wanted, live=None, differences=(), props={}, foreign=(), unknown=(), groups=())
@@ -121,6 +129,12 @@ def stand(wanted: WantedPart, live: Body | None, ours: Collection[str]) -> Stand
         *compare(wanted.kind, wanted.spoken, props, wanted.spoken, wanted.ignore).differences,
         *_additions(wanted, props),
     ]
+    off: tuple[str, ...] = ()
+    elements: Mapping[str, Mapping[str, str | None]] = {}
+    if existed:
+        off = tuple(sorted({d.top for d in found if _is_off(d, wanted)}))
+        elements = standing_elements(wanted.inputs, props)
+        found = [d for d in found if d.top not in off and not _means_the_same(d, wanted, elements)]
     groups = tuple(
         backend
         for backend in props.get("backends") or ()
@@ -141,7 +155,35 @@ def stand(wanted: WantedPart, live: Body | None, ours: Collection[str]) -> Stand
         foreign=tuple(foreign),
         unknown=(*unknown, *_not_carried(wanted, live)),
         groups=groups,
+        levers=tuple(d for d in found if _LEVERS.fullmatch(d.path)),
+        off=off,
+        elements=elements,
     )
+
+
+def _is_off(difference: Difference, wanted: WantedPart) -> bool:
+    """True for a property at the top of which nothing stands, and that is wanted off or as Google has it by itself."""
+    if difference.change is not DiffKind.ADD or difference.path != difference.top:
+        return False
+    value = wanted.inputs.get(difference.path)
+    return _is_nothing(value) or (isinstance(value, str) and value == GOOGLES.get(difference.path))
+
+
+def _is_nothing(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(map(_is_nothing, value.values()))
+    return value in (None, False, 0, "", [])
+
+
+def _means_the_same(
+    difference: Difference, wanted: WantedPart, elements: Mapping[str, Mapping[str, str | None]]
+) -> bool:
+    """True for what stands otherwise in a backend and means the same."""
+    match = _ELEMENT.fullmatch(difference.path)
+    if match is None:
+        return False
+    group = group_path(str(wanted.inputs["backends"][int(match[1])]["group"]))
+    return match[2] in elements.get(group, {})
 
 
 def found_at(difference: Difference, standing: Standing) -> Any:

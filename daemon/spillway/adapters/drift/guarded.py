@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from spillway.adapters.drift.certificate_change import CertificateStep, Target, step_of
 from spillway.adapters.drift.certificate_change import Standing as CertificatesStanding
@@ -29,7 +29,7 @@ from spillway.config.model import Config
 from spillway.core.values.drift import CertificateWait, DriftReport, HeldPart
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import DriftAnswer
-from spillway.errors import SpillwayError
+from spillway.errors import PermanentError, SpillwayError
 from spillway.ports import Applied, Deployer, Outcome, Preview
 
 Program = Callable[[], None]
@@ -203,6 +203,19 @@ class Surveyor:
         return frozenset({DriftAnswer.REVERT, *([DriftAnswer.ALARM] if self._decides else [])})
 
 
+@runtime_checkable
+class Holder(Protocol):
+    """An engine that tells what its state holds, and can let go of it."""
+
+    def resources(self) -> tuple[str, ...]:
+        """Kind and name of all that the state holds."""
+        ...
+
+    def forget(self) -> tuple[str, ...]:
+        """Let go of all that; kind and name of each."""
+        ...
+
+
 class GuardedDeployer:
     """`ports.Deployer` around an engine."""
 
@@ -218,6 +231,10 @@ class GuardedDeployer:
         if close is not None:
             close()
         self._surveyor.close()
+
+    def survey(self, overlay: Overlay) -> Survey:
+        """All that a look at the parts shows; raises as `look`."""
+        return self._surveyor.look(overlay)
 
     def look(self, overlay: Overlay) -> DriftReport:
         """What stands beside what (config, overlay) say; see `ports.Deployer`."""
@@ -256,6 +273,30 @@ class GuardedDeployer:
         if applied.outcome in _GOOD:
             self._surveyor.last.clear()
         return applied
+
+    def resources(self) -> tuple[str, ...]:
+        """Kind and name of all that the engine's state holds.
+
+        Raises:
+            SpillwayError: it cannot be read.
+        """
+        return self._holder.resources()
+
+    def forget(self) -> tuple[str, ...]:
+        """Let go of all that the state holds, and leave it as it stands in the cloud; kind and name of each.
+
+        Raises:
+            SpillwayError: the state belongs to another name, or cannot be read or written.
+        """
+        let_go = self._holder.forget()
+        self._surveyor.last.clear()
+        return let_go
+
+    @property
+    def _holder(self) -> Holder:
+        if isinstance(self._engine, Holder):
+            return self._engine
+        raise PermanentError(f"the engine {self.kind} tells nothing of its state")
 
     def recover(self) -> str | None:
         """See `ports.Deployer`."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from spillway.adapters.drift.compare import Standing, found_at, stand
+from spillway.adapters.drift.existing import existing_parts
 from spillway.adapters.drift.last_wanted import LastWanted
 from spillway.adapters.drift.reader import Reads
 from spillway.adapters.drift.wanted import WantedPart
@@ -40,7 +41,6 @@ from spillway.errors import SpillwayError
 CERTIFICATES = frozenset({MANAGED_CERTIFICATE.token, GIVEN_CERTIFICATE.token})
 _ISSUED = frozenset({"ACTIVE", "RENEWAL_FAILED"})
 """States of a managed certificate that is served: one whose renewal failed is, until it ends."""
-_OF_SERVICE = frozenset({BACKEND_SERVICE.token, SERVICE_LB_POLICY.token})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,8 @@ class Survey:
     def held(self) -> frozenset[tuple[str, str]]:
         """Parts that are not written; a service keeps its policy too, as half a posture is none."""
         held = {part.wanted.part for part in self.standing if self.ownership.held_fields(part)}
-        services = {name for token, name in held if token == BACKEND_SERVICE.token}
-        return frozenset(held | {(SERVICE_LB_POLICY.token, name) for name in services})
+        services = {self.ownership.service_of(part) for part in held if part[0] == BACKEND_SERVICE.token}
+        return frozenset(held | {self.ownership.policy_of(service) for service in services if service})
 
     def kept(self, written: frozenset[DriftAnswer]) -> Kept:
         """What the program must leave as it stands; `written` are the answers by which drift is written back now."""
@@ -64,9 +64,17 @@ class Survey:
         targets: dict[tuple[str, str], Props] = {}
         groups: dict[str, tuple[Props, ...]] = {}
         given_up: dict[tuple[str, str], tuple[str, ...]] = {}
+        imports: dict[tuple[str, str], str] = {}
+        elements: dict[tuple[str, str], Mapping[str, str | None]] = {}
         for part in self.standing:
             if paths_before := self.ownership.given_up(part):
                 given_up[part.wanted.part] = paths_before
+            if part.live is not None and part.wanted.part in self.ownership.existing:
+                imports[part.wanted.part] = part.wanted.path
+            for group, found in part.elements.items():
+                elements[part.wanted.name, group] = found
+            if part.off:
+                drifted[part.wanted.part] = part.off
             if part.groups:
                 groups[part.wanted.name] = part.groups
             if self.ownership.answer(part.wanted) in written:
@@ -79,8 +87,16 @@ class Survey:
                 else:
                     targets[part.wanted.name, inside[0]] = part.target(inside[0])
             if paths:
-                drifted[part.wanted.part] = tuple(sorted(paths))
-        return Kept(drifted=drifted, targets=targets, groups=groups, given_up=given_up, held=self.held)
+                drifted[part.wanted.part] = tuple(sorted({*paths, *part.off}))
+        return Kept(
+            drifted=drifted,
+            targets=targets,
+            groups=groups,
+            given_up=given_up,
+            held=self.held,
+            imports=imports,
+            elements=elements,
+        )
 
 
 class Ownership:
@@ -89,11 +105,28 @@ class Ownership:
     def __init__(self, config: Config, last: LastWanted) -> None:
         self._config = config
         self._last = last
-        self._services = {names.backend_service(config.name, name): name for name in config.topology.services}
+        naming = config.naming
+        self._services = {
+            **{
+                (BACKEND_SERVICE.token, names.backend_service(naming, name)): name
+                for name in config.topology.services
+            },
+            **{self.policy_of(name): name for name in config.topology.services},
+        }
+        self.existing = existing_parts(config.names)
+        """Parts that stood before Spillway."""
 
     def service(self, part: WantedPart) -> str | None:
         """The service whose part it is; None for what all share."""
-        return self._services.get(part.name) if part.token in _OF_SERVICE else None
+        return self.service_of(part.part)
+
+    def service_of(self, part: tuple[str, str]) -> str | None:
+        """The same by type and name."""
+        return self._services.get(part)
+
+    def policy_of(self, service: str) -> tuple[str, str]:
+        """The service LB policy of a service, by type and name."""
+        return SERVICE_LB_POLICY.token, names.service_lb_policy(self._config.naming, service)
 
     @property
     def alarm_after(self) -> float:
@@ -176,7 +209,8 @@ def survey(
         if isinstance(read, SpillwayError):
             problems.append(f"{part.kind.words} {part.shown} cannot be read: {read}")
         else:
-            standing.append(stand(part, read, ownership.groups(part)))
+            existed = part.part in ownership.existing
+            standing.append(stand(part, read, ownership.groups(part), existed=existed))
     drifts = tuple(drift for part in standing for drift in _drifts(part, ownership, last, at))
     return Survey(
         report=DriftReport(

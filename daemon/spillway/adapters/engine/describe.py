@@ -62,10 +62,16 @@ _PROXY = {
     "httpKeepAliveTimeoutSec": "keep-alive seconds",
     "tlsEarlyData": "TLS early data",
 }
-_SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-"}
-_COLOURS = {"create": "32", "update": "33", "replace": "35", "delete": "31"}
-_ORDER = ("create", "update", "replace", "delete")
-_COUNTED = {"create": "to create", "update": "to update", "replace": "to replace", "delete": "to delete"}
+_SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "import": "="}
+_COLOURS = {"create": "32", "update": "33", "replace": "35", "delete": "31", "import": "36"}
+_ORDER = ("import", "create", "update", "replace", "delete")
+_COUNTED = {
+    "import": "to take over unchanged",
+    "create": "to create",
+    "update": "to update",
+    "replace": "to replace",
+    "delete": "to delete",
+}
 
 
 def describe(differences: tuple[Difference, ...], olds: Props, news: Props) -> tuple[str, ...]:

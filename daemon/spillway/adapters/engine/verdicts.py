@@ -202,10 +202,19 @@ def unread(error: CloudError) -> SpillwayError:
     )
 
 
+_DONE = {
+    "import": "taken over",
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+}
+"""What was done, by operation."""
+
+
 def summary(changes: tuple[PreviewedChange, ...]) -> str:
     """Such as `1 created, 2 updated`."""
-    words = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
-    counts = [(sum(c.operation == operation for c in changes), word) for operation, word in words.items()]
+    counts = [(sum(c.operation == operation for c in changes), word) for operation, word in _DONE.items()]
     return ", ".join(f"{count} {word}" for count, word in counts if count)
 
 
@@ -219,7 +228,7 @@ def sentence(changes: tuple[PreviewedChange, ...]) -> str:
             change.details if change.operation != "create" else ()
         )  # what a new thing is stands in the plan
         details = f": {'; '.join(told)}" if told else ""
-        parts.append(f"{change.operation}d {change.kind} {change.name}{details}")
+        parts.append(f"{_DONE[change.operation]} {change.kind} {change.name}{details}")
     return ", ".join(parts)
 
 

@@ -31,7 +31,7 @@ def backends(
     """
     from spillway.adapters.program.sdk import compute
 
-    name = names.backend_service(config.name, setting.service)
+    name = names.backend_service(config.naming, setting.service)
     given = {m.region: m for m in members(config.topology.services[setting.service], config.topology.regions)}
     arguments: list[Any] = []
     made: list[pulumi.Resource] = []
@@ -43,8 +43,10 @@ def backends(
                 continue
             if group.resource is not None:
                 made.append(group.resource)
-            found = kept.targets.get((name, group_path(group.url)))
-            arguments.append(_backend(group.url, member, backend, found))
+            place = (name, group_path(group.url))
+            arguments.append(_backend(group.url, member, backend, kept.targets.get(place)))
+            for argument, value in kept.elements.get(place, {}).items():
+                setattr(arguments[-1], argument, value)
     foreign = kept.groups.get(name, ())
     arguments += [
         compute.BackendServiceBackendArgs(**keywords(compute.BackendServiceBackendArgs, backend))

@@ -106,7 +106,7 @@ def urls(config: Config, *addresses: str) -> dict[str, str]:
     if config.cloud == "gcp":
         result["console"] = (
             "https://console.cloud.google.com/net-services/loadbalancing/details/httpAdvanced/"
-            f"{names.url_map(config.name)}?project={config.project}"
+            f"{names.url_map(config.naming)}?project={config.project}"
         )
     return result
 

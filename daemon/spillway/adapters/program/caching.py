@@ -28,7 +28,7 @@ def buckets(config: Config, kept: Kept) -> dict[str, pulumi.Output[str]]:
 def _bucket(config: Config, key: str, given: BucketConfig, kept: Kept) -> pulumi.Output[str]:
     from spillway.adapters.program.sdk import compute
 
-    name = names.backend_bucket(config.name, key)
+    name = names.backend_bucket(config.naming, key)
     more: dict[str, Any] = {}
     if given.compression is not None:
         more["compression_mode"] = given.compression

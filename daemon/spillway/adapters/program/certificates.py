@@ -31,6 +31,8 @@ class Configured:
     domains: tuple[str, ...] = ()
     """Of a managed one, in an order that is always the same: another order would be another certificate, and Google issues each anew."""
     given: GivenCertificateConfig | None = None
+    exists: bool = False
+    """It stands, and is referred to."""
 
 
 def configured(config: Config, https: HttpsConfig) -> Iterator[Configured]:
@@ -43,11 +45,15 @@ def configured(config: Config, https: HttpsConfig) -> Iterator[Configured]:
         content = _pem(given.name, given.certificate_file), _pem(given.name, given.private_key_file)
         # The name follows both: a new key for the same certificate needs a new name too, as the old one is in use.
         # Eight digits of a hash over the two tell nobody anything of a key.
-        yield Configured(name=names.hashed(names.certificate(config.name, given.name), *content), given=given)
+        yield Configured(
+            name=names.hashed(names.certificate(config.naming, given.name), *content), given=given
+        )
+    for name in https.certificates.existing:
+        yield Configured(name=name, exists=True)
     for entry in https.certificates.domains:
         domains = tuple(sorted(entry))
         yield Configured(
-            name=names.hashed(names.certificate(config.name, "managed"), *domains), domains=domains
+            name=names.hashed(names.certificate(config.naming, "managed"), *domains), domains=domains
         )
 
 
@@ -77,6 +83,8 @@ class Certificates:
         return {"ssl_certificates": attached or None, "certificate_map": shown.certificate_map}
 
     def _configured(self, one: Configured) -> pulumi.Output[str]:
+        if one.exists:
+            return self._reference(one.name)
         if one.name not in self._made:
             self._made[one.name] = (
                 self._managed(one.name, one.domains)
@@ -87,11 +95,8 @@ class Certificates:
 
     def _old(self, one: OldCertificate) -> pulumi.Output[str]:
         """A certificate that stands already: what it holds comes from the state of the engine."""
-        import pulumi
-
         if not one.is_ours:
-            path = f"projects/{self.config.project}/global/sslCertificates/{one.name}"
-            return pulumi.Output.from_input(path)
+            return self._reference(one.name)
         if one.name not in self._made:
             self._made[one.name] = (
                 self._managed(one.name, one.domains, untouched=True)
@@ -99,6 +104,12 @@ class Certificates:
                 else self._declared(one.name, _UNTOUCHED, _UNTOUCHED, untouched=True)
             )
         return self._made[one.name]
+
+    def _reference(self, name: str) -> pulumi.Output[str]:
+        """One that Spillway does not keep."""
+        import pulumi
+
+        return pulumi.Output.from_input(f"projects/{self.config.project}/global/sslCertificates/{name}")
 
     def _managed(self, name: str, domains: tuple[str, ...], *, untouched: bool = False) -> pulumi.Output[str]:
         from spillway.adapters.program.sdk import compute
@@ -147,7 +158,7 @@ def ssl_policy(config: Config, https: HttpsConfig, kept: Kept, port: int | None)
 
     if https.ssl_policy is None:
         return None
-    name = names.ssl_policy(config.name, port)
+    name = names.ssl_policy(config.naming, port)
     resource = declare(
         compute.SSLPolicy,
         name,

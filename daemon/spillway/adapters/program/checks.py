@@ -35,7 +35,7 @@ def health_checks(config: Config, kept: Kept) -> dict[str, pulumi.Output[str]]:
 def _declare(config: Config, name: str, check: HealthCheckConfig, kept: Kept) -> pulumi.Output[str]:
     from spillway.adapters.program.sdk import compute
 
-    resource_name = names.health_check(config.name, name)
+    resource_name = names.health_check(config.naming, name)
     probe = f"{check.type}HealthCheck"
     # One kind of probe excludes the others, so all are ours; so are the fields that the configuration has a key for.
     probes: dict[str, Any] = dict.fromkeys(PROBES) | {f"{check.type}_health_check": _probe(check)}

@@ -27,25 +27,23 @@ _ORDINARY = (None, "DISABLED")
 def http_frontends(config: Config) -> Iterator[tuple[str, HttpConfig]]:
     """(name, settings) of each HTTP frontend; its forwarding rules are called so."""
     for number, http in enumerate(config.topology.frontends.plain):
-        yield names.frontend(config.name, "http", http.port if number else None), http
+        yield names.frontend(config.naming, "http", http.port if number else None), http
 
 
 def https_frontends(config: Config) -> Iterator[tuple[str, HttpsConfig]]:
     """(name, settings) of each HTTPS frontend; its forwarding rules are called so."""
     for number, https in enumerate(config.topology.frontends.secure):
-        yield names.frontend(config.name, "https", https.port if number else None), https
+        yield names.frontend(config.naming, "https", https.port if number else None), https
 
 
-def https_proxy_name(name: str, https: HttpsConfig) -> str:
+def https_proxy_name(config: Config, name: str, https: HttpsConfig) -> str:
     """Name of the proxy of an HTTPS frontend.
 
-    A proxy with other keep-alive or early data is another proxy, and while a rule leads to it its name is taken: so these
-    are part of the name, and the rule is led from the one to the other. The same holds for mTLS, which must go when the
+    A proxy with other keep-alive or early data is another proxy. The same holds for mTLS, which must go when the
     configuration no longer names it.
     """
     early = None if https.tls_early_data in _ORDINARY else https.tls_early_data
-    special = (https.keep_alive, early, https.server_tls_policy)
-    return names.hashed(name, *map(str, special)) if any(special) else name
+    return names.proxy(config.naming, name, https.keep_alive, early, https.server_tls_policy)
 
 
 def frontends(
@@ -57,9 +55,8 @@ def frontends(
 
     def listen(name: str, port: int, target: pulumi.Output[str]) -> None:
         for place, address in addresses:
-            rule = _rule(
-                config, names.on_address(name, place.suffix), port, kept, address=address, target=target
-            )
+            rule_name = names.rule(config.naming, name, place.suffix)
+            rule = _rule(config, rule_name, port, kept, address=address, target=target)
             rules.setdefault(place.suffix, rule.ip_address)
 
     redirect = None
@@ -86,7 +83,7 @@ def _address(config: Config, place: AddressPlace, kept: Kept) -> pulumi.Output[s
     if place.existing is not None:
         return pulumi.Output.from_input(place.existing)
     given = config.topology.address
-    name = names.on_address(given.name or names.address(config.name), place.suffix)
+    name = names.address(config.naming, place.version, place.suffix, given.name)
     resource = declare(
         compute.GlobalAddress,
         name,
@@ -95,7 +92,7 @@ def _address(config: Config, place: AddressPlace, kept: Kept) -> pulumi.Output[s
         name=name,
         project=config.project,
         ip_version=place.version,
-        labels={**config.topology.labels, **given.labels, **LABELS},
+        **_labels({**config.topology.labels, **given.labels}, exists=name in config.names.addresses.values()),
     )
     result: pulumi.Output[str] = resource.address
     return result
@@ -106,7 +103,7 @@ def _http_proxy(
 ) -> pulumi.Output[str]:
     from spillway.adapters.program.sdk import compute
 
-    name = names.hashed(frontend, str(http.keep_alive)) if http.keep_alive is not None else frontend
+    name = names.proxy(config.naming, frontend, *([http.keep_alive] if http.keep_alive is not None else []))
     resource = declare(
         compute.TargetHttpProxy,
         name,
@@ -130,7 +127,7 @@ def _https_proxy(
 ) -> pulumi.Output[str]:
     from spillway.adapters.program.sdk import compute
 
-    name, kept = https_proxy_name(frontend, https), certificates.kept
+    name, kept = https_proxy_name(config, frontend, https), certificates.kept
     settings: dict[str, Any] = _keep_alive(https.keep_alive)
     if https.tls_early_data not in _ORDINARY:
         settings["tls_early_data"] = https.tls_early_data
@@ -191,5 +188,15 @@ def _rule(
         ip_address=address,
         port_range=str(port),
         target=target,
-        labels={**config.topology.labels, **config.topology.frontends.labels, **LABELS},
+        **_labels(
+            {**config.topology.labels, **config.topology.frontends.labels},
+            exists=name in config.names.rules.values(),
+        ),
     )
+
+
+def _labels(given: dict[str, str], *, exists: bool) -> dict[str, Any]:
+    """Labels of what Spillway makes. What stood before keeps its own, unless the configuration gives it some."""
+    if exists:
+        return {"labels": given} if given else {}
+    return {"labels": {**given, **LABELS}}

@@ -61,6 +61,10 @@ class Kept:
     """Resources that are not written at all."""
     certificates: Mapping[str, Shown] = field(default_factory=dict)
     """By the name of the HTTPS frontend; none for what is as the configuration says."""
+    imports: Mapping[Part, str] = field(default_factory=dict)
+    """Existing resources that the configuration names and that stand, with their ids: the engine takes them over unchanged."""
+    elements: Mapping[tuple[str, str], Mapping[str, str | None]] = field(default_factory=dict)
+    """Properties of single backends that stand otherwise and mean the same, as found: (backend service, group) as above."""
 
 
 NOTHING = Kept()
@@ -112,6 +116,7 @@ def declare(
         depends_on=depends_on,
         ignore_changes=sorted(ignored),
         delete_before_replace=delete_before_replace,
+        import_=kept.imports.get(part),
     )
     return resource(name, **arguments, opts=options)
 

@@ -53,7 +53,7 @@ def _rate_policy(config: Config, service: str, limit: RateLimitConfig, kept: Kep
         versioned_expr="SRC_IPS_V1",
         config=compute.SecurityPolicyRuleMatchConfigArgs(src_ip_ranges=["*"]),
     )
-    name = names.security_policy(config.name, service)
+    name = names.security_policy(config.naming, service)
     labels: dict[str, Any] = {"labels": dict(config.topology.labels)} if config.topology.labels else {}
     resource = declare(
         compute.SecurityPolicy,

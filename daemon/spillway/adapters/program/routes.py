@@ -21,8 +21,10 @@ def url_map(config: Config, targets: Targets, kept: Kept) -> pulumi.Output[str]:
     from spillway.adapters.program.sdk import compute
 
     topology = config.topology
-    name = names.url_map(config.name)
-    matchers = [(f"route-{number}", route) for number, route in enumerate(topology.routes, start=1)]
+    name = names.url_map(config.naming)
+    matchers = [
+        (route.matcher or f"route-{number}", route) for number, route in enumerate(topology.routes, start=1)
+    ]
     resource = declare(
         compute.URLMap,
         name,
@@ -54,7 +56,7 @@ def redirect_map(config: Config, kept: Kept) -> pulumi.Output[str]:
     """Declare the URL map that sends every plain request to HTTPS, path and query kept; its id."""
     from spillway.adapters.program.sdk import compute
 
-    name = names.redirect_map(config.name)
+    name = names.redirect_map(config.naming)
     resource = declare(
         compute.URLMap,
         name,

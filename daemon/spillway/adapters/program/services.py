@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from spillway.core.values.overlay import ServiceSetting
     from spillway.core.values.policy import PostureSet
 
+_SPOKEN = {"outlier_detection": "outlierDetection", "log_config": "logConfig.sampleRate"}
+"""Paths that are ours although nothing may stand there, by the argument in which they lie."""
 SCHEME = "EXTERNAL_MANAGED"
 """The global external Application Load Balancer. Always set, on rule and service alike: the provider's default changed."""
 
@@ -59,26 +61,32 @@ def service(
     attached, made = backends(config, groups, setting, kept)
     kinds = {kind for member in members(given, config.topology.regions) for kind in member.kinds}
     serverless = GroupKind.SERVERLESS_NEG in kinds
-    name = names.backend_service(config.name, setting.service)
+    name = names.backend_service(config.naming, setting.service)
+    said: dict[str, Any] = {
+        "port_name": given.port_name or (GOOGLES_PORT_NAME if kinds & INSTANCE_GROUPS else None),
+        "log_config": _log(given),
+        "outlier_detection": _outlier_detection(given.outlier_detection, posture, serverless=serverless),
+    }
+    policy: dict[str, Any] = {}
+    if given.lb_policy != "keep":
+        policy["service_lb_policy"] = _policy(config, given, setting, kept)
     resource = declare(
         compute.BackendService,
         name,
         kept,
-        spoken=("outlierDetection", "logConfig.sampleRate"),
+        spoken=tuple(path for argument, path in _SPOKEN.items() if argument not in given.leave),
         depends_on=made,
         extra=given.extra,
         name=name,
         project=config.project,
         load_balancing_scheme=SCHEME,
         protocol=given.protocol,
-        port_name=given.port_name or (GOOGLES_PORT_NAME if kinds & INSTANCE_GROUPS else None),
         timeout_sec=GOOGLES_TIMEOUT if serverless else whole_seconds(given.timeout),
         connection_draining_timeout_sec=round(given.draining),
         health_checks=None if given.health_check is None else checks[given.health_check],
         backends=attached,
-        log_config=_log(given),
-        outlier_detection=_outlier_detection(given.outlier_detection, posture, serverless=serverless),
-        service_lb_policy=_policy(config, given, setting, kept),
+        **{argument: value for argument, value in said.items() if argument not in given.leave},
+        **policy,
         **affinity(given),
         **protection(config, setting.service, given, kept),
         **service_cdn(given.cdn),
@@ -92,16 +100,16 @@ def service(
 def _policy(
     config: Config, given: ServiceConfig, setting: ServiceSetting, kept: Kept
 ) -> pulumi.Output[str] | None:
-    """The service LB policy; None where Google takes none (SLP)."""
+    """The service LB policy; None where the configuration wants none, or Google takes none (SLP)."""
     import pulumi
 
     from spillway.adapters.program.sdk import networkservices
 
-    if not takes_policy(members(given, config.topology.regions)):
+    if given.lb_policy != "made" or not takes_policy(members(given, config.topology.regions)):
         return None
     posture: PostureSet = getattr(config.policies[given.policy].postures, setting.posture.value)
     drain = networkservices.ServiceLbPoliciesAutoCapacityDrainArgs(enable=True)
-    name = names.service_lb_policy(config.name, setting.service)
+    name = names.service_lb_policy(config.naming, setting.service)
     labels: dict[str, Any] = {"labels": dict(config.topology.labels)} if config.topology.labels else {}
     resource = declare(
         networkservices.ServiceLbPolicies,

@@ -29,7 +29,7 @@ def check(draft: Draft) -> None:
             _cache_key(draft, (*SERVICES, name, "cdn", "cache_key"), service.cdn.cache_key)
     for name, bucket in draft.buckets.items():
         at = (*BUCKETS, name)
-        draft.check_length(at, backend_bucket(draft.name, name))
+        draft.check_length(at, backend_bucket(draft.naming, name))
         if name in draft.services:
             draft.error(
                 at,

@@ -1,4 +1,4 @@
-"""Certificates of an HTTPS frontend: managed, given, or a map."""
+"""Certificates of an HTTPS frontend: managed, given, existing, or a map."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ MAX_CERTIFICATES = 15
 """Certificates of one target proxy, managed and given ones together (compute v1: TargetHttpsProxy.sslCertificates)."""
 MAX_DOMAINS = 100
 """Domains of one managed certificate (pu:ManagedSslCertificate)."""
+_KINDS = ("managed", "given", "existing", "map")
+"""Where certificates come from."""
 MAX_PEM_BYTES = 1024 * 1024
 
 _DOMAIN = re.compile(rf"({HOST_LABEL}\.)+{RESOURCE}")
@@ -29,13 +31,13 @@ _MAP = re.compile(
 
 def check(draft: Draft, certificates: CertificatesConfig, at: Location) -> None:
     """Judge the certificates of one frontend; `at` is their section."""
-    kinds = [kind for kind in ("managed", "given", "map") if getattr(certificates, kind) is not None]
-    parts = tuple((*at, kind) for kind in ("managed", "given", "map"))
+    kinds = [kind for kind in _KINDS if getattr(certificates, kind) not in (None, ())]
+    parts = tuple((*at, kind) for kind in _KINDS)
     if not kinds:
         draft.error(
             at,
             "HTTPS has no certificate.",
-            "Write one of `managed: [api.example.com]`, `given: [...]` or `map: NAME`.",
+            "Write one of `managed: [api.example.com]`, `given: [...]`, `existing: [NAME]` or `map: NAME`.",
             uses=parts,
         )
     elif "map" in kinds and len(kinds) > 1:
@@ -59,8 +61,11 @@ def check(draft: Draft, certificates: CertificatesConfig, at: Location) -> None:
 
 def _together(draft: Draft, certificates: CertificatesConfig, at: Location) -> None:
     """Managed and given certificates stand beside each other on a proxy, and are counted together."""
-    managed, given = len(certificates.managed or ()), len(certificates.given or ())
-    where = "managed" if managed else "given"
+    managed = len(certificates.managed or ())
+    given = len(certificates.given or ()) + len(certificates.existing)
+    where = "managed" if managed else "given" if certificates.given else "existing"
+    if len(set(certificates.existing)) < len(certificates.existing):
+        draft.error((*at, "existing"), "a certificate is listed twice.", "List it once.")
     if managed + given == MAX_CERTIFICATES:
         draft.warn(
             (*at, where),
@@ -145,7 +150,9 @@ def _given(draft: Draft, certificates: CertificatesConfig, at: Location) -> None
                 "Give each its own name.",
             )
         names.add(certificate.name)
-        draft.check_length((*where, "name"), certificate_name(draft.name, certificate.name), more=HASH_LENGTH)
+        draft.check_length(
+            (*where, "name"), certificate_name(draft.naming, certificate.name), more=HASH_LENGTH
+        )
         _files(draft, certificate, where)
 
 

@@ -20,7 +20,7 @@ def check(draft: Draft) -> None:
     """Judge every health check."""
     for name, probe in draft.health_checks.items():
         at = (*HEALTH_CHECKS, name)
-        draft.check_length(at, health_check(draft.name, name))
+        draft.check_length(at, health_check(draft.naming, name))
         if probe.timeout > probe.interval:
             draft.error(
                 (*at, "timeout"),

@@ -25,7 +25,7 @@ def check(draft: Draft) -> None:
         at = (*SERVICES, name)
         _policies(draft, at, service)
         if service.rate_limit is not None:
-            draft.check_length((*at, "rate_limit"), security_policy(draft.name, name))
+            draft.check_length((*at, "rate_limit"), security_policy(draft.naming, name))
             _rate_limit(draft, (*at, "rate_limit"), service.rate_limit)
         if service.iap is not None:
             _iap(draft, (*at, "iap"), service.iap)

@@ -37,7 +37,7 @@ def check(draft: Draft) -> None:
     """Judge every service."""
     for name, service in draft.services.items():
         at = (*SERVICES, name)
-        draft.check_length(at, backend_service(draft.name, name))
+        draft.check_length(at, backend_service(draft.naming, name))
         _regions(draft, at, service)
         _references(draft, at, service)
         members = draft.members(name)
@@ -48,6 +48,7 @@ def check(draft: Draft) -> None:
         _timeout(draft, name, members)
         _algorithm(draft, name, members)
         _logs(draft, at, service)
+        _left(draft, at, service)
     _references_apart(draft)
     _unused(draft)
 
@@ -281,6 +282,28 @@ def _references_apart(draft: Draft) -> None:
                 "Give one of them another name.",
                 uses=((*SERVICES, name),),
             )
+
+
+def _left(draft: Draft, at: Location, service: ServiceConfig) -> None:
+    """What the service leaves as it stands is not set at the same time."""
+    keys = {"log_config": ("log_sample_rate", "log_fields")}
+    for where, argument in draft.items((*at, "leave"), service.leave):
+        for key in keys.get(argument, (argument,)):
+            if draft.given((*at, key)):
+                draft.error(
+                    where,
+                    f"{argument} is to stay as it stands, and `{key}` sets it.",
+                    "Keep one of the two.",
+                    uses=((*at, key),),
+                )
+    algorithm = (*at, "algorithm")
+    if service.lb_policy != "made" and draft.given(algorithm):
+        draft.error(
+            algorithm,
+            f"the algorithm is a setting of the service LB policy, and with `lb_policy: {service.lb_policy}` Spillway makes none.",
+            "Remove it, or write `lb_policy: made`.",
+            uses=((*at, "lb_policy"),),
+        )
 
 
 def _unused(draft: Draft) -> None:

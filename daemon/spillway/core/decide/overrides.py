@@ -11,7 +11,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from spillway.core.decide.proposals import Accepted, Context, Proposal, each
-from spillway.core.estimate.belief import BackendBelief, auto_drained, ceiling_factor, posture_set
+from spillway.core.estimate.belief import (
+    BackendBelief,
+    auto_drained,
+    ceiling_factor,
+    failover_settings,
+    posture_set,
+)
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped
@@ -39,7 +45,7 @@ def dead_drains(context: Context, _: Accepted) -> Iterable[Proposal]:
     model = context.model
     if not any(f.dead for f in model.beliefs):
         return ()
-    settings = posture_set(model.policy, model.posture)
+    settings = failover_settings(model.service, model.policy, model.posture)
     drained = auto_drained(model.beliefs, settings)
     alive = any(f.serving and not f.dead for f in model.beliefs)
     found = []
@@ -177,7 +183,9 @@ _ORDER = (Posture.NORMAL, Posture.GUARDED, Posture.SCARCE)
 
 
 def called_for(model: ServiceModel) -> tuple[Posture, float] | None:
-    """(posture, headroom) for the present headroom, or None where too little is known."""
+    """(posture, headroom) for the present headroom, or None where too little is known or there is no posture to set."""
+    if not model.service.has_policy:
+        return None
     traffic, policy = model.traffic, model.policy.postures
     known = [f for f in model.beliefs if isinstance(f.window, Window)]
     serving = [f for f in model.beliefs if f.serving and not f.dead]

@@ -20,7 +20,7 @@ from spillway.core.values.overlay import BackendSetting, Posture
 from spillway.core.values.policy import Policy, PostureSet
 from spillway.core.values.snapshot import Absence, HealthCount
 from spillway.core.values.state import BackendMemory, Estimate
-from spillway.core.values.topology import Backend, Preference
+from spillway.core.values.topology import Backend, Preference, Service
 
 AUTO_DRAIN_BELOW = 0.25
 """Healthy share below which Google's auto-drain empties a group (reference: SLP, gcp.md 2.3)."""
@@ -149,6 +149,15 @@ def posture_set(policy: Policy, posture: Posture) -> PostureSet:
     """The settings behind a posture."""
     chosen: PostureSet = getattr(policy.postures, posture.value)
     return chosen
+
+
+UNSET = PostureSet(failover_threshold=70, auto_drain=False, outlier_ejection=0)
+"""What holds where a service has no failover policy of ours: Google's own defaults (reference: SLP)."""
+
+
+def failover_settings(service: Service, policy: Policy, posture: Posture) -> PostureSet:
+    """How Google fails over for a service in a posture."""
+    return posture_set(policy, posture) if service.has_policy else UNSET
 
 
 def auto_drained(beliefs: Sequence[BackendBelief], settings: PostureSet) -> frozenset[str]:

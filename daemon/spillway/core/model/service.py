@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 
-from spillway.core.estimate.belief import BackendBelief, auto_drained, ceiling_factor, layout_of, posture_set
+from spillway.core.estimate.belief import (
+    BackendBelief,
+    auto_drained,
+    ceiling_factor,
+    failover_settings,
+    layout_of,
+)
 from spillway.core.estimate.capacity import NEARLY_ALL, UNPROVEN_ROOM, believed_capacity, p_degraded
 from spillway.core.estimate.demand import expected
 from spillway.core.estimate.sample import Window
@@ -236,7 +242,7 @@ def build(
     at: float,
 ) -> ServiceModel:
     """The model of one service, from what is believed of its backends and remembered of its demand."""
-    settings = posture_set(policy, posture)
+    settings = failover_settings(service, policy, posture)
     drained = auto_drained(beliefs, settings)
     known = [f.target for f in beliefs if f.target is not None]
     typical = median(known) if known else None

@@ -121,6 +121,30 @@ class EmbeddedEngine:
 
         return self._mutate(self._ownership().check, act)
 
+    def resources(self) -> tuple[str, ...]:
+        """Kind and name of all that the state holds.
+
+        Raises:
+            SpillwayError: it cannot be read.
+        """
+        state = self._state()
+        return tuple(f"{words_for(it.token)} {it.name}" for it in (*state.resources.values(), *state.doomed))
+
+    def forget(self) -> tuple[str, ...]:
+        """Let go of all that the state holds, and leave it as it stands; kind and name of each.
+
+        Raises:
+            SpillwayError: the state belongs to another name, or cannot be read or written.
+        """
+        with self._alone():
+            self._ownership().check()
+            let_go = self.resources()
+            state = self._state()
+            state.resources, state.doomed, state.pending, state.outputs = {}, [], [], {}
+            state.save()
+            self._ownership().free()
+        return let_go
+
     def recover(self) -> str | None:
         """Finish what a crash left open: look at each object in the cloud and write down what is there."""
         try:

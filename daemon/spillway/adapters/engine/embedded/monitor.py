@@ -80,6 +80,7 @@ class _Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             secret=tuple(sorted(secret)),
             secret_paths=tuple(sorted(secret_paths(request.object))),
             ignore=tuple(request.ignoreChanges),
+            import_id=request.importId,
             delete_before=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
         )
         try:

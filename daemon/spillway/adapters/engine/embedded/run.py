@@ -16,7 +16,7 @@ from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.standin import StandInProvider, kind_of, words_for
 from spillway.adapters.engine.recovery import CREATING, DELETING, UPDATING, recover
 from spillway.adapters.engine.verdicts import is_conflict, is_in_use, is_taken
-from spillway.errors import SpillwayError
+from spillway.errors import PermanentError, SpillwayError
 from spillway.ports import PreviewedChange
 
 
@@ -34,6 +34,8 @@ class Declared:
     secret_paths: tuple[str, ...] = ()
     """Where in them it stands."""
     ignore: tuple[str, ...] = ()
+    import_id: str = ""
+    """Id of an existing resource that is taken over; empty for one that is made."""
     delete_before: bool | None = None
     """None leaves it to the provider."""
 
@@ -122,6 +124,8 @@ class Run:
         with self._lock:
             self._seen.add(urn)
             old = self._state.resources.get(urn)
+        if old is None and declared.import_id:
+            return (urn, *self._import(urn, declared))
         if old is None:
             operation = "replace" if urn in self._cleared else "create"
             try:
@@ -149,6 +153,29 @@ class Run:
         if not self._dry:
             self._state.put(_resource(old.urn, declared, old.id, old.outputs, inputs=declared.inputs))
         return old.id, self._state.opened(old.outputs, declared.inputs)
+
+    def _import(self, urn: str, declared: Declared) -> tuple[str, Props]:
+        """Take over what stands, as Pulumi's import step does: read it, compare, write it down. Nothing is sent that changes it."""
+        kind = kind_of(declared.token)
+        there = self._provider.read(declared.token, declared.import_id, {}, self._deadline)
+        if there is None:
+            raise CloudError(
+                404, f"{declared.import_id} was to be taken over and is not there", reason="notFound"
+            )
+        found, outputs = there
+        news = reset(declared.inputs, found, declared.ignore)
+        diff = self._provider.diff(declared.token, found, outputs, news, declared.ignore)
+        if diff.differences:
+            told = "; ".join(declared.described_changes(diff, outputs))
+            raise PermanentError(
+                f"the {kind.words} {declared.shown} stands otherwise than the configuration says, so it is not taken over: {told}",
+                remedy="Write into the configuration what stands, or let `spillway adopt` write it.",
+            )
+        if not self._dry:
+            self._state.put(_resource(urn, declared, declared.import_id, outputs, inputs=news))
+            self._state.save()
+        self._note("import", declared.token, declared.shown)
+        return declared.import_id, outputs
 
     def _create(self, urn: str, declared: Declared, operation: str) -> tuple[str, Props]:
         resource_id = self._provider.resource_id(declared.token, declared.inputs)

@@ -45,6 +45,8 @@ class ResourceKind:
     """Added to the query of a create."""
     keyed: dict[str, str] = field(default_factory=dict)
     """Lists that are sets: property to the field that identifies an element."""
+    assumed: dict[str, Props] = field(default_factory=dict)
+    """What the provider takes for what an element of a list does not name, by list."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Fields of the API whose property has another name than `property_name` makes of it."""
     repeated: Callable[[Body], Body] = field(default=lambda body: body)

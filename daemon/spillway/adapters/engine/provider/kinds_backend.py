@@ -155,6 +155,7 @@ BACKEND_SERVICE = ResourceKind(
         *_FOREIGN,
     ),
     keyed={"backends": "group", "customMetrics": "name"},
+    assumed={"backends": {"balancingMode": "UTILIZATION", "capacityScaler": 1}},
     renamed={
         "connectionDraining": "connectionDrainingTimeoutSec",
         "logConfig.loggingHttpRequestHeaders": "requestHeaders",

@@ -42,6 +42,7 @@ GLOBAL_ADDRESS = ResourceKind(
     body=_address_body,
     live=lambda live: {
         **common(live),
+        "ipVersion": "IPV4",
         **pick(live, "address", "ipVersion", "addressType"),
         **_labels_live(live),
     },

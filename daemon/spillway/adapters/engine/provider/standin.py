@@ -137,7 +137,13 @@ class StandInProvider:
         if live is None:
             return None
         outputs = kind.recall(inputs, {**_kept(kind, inputs), **kind.live(live)})
+        known = bool(inputs)
+        if not known:
+            # Nothing is known of it but its id: an import. It goes by what the cloud gives back.
+            inputs = {name: outputs[name] for name in sorted(kind.opaque | kind.fixed) if name in outputs}
         appeared = {name: outputs[name] for name in kind.watched if name not in inputs and outputs.get(name)}
+        if not known:
+            appeared = {name: _told(value, kind.assumed.get(name, {})) for name, value in appeared.items()}
         seen = {
             name: shaped(value, outputs.get(name), name, kind.keyed)
             for name, value in inputs.items()
@@ -274,6 +280,13 @@ def carry(
         elif isinstance(given, Mapping) and isinstance(value, Mapping):
             result[name] = carry(dict(given), dict(value), ignore, renamed, f"{prefix}{known}.")
     return result
+
+
+def _told(value: Any, assumed: Props) -> Any:
+    """A list without what the provider takes for granted in its elements."""
+    if not assumed or not isinstance(value, list):
+        return value
+    return [{name: part for name, part in element.items() if assumed.get(name) != part} for element in value]
 
 
 class _Partly:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pulumi import RunError
+from pulumi.automation import Deployment
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
 from spillway.adapters.engine.exclusive_calls import ExclusiveCalls, engine_lock, unusable
@@ -17,7 +18,7 @@ from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTime
 from spillway.adapters.engine.provider.standin import StandInProvider
 from spillway.adapters.engine.pulumi_cli.checkpoints import flaw_of, put_last_good_in_place, state_file
 from spillway.adapters.engine.pulumi_cli.command import Command, EngineDeadline, EngineLostError
-from spillway.adapters.engine.pulumi_cli.events import Events, ReadEvents, urn_words
+from spillway.adapters.engine.pulumi_cli.events import Events, ReadEvents, urn_type, urn_words
 from spillway.adapters.engine.pulumi_cli.leftovers import end_leftovers
 from spillway.adapters.engine.pulumi_cli.locks import (
     Locked,
@@ -55,6 +56,10 @@ _RAISED = (CommandError, EngineDeadline, EngineLostError, OSError, RuntimeError)
 _UNREADABLE = "failed to load checkpoint"
 """How the CLI words a state that it cannot read, wherever that is (measured, 3.260.0)."""
 _BRING_BACK = "Bring back a copy of the state (daemon.engine.backend, or state_dir/engine), then start again."
+
+
+_CONTENT = frozenset({"resources", "pending_operations"})
+"""Parts of an exported deployment that tell of resources."""
 
 
 class CliEngine:
@@ -160,6 +165,47 @@ class CliEngine:
             self._keep_outputs({})
             self._workspace.ownership.free()
         return done
+
+    def resources(self) -> tuple[str, ...]:
+        """Kind and name of all that the state holds.
+
+        Raises:
+            SpillwayError: it cannot be read.
+        """
+        with self._stack_alone() as stack:
+            return _held(stack)
+
+    def forget(self) -> tuple[str, ...]:
+        """Let go of all that the state holds, and leave it as it stands; kind and name of each.
+
+        Raises:
+            SpillwayError: the state belongs to another name, is locked, or cannot be read or written.
+        """
+        workspace = self._workspace
+        with self._stack_alone() as stack:
+            workspace.ownership.check()
+            self._recover(stack)
+            let_go = _held(stack)
+            exported = stack.export_stack()
+            kept = {name: part for name, part in (exported.deployment or {}).items() if name not in _CONTENT}
+            stack.import_stack(Deployment(version=exported.version, deployment=kept))
+            workspace.orphans.keep([])
+            self._keep_outputs({})
+            workspace.ownership.free()
+            return let_go
+
+    @contextmanager
+    def _stack_alone(self) -> Iterator[LeanStack]:
+        """The stack, for calls that change nothing in the cloud; what the CLI raises becomes an error of ours."""
+        try:
+            with self._alone() as (command, stack):
+                command.allow(self._workspace.deadline)
+                yield stack
+        except (CloudError, *_RAISED) as error:
+            told = _told(error)
+            if isinstance(told, SpillwayError):
+                raise told from error
+            raise TemporaryError(f"the engine's state cannot be used: {shorten(str(told))}") from error
 
     def recover(self) -> str | None:
         """Clear locks of dead processes and close pending operations; a sentence if something was done."""
@@ -391,6 +437,13 @@ class CliEngine:
         command = self._workspace.command()
         command.allow(self._workspace.deadline)
         return command, self._workspace.stack(command)
+
+
+def _held(stack: LeanStack) -> tuple[str, ...]:
+    """Kind and name of each resource in a stack's state."""
+    deployment = stack.export_stack().deployment or {}
+    urns = [str(resource["urn"]) for resource in deployment.get("resources") or ()]
+    return tuple(urn_words(urn) for urn in urns if not urn_type(urn).startswith("pulumi:"))
 
 
 def _essence(events: Events, error: Exception) -> str:

@@ -21,6 +21,7 @@ _OPERATIONS = {
     OpType.UPDATE: "update",
     OpType.DELETE: "delete",
     OpType.REPLACE: "replace",
+    OpType.IMPORT: "import",
 }
 """Steps that people count; a replacement also has steps of its own for the new and the old."""
 _CREATES = frozenset({OpType.CREATE, OpType.CREATE_REPLACEMENT})
