@@ -14,7 +14,15 @@ from dataclasses import dataclass
 
 from spillway.core.decide.limits import LEAST_STEP, Limits
 from spillway.core.decide.overrides import scaler_change
-from spillway.core.decide.proposals import Accepted, Context, Proposal, cutting, may_reopen, refusal
+from spillway.core.decide.proposals import (
+    Accepted,
+    Context,
+    Proposal,
+    by_its_lever,
+    cutting,
+    may_reopen,
+    refusal,
+)
 from spillway.core.decide.search import Found, Space, Start, search
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
@@ -158,7 +166,7 @@ def _refusals(task: Task, requirements: Requirements, narrow: Space) -> tuple[Re
     if not _saves_enough(task, found):
         return ()
     refusals = []
-    for change in _changes(task, found):
+    for change in (by_its_lever(task.model, c) for c in _changes(task, found)):
         bound = task.context.limits.of(change.region or "").active(change.after, change.purpose)
         if bound is not None:
             refusals.append(refusal(change.move(), bound.reason))
@@ -261,7 +269,9 @@ def search_range(limits: Limits, i: int) -> Allowed:
     return Allowed(closed=down.closed, low=low, high=high)
 
 
-LASTING = frozenset({LimitKind.NOT_MOVABLE, LimitKind.ALONE, LimitKind.KEEPS_CAPACITY})
+LASTING = frozenset(
+    {LimitKind.NOT_MOVABLE, LimitKind.NO_SCALER, LimitKind.ALONE, LimitKind.KEEPS_CAPACITY}
+)
 """Limits that neither time nor people lift."""
 
 

@@ -177,7 +177,9 @@ _ORDER = (Posture.NORMAL, Posture.GUARDED, Posture.SCARCE)
 
 
 def called_for(model: ServiceModel) -> tuple[Posture, float] | None:
-    """(posture, headroom) for the present headroom, or None where too little is known."""
+    """(posture, headroom) for the present headroom; None where too little is known, or where no backend can have a failover policy."""
+    if not any(f.backend.has_scaler for f in model.beliefs):
+        return None
     traffic, policy = model.traffic, model.policy.postures
     known = [f for f in model.beliefs if isinstance(f.window, Window)]
     serving = [f for f in model.beliefs if f.serving and not f.dead]

@@ -65,6 +65,8 @@ class Circumstances(NamedTuple):
     """Seconds of a sample."""
     cut_at: float = inf
     """UTC seconds at which its ceiling was lowered last; infinite where it was raised since, or never moved."""
+    autoscaled: bool = False
+    """True for a backend without a known number of slots: its latency shows no queue, so all of it counts as service time."""
 
 
 class Timed(NamedTuple):
@@ -169,6 +171,8 @@ def _after_latency(
     latency, saturation, failures = old.latency, old.saturation, old.failures
     raw, answered = spread.mean, minute.ok / known.period
     baseline = raw if latency.baseline is None else latency.baseline
+    if known.autoscaled:
+        return _after_autoscaled(old, minute, known, raw=raw, late=late)
     # 1. Slots as known; before the first latency those of the target, or some room above what was in work.
     concurrency = old.concurrency.limit
     if concurrency is None:
@@ -222,6 +226,21 @@ def _after_latency(
         learn_unsaturated(saturation, minute.end, undecided, wanting=wanting),
         next_slow(failures.slow, late, at_once=at_once),
         next_errors(failures.errors, minute, minute.total),
+    )
+
+
+def _after_autoscaled(old: Estimate, minute: Minute, known: Circumstances, *, raw: float, late: float) -> Timed:
+    """What the latency of a minute teaches of a backend that grows with its load: what is late there is late at any load."""
+    latency = old.latency
+    baseline = raw if latency.baseline is None else latency.baseline
+    at_once = believed_at_once(latency, raw, minute.total, baseline)
+    usual = next_baseline(baseline, raw, nearly_full=False)
+    return Timed(
+        learn_latency(latency, raw, usual, known.period, at_once=at_once, queued=False, nearly_full=False),
+        old.concurrency,
+        old.saturation,
+        next_slow(old.failures.slow, late, at_once=at_once),
+        next_errors(old.failures.errors, minute, minute.total),
     )
 
 

@@ -129,8 +129,13 @@ GUARDS = rows(
     ),
     (
         "not-movable",
-        "{region} has no scaler",
-        "Serverless and internet groups.",
+        "no lever of Spillway's reaches {region}",
+        "Regional instance groups.",
+    ),
+    (
+        "no-scaler",
+        "{region} has no scaler: it is attached or detached, and nothing between",
+        "Serverless and internet groups. A pin is 0 or 1 there.",
     ),
     (
         "alone",
@@ -404,6 +409,26 @@ MOVES = (
             "join-home",
             "home region {home} cannot carry its load ({why}): failover region {region} joins",
             "The pinned service outlives its region.",
+        ),
+        (
+            "join-stuck",
+            "no set of the open regions leaves fewer than {bad:.1%} of the requests bad: standby {region} joins",
+            "What serves is ill, and a standby region may be well.",
+        ),
+        (
+            "join-for-ill",
+            "standby {region} joins: {bad:.1%} of the answers of {other} are bad, and it cannot leave before another region serves ({guard})",
+            "The region that fails leaves once the standby can be sent load.",
+        ),
+        (
+            "probe-attach",
+            "{region} was detached {empty:span} ago for what is over by now with a chance of {chance:.0%}: attach it to see how it does",
+            "It has no scaler, so all of its load comes back at once. The way back needs more time and a surer hope than a tenth does.",
+        ),
+        (
+            "leave-unneeded",
+            "{region} has not been needed for {since:span}: it is detached",
+            "The standby region has no scaler that could go to 0 first; Google lets its requests end as it does at any removal.",
         ),
         (
             "join-planned-end",

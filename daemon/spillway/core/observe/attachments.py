@@ -17,6 +17,7 @@ _NO_POLICY = Missing(
     absence=Absence.NOT_ASKED, detail="its groups have no balancing mode, which a failover policy needs"
 )
 _NOT_MEMBER = Missing(absence=Absence.NOT_MEMBER)
+_UNPROBED = Missing(absence=Absence.NOT_PROBED, detail="serverless and internet groups have no health checks")
 
 
 class Attachment(NamedTuple):
@@ -52,13 +53,13 @@ def _attachment(backend: Backend, resource: str, groups: tuple[ListedGroup, ...]
     if not groups:
         detached = ObservedBackend(member=False, scaler=0.0, mixed=False, preference=backend.preference)
         return Attachment(resource=resource, groups=groups, value=detached)
-    for group in groups:
+    for group in groups if backend.has_scaler else ():
         if not is_legal_scaler(group.scaler):
             why = f"a capacity scaler of {group.scaler:g} is listed for {group.key.name} in {group.key.scope}, and Google has none"
             missing = Missing(absence=Absence.GARBAGE, detail=why)
             told = f"the listing of {backend.service} in {backend.region} cannot be true: {why}"
             return Attachment(resource=resource, groups=groups, value=missing, problem=told)
-    scalers = [group.scaler for group in groups]
+    scalers = [group.scaler for group in groups] if backend.has_scaler else [1.0]
     partial = len(groups) < len(backend.groups)
     observed = ObservedBackend(
         member=True,
@@ -100,7 +101,7 @@ def observed_backend(attachment: Attachment, age: float) -> Seen[ObservedBackend
 
 
 def observed_health(
-    attachment: Attachment, health: HealthReads | Missing, at: float
+    backend: Backend, attachment: Attachment, health: HealthReads | Missing, at: float
 ) -> Seen[HealthCount] | Missing:
     """Healthy and all members of the attached groups together.
 
@@ -108,12 +109,15 @@ def observed_health(
     a region.
 
     Args:
+        backend: whose health.
         attachment: from `attachments`.
         health: getHealth of each attached group.
         at: UTC seconds of the snapshot.
     """
     if not attachment.groups:
         return _NOT_MEMBER
+    if not backend.has_scaler:
+        return _UNPROBED
     if isinstance(health, Missing):
         return health
     healthy = total = 0
@@ -143,7 +147,7 @@ def observed_policy(
         policies: the policies by name.
         at: UTC seconds of the snapshot.
     """
-    if not any(backend.movable for backend in service.backends):
+    if not any(backend.movable and backend.has_scaler for backend in service.backends):
         return _NO_POLICY
     if isinstance(listing, Missing):
         return listing
