@@ -23,6 +23,7 @@ def check(config_path: Path, schema: bool, as_json: bool) -> int:
     Reads files only: it needs no account, network or daemon. Ends with 0 if the configuration can be used.
     """
     from spillway.config import load
+    from spillway.config.attached import membership_levers
     from spillway.config.check import counted, render_problems
 
     if schema:
@@ -51,4 +52,6 @@ def check(config_path: Path, schema: bool, as_json: bool) -> int:
     out.print(
         f"[green]ok[/] {config_path}: {counted(len(fleet.services), 'service')} in {counted(len(regions), 'region')}, cloud {loaded.config.cloud}"
     )
+    for name, sentence in membership_levers(loaded.config).items():
+        out.print(f"{name}: {sentence}", markup=False, soft_wrap=True)
     return Exit.OK

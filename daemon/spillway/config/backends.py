@@ -89,6 +89,11 @@ class Member:
         """True if its groups have a target and a scaler."""
         return self.balancing is not None and self.kinds <= STEERABLE
 
+    @property
+    def attachable(self) -> bool:
+        """True if its groups have no scaler, and membership is the lever."""
+        return self.balancing is None and bool(self.kinds) and self.kinds <= UNPROBED
+
 
 def region_names(service: ServiceConfig, regions: Mapping[str, RegionConfig]) -> tuple[str, ...]:
     """The regions of a service, known or not, in the order of the configuration."""

@@ -38,8 +38,8 @@ class GroupConfig(Model):
     instance_group: GroupName | None = None
     """Zonal instance group, managed or not; regional ones cannot be steered."""
     serverless_neg: GroupName | None = None
-    """Regional serverless NEG (Cloud Run), one for each region; has no scaler, so Spillway cannot steer it."""
+    """Regional serverless NEG (Cloud Run), one for each region. It has no scaler: Spillway attaches and detaches it."""
     internet_neg: GroupName | None = None
-    """Global internet NEG; has no scaler either."""
+    """Global internet NEG. It has no scaler either, and is attached and detached."""
     create: CreateConfig | None = None
     """Make this group; without it the group must exist."""

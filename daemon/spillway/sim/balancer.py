@@ -20,7 +20,7 @@ Index = NDArray[np.int64]
 Health = tuple[tuple[tuple[int, int], ...], ...]
 """For each region, (passing, all) of each zonal group."""
 
-UNBOUNDED = 1e9
+UNBOUNDED = 1e7
 """Requests/s of ceiling that stand for none: a serverless group has no target, so nothing spills from it (reference gcp.md 1.2)."""
 
 MEMORY = 1024

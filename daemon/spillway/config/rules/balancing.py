@@ -190,7 +190,7 @@ def _duration(draft: Draft, at: Location, balancing: BalancingConfig) -> None:
 
 
 def _unsteerable(draft: Draft, at: Location, region: RegionConfig, region_at: Location) -> None:
-    """Serverless and internet groups have no scaler, no balancing, no preference."""
+    """Serverless and internet groups have no scaler, no balancing, no preference. They may be a standby: they are attached then."""
     kinds = {kind for kind in map(group_kind, region.groups) if kind in UNPROBED}
     if not kinds:
         return
@@ -199,14 +199,13 @@ def _unsteerable(draft: Draft, at: Location, region: RegionConfig, region_at: Lo
         "balancing": "has no balancing mode and no target",
         "scaler": "has no capacity scaler",
         "preference": "has no balancing mode, and preference needs one",
-        "standby": "cannot be ramped or drained, so it cannot wait as a standby",
     }
     for key, reason in reasons.items():
         if draft.value((*at, key)) not in {None, False, "DEFAULT"}:
             draft.error(
                 (*at, key),
                 f"a {kind} {reason}.",
-                f"Remove `{key}`; Spillway serves this region as it is and does not steer it.",
+                f"Remove `{key}`; Spillway steers this region by attaching and detaching it.",
                 uses=((*region_at, "groups"),),
             )
 

@@ -23,9 +23,7 @@ from spillway.core.values.limits import LimitKind
 from spillway.core.values.orders import Order, OrderKind
 from spillway.core.values.policy import Mode
 
-LASTING = frozenset(
-    {LimitKind.OPERATOR_HOLD, LimitKind.NOT_MOVABLE, LimitKind.NO_SCALER, LimitKind.ALONE}
-)
+LASTING = frozenset({LimitKind.OPERATOR_HOLD, LimitKind.NOT_MOVABLE, LimitKind.NO_SCALER, LimitKind.ALONE})
 """Limits that refuse an order when it comes, also by force. All others end by themselves, and the order waits."""
 
 

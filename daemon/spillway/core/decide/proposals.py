@@ -150,9 +150,7 @@ def with_changes(traffic: TrafficModel, changes: Sequence[Change]) -> TrafficMod
     by_region = {c.region: c for c in changes if c.was_member and c.lever is not Lever.POSTURE}
     if not by_region:
         return traffic
-    regions = tuple(
-        r if (c := by_region.get(r.name)) is None else _changed(r, c) for r in traffic.regions
-    )
+    regions = tuple(r if (c := by_region.get(r.name)) is None else _changed(r, c) for r in traffic.regions)
     return replace(traffic, regions=regions)
 
 
@@ -166,9 +164,7 @@ def by_its_lever(model: ServiceModel, change: Change) -> Change:
     """The same change by the lever that its region has: where there is no scaler, 0 is detached and all else is attached."""
     if change.region is None or model.belief(change.region).backend.has_scaler:
         return change
-    return replace(
-        change, lever=Lever.MEMBERSHIP, member=change.after > 0.0, was_member=change.before > 0.0
-    )
+    return replace(change, lever=Lever.MEMBERSHIP, member=change.after > 0.0, was_member=change.before > 0.0)
 
 
 def refusal(move: Move, why: Reason) -> Refusal:

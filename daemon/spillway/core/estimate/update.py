@@ -229,7 +229,9 @@ def _after_latency(
     )
 
 
-def _after_autoscaled(old: Estimate, minute: Minute, known: Circumstances, *, raw: float, late: float) -> Timed:
+def _after_autoscaled(
+    old: Estimate, minute: Minute, known: Circumstances, *, raw: float, late: float
+) -> Timed:
     """What the latency of a minute teaches of a backend that grows with its load: what is late there is late at any load."""
     latency = old.latency
     baseline = raw if latency.baseline is None else latency.baseline
