@@ -16,7 +16,7 @@ from spillway.core.explain.reasons import ending, reason
 from spillway.core.model.constraints import capped, hundredths
 from spillway.core.model.predict import Region
 from spillway.core.model.service import ServiceModel
-from spillway.core.model.verify import PATIENCE, SHOWS, arrived
+from spillway.core.model.verify import PATIENCE, SHOWS, arrived, still_overloaded
 from spillway.core.values.decision import BackendState, Reason
 from spillway.core.values.lifecycle import has_dwelt, required_dwell
 from spillway.core.values.limits import (
@@ -39,9 +39,6 @@ from spillway.core.values.topology import SCALER_FLOOR, SCALER_STEP
 LATE_SHARE = 0.35
 """Share of its lateness that a trouble must have lasted, in what is seen of it, to be believed to last still: what has lasted
 for long goes on for long (Lindy's rule), what has begun just before the sample was taken may be over."""
-
-STILL_OVERLOADED = 0.85
-"""Requests/s that a region takes over those that it was cut for from which the cut is far from enough: readings are good to a tenth."""
 
 LEAST_STEP = 0.05
 """Smallest rise worth a write, unless it opens the ceiling fully."""
@@ -386,20 +383,6 @@ def dwelling(place: Place) -> Bounds:
             reason=reason("resting", region=place.region.name, ago=ago, rest=rest),
         ),
     )
-
-
-def still_overloaded(model: ServiceModel, belief: BackendBelief) -> bool:
-    """Whether a region takes far less than its only cut in flight was made for, so that it may be cut again at once.
-
-    The first minute of trouble is a healthy one in part, and promises too much. Only minutes count that are older than the
-    effect of that cut.
-    """
-    cuts = [f for f in model.memory.flights if f.region == belief.region and f.after < f.before]
-    if len(cuts) != 1 or not isinstance(belief.window, Window):
-        return False
-    region = model.traffic.regions[model.traffic.index(belief.region)]
-    old = belief.window.end <= cuts[0].made_at + model.policy.timing.effect
-    return old and region.proven and region.capacity_confirmed < STILL_OVERLOADED * cuts[0].takes
 
 
 def well(place: Place) -> Bounds:

@@ -35,12 +35,13 @@ STUCK = 0.02
 """Share of bad requests that no set of ceilings gets below from which a standby region is called (`least_bad`)."""
 
 
-def memberships(context: Context, _: Accepted) -> Iterable[Proposal]:
+def memberships(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """The end of planned work, detachments, and one join or else one leave."""
     model = context.model
     changes = [*_planned_ends(model), *_detach(model)]
     touched = {c.region for c in changes}
-    for change in (_join(model), _leave(model)):
+    coming = any(c.purpose is Purpose.JOIN and not c.was_member for c in accepted.changes)
+    for change in () if coming else (_join(model), _leave(model)):
         if change is not None and change.region not in touched:
             changes.append(change)
             break
@@ -72,7 +73,7 @@ def _join(model: ServiceModel) -> Change | None:
     potential = traffic.room(raised=True)
     home = _home_lost(model)
     headroom = potential / expected - 1.0
-    stuck = least_bad(traffic) > STUCK * traffic.forecast
+    stuck = least_bad(traffic) > STUCK * traffic.forecast and not _relief_coming(model)
     if headroom >= policy.membership.join_below and home is None and not stuck:
         return None
     ramped = hundredths(policy.membership.join_scaler)
@@ -95,6 +96,16 @@ def _join(model: ServiceModel) -> Change | None:
     else:
         why = reason("join-forecast", headroom=headroom, forecast=expected, capacity=potential, region=name)
     return _membership(model, belief, Purpose.JOIN, why, after=scaler)
+
+
+def _relief_coming(model: ServiceModel) -> bool:
+    """Whether a region without a scaler has joined so lately that nobody has seen how it does: it may be all that is needed."""
+    return any(
+        not f.backend.has_scaler
+        and f.memory.joined_at is not None
+        and model.at - f.memory.joined_at < model.dead_time
+        for f in model.beliefs
+    )
 
 
 def _home_lost(model: ServiceModel) -> str | None:

@@ -165,7 +165,7 @@ def helpers(limits: Limits, task: Emptying) -> Help:
     first = hundredths(model.policy.membership.join_scaler)
     joins: list[tuple[int, float]] = []
     ranked = sorted(
-        (task.traffic.predict_with(i, 1.0).score, i)
+        (_with_helper(task, i).score, i)
         for i in range(len(model.beliefs))
         if i != task.index and _may_join(limits, i)
     )
@@ -176,6 +176,14 @@ def helpers(limits: Limits, task: Emptying) -> Help:
                 return Help(joins=tuple(tried), enough=True)
         joins.append((i, 1.0))
     return Help(joins=tuple(joins), enough=False)
+
+
+def _with_helper(task: Emptying, i: int) -> Prediction:
+    """What is expected once the standby at `i` has joined; with the region emptied where it goes as a whole."""
+    if task.traffic.regions[task.index].has_scaler:
+        return task.traffic.predict_with(i, 1.0)
+    then = {i: 1.0, task.index: task.goal}
+    return task.traffic.predict([then.get(j, s) for j, s in enumerate(task.scalers)])
 
 
 def _may_join(limits: Limits, i: int) -> bool:
