@@ -110,6 +110,8 @@ class Preview:
     """What others have changed of what the configuration speaks of."""
     held: tuple[HeldPart, ...] = ()
     """Parts that `up` does not write."""
+    later: tuple[str, ...] = ()
+    """What happens after this `up` by itself, and when: sentences about certificates that are being replaced."""
 
 
 class Deployer(Protocol):

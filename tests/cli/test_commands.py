@@ -38,6 +38,7 @@ def test_check_takes_the_examples(capsys: pytest.CaptureFixture[str], name: str)
     code, out, _ = run(capsys, "check", "--config", str(CONFIG / name))
     assert code == Exit.OK
     assert out.startswith("ok ")
+    assert "pool: scalers" in out
     assert "\x1b" not in out
 
 

@@ -35,12 +35,12 @@ SERVICE = "topology/services/pool/extra"
     ("extra", "at", "message", "remedy"),
     [
         (
-            {"compresion_mode": "AUTOMATIC"},
-            "compresion_mode",
-            "no argument 'compresion_mode'",
-            "compression_mode",
+            {"ip_adress_selection_policy": "PREFER_IPV6"},
+            "ip_adress_selection_policy",
+            "no argument 'ip_adress_selection_policy'",
+            "ip_address_selection_policy",
         ),
-        ({"compression_mode": 1}, "compression_mode", "must be text", "Correct"),
+        ({"ip_address_selection_policy": 1}, "ip_address_selection_policy", "must be text", "Correct"),
         (
             {"max_stream_duration": {"seconds": True}},
             "max_stream_duration.seconds",
@@ -54,7 +54,9 @@ SERVICE = "topology/services/pool/extra"
             "seconds",
         ),
         ({"max_stream_duration": 3}, "max_stream_duration", "is a section", "nanos, seconds"),
-        ({"custom_metrics": {"name": "x"}}, "custom_metrics", "is a list", "[...]"),
+        ({"locality_lb_policies": {"name": "x"}}, "locality_lb_policies", "is a list", "[...]"),
+        ({"compression_mode": "AUTOMATIC"}, "compression_mode", "it is `compression`", "Remove"),
+        ({"circuit_breakers": {}}, "circuit_breakers", "has none", "Remove"),
         ({"timeout_sec": 3}, "timeout_sec", "it is `timeout`", "Remove"),
         ({"backends": []}, "backends", "the daemon's lever", "Remove"),
         ({"name": "x"}, "name", "Spillway makes the names", "Remove"),

@@ -107,8 +107,7 @@ def test_problems_of_several_files_stand_in_order(
 def test_file_names_become_absolute_and_are_followed(tmp_path: Path) -> None:
     path = with_certificate(tmp_path)
     loaded = load(path)
-    https = loaded.config.topology.frontends.https
-    assert https is not None
+    (https,) = loaded.config.topology.frontends.secure
     assert https.certificates.given is not None
     assert https.certificates.given[0].certificate_file == str(tmp_path / "tls/api.pem")
     assert loaded.files == (path, tmp_path / "tls/api.pem", tmp_path / "tls/api.key")
@@ -303,3 +302,27 @@ def test_a_group_without_a_name_has_none() -> None:
     for group in (GroupConfig(), GroupConfig(neg="n"), GroupConfig(url="projects/p")):
         with pytest.raises(ValueError, match="group"):
             names.group_key("us-east4", group)
+
+
+def test_another_secret_in_a_file_is_another_configuration(tmp_path: Path) -> None:
+    """Names are relative to the configuration, and a reload sends what the file holds now."""
+    data = yaml.safe_load(SOUND)
+    keys = {"signed_url_keys": [{"name": "one", "key_file": "url-key"}]}
+    data["topology"]["services"]["pool"]["cdn"] = keys
+    data["topology"]["buckets"] = {"assets": {"bucket": "acme", "cdn": keys}}
+    data["topology"]["services"]["europe"]["iap"] = {
+        "enabled": True,
+        "oauth2_client_id": "client",
+        "oauth2_client_secret_file": "iap-secret",
+    }
+    (tmp_path / "url-key").write_text("MDEyMzQ1Njc4OWFiY2RlZg==\n")
+    (tmp_path / "iap-secret").write_text("hush\n")
+    path = written(tmp_path, yaml.safe_dump(data))
+    loaded = load(path)
+    assert loaded.files == (path, tmp_path / "iap-secret", tmp_path / "url-key")
+    digests = {loaded.digest}
+    for name, content in (("url-key", "ZmVkY2JhOTg3NjU0MzIxMA=="), ("iap-secret", "hush-hush")):
+        (tmp_path / name).write_text(content)
+        digests.add(load(path).digest)
+    assert len(digests) == 3
+    assert "hush" not in str(load(path).config) + str(load(path).data)

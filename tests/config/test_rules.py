@@ -79,7 +79,7 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("unknown choice", {f"{P}mode": "acting"}, "policies.default.mode", "none of observe, recommend, act", "Did you mean act?"),
     ("protocol of a service mesh", {f"{S}pool/protocol": "GRPC"}, "topology.services.pool.protocol", "none of HTTP", "HTTP2 (with TLS) or H2C"),
     ("mode of another load balancer", {f"{R}us-east4/balancing/mode": "CONNECTION"}, "topology.regions.us-east4.balancing.mode", "none of", "IN_FLIGHT"),
-    ("affinity that needs a hash", {f"{S}pool/affinity": "HTTP_COOKIE"}, "topology.services.pool.affinity", "none of", "GENERATED_COOKIE"),
+    ("affinity of another load balancer", {f"{S}pool/affinity": "CLIENT_IP_PROTO"}, "topology.services.pool.affinity", "none of", "CLIENT_IP"),
     ("word for regions", {f"{S}pool/regions": "every"}, "topology.services.pool.regions", "none of all", "Write one of them"),
     ("scaler between 0 and 0.1", {f"{R}us-east4/scaler": 0.05}, "topology.regions.us-east4.scaler", "between 0 and 0.1 there is nothing", "0 to drain"),
     ("scaler above 1", {f"{R}us-east4/scaler": 1.5}, "topology.regions.us-east4.scaler", "out of range", "0.1 to 1.0"),
@@ -99,7 +99,7 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("URL of something else", {EU: {"url": "https://example.com/eu"}}, "topology.regions.europe-west4.groups[0].url", "not the URL of a group", "networkEndpointGroups"),
     ("URL and name", {EU: {"url": f"{URL}/zones/europe-west4-a/networkEndpointGroups/eu", "zone": "europe-west4-a"}}, "topology.regions.europe-west4.groups[0]", "by URL and by zone", "Keep the URL alone"),
     ("URL in another region", {EU: {"url": f"{URL}/zones/us-east4-b/networkEndpointGroups/eu"}}, "topology.regions.europe-west4.groups[0].url", "not in europe-west4", "us-east4"),
-    ("regional instance group", {EU: {"url": f"{URL}/regions/europe-west4/instanceGroups/eu"}, **{k: v for k, v in IG.items() if k != EU}}, "topology.regions.europe-west4.groups[0].url", "regional instance group", "zonal instance groups"),
+    ("regional instance group", {EU: {"url": f"{URL}/regions/europe-west4/instanceGroups/eu"}, **{k: v for k, v in IG.items() if k != EU}}, "topology.services.europe.failover", "are regional", "zonal groups at home"),
     ("zone of a serverless group", {**SERVERLESS, EU: {"serverless_neg": "run", "zone": "europe-west4-a"}}, "topology.regions.europe-west4.groups[0].zone", "no zone", "Remove `zone`"),
     ("group twice in a region", {f"{R}europe-west4/groups": [{"zone": "europe-west4-a", "neg": "eu"}] * 2}, "topology.regions.europe-west4.groups[1]", "listed twice", "Remove one"),
     ("group in two regions", {**SERVERLESS, EU: {"internet_neg": "one"}, f"{R}us-east4/groups/0": {"internet_neg": "one"}}, "topology.regions.us-east4.groups[0]", "cannot be in two regions", "where its endpoints run"),
@@ -171,6 +171,27 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("URL as a domain", {f"{F}https": {"certificates": {"managed": ["https://a.example.com"]}}}, "topology.frontends.https.certificates.managed[0]", "not a domain name", "api.example.com"),
     ("no domains", {f"{F}https": {"certificates": {"managed": []}}}, "topology.frontends.https.certificates.managed", "1 to 100 domains", "certificate map"),
     ("domain twice", {f"{F}https": {"certificates": {"managed": ["a.example.com"] * 2}}}, "topology.frontends.https.certificates.managed", "listed twice", "once"),
+    ("sixteen certificates", {f"{F}https": {"certificates": {"managed": [f"a{n}.example.com" for n in range(16)]}}}, "topology.frontends.https.certificates.managed", "16 certificates, and a proxy takes 15", "a list inside the list"),
+    ("sixteen of two kinds", {f"{F}https": {"certificates": {"managed": [f"a{n}.example.com" for n in range(15)], "given": [GIVEN]}}}, "topology.frontends.https.certificates.managed", "16 certificates, and a proxy takes 15", "certificate map"),
+    ("wildcard in a shared certificate", {f"{F}https": {"certificates": {"managed": [["a.example.com", "*.example.com"]]}}}, "topology.frontends.https.certificates.managed[0][1]", "wildcard", "certificate map"),
+    ("domain twice in one certificate", {f"{F}https": {"certificates": {"managed": [["a.example.com", "a.example.com"]]}}}, "topology.frontends.https.certificates.managed[0]", "listed twice in one", "once"),
+    ("too many domains in one certificate", {f"{F}https": {"certificates": {"managed": [[f"a{n}.example.com" for n in range(101)]]}}}, "topology.frontends.https.certificates.managed[0]", "not 101", "certificate map"),
+    ("empty certificate", {f"{F}https": {"certificates": {"managed": [[]]}}}, "topology.frontends.https.certificates.managed[0]", "empty", "at least 1"),
+    ("map beside given ones", {f"{F}https": {"certificates": {"given": [GIVEN], "map": "m"}}}, "topology.frontends.https.certificates", "given and map at once", "exactly one"),
+    ("alarm that never comes", {f"{F}https": {"certificates": {"managed": ["a.example.com"], "alarm_after": "90d"}}}, "topology.frontends.https.certificates.alarm_after", "out of range", "10m to 30d"),
+    ("two HTTP frontends on one port", {f"{F}http": [{"port": 80}, {"port": 80}]}, "topology.frontends.http[1].port", "two frontends both listen on port 80", "its own port"),
+    ("no frontend in the list", {f"{F}http": []}, "topology.frontends.http", "empty", "at least 1"),
+    ("keep-alive past Google's", {f"{F}http/keep_alive": "21m"}, "topology.frontends.http.keep_alive", "out of range", "5s to 20m"),
+    ("keep-alive in parts of a second", {f"{F}http/keep_alive": "5500ms"}, "topology.frontends.http.keep_alive", "whole number of seconds", "6s"),
+    ("regional server TLS policy", {f"{F}https": {**HTTPS, "server_tls_policy": "projects/p/locations/us-east4/serverTlsPolicies/m"}}, "topology.frontends.https.server_tls_policy", "not the name of a server TLS policy", "locations/global"),
+    ("unknown early data", {f"{F}https": {**HTTPS, "tls_early_data": "ON"}}, "topology.frontends.https.tls_early_data", "none of", "STRICT"),
+    ("label with capitals", {f"{F}labels": {"Team": "a"}}, "topology.frontends.labels.Team", "not the key of a label", "small letter"),
+    ("label that is Spillway's", {f"{F}labels": {"managed-by": "me"}}, "topology.frontends.labels.managed-by", "Spillway's own", "another key"),
+    ("label that is Google's", {"topology/address": {"labels": {"goog-x": "me"}}}, "topology.address.labels.goog-x", "reserved by Google", "another key"),
+    ("value of a label with a space", {"topology/address": {"labels": {"team": "a b"}}}, "topology.address.labels.team", "not the value of a label", "small letters"),
+    ("IP version twice", {"topology/address": {"ip_version": ["IPV4", "IPV4"]}}, "topology.address.ip_version", "listed twice", "[IPV4, IPV6]"),
+    ("two addresses of one version", {"topology/address": {"existing": ["203.0.113.7", "203.0.113.8"]}}, "topology.address.existing[1]", "an address of IPV4 already", "one of each"),
+    ("three addresses", {"topology/address": {"existing": ["203.0.113.7", "2001:db8::1", "global/addresses/a"]}}, "topology.address.existing", "3 addresses", "one IPv6"),
     ("certificate map", {f"{F}https": {"certificates": {"map": "projects/p/map"}}}, "topology.frontends.https.certificates.map", "not a certificate map", "certificatemanager"),
     ("too many certificates", {f"{F}https": {"certificates": {"given": []}}}, "topology.frontends.https.certificates.given", "1 to 15 certificates", "certificate map"),
     ("certificate file not there", {f"{F}https": {"certificates": {"given": [GIVEN]}}}, "topology.frontends.https.certificates.given[0].certificate_file", "cannot be read", "PEM"),
@@ -245,6 +266,8 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
 WARNINGS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("pinned without failover", {f"{S}europe/failover": REMOVE}, "topology.services.europe.home", "every path that leads here dies with it", "failover: [REGION]"),
     ("pool with a single region", {f"{S}pool/regions": ["us-east4"]}, "topology.services.pool.regions", "nothing to move", "second region"),
+    ("all places of the proxy taken", {f"{F}https": {"certificates": {"managed": [f"a{n}.example.com" for n in range(15)]}}}, "topology.frontends.https.certificates.managed", "all 15 places", "share certificates"),
+    ("redirect past the HTTPS port", {f"{F}http/redirect_to_https": True, f"{F}https": {**HTTPS, "port": 8443}}, "topology.frontends.http.redirect_to_https", "leads to port 443", "port 443"),
     ("unused region", {f"{R}us-west1": {"groups": [{"zone": "us-west1-a", "neg": "w"}], "balancing": RATE}, f"{S}pool/regions": ["us-east4", "europe-west4"]}, "topology.regions.us-west1", "no service uses the region us-west1", "Remove it"),
     ("unused health check", {"topology/health_checks/other": {}}, "topology.health_checks.other", "no service uses", "Remove it"),
     ("unused policy", {"policies/careful": {}}, "policies.careful", "no service uses the policy careful", "Remove it"),
@@ -314,6 +337,25 @@ def test_what_google_takes_is_taken(change: Change) -> None:
         H: {"path": "/healthz?full=1", "host": "api.internal:8080"},
     }  # fmt: skip
     verdict = change(lawful)
+    assert verdict.problems == (), _said(verdict, "")
+    managed = [["a.example.com", "b.example.com"], "a.example.com", "c.example.com"]
+    several: dict[str, Any] = {
+        "topology/address": {
+            "existing": ["203.0.113.7", "2001:db8::1"],
+            "labels": {"team": "a_b-1", "empty": ""},
+        },
+        f"{F}labels": {"team": "inference"},
+        f"{F}http": [{"port": 80, "redirect_to_https": True}, {"port": 8080, "keep_alive": "20m"}],
+        f"{F}https": [
+            {"certificates": {"managed": managed}, "keep_alive": "5s", "tls_early_data": "PERMISSIVE"},
+            {"port": 8443, "certificates": {"map": "m"}, "server_tls_policy": "mtls"},
+        ],
+    }
+    verdict = change(several)
+    assert (verdict.problems, verdict.warnings) == ((), ()), _said(verdict, "")
+    verdict = change(
+        {"topology/address": {"existing": "203.0.113.7", "name": "six", "ip_version": ["IPV4", "IPV6"]}}
+    )
     assert verdict.problems == (), _said(verdict, "")
     verdict = change({**SERVERLESS, f"{S}pool/timeout": "30s", f"{S}pool/draining": "30s"})
     assert verdict.problems == (), _said(verdict, "")

@@ -162,7 +162,9 @@ def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("value", ["5", "s", "-5s", "5 minutes", "1h30m", True, None, [], "1e3s", "\u0663s"])
+@pytest.mark.parametrize(
+    "value", ["5", "s", "-5s", "5 minutes", "30m1h", "1h1h", "1h 30", True, None, [], "1e3s", "\u0663s"]
+)
 def test_what_is_no_duration(value: Any) -> None:
     with pytest.raises(ValueError, match="write"):
         parse_duration(value)

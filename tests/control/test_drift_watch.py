@@ -9,7 +9,7 @@ from tests.control.fakes import START, Rig, drain
 
 from spillway.control.drift_watch import EXPIRY_SECONDS
 from spillway.control.orders import Command, OrderDesk, Request, Verdict
-from spillway.core.values.drift import CertificateState, DriftReport, HeldPart, SettingDrift
+from spillway.core.values.drift import CertificateState, CertificateWait, DriftReport, HeldPart, SettingDrift
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import DriftAnswer, Mode
 from spillway.errors import TemporaryError
@@ -125,6 +125,54 @@ def test_certificates(status: str, days: float | None, code: str | None) -> None
     rig = looking(Looks(certificates=(CertificateState(name="own", status=status, expires=ends),)))
     rig.loop.drift_pass()
     assert [found for _, found in codes(rig)] == ([] if code is None else [code])
+
+
+@pytest.mark.parametrize(("mode", "builds"), [(Mode.ACT, 1), (Mode.OBSERVE, 0)])
+def test_a_step_of_certificates_is_taken_after_two_looks_that_agree(mode: Mode, builds: int) -> None:
+    looks = Looks(certificate_step="")
+    rig = looking(looks, mode=mode)
+    rig.loop.drift_pass()
+    before = len(rig.cloud.applied)
+    looks.report = replace(looks.report, certificate_step="the old one goes")
+    rig.loop.drift_pass()
+    assert len(rig.cloud.applied) == before
+    rig.loop.drift_pass()
+    assert len(rig.cloud.applied) == before + builds
+
+
+def test_a_step_that_is_refused_is_left_to_a_person_and_what_was_built_counts_as_built() -> None:
+    """As for a daemon under the role `run`: its next start must not build."""
+    looks = Looks(certificate_step="the old one goes")
+    rig = looking(looks)
+    rig.loop.drift_pass()
+    built, before = rig.loop.kept.provisioned, len(rig.cloud.applied)
+    assert built
+    rig.cloud.outcomes.append(Outcome.REFUSED)
+    for _ in range(3):
+        rig.loop.drift_pass()
+    assert len(rig.cloud.applied) == before + 1
+    assert rig.loop.kept.provisioned == built
+
+
+def test_no_step_is_taken_on_a_look_that_failed() -> None:
+    looks = Looks(certificate_step="the old one goes")
+    rig = looking(looks)
+    rig.loop.drift_pass()
+    before = len(rig.cloud.applied)
+    looks.broken = True
+    rig.loop.drift_pass()
+    assert len(rig.cloud.applied) == before
+
+
+@pytest.mark.parametrize(("waited", "alarm"), [(3599.0, False), (3601.0, True)])
+def test_a_certificate_that_is_not_issued_in_time_is_an_alarm(waited: float, alarm: bool) -> None:
+    wait = CertificateWait(name="own", since=START - waited, limit=3600.0, missing="an A record")
+    rig = looking(Looks(waits=(wait,)))
+    rig.loop.drift_pass()
+    found = [one for one in rig.loop.tick().alarms if one.code == "certificate-waits"]
+    assert [one.sentence for one in found] == (
+        ["own is not active after 1 hours: an A record"] if alarm else []
+    )
 
 
 def test_a_look_that_fails_keeps_what_was_known() -> None:

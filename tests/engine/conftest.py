@@ -14,7 +14,7 @@ from spillway.adapters.engine.pulumi_cli.installation import find_cli, has_plugi
 from spillway.adapters.permissions import Role, names_of
 from spillway.sandbox.access import Access
 from spillway.sandbox.clock import ScaledClock
-from spillway.sandbox.seeds import SeedGroup
+from spillway.sandbox.seeds import SeedGroup, SeedMap
 from spillway.sandbox.server import SandboxServer
 from spillway.sandbox.writes import Timing
 
@@ -60,6 +60,7 @@ def sandbox() -> Iterator[SandboxServer]:
             SeedGroup(project=PROJECT, zone=f"{region}-{zone}", name=f"api-{region}", endpoints=4)
             for region, zone in REGIONS.items()
         ],
+        maps=[SeedMap(project=PROJECT, name="certs", hosts=("api.example.com",))],
         access=Access({role.value: names_of(role) for role in Role}),
     )
     with server:

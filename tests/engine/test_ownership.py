@@ -111,7 +111,10 @@ class Cloud:
 
 @pytest.fixture
 def cloud(sandbox: SandboxServer) -> Cloud:
-    return Cloud(sandbox.url)
+    found = Cloud(sandbox.url)
+    found.set("/securityPolicies", {"name": "shield"}, path="global")
+    found.set("/securityPolicies", {"name": "edge", "type": "CLOUD_ARMOR_EDGE"}, path="global")
+    return found
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from spillway.adapters.engine.describe import describe, describe_new, render_pre
 from spillway.adapters.engine.provider.cloud import Cloud, CloudError, CloudTimeout, Deadline, Request
 from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, DiffKind, compare, value_at
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE
-from spillway.adapters.engine.provider.kinds_frontend import FORWARDING_RULE
+from spillway.adapters.engine.provider.kinds_frontend import FORWARDING_RULE, HTTPS_PROXY
 from spillway.adapters.engine.pulumi_cli.installation import plugin_folder
 from spillway.adapters.engine.pulumi_cli.locks import locks_in, locks_told
 from spillway.adapters.engine.pulumi_cli.workspace import prune
@@ -285,6 +285,22 @@ def test_a_label_is_told_with_both_values_though_its_key_has_a_hyphen() -> None:
     found = compare(FORWARDING_RULE, olds, olds, news).differences
     assert describe(found, olds, news) == ("labels.managed-by somebody -> spillway",)
     assert value_at(found[0].path, news) == "spillway"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "phrase"),
+    [
+        (["a"], [UNKNOWN, "a"], "certificates: adds a new one"),
+        (["a", "b"], ["c", "b"], "certificates: adds c; removes a"),
+        (["a", "b"], ["b"], "certificates: removes a"),
+        (["a", "b"], ["b", "a"], "certificates: another order"),
+    ],
+)
+def test_certificates_of_a_proxy_are_told_as_a_set(old: list[str], new: list[str], phrase: str) -> None:
+    olds, news = ({"sslCertificates": [f"projects/p/global/sslCertificates/{n}" if n != UNKNOWN else n for n in part]}
+                  for part in (old, new))  # fmt: skip
+    found = compare(HTTPS_PROXY, olds, olds, news).differences
+    assert describe(found, olds, news) == (phrase,)
 
 
 class _Answering:

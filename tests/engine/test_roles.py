@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.engine.bench_config import document
 from tests.engine.conftest import PROJECT
 from tests.engine.standin_cli import EngineForm, engine_of
 from tests.engine.test_on_sandbox import full, other
+from tests.engine.test_services_said import KEY, OTHER_KEY
 from tests.sandbox.conftest import ToyFault, ToyPlant
 
 from spillway.adapters.compute import ComputeReader
@@ -101,6 +103,22 @@ def given(folder: Path) -> dict[str, Any]:
     return {"given": [{"name": "own", **files}]}
 
 
+def protected(raw: dict[str, Any], folder: Path, limit: int, key: str) -> dict[str, Any]:
+    """The same with policies, caches, keys that sign URLs, and a bucket."""
+    (folder / "key").write_text(key)
+    keys = {"signed_url_keys": [{"name": "one", "key_file": str(folder / "key")}]}
+    found: dict[str, Any] = copy.deepcopy(raw)
+    services = found["topology"]["services"]
+    services["pool"] |= {"rate_limit": {"requests": limit}, "cdn": keys}
+    services["europe"] |= {"security_policy": "waf", "edge_security_policy": "edge"}
+    found["topology"]["labels"] = {"limit": str(limit)}
+    bucket = {"bucket": "acme-assets", "edge_security_policy": "edge", "cdn": keys}
+    found["topology"]["buckets"] = {
+        "assets": {**bucket, "compression": "AUTOMATIC" if limit > 100 else "DISABLED"}
+    }
+    return found
+
+
 def test_the_role_of_the_daemon_outlives_an_outside_edit_a_crash_and_every_move(
     kind: EngineForm, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
@@ -171,6 +189,16 @@ def test_the_roles_hold_what_is_used_and_nothing_else(sandbox: SandboxServer, tm
         "ssl_policy": {"profile": "RESTRICTED"},
     }
     cloud.build(changed)
+    # What protects and caches: made, changed in place, replaced and taken away.
+    for policy in ({"name": "waf"}, {"name": "edge", "type": "CLOUD_ARMOR_EDGE"}):
+        cloud.send("POST", "global/securityPolicies", policy)
+    for requests_, key in ((100, KEY), (200, OTHER_KEY)):
+        cloud.build(protected(changed, tmp_path, requests_, key))
+    limits = "global/securityPolicies/lb-pool"
+    fingerprint = cloud.send("GET", limits)["labelFingerprint"]
+    cloud.send("POST", f"{limits}/setLabels", {"labels": {"by": "hand"}, "labelFingerprint": fingerprint})
+    cloud.build(protected(changed, tmp_path, 300, OTHER_KEY))
+    cloud.build(changed)
     # 2. A hand sets rule and proxy otherwise; the next build sets them back.
     cloud.send("POST", "global/urlMaps", {"name": "hand", "defaultService": "global/backendServices/lb-pool"})
     cloud.send("POST", "targetHttpsProxies/lb-https/setUrlMap", {"urlMap": "global/urlMaps/hand"})
@@ -195,6 +223,27 @@ def test_the_roles_hold_what_is_used_and_nothing_else(sandbox: SandboxServer, tm
     raw = other(given(tmp_path))
     raw["topology"]["regions"]["us-east4"]["groups"][0]["create"] = {"named_ports": {"http": 8081}}
     del raw["topology"]["frontends"]["https"]["quic"]
+    cloud.build(raw)  # the certificates come beside the map
+    cloud.build(raw)  # and the map goes
+    raw["topology"]["frontends"]["https"]["server_tls_policy"] = "mtls"
+    cloud.build(raw)
+    # The map once more, while its certificate waits for its DNS record; and mTLS that a hand has taken away.
+    manager = f"projects/{PROJECT}/locations/global"
+    domain = {"domains": ["*.example.org"], "dnsAuthorizations": [f"{manager}/dnsAuthorizations/org"]}
+    for path, body in (
+        ("dnsAuthorizations?dnsAuthorizationId=org", {"domain": "example.org"}),
+        ("certificates?certificateId=org", {"managed": domain}),
+        ("certificateMaps?certificateMapId=org", {}),
+        (
+            "certificateMaps/org/certificateMapEntries?certificateMapEntryId=org",
+            {"matcher": "PRIMARY", "certificates": [f"{manager}/certificates/org"]},
+        ),
+    ):
+        assert requests.post(f"{sandbox.url}/v1/{manager}/{path}", json=body, timeout=5).ok
+    raw["topology"]["frontends"]["https"]["certificates"] = {"map": "org"}
+    (proxy,) = cloud.send("GET", "global/targetHttpsProxies")["items"]
+    hand = {"serverTlsPolicy": None, "fingerprint": proxy["fingerprint"]}
+    cloud.send("PATCH", f"global/targetHttpsProxies/{proxy['name']}", hand)
     cloud.build(raw)
     # 4. A posture, what the loop reads, and the end.
     config = under(Role.BUILD, raw)

@@ -11,6 +11,7 @@ import pytest
 from spillway.adapters.engine.provider import kinds_backend as backend
 from spillway.adapters.engine.provider import kinds_frontend as frontend
 from spillway.adapters.engine.provider.kinds import Props, ResourceKind, relative
+from spillway.adapters.engine.provider.kinds_url_map import URL_MAP
 
 pytestmark = pytest.mark.data
 KINDS: dict[str, ResourceKind] = {
@@ -22,7 +23,7 @@ KINDS: dict[str, ResourceKind] = {
     "targetHttpProxies": frontend.HTTP_PROXY,
     "targetHttpsProxies": frontend.HTTPS_PROXY,
     "sslPolicies": frontend.SSL_POLICY,
-    "urlMaps": frontend.URL_MAP,
+    "urlMaps": URL_MAP,
 }
 
 

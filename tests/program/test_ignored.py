@@ -8,7 +8,7 @@ import pytest
 from tests.engine.bench_config import document, overlay
 from tests.sandbox.discovery import document as discovery
 
-from spillway.adapters.drift.compare import REPLACED
+from spillway.adapters.drift.compare import REPLACED, stand
 from spillway.adapters.drift.wanted import WantedPart, wanted_parts
 from spillway.adapters.engine.provider.kinds import property_name
 from spillway.adapters.engine.provider.standin import KINDS
@@ -181,3 +181,20 @@ def test_fields_of_the_api_find_their_property(token: str, schema: str, missing:
         and property_name(name, [] if shape.get("type") == "array" else "", fields) is None
     }
     assert left == missing
+
+
+@pytest.mark.parametrize(
+    ("live", "differs"),
+    [
+        ({"enable": False, "sampleRate": 1}, []),
+        ({"enable": True, "sampleRate": 1}, ["logConfig.enable"]),
+    ],
+)
+def test_a_rate_beside_a_log_that_is_off_is_no_difference(
+    live: dict[str, object], differs: list[str]
+) -> None:
+    given = Config.model_validate(document())
+    parts = wanted_parts(build(given, starting_overlay(given)), parallel=2)
+    (service,) = [part for part in parts if part.token.endswith(":BackendService")]
+    standing = stand(service, {"name": service.name, "logConfig": live}, ())
+    assert [d.path for d in standing.differences if d.path.startswith("logConfig")] == differs

@@ -12,7 +12,7 @@ from tests.sandbox.discovery import Discovery
 
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.plant import OutsideEdit
-from spillway.sandbox.seeds import SeedGroup
+from spillway.sandbox.seeds import SeedGroup, SeedMap
 from spillway.sandbox.server import SandboxServer
 from spillway.sandbox.writes import Timing
 from spillway.sim.control import RouteControl, ServiceControl
@@ -86,6 +86,9 @@ GROUPS = (
 )
 
 
+MAPS = (SeedMap(project=PROJECT, name="m", hosts=("api.example.com", "*.example.org")),)
+
+
 @dataclass
 class Cloud:
     """A running sandbox, and requests to it whose answers are held against the schema."""
@@ -99,7 +102,7 @@ class Cloud:
         self, http: str, path: str, body: Any = None, *, status: int = 200, version: str = "v1", **query: str
     ) -> Any:
         """A Compute request below the project; the answer must have this status and fit the schema."""
-        full = f"projects/{self.project}/{path}"
+        full = f"projects/{self.project}/{path}".rstrip("/")
         response = requests.request(
             http, f"{self.server.url}/compute/{version}/{full}", json=body, params=query, timeout=10
         )
@@ -122,6 +125,22 @@ class Cloud:
             self.discovery.check_network_services(http, full, answer)
         return answer
 
+    def certificates(self, http: str, path: str, body: Any = None, *, status: int = 200, **query: str) -> Any:
+        """A Certificate Manager request below the project's global location."""
+        full = f"projects/{self.project}/locations/global/{path}"
+        response = requests.request(http, f"{self.server.url}/v1/{full}", json=body, params=query, timeout=10)
+        answer = response.json()
+        assert response.status_code == status, answer
+        if status == 200:
+            self.discovery.check_certificate_manager(http, full, answer)
+        return answer
+
+    def control(self, http: str, path: str, body: Any = None, *, status: int = 200) -> Any:
+        """A request to the sandbox's own controls."""
+        response = requests.request(http, f"{self.server.url}/sandbox/v1/{path}", json=body, timeout=10)
+        assert response.status_code == status, response.text
+        return response.json()
+
     def refused(
         self, http: str, path: str, body: Any = None, *, status: int = 400, **query: str
     ) -> tuple[str, str]:
@@ -139,6 +158,7 @@ def make_cloud(
         clock=ScaledClock(speed=speed, epoch=plant.epoch),
         timing=Timing(write_time=write_time, propagation=propagation),
         groups=GROUPS,
+        maps=MAPS,
     )
     return Cloud(server=server, plant=plant, discovery=discovery)
 

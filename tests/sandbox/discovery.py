@@ -121,6 +121,15 @@ class Discovery:
             policy = {name: value for name, value in inner.items() if name != "@type"}
             self.validator("networkservices.v1", "ServiceLbPolicy").validate(policy)
 
+    def check_certificate_manager(self, http: str, path: str, answer: Any) -> None:
+        """The answer to a Certificate Manager request is as published, the response inside an operation too."""
+        name = "certificatemanager.v1"
+        self._check(name, http, path, answer)
+        inner = answer.get("response", {}) if isinstance(answer, dict) else {}
+        kind = inner.get("@type", "").rpartition(".")[2]
+        if kind not in {"", "Empty"}:
+            self.validator(name, kind).validate({k: v for k, v in inner.items() if k != "@type"})
+
     def _check(self, name: str, http: str, path: str, answer: Any) -> None:
         method = self.method(name, http, path)
         if "response" not in method:

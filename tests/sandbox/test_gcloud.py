@@ -32,6 +32,7 @@ def gcloud(cloud: Cloud, tmp_path: Path) -> Callable[..., Any]:
         "HOME": str(tmp_path),
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{cloud.server.url}/compute/v1/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_NETWORKSERVICES": f"{cloud.server.url}/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_CERTIFICATEMANAGER": f"{cloud.server.url}/",
         "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token),
         "CLOUDSDK_CORE_PROJECT": PROJECT,
         "CLOUDSDK_CONFIG": str(tmp_path / "config"),
@@ -99,6 +100,29 @@ def test_lists_and_their_filters(cloud: Cloud, gcloud: Callable[..., Any]) -> No
         policy["autoCapacityDrain"]
         for policy in gcloud("network-services service-lb-policies list --location=global")
     ] == [{"enable": True}]
+
+
+def test_a_certificate_map(cloud: Cloud, gcloud: Callable[..., Any]) -> None:
+    told = gcloud("certificate-manager certificates create org --domains=api.example.org")
+    assert "Created certificate" in str(told) or isinstance(told, dict), told
+    gcloud("certificate-manager maps create acme")
+    gcloud(
+        "certificate-manager maps entries create org --map=acme --hostname=api.example.org --certificates=org"
+    )
+    (entry,) = gcloud("certificate-manager maps entries list --map=acme")
+    assert (entry["hostname"], entry["state"]) == ("api.example.org", "PENDING")
+    shown = gcloud("certificate-manager certificates describe org")
+    assert shown["managed"]["state"] == "PROVISIONING"
+    assert shown["managed"]["authorizationAttemptInfo"] == [
+        {"domain": "api.example.org", "state": "AUTHORIZING"}
+    ]
+    cloud.call("POST", "global/healthChecks", {"name": "hc", "type": "HTTP"})
+    service = {"name": "api", "healthChecks": ["global/healthChecks/hc"]}
+    cloud.call("POST", "global/backendServices", {**service, "loadBalancingScheme": "EXTERNAL_MANAGED"})
+    cloud.call("POST", "global/urlMaps", {"name": "map", "defaultService": "global/backendServices/api"})
+    gcloud("compute target-https-proxies create edge --url-map=map --certificate-map=acme")
+    proxy = gcloud("compute target-https-proxies describe edge")
+    assert proxy["certificateMap"].endswith("certificateMaps/acme")
 
 
 def test_two_are_deleted_in_one_command(cloud: Cloud, gcloud: Callable[..., Any]) -> None:

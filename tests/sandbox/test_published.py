@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from tests.sandbox.conftest import Cloud
@@ -14,9 +15,14 @@ from spillway.sandbox.kinds import COMPUTE_KINDS, KINDS
 from spillway.sandbox.methods import METHODS
 from spillway.sandbox.refusals import Refusal
 from spillway.sandbox.schema import STRING, Choice, Link, ListOf, MapOf, Obj, Scalar, Shape
+from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.shapes import published
 
-SCHEMAS = {"serviceLbPolicies": ("networkservices.v1",)}
+CERTIFICATE_MANAGER = ("certificates", "certificateMaps", "certificateMapEntries", "dnsAuthorizations")
+SCHEMAS = {
+    "serviceLbPolicies": ("networkservices.v1",),
+    **dict.fromkeys(CERTIFICATE_MANAGER, ("certificatemanager.v1",)),
+}
 OWN_NAMES = {
     "string": "string",
     "boolean": "boolean",
@@ -123,6 +129,18 @@ PEM = {
     "certificate": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
     "privateKey": "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----",
 }
+KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
+THROTTLE = {
+    "action": "throttle",
+    "priority": 9,
+    "match": {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": ["*"]}},
+    "rateLimitOptions": {
+        "conformAction": "allow",
+        "exceedAction": "deny(429)",
+        "enforceOnKey": "IP",
+        "rateLimitThreshold": {"count": 100, "intervalSec": 60},
+    },
+}
 REGION, ZONE = "regions/us-east4", "zones/us-east4-b"
 
 STORY: list[tuple[str, str, Any]] = [
@@ -162,12 +180,34 @@ STORY: list[tuple[str, str, Any]] = [
     (
         "PATCH",
         "global/backendServices/n",
-        {"enableCDN": True, "cdnPolicy": {"cacheMode": "FORCE_CACHE_ALL", "signedUrlCacheMaxAgeSec": 9}},
+        {
+            "enableCDN": True,
+            "cdnPolicy": {"cacheMode": "FORCE_CACHE_ALL", "signedUrlCacheMaxAgeSec": 9},
+        },
+    ),
+    ("POST", "global/backendServices/n/addSignedUrlKey", {"keyName": "k", "keyValue": KEY}),
+    ("POST", "global/backendServices/n/deleteSignedUrlKey?keyName=k", {}),
+    ("POST", "global/securityPolicies", {"name": "n"}),
+    ("POST", "global/securityPolicies", {"name": "e", "type": "CLOUD_ARMOR_EDGE"}),
+    ("PATCH", "global/securityPolicies/n", {"description": "d"}),
+    ("POST", "global/securityPolicies/n/addRule", THROTTLE),
+    ("POST", "global/securityPolicies/n/patchRule?priority=9", {"preview": True}),
+    ("POST", "global/securityPolicies/n/removeRule?priority=9", {}),
+    ("POST", "global/securityPolicies/n/setLabels", {"labels": {"a": "b"}, "labelFingerprint": ...}),
+    ("POST", "global/backendBuckets", {"name": "n", "bucketName": "assets"}),
+    ("PUT", "global/backendBuckets/n", {"name": "n", "bucketName": "assets", "enableCdn": True}),
+    ("PATCH", "global/backendBuckets/n", {"description": "d"}),
+    ("POST", "global/backendBuckets/n/addSignedUrlKey", {"keyName": "k", "keyValue": KEY}),
+    ("POST", "global/backendBuckets/n/deleteSignedUrlKey?keyName=k", {}),
+    (
+        "POST",
+        "global/backendBuckets/n/setEdgeSecurityPolicy",
+        {"securityPolicy": "projects/p/global/securityPolicies/e"},
     ),
     (
         "POST",
         "global/backendServices/n/setSecurityPolicy",
-        {"securityPolicy": "projects/p/global/securityPolicies/s"},
+        {"securityPolicy": "projects/p/global/securityPolicies/n"},
     ),
     (
         "POST",
@@ -181,6 +221,12 @@ STORY: list[tuple[str, str, Any]] = [
         {"name": "n", "defaultService": "global/backendServices/n", "fingerprint": ...},
     ),
     ("PATCH", "global/urlMaps/n", {"description": "d"}),
+    (
+        "POST",
+        "global/urlMaps/n/validate",
+        {"resource": {"name": "n", "defaultService": "global/backendServices/n"}},
+    ),
+    ("POST", "global/urlMaps/n/invalidateCache", {"path": "/*"}),
     ("POST", "global/sslCertificates", {"name": "n", **PEM}),
     ("POST", "global/sslCertificates", {"name": "m", "managed": {"domains": ["a.example.com"]}}),
     ("POST", "global/sslPolicies", {"name": "n"}),
@@ -260,13 +306,20 @@ REFUSED_ALWAYS = {
 @pytest.mark.parametrize("version", ["v1", "beta"])
 def test_an_answer_of_every_method_is_as_published(cloud: Cloud, version: str) -> None:
     cloud.discovery.seen.clear()
+    regional = SeedGroup(project="p", zone="us-east4", name="n", kind="regional_instance_group", endpoints=3)
+    cloud.server.store.seed_groups([regional])
+    named = {"namedPorts": [{"name": "http", "port": 80}]}
+    cloud.call("POST", f"{REGION}/instanceGroups/n/setNamedPorts", named, version=version)
+    cloud.call("POST", f"{REGION}/instanceGroups/n/listInstances", {"instanceState": "ALL"}, version=version)
     for http, path, body in STORY:
         current: dict[str, Any] = {}
         if ... in body.values():
             current = cloud.call("GET", path.rsplit("/", 1)[0] if "/set" in path else path, version=version)
         fresh = {name: current[name] if value is ... else value for name, value in body.items()}
-        cloud.call(http, path, fresh, version=version)
-    for path in ("regions", "zones", "regions/us-east4", "zones/us-east4-b"):
+        bare, _, query = path.partition("?")
+        parameters: dict[str, Any] = dict(parse_qsl(query))
+        cloud.call(http, bare, fresh, version=version, **parameters)
+    for path in ("", "regions", "zones", "regions/us-east4", "zones/us-east4-b"):
         cloud.call("GET", path, version=version)
     assert cloud.call("GET", "aggregated/operations", version=version)["items"]["zones/us-east4-b"][
         "operations"
@@ -300,6 +353,8 @@ def test_an_answer_of_every_method_is_as_published(cloud: Cloud, version: str) -
         "sslCertificates",
         "urlMaps",
         "backendServices",
+        "backendBuckets",
+        "securityPolicies",
         "healthChecks",
         "instanceGroups",
         "networkEndpointGroups",
@@ -309,6 +364,8 @@ def test_an_answer_of_every_method_is_as_published(cloud: Cloud, version: str) -
     assert set(order) == set(COMPUTE_KINDS)
     for collection in order:
         for family in COMPUTE_KINDS[collection].scopes:
+            if "delete" not in COMPUTE_KINDS[collection].placed_verbs.get(family, {"delete"}):
+                continue
             scope = {"global": "global", "regions": REGION, "zones": ZONE}[family]
             cloud.call("DELETE", f"{scope}/{collection}/n", version=version)
     served = {(method.http, shape(method.template)) for method in METHODS}

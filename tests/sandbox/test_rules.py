@@ -117,7 +117,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (body(EU, logConfig={"sampleRate": 0.5}), "logging is enabled"),
     (body(EU, nonsense=1), 'Unknown name "nonsense"'),
     (body({**EU, "nonsense": 1}), "resource.backends[0]"),
-    (body(EU, tlsSettings={"sni": "x"}), "The sandbox does not model this field"),
+    (body(EU, securitySettings={"clientTlsPolicy": "x"}), "The sandbox does not model this field"),
+    (body(EU, tlsSettings={"sni": "x"}), "TLS settings need the protocol HTTPS or HTTP2"),
     (body(EU, name="Not-A-Name"), "Must be a match of regex"),
     (body({**EU, "group": "somewhere"}), "The URL is malformed"),
     (body({**EU, "group": "global/healthChecks/hc"}), "must refer to one of"),
@@ -281,7 +282,7 @@ MAPS: list[tuple[dict[str, Any], str | None]] = [
     ),
     (url_map(**matcher({"paths": ["/a"]})), "Exactly one of"),
     (url_map(**matcher({"paths": ["/a"], "urlRedirect": {"stripQuery": True}})), "must change"),
-    (url_map(defaultCustomErrorResponsePolicy={"errorService": "x"}), "does not model"),
+    (url_map(defaultCustomErrorResponsePolicy={"errorService": "x"}), "The URL is malformed"),
 ]
 
 

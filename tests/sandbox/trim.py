@@ -16,6 +16,7 @@ ROOTS = {
             "Address",
             "BackendBucket",
             "BackendService",
+            "CacheInvalidationRule",
             "ForwardingRule",
             "HealthCheck",
             "InstanceGroup",
@@ -34,7 +35,7 @@ ROOTS = {
         *("Subnetwork", "TargetHttpProxy", "TargetHttpsProxy", "UrlMap", "SignedUrlKey", "Zone"),
     ),
     ("networkservices.v1",): ("ServiceLbPolicy",),
-    ("certificatemanager.v1",): ("Certificate", "CertificateMap", "CertificateMapEntry"),
+    ("certificatemanager.v1",): ("Certificate", "CertificateMap", "CertificateMapEntry", "DnsAuthorization"),
     ("networksecurity.v1",): ("ServerTlsPolicy",),
 }
 """Resources by the documents that publish them; of two documents the fields of both."""

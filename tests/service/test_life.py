@@ -171,8 +171,8 @@ def test_it_starts_gets_ready_tells_systemd_and_stops_on_request(make: Make) -> 
     assert heard.count("WATCHDOG=1") == 1, (
         "the watchdog is fed by the first finished tick, before it says ready"
     )
-    assert daemon.get("/healthz")[0] == 200
-    assert daemon.get("/readyz") == (200, "ready\n")
+    until(lambda: daemon.get("/healthz")[0] == 200)
+    until(lambda: daemon.get("/readyz") == (200, "ready\n"))
     assert json.loads(daemon.get("/status")[1])["tick"] >= 1
     daemon.signal(signal.SIGTERM)
     until(lambda: "STOPPING=1" in daemon.heard)
@@ -308,7 +308,7 @@ def test_an_engine_that_cannot_work_leaves_a_daemon_that_watches_and_says_why(ma
     assert daemon.metric("spillway_ready") == 0
     status = json.loads(daemon.get("/status")[1])
     assert "cannot be read" in status["problems"][0]
-    assert daemon.get("/healthz")[0] == 200
+    until(lambda: daemon.get("/healthz")[0] == 200)
     assert not (daemon.folder / "writes").exists()
     daemon.behave(blocked=False)
     daemon.signal(signal.SIGHUP)
@@ -335,7 +335,7 @@ def test_sighup_reloads_a_good_configuration(make: Make) -> None:
     until(lambda: daemon.metric(outcome("accepted")) == 1)
     until(lambda: daemon.kept()["provisioned"] == "two")
     assert daemon.metric("spillway_config_last_reload_successful") == 1
-    assert daemon.get("/readyz")[0] == 200
+    until(lambda: daemon.get("/readyz")[0] == 200)
 
 
 def test_a_changed_file_is_enough_and_a_mistake_changes_nothing(make: Make) -> None:

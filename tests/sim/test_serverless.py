@@ -57,7 +57,9 @@ def test_nothing_spills_and_nobody_probes() -> None:
 
 
 def test_a_serverless_region_has_no_target() -> None:
-    backend = fleet_of(setup(regions=REGIONS, clients=PARIS)).service("pool").backend("us-east4")
+    pool = fleet_of(setup(regions=REGIONS, clients=PARIS)).service("pool")
+    backend = pool.backend("us-east4")
+    assert not pool.has_policy, "no failover policy, so no posture is ever proposed"
     assert (backend.has_scaler, backend.movable, backend.target.rate(10, 1)) == (False, True, None)
     known = public(setup(regions=REGIONS, clients=PARIS))
     assert [plant.capacity for plant in known.regions] == [100.0, 300.0], "an operator knows its largest size"

@@ -50,6 +50,12 @@ _OBSERVE = {
     "monitoring.metricDescriptors.get": "metricDescriptors.get",
 }
 _READ_AGAIN = {
+    "certificatemanager.certmapentries.list": "certificateMapEntries.list",
+    "certificatemanager.certmaps.get": "certificateMaps.get",
+    "certificatemanager.certs.get": "certificates.get",
+    "certificatemanager.dnsauthorizations.get": "dnsAuthorizations.get",
+    "compute.backendBuckets.get": "backendBuckets.get backendBuckets.patch",
+    "compute.securityPolicies.get": "securityPolicies.get securityPolicies.patch",
     "compute.globalAddresses.get": "globalAddresses.get",
     "compute.globalForwardingRules.get": "globalForwardingRules.get",
     "compute.healthChecks.get": "healthChecks.get",
@@ -58,7 +64,7 @@ _READ_AGAIN = {
     "compute.sslCertificates.get": "sslCertificates.get targetHttpsProxies.insert targetHttpsProxies.setSslCertificates",
     "compute.sslPolicies.get": "sslPolicies.get sslPolicies.patch",
     "compute.targetHttpProxies.get": "targetHttpProxies.get",
-    "compute.targetHttpsProxies.get": "targetHttpsProxies.get",
+    "compute.targetHttpsProxies.get": "targetHttpsProxies.get targetHttpsProxies.patch",
     "compute.urlMaps.get": "urlMaps.get",
     "networkservices.serviceLbPolicies.get": "serviceLbPolicies.get backendServices.insert backendServices.update",
 }
@@ -67,6 +73,7 @@ _MOVE = {
     "compute.healthChecks.useReadOnly": "backendServices.insert backendServices.update",
     "compute.instanceGroups.use": "backendServices.insert backendServices.update",
     "compute.networkEndpointGroups.use": "backendServices.insert backendServices.update",
+    "compute.securityPolicies.use": "backendServices.update backendServices.setSecurityPolicy backendServices.setEdgeSecurityPolicy backendBuckets.setEdgeSecurityPolicy",
     "compute.regionNetworkEndpointGroups.use": "backendServices.insert backendServices.update",
     "networkservices.serviceLbPolicies.update": "serviceLbPolicies.patch",
 }
@@ -83,6 +90,21 @@ _BACKENDS = {
     "compute.healthChecks.update": "healthChecks.update",
     "networkservices.serviceLbPolicies.create": "serviceLbPolicies.create",
     "networkservices.serviceLbPolicies.delete": "serviceLbPolicies.delete",
+}
+_EDGE = {
+    "compute.backendBuckets.addSignedUrlKey": "backendBuckets.addSignedUrlKey",
+    "compute.backendBuckets.create": "backendBuckets.insert",
+    "compute.backendBuckets.delete": "backendBuckets.delete",
+    "compute.backendBuckets.deleteSignedUrlKey": "backendBuckets.deleteSignedUrlKey",
+    "compute.backendBuckets.setSecurityPolicy": "backendBuckets.setEdgeSecurityPolicy",
+    "compute.backendBuckets.update": "backendBuckets.update",
+    "compute.backendServices.addSignedUrlKey": "backendServices.addSignedUrlKey",
+    "compute.backendServices.deleteSignedUrlKey": "backendServices.deleteSignedUrlKey",
+    "compute.backendServices.setSecurityPolicy": "backendServices.setSecurityPolicy backendServices.setEdgeSecurityPolicy",
+    "compute.securityPolicies.create": "securityPolicies.insert",
+    "compute.securityPolicies.delete": "securityPolicies.delete",
+    "compute.securityPolicies.setLabels": "securityPolicies.setLabels",
+    "compute.securityPolicies.update": "securityPolicies.addRule securityPolicies.patchRule securityPolicies.removeRule",
 }
 _GROUPS = {
     "compute.instanceGroups.create": "instanceGroups.insert",
@@ -114,6 +136,7 @@ _FRONTENDS = {
 }
 _HTTPS = {
     "certificatemanager.certmaps.use": "targetHttpsProxies.insert targetHttpsProxies.setCertificateMap",
+    "networksecurity.serverTlsPolicies.use": "targetHttpsProxies.insert targetHttpsProxies.patch",
     "compute.sslCertificates.create": "sslCertificates.insert",
     "compute.sslCertificates.delete": "sslCertificates.delete",
     "compute.sslPolicies.create": "sslPolicies.insert",
@@ -127,6 +150,7 @@ _HTTPS = {
     "compute.targetHttpsProxies.setSslCertificates": "targetHttpsProxies.setSslCertificates",
     "compute.targetHttpsProxies.setSslPolicy": "targetHttpsProxies.setSslPolicy",
     "compute.targetHttpsProxies.setUrlMap": "targetHttpsProxies.setUrlMap",
+    "compute.targetHttpsProxies.update": "targetHttpsProxies.patch",
     "compute.targetHttpsProxies.use": "globalForwardingRules.insert globalForwardingRules.setTarget",
 }
 
@@ -139,6 +163,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_of(Role.RUN, "moving traffic", _MOVE),
     *_of(Role.RUN, "seeing what became of a write", _WAIT),
     *_of(Role.BUILD, "building and removing services, their policies and health checks", _BACKENDS),
+    *_of(Role.BUILD, "protecting services, caching, and building and removing buckets", _EDGE),
     *_of(Role.BUILD, "building and removing groups that the configuration creates", _GROUPS),
     *_of(Role.BUILD, "building and removing address, frontends and routes", _FRONTENDS),
     *_of(Role.BUILD, "building and removing HTTPS", _HTTPS),

@@ -128,6 +128,8 @@ class StatusDocument:
             "kept": [],
             "held": [],
             "certificates": [],
+            "certificate_waits": [],
+            "certificate_step": "",
             "parts_at": None,
             "decisions": decisions,
         }
@@ -204,6 +206,8 @@ def _beside(report: DriftReport | None) -> dict[str, Any]:
         "kept": [plain(kept) for kept in report.kept],
         "held": [plain(held) for held in report.held],
         "certificates": [plain(certificate) for certificate in report.certificates],
+        "certificate_waits": [plain(wait) for wait in report.waits],
+        "certificate_step": report.certificate_step,
         "parts_at": report.at,
     }
 

@@ -23,8 +23,8 @@ def check(config_path: Path, schema: bool, as_json: bool) -> int:
     Reads files only: it needs no account, network or daemon. Ends with 0 if the configuration can be used.
     """
     from spillway.config import load
-    from spillway.config.attached import membership_levers
     from spillway.config.check import counted, render_problems
+    from spillway.config.steering import steering
 
     if schema:
         from spillway.config.document import schema as json_schema
@@ -33,12 +33,14 @@ def check(config_path: Path, schema: bool, as_json: bool) -> int:
         return Exit.OK
     loaded = load.load(config_path)
     fleet = load.fleet(loaded.config)
+    levers = steering(loaded.config)
     if as_json:
         print_json(
             {
                 "ok": True,
                 "path": str(config_path),
                 "digest": loaded.digest,
+                "steering": dict(levers),
                 "warnings": [
                     {"file": w.file, "line": w.line, "path": w.path, "message": w.message, "remedy": w.remedy}
                     for w in loaded.warnings
@@ -52,6 +54,6 @@ def check(config_path: Path, schema: bool, as_json: bool) -> int:
     out.print(
         f"[green]ok[/] {config_path}: {counted(len(fleet.services), 'service')} in {counted(len(regions), 'region')}, cloud {loaded.config.cloud}"
     )
-    for name, sentence in membership_levers(loaded.config).items():
+    for name, sentence in levers.items():
         out.print(f"{name}: {sentence}", markup=False, soft_wrap=True)
     return Exit.OK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,12 +23,14 @@ class GroupKind(StrEnum):
     INSTANCE_GROUP = "instance_group"
     SERVERLESS_NEG = "serverless_neg"
     INTERNET_NEG = "internet_neg"
-    REGIONAL_INSTANCE_GROUP = "url of a regional instance group"
-    """Not steerable: service LB policies and preference exclude it (SLP)."""
+    REGIONAL_INSTANCE_GROUP = "regional_instance_group"
 
 
-STEERABLE = frozenset({GroupKind.NEG, GroupKind.HYBRID_NEG, GroupKind.INSTANCE_GROUP})
+PREFERABLE = frozenset({GroupKind.NEG, GroupKind.HYBRID_NEG, GroupKind.INSTANCE_GROUP})
+"""Kinds that take a preference, and whose services take a service LB policy: regional instance groups do not (SLP)."""
+STEERABLE = PREFERABLE | {GroupKind.REGIONAL_INSTANCE_GROUP}
 """Kinds with balancing mode, target and scaler (BS)."""
+INSTANCE_GROUPS = frozenset({GroupKind.INSTANCE_GROUP, GroupKind.REGIONAL_INSTANCE_GROUP})
 UNPROBED = frozenset({GroupKind.SERVERLESS_NEG, GroupKind.INTERNET_NEG})
 """Kinds whose services must not have a health check (py:BackendService.health_checks)."""
 
@@ -59,6 +61,7 @@ _NAMED = (
     GroupKind.NEG,
     GroupKind.HYBRID_NEG,
     GroupKind.INSTANCE_GROUP,
+    GroupKind.REGIONAL_INSTANCE_GROUP,
     GroupKind.SERVERLESS_NEG,
     GroupKind.INTERNET_NEG,
 )
@@ -70,6 +73,8 @@ class Member:
 
     region: str
     groups: tuple[GroupConfig, ...]
+    has_own_groups: bool
+    """True if the service brings them; else they are the region's."""
     balancing: BalancingConfig | None
     scaler: float
     """Capacity scaler at the first start."""
@@ -94,6 +99,19 @@ class Member:
         """True if its groups have no scaler, and membership is the lever."""
         return self.balancing is None and bool(self.kinds) and self.kinds <= UNPROBED
 
+    @property
+    def preferable(self) -> bool:
+        """True if Google takes a preference for its groups, and a service LB policy for their service."""
+        return self.steerable and self.kinds <= PREFERABLE
+
+
+def takes_policy(members: Iterable[Member]) -> bool:
+    """True if Google takes a service LB policy: some group has a balancing mode, and none is regional (SLP)."""
+    known = tuple(members)
+    return any(member.balancing is not None for member in known) and not any(
+        GroupKind.REGIONAL_INSTANCE_GROUP in member.kinds for member in known
+    )
+
 
 def region_names(service: ServiceConfig, regions: Mapping[str, RegionConfig]) -> tuple[str, ...]:
     """The regions of a service, known or not, in the order of the configuration."""
@@ -114,21 +132,29 @@ def members(service: ServiceConfig, regions: Mapping[str, RegionConfig]) -> tupl
 
 
 def _member(service: ServiceConfig, name: str, region: RegionConfig) -> Member:
+    """The region's settings with the service's own on top.
+
+    What the region says of its groups holds for a service's own groups too, unless these have no balancing mode.
+    """
     own = service.backends.get(name)
-    preference: str = region.preference
+    groups = own.groups if own is not None and own.groups else region.groups
+    unprobed = any(group_kind(group) in UNPROBED for group in groups)
+    shared = region if groups is region.groups or not unprobed else RegionConfig(groups=groups)
+    preference: str = shared.preference
     if service.home is not None:
         preference = "PREFERRED" if name == service.home and service.failover else "DEFAULT"
     if own is not None and own.preference is not None:
         preference = own.preference
-    scaler = own.scaler if own is not None and own.scaler is not None else region.scaler
+    scaler = own.scaler if own is not None and own.scaler is not None else shared.scaler
     place = REGION_PLACES.get(name, (None, None))
     return Member(
         region=name,
-        groups=region.groups,
-        balancing=own.balancing if own is not None and own.balancing is not None else region.balancing,
+        groups=groups,
+        has_own_groups=groups is not region.groups,
+        balancing=own.balancing if own is not None and own.balancing is not None else shared.balancing,
         scaler=1.0 if scaler is None else scaler,
         preference=Preference(preference),
-        standby=own.standby if own is not None and own.standby is not None else region.standby,
+        standby=own.standby if own is not None and own.standby is not None else shared.standby,
         cost=region.cost,
         latitude=place[0] if region.latitude is None else region.latitude,
         longitude=place[1] if region.longitude is None else region.longitude,

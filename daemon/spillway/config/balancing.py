@@ -8,19 +8,15 @@ from pydantic import Field
 
 from spillway.config.fields import Model, Shape
 
+METRIC_NAME = Shape(
+    "the name of a metric", r"[a-z]([a-z0-9._-]{0,62}[a-z0-9])?", "vllm.kv-cache", "64 characters at most"
+)
+
 
 class CustomMetricConfig(Model):
     """A load metric that endpoints report in their answers (ORCA)."""
 
-    name: Annotated[
-        str,
-        Shape(
-            "the name of a metric",
-            r"[a-z]([a-z0-9._-]{0,62}[a-z0-9])?",
-            "vllm.kv-cache",
-            "64 characters at most",
-        ),
-    ]
+    name: Annotated[str, METRIC_NAME]
     """Name under which endpoints report it, without the prefix `named_metrics.`."""
     max_utilization: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Value at which the group counts as full."""
@@ -34,7 +30,7 @@ class BalancingConfig(Model):
     mode: Literal["RATE", "UTILIZATION", "IN_FLIGHT", "CUSTOM_METRICS"]
     """`RATE` counts requests per second; `IN_FLIGHT` requests under way, right for answers that take longer than a second; `UTILIZATION` the CPU of instance groups; `CUSTOM_METRICS` what endpoints report."""
     max_rate: Annotated[float, Field(gt=0)] | None = None
-    """Requests/s of each zonal group as a whole."""
+    """Requests/s of each zonal group as a whole, a whole number; of the others below also fractions. Not for regional instance groups."""
     max_rate_per_instance: Annotated[float, Field(gt=0)] | None = None
     """Requests/s of each VM of an instance group."""
     max_rate_per_endpoint: Annotated[float, Field(gt=0)] | None = None
@@ -48,6 +44,6 @@ class BalancingConfig(Model):
     max_in_flight_per_endpoint: Annotated[int, Field(gt=0)] | None = None
     """Requests in flight of each endpoint of a NEG."""
     traffic_duration: Literal["SHORT", "LONG"] | None = None
-    """Whether requests end within a second (SHORT) or not (LONG, a preview of Google's). Limits in flight are LONG, rates are SHORT; so it is set where none is given."""
+    """Whether requests end within a second (SHORT) or not (LONG). Limits in flight are LONG, rates are SHORT; so it is set where none is given."""
     custom_metrics: tuple[CustomMetricConfig, ...] = ()
     """Metrics of mode CUSTOM_METRICS; the first that reaches its limit makes the group full."""

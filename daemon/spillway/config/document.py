@@ -29,7 +29,7 @@ key see [`config/spillway.yaml`](../config/spillway.yaml).
   error. Top-level keys that begin with `x-` are yours, for anchors.
 - **Unknown keys are errors**, and so are wrong types: `"80"` is a text, not a number. `spillway check` names every
   mistake at once, each with file, line, path, and what to write instead.
-- Durations are a number and a unit: `250ms`, `90s`, `40m`, `3h`, `2d`. Ratios and shares go from 0 to 1. Times are
+- Durations are a number and a unit: `250ms`, `90s`, `40m`, `3h`, `2d`, or several: `2h30m`. Ratios and shares go from 0 to 1. Times are
   ISO with a zone: `2026-12-01T06:00:00Z`.
 - Plain words are read as in YAML 1.2: only `true` and `false` are truth values; `on`, `no`, `80:43` and `010` are texts.
 - Names of files are relative to the file in which they are written.
@@ -133,6 +133,9 @@ def _sections(annotation: Any, path: str) -> Iterator[tuple[type[BaseModel], str
 
 
 def _collection(annotation: Any, item: str) -> str:
+    if any(is_model(candidate) for candidate in alternatives(annotation)):
+        is_list = any(item_of(candidate) is not None for candidate in alternatives(annotation))
+        return f"{item}, or list of such" if is_list else item
     for candidate in alternatives(annotation):
         if item_of(candidate) is not None:
             return f"{item} by name" if is_mapping(candidate) else f"list of {item}"
@@ -154,6 +157,7 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:
         return ", ".join(f"`{value}`" for value in annotation)
     if origin is not None and item_of(annotation) is not None:
         what = _kind(item_of(annotation), [])
+        what = f"({what})" if " or " in what else what
         return f"{what}, by name" if is_mapping(annotation) else f"list of {what}"
     arguments = [a for a in get_args(annotation) if a is not type(None)]
     if arguments:

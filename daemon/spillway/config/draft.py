@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from spillway.config.backends import Member, members, region_names
+from spillway.config.buckets import BucketConfig
 from spillway.config.check import look_up
 from spillway.config.frontends import AddressConfig, FrontendsConfig
 from spillway.config.model import DaemonConfig, SandboxConfig
 from spillway.config.names import NAME_LIMIT
-from spillway.config.routes import RouteConfig
+from spillway.config.routes import RouteConfig, UrlMapConfig
 from spillway.config.salvage import Salvage
 from spillway.config.services import ServiceConfig
 from spillway.config.source import Source
@@ -25,7 +26,10 @@ T = TypeVar("T")
 SERVICES: Location = ("topology", "services")
 REGIONS: Location = ("topology", "regions")
 HEALTH_CHECKS: Location = ("topology", "health_checks")
+BUCKETS: Location = ("topology", "buckets")
+REFERENCES: Location = ("topology", "references")
 ROUTES: Location = ("topology", "routes")
+URL_MAP: Location = ("topology", "url_map")
 FRONTENDS: Location = ("topology", "frontends")
 POLICIES: Location = ("policies",)
 
@@ -45,9 +49,11 @@ class Draft:
     frontends: FrontendsConfig | None
     default_service: str | None
     routes: tuple[tuple[Location, RouteConfig], ...]
+    url_map: UrlMapConfig
     health_checks: dict[str, HealthCheckConfig]
     regions: dict[str, RegionConfig]
     services: dict[str, ServiceConfig]
+    buckets: dict[str, BucketConfig]
     policies: dict[str, Policy]
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
@@ -102,9 +108,21 @@ class Draft:
         """Items of a list with their locations."""
         return self.salvage.items(at, values)
 
+    def each(self, at: Location, value: T | tuple[T, ...] | None) -> Iterator[tuple[Location, T]]:
+        """The values of a `OneOrMany` with their locations: a single one stands at `at` itself."""
+        if isinstance(value, tuple):
+            yield from self.items(at, value)
+        elif value is not None:
+            yield at, value
+
     def members(self, service: str) -> tuple[Member, ...]:
         """The backends of a service whose regions are sound."""
         return members(self.services[service], self.regions)
+
+    def groups_at(self, service: str, region: str) -> Location:
+        """Where the groups of a service in a region stand: in its own `backends` if it brings some, else in the region."""
+        own = (*SERVICES, service, "backends", region, "groups")
+        return own if self.given(own) else (*REGIONS, region, "groups")
 
     def complete(self, service: str) -> bool:
         """True if every region of the service is known and sound, so that one can speak about all its backends."""
@@ -144,8 +162,10 @@ def draft(source: Source) -> Draft:
         frontends=salvage.part(FrontendsConfig, FRONTENDS),
         default_service=word("topology", "default_service"),
         routes=tuple(routes),
+        url_map=salvage.part(UrlMapConfig, URL_MAP) or UrlMapConfig(),
         health_checks=salvage.parts(HealthCheckConfig, HEALTH_CHECKS),
         regions=salvage.parts(RegionConfig, REGIONS),
         services=salvage.parts(ServiceConfig, SERVICES),
+        buckets=salvage.parts(BucketConfig, BUCKETS),
         policies=policies,
     )

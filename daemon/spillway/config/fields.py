@@ -9,24 +9,31 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    Tag,
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, core_schema
 
 from spillway.core.values.topology import is_legal_scaler
 
+T = TypeVar("T")
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)\s*")
+_PART = r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)"
+_PARTS = re.compile(_PART)
+_DURATION = re.compile(rf"\s*{_PART}(\s*{_PART})*\s*")
 _PORTS = re.compile(r"\s*([0-9]+)\s*-\s*([0-9]+)\s*")
 
 
@@ -37,16 +44,22 @@ class Model(BaseModel):
 
 
 def parse_duration(value: Any) -> float:
-    """Seconds from `90s`, `40m`, `3h`, `2d` or `250ms`; a bare number has no unit and is refused.
+    """Seconds from `90s`, `40m`, `3h`, `2d`, `250ms` or `2h30m`; a bare number has no unit and is refused.
+
+    Of a compound each unit is smaller than the one before it.
 
     Raises:
         ValueError: not a duration.
     """
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
-        return float(match[1]) * _UNITS[match[2]]
+    if isinstance(value, str) and _DURATION.fullmatch(value):
+        parts = _PARTS.findall(value)
+        sizes = [_UNITS[unit] for _, unit in parts]
+        if any(later >= earlier for earlier, later in pairwise(sizes)):
+            raise ValueError(f"{value!r} has its units out of order; write the largest first, such as 2h30m")
+        return sum(float(count) * _UNITS[unit] for count, unit in parts)
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f"the number {value} has no unit; write for instance {value:g}s or {value:g}m")  # noqa: TRY004 pydantic wants ValueError
-    raise ValueError(f"{value!r} is not a duration; write a number and a unit: 250ms, 90s, 40m, 3h, 2d")
+    raise ValueError(f"{value!r} is not a duration; write numbers and units: 250ms, 90s, 40m, 2h30m, 2d")
 
 
 def format_duration(seconds: float) -> str:
@@ -74,6 +87,19 @@ def parse_time(value: Any) -> float:
     if value.tzinfo is None:
         raise ValueError(f"{value.isoformat()} has no time zone; end it with Z for UTC")
     return value.astimezone(UTC).timestamp()
+
+
+def parse_error_code(value: Any) -> str:
+    """The status of an error, or a class of them, as Google writes it: `404`, `5xx`.
+
+    Raises:
+        ValueError: neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599:
+        return str(value)
+    if isinstance(value, str) and value in {"4xx", "5xx"}:
+        return value
+    raise ValueError(f"{value!r} is no status of an error; write a number from 400 to 599, 4xx or 5xx")
 
 
 def _port(value: Any) -> Any:
@@ -173,11 +199,51 @@ class Shape:
         return value
 
 
+def _how_many(value: Any) -> str:
+    return "many" if isinstance(value, list | tuple) else "one"
+
+
+OneOrMany = Annotated[
+    Annotated[T, Tag("one")] | Annotated[tuple[T, ...], Field(min_length=1), Tag("many")],
+    Discriminator(_how_many),
+]
+"""One value, or a list of them. It stays as it is written; `each_of` makes a tuple of it."""
+
+
+def each_of(value: T | tuple[T, ...] | None) -> tuple[T, ...]:
+    """All values of a `OneOrMany`; none for None."""
+    if value is None:
+        return ()
+    return value if isinstance(value, tuple) else (value,)
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A section that may be written as one text: the value of this key."""
+
+    key: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._widen, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+    def _widen(self, value: Any) -> Any:
+        return {self.key: value} if isinstance(value, str) else value
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     WithJsonSchema(
-        {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$", "examples": ["90s", "40m", "3h"]}
+        {
+            "type": "string",
+            "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d))+$",
+            "examples": ["90s", "40m", "2h30m"],
+        }
     ),
 ]
 Time = Annotated[
@@ -246,6 +312,21 @@ PortName = Annotated[
     str,
     Shape("the name of a port", r"[a-z0-9-]{1,63}", "http", "small letters, digits and hyphens, 63 at most"),
 ]
+LabelKey = Annotated[
+    str,
+    Shape(
+        "the key of a label",
+        r"[a-z][a-z0-9_-]{0,62}",
+        "team",
+        "a small letter first, then small letters, digits, _ and -, 63 at most",
+    ),
+]
+LabelValue = Annotated[
+    str,
+    Shape(
+        "the value of a label", r"[a-z0-9_-]{0,63}", "inference", "small letters, digits, _ and -, 63 at most"
+    ),
+]
 RegionName = Annotated[
     str,
     Shape(
@@ -264,6 +345,7 @@ ZoneName = Annotated[
 KINDS: dict[Any, str] = {
     parse_duration: "duration",
     parse_time: "time",
+    parse_error_code: "400 to 599, 4xx or 5xx",
     _port: "port",
     _scaler: "0, or 0.1 to 1",
     _address: "host:port",

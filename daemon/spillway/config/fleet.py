@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spillway.config.backends import Member, members
+from spillway.config.backends import Member, members, takes_policy
 from spillway.config.balancing import BalancingConfig
 from spillway.config.model import Config
 from spillway.config.names import backend_service, group_key
@@ -46,12 +46,14 @@ def starting_overlay(config: Config) -> Overlay:
 
 
 def _service(config: Config, name: str, service: ServiceConfig) -> Service:
+    given = members(service, config.topology.regions)
     return Service(
         name=name,
         resource=backend_service(config.name, name),
         policy=service.policy,
-        backends=tuple(_backend(name, member) for member in members(service, config.topology.regions)),
+        backends=tuple(_backend(name, member) for member in given),
         home=service.home,
+        has_policy=takes_policy(given),
     )
 
 

@@ -13,7 +13,7 @@ class CreateConfig(Model):
     """Settings of a group that Spillway makes; it starts empty and whoever runs the endpoints fills it."""
 
     network: NetworkName = "default"
-    """Network of the endpoints: a name in the project, or `projects/P/global/networks/N`."""
+    """Network of the endpoints: a name in the project, or `projects/P/global/networks/N`, as that of a Shared VPC's host project."""
     subnetwork: SubnetworkName | None = None
     """Subnetwork of a zonal NEG: a name in the project and the group's region, or `projects/P/regions/R/subnetworks/N`; the network's own where none is given."""
     port: Port | None = None
@@ -28,7 +28,7 @@ class GroupConfig(Model):
     """One group of endpoints: a URL, or exactly one kind with its name."""
 
     url: str | None = None
-    """Full URL, `https://www.googleapis.com/compute/v1/projects/P/zones/Z/networkEndpointGroups/N` or `.../instanceGroups/N`."""
+    """Full URL, `https://www.googleapis.com/compute/v1/projects/P/zones/Z/networkEndpointGroups/N` or `.../instanceGroups/N`; of a regional instance group with `regions/R`."""
     zone: ZoneName | None = None
     """Zone of a zonal group."""
     neg: GroupName | None = None
@@ -36,7 +36,9 @@ class GroupConfig(Model):
     hybrid_neg: GroupName | None = None
     """Zonal hybrid NEG (NON_GCP_PRIVATE_IP_PORT)."""
     instance_group: GroupName | None = None
-    """Zonal instance group, managed or not; regional ones cannot be steered."""
+    """Zonal instance group, managed or not."""
+    regional_instance_group: GroupName | None = None
+    """Instance group of a regional managed instance group. Its scaler is moved; Google takes no preference and no failover policy for it."""
     serverless_neg: GroupName | None = None
     """Regional serverless NEG (Cloud Run), one for each region. It has no scaler: Spillway attaches and detaches it."""
     internet_neg: GroupName | None = None

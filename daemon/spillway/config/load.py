@@ -12,14 +12,18 @@ from spillway.config.draft import draft
 from spillway.config.fleet import fleet, starting_overlay
 from spillway.config.model import Config, DaemonConfig
 from spillway.config.rules import (
+    affinity,
     balancing,
+    caching,
     capacity,
     daemon,
     extra,
     frontends,
     groups,
+    headers,
     policies,
     probes,
+    protection,
     routes,
     services,
 )
@@ -35,13 +39,17 @@ _RULES = (
     groups.check,
     balancing.check,
     services.check,
+    affinity.check,
+    headers.check,
+    protection.check,
+    caching.check,
     capacity.check,
     probes.check,
     policies.check,
     daemon.check,
     extra.check,
 )
-_GIVEN: Location = ("topology", "frontends", "https", "certificates", "given")
+_HTTPS: Location = ("topology", "frontends", "https")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +121,12 @@ def judge(source: Source) -> tuple[Config | None, tuple[Problem, ...], tuple[Pro
 def _resolved(source: Source) -> Source:
     """The same with absolute names of files: each is relative to the file in which it is written."""
     data = source.data
-    for location in (("sandbox", "scenario"), ("daemon", "engine", "passphrase_file"), *_certificates(data)):
+    for location in (
+        ("sandbox", "scenario"),
+        ("daemon", "engine", "passphrase_file"),
+        *_certificates(data),
+        *_secrets(data),
+    ):
         name = look_up(data, location)
         if isinstance(name, str) and name:
             data = _put(data, location, str((source.folder(location) / name).absolute()))
@@ -121,11 +134,28 @@ def _resolved(source: Source) -> Source:
 
 
 def _certificates(data: Any) -> list[Location]:
-    given = look_up(data, _GIVEN)
-    count = len(given) if isinstance(given, list) else 0
-    return [
-        (*_GIVEN, index, key) for index in range(count) for key in ("certificate_file", "private_key_file")
-    ]
+    """Where files of given certificates are named, in each HTTPS frontend."""
+    https = look_up(data, _HTTPS)
+    frontends = [(*_HTTPS, index) for index in range(len(https))] if isinstance(https, list) else [_HTTPS]
+    found: list[Location] = []
+    for frontend in frontends:
+        at = (*frontend, "certificates", "given")
+        given = look_up(data, at)
+        count = len(given) if isinstance(given, list) else 0
+        found += [(*at, i, key) for i in range(count) for key in ("certificate_file", "private_key_file")]
+    return found
+
+
+def _secrets(data: Any) -> list[Location]:
+    """Where names of files with secrets stand: of OAuth clients, and of keys that sign URLs."""
+    found: list[Location] = []
+    for section in (("topology", "services"), ("topology", "buckets")):
+        named = look_up(data, section)
+        for name in named if isinstance(named, dict) else ():
+            found.append((*section, name, "iap", "oauth2_client_secret_file"))
+            keys = look_up(data, at := (*section, name, "cdn", "signed_url_keys"))
+            found += [(*at, index, "key_file") for index in range(len(keys) if isinstance(keys, list) else 0)]
+    return found
 
 
 def _put(data: Any, location: Location, value: str) -> Any:
@@ -146,6 +176,13 @@ def _content(file: Path) -> bytes:
 
 
 def _referred(config: Config) -> tuple[Path, ...]:
-    https = config.topology.frontends.https
-    given = https.certificates.given if https is not None else None
-    return tuple(Path(name) for c in given or () for name in (c.certificate_file, c.private_key_file))
+    """Files whose content is part of the configuration: another content is another configuration."""
+    given = [c for https in config.topology.frontends.secure for c in https.certificates.given or ()]
+    files = [name for c in given for name in (c.certificate_file, c.private_key_file)]
+    proxies = (service.iap for service in config.topology.services.values() if service.iap is not None)
+    files += [iap.oauth2_client_secret_file for iap in proxies if iap.oauth2_client_secret_file is not None]
+    cached = [service.cdn for service in config.topology.services.values()]
+    for cdn in (*cached, *(bucket.cdn for bucket in config.topology.buckets.values())):
+        if cdn is not None and not isinstance(cdn, bool):
+            files += [key.key_file for key in cdn.signed_url_keys]
+    return tuple(dict.fromkeys(map(Path, files)))

@@ -6,6 +6,7 @@ watched and what is moved carry the same names. `prefix` is the `name` at the to
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ NAME_LIMIT = 63
 """Longest name of a Compute resource (RFC 1035 label)."""
 
 HASH_LENGTH = 9
-"""What `hashed` in the Pulumi program adds to the name of a certificate: a hyphen and eight digits."""
+"""What `hashed` adds to a name: a hyphen and eight digits."""
 
 API = "https://www.googleapis.com/compute/v1"
 """Root of the URLs of groups: Google wants them in full, never as partial paths (py:Backend.group)."""
@@ -41,9 +42,19 @@ def service_lb_policy(prefix: str, service: str) -> str:
     return f"{prefix}-{service}"
 
 
+def security_policy(prefix: str, service: str) -> str:
+    """Name of the security policy that is made of a service's rate limit."""
+    return f"{prefix}-{service}"
+
+
 def health_check(prefix: str, check: str) -> str:
     """Name of a health check."""
     return f"{prefix}-{check}"
+
+
+def backend_bucket(prefix: str, bucket: str) -> str:
+    """Name of a backend bucket."""
+    return f"{prefix}-{bucket}"
 
 
 def url_map(prefix: str) -> str:
@@ -61,14 +72,34 @@ def address(prefix: str) -> str:
     return f"{prefix}-address"
 
 
-def frontend(prefix: str, protocol: str) -> str:
-    """Name of target proxy and forwarding rule of one frontend, `http` or `https`."""
-    return f"{prefix}-{protocol}"
+def frontend(prefix: str, protocol: str, port: int | None = None) -> str:
+    """Name of target proxy and forwarding rule of a frontend, `http` or `https`; every further one has its `port` in it."""
+    return f"{prefix}-{protocol}" if port is None else f"{prefix}-{protocol}-{port}"
 
 
-def ssl_policy(prefix: str) -> str:
-    """Name of the SSL policy."""
-    return f"{prefix}-tls"
+def on_address(name: str, place: str) -> str:
+    """Name of what belongs to an address: that of the first one, where `place` is empty, or such as `ipv6` behind it."""
+    return f"{name}-{place}" if place else name
+
+
+def hashed(name: str, *content: str) -> str:
+    """`name` with eight digits of the hash of its content.
+
+    Some resources cannot be changed, only replaced, and their name is taken while something uses them: a new content
+    needs a new name, so that the new one stands before the old one goes.
+    """
+    digest = hashlib.sha256("\0".join(content).encode()).hexdigest()[: HASH_LENGTH - 1]
+    return f"{name[: NAME_LIMIT - HASH_LENGTH]}-{digest}"
+
+
+def is_hashed(name: str, prefix: str) -> bool:
+    """True for what looks like one of our names with a hash: the file that tells what was built may be lost."""
+    return re.fullmatch(rf"{re.escape(prefix)}-.+-[0-9a-f]{{{HASH_LENGTH - 1}}}", name) is not None
+
+
+def ssl_policy(prefix: str, port: int | None = None) -> str:
+    """Name of the SSL policy of an HTTPS frontend; that of every further one has its `port` in it."""
+    return f"{prefix}-tls" if port is None else f"{prefix}-tls-{port}"
 
 
 def certificate(prefix: str, name: str) -> str:
@@ -120,6 +151,8 @@ def group_url(project: str, region: str, group: GroupConfig) -> str:
         return f"{API}/projects/{project}/zones/{key.scope}/networkEndpointGroups/{key.name}"
     if group.instance_group:
         return f"{API}/projects/{project}/zones/{key.scope}/instanceGroups/{key.name}"
+    if group.regional_instance_group:
+        return f"{API}/projects/{project}/regions/{region}/instanceGroups/{key.name}"
     if group.serverless_neg:
         return f"{API}/projects/{project}/regions/{region}/networkEndpointGroups/{key.name}"
     return f"{API}/projects/{project}/global/networkEndpointGroups/{key.name}"
@@ -136,8 +169,8 @@ def group_key(region: str, group: GroupConfig) -> GroupKey:
         if parts is None:
             raise ValueError(f"{group.url} is not the full URL of a group")
         return GroupKey(name=parts.name, scope=parts.scope)
-    if group.serverless_neg:
-        return GroupKey(name=group.serverless_neg, scope=region)
+    if regional := group.serverless_neg or group.regional_instance_group:
+        return GroupKey(name=regional, scope=region)
     if group.internet_neg:
         return GroupKey(name=group.internet_neg, scope="global")
     name = group.neg or group.hybrid_neg or group.instance_group

@@ -1,29 +1,76 @@
-"""Which host and path goes to which service."""
+"""Which host and path goes where."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from spillway.config.fields import Model, Name
+from spillway.config.fields import Model
+from spillway.config.route_actions import RouteActions
+from spillway.config.route_matches import Headers, Method, Query
+
+EVERY_PATH = "/*"
+FIRST_OWN_PRIORITY = 100_000
+"""Priorities from here on are those that Spillway gives; an explicit one is smaller and so goes before them."""
 
 
-class PathRuleConfig(Model):
-    """Paths that go to a service of their own."""
+class PathConditions(Model):
+    """Which requests of a route an entry is about."""
 
-    paths: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Such as `/europe` and `/europe/*`; a star only as the last part. The longest match wins, whatever the order."""
-    service: Name
-    """Service that gets them."""
+    paths: Annotated[tuple[str, ...], Field(min_length=1)] = (EVERY_PATH,)
+    """Such as `/europe` and `/europe/*`; a star only as the last part, and `/europe/*` does not match `/europe`. The longest match wins, whatever the order; of entries with the same path the one with more conditions. A path with variables is a template: `/v1/{model=*}/{rest=**}`, where `*` is one part and `**` any number. Every path, where there are conditions and no paths."""
+    headers: Headers = Field(default_factory=dict)
+    """Conditions by header, all of which must hold: `x-tier: premium`, or a section. Names in any case."""
+    query: Query = Field(default_factory=dict)
+    """Conditions by parameter of the query, all of which must hold."""
+    methods: tuple[Method, ...] = ()
+    """Methods, one of which must be the request's."""
+    ignore_case: bool = False
+    """Match paths whatever their case; not for templates."""
+    priority: Annotated[int, Field(ge=1, lt=FIRST_OWN_PRIORITY)] | None = None
+    """Order of Google's route rules, the smallest first, instead of the longest path. Entries with a priority go before all others of their route."""
 
 
-class RouteConfig(Model):
-    """Hosts and what becomes of their paths."""
+class PathRuleConfig(RouteActions, PathConditions):
+    """Requests of the route that are treated apart: by path, and by headers, query and method."""
+
+    @property
+    def conditions(self) -> int:
+        """How many conditions beside the path must hold."""
+        return len(self.headers) + len(self.query) + bool(self.methods)
+
+
+class RouteHosts(Model):
+    """Which requests a route is about."""
 
     hosts: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
     """Host names such as `api.example.com` or `*.example.com`; `*` is every other host. Without port."""
     paths: tuple[PathRuleConfig, ...] = ()
-    """Paths that go to services of their own."""
-    service: Name | None = None
-    """Service for all other paths of these hosts; `default_service` where none is given."""
+    """Paths, headers and so on that are treated apart."""
+
+
+class RouteConfig(RouteActions, RouteHosts):
+    """Hosts and what becomes of their requests. What stands on the route itself is for all paths that no entry of `paths` names; only headers and error pages hold for the entries, too."""
+
+
+VARIABLE = re.compile(r"\{(?P<name>[a-z_][a-z0-9_]*)(=(\*\*|\*))?\}")
+"""A variable of a template: `{model}`, `{model=*}` or `{rest=**}` (py:HttpRouteRuleMatch.path_template_match)."""
+
+
+class UrlMapConfig(Model):
+    """The URL map itself."""
+
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Further arguments of the provider's URLMap, by its own names, such as `tests`."""
+
+
+def is_template(path: str) -> bool:
+    """Whether a path holds variables."""
+    return "{" in path
+
+
+def variables(path: str) -> tuple[str, ...]:
+    """Names of the variables of a template, in order."""
+    return tuple(match["name"] for match in VARIABLE.finditer(path))

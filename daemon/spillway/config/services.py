@@ -6,8 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from spillway.config.affinity import CookieConfig, HeaderName, ServiceMetricConfig
 from spillway.config.balancing import BalancingConfig
+from spillway.config.caching import Cdn
 from spillway.config.fields import Between, Duration, Model, Name, PortName, Ratio, RegionName, Scaler, Shape
+from spillway.config.groups import GroupConfig
+from spillway.config.protection import IapConfig, RateLimitConfig, SecurityPolicyName, TlsSettingsConfig
 
 LONGEST_DRAINING = "1h"
 """Longest connection draining that Google takes."""
@@ -19,9 +23,30 @@ FieldPath = Annotated[
 ]
 
 
+LogField = Annotated[
+    str,
+    Shape("the name of a log field", r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", "tls.protocol"),
+]
+"""A field that load balancers log on request; Google adds some, so there is no list here."""
+
+
+def _word_or_list(value: Any) -> str:
+    return "word" if isinstance(value, str) else "list"
+
+
+LogFields = Annotated[
+    Annotated[tuple[LogField, ...], Field(min_length=1), Tag("list")]
+    | Annotated[Literal["NONE", "ALL"], Tag("word")],
+    Discriminator(_word_or_list),
+]
+"""A list of fields, or one of two words."""
+
+
 class BackendOverrideConfig(Model):
     """What differs for one region in one service; what is not given is the region's."""
 
+    groups: Annotated[tuple[GroupConfig, ...], Field(min_length=1)] | None = None
+    """Groups of this service alone, instead of the region's: every Kubernetes Service has its own NEG. They have a scaler of their own."""
     balancing: BalancingConfig | None = None
     """Replaces the region's as a whole."""
     scaler: Scaler | None = None
@@ -32,14 +57,10 @@ class BackendOverrideConfig(Model):
     """Not a member of this service until the daemon needs it."""
 
 
-def _form_of_regions(value: Any) -> str:
-    return "word" if isinstance(value, str) else "list"
-
-
 Regions = Annotated[
     Annotated[tuple[RegionName, ...], Field(min_length=1), Tag("list")]
     | Annotated[Literal["all"], Tag("word")],
-    Discriminator(_form_of_regions),
+    Discriminator(_word_or_list),
 ]
 """A list of regions, or the word `all`."""
 
@@ -64,16 +85,49 @@ class ServiceConfig(Model):
     """How the balancer talks to endpoints. gRPC goes over HTTP2 (with TLS) or H2C (without)."""
     port_name: PortName | None = None
     """Named port of instance groups; not for NEGs."""
-    timeout: Annotated[Duration, Between("1s", "1d", whole=True)] = 300.0
-    """Longest request, answer included. Long model answers need minutes. Serverless groups have a timeout of their own, and Google takes none here."""
+    timeout: Annotated[Duration, Between("1s", "2147483647s", whole=True)] = 300.0
+    """Longest request, answer included, up to Google's own limit. Long model answers need minutes. Serverless groups have a timeout of their own, and Google takes none here."""
     draining: Annotated[Duration, Between("0s", LONGEST_DRAINING, whole=True)] = 300.0
     """Time that requests in flight get when an endpoint leaves; 0s to 1h."""
-    affinity: Literal["NONE", "CLIENT_IP", "GENERATED_COOKIE"] = "NONE"
-    """What ties a client to an endpoint: nothing, its IP, or a cookie that the balancer makes. Tied clients are slower to move."""
-    locality: Literal["ROUND_ROBIN", "LEAST_REQUEST", "RING_HASH", "RANDOM", "MAGLEV"] | None = None
-    """How an endpoint is chosen inside a zone; Google's default where none is given: ROUND_ROBIN, or MAGLEV with affinity. LEAST_REQUEST suits answers of very different length."""
+    affinity: Literal[
+        "NONE", "CLIENT_IP", "GENERATED_COOKIE", "HEADER_FIELD", "HTTP_COOKIE", "STRONG_COOKIE_AFFINITY"
+    ] = "NONE"
+    """What ties a client to an endpoint: nothing, its IP, a cookie that the balancer makes, a header such as the conversation's (for prompt caches), a cookie by name, or a cookie that holds the endpoint itself. Tied clients are slower to move."""
+    affinity_header: HeaderName | None = None
+    """Header whose value ties requests together, for HEADER_FIELD."""
+    affinity_cookie: CookieConfig | None = None
+    """The cookie, for the three affinities by cookie."""
+    locality: (
+        Literal["ROUND_ROBIN", "LEAST_REQUEST", "RING_HASH", "RANDOM", "MAGLEV", "WEIGHTED_ROUND_ROBIN"]
+        | None
+    ) = None
+    """How an endpoint is chosen inside a zone; Google's default where none is given: ROUND_ROBIN, or MAGLEV with affinity. LEAST_REQUEST suits answers of very different length; WEIGHTED_ROUND_ROBIN weighs endpoints by `custom_metrics`."""
+    minimum_ring_size: Annotated[int, Field(ge=1, le=8_388_608)] | None = None
+    """Virtual nodes of RING_HASH, at least; Google's 1024 where none is given. More spread the load more evenly."""
+    custom_metrics: tuple[ServiceMetricConfig, ...] = ()
+    """Metrics of WEIGHTED_ROUND_ROBIN, which endpoints report; those of `balancing` weigh groups instead."""
     log_sample_rate: Ratio = 0.0
     """Share of requests written to Cloud Logging; 0 turns it off."""
+    log_fields: LogFields | None = None
+    """Optional fields of the log: `ALL`, `NONE` (Google's default), or a list such as `[tls.protocol, serverInstance]`."""
+    compression: Literal["AUTOMATIC", "DISABLED"] | None = None
+    """Compress texts on the way to clients that take it."""
+    custom_request_headers: tuple[str, ...] = ()
+    """Headers for endpoints, `Name: value`, 16 at most; values may hold Google's variables, such as `{client_region}`. `Host: api.vendor.example` for a vendor behind an internet NEG."""
+    custom_response_headers: tuple[str, ...] = ()
+    """Headers for clients, likewise."""
+    security_policy: SecurityPolicyName | None = None
+    """Cloud Armor policy, by name or URL; it must exist."""
+    rate_limit: RateLimitConfig | None = None
+    """Makes a Cloud Armor policy with one limit, instead of `security_policy`."""
+    edge_security_policy: SecurityPolicyName | None = None
+    """Cloud Armor edge policy, which comes before the cache; by name or URL."""
+    iap: IapConfig | None = None
+    """Identity-Aware Proxy."""
+    tls_settings: TlsSettingsConfig | None = None
+    """TLS to the endpoints."""
+    cdn: Cdn | None = None
+    """Cloud CDN: `true` with Google's settings, `false`, or a section. Where it is not given, Spillway leaves it as it stands."""
     outlier_detection: OutlierDetectionConfig | None = None
     """Ejection of single erring endpoints; off where it is not given."""
     algorithm: Literal["WATERFALL_BY_REGION", "SPRAY_TO_REGION", "WATERFALL_BY_ZONE"] = "WATERFALL_BY_REGION"

@@ -7,11 +7,34 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from spillway.config.balancing import BalancingConfig
-from spillway.config.fields import Between, Duration, Model, Name, Port, RegionName, Scaler
+from spillway.config.buckets import BucketConfig
+from spillway.config.fields import (
+    API,
+    RESOURCE,
+    Between,
+    Duration,
+    LabelKey,
+    LabelValue,
+    Model,
+    Name,
+    Port,
+    RegionName,
+    Scaler,
+    Shape,
+)
 from spillway.config.frontends import AddressConfig, FrontendsConfig
 from spillway.config.groups import GroupConfig
-from spillway.config.routes import RouteConfig
+from spillway.config.routes import RouteConfig, UrlMapConfig
 from spillway.config.services import ServiceConfig
+
+BackendServiceUrl = Annotated[
+    str,
+    Shape(
+        "the path of a global backend service",
+        rf"{API}projects/[^/\s]+/global/backendServices/{RESOURCE}",
+        "projects/other-project/global/backendServices/chat",
+    ),
+]
 
 
 class HealthCheckConfig(Model):
@@ -44,10 +67,10 @@ class HealthCheckConfig(Model):
 class RegionConfig(Model):
     """One region: its groups and what they can take."""
 
-    groups: Annotated[tuple[GroupConfig, ...], Field(min_length=1)]
-    """Zonal groups; they share one scaler, one preference and one membership."""
+    groups: Annotated[tuple[GroupConfig, ...], Field(min_length=1)] = ()
+    """Groups of every service that brings none of its own here (`backends`); they share one scaler, one preference and one membership."""
     balancing: BalancingConfig | None = None
-    """None for serverless and internet groups, required for all others."""
+    """None for serverless and internet groups, required for all others; also for groups that a service brings without a balancing of its own."""
     scaler: Scaler | None = None
     """Capacity scaler at the first start, 0 or 0.1 to 1; afterwards the daemon's."""
     preference: Literal["PREFERRED", "DEFAULT"] = "DEFAULT"
@@ -72,10 +95,17 @@ class TopologyConfig(Model):
     default_service: Name
     """Service for every request that no route names."""
     routes: tuple[RouteConfig, ...] = ()
-    """Which host and path goes to which service."""
+    """Which host and path goes where."""
+    url_map: UrlMapConfig = UrlMapConfig()
     health_checks: dict[Name, HealthCheckConfig] = Field(default_factory=dict)
     """Health checks by name; services refer to them."""
     regions: Annotated[dict[RegionName, RegionConfig], Field(min_length=1)]
     """Regions by name, with their groups and what these can take; shared by all services."""
     services: Annotated[dict[Name, ServiceConfig], Field(min_length=1)]
     """Backend services by name: global pools and pinned services side by side."""
+    buckets: dict[Name, BucketConfig] = Field(default_factory=dict)
+    """Backend buckets by name: files of Cloud Storage; routes refer to them."""
+    references: dict[Name, BackendServiceUrl] = Field(default_factory=dict)
+    """Backend services of other projects by name, as `projects/P/global/backendServices/N`; routes name them like services. Spillway neither builds nor steers them."""
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    """Labels of everything that Spillway makes and that takes labels: address, forwarding rules, service LB policies, security policies. Backend services, buckets and health checks take none."""

@@ -144,7 +144,9 @@ def _length(wrong: _Wrong) -> tuple[str, str]:
 
 def _choice(wrong: _Wrong) -> tuple[str, str]:
     value = wrong.value
-    known = re.findall(r"'([^']*)'", str(wrong.context.get("expected", "")))
+    expected = str(wrong.context.get("expected", ""))
+    # pydantic quotes words, but neither numbers nor truth values.
+    known = re.findall(r"'([^']*)'", expected) or re.split(r", | or ", expected.lower())
     key = next((str(part) for part in reversed(wrong.at) if isinstance(part, str)), "")
     message = f"{shown(value)} is none of {', '.join(known)}{_reading(value)}."
     if (hint := value_hint(key, str(value))) is not None:

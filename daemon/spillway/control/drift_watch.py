@@ -23,8 +23,8 @@ EXPIRY_SECONDS = 14 * 86400.0
 """Time to the end of a certificate from which it is an alarm: Google renews its own a month ahead."""
 _ALARMS = 20
 """Alarms of one service at most: somebody who has rebuilt everything by hand needs no more."""
-_FAILED = "FAILED"
-"""How all states of a managed certificate begin that Google has given up (reference: Certificates)."""
+_FAILED = ("FAILED", "PROVISIONING_FAILED", "RENEWAL_FAILED")
+"""How all states of a managed certificate begin with which Google has trouble (compute v1: SslCertificateManagedSslCertificate)."""
 
 
 class DriftWatch:
@@ -33,13 +33,17 @@ class DriftWatch:
     def __init__(self) -> None:
         self.report: DriftReport | None = None
         self._before: frozenset[tuple[str, str, str, str]] = frozenset()
+        self._step_before = ""
+        self.refused = ""
+        """The step of certificates that was refused; it is not tried again."""
 
     def look(self, look: Look, overlay: Overlay) -> DriftReport | None:
         """Look at all parts; None where nothing can look. What cannot be read is a problem of the report."""
+        self._step_before = self.report.certificate_step if self.report is not None else ""
         try:
             report = look(overlay)
         except SpillwayError as error:
-            old = self.report or DriftReport(at=0.0)
+            old = replace(self.report or DriftReport(at=0.0), certificate_step="")
             report = replace(old, problems=(f"the parts of the load balancer cannot be read: {error}",))
         self._before = frozenset(_key(drift) for drift in self.report.drifts) if self.report else frozenset()
         self.report = report
@@ -53,6 +57,12 @@ class DriftWatch:
             for drift in drifts
             if drift.answer is DriftAnswer.REVERT and _key(drift) in self._before and _acts(drift, modes)
         )
+
+    def certificate_step(self, modes: Mapping[ServiceName, Mode]) -> str:
+        """What is to be done now to certificates that are being replaced; empty where nothing is, or somebody only observes."""
+        step = self.report.certificate_step if self.report is not None else ""
+        acts = all(mode is Mode.ACT for mode in modes.values())
+        return step if acts and step == self._step_before and step != self.refused else ""
 
     def alarms(self) -> Iterator[tuple[ServiceName | None, Reason]]:
         """(service, alarm); None for what all services share."""
@@ -72,6 +82,11 @@ class DriftWatch:
             alarm = _certificate(certificate, report.at)
             if alarm is not None:
                 yield None, alarm
+        for wait in report.waits:
+            waited = report.at - wait.since
+            if waited > wait.limit:
+                hours = waited / 3600.0
+                yield None, reason("certificate-waits", name=wait.name, hours=hours, missing=wait.missing)
 
     def causes(self) -> tuple[str, ...]:
         """Sentences about what may keep all requests away."""
@@ -108,7 +123,7 @@ def _acts(drift: SettingDrift, modes: Mapping[ServiceName, Mode]) -> bool:
 
 
 def _certificate(certificate: CertificateState, at: float) -> Reason | None:
-    if certificate.status.startswith(_FAILED) or certificate.status == "RENEWAL_FAILED":
+    if certificate.status.startswith(_FAILED):
         return reason("certificate-failed", name=certificate.name, status=certificate.status)
     if certificate.expires is None or certificate.expires - at > EXPIRY_SECONDS:
         return None

@@ -229,15 +229,40 @@ class Loop:
         return self._build_repeatedly(self.parts, self._stand())
 
     def drift_pass(self) -> DriftReport | None:
-        """Look at all parts, and write back what the policy says; the report of the look, None where nothing can look."""
+        """Look at all parts, write back what the policy says, and take the next step where certificates are being replaced.
+
+        Returns:
+            The report of the last look; None where nothing can look.
+        """
         report = self._look_at_parts()
-        due = self._drift.due({name: policy.mode for name, policy in self.policies().items()})
+        modes = {name: policy.mode for name, policy in self.policies().items()}
+        due, step = self._drift.due(modes), self._drift.certificate_step(modes)
         if due:
             told = "; ".join(drift.sentence for drift in due)
             self.note("drift", f"written back, as the policy says: {told}")
-            self._build(self.parts, self._overlay())
+        if step:
+            _log.info("Certificates: %s", step)
+            self.note("certificates", step)
+        if due or step:
+            self._build_again(step)
             report = self._look_at_parts()
         return report
+
+    def _build_again(self, step: str) -> None:
+        """Build what stands in force once more: something is to be written back, or a step of certificates is due.
+
+        A daemon whose role moves traffic alone is refused: what was built before still counts as built, so that its next
+        start does not try it, and the step is left to `spillway up`.
+        """
+        before = self._writer.kept.provisioned
+        applied = self._build(self.parts, self._overlay())
+        if applied.outcome is not Outcome.REFUSED:
+            return
+        self._writer.kept = replace(self._writer.kept, provisioned=before)
+        self._writer.save()
+        if step:
+            self._drift.refused = step
+            _log.warning("Certificates: the step is left to `spillway up`: %s", applied.sentence)
 
     def _look_at_parts(self) -> DriftReport | None:
         look = self.parts.look

@@ -348,12 +348,14 @@ def health_step(
 
 
 def in_force(policies: Mapping[str, Policy], service: Service, orders: Orders) -> Policy:
-    """The policy of a service, in the mode that an operator has ordered.
+    """The policy of a service, in the mode that an operator has ordered, and with the postures that it can have.
 
     Raises:
         KeyError: its policy is missing.
     """
     policy = policies[service.policy]
+    if not service.has_policy:
+        policy = policy.without_failover_policy()
     mode = orders.mode_of(service.name, policy.mode)
     return policy if mode is policy.mode else replace(policy, mode=mode)
 

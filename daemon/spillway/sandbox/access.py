@@ -32,6 +32,12 @@ _ACTIONS = {
     "addInstances": "update",
     "removeInstances": "update",
     "setNamedPorts": "update",
+    "addRule": "update",
+    "patchRule": "update",
+    "removeRule": "update",
+    "addSignedUrlKey": "addSignedUrlKey",
+    "deleteSignedUrlKey": "deleteSignedUrlKey",
+    "setEdgeSecurityPolicy": "setSecurityPolicy",
 }
 """Custom methods whose permission is not called like themselves."""
 _GLOBAL = {
@@ -43,12 +49,15 @@ _PLACED = {
     ("zones", "operations"): "zoneOperations",
     ("regions", "operations"): "regionOperations",
     ("regions", "networkEndpointGroups"): "regionNetworkEndpointGroups",
+    ("regions", "instanceGroups"): "instanceGroups",
 }
 _USE = {
     "healthChecks": "useReadOnly",
     "sslCertificates": "get",
     "serviceLbPolicies": "get",
+    "backendBuckets": "use",
     "backendServices": "use",
+    "securityPolicies": "use",
     "instanceGroups": "use",
     "networkEndpointGroups": "use",
     "networks": "use",
@@ -59,8 +68,18 @@ _USE = {
     "urlMaps": "use",
     "addresses": "use",
     "certificateMaps": "use",
+    "certificates": "use",
+    "dnsAuthorizations": "use",
+    "serverTlsPolicies": "use",
 }
 """By collection: the permission on what a body refers to. Google has no `use` for certificates and service LB policies."""
+_OTHERS = {
+    "certificateMaps": "certificatemanager.certmaps",
+    "certificates": "certificatemanager.certs",
+    "dnsAuthorizations": "certificatemanager.dnsauthorizations",
+    "serverTlsPolicies": "networksecurity.serverTlsPolicies",
+}
+"""The beginnings of permissions on what belongs to other services."""
 _OWN = frozenset({"selfLink", "selfLinkWithId", "region", "zone"})
 """Links in a body that are no references: clients send back what they have read."""
 
@@ -97,8 +116,8 @@ def of_references(body: Any, project: str) -> Iterator[tuple[str, str]]:
 def _service(key: Key) -> str:
     if key.collection == "serviceLbPolicies":
         return "networkservices.serviceLbPolicies"
-    if key.collection == "certificateMaps":
-        return "certificatemanager.certmaps"
+    if key.collection in _OTHERS:
+        return _OTHERS[key.collection]
     return f"compute.{_noun(key.collection, key.scope)}"
 
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spillway.sandbox import batch
 from spillway.sandbox.access import token_of
+from spillway.sandbox.certmanager import CertificateManagerApi
 from spillway.sandbox.compute import ComputeApi
 from spillway.sandbox.control_api import ControlApi
 from spillway.sandbox.netservices import NetworkServicesApi
@@ -130,9 +131,13 @@ def _batches(compute: ComputeApi) -> Callable[[Request], Awaitable[Response]]:
 
 
 def build(
-    compute: ComputeApi, network_services: NetworkServicesApi, projects: ProjectsApi, control: ControlApi
+    compute: ComputeApi,
+    network_services: NetworkServicesApi,
+    certificates: CertificateManagerApi,
+    projects: ProjectsApi,
+    control: ControlApi,
 ) -> Starlette:
-    """The application that serves all four APIs."""
+    """The application that serves all five APIs."""
 
     async def serve_compute(request: Request) -> Response:
         version, path = request.path_params["version"], request.path_params["path"]
@@ -153,7 +158,8 @@ def build(
 
     async def serve_v1(request: Request) -> Response:
         path = request.path_params["path"]
-        api = projects if projects.serves(path) else network_services
+        served = next((one for one in (projects, certificates) if one.serves(path)), network_services)
+        api: ProjectsApi | CertificateManagerApi | NetworkServicesApi = served
         try:
             answer = await api.answer(
                 request.method,

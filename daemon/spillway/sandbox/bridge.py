@@ -1,6 +1,7 @@
 """Between the resources and the world: every change of a lever reaches the world, every outside edit the resources.
 
-Weighted services in a URL map: the world routes a path to one service, so the heaviest one gets all of its requests.
+The world's requests are POSTs without headers and query, so a route that asks for such takes none of them. What the balancer
+answers itself (redirects) and what a bucket answers is no load of the world.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Bridge:
         return {key.name: entry[3] for key, entry in self._known.items()}
 
     def routes(self) -> tuple[RouteControl, ...]:
-        """The table of hosts, paths and services that the forwarding rules amount to; redirects lead nowhere."""
+        """The table of hosts, paths and services that the forwarding rules amount to; redirects and buckets lead nowhere."""
         maps: dict[str, dict[str, Any]] = {}
         for _, rule in self._store.all_of("forwardingRules"):
             proxy = self._store.find(rule["target"]) or {}
@@ -75,10 +76,8 @@ class Bridge:
         found: dict[RouteControl, None] = {}
         for _, url_map in sorted(maps.items()):
             for route in routing.table(url_map):
-                for service in route.services[:1]:
-                    key = links.parse(service, "")
-                    if key is not None:
-                        found[RouteControl(host=route.host, path=route.path, service=key.name)] = None
+                if route.fits(_PLAIN):
+                    found[_control(route)] = None
         return tuple(found)
 
     def carry_out_edits(self, until: float) -> int:
@@ -112,6 +111,31 @@ class Bridge:
             if changed:
                 self.publish(edit.at + self._propagation)
         return changed
+
+
+_PLAIN = routing.Request(host="", path="/", method="POST")
+"""What the world's requests are beside host and path."""
+
+
+def _control(route: routing.Route) -> RouteControl:
+    """A route as the world knows it."""
+    shares = {name: share for path, share in route.shares.items() if (name := _service(path))}
+    first, *others = shares.items() if shares else (("", 1.0),)
+    mirror = route.mirror
+    copied = _service(mirror[0]) if mirror is not None else ""
+    return RouteControl(
+        host=route.host,
+        path=route.path,
+        service=first[0],
+        others=tuple(others),
+        mirror=(copied, mirror[1]) if mirror is not None and copied else None,
+    )
+
+
+def _service(path: str) -> str:
+    """The name of a backend service from its path; empty for a bucket."""
+    key = links.parse(path, "")
+    return key.name if key is not None and key.collection == "backendServices" else ""
 
 
 def _in(backend: dict[str, Any], region: str) -> bool:

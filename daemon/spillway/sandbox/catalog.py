@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from spillway.sandbox import links
+from spillway.sandbox.dns import Dns
 from spillway.sandbox.kinds.base import Resource
 from spillway.sandbox.links import Key
 from spillway.sandbox.refusals import not_found
@@ -28,6 +29,8 @@ class Catalog(ABC):
             health: per zone of a region, endpoints that pass their checks and all endpoints.
         """
         self.lock = threading.RLock()
+        self.dns = Dns()
+        """Which names lead where."""
         self._now = now
         self._health = health
         self._resources: dict[Key, Resource] = {}
@@ -46,6 +49,11 @@ class Catalog(ABC):
         """What the world says about a region."""
         with self.lock:
             return self._health(region)
+
+    def unresolved(self, domain: str) -> Sequence[tuple[float, float]]:
+        """When the DNS of a name leads elsewhere."""
+        with self.lock:
+            return self.dns.missing(domain)
 
     def find(self, path: str) -> Resource | None:
         """The resource of this relative name; a copy, or None. The network `default` is always there."""

@@ -90,6 +90,8 @@ class ComputeApi:
             return await self._operation(call)
         if method.collection in {"regions", "zones"}:
             return _place(call)
+        if method.collection == "projects":
+            return places.project(call.project, call.version)
         if method.kind is None:
             raise unknown_method(http, path)
         return await self._resource(call, method.kind)
@@ -141,8 +143,9 @@ class ComputeApi:
         if action is None:
             raise unknown_method("POST", call.key.path)
         body = action.body.read(call.body, "resource", call.project) if action.body is not None else {}
+        body |= {f"?{name}": call.query[name] for name in action.query if name in call.query}
         if action.answer is not None:
-            resource = self._store.get(call.key)
+            resource = self._store.get(call.key) if action.needs_resource else {"name": call.name}
             answer = action.answer(
                 Draft(key=call.key, resource=resource, before=resource, view=self._store), body
             )
@@ -150,7 +153,7 @@ class ComputeApi:
                 items, token = listing.page(answer.pop("items", []), call.query, schema=action.listing)
                 answer |= {"items": items} if items else {}
                 answer |= {"nextPageToken": token} if token else {}
-            return {"kind": f"compute#{kind.singular}", **answer}
+            return answer if action.bare else {"kind": f"compute#{kind.singular}", **answer}
         operation = await self._writes.run(
             call.key,
             action.operation or action.name,
@@ -168,9 +171,12 @@ class ComputeApi:
             if key.scope == call.scope
         ]
         items, token = listing.page(shown, call.query, schema=kind.schema)
-        return listing.frame(
+        answer = listing.frame(
             kind.list_kind or f"compute#{kind.singular}List", call.place, items, token, call.version
         )
+        if not kind.linked_lists:
+            del answer["selfLink"]
+        return answer
 
     def _aggregate(self, call: Call, kind: Kind) -> dict[str, Any]:
         found = self._store.everything(call.project, kind.collection)

@@ -45,7 +45,8 @@ class ControlApi:
             if (http, path) == ("GET", "resources"):
                 return {"resources": self._store.dump()}
             if (http, path) == ("GET", "faults"):
-                return {"faults": [dict(fault) for fault in self._plant.faults()]}
+                dns = self._store.dns.ahead(self._clock.now())
+                return {"faults": [*(dict(fault) for fault in self._plant.faults()), *dns]}
             if (http, path) == ("POST", "faults"):
                 return self._inject(body)
             if http == "DELETE" and collection == "faults" and name:
@@ -60,12 +61,30 @@ class ControlApi:
         fault = dict(body)
         try:
             at = _world_time(fault.pop("at")) if "at" in fault else self._clock.world()
+            if fault.get("kind") == "dns-missing":
+                return {"id": self._lose(fault, max(at, self._plant.time))}
             return {"id": self._plant.inject(fault, max(at, self._plant.time))}
         except ValueError as error:
             raise Refusal(400, "invalid", str(error)) from error
 
+    def _lose(self, fault: dict[str, Any], at: float) -> str:
+        """Let the DNS of a name lead elsewhere, so that no certificate is issued for it.
+
+        Raises:
+            ValueError: it says something else, or not which name.
+        """
+        strangers = sorted(set(fault) - {"kind", "domain", "for"})
+        domain = fault.get("domain")
+        if strangers or not isinstance(domain, str) or not domain:
+            raise ValueError(
+                f"dns-missing takes domain, at and for: {', '.join(strangers) or 'domain is missing'}"
+            )
+        begins = self._clock.now() - self._clock.world() + at
+        ends = begins + _world_time(fault["for"]) if "for" in fault else float("inf")
+        return self._store.dns.lose(domain, begins, ends)
+
     def _withdraw(self, name: str) -> dict[str, Any]:
-        if not self._plant.withdraw(name):
+        if not self._store.dns.restore(name, self._clock.now()) and not self._plant.withdraw(name):
             raise Refusal(404, "notFound", f"There is no fault '{name}'. GET /sandbox/v1/faults lists them.")
         return {}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 COMPUTE = "https://www.googleapis.com/compute"
 _URL = re.compile(r"^(?:https?:)?//[^/]+/(?:compute/(?:v1|beta)/|v1/)?(?P<rest>projects/.+)$")
 _PARTS = re.compile(
-    r"^projects/(?P<project>[^/]+)/(?P<scope>global|zones/[^/]+|regions/[^/]+|locations/[^/]+)/(?P<collection>[A-Za-z]+)/(?P<name>[^/]+)$",
+    r"^projects/(?P<project>[^/]+)/(?P<scope>global|zones/[^/]+|regions/[^/]+|locations/[^/]+(?:/certificateMaps/[^/]+)?)/(?P<collection>[A-Za-z]+)/(?P<name>[^/]+)$",
 )
 PROJECT = re.compile(r"^(?:[a-z0-9.-]+:)?[a-z0-9][-a-z0-9]{0,61}$")
 REGION = re.compile(r"^[a-z]+-[a-z]+[0-9]+$")

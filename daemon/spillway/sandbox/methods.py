@@ -77,7 +77,7 @@ def _method(
 def _of_kind(kind: Kind) -> Iterator[Method]:
     for family in kind.scopes:
         base = f"projects/{{project}}/{_SCOPES[family]}/{kind.collection}"
-        for verb in sorted(kind.verbs - {"aggregatedList"}):
+        for verb in sorted(kind.placed_verbs.get(family, kind.verbs) - {"aggregatedList"}):
             whole = verb in {"insert", "list"}
             parameters = (
                 LIST_PARAMETERS | RETURN_PARTIAL
@@ -108,7 +108,7 @@ def _of_kind(kind: Kind) -> Iterator[Method]:
             yield _method(
                 "POST",
                 f"{place}/{{name}}/{action.name}",
-                parameters,
+                parameters | action.query,
                 "act",
                 kind.collection,
                 kind=kind,
@@ -148,10 +148,13 @@ def _of_places() -> Iterator[Method]:
         yield _method("GET", f"projects/{{project}}/{family}/{{name}}", frozenset(), "get", family)
 
 
+_PROJECT = _method("GET", "projects/{project}", frozenset(), "get", "projects")
+
 METHODS: tuple[Method, ...] = (
     *(method for kind in COMPUTE_KINDS.values() for method in _of_kind(kind)),
     *_of_operations(),
     *_of_places(),
+    _PROJECT,
 )
 """All of them; no two match the same request."""
 

@@ -33,8 +33,9 @@ class Operation:
 
     @property
     def path(self) -> str:
-        """The operation's own relative name."""
-        return f"projects/{self.key.project}/{self.key.scope}/operations/{self.name}"
+        """The operation's own relative name; that of an entry of a certificate map is where the map is."""
+        scope = self.key.scope.partition("/certificateMaps/")[0]
+        return f"projects/{self.key.project}/{scope}/operations/{self.name}"
 
     def show(self, version: str) -> dict[str, Any]:
         """The operation as the Compute API answers it; `zone` or `region` only where they belong (pulumi.md 8)."""

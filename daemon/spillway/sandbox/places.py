@@ -68,6 +68,20 @@ def zone(project: str, name: str, version: str) -> dict[str, Any]:
     }
 
 
+def project(name: str, version: str) -> dict[str, Any]:
+    """A project, as far as `gcloud compute project-info describe` shows one."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return {
+        "kind": "compute#project",
+        "id": str(10**18 + int.from_bytes(digest[:6], "big")),
+        "name": name,
+        "creationTimestamp": _CREATED,
+        "defaultNetworkTier": "PREMIUM",
+        "selfLink": links.url(f"projects/{name}", version),
+        "xpnProjectStatus": "UNSPECIFIED_XPN_PROJECT_STATUS",
+    }
+
+
 def all_places(project: str, family: str, version: str) -> list[dict[str, Any]]:
     """All known regions or zones, by name."""
     if family == "regions":

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import uvicorn
 
@@ -16,13 +16,15 @@ from spillway.errors import PermanentError, TemporaryError
 from spillway.sandbox.access import Access
 from spillway.sandbox.app import build
 from spillway.sandbox.bridge import Bridge
+from spillway.sandbox.certmanager import CertificateManagerApi
 from spillway.sandbox.clock import ScaledClock
 from spillway.sandbox.compute import ComputeApi
 from spillway.sandbox.control_api import ControlApi
+from spillway.sandbox.links import Key
 from spillway.sandbox.netservices import NetworkServicesApi
 from spillway.sandbox.plant import Plant
 from spillway.sandbox.projects import ProjectsApi
-from spillway.sandbox.seeds import SeedGroup
+from spillway.sandbox.seeds import SeedGroup, SeedMap
 from spillway.sandbox.store import Store
 from spillway.sandbox.writes import Timing, Writes
 
@@ -67,6 +69,8 @@ class SandboxServer:
         timing: Timing,
         http: tuple[str, int] = ("127.0.0.1", 0),
         groups: Iterable[SeedGroup] = (),
+        maps: Iterable[SeedMap] = (),
+        others: Iterable[tuple[Key, dict[str, Any]]] = (),
         monitoring: Callable[[], SideServer] | None = None,
         access: Access | None = None,
     ) -> None:
@@ -78,6 +82,8 @@ class SandboxServer:
             timing: how slow writes are, in world seconds.
             http: host and port to listen on; port 0 takes a free one.
             groups: endpoint groups that exist from the beginning.
+            maps: certificate maps that exist from the beginning.
+            others: further resources that do, with the bodies of their inserts.
             monitoring: starts the gRPC server of monitoring, or None for none.
             access: what callers may do; None lets everybody do everything.
         """
@@ -87,10 +93,14 @@ class SandboxServer:
         self.store = Store(clock.now, plant.health)
         self.bridge = Bridge(self.store, plant, propagation=timing.propagation)
         self.store.seed_groups(groups)
+        self.store.seed_maps(maps)
+        for key, body in others:
+            self.store.insert(key, body)
         writes = Writes(self.store, clock, plant, timing, self.bridge.publish)
         self.app = build(
             ComputeApi(self.store, writes, self.access),
             NetworkServicesApi(self.store, writes, self.access),
+            CertificateManagerApi(self.store, writes, self.access),
             ProjectsApi(self.access),
             ControlApi(self.store, clock, plant),
         )

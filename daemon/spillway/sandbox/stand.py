@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 from spillway.config.backends import STEERABLE, UNPROBED, group_kind
 from spillway.config.groups import GroupConfig
 from spillway.config.model import Config
 from spillway.config.names import group_key
+from spillway.core.values.topology import GroupKey
 from spillway.errors import PermanentError
+from spillway.sandbox import links
 from spillway.sandbox.access import Access
 from spillway.sandbox.clock import ScaledClock
+from spillway.sandbox.links import Key
 from spillway.sandbox.monitoring.names import StoreNames
 from spillway.sandbox.monitoring.server import serve
 from spillway.sandbox.monitoring.world_source import WorldSource
-from spillway.sandbox.seeds import GroupKind as SeedKind
-from spillway.sandbox.seeds import SeedGroup
+from spillway.sandbox.seeds import SeedGroup, SeedMap
 from spillway.sandbox.server import SandboxServer
 from spillway.sandbox.world_plant import WorldPlant
 from spillway.sandbox.writes import Timing
@@ -77,6 +79,8 @@ def stand(
         timing=Timing(write_time=actuation.write_time, propagation=actuation.propagation),
         http=(host.strip("[]"), int(port)),
         groups=groups,
+        maps=seed_maps(config) if config is not None else (),
+        others=others(config) if config is not None else (),
         monitoring=lambda: serve(
             WorldSource(_View(samples), StoreNames(server.store), lock=server.store.lock),
             clock,
@@ -86,6 +90,26 @@ def stand(
         access=access,
     )
     return server
+
+
+def others(config: Config) -> list[tuple[Key, dict[str, Any]]]:
+    """Whatever else a configuration refers to and does not make: security policies, services of other projects."""
+    topology = config.topology
+    backed = topology.services.values()
+    wanted = [(service.security_policy, "CLOUD_ARMOR") for service in backed]
+    wanted += [(service.edge_security_policy, "CLOUD_ARMOR_EDGE") for service in backed]
+    wanted += [(bucket.edge_security_policy, "CLOUD_ARMOR_EDGE") for bucket in topology.buckets.values()]
+    found: dict[Key, dict[str, Any]] = {}
+    for policy, kind in wanted:
+        if policy is not None:
+            at = links.parse(policy, config.project) or Key(
+                config.project, "global", "securityPolicies", policy
+            )
+            found.setdefault(at, {"name": at.name, "type": kind})
+    for path in topology.references.values():
+        if (service := links.parse(path, config.project)) is not None:
+            found[service] = {"name": service.name, "loadBalancingScheme": "EXTERNAL_MANAGED"}
+    return list(found.items())
 
 
 def default_groups(world: World) -> list[SeedGroup]:
@@ -111,16 +135,44 @@ def seed_groups(config: Config, world: World) -> list[SeedGroup]:
             remedy="Add the region to the scenario, or take it out of topology.regions.",
         )
     found = []
-    for region, settings in config.topology.regions.items():
-        zonal = [group for group in settings.groups if group_kind(group) in STEERABLE]
+    for region in config.topology.regions:
+        listed = _listed(config, region)
+        zonal = [group for group in listed if group_kind(group) in STEERABLE]
         endpoints = plants[region].endpoints
         for i, group in enumerate(zonal):
             size = endpoints // len(zonal) + (i < endpoints % len(zonal))
             found.append(_seed(config, region, group, size))
-        found += [
-            _seed(config, region, group, 0) for group in settings.groups if group_kind(group) in UNPROBED
-        ]
+        found += [_seed(config, region, group, 0) for group in listed if group_kind(group) in UNPROBED]
     return found
+
+
+def seed_maps(config: Config) -> list[SeedMap]:
+    """The certificate maps of its project that a configuration names, with an entry for every host of its routes."""
+    topology = config.topology
+    hosts = {host for route in topology.routes for host in route.hosts if host != "*"}
+    names = {}
+    for https in topology.frontends.secure:
+        key = links.parse(https.certificates.map or "", config.project)
+        name = https.certificates.map if key is None else key.name
+        if name is not None and (key is None or key.project == config.project):
+            names[name] = SeedMap(project=config.project, name=name, hosts=tuple(sorted(hosts)))
+    return list(names.values())
+
+
+def _listed(config: Config, region: str) -> list[GroupConfig]:
+    """The groups of a region, each once: its own, and those that single services bring."""
+    lists = [config.topology.regions[region].groups]
+    lists += [
+        service.backends[region].groups or ()
+        for service in config.topology.services.values()
+        if region in service.backends
+    ]
+    found: dict[GroupKey, GroupConfig] = {}
+    for group in (group for groups in lists for group in groups):
+        key = group_key(region, group)
+        if key not in found or group.create is not None:
+            found[key] = group
+    return list(found.values())
 
 
 def _seed(config: Config, region: str, group: GroupConfig, endpoints: int) -> SeedGroup:
@@ -132,7 +184,7 @@ def _seed(config: Config, region: str, group: GroupConfig, endpoints: int) -> Se
         project=config.project,
         zone=key.scope,
         name=key.name,
-        kind=cast("SeedKind", kind.value if kind is not None else "neg"),
+        kind=kind.value if kind is not None else "neg",
         endpoints=endpoints,
         port=port,
         port_name=named,

@@ -26,7 +26,7 @@ from spillway.sandbox.render import eight_bytes, label_fingerprint, number
 from spillway.sandbox.schema import merge
 
 _NAME = re.compile(NAME_PATTERN)
-_NOT_KEPT = frozenset({"instances"})
+_NOT_KEPT = frozenset({"instances", "serverTlsPolicies"})
 """Collections that the sandbox refers to and does not keep."""
 
 
@@ -167,6 +167,14 @@ class Store(Catalog):
                     continue
                 self.insert(group.key, seeds.body(group))
                 self.put_members(group.key.path, seeds.members(group))
+
+    def seed_maps(self, maps: Iterable[seeds.SeedMap]) -> None:
+        """Let certificate maps exist that a configuration only names; their certificates are issued already."""
+        with self.lock:
+            for seed in maps:
+                for key, body in seeds.map_resources(seed):
+                    self.insert(key, body)
+                    self._resources[key]["creationTimestamp"] = rfc3339(self.now - seeds.SEEDED_BEFORE)
 
     def _make_default(self, key: Key) -> None:
         if key.collection == "networks" and key.scope == "global":

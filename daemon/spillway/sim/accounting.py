@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spillway.sim.arrays import CODES, OK, UNASSIGNED_CODE, RegionArrays
+from spillway.sim.arrays import CODES, OK, UNASSIGNED_CODE, Groups, RegionArrays
 from spillway.sim.flow import BlockResult
 from spillway.sim.latency import BOUNDS, BUCKETS
 from spillway.sim.places import CONTINENTS
@@ -70,16 +70,23 @@ class ClientLatency:
         self._histogram = np.zeros((NETWORK_BINS, BUCKETS))
         self._calm: Array = np.zeros(rtt.shape)
 
-    def add(self, result: BlockResult, regions: RegionArrays) -> None:
-        """Take in a block's good answers."""
+    def widen(self, rtt: Array, regions: RegionArrays) -> None:
+        """Make room for more streams, given the network times of all."""
+        self.settle(regions)
+        self._bins = np.minimum((rtt / NETWORK_GRAIN).astype(np.int64), NETWORK_BINS - 1)
+        self._calm = np.zeros(rtt.shape)
+
+    def add(self, result: BlockResult, regions: RegionArrays, groups: Groups) -> None:
+        """Take in a block's good answers; those to copies reach no client."""
         fine = 1.0 - regions.errors
+        answers = result.by_client
+        if groups.copies.any():
+            answers = answers * ~groups.copies[:, None]
         if not len(result.busy_step):
-            self._calm += result.by_client.sum(axis=0) * fine
+            self._calm += answers.sum(axis=0) * fine
             return
-        self._calm += (result.by_client * ~result.busy[:, None, :]).sum(axis=0) * fine
-        weights = (
-            result.by_client[result.busy_step, :, result.busy_region] * fine[result.busy_region][:, None]
-        )
+        self._calm += (answers * ~result.busy[:, None, :]).sum(axis=0) * fine
+        weights = answers[result.busy_step, :, result.busy_region] * fine[result.busy_region][:, None]
         place = np.arange(len(weights))[:, None] * NETWORK_BINS + self._bins.T[result.busy_region]
         by_bin = np.bincount(place.ravel(), weights.ravel(), len(weights) * NETWORK_BINS)
         self._histogram += by_bin.reshape(-1, NETWORK_BINS).T @ result.busy_histogram

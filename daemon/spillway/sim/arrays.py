@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spillway.sim.control import RouteControl
 from spillway.sim.latency import LatencyTable, columns_at, histogram, table_for
+from spillway.sim.matching import host_matches, path_matches
 from spillway.sim.places import CONTINENTS
 from spillway.sim.plant import RegionPlant, RegionState
 from spillway.sim.scenario import Client
@@ -102,13 +103,46 @@ class RegionArrays:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Groups:
-    """Which client asks which service. Sums are kept for each (service, continent): index service * 3 + continent."""
+    """Which client asks which service. Sums are kept for each (service, continent): index service * 3 + continent.
+
+    A client's requests may be parted among services, and copied to another one. So a world has as many streams of each
+    client as its routes have parts at most: stream `part * clients + client`. With one part a stream is a client.
+    """
 
     services: tuple[str, ...]
+    clients: int
     service_of: Index
-    """For each client; -1 where no route leads anywhere: such a client has no address to send to."""
+    """For each stream; -1 where nothing is sent: a client that no route leads anywhere has no address to send to."""
+    share: Array
+    """For each stream, the share of the client's requests."""
+    copies: NDArray[np.bool_]
+    """For each stream, whether it holds copies: requests of which the client knows nothing."""
     matrix: Array
-    """1 where the client belongs to the (service, continent): (services * 3) x clients."""
+    """1 where the stream belongs to the (service, continent): (services * 3) x streams."""
+
+    @cached_property
+    def parts(self) -> int:
+        """How many streams each client has."""
+        return len(self.share) // max(1, self.clients)
+
+    @cached_property
+    def asks(self) -> NDArray[np.bool_]:
+        """For each client, whether it sends anything."""
+        asked: NDArray[np.bool_] = self.share.reshape(self.parts, self.clients).max(axis=0, initial=0.0) > 0
+        return asked
+
+    def spread(self, by_client: Array) -> Array:
+        """Requests by client as requests by stream, both in columns."""
+        by_part = by_client if self.parts == 1 else np.tile(by_client, (1, self.parts))
+        return by_part * self.share
+
+    def gather(self, by_stream: Array) -> Array:
+        """What became of streams as what clients see of it, both in columns; copies are left out."""
+        if self.parts == 1:
+            return by_stream
+        seen = np.where(self.copies, 0.0, by_stream)
+        result: Array = seen.reshape(len(seen), self.parts, self.clients).sum(axis=1)
+        return result
 
     @property
     def size(self) -> int:
@@ -121,20 +155,43 @@ class Groups:
         routes: Sequence[RouteControl],
         clients: Sequence[Client],
         continents: Index,
+        *,
+        least: int = 1,
     ) -> Groups:
-        """Match every client with the first route that fits; hosts and paths may hold stars."""
-        chosen = []
-        for client in clients:
-            hit = next((r.service for r in routes if _fits(r, client)), None)
-            chosen.append(services.index(hit) if hit in services else -1)
-        service_of = np.array(chosen, dtype=np.int64)
-        matrix = np.zeros((len(services) * len(CONTINENTS), len(clients)))
+        """Match every client with the first route that fits; with at least so many parts."""
+        hits = [
+            next((r for r in routes if host_matches(r.host, c.host) and path_matches(r.path, c.path)), None)
+            for c in clients
+        ]
+        parts = [_parts(hit, services) for hit in hits]
+        count = max([least, *map(len, parts)])
+        chosen = np.full((count, len(clients)), -1, dtype=np.int64)
+        share = np.zeros((count, len(clients)))
+        copies = np.zeros((count, len(clients)), dtype=bool)
+        for client, its in enumerate(parts):
+            for part, (service, portion, is_copy) in enumerate(its):
+                chosen[part, client] = service
+                share[part, client], copies[part, client] = portion, is_copy
+        service_of, places = chosen.ravel(), np.tile(continents[: len(clients)], count)
+        matrix = np.zeros((len(services) * len(CONTINENTS), len(service_of)))
         known = service_of >= 0
-        matrix[service_of[known] * len(CONTINENTS) + continents[known], np.flatnonzero(known)] = 1.0
-        return Groups(services=services, service_of=service_of, matrix=matrix)
+        matrix[service_of[known] * len(CONTINENTS) + places[known], np.flatnonzero(known)] = 1.0
+        return Groups(
+            services=services,
+            clients=len(clients),
+            service_of=service_of,
+            share=share.ravel(),
+            copies=copies.ravel(),
+            matrix=matrix,
+        )
 
 
-def _fits(route: RouteControl, client: Client) -> bool:
-    prefix = route.path.removesuffix("/*")
-    path = fnmatchcase(client.path, route.path) or client.path == prefix
-    return fnmatchcase(client.host, route.host) and (path or route.path in {"*", "/*"})
+def _parts(route: RouteControl | None, services: tuple[str, ...]) -> list[tuple[int, float, bool]]:
+    """(service, share, whether it is a copy) of a route; what leads to no service is left out."""
+    if route is None:
+        return []
+    rest = 1.0 - sum(share for _, share in route.others)
+    parts = [(route.service, rest, False), *((service, share, False) for service, share in route.others)]
+    if route.mirror is not None:
+        parts.append((*route.mirror, True))
+    return [(services.index(name), share, copy) for name, share, copy in parts if name in services]

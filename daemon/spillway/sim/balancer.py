@@ -31,7 +31,7 @@ MEMORY = 1024
 class _Path:
     """How one service's requests find their regions; constant until the next change."""
 
-    clients: Index
+    streams: Index
     regions: Index
     """Those with a ceiling above zero."""
     ceilings: Array
@@ -88,8 +88,11 @@ class Balancer:
         self._regroup()
 
     def _regroup(self) -> None:
-        named = dict.fromkeys((*self.groups.services, *self.controls, *(r.service for r in self.routes)))
-        self.groups = Groups.of(tuple(named), self.routes, self._clients, self._continents)
+        routed = (name for route in self.routes for name in _services(route))
+        named = dict.fromkeys((*self.groups.services, *self.controls, *routed))
+        self.groups = Groups.of(
+            tuple(named), self.routes, self._clients, self._continents, least=self.groups.parts
+        )
         self._known = {}
 
     def ejections(self) -> tuple[float, ...]:
@@ -136,7 +139,7 @@ class Balancer:
         return known
 
     def _make_path(self, number: int, control: ServiceControl | None, health: Health, means: Array) -> _Path:
-        clients = np.flatnonzero(self.groups.service_of == number)
+        streams = np.flatnonzero(self.groups.service_of == number)
         ceilings = np.zeros(len(self._plants))
         preferred = np.zeros(len(self._plants), dtype=bool)
         if control is not None:
@@ -145,8 +148,9 @@ class Balancer:
                 ceilings[i] = self._ceiling(control, backend, health[i], float(means[i]))
                 preferred[i] = backend.preferred
         regions = np.flatnonzero(ceilings > 0)
-        order = preference_order(self._rtt[np.ix_(clients, regions)], preferred[regions])
-        return _Path(clients=clients, regions=regions, ceilings=ceilings[regions], order=order)
+        near = self._rtt[np.ix_(streams % max(1, self.groups.clients), regions)]
+        order = preference_order(near, preferred[regions])
+        return _Path(streams=streams, regions=regions, ceilings=ceilings[regions], order=order)
 
     def _update_drain(self, t: float, control: ServiceControl, health: Health) -> None:
         drain = self._drains[control.service]
@@ -189,29 +193,34 @@ class Balancer:
         """Where the requests go.
 
         Args:
-            demand: requests/s, steps x clients.
+            demand: requests/s, steps x streams.
 
         Returns:
-            requests/s by steps x clients x regions; requests/s that reached the balancer, and those for which it
+            requests/s by steps x streams x regions; requests/s that reached the balancer, and those for which it
             found no backend, both steps x pairs.
         """
         sent = np.zeros((*demand.shape, len(self._plants)))
         lost = np.zeros_like(demand)
         for path in self._paths:
-            if not len(path.clients):
+            if not len(path.streams):
                 continue
-            own = np.ascontiguousarray(demand[:, path.clients])
+            own = np.ascontiguousarray(demand[:, path.streams])
             if not len(path.regions):
-                lost[:, path.clients] = own
+                lost[:, path.streams] = own
                 continue
             spread = waterfall(own, path.ceilings, path.order)
-            if spread.shape == sent.shape:  # one service, all clients and regions: nothing to place
+            if spread.shape == sent.shape:  # one service, all streams and regions: nothing to place
                 sent = spread
                 continue
-            sent[:, path.clients[:, None], path.regions[None, :]] = spread
+            sent[:, path.streams[:, None], path.regions[None, :]] = spread
         matrix = self.groups.matrix
         arrived = np.matmul(matrix, demand[:, :, None])[:, :, 0]
         return sent, arrived, np.matmul(matrix, lost[:, :, None])[:, :, 0]
+
+
+def _services(route: RouteControl) -> tuple[str, ...]:
+    copies = () if route.mirror is None else (route.mirror[0],)
+    return tuple(filter(None, (route.service, *(name for name, _ in route.others), *copies)))
 
 
 def with_scaler(control: ServiceControl, region: str, scaler: float) -> ServiceControl:

@@ -46,6 +46,10 @@ class Books:
         if len(groups.services) > len(self._tally.services):
             self._tally = self._tally.grown(groups.services, groups.size)
 
+    def widen(self, rtt: Array, regions: RegionArrays) -> None:
+        """Make room for more streams, given the network times of all."""
+        self._latency.widen(rtt, regions)
+
     def settle(self, regions: RegionArrays) -> None:
         """Book what is booked by the regions' state, before that changes."""
         self._tally.settle(regions)
@@ -55,7 +59,7 @@ class Books:
         """Add a block, closing the sample periods that end in it."""
         first = sums.result.first
         last = first + len(sums.arrived)
-        self._latency.add(sums.result, regions)
+        self._latency.add(sums.result, regions, groups)
         k = first
         while k < last:
             index = floor(k * self._step / self._period + _EPSILON)
@@ -120,6 +124,9 @@ class Sums:
 
     def regroup(self, groups: Groups) -> None:
         """Services are not told apart here."""
+
+    def widen(self, rtt: Array, regions: RegionArrays) -> None:
+        """Streams are not told apart here."""
 
     def settle(self, regions: RegionArrays) -> None:
         """Everything was booked at once."""

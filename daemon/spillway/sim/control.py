@@ -34,8 +34,14 @@ class ServiceControl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteControl:
-    """Which service the requests of a client path reach; the first match wins."""
+    """Where the requests of a client path go; the first match wins."""
 
     host: str
     path: str
+    """A pattern of `sim.matching`."""
     service: str
+    """The service that gets most of them; empty where the balancer answers itself, or a bucket does."""
+    others: tuple[tuple[str, float], ...] = ()
+    """Further services, and the share of the requests that each gets."""
+    mirror: tuple[str, float] | None = None
+    """The service that gets copies, and the share of the requests that is copied; clients do not see its answers."""

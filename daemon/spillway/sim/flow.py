@@ -34,7 +34,7 @@ Index = NDArray[np.int64]
 
 @dataclass(kw_only=True, eq=False)
 class Fates:
-    """How many of each client's requests were answered and failed: requests, steps x clients."""
+    """How many of each stream's requests were answered and failed: requests, steps x streams."""
 
     answered: Array
     failed: Array
@@ -52,7 +52,7 @@ class BlockResult:
     started: Array
     """Requests that took a slot, steps x pairs x regions."""
     by_client: Array
-    """The same, steps x clients x regions."""
+    """The same, steps x streams x regions."""
     answered: Array
     """Share of what took a slot that was answered within the time-out, steps x regions."""
     waiting: Array
@@ -77,7 +77,7 @@ class Flow:
         self._step = step
         keep = int(np.ceil(timeout / step)) + 3
         self._history = np.zeros((keep, clients, regions))
-        """What joined queues in the last steps, by client; slot k modulo its length."""
+        """What joined queues in the last steps, by stream; slot k modulo its length."""
         self._rests = [Rest() for _ in range(regions)]
         self._failed: list[tuple[int, Array]] = []
 
@@ -94,6 +94,12 @@ class Flow:
     def waiting(self) -> Array:
         """Requests in each region's queue now."""
         return np.array([r.queue.waiting if r.queue else r.left * r.arrived for r in self._rests])
+
+    def widen(self, streams: int) -> None:
+        """Make room for more streams, which have sent nothing so far."""
+        more = streams - self._history.shape[1]
+        self._history = np.pad(self._history, ((0, 0), (0, more), (0, 0)))
+        self._failed = [(region, np.pad(part, (0, more))) for region, part in self._failed]
 
     def fail_waiting(self, region: int, share: float, step: int) -> None:
         """An outage at the start of `step`: `share` of what waits in `region` fails in that step."""
@@ -116,11 +122,11 @@ class Flow:
 
         Args:
             first: number of the first step.
-            sent: requests by client and region, steps x clients x regions.
+            sent: requests by stream and region, steps x streams x regions.
             regions: state of the regions, constant in the block.
             groups: sums to keep.
             goodness: for the share of good answers.
-            by_client: say what became of each client's requests, too.
+            by_client: say what became of each stream's requests, too.
         """
         total = np.matmul(np.ones((1, sent.shape[1])), sent)[:, 0, :]
         counts = np.zeros((len(sent), len(CODES), groups.size, sent.shape[2]))

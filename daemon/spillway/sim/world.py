@@ -90,6 +90,8 @@ class World:
         self._states: tuple[RegionState, ...] = ()
         self._arrays = self._look_up(0.0)
         self._books: Books | Sums = Books(setup, self.seed, self._faults, self._balancer.groups)
+        self._parts = 1
+        self._widen()
 
     @property
     def time(self) -> float:
@@ -186,8 +188,9 @@ class World:
 
     def demand(self) -> NDArray[np.float64]:
         """The truth about demand in the step that begins now, first attempts alone: requests/s by client, 0 without a route."""
-        asks = self._balancer.groups.service_of >= 0
-        rates: NDArray[np.float64] = self._demand.rates(self._at, self._at + 1)[0] * asks
+        rates: NDArray[np.float64] = (
+            self._demand.rates(self._at, self._at + 1)[0] * self._balancer.groups.asks
+        )
         return rates
 
     def suppose(self, demand: Rates, faults: Sequence[Fault]) -> None:
@@ -196,9 +199,10 @@ class World:
         self._next_event = self.time
 
     def service_of(self) -> tuple[str | None, ...]:
-        """The service that each client asks."""
+        """The service that each client asks; of several the one that gets most."""
         groups = self._balancer.groups
-        return tuple(groups.services[s] if s >= 0 else None for s in groups.service_of.tolist())
+        first = groups.service_of[: groups.clients].tolist()
+        return tuple(groups.services[s] if s >= 0 else None for s in first)
 
     def drained(self, service: str) -> frozenset[str]:
         """Regions of which Google's automatic drain keeps at least one zonal group at zero."""
@@ -272,11 +276,25 @@ class World:
             else:
                 self._balancer.route(change)
         self._books.regroup(self._balancer.groups)
+        self._widen()
         before = [s.dead for s in self._states]
         self._arrays = self._look_up(now)
         for i, (was, state) in enumerate(zip(before, self._states, strict=True)):
             if state.dead > was:
                 self._flow.fail_waiting(i, (state.dead - was) / (1.0 - was), self._at)
+
+    def _widen(self) -> None:
+        """Make room for routes that part requests among more services than any before."""
+        groups = self._balancer.groups
+        if groups.parts <= self._parts:
+            return
+        self._parts = groups.parts
+        rtt = np.tile(self.setup.rtt, (self._parts, 1))
+        self._goodness = Goodness.of(self.setup.scenario.slo.latency, rtt)
+        self._known = States(self.setup.regions, self._goodness)
+        self._flow.widen(len(rtt))
+        self._books.widen(rtt, self._arrays)
+        self._arrays = self._look_up(self.time)
 
     def _look_up(self, now: float) -> RegionArrays:
         moment = now + _EPSILON
@@ -294,15 +312,17 @@ class World:
     def _pass(self, first: int, last: int) -> None:
         """Compute the steps first <= k < last, in which nothing changes but demand."""
         groups = self._balancer.groups
-        asks = groups.service_of >= 0
+        asks = groups.asks
         fresh, again = self._demand.rates(first, last) * asks, self._retries
-        rates = fresh if again is None else fresh + again.rates(first, last) * asks
+        rates = groups.spread(fresh if again is None else fresh + again.rates(first, last) * asks)
         sent, arrived, unassigned = self._balancer.send(rates)
         args = (first, sent * self.step, self._arrays, groups, self._goodness)
         result = self._flow.run(*args, by_client=again is not None)
         if again is not None and result.fates is not None:
             nowhere = np.maximum(0.0, rates - sent.sum(axis=2)) * self.step
-            again.take(first, fresh * self.step, asks, result.fates.answered, result.fates.failed + nowhere)
+            answered = groups.gather(result.fates.answered)
+            failed = groups.gather(result.fates.failed + nowhere)
+            again.take(first, fresh * self.step, asks, answered, failed)
         sums = StepSums(
             result=result,
             arrived=arrived * self.step,

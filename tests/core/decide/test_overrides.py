@@ -25,6 +25,7 @@ from spillway.core.decide.operators import operator_orders
 from spillway.core.decide.overrides import DEAD_READS, dead_drains, undos, with_posture_timer
 from spillway.core.decide.proposals import propose
 from spillway.core.estimate.sample import Blind
+from spillway.core.loop import in_force
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Judgement, Review
 from spillway.core.values.decision import Change
@@ -59,6 +60,15 @@ def drained(picture: ServiceModel) -> dict[str, float]:
 
 def test_a_dead_region_is_drained_although_its_samples_are_missing() -> None:
     assert drained(died()) == {"a": 0.0}
+
+
+def test_a_dead_region_without_a_failover_policy_is_not_left_to_googles_auto_drain() -> None:
+    """Google takes no service LB policy for regional instance groups, so nothing drains by itself there."""
+    policies = {"p": Policy()}
+    service = replace(died().service, policy="p")
+    assert drained(died(policy=in_force(policies, service, Orders()))) == {}, "auto-drain empties it"
+    regional = replace(service, has_policy=False)
+    assert drained(died(policy=in_force(policies, regional, Orders()))) == {"a": 0.0}
 
 
 def test_two_dead_regions_are_drained_in_one_pass() -> None:
@@ -161,6 +171,13 @@ def test_nothing_else_is_put_back() -> None:
     assert undone(movable=False) == []
     assert undone(capacity=100.0) == [], "the model does not agree"
     assert proposed(undos, picture_of((area("a"), area("b")), {"a": 40.0})) == []
+
+
+def test_a_service_that_can_have_no_failover_policy_calls_for_no_posture() -> None:
+    full = picture_of((area("a"), area("b")), {"a": 90.0, "b": 100.0})
+    regional = replace(full, service=replace(full.service, has_policy=False))
+    assert with_posture_timer(full, suspected=False).posture_wanted is Posture.SCARCE
+    assert with_posture_timer(regional, suspected=False).posture_wanted is None
 
 
 def test_a_suspected_measurement_calls_for_no_posture() -> None:

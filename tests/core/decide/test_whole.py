@@ -9,7 +9,6 @@ import pytest
 from tests.core.pictures import (
     AT,
     LONG_WELL,
-    area,
     change_of,
     considered,
     context_of,
@@ -24,7 +23,6 @@ from spillway.core.decide.limits import Limits, limits_of
 from spillway.core.decide.membership import memberships, with_room_timers
 from spillway.core.decide.operators import check_order, operator_orders
 from spillway.core.decide.optimise import optimum
-from spillway.core.decide.overrides import called_for
 from spillway.core.decide.planned import planned_drains
 from spillway.core.decide.proposals import Accepted, propose
 from spillway.core.decide.relief import relief_joins
@@ -168,13 +166,6 @@ def test_the_last_region_and_the_floor_of_regions_stay() -> None:
     assert guards(refused) == {"floor-regions"}
     alone = picture_of((whole("a", bad=0.4), whole("b", scaler=0.0)), {"a": 60.0}, memories=ILL)
     assert guards(considered(alone, [change_of("a", 1.0, 0.0)])) == {"last-backend"}
-
-
-def test_a_service_without_a_scaler_has_no_posture() -> None:
-    tight = {"quota": 61.0, "capacity": 61.0, "capacity_nominal": 61.0}
-    assert called_for(picture_of((whole("a", **tight), whole("b", **tight)), {"a": 60.0, "b": 60.0})) is None
-    scaled = picture_of((area("a", capacity=61.0), area("b", capacity=61.0)), {"a": 60.0, "b": 60.0})
-    assert called_for(scaled) is not None
 
 
 # --- the way back

@@ -79,3 +79,47 @@ def test_three_services_see_the_sum_of_the_other_two() -> None:
     seen = SharedBackends(fleet, snapshot, ControllerMemory())
     assert seen.load_from_peers("eu", REGION, PERIOD) == pytest.approx(27.0)
     assert seen.load_from_peers("third", REGION, PERIOD) == pytest.approx(80.0)
+
+
+def on(name: str, *groups: str, region: str = REGION) -> Service:
+    """A service on groups of these names."""
+    backend = replace(
+        service(name).backends[0],
+        region=region,
+        groups=tuple(GroupKey(name=group, scope=f"{region}-a") for group in groups),
+    )
+    return Service(name=name, resource=name, policy="p", backends=(backend,))
+
+
+def test_of_a_service_that_shares_one_of_two_groups_half_comes_here() -> None:
+    fleet = Fleet(services=(on("chat", "a", "b"), on("embed", "b"), on("vision", "a", "c")))
+    snapshot = replace(SNAPSHOT, services=(view("chat", 80.0), view("embed", 30.0), view("vision", 10.0)))
+    seen = SharedBackends(fleet, snapshot, ControllerMemory())
+    assert seen.load_from_peers("embed", REGION, PERIOD) == pytest.approx(40.0), "half of chat"
+    assert seen.load_from_peers("chat", REGION, PERIOD) == pytest.approx(35.0), "all of embed, half of vision"
+    assert seen.load_from_peers("vision", REGION, PERIOD) == pytest.approx(40.0), (
+        "half of chat, none of embed"
+    )
+    minutes = seen.minutes("embed", REGION)
+    assert minutes is not None
+    (minute_,) = minutes.values()
+    assert minute_.total / PERIOD == pytest.approx(40.0)
+    whole = snapshot.services[0].backends[0].traffic
+    assert isinstance(whole, Seen)
+    assert minute_.latency is not None
+    assert whole.value[0].latency is not None
+    assert minute_.latency.percentile(95) == pytest.approx(whole.value[0].latency.percentile(95))
+    assert minute_.contradiction is None
+
+
+def test_a_move_in_flight_of_a_partial_peer_counts_by_its_share() -> None:
+    fleet = Fleet(services=(on("chat", "a", "b"), on("embed", "b")))
+    snapshot = replace(SNAPSHOT, services=(view("chat", 80.0), view("embed", 30.0)))
+    shedding = ServiceMemory(service="chat", expected_load=((REGION, 10.0),))
+    seen = SharedBackends(fleet, snapshot, ControllerMemory(services=(shedding,)))
+    assert seen.load_from_peers("embed", REGION, PERIOD) == pytest.approx(5.0)
+
+
+def test_groups_of_one_name_in_two_regions_are_two() -> None:
+    fleet = Fleet(services=(on("chat", "a"), on("embed", "a", region="us-east4")))
+    assert fleet.peers == {}

@@ -23,7 +23,7 @@ from spillway.adapters.engine.provider.diff import (
 )
 from spillway.adapters.engine.provider.kinds import PROVISIONED, Props, property_name, relative
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, RINGS
-from spillway.adapters.engine.provider.kinds_frontend import URL_MAP
+from spillway.adapters.engine.provider.kinds_url_map import URL_MAP
 from spillway.adapters.program.kept import group_path
 from spillway.adapters.program.provider_fields import Field, fields_of
 
@@ -127,7 +127,8 @@ def stand(wanted: WantedPart, live: Body | None, ours: Collection[str]) -> Stand
         if group_path(str(backend.get("group"))) not in ours
     )
     foreign, unknown = [], []
-    for path, value, carried in _beside(wanted, live, wanted.fields, ""):
+    beside = () if wanted.is_untouched else _beside(wanted, live, wanted.fields, "")
+    for path, value, carried in beside:
         if carried:
             foreign.append((path, value))
         elif wanted.token in REPLACED:
@@ -238,8 +239,9 @@ def _not_carried(wanted: WantedPart, live: Body) -> Iterator[str]:
     """Settings that the provider has a property for and loses all the same."""
     if wanted.token != BACKEND_SERVICE.token:
         return
-    # The API gives back the hash of a client's secret, never the secret.
-    if (live.get("iap") or {}).get("oauth2ClientId"):
+    # The API gives back the hash of a client's secret, never the secret; ours is in the configuration's file.
+    ours = (wanted.inputs.get("iap") or {}).get("oauth2ClientId")
+    if not ours and (live.get("iap") or {}).get("oauth2ClientId"):
         yield "iap"
     if live.get("consistentHash") and live.get("localityLbPolicy") not in RINGS:
         yield "consistentHash"

@@ -6,21 +6,27 @@ attempts is kept too. What somebody sets between look and write is met by the fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from spillway.adapters.drift.certificate_change import CertificateStep, Target, step_of
+from spillway.adapters.drift.certificate_change import Standing as CertificatesStanding
+from spillway.adapters.drift.certificates import standing_of, targets
 from spillway.adapters.drift.compare import Standing
 from spillway.adapters.drift.last_wanted import LastWanted
 from spillway.adapters.drift.reader import Body, PartReader
-from spillway.adapters.drift.survey import Ownership, Survey, since_key, survey
+from spillway.adapters.drift.survey import CERTIFICATES, Ownership, Survey, since_key, survey
 from spillway.adapters.drift.wanted import WantedPart, wanted_parts
 from spillway.adapters.engine.provider.diff import DiffKind, compare
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE
+from spillway.adapters.engine.provider.kinds_frontend import HTTPS_PROXY
 from spillway.adapters.program.build import build
-from spillway.adapters.program.kept import Kept
+from spillway.adapters.program.frontends import https_frontends
+from spillway.adapters.program.kept import Kept, Shown
+from spillway.config import names
 from spillway.config.model import Config
-from spillway.core.values.drift import DriftReport, HeldPart
+from spillway.core.values.drift import CertificateWait, DriftReport, HeldPart
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import DriftAnswer
 from spillway.errors import SpillwayError
@@ -52,7 +58,11 @@ class Surveyor:
         self._ownership = Ownership(config, last)
         self._known: dict[str, Body | None] = {}
         """What the last look that could read a part has found."""
-        self._wanted: tuple[Overlay, tuple[WantedPart, ...]] | None = None
+        self._wanted: tuple[Overlay, Mapping[str, Shown], tuple[WantedPart, ...]] | None = None
+        self._steps: Mapping[str, CertificateStep] = {}
+        """By HTTPS frontend: what becomes of its certificates."""
+        self._shown: Mapping[str, Shown] = {}
+        """What the frontends show in the call under way, where it is not what the configuration says."""
         self.last = last
         self.seen: Survey | None = None
         """The newest look."""
@@ -64,30 +74,90 @@ class Surveyor:
         self._reader.close()
 
     def parts(self, overlay: Overlay) -> tuple[WantedPart, ...]:
-        """All parts that the program declares, as if nobody else had set anything.
+        """All parts that the program declares, as if nobody else had set anything; `look_at_certificates` comes first.
 
         Raises:
             SpillwayError: the program cannot be evaluated.
         """
-        if self._wanted is None or self._wanted[0] != overlay:
+        if self._wanted is None or self._wanted[:2] != (overlay, self._shown):
             parallel = self._config.daemon.engine.parallel
-            self._wanted = overlay, wanted_parts(build(self._config, overlay), parallel=parallel)
-        return self._wanted[1]
+            program = build(self._config, overlay, Kept(certificates=self._shown))
+            self._wanted = overlay, self._shown, wanted_parts(program, parallel=parallel)
+        return self._wanted[2]
+
+    def look_at_certificates(self, *, moves_on: bool) -> None:
+        """Read what the HTTPS frontends show, and settle what they are to show in the call that begins.
+
+        Args:
+            moves_on: take the next step where one is due; False leaves all as it is attached.
+
+        Raises:
+            SpillwayError: it cannot be read, and was never read before: nobody knows whether HTTPS would fail.
+        """
+        self.last.load()
+        wanted = tuple(targets(self._config))
+        if not wanted:
+            return
+        try:
+            standing = standing_of(self._config, self._reader, wanted)
+        except SpillwayError:
+            if not self._steps:
+                raise
+        else:
+            known = {name for token in CERTIFICATES for name, _ in self.last.of_kind(token)}
+            maps = {inputs.get("certificateMap") for _, inputs in self.last.of_kind(HTTPS_PROXY.token)}
+            self._steps = {
+                target.frontend: step_of(
+                    target,
+                    _without_foreign_map(standing[target.frontend], target, maps),
+                    lambda name: name in known or names.is_hashed(name, self._config.name),
+                )
+                for target in wanted
+            }
+        settled = {name: step.next if moves_on else step.held for name, step in self._steps.items()}
+        self._shown = {name: shown for name, shown in settled.items() if shown is not None}
+
+    @property
+    def later(self) -> tuple[str, ...]:
+        """What becomes of certificates that are being replaced, in sentences."""
+        return tuple(told for step in self._steps.values() for told in step.told)
 
     def look(self, overlay: Overlay) -> Survey:
         """Read every part; one that cannot be read is a problem of the report.
 
         Raises:
-            SpillwayError: the program cannot be evaluated.
+            SpillwayError: the program cannot be evaluated, or nobody knows what the HTTPS frontends show.
         """
-        self.last.load()
+        self.look_at_certificates(moves_on=False)
         parts = self.parts(overlay)
         reads = self._reader.read(part.path for part in parts)
-        found = survey(parts, reads, self._ownership, self.last, self._now())
+        found = self._with_steps(survey(parts, reads, self._ownership, self.last, self._now()))
         self._known |= {path: read for path, read in reads.items() if not isinstance(read, SpillwayError)}
-        self.last.forget_since([since_key(drift) for drift in found.report.drifts])
+        self.last.forget_since(
+            [
+                *(since_key(drift) for drift in found.report.drifts),
+                *(_waiting_key(name) for name, step in self._steps.items() if step.lacking),
+            ]
+        )
         self.seen = found
         return found
+
+    def _with_steps(self, found: Survey) -> Survey:
+        """The survey with what is due of certificates that are being replaced, and what that waits for."""
+        limits = {name: https.certificates.alarm_after for name, https in https_frontends(self._config)}
+        waits = tuple(
+            CertificateWait(
+                name=f"the certificate map of {name}",
+                since=self.last.since(_waiting_key(name), found.report.at),
+                limit=limits[name],
+                missing="; ".join(step.lacking),
+            )
+            for name, step in self._steps.items()
+            if step.lacking
+        )
+        due = " ".join(told for step in self._steps.values() if step.is_due for told in step.told)
+        report = replace(found.report, waits=(*found.report.waits, *waits), certificate_step=due)
+        return replace(found, report=report)
 
     def program(self, overlay: Overlay) -> Program:
         """The program that leaves alone what stands when it is run.
@@ -124,7 +194,7 @@ class Surveyor:
         }
         self._known |= {path: read for path, read in known.items() if not isinstance(read, SpillwayError)}
         self.seen = survey(parts, known, self._ownership, self.last, self._now())
-        return self.seen.kept(self._written())
+        return replace(self.seen.kept(self._written()), certificates=self._shown)
 
     def _written(self) -> frozenset[DriftAnswer]:
         """Answers by which drift is written back now. A quick adjustment writes none back: it was asked for something else."""
@@ -157,14 +227,16 @@ class GuardedDeployer:
         """What `build` would change, and what it leaves alone; see `ports.Deployer`."""
         self._surveyor.building = True
         try:
+            self._surveyor.look_at_certificates(moves_on=True)
             preview = self._engine.preview(overlay)
         finally:
             self._surveyor.building = False
         seen = self._surveyor.seen
+        later = self._surveyor.later
         if seen is None:
-            return preview
+            return replace(preview, later=later)
         report = seen.report
-        return replace(preview, kept=report.kept, drift=report.drifts, held=report.held)
+        return replace(preview, kept=report.kept, drift=report.drifts, held=report.held, later=later)
 
     def build(self, overlay: Overlay) -> Applied:
         """See `ports.Deployer`."""
@@ -196,18 +268,38 @@ class GuardedDeployer:
     def _write(self, act: Callable[[Overlay], Applied], overlay: Overlay) -> Applied:
         surveyor = self._surveyor
         try:
+            surveyor.look_at_certificates(moves_on=surveyor.building)
             parts = surveyor.parts(overlay)
         except SpillwayError as error:
             return _unbegun(error)
-        surveyor.last.load()
         surveyor.last.begin(parts)
         applied = act(overlay)
         seen = surveyor.seen
         if applied.outcome not in _GOOD or seen is None:
             return applied
         surveyor.last.finish(parts, but=seen.held)
+        if surveyor.building and surveyor.later:
+            applied = replace(
+                applied, sentence=" ".join([f"{applied.sentence.rstrip('.')}.", *surveyor.later])
+            )
         left_out = _left_out(seen)
         return _without(applied, left_out) if left_out else applied
+
+
+def _waiting_key(frontend: str) -> str:
+    return f"certificate map of {frontend}"
+
+
+def _without_foreign_map(
+    standing: CertificatesStanding | None, target: Target, built: Collection[object]
+) -> CertificatesStanding | None:
+    """What stands, without a map that somebody else has attached: that is drift, and no step of ours."""
+    if standing is None or standing.certificate_map in {None, target.certificate_map}:
+        return standing
+    is_ours = not built or standing.certificate_map in built
+    return (
+        standing if is_ours or target.certificate_map is not None else replace(standing, certificate_map=None)
+    )
 
 
 def _is_service(part: WantedPart) -> bool:

@@ -49,6 +49,15 @@ class LastWanted:
         """Its inputs in each attempt since."""
         return [attempt[_key(part)] for attempt in self._attempts if _key(part) in attempt]
 
+    def of_kind(self, token: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """(name, inputs) of all parts of one type, at the last build and in each attempt since."""
+        return [
+            (key.rpartition("::")[2], inputs)
+            for declared in (self._built, *self._attempts)
+            for key, inputs in declared.items()
+            if key.rpartition("::")[0] == token
+        ]
+
     def since(self, name: str, at: float) -> float:
         """UTC seconds since which something is known; `at` where it is new."""
         return self._since.setdefault(name, at)

@@ -7,14 +7,26 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
+from spillway.adapters.engine.provider.cloud import key_of, owner_of_key
 from spillway.adapters.google_http import Call, Read, Session, find
-from spillway.errors import SpillwayError, TemporaryError
+from spillway.errors import PermanentError, SpillwayError, TemporaryError
 
 COMPUTE = "https://compute.googleapis.com/compute/beta"
 """The provider's own version: a field that only beta has must be seen, as a write could take it away."""
 NETWORK_SERVICES = "https://networkservices.googleapis.com/v1"
+CERTIFICATE_MANAGER = "https://certificatemanager.googleapis.com/v1"
 _GLOBAL = {"addresses": "globalAddresses", "forwardingRules": "globalForwardingRules"}
 """Collections whose permissions have another name where they are global."""
+_CERTIFICATES = {
+    "certificateMaps": "certmaps",
+    "certificateMapEntries": "certmapentries",
+    "certificates": "certs",
+    "dnsAuthorizations": "dnsauthorizations",
+}
+"""Collections of Certificate Manager, and how its permissions call them."""
+_PAGE = 500
+_MOST_PAGES = 40
+"""Entries of one list that are read at most: 20,000. A certificate map has thousands at the most where people write them."""
 
 Body = dict[str, Any]
 Reads = Mapping[str, Body | SpillwayError | None]
@@ -32,6 +44,7 @@ class PartReader:
         parallel: int,
         compute: str = COMPUTE,
         network_services: str = NETWORK_SERVICES,
+        certificate_manager: str = CERTIFICATE_MANAGER,
     ) -> None:
         """Remember where to read.
 
@@ -41,11 +54,16 @@ class PartReader:
             parallel: reads under way at the same time.
             compute: base URL of Compute, version included.
             network_services: base URL of Network Services, version included.
+            certificate_manager: base URL of Certificate Manager, version included.
         """
         self._connect = session
         self._session: Session | None = None
         self._deadline = deadline
-        self._roots = {False: compute.rstrip("/"), True: network_services.rstrip("/")}
+        self._roots = {
+            "compute": compute.rstrip("/"),
+            "networkservices": network_services.rstrip("/"),
+            "certificatemanager": certificate_manager.rstrip("/"),
+        }
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="read-parts")
         self.calls = 0
 
@@ -56,7 +74,7 @@ class PartReader:
             self._session.close()
 
     def read(self, paths: Iterable[str]) -> Reads:
-        """What stands at each path; never raises."""
+        """What stands at each path; never raises. A path that ends in a collection of Certificate Manager is a list."""
         ends = time.monotonic() + self._deadline
         wanted = tuple(dict.fromkeys(paths))
         try:
@@ -72,24 +90,68 @@ class PartReader:
         return {path: _outcome(path, future) for path, future in asked.items()}
 
     def _one(self, session: Session, path: str, ends: float) -> Body | None:
+        if (key := owner_of_key(path)) is not None:
+            return key_of(self._one(session, key[0], ends), key[1])
         if time.monotonic() >= ends:
             raise TemporaryError(f"the read of {path} ran into its deadline before it was sent")
-        services = "/locations/" in path
-        collection, name = path.split("/")[-2:]
-        permission = (
-            f"{'networkservices' if services else 'compute'}.{_GLOBAL.get(collection, collection)}.get"
+        collection, _, name = path.rpartition("/")
+        if name in _CERTIFICATES:
+            return self._list(session, path, ends)
+        service, noun = _service(path, collection.rpartition("/")[2])
+        return self._get(session, path, f"{service}.{noun}.get", ends)
+
+    def _list(self, session: Session, path: str, ends: float) -> Body | None:
+        """All pages of a list, in one body."""
+        name = path.rpartition("/")[2]
+        permission = f"certificatemanager.{_CERTIFICATES[name]}.list"
+        found: list[Any] = []
+        token = ""
+        for _ in range(_MOST_PAGES):
+            more = {"pageSize": str(_PAGE), **({"pageToken": token} if token else {})}
+            page = self._get(session, path, permission, ends, more)
+            if page is None:
+                return None
+            found += page.get(name) or []
+            token = str(page.get("nextPageToken") or "")
+            if not token:
+                return {name: found}
+        raise PermanentError(
+            f"{path} has more than {_PAGE * _MOST_PAGES} entries, which are too many to read"
         )
+
+    def _get(
+        self,
+        session: Session,
+        path: str,
+        permission: str,
+        ends: float,
+        query: Mapping[str, str] | None = None,
+    ) -> Body | None:
+        service = permission.partition(".")[0]
         found = find(
             session,
             Read(
-                call=Call(method="GET", url=f"{self._roots[services]}/{path}", params=(("alt", "json"),)),
-                what=f"{collection}/{name}",
+                call=Call(
+                    method="GET",
+                    url=f"{self._roots[service]}/{path}",
+                    params=(("alt", "json"), *(query or {}).items()),
+                ),
+                what="/".join(path.split("/")[-2:]),
                 permission=permission,
-                role="roles/networkservices.viewer" if services else "roles/compute.viewer",
+                role=f"roles/{service}.viewer",
             ),
             ends=ends,
         )
         return None if found is None else dict(found)
+
+
+def _service(path: str, collection: str) -> tuple[str, str]:
+    """The service that a resource belongs to, and what its permissions call the collection."""
+    if collection in _CERTIFICATES:
+        return "certificatemanager", _CERTIFICATES[collection]
+    if "/locations/" in path:
+        return "networkservices", collection
+    return "compute", _GLOBAL.get(collection, collection)
 
 
 def _outcome(path: str, future: Future[Body | None]) -> Body | SpillwayError | None:

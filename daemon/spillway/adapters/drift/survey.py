@@ -14,19 +14,32 @@ from spillway.adapters.drift.reader import Reads
 from spillway.adapters.drift.wanted import WantedPart
 from spillway.adapters.drift.words import value_text
 from spillway.adapters.engine.provider.cloud import Body
-from spillway.adapters.engine.provider.diff import Difference, compare, value_at
+from spillway.adapters.engine.provider.diff import Difference, compare, is_within, value_at
 from spillway.adapters.engine.provider.kinds import Props
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, SERVICE_LB_POLICY
-from spillway.adapters.engine.provider.kinds_frontend import GIVEN_CERTIFICATE, MANAGED_CERTIFICATE
+from spillway.adapters.engine.provider.kinds_frontend import (
+    FORWARDING_RULE,
+    GIVEN_CERTIFICATE,
+    MANAGED_CERTIFICATE,
+)
 from spillway.adapters.program.kept import Kept, group_path
 from spillway.config import names
 from spillway.config.backends import members
 from spillway.config.model import Config
-from spillway.core.values.drift import CertificateState, DriftReport, HeldPart, KeptSetting, SettingDrift
+from spillway.core.values.drift import (
+    CertificateState,
+    CertificateWait,
+    DriftReport,
+    HeldPart,
+    KeptSetting,
+    SettingDrift,
+)
 from spillway.core.values.policy import DriftAnswer
 from spillway.errors import SpillwayError
 
-_CERTIFICATES = frozenset({MANAGED_CERTIFICATE.token, GIVEN_CERTIFICATE.token})
+CERTIFICATES = frozenset({MANAGED_CERTIFICATE.token, GIVEN_CERTIFICATE.token})
+_ISSUED = frozenset({"ACTIVE", "RENEWAL_FAILED"})
+"""States of a managed certificate that is served: one whose renewal failed is, until it ends."""
 _OF_SERVICE = frozenset({BACKEND_SERVICE.token, SERVICE_LB_POLICY.token})
 
 
@@ -50,7 +63,10 @@ class Survey:
         drifted: dict[tuple[str, str], tuple[str, ...]] = {}
         targets: dict[tuple[str, str], Props] = {}
         groups: dict[str, tuple[Props, ...]] = {}
+        given_up: dict[tuple[str, str], tuple[str, ...]] = {}
         for part in self.standing:
+            if paths_before := self.ownership.given_up(part):
+                given_up[part.wanted.part] = paths_before
             if part.groups:
                 groups[part.wanted.name] = part.groups
             if self.ownership.answer(part.wanted) in written:
@@ -64,7 +80,7 @@ class Survey:
                     targets[part.wanted.name, inside[0]] = part.target(inside[0])
             if paths:
                 drifted[part.wanted.part] = tuple(sorted(paths))
-        return Kept(drifted=drifted, targets=targets, groups=groups, held=self.held)
+        return Kept(drifted=drifted, targets=targets, groups=groups, given_up=given_up, held=self.held)
 
 
 class Ownership:
@@ -78,6 +94,12 @@ class Ownership:
     def service(self, part: WantedPart) -> str | None:
         """The service whose part it is; None for what all share."""
         return self._services.get(part.name) if part.token in _OF_SERVICE else None
+
+    @property
+    def alarm_after(self) -> float:
+        """Seconds that a certificate may take to be issued: the shortest that a frontend says."""
+        frontends = self._config.topology.frontends.secure
+        return min((https.certificates.alarm_after for https in frontends), default=0.0)
 
     def groups(self, part: WantedPart) -> frozenset[str]:
         """Paths of the groups that are ours in a service: those of its regions, and those that we have attached before."""
@@ -104,6 +126,19 @@ class Ownership:
         service = self.service(part.wanted)
         given_up = self._config.topology.services[service].may_lose if service is not None else ()
         return tuple(field for field in part.unknown if field not in given_up)
+
+    def given_up(self, part: Standing) -> tuple[str, ...]:
+        """Paths that the configuration gave at the last build and gives no more, where that still stands."""
+        wanted, built = part.wanted, self._last.built(part.wanted)
+        if built is None or part.live is None:
+            return ()
+        stands = [d.path for d in compare(wanted.kind, dict(built), part.props, dict(built)).differences]
+        return tuple(
+            path
+            for path in wanted.ignore
+            if value_at(path, built) not in (None, False, 0, "", [], {})
+            and not any(is_within(different, (path,)) for different in stands)
+        )
 
     def drifts(self, part: Standing) -> tuple[Difference, ...]:
         """Differences that somebody else has made: the configuration says what it said at the last build."""
@@ -147,13 +182,14 @@ def survey(
         report=DriftReport(
             at=at,
             drifts=drifts,
-            kept=tuple(kept for part in standing for kept in _kept(part)),
+            kept=tuple(kept for part in standing for kept in _kept(part, ownership)),
             held=tuple(held for part in standing for held in _held(part, ownership)),
             certificates=tuple(
                 _certificate(part.wanted.name, part.live)
                 for part in standing
-                if part.wanted.token in _CERTIFICATES and part.live is not None
+                if part.wanted.token in CERTIFICATES and part.live is not None
             ),
+            waits=tuple(_waits(standing, ownership.alarm_after, at)),
             problems=tuple(problems),
             parts=len(standing),
         ),
@@ -193,9 +229,12 @@ def since_key(drift: SettingDrift) -> str:
     return f"{drift.kind} {drift.name} {drift.field} {drift.found}"
 
 
-def _kept(part: Standing) -> Iterator[KeptSetting]:
+def _kept(part: Standing, ownership: Ownership) -> Iterator[KeptSetting]:
     kind, name = part.wanted.kind.words, part.wanted.shown
+    ours = ownership.given_up(part)
     for path, value in part.foreign:
+        if is_within(path, ours):
+            continue
         yield KeptSetting(kind=kind, name=name, field=path, value=value_text(path, value))
     for path in part.unknown:
         yield KeptSetting(kind=kind, name=name, field=path, value="set")
@@ -213,6 +252,45 @@ def _held(part: Standing, ownership: Ownership) -> Iterator[HeldPart]:
             service=ownership.service(part.wanted),
             field=field,
         )
+
+
+def _waits(standing: Sequence[Standing], limit: float, at: float) -> Iterator[CertificateWait]:
+    """Managed certificates that Google has not issued, each with what its domains lack."""
+    numbers = sorted(
+        {
+            str(part.live["IPAddress"])
+            for part in standing
+            if part.wanted.token == FORWARDING_RULE.token
+            and part.live is not None
+            and "IPAddress" in part.live
+        },
+        key=lambda number: (":" in number, number),
+    )
+    records = " and ".join(f"{'AAAA' if ':' in number else 'A'} record to {number}" for number in numbers)
+    for part in standing:
+        managed = (part.live or {}).get("managed") if part.wanted.token == MANAGED_CERTIFICATE.token else None
+        if not managed or managed.get("status") in _ISSUED:
+            continue
+        states = managed.get("domainStatus") or dict.fromkeys(managed.get("domains") or (), "PROVISIONING")
+        yield CertificateWait(
+            name=part.wanted.name,
+            since=_utc((part.live or {}).get("creationTimestamp")) or at,
+            limit=limit,
+            missing="; ".join(
+                _missing(domain, str(state), records)
+                for domain, state in sorted(states.items())
+                if state != "ACTIVE"
+            ),
+        )
+
+
+def _missing(domain: str, state: str, records: str) -> str:
+    """What a domain lacks for its certificate, by Google's state of it."""
+    if state.startswith("FAILED_CAA"):
+        return f"{domain} is {state}: its CAA record must allow pki.goog"
+    if state == "FAILED_RATE_LIMITED":
+        return f"{domain} is {state}: Google tries again by itself"
+    return f"{domain} is {state}: it needs an {records or 'A record to the address'} and no other"
 
 
 def _certificate(name: str, live: Body) -> CertificateState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,11 @@ class WantedPart:
         return fields_of(arguments_of(class_of(self.token)))
 
     @property
+    def is_untouched(self) -> bool:
+        """True if the program says nothing of it but that it stays."""
+        return set(self.fields) <= set(self.ignore)
+
+    @property
     def spoken(self) -> Props:
         """The inputs, with None for each property of which the program says that nothing is to stand there."""
         ours = (name for name in self.fields if name not in self.ignore)
@@ -80,13 +85,25 @@ class _Taker:
             token=declared.token,
             name=declared.name,
             path=path,
-            inputs={name: value for name, value in declared.inputs.items() if name not in declared.secret},
+            inputs=_without(declared.inputs, declared.secret_paths),
             ignore=declared.ignore,
         )
         with self._lock:
             self.parts.append(part)
         computed: dict[str, Any] = {name: UNKNOWN for name in kind.computed if name not in declared.inputs}
         return self.urn(declared.token, declared.name), path, {**declared.inputs, **computed}
+
+
+def _without(inputs: Props, paths: Iterable[str]) -> Props:
+    """Inputs without what stands at these paths."""
+    result = dict(inputs)
+    for path in paths:
+        name, _, rest = path.partition(".")
+        if not rest:
+            result.pop(name, None)
+        elif isinstance(result.get(name), Mapping):
+            result[name] = _without(dict(result[name]), (rest,))
+    return result
 
 
 def wanted_parts(program: Callable[[], None], *, parallel: int) -> tuple[WantedPart, ...]:

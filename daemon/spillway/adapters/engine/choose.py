@@ -142,7 +142,11 @@ def surveyor_of(
     roots = (
         {}
         if endpoint is None
-        else {"compute": f"{endpoint}/compute/beta", "network_services": f"{endpoint}/v1"}
+        else {
+            "compute": f"{endpoint}/compute/beta",
+            "network_services": f"{endpoint}/v1",
+            "certificate_manager": f"{endpoint}/v1",
+        }
     )
     reader = PartReader(session, deadline=settings.drift_deadline, parallel=parallel, **roots)
     last = LastWanted(folder / "wanted" / f"{config.daemon.engine.stack}.json")

@@ -10,12 +10,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from spillway.adapters.engine.describe_routes import changed_route, new_routes
 from spillway.adapters.engine.provider.diff import UNKNOWN, Difference, value_at
 from spillway.adapters.engine.provider.kinds import Props, last_part, relative
+from spillway.adapters.engine.words_of_services import HEADERS, WORDS, header_names, phrases
 from spillway.core.values.policy import DriftAnswer
 from spillway.ports import Preview, PreviewedChange
 
 _WORDS = {
+    **WORDS,
     "backends.capacityScaler": "scaler",
     "backends.balancingMode": "balancing mode",
     "backends.maxRatePerEndpoint": "requests/s per endpoint",
@@ -53,6 +56,12 @@ _PROBES = {
     "tcpHealthCheck": "TCP",
     "grpcHealthCheck": "gRPC",
 }
+_PROXY = {
+    "certificateMap": "certificate map",
+    "serverTlsPolicy": "mTLS by",
+    "httpKeepAliveTimeoutSec": "keep-alive seconds",
+    "tlsEarlyData": "TLS early data",
+}
 _SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-"}
 _COLOURS = {"create": "32", "update": "33", "replace": "35", "delete": "31"}
 _ORDER = ("create", "update", "replace", "delete")
@@ -82,9 +91,16 @@ def _phrases(differences: tuple[Difference, ...], olds: Props, news: Props) -> I
 
 def _phrase(difference: Difference, olds: Props, news: Props) -> str:
     path, top = difference.path, difference.top
+    if top == "sslCertificates":
+        return _attached(olds.get(top) or [], news.get(top) or [])
     if SECRET in (olds.get(top), news.get(top)):
         return f"{_WORDS.get(top, top)} changes (secret)"
+    route = changed_route(difference, olds, news, text)
+    if route is not None:
+        return f"{route.word} {_change(route.old, route.new)} ({route.where})" if route.word else ""
     place = re.match(r"backends\[(\d+)\](?:\.(\w+))?", path)
+    if place is None and top in HEADERS:
+        return f"{HEADERS[top]} {header_names(olds.get(top))} -> {header_names(news.get(top))}"
     if place is None:
         word = re.sub(r"\[\d+\]", "", path)
         return f"{_WORDS.get(word, word)} {_change(value_at(path, olds), value_at(path, news))}"
@@ -98,6 +114,16 @@ def _phrase(difference: Difference, olds: Props, news: Props) -> str:
     return (
         f"{_WORDS.get(word, name)} {told(old.get(name))} -> {told(new.get(name))} ({where(new.get('group'))})"
     )
+
+
+def _attached(old: list[Any], new: list[Any]) -> str:
+    """What becomes of the certificates of a proxy; one phrase, whatever their places in the list."""
+    before, after = [last_part(url) for url in old], [last_part(url) for url in new]
+    added = ["a new one" if url == UNKNOWN else url for url in after if url not in before]
+    removed = [url for url in before if url not in after]
+    parts = [f"adds {', '.join(added)}"] if added else []
+    parts += [f"removes {', '.join(removed)}"] if removed else []
+    return f"certificates: {'; '.join(parts) or 'another order'}"
 
 
 def _membership(position: int, olds: Props, news: Props) -> str:
@@ -170,14 +196,16 @@ def describe_new(news: Props) -> tuple[str, ...]:
 def _phrases_of_new(news: Props) -> Iterator[str]:
     for backend in news.get("backends") or []:
         yield _describe_backend(backend)
-    for matcher in news.get("pathMatchers") or []:
-        for rule in matcher.get("pathRules") or []:
-            yield f"paths {', '.join(rule.get('paths') or [])}{_target(rule.get('service'))}"
+    yield from phrases(news)
+    yield from new_routes(news, text)
     if news.get("portRange"):
         yield f"port {text(news['portRange'])}"
     for name, word in _PROBES.items():
         if name in news:
             yield " ".join(part for part in (word, (news[name] or {}).get("requestPath")) if part)
+    for name, word in _PROXY.items():
+        if news.get(name):
+            yield f"{word} {text(news[name])}"
     for domain in (news.get("managed") or {}).get("domains") or []:
         yield text(domain)
 
@@ -193,13 +221,14 @@ def _describe_backend(backend: Props) -> str:
     return f"{'a new group' if group == UNKNOWN else where(group)}: {', '.join(parts) or 'no scaler'}"
 
 
-def _target(service: Any) -> str:
-    return "" if service in {None, UNKNOWN} else f" -> {text(service)}"
-
-
 def render_preview(preview: Preview, *, colour: bool) -> str:
     """The text of `spillway plan`, without a line break at its end: the changes, then what stands beside them."""
-    beside = [*_drift_lines(preview), *_kept_lines(preview), *(f"! {held.sentence}" for held in preview.held)]
+    beside = [
+        *_drift_lines(preview),
+        *_kept_lines(preview),
+        *(f"! {held.sentence}" for held in preview.held),
+        *_later_lines(preview),
+    ]
     return "\n".join([_changes_text(preview, colour=colour), *(["", *beside] if beside else ())])
 
 
@@ -221,6 +250,13 @@ def _kept_lines(preview: Preview) -> Iterator[str]:
         yield "Kept, not managed:"
     for kept in sorted(preview.kept, key=lambda k: (k.kind.lower(), k.name, k.field)):
         yield f"    {kept.kind} {kept.name}  {kept.field}: {kept.value}"
+
+
+def _later_lines(preview: Preview) -> Iterator[str]:
+    if preview.later:
+        yield "Certificates:"
+    for sentence in preview.later:
+        yield f"    {sentence}"
 
 
 def _changes_text(preview: Preview, *, colour: bool) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from spillway.adapters.program.kept import Props, group_path
 from spillway.adapters.program.provider_fields import keywords
 from spillway.config import names
+from spillway.config.backends import members
 from spillway.core.values.topology import Preference
 
 if TYPE_CHECKING:
@@ -14,10 +15,9 @@ if TYPE_CHECKING:
 
     from spillway.adapters.program.groups import Groups
     from spillway.adapters.program.kept import Kept
+    from spillway.config.backends import Member
     from spillway.config.balancing import BalancingConfig
-    from spillway.config.groups import GroupConfig
     from spillway.config.model import Config
-    from spillway.config.topology import RegionConfig
     from spillway.core.values.overlay import BackendSetting, ServiceSetting
 
 
@@ -32,21 +32,19 @@ def backends(
     from spillway.adapters.program.sdk import compute
 
     name = names.backend_service(config.name, setting.service)
-    overrides = config.topology.services[setting.service].backends
+    given = {m.region: m for m in members(config.topology.services[setting.service], config.topology.regions)}
     arguments: list[Any] = []
     made: list[pulumi.Resource] = []
     for backend in setting.backends:
-        region = config.topology.regions[backend.region]
-        override = overrides.get(backend.region)
-        balancing = override.balancing if override and override.balancing else region.balancing
-        for group_config in region.groups:
+        member = given[backend.region]
+        for group_config in member.groups:
             group = groups.group(backend.region, group_config)
             if not backend.member:
                 continue
             if group.resource is not None:
                 made.append(group.resource)
             found = kept.targets.get((name, group_path(group.url)))
-            arguments.append(_backend(group.url, group_config, balancing, backend, found))
+            arguments.append(_backend(group.url, member, backend, found))
     foreign = kept.groups.get(name, ())
     arguments += [
         compute.BackendServiceBackendArgs(**keywords(compute.BackendServiceBackendArgs, backend))
@@ -55,22 +53,20 @@ def backends(
     return arguments, made
 
 
-def is_steerable(region: RegionConfig) -> bool:
-    """True if the region's groups have a target and a scaler; serverless and internet NEGs have neither (BS)."""
-    return region.balancing is not None
-
-
 def _backend(
     url: str,
-    group: GroupConfig,
-    balancing: BalancingConfig | None,
+    member: Member,
     setting: BackendSetting,
     found: Props | None,
 ) -> Any:
-    """One backend; `found` takes the place of the configured target where somebody else has set another one."""
+    """One backend; `found` takes the place of the configured target where somebody else has set another one.
+
+    Regional instance groups get no preference: Google takes none for them (SLP).
+    """
     from spillway.adapters.program.sdk import compute
 
-    if balancing is None or group.serverless_neg or group.internet_neg:
+    balancing = member.balancing
+    if balancing is None or not member.steerable:
         return compute.BackendServiceBackendArgs(group=url)
     wanted = {
         "balancing_mode": balancing.mode,
@@ -84,7 +80,7 @@ def _backend(
             **wanted,
             "group": url,
             "capacity_scaler": setting.scaler,
-            "preference": setting.preference.value,
+            **({"preference": setting.preference.value} if member.preferable else {}),
         }
     )
 
@@ -125,7 +121,7 @@ def _target(balancing: BalancingConfig) -> dict[str, Any]:
         "max_in_flight_requests_per_endpoint": balancing.max_in_flight_per_endpoint,
     }
     target: dict[str, Any] = {
-        "max_rate": None if balancing.max_rate is None else max(1, round(balancing.max_rate)),
+        "max_rate": None if balancing.max_rate is None else int(balancing.max_rate),
         "max_rate_per_instance": balancing.max_rate_per_instance,
         "max_rate_per_endpoint": balancing.max_rate_per_endpoint,
         "max_utilization": balancing.max_utilization,

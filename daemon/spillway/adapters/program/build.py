@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from spillway.adapters.program.kept import NOTHING, Kept
 from spillway.config import names
+from spillway.config.routes import is_template
 from spillway.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -29,9 +30,11 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
     def program() -> None:
         import pulumi
 
+        from spillway.adapters.program.caching import buckets
         from spillway.adapters.program.checks import health_checks
         from spillway.adapters.program.frontends import frontends
         from spillway.adapters.program.groups import Groups
+        from spillway.adapters.program.path_matchers import Targets
         from spillway.adapters.program.routes import url_map
         from spillway.adapters.program.services import service
 
@@ -40,9 +43,16 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
         services = {
             setting.service: service(config, groups, checks, setting, kept) for setting in overlay.services
         }
-        address = frontends(config, url_map(config, services, kept), kept)
-        pulumi.export("load_balancer_ip", address)
-        pulumi.export("urls", address.apply(lambda ip: urls(config, ip)))
+        services |= {
+            name: pulumi.Output.from_input(path[path.index("projects/") :])
+            for name, path in config.topology.references.items()
+        }
+        targets = Targets(services=services, buckets=buckets(config, kept))
+        addresses = frontends(config, url_map(config, targets, kept), kept)
+        for place, address in addresses:
+            pulumi.export(names.on_address("load_balancer_ip", place.suffix).replace("-", "_"), address)
+        known = pulumi.Output.all(*(address for _, address in addresses))
+        pulumi.export("urls", known.apply(lambda ips: urls(config, *ips)))
 
     return program
 
@@ -64,23 +74,33 @@ def _agree(config: Config, overlay: Overlay) -> None:
         )
 
 
-def urls(config: Config, address: str) -> dict[str, str]:
-    """URLs by what they are for, given the address: one for each frontend, route and, on Google, the console.
+def urls(config: Config, *addresses: str) -> dict[str, str]:
+    """URLs by what they are for, given the addresses: one for each frontend, route and, on Google, the console.
 
     A wildcard host stays in its URL as it is, for the reader to fill in: the address alone would match no such host.
+    Entries with conditions beside the path, and templates, have no URL that leads to them.
     """
     given = config.topology.frontends
+    places = [place.suffix for place in config.topology.address.places]
     result: dict[str, str] = {}
-    if given.http is not None and not given.http.redirect_to_https:
-        result["http"] = _url("http", _host(address), given.http.port)
-    if given.https is not None:
-        for domain in given.https.certificates.managed or ():
-            result[f"https {domain}"] = _url("https", domain, given.https.port)
-        result.setdefault("https", _url("https", _host(address), given.https.port))
+    for number, http in enumerate(given.plain):
+        if http.redirect_to_https:
+            continue
+        for suffix, address in zip(places, addresses, strict=True):
+            result[_what("http", http.port if number else None, suffix)] = _url(
+                "http", _host(address), http.port
+            )
+    for number, https in enumerate(given.secure):
+        port = https.port if number else None
+        for domain in (domain for domains in https.certificates.domains for domain in domains):
+            result[_what(f"https {domain}", port, "")] = _url("https", domain, https.port)
+        for suffix, address in zip(places, addresses, strict=True):
+            result.setdefault(_what("https", port, suffix), _url("https", _host(address), https.port))
     base = result.get("http") or next(iter(result.values()), "")
     for route in config.topology.routes:
         for host in route.hosts:
-            for path in (path for rule in route.paths for path in rule.paths):
+            plain = (rule for rule in route.paths if not rule.conditions)
+            for path in (path for rule in plain for path in rule.paths if not is_template(path)):
                 root = base if host == "*" else _on_host(config, host)
                 result[f"{'' if host == '*' else host}{path}"] = root.rstrip("/") + path.removesuffix("*")
     if config.cloud == "gcp":
@@ -93,9 +113,14 @@ def urls(config: Config, address: str) -> dict[str, str]:
 
 def _on_host(config: Config, host: str) -> str:
     given = config.topology.frontends
-    if given.https is not None:
-        return _url("https", host, given.https.port)
-    return _url("http", host, given.http.port if given.http else 80)
+    if given.secure:
+        return _url("https", host, given.secure[0].port)
+    return _url("http", host, given.plain[0].port if given.plain else 80)
+
+
+def _what(scheme: str, port: int | None, place: str) -> str:
+    """What a URL is called: the scheme, and what tells it from that of the first frontend and address."""
+    return " ".join([scheme, *([str(port)] if port is not None else []), *([place] if place else [])])
 
 
 def _host(address: str) -> str:

@@ -1,42 +1,153 @@
-"""What the HTTPS frontend shows its clients: managed or given certificates, or a map of them, and the TLS policy."""
+"""What the HTTPS frontends show their clients: managed and given certificates, or a map of them, and the TLS policy."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spillway.adapters.program.kept import declare
+from spillway.adapters.program.kept import Shown, declare
 from spillway.config import names
-from spillway.config.names import HASH_LENGTH, NAME_LIMIT
 from spillway.errors import PermanentError
 
 if TYPE_CHECKING:
     import pulumi
 
-    from spillway.adapters.program.kept import Kept
+    from spillway.adapters.program.kept import Kept, OldCertificate
     from spillway.config.frontends import GivenCertificateConfig, HttpsConfig
     from spillway.config.model import Config
 
-
-def certificates(config: Config, https: HttpsConfig, kept: Kept) -> dict[str, Any]:
-    """Declare the certificates; the arguments that they add to the target proxy."""
-    given = https.certificates
-    if given.map is not None:
-        return {"certificate_map": _certificate_map(config.project, given.map), "ssl_certificates": None}
-    if given.managed is not None:
-        return {"ssl_certificates": [_managed(config, given.managed, kept)], "certificate_map": None}
-    own = [_given(config, certificate, kept) for certificate in given.given or ()]
-    return {"ssl_certificates": own, "certificate_map": None}
+_UNTOUCHED = "-"
+"""Stands for what a declaration must name and never sends: the resource stands already, and stays as it is."""
 
 
-def ssl_policy(config: Config, https: HttpsConfig, kept: Kept) -> pulumi.Output[str] | None:
-    """Declare the TLS policy; its id, or None for Google's default."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """One certificate that the configuration names."""
+
+    name: str
+    """Of the resource: with the hash of its content."""
+    domains: tuple[str, ...] = ()
+    """Of a managed one, in an order that is always the same: another order would be another certificate, and Google issues each anew."""
+    given: GivenCertificateConfig | None = None
+
+
+def configured(config: Config, https: HttpsConfig) -> Iterator[Configured]:
+    """The certificates of an HTTPS frontend, in the order in which a proxy shows them; none for a map.
+
+    Raises:
+        PermanentError: a file of a given one cannot be read.
+    """
+    for given in https.certificates.given or ():
+        content = _pem(given.name, given.certificate_file), _pem(given.name, given.private_key_file)
+        # The name follows both: a new key for the same certificate needs a new name too, as the old one is in use.
+        # Eight digits of a hash over the two tell nobody anything of a key.
+        yield Configured(name=names.hashed(names.certificate(config.name, given.name), *content), given=given)
+    for entry in https.certificates.domains:
+        domains = tuple(sorted(entry))
+        yield Configured(
+            name=names.hashed(names.certificate(config.name, "managed"), *domains), domains=domains
+        )
+
+
+def full_map_name(config: Config, https: HttpsConfig) -> str | None:
+    """The full name of the certificate map of an HTTPS frontend, as target proxies want it; None where it has none."""
+    name = https.certificates.map
+    if name is None or name.startswith("//"):
+        return name
+    return f"//certificatemanager.googleapis.com/projects/{config.project}/locations/global/certificateMaps/{name}"
+
+
+@dataclass(slots=True)
+class Certificates:
+    """All certificates by name: one that several frontends show is declared once."""
+
+    config: Config
+    kept: Kept
+    _made: dict[str, pulumi.Output[str]] = field(default_factory=dict)
+
+    def arguments(self, frontend: str, https: HttpsConfig) -> dict[str, Any]:
+        """Declare the certificates of a frontend; the arguments that they add to its target proxy."""
+        usual = Shown(certificate_map=full_map_name(self.config, https))
+        shown = self.kept.certificates.get(frontend, usual)
+        made = [(one.name, self._configured(one)) for one in configured(self.config, https)]
+        attached = [resource for name, resource in made if name not in shown.aside]
+        attached += [self._old(one) for one in shown.old]
+        return {"ssl_certificates": attached or None, "certificate_map": shown.certificate_map}
+
+    def _configured(self, one: Configured) -> pulumi.Output[str]:
+        if one.name not in self._made:
+            self._made[one.name] = (
+                self._managed(one.name, one.domains)
+                if one.given is None
+                else self._given(one.name, one.given)
+            )
+        return self._made[one.name]
+
+    def _old(self, one: OldCertificate) -> pulumi.Output[str]:
+        """A certificate that stands already: what it holds comes from the state of the engine."""
+        import pulumi
+
+        if not one.is_ours:
+            path = f"projects/{self.config.project}/global/sslCertificates/{one.name}"
+            return pulumi.Output.from_input(path)
+        if one.name not in self._made:
+            self._made[one.name] = (
+                self._managed(one.name, one.domains, untouched=True)
+                if one.is_managed
+                else self._declared(one.name, _UNTOUCHED, _UNTOUCHED, untouched=True)
+            )
+        return self._made[one.name]
+
+    def _managed(self, name: str, domains: tuple[str, ...], *, untouched: bool = False) -> pulumi.Output[str]:
+        from spillway.adapters.program.sdk import compute
+
+        resource = declare(
+            compute.ManagedSslCertificate,
+            name,
+            self.kept,
+            untouched=untouched,
+            name=name,
+            project=self.config.project,
+            managed=compute.ManagedSslCertificateManagedArgs(domains=list(domains)),
+        )
+        result: pulumi.Output[str] = resource.id
+        return result
+
+    def _given(self, name: str, given: GivenCertificateConfig) -> pulumi.Output[str]:
+        """A certificate from PEM files. Only the key is secret, and it is marked so: the state never holds it in clear."""
+        certificate = _pem(given.name, given.certificate_file)
+        return self._declared(name, certificate, _pem(given.name, given.private_key_file))
+
+    def _declared(
+        self, name: str, certificate: str, key: str, *, untouched: bool = False
+    ) -> pulumi.Output[str]:
+        import pulumi
+
+        from spillway.adapters.program.sdk import compute
+
+        resource = declare(
+            compute.SSLCertificate,
+            name,
+            self.kept,
+            untouched=untouched,
+            name=name,
+            project=self.config.project,
+            certificate=certificate,
+            private_key=pulumi.Output.secret(key),
+        )
+        result: pulumi.Output[str] = resource.id
+        return result
+
+
+def ssl_policy(config: Config, https: HttpsConfig, kept: Kept, port: int | None) -> pulumi.Output[str] | None:
+    """Declare the TLS policy of a frontend; its id, or None for Google's default. `port` is None for the first frontend."""
     from spillway.adapters.program.sdk import compute
 
     if https.ssl_policy is None:
         return None
-    name = names.ssl_policy(config.name)
+    name = names.ssl_policy(config.name, port)
     resource = declare(
         compute.SSLPolicy,
         name,
@@ -51,54 +162,6 @@ def ssl_policy(config: Config, https: HttpsConfig, kept: Kept) -> pulumi.Output[
     return result
 
 
-def _managed(config: Config, given: tuple[str, ...], kept: Kept) -> pulumi.Output[str]:
-    """A managed certificate for these domains, in an order that is always the same.
-
-    Another order would be another certificate, and Google issues each anew: HTTPS would fail for minutes to hours
-    because somebody sorted a list.
-    """
-    from spillway.adapters.program.sdk import compute
-
-    domains = sorted(given)
-    name = _hashed(names.certificate(config.name, "managed"), *domains)
-    resource = declare(
-        compute.ManagedSslCertificate,
-        name,
-        kept,
-        name=name,
-        project=config.project,
-        managed=compute.ManagedSslCertificateManagedArgs(domains=domains),
-    )
-    result: pulumi.Output[str] = resource.id
-    return result
-
-
-def _given(config: Config, given: GivenCertificateConfig, kept: Kept) -> pulumi.Output[str]:
-    """A certificate from PEM files. Only the key is secret, and it is marked so: the state never holds it in clear.
-
-    The name follows both: a new key for the same certificate needs a new name too, as the old one is in use. Eight
-    digits of a hash over the two tell nobody anything of a key.
-    """
-    import pulumi
-
-    from spillway.adapters.program.sdk import compute
-
-    certificate = _pem(given.name, given.certificate_file)
-    key = _pem(given.name, given.private_key_file)
-    name = _hashed(names.certificate(config.name, given.name), certificate, key)
-    resource = declare(
-        compute.SSLCertificate,
-        name,
-        kept,
-        name=name,
-        project=config.project,
-        certificate=certificate,
-        private_key=pulumi.Output.secret(key),
-    )
-    result: pulumi.Output[str] = resource.id
-    return result
-
-
 def _pem(name: str, file: str) -> str:
     try:
         return Path(file).read_text(encoding="ascii")
@@ -107,20 +170,3 @@ def _pem(name: str, file: str) -> str:
             f"certificate {name}: {file} cannot be read as PEM: {error}",
             remedy="Give a file that the daemon's user may read and that holds PEM text.",
         ) from error
-
-
-def _hashed(name: str, *content: str) -> str:
-    """`name` with eight digits of the hash of its content.
-
-    A certificate cannot be changed, only replaced, and while a proxy uses it its name is taken: a new content
-    needs a new name, so that the new one stands before the old one goes.
-    """
-    digest = hashlib.sha256("\0".join(content).encode()).hexdigest()[: HASH_LENGTH - 1]
-    return f"{name[: NAME_LIMIT - HASH_LENGTH]}-{digest}"
-
-
-def _certificate_map(project: str, name: str) -> str:
-    """The full name of a certificate map, as target proxies want it."""
-    if name.startswith("//"):
-        return name
-    return f"//certificatemanager.googleapis.com/projects/{project}/locations/global/certificateMaps/{name}"

@@ -38,7 +38,7 @@ def _declare(config: Config, name: str, check: HealthCheckConfig, kept: Kept) ->
     resource_name = names.health_check(config.name, name)
     probe = f"{check.type}HealthCheck"
     # One kind of probe excludes the others, so all are ours; so are the fields that the configuration has a key for.
-    probes = dict.fromkeys(PROBES) | {f"{check.type}_health_check": _probe(check)}
+    probes: dict[str, Any] = dict.fromkeys(PROBES) | {f"{check.type}_health_check": _probe(check)}
     resource = declare(
         compute.HealthCheck,
         resource_name,

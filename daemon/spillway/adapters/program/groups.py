@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from spillway.adapters.program.kept import declare
@@ -26,21 +27,36 @@ class Group:
     """The group, where Spillway makes it: services must wait for it."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Groups:
-    """All groups of the topology, by URL; a group that serves several services is made once."""
+    """All groups of the topology, by URL; a group that serves several services is made once, wherever its settings stand."""
 
     config: Config
     kept: Kept
     _made: dict[str, pulumi.Resource] = field(default_factory=dict)
 
+    @cached_property
+    def _wanted(self) -> dict[str, tuple[GroupConfig, CreateConfig]]:
+        """Groups to make: of the regions, and of single services."""
+        topology = self.config.topology
+        lists = [(name, region.groups) for name, region in topology.regions.items()]
+        for service in topology.services.values():
+            lists += [(name, own.groups or ()) for name, own in service.backends.items()]
+        return {
+            group_url(self.config.project, region, group): (group, group.create)
+            for region, groups in lists
+            for group in groups
+            if group.create is not None
+        }
+
     def group(self, region: str, group: GroupConfig) -> Group:
         """The group to refer to, made on first use if the config says so."""
         url = group_url(self.config.project, region, group)
-        if group.create is None:
+        wanted = self._wanted.get(url)
+        if wanted is None:
             return Group(url)
         if url not in self._made:
-            self._made[url] = _make(self.config.project, group, group.create, self.kept)
+            self._made[url] = _make(self.config.project, *wanted, self.kept)
         return Group(url, self._made[url])
 
 

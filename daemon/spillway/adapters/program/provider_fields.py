@@ -91,6 +91,24 @@ def extra_keywords(arguments: type, values: Mapping[str, Any]) -> dict[str, Any]
     return {name: _extra(known[name], value) for name, value in values.items()}
 
 
+def extra_properties(arguments: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same by their names on the wire, as plain values.
+
+    Raises:
+        KeyError: the class has no such argument; `check` refuses such a configuration.
+    """
+    known = {field.python: field for field in fields_of(arguments).values()}
+    return {known[name].name: _extra_property(known[name], value) for name, value in values.items()}
+
+
+def _extra_property(field: Field, value: Any) -> Any:
+    if field.inside is None:
+        return value
+    if isinstance(value, Mapping):
+        return extra_properties(field.inside, value)
+    return [extra_properties(field.inside, part) for part in value]
+
+
 def _extra(field: Field, value: Any) -> Any:
     if field.inside is None:
         return value

@@ -1,23 +1,22 @@
-"""The URL map: which hosts and paths go to which service."""
+"""The URL map: which hosts and paths go where."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spillway.adapters.program.kept import declare
+from spillway.adapters.program.path_matchers import Targets, path_matcher
+from spillway.adapters.program.provider_fields import keywords
 from spillway.config import names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pulumi
 
     from spillway.adapters.program.kept import Kept
     from spillway.config.model import Config
-    from spillway.config.routes import RouteConfig
 
 
-def url_map(config: Config, services: Mapping[str, pulumi.Output[str]], kept: Kept) -> pulumi.Output[str]:
+def url_map(config: Config, targets: Targets, kept: Kept) -> pulumi.Output[str]:
     """Declare the URL map; its id."""
     from spillway.adapters.program.sdk import compute
 
@@ -30,14 +29,21 @@ def url_map(config: Config, services: Mapping[str, pulumi.Output[str]], kept: Ke
         kept,
         name=name,
         project=config.project,
+        extra=topology.url_map.extra,
         default_url_redirect=None,  # it excludes the default service
-        default_service=services[topology.default_service],
+        default_service=targets.services[topology.default_service],
         host_rules=[
             compute.URLMapHostRuleArgs(hosts=list(route.hosts), path_matcher=matcher)
             for matcher, route in matchers
         ],
         path_matchers=[
-            _matcher(matcher, route, topology.default_service, services) for matcher, route in matchers
+            compute.URLMapPathMatcherArgs(
+                **keywords(
+                    compute.URLMapPathMatcherArgs,
+                    path_matcher(matcher, route, topology.default_service, targets),
+                )
+            )
+            for matcher, route in matchers
         ],
     )
     result: pulumi.Output[str] = resource.id
@@ -62,16 +68,3 @@ def redirect_map(config: Config, kept: Kept) -> pulumi.Output[str]:
     )
     result: pulumi.Output[str] = resource.id
     return result
-
-
-def _matcher(name: str, route: RouteConfig, default: str, services: Mapping[str, pulumi.Output[str]]) -> Any:
-    from spillway.adapters.program.sdk import compute
-
-    return compute.URLMapPathMatcherArgs(
-        name=name,
-        default_service=services[route.service or default],
-        path_rules=[
-            compute.URLMapPathMatcherPathRuleArgs(paths=list(rule.paths), service=services[rule.service])
-            for rule in route.paths
-        ],
-    )

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spillway.adapters.program.backends import backends, is_steerable
+from spillway.adapters.program.affinity import affinity
+from spillway.adapters.program.backends import backends
+from spillway.adapters.program.caching import service_cdn, service_keys
 from spillway.adapters.program.checks import whole_seconds
 from spillway.adapters.program.kept import declare
+from spillway.adapters.program.protection import protection
 from spillway.config import names
-from spillway.config.backends import GOOGLES_PORT_NAME, GOOGLES_TIMEOUT, GroupKind, members
+from spillway.config.backends import (
+    GOOGLES_PORT_NAME,
+    GOOGLES_TIMEOUT,
+    INSTANCE_GROUPS,
+    GroupKind,
+    members,
+    takes_policy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +34,9 @@ if TYPE_CHECKING:
 
 SCHEME = "EXTERNAL_MANAGED"
 """The global external Application Load Balancer. Always set, on rule and service alike: the provider's default changed."""
+
+
+_LOG_MODES = {"NONE": "EXCLUDE_ALL_OPTIONAL", "ALL": "INCLUDE_ALL_OPTIONAL"}
 
 
 def service(
@@ -58,17 +71,20 @@ def service(
         project=config.project,
         load_balancing_scheme=SCHEME,
         protocol=given.protocol,
-        port_name=given.port_name or (GOOGLES_PORT_NAME if GroupKind.INSTANCE_GROUP in kinds else None),
+        port_name=given.port_name or (GOOGLES_PORT_NAME if kinds & INSTANCE_GROUPS else None),
         timeout_sec=GOOGLES_TIMEOUT if serverless else whole_seconds(given.timeout),
         connection_draining_timeout_sec=round(given.draining),
-        session_affinity=given.affinity,
-        locality_lb_policy=given.locality,
         health_checks=None if given.health_check is None else checks[given.health_check],
         backends=attached,
         log_config=_log(given),
         outlier_detection=_outlier_detection(given.outlier_detection, posture, serverless=serverless),
         service_lb_policy=_policy(config, given, setting, kept),
+        **affinity(given),
+        **protection(config, setting.service, given, kept),
+        **service_cdn(given.cdn),
+        **_finer(given),
     )
+    service_keys(config, name, resource, given, kept)
     result: pulumi.Output[str] = resource.id
     return result
 
@@ -76,16 +92,17 @@ def service(
 def _policy(
     config: Config, given: ServiceConfig, setting: ServiceSetting, kept: Kept
 ) -> pulumi.Output[str] | None:
-    """The service LB policy; None where no group has a balancing mode, which it needs (SLP)."""
+    """The service LB policy; None where Google takes none (SLP)."""
     import pulumi
 
     from spillway.adapters.program.sdk import networkservices
 
-    if not any(is_steerable(config.topology.regions[backend.region]) for backend in setting.backends):
+    if not takes_policy(members(given, config.topology.regions)):
         return None
     posture: PostureSet = getattr(config.policies[given.policy].postures, setting.posture.value)
     drain = networkservices.ServiceLbPoliciesAutoCapacityDrainArgs(enable=True)
     name = names.service_lb_policy(config.name, setting.service)
+    labels: dict[str, Any] = {"labels": dict(config.topology.labels)} if config.topology.labels else {}
     resource = declare(
         networkservices.ServiceLbPolicies,
         name,
@@ -93,6 +110,7 @@ def _policy(
         name=name,
         project=config.project,
         location="global",
+        **labels,
         load_balancing_algorithm=given.algorithm,
         # Not with `enable=False`: the API leaves out what is false, and every plan would want to add it again.
         auto_capacity_drain=drain if posture.auto_drain else None,
@@ -109,7 +127,24 @@ def _log(given: ServiceConfig) -> Any:
 
     if given.log_sample_rate <= 0:
         return compute.BackendServiceLogConfigArgs(enable=False)
-    return compute.BackendServiceLogConfigArgs(enable=True, sample_rate=given.log_sample_rate)
+    fields: dict[str, Any] = {}
+    if isinstance(given.log_fields, tuple):
+        fields = {"optional_mode": "CUSTOM", "optional_fields": list(given.log_fields)}
+    elif given.log_fields is not None:
+        fields = {"optional_mode": _LOG_MODES[given.log_fields]}
+    return compute.BackendServiceLogConfigArgs(enable=True, sample_rate=given.log_sample_rate, **fields)
+
+
+def _finer(given: ServiceConfig) -> dict[str, Any]:
+    """Settings that are ours only where the config gives them."""
+    found: dict[str, Any] = {}
+    if given.compression is not None:
+        found["compression_mode"] = given.compression
+    if given.custom_request_headers:
+        found["custom_request_headers"] = list(given.custom_request_headers)
+    if given.custom_response_headers:
+        found["custom_response_headers"] = list(given.custom_response_headers)
+    return found
 
 
 def _outlier_detection(given: OutlierDetectionConfig | None, posture: PostureSet, *, serverless: bool) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from spillway.config.backends import Member
 from spillway.config.draft import REGIONS, SERVICES, Draft
 from spillway.config.tree import Location
+from spillway.core.values.topology import Preference
 
 
 def check(draft: Draft) -> None:
@@ -67,15 +68,33 @@ def _levers(draft: Draft, name: str, members: tuple[Member, ...]) -> None:
             "Add a second region.",
             uses=(REGIONS,),
         )
-    fixed = [
-        member for member in members if member.kinds and not member.steerable and member.balancing is None
-    ]
-    if service.failover and any(member.region == service.home for member in fixed):
+    fixed = [member for member in members if member.kinds and not member.preferable]
+    home = next((member for member in fixed if member.region == service.home), None)
+    if service.failover and home is not None and (home.balancing is None or home.steerable):
+        what = "are regional" if home.steerable else "have no balancing mode"
         draft.error(
             (*at, "failover"),
-            f"the groups of {service.home} have no balancing mode, so none can be preferred to another.",
+            f"the groups of {service.home} {what}, so Google takes no preference for them, and a home needs it.",
             "Use zonal groups at home, or make it a pool.",
-            uses=[_written(draft, name, member.region, "balancing") for member in fixed],
+            uses=[
+                *(_written(draft, name, member.region, "balancing") for member in fixed),
+                draft.groups_at(name, home.region),
+            ],
+        )
+    for member in members if service.home is None else ():
+        if member.steerable and not member.preferable and member.preference is Preference.PREFERRED:
+            _inherited_preference(draft, name, member)
+
+
+def _inherited_preference(draft: Draft, name: str, member: Member) -> None:
+    """A region's preference that reaches regional groups which the service brings; others are refused where they stand."""
+    own = (*SERVICES, name, "backends", member.region)
+    if member.has_own_groups and not draft.given((*own, "preference")):
+        draft.error(
+            (*own, "groups"),
+            f"{member.region} is preferred, and Google takes no preference for a regional instance group (SLP).",
+            "Write `preference: DEFAULT` beside `groups`, or use zonal instance groups.",
+            uses=((*own, "preference"), (*REGIONS, member.region, "preference")),
         )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from spillway.config.draft import FRONTENDS, HEALTH_CHECKS, REGIONS, SERVICES, Draft
-from spillway.config.extra import RESERVED
+from spillway.config.draft import BUCKETS, FRONTENDS, HEALTH_CHECKS, REGIONS, SERVICES, URL_MAP, Draft
+from spillway.config.extra import RESERVED, ROUTE_ACTION
 from spillway.config.groups import GroupConfig
 from spillway.config.suggest import did_you_mean
 from spillway.config.tree import Location
@@ -50,15 +50,30 @@ def _sections(draft: Draft) -> Iterator[tuple[Location, str, Mapping[str, Any]]]
         yield (*HEALTH_CHECKS, name, "extra"), "compute.HealthCheck", check_config.extra
     for name, service in draft.services.items():
         yield (*SERVICES, name, "extra"), "compute.BackendService", service.extra
+        for place, own in service.backends.items():
+            at = (*SERVICES, name, "backends", place, "groups")
+            yield from _groups(draft, at, own.groups or ())
+    for name, bucket in draft.buckets.items():
+        yield (*BUCKETS, name, "extra"), "compute.BackendBucket", bucket.extra
     for name, region in draft.regions.items():
-        at = (*REGIONS, name, "groups")
-        for where, group in draft.items(at, region.groups):
-            if group.create is not None:
-                yield (*where, "create", "extra"), _made(group), group.create.extra
+        yield from _groups(draft, (*REGIONS, name, "groups"), region.groups)
+    yield (*URL_MAP, "extra"), "compute.URLMap", draft.url_map.extra
+    for at, route in draft.routes:
+        yield (*at, "extra"), ROUTE_ACTION, route.extra
+        for where, entry in draft.items((*at, "paths"), route.paths):
+            yield (*where, "extra"), ROUTE_ACTION, entry.extra
     frontends = draft.frontends
-    if frontends is not None and frontends.https is not None and frontends.https.ssl_policy is not None:
-        at = (*FRONTENDS, "https", "ssl_policy", "extra")
-        yield at, "compute.SSLPolicy", frontends.https.ssl_policy.extra
+    for at, https in draft.each((*FRONTENDS, "https"), frontends.https if frontends is not None else None):
+        if https.ssl_policy is not None:
+            yield (*at, "ssl_policy", "extra"), "compute.SSLPolicy", https.ssl_policy.extra
+
+
+def _groups(
+    draft: Draft, at: Location, groups: tuple[GroupConfig, ...]
+) -> Iterator[tuple[Location, str, Mapping[str, Any]]]:
+    for where, group in draft.items(at, groups):
+        if group.create is not None:
+            yield (*where, "create", "extra"), _made(group), group.create.extra
 
 
 def _made(group: GroupConfig) -> str:

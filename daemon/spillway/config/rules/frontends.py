@@ -1,31 +1,16 @@
-"""Address, HTTP, HTTPS and certificates."""
+"""Addresses, HTTP and HTTPS."""
 
 from __future__ import annotations
 
-import errno
 import re
-import ssl
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 
 from spillway.config.draft import FRONTENDS, Draft
-from spillway.config.fields import API, HOST_LABEL, RESOURCE
-from spillway.config.frontends import CertificatesConfig, GivenCertificateConfig, HttpsConfig
-from spillway.config.names import HASH_LENGTH
-from spillway.config.names import certificate as certificate_name
-from spillway.config.suggest import listing
+from spillway.config.fields import API, RESOURCE
+from spillway.config.frontends import HttpConfig, HttpsConfig
+from spillway.config.rules import certificates
 from spillway.config.tree import Location
 
-MAX_CERTIFICATES = 15
-"""Certificates of one target proxy (pu:TargetHttpsProxy)."""
-MAX_DOMAINS = 100
-"""Domains of one managed certificate (pu:ManagedSslCertificate)."""
-MAX_PEM_BYTES = 1024 * 1024
-
-_DOMAIN = re.compile(rf"({HOST_LABEL}\.)+{RESOURCE}")
-_MAP = re.compile(
-    RESOURCE + r"|//certificatemanager\.googleapis\.com/projects/[^/]+/locations/global/certificateMaps/[^/]+"
-)
 _ADDRESS_URL = re.compile(rf"{API}(projects/(?P<project>[^/]+)/)?global/addresses/{RESOURCE}")
 _NOT_ON_THE_INTERNET = tuple(
     map(
@@ -38,6 +23,9 @@ _NOT_ON_THE_INTERNET = tuple(
 )
 """Private, local and multicast addresses. Those of documentation are let through: they stand in examples."""
 _ADDRESS: Location = ("topology", "address")
+_OWN_LABEL = "managed-by"
+_HTTPS_PORT = 443
+"""Where a redirect to HTTPS leads: its rule names no port (compute v1: HttpRedirectAction.httpsRedirect)."""
 
 
 def check(draft: Draft) -> None:
@@ -46,69 +34,137 @@ def check(draft: Draft) -> None:
     frontends = draft.frontends
     if frontends is None:
         return
-    if frontends.http is None and frontends.https is None:
+    if not frontends.plain and not frontends.secure:
         draft.error(
             FRONTENDS,
             "there is no frontend: nobody could connect.",
             "Add `http`, `https` or both.",
             uses=((*FRONTENDS, "http"), (*FRONTENDS, "https")),
         )
-    http, https = frontends.http, frontends.https
-    if http is not None and http.redirect_to_https and https is None:
+    plain = tuple(draft.each((*FRONTENDS, "http"), frontends.http))
+    secure = tuple(draft.each((*FRONTENDS, "https"), frontends.https))
+    for at, http in plain:
+        _redirect(draft, http, at)
+    _ports(draft, plain, secure)
+    for at, https in secure:
+        _https(draft, https, at)
+    _labels(draft, frontends.labels, (*FRONTENDS, "labels"))
+
+
+def _redirect(draft: Draft, http: HttpConfig, at: Location) -> None:
+    secure = draft.frontends.secure if draft.frontends is not None else ()
+    if not http.redirect_to_https:
+        return
+    if not secure:
         draft.error(
-            (*FRONTENDS, "http", "redirect_to_https"),
+            (*at, "redirect_to_https"),
             "every request is redirected to HTTPS, but there is no HTTPS frontend.",
             "Add `frontends.https` with certificates, or set redirect_to_https to false.",
             uses=((*FRONTENDS, "https"),),
         )
-    if http is not None and https is not None and http.port == https.port:
-        draft.error(
-            (*FRONTENDS, "https", "port"),
-            f"HTTP and HTTPS both listen on port {http.port} of the same address.",
-            "Give each its own port; 80 and 443 are usual.",
-            uses=((*FRONTENDS, "http", "port"),),
+    elif all(https.port != _HTTPS_PORT for https in secure):
+        draft.warn(
+            (*at, "redirect_to_https"),
+            f"the redirect leads to port {_HTTPS_PORT}, and no HTTPS frontend listens there.",
+            f"Give an HTTPS frontend port {_HTTPS_PORT}.",
+            uses=((*FRONTENDS, "https"),),
         )
-    if https is not None:
-        _https(draft, https)
+
+
+def _ports(
+    draft: Draft,
+    plain: tuple[tuple[Location, HttpConfig], ...],
+    secure: tuple[tuple[Location, HttpsConfig], ...],
+) -> None:
+    taken: dict[int, Location] = {}
+    ports = [*((at, http.port) for at, http in plain), *((at, https.port) for at, https in secure)]
+    for at, port in ports:
+        first = taken.setdefault(port, at)
+        if first == at:
+            continue
+        both = (
+            "HTTP and HTTPS" if first[: len(FRONTENDS) + 1] != at[: len(FRONTENDS) + 1] else "two frontends"
+        )
+        draft.error(
+            (*at, "port"),
+            f"{both} both listen on port {port} of the same address.",
+            "Give each its own port; 80 and 443 are usual.",
+            uses=((*first, "port"),),
+        )
+
+
+def _labels(draft: Draft, labels: dict[str, str], at: Location) -> None:
+    for key in labels:
+        if key == _OWN_LABEL or key.startswith("goog"):
+            whose = "Spillway's own" if key == _OWN_LABEL else "reserved by Google"
+            draft.error((*at, key), f"the label {key} is {whose}.", "Take another key.")
 
 
 def _address(draft: Draft) -> None:
     address = draft.address
-    if address.existing is None:
+    _labels(draft, address.labels, (*_ADDRESS, "labels"))
+    at = (*_ADDRESS, "ip_version")
+    if len(set(address.versions)) < len(address.versions):
+        draft.error(at, "a version is listed twice.", "Write IPV4, IPV6 or [IPV4, IPV6].")
+    if not address.given:
         return
-    at = (*_ADDRESS, "existing")
-    if address.name is not None:
+    places = tuple(draft.each((*_ADDRESS, "existing"), address.existing))
+    if address.name is not None and len(address.given) >= len(address.versions):
         draft.error(
             (*_ADDRESS, "name"),
             "`name` is for an address that Spillway reserves, and `existing` says that there is one already.",
             "Remove one of the two.",
-            uses=(at,),
+            uses=((*_ADDRESS, "existing"),),
         )
-    if "/" in address.existing:
-        _address_url(draft, at, address.existing)
-        return
+    if len(places) > 2:
+        draft.error(
+            (*_ADDRESS, "existing"),
+            f"these are {len(places)} addresses, and a load balancer has one of each version at most.",
+            "Keep one IPv4 and one IPv6 address.",
+        )
+    seen: set[str] = set()
+    for place, given in places:
+        version = _existing(draft, place, given)
+        if version is None:
+            continue
+        if version in seen:
+            draft.error(place, f"there is an address of {version} already.", "Keep one of each version.")
+        seen.add(version)
+
+
+def _existing(draft: Draft, at: Location, existing: str) -> str | None:
+    """Judge one address; its version where it is known."""
+    if "/" in existing:
+        _address_url(draft, at, existing)
+        return None
     try:
-        given = ip_address(address.existing)
+        given = ip_address(existing)
     except ValueError:
         draft.error(
             at,
-            f"{address.existing!r} is not an IP address.",
+            f"{existing!r} is not an IP address.",
             "Write one such as 203.0.113.7, or projects/PROJECT/global/addresses/NAME.",
         )
-        return
+        return None
+    versions = draft.address.versions
+    version = f"IPV{given.version}"
     if any(given in network for network in _NOT_ON_THE_INTERNET):
         draft.error(
             at,
             f"{given} is no address that clients on the internet can reach.",
             "Write a global external address that is reserved in this project, or remove the key: then one is reserved.",
         )
-    elif f"IPV{given.version}" != address.ip_version:
+    elif version not in versions and (
+        len(draft.address.given) == 1 or draft.given((*_ADDRESS, "ip_version"))
+    ):
         draft.error(
             at,
-            f"this is an IPv{given.version} address, and ip_version is {address.ip_version}.",
-            f"Set ip_version to IPV{given.version}.",
+            f"this is an IPv{given.version} address, and ip_version is {' and '.join(versions)}.",
+            f"Set ip_version to {version}"
+            + (f", or to [{versions[0]}, {version}] for one of each." if len(versions) == 1 else "."),
             uses=((*_ADDRESS, "ip_version"),),
         )
+    return version
 
 
 def _address_url(draft: Draft, at: Location, url: str) -> None:
@@ -128,147 +184,13 @@ def _address_url(draft: Draft, at: Location, url: str) -> None:
         )
 
 
-def _https(draft: Draft, https: HttpsConfig) -> None:
+def _https(draft: Draft, https: HttpsConfig, at: Location) -> None:
     policy = https.ssl_policy
     if policy is not None and policy.profile == "RESTRICTED" and policy.min_tls != "TLS_1_2":
         draft.error(
-            (*FRONTENDS, "https", "ssl_policy", "min_tls"),
+            (*at, "ssl_policy", "min_tls"),
             f"profile RESTRICTED has no ciphers for {policy.min_tls}.",
             "Write TLS_1_2, or take profile MODERN.",
-            uses=((*FRONTENDS, "https", "ssl_policy", "profile"),),
+            uses=((*at, "ssl_policy", "profile"),),
         )
-    certificates = https.certificates
-    at = (*FRONTENDS, "https", "certificates")
-    kinds = [kind for kind in ("managed", "given", "map") if getattr(certificates, kind) is not None]
-    parts = tuple((*at, kind) for kind in ("managed", "given", "map"))
-    if not kinds:
-        draft.error(
-            at,
-            "HTTPS has no certificate.",
-            "Write one of `managed: [api.example.com]`, `given: [...]` or `map: NAME`.",
-            uses=parts,
-        )
-    elif len(kinds) > 1:
-        draft.error(
-            at,
-            f"certificates come from {listing(kinds)} at once, and a proxy takes one kind.",
-            "Keep exactly one of managed, given and map.",
-            uses=parts,
-        )
-    _managed(draft, certificates, (*at, "managed"))
-    _given(draft, certificates, (*at, "given"))
-    if certificates.map is not None and not _MAP.fullmatch(certificates.map):
-        draft.error(
-            (*at, "map"),
-            f"{certificates.map!r} is not a certificate map.",
-            "Write its name, or //certificatemanager.googleapis.com/projects/P/locations/global/certificateMaps/NAME.",
-        )
-
-
-def _managed(draft: Draft, certificates: CertificatesConfig, at: Location) -> None:
-    domains = certificates.managed
-    if domains is None:
-        return
-    if not domains or len(domains) > MAX_DOMAINS:
-        draft.error(
-            at,
-            f"a managed certificate has 1 to {MAX_DOMAINS} domains, not {len(domains)}.",
-            "List the names that clients use; for more take a certificate map.",
-        )
-    for where, domain in draft.items(at, domains):
-        if domain.startswith("*."):
-            draft.error(
-                where,
-                f"{domain!r} is a wildcard, which this kind of managed certificate cannot have.",
-                "List the names one by one, or make a certificate map with DNS authorization and write `map:`.",
-            )
-        elif not _DOMAIN.fullmatch(domain):
-            draft.error(
-                where,
-                f"{domain!r} is not a domain name.",
-                "Write one such as api.example.com, in small letters.",
-            )
-    if len(set(domains)) < len(domains):
-        draft.error(at, "a domain is listed twice.", "List each domain once.")
-
-
-def _given(draft: Draft, certificates: CertificatesConfig, at: Location) -> None:
-    given = certificates.given
-    if given is None:
-        return
-    if not given or len(given) > MAX_CERTIFICATES:
-        draft.error(
-            at,
-            f"a proxy takes 1 to {MAX_CERTIFICATES} certificates, not {len(given)}.",
-            "List the ones that are served; for more take a certificate map.",
-        )
-    names: set[str] = set()
-    for where, certificate in draft.items(at, given):
-        if certificate.name in names:
-            draft.error(
-                (*where, "name"),
-                f"there are two certificates called {certificate.name}.",
-                "Give each its own name.",
-            )
-        names.add(certificate.name)
-        draft.check_length((*where, "name"), certificate_name(draft.name, certificate.name), more=HASH_LENGTH)
-        _files(draft, certificate, where)
-
-
-def _files(draft: Draft, certificate: GivenCertificateConfig, at: Location) -> None:
-    sound: list[Path] = []
-    wanted = (
-        ("certificate_file", certificate.certificate_file, r"-----BEGIN CERTIFICATE-----", "a certificate"),
-        (
-            "private_key_file",
-            certificate.private_key_file,
-            r"-----BEGIN (RSA |EC )?PRIVATE KEY-----",
-            "an unencrypted private key",
-        ),
-    )
-    for key, name, pattern, what in wanted:
-        where = (*at, key)
-        path = draft.source.folder(where) / name
-        try:
-            text = _head(path)
-        except OSError as error:
-            draft.error(
-                where,
-                f"{path} cannot be read: {error.strerror or error}.",
-                "Give the path of a PEM file that the daemon's user may read.",
-            )
-            continue
-        if not re.search(pattern, text):
-            hint = " It is encrypted." if "ENCRYPTED" in text else ""
-            draft.error(
-                where,
-                f"{path} does not hold {what} in PEM form.{hint}",
-                "Give a text file with a line `-----BEGIN "
-                + ("CERTIFICATE" if key == "certificate_file" else "PRIVATE KEY")
-                + "-----`.",
-            )
-            continue
-        sound.append(path)
-    if len(sound) == len(wanted) and not _belong_together(*sound):
-        draft.error(
-            (*at, "private_key_file"),
-            f"the private key in {sound[1]} does not belong to the certificate in {sound[0]}.",
-            "Give the key for which this certificate was issued; the file must begin with that certificate, its chain after it.",
-        )
-
-
-def _belong_together(certificate: Path, key: Path) -> bool:
-    """False where the two are known not to be a pair. What else is wrong with them Google will say."""
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
-    except ssl.SSLError as error:
-        return error.reason not in {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"}
-    return True
-
-
-def _head(path: Path) -> str:
-    if path.exists() and not path.is_file():
-        # it is read several times, which a pipe does not allow
-        raise OSError(errno.EINVAL, "it is no file of the disk", str(path))
-    with path.open("rb") as file:
-        return file.read(MAX_PEM_BYTES).decode("ascii", errors="replace")
+    certificates.check(draft, https.certificates, (*at, "certificates"))

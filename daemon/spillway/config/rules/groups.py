@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from spillway.config.backends import UNPROBED, GroupKind, group_kind
-from spillway.config.draft import REGIONS, Draft
+from dataclasses import dataclass
+
+from spillway.config.backends import PREFERABLE, UNPROBED, GroupKind, group_kind
+from spillway.config.draft import REGIONS, SERVICES, Draft
 from spillway.config.groups import GroupConfig
 from spillway.config.names import group_key, parse_group_url
 from spillway.config.suggest import listing
-from spillway.config.topology import RegionConfig
 from spillway.config.tree import Location
 from spillway.core.values.topology import GroupKey
 
-_KINDS = ("neg", "hybrid_neg", "instance_group", "serverless_neg", "internet_neg")
+_KINDS = (
+    *("neg", "hybrid_neg", "instance_group"),
+    *("regional_instance_group", "serverless_neg", "internet_neg"),
+)
+_ZONAL = PREFERABLE
 
 
 def check(draft: Draft) -> None:
     """Judge every group of every region."""
-    seen: dict[GroupKey, tuple[str, Location]] = {}
+    seen: dict[GroupKey, _Listed] = {}
     for name, region in draft.regions.items():
         at = (*REGIONS, name)
         if (region.latitude is None) != (region.longitude is None):
@@ -26,12 +31,37 @@ def check(draft: Draft) -> None:
             draft.error(
                 (*at, given), f"{given} stands alone.", f"Add {other}, or remove both.", uses=((*at, other),)
             )
-        for where, group in draft.items((*at, "groups"), region.groups):
-            _identity(draft, where, group)
-            _place(draft, where, name, group)
-            _creation(draft, where, group)
-            _once(draft, where, name, group, seen)
-        _one_serverless(draft, (*at, "groups"), name, region)
+        _list(draft, (*at, "groups"), name, region.groups, seen)
+    for name, service in draft.services.items():
+        for place, own in service.backends.items():
+            if own.groups is not None:
+                _list(draft, (*SERVICES, name, "backends", place, "groups"), place, own.groups, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """Where a group was listed first."""
+
+    region: str
+    group: GroupConfig
+    list_at: Location
+    at: Location
+
+
+def _list(
+    draft: Draft,
+    at: Location,
+    region: str,
+    groups: tuple[GroupConfig, ...],
+    seen: dict[GroupKey, _Listed],
+) -> None:
+    """Judge the groups of a region, or those that a service brings there."""
+    for where, group in draft.items(at, groups):
+        _identity(draft, where, group)
+        _place(draft, where, region, group)
+        _creation(draft, where, group)
+        _once(draft, _Listed(region, group, at, where), seen)
+    _one_serverless(draft, at, region, groups)
 
 
 def _identity(draft: Draft, at: Location, group: GroupConfig) -> None:
@@ -71,12 +101,14 @@ def _url(draft: Draft, at: Location, url: str) -> None:
         what = "only a part of a URL; Google wants it in full" if partial else "not the URL of a group"
         hint = f"https://www.googleapis.com/compute/v1/{url[url.index('projects/') :]}" if partial else full
         draft.error(at, f"{url!r} is {what}.", f"Write {hint}.")
-    elif parts.is_instance_group and parts.zone is None:
+    elif draft.project is not None and parts.project != draft.project and not parts.project.isdigit():
         draft.error(
             at,
-            f"{parts.name} is a regional instance group, and failover policy and preference exclude those: "
-            "Spillway could not steer it.",
-            "Use zonal instance groups, one for each zone, or zonal NEGs.",
+            f"{parts.name} is in the project {parts.project}, and Google wants the groups of a backend service in the "
+            f"service's own project, {draft.project}.",
+            f"Use a group of {draft.project}. To send requests to a backend service of {parts.project}, list that service "
+            "under `topology.references` and name it in a route.",
+            uses=(("project",),),
         )
 
 
@@ -97,9 +129,9 @@ def _place(draft: Draft, at: Location, region: str, group: GroupConfig) -> None:
                 f"Move it to {parts.region}.",
             )
         return
-    if kind in UNPROBED:
+    if kind is not None and kind not in _ZONAL:
         if group.zone is not None:
-            what = "regional" if kind is GroupKind.SERVERLESS_NEG else "global"
+            what = "global" if kind is GroupKind.INTERNET_NEG else "regional"
             draft.error((*at, "zone"), f"a {kind} is {what}, so it has no zone.", "Remove `zone`.")
     elif group.zone is None:
         if kind is not None:
@@ -132,6 +164,12 @@ def _creation(draft: Draft, at: Location, group: GroupConfig) -> None:
             f"Spillway makes no {kind}: what it points to is not its business.",
             "Make it with the service that it serves, and remove `create`.",
         )
+    elif kind is GroupKind.REGIONAL_INSTANCE_GROUP:
+        draft.error(
+            where,
+            "a regional instance group comes with its managed instance group, and Spillway makes none of these.",
+            "Make the managed instance group, and remove `create`.",
+        )
     elif kind is GroupKind.INSTANCE_GROUP and create.port is not None:
         draft.error(
             (*where, "port"),
@@ -148,10 +186,10 @@ def _creation(draft: Draft, at: Location, group: GroupConfig) -> None:
         )
 
 
-def _one_serverless(draft: Draft, at: Location, name: str, region: RegionConfig) -> None:
-    """All groups of a region stand behind one service, and there Google takes one serverless group for each region."""
+def _one_serverless(draft: Draft, at: Location, name: str, groups: tuple[GroupConfig, ...]) -> None:
+    """All groups of a list stand behind one service, and there Google takes one serverless group for each region."""
     first: Location | None = None
-    for where, group in draft.items(at, region.groups):
+    for where, group in draft.items(at, groups):
         if group_kind(group) is not GroupKind.SERVERLESS_NEG:
             continue
         if first is not None:
@@ -164,30 +202,35 @@ def _one_serverless(draft: Draft, at: Location, name: str, region: RegionConfig)
         first = first or where
 
 
-def _once(
-    draft: Draft, at: Location, region: str, group: GroupConfig, seen: dict[GroupKey, tuple[str, Location]]
-) -> None:
+def _once(draft: Draft, here: _Listed, seen: dict[GroupKey, _Listed]) -> None:
+    """A group stands in a list once, and in one region only; several services may list it, as they may share machines."""
     try:
-        key = group_key(region, group)
+        key = group_key(here.region, here.group)
     except ValueError:
         return  # without a name or a zone it cannot be compared; `_identity` and `_place` have said so
-    if key not in seen:
-        seen[key] = (region, at)
+    first = seen.setdefault(key, here)
+    if first is here:
         return
-    other, first = seen[key]
-    place = draft.source.place(first)
+    place = draft.source.place(first.at)
     where = f"in {place.file}:{place.line}"
-    if other == region:
+    if first.list_at == here.list_at:
         draft.error(
-            at,
+            here.at,
             f"the group {key.name} in {key.scope} is listed twice, first {where}.",
             "Remove one of the two.",
-            uses=(first,),
+            uses=(first.at,),
         )
-    else:
+    elif first.region != here.region:
         draft.error(
-            at,
-            f"the group {key.name} in {key.scope} already belongs to {other}, {where}: one group cannot be in two regions.",
+            here.at,
+            f"the group {key.name} in {key.scope} already belongs to {first.region}, {where}: one group cannot be in two regions.",
             "Keep it in the region where its endpoints run.",
-            uses=(first,),
+            uses=(first.at,),
+        )
+    elif here.group.create is not None and first.group.create not in (None, here.group.create):
+        draft.error(
+            (*here.at, "create"),
+            f"the group {key.name} in {key.scope} is made with other settings {where}.",
+            "Write the same settings in both places, or `create` in one of them.",
+            uses=((*first.at, "create"),),
         )

@@ -1,40 +1,45 @@
-"""Hosts and paths, and which service gets them."""
+"""Hosts and paths, the conditions beside them, and services that nothing leads to. What becomes of requests: `route_actions`."""
 
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 from spillway.config.draft import ROUTES, SERVICES, Draft
 from spillway.config.fields import HOST_LABEL
-from spillway.config.routes import RouteConfig
-from spillway.config.suggest import did_you_mean
+from spillway.config.route_matches import HeaderMatchConfig, QueryMatchConfig
+from spillway.config.routes import (
+    EVERY_PATH,
+    VARIABLE,
+    PathRuleConfig,
+    RouteConfig,
+    is_template,
+    variables,
+)
+from spillway.config.rules import route_actions
 from spillway.config.tree import Location
+
+MAX_OPERATORS = 5
+"""Variables and wildcards in one template (py:HttpRouteRuleMatch.path_template_match)."""
+MAX_PATH = 1024
+"""Characters of a path (py:HttpRouteRuleMatch)."""
 
 _HOST = re.compile(rf"\*|(\*[.-])?{HOST_LABEL}(\.{HOST_LABEL})*")
 _PATH = re.compile(r"/[^*?#\s]*|(/[^*?#\s/]+)*/\*")
+_TEMPLATE = re.compile(r"(/([^*?#\s/{}]+|\*\*|\*|\{[a-z_][a-z0-9_]*(=(\*\*|\*))?\}))+/?")
 _DEFAULT: Location = ("topology", "default_service")
 
 
 def check(draft: Draft) -> None:
     """Judge routes and the default service, and look for services that nothing leads to."""
     if draft.default_service is not None:
-        _known(draft, _DEFAULT, draft.default_service)
+        route_actions.known_service(draft, _DEFAULT, draft.default_service)
     hosts: dict[str, Location] = {}
     for at, route in draft.routes:
-        if route.service is not None:
-            _known(draft, (*at, "service"), route.service)
         _hosts(draft, at, route, hosts)
+        route_actions.check_route(draft, at, route)
         _paths(draft, at, route)
     _unreached(draft)
-
-
-def _known(draft: Draft, at: Location, service: str) -> None:
-    if draft.lacks(SERVICES, service):
-        draft.error(
-            at,
-            f"there is no service called {service!r}.",
-            did_you_mean(service, draft.names(SERVICES), "Name one of `topology.services`."),
-        )
 
 
 def _hosts(draft: Draft, at: Location, route: RouteConfig, seen: dict[str, Location]) -> None:
@@ -63,27 +68,78 @@ def _hosts(draft: Draft, at: Location, route: RouteConfig, seen: dict[str, Locat
 
 
 def _paths(draft: Draft, at: Location, route: RouteConfig) -> None:
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    priorities: set[int] = set()
     for where, rule in draft.items((*at, "paths"), route.paths):
-        _known(draft, (*where, "service"), rule.service)
+        _conditions(draft, where, rule)
+        key = repr((sorted(rule.headers.items()), sorted(rule.query.items()), sorted(rule.methods)))
         for place, path in draft.items((*where, "paths"), rule.paths):
-            if path in seen:
+            if (path, key) in seen:
                 draft.error(
                     place,
-                    f"the path {path!r} is listed twice in this route.",
+                    f"the path {path!r} is listed twice in this route{' with the same conditions' if rule.conditions else ''}.",
                     "Keep it with one of the services.",
                 )
-            seen.add(path)
-            if not _PATH.fullmatch(path):
-                draft.error(
-                    place, f"{path!r} is not a path that a load balancer can match.", _path_remedy(path)
-                )
-            elif path == "/*":
-                draft.error(
-                    place,
-                    "'/*' catches every path, and the other rules of this route with it.",
-                    "Write the service as `service:` of the route: it gets all paths that no rule names.",
-                )
+            seen.add((path, key))
+            _path(draft, place, path, rule)
+        if rule.priority is not None and rule.priority in priorities:
+            draft.error(
+                (*where, "priority"),
+                f"another entry of this route has priority {rule.priority}, and Google takes each only once.",
+                "Give this one another number; the smaller goes first.",
+            )
+        priorities |= set() if rule.priority is None else {rule.priority}
+        templates = [variables(path) for path in rule.paths if is_template(path)]
+        route_actions.check_entry(
+            draft, where, rule, route, names=templates if len(templates) == len(rule.paths) else []
+        )
+
+
+def _path(draft: Draft, place: Location, path: str, rule: PathRuleConfig) -> None:
+    if len(path) > MAX_PATH:
+        draft.error(place, f"the path has {len(path)} characters.", f"Google takes {MAX_PATH}: shorten it.")
+    elif is_template(path):
+        _template(draft, place, path, rule)
+    elif not _PATH.fullmatch(path):
+        draft.error(place, f"{path!r} is not a path that a load balancer can match.", _path_remedy(path))
+    elif path == EVERY_PATH and not rule.conditions:
+        draft.error(
+            place,
+            "'/*' catches every path, and the other rules of this route with it.",
+            "Write the service as `service:` of the route: it gets all paths that no rule names.",
+            uses=tuple((*place[:-2], key) for key in ("headers", "query", "methods")),
+        )
+
+
+def _template(draft: Draft, place: Location, path: str, rule: PathRuleConfig) -> None:
+    names = variables(path)
+    operators = len(names) + len(re.findall(r"\*+", VARIABLE.sub("", path)))
+    if not _TEMPLATE.fullmatch(path):
+        draft.error(
+            place,
+            f"{path!r} is not a template of a path.",
+            "Between slashes write words, *, ** or one variable such as {model}, {model=*} or {rest=**}: /v1/{model=*}/{rest=**}.",
+        )
+    elif len(set(names)) < len(names):
+        draft.error(place, f"a variable stands twice in {path!r}.", "Give each a name of its own.")
+    elif operators > MAX_OPERATORS:
+        draft.error(
+            place,
+            f"{path!r} has {operators} variables and wildcards, and Google takes {MAX_OPERATORS}.",
+            "Join some of them in one {rest=**}.",
+        )
+    elif "**" in path.rsplit("/", 1)[0]:
+        draft.error(
+            place,
+            f"in {path!r} ** is not the last part.",
+            "Let ** stand last: it takes all that follows.",
+        )
+    elif rule.ignore_case:
+        draft.error(
+            place,
+            "a template always minds the case of letters, and `ignore_case` is set.",
+            "Take `ignore_case` out, or write the path without variables.",
+        )
 
 
 def _path_remedy(path: str) -> str:
@@ -93,15 +149,60 @@ def _path_remedy(path: str) -> str:
         return "Leave out what follows ? or #: only the path is matched."
     if "*" in path:
         stem = path.split("*", 1)[0].rstrip("/") or "/europe"
-        return f"A star may only be the whole last part: {stem}/*."
+        return f"A star may only be the whole last part: {stem}/*. Elsewhere name it: {stem}/{{any=*}}/..."
     return "Write /europe for the path itself, and /europe/* for all below it."
+
+
+def _conditions(draft: Draft, where: Location, rule: PathRuleConfig) -> None:
+    conditions: chain[tuple[Location, HeaderMatchConfig | QueryMatchConfig]] = chain(
+        (((*where, "headers", name), match) for name, match in rule.headers.items()),
+        (((*where, "query", name), match) for name, match in rule.query.items()),
+    )
+    for at, match in conditions:
+        kinds = [key for key in type(match).model_fields if key != "invert"]
+        given = [key for key in kinds if getattr(match, key) is not None]
+        if len(given) != 1:
+            draft.error(
+                at,
+                f"it has {len(given)} conditions{': ' + ', '.join(given) if given else ''}; a header or parameter has exactly one.",
+                f"Write one of {', '.join(kinds)}, or the value alone.",
+            )
+    for name, match in rule.headers.items():
+        at = (*where, "headers", name)
+        if match.present is not None and match.invert:
+            draft.error(
+                (*at, "invert"),
+                "`present` says already whether the header is to be there.",
+                "Write present: true or present: false, without `invert`.",
+            )
+        if match.range is not None and match.range.end <= match.range.start:
+            draft.error(
+                (*at, "range"),
+                f"no number lies from {match.range.start} to below {match.range.end}.",
+                "`end` is the first number that does not match: write one above `start`.",
+            )
+        if name.lower() == "host":
+            draft.warn(
+                at,
+                "Google shows the host of a request under the name `:authority`, so this may never match.",
+                "Use `hosts` of the route, or the name `:authority`.",
+            )
+    lowered = [name.lower() for name in rule.headers]
+    for name in rule.headers:
+        if lowered.count(name.lower()) > 1:
+            draft.error(
+                (*where, "headers", name),
+                "the same header stands here twice, in another case of letters.",
+                "Keep one of them; names of headers have no case.",
+            )
 
 
 def _unreached(draft: Draft) -> None:
     reached = {draft.default_service}
     for _, route in draft.routes:
-        reached.add(route.service)
-        reached.update(rule.service for rule in route.paths)
+        for actions in (route, *route.paths):
+            reached.update(actions.services)
+            reached |= {actions.mirror.service} if actions.mirror is not None else set()
     for name in draft.names(SERVICES):
         if name not in reached:
             draft.warn(

@@ -5,20 +5,23 @@ from __future__ import annotations
 from spillway.config.backends import (
     GOOGLES_PORT_NAME,
     GOOGLES_TIMEOUT,
+    INSTANCE_GROUPS,
     UNPROBED,
     GroupKind,
     Member,
+    group_kind,
     region_names,
+    takes_policy,
 )
-from spillway.config.draft import HEALTH_CHECKS, POLICIES, REGIONS, SERVICES, Draft
+from spillway.config.draft import HEALTH_CHECKS, POLICIES, REFERENCES, REGIONS, SERVICES, Draft
 from spillway.config.fields import format_duration
 from spillway.config.names import backend_service
 from spillway.config.services import ServiceConfig
 from spillway.config.suggest import did_you_mean, listing
 from spillway.config.tree import Location
 
-_HASHING = frozenset({"RING_HASH", "MAGLEV"})
-"""Locality policies under which affinity works (pu:BackendServiceArgs.locality_lb_policy)."""
+_LONG = 86400.0
+"""Seconds of a timeout past which it deserves a second look."""
 _FAMILIES = {
     GroupKind.INSTANCE_GROUP: "instance groups",
     GroupKind.REGIONAL_INSTANCE_GROUP: "instance groups",
@@ -37,12 +40,15 @@ def check(draft: Draft) -> None:
         draft.check_length(at, backend_service(draft.name, name))
         _regions(draft, at, service)
         _references(draft, at, service)
-        _affinity(draft, at, service)
         members = draft.members(name)
-        _families(draft, at, members)
-        _health(draft, at, service, members)
-        _ports(draft, at, service, members)
-        _timeout(draft, at, service, members)
+        _grouped(draft, name, members)
+        _families(draft, name, members)
+        _health(draft, name, members)
+        _ports(draft, name, members)
+        _timeout(draft, name, members)
+        _algorithm(draft, name, members)
+        _logs(draft, at, service)
+    _references_apart(draft)
     _unused(draft)
 
 
@@ -128,17 +134,22 @@ def _references(draft: Draft, at: Location, service: ServiceConfig) -> None:
         )
 
 
-def _affinity(draft: Draft, at: Location, service: ServiceConfig) -> None:
-    if service.affinity != "NONE" and service.locality is not None and service.locality not in _HASHING:
-        draft.error(
-            (*at, "locality"),
-            f"with locality {service.locality} the affinity {service.affinity} has no effect.",
-            "Use MAGLEV or RING_HASH, leave `locality` out, or set affinity to NONE.",
-            uses=((*at, "affinity"),),
-        )
+def _groups_of(draft: Draft, name: str, members: tuple[Member, ...]) -> list[Location]:
+    return [draft.groups_at(name, member.region) for member in members]
 
 
-def _families(draft: Draft, at: Location, members: tuple[Member, ...]) -> None:
+def _grouped(draft: Draft, name: str, members: tuple[Member, ...]) -> None:
+    for member in members:
+        if not member.groups:
+            draft.error(
+                (*SERVICES, name),
+                f"{name} has no groups in {member.region}: the region has none, and the service brings none.",
+                f"Add `groups` to the region, or `backends: {{{member.region}: {{groups: [...]}}}}` to the service.",
+                uses=((*REGIONS, member.region, "groups"), (*SERVICES, name, "backends")),
+            )
+
+
+def _families(draft: Draft, name: str, members: tuple[Member, ...]) -> None:
     found: dict[str, str] = {}
     for member in members:
         for kind in sorted(member.kinds):
@@ -146,16 +157,33 @@ def _families(draft: Draft, at: Location, members: tuple[Member, ...]) -> None:
     if len(found) > 1:
         where = listing([f"{family} (in {region})" for family, region in found.items()])
         draft.error(
-            at,
+            (*SERVICES, name),
             f"one service cannot combine {where}.",
-            "Make a service for each kind, or give all regions the same kind.",
-            uses=[(*REGIONS, member.region, "groups") for member in members],
+            _apart(members) or "Make a service for each kind, or give all regions the same kind.",
+            uses=_groups_of(draft, name, members),
         )
 
 
-def _health(draft: Draft, at: Location, service: ServiceConfig, members: tuple[Member, ...]) -> None:
+def _apart(members: tuple[Member, ...]) -> str | None:
+    """How to part kinds that stand in one region's list: each service brings its own groups."""
+    for member in members:
+        kinds = sorted(member.kinds, key=lambda kind: (kind in UNPROBED, kind))
+        other = [kind for kind in kinds if _FAMILIES[kind] != _FAMILIES[kinds[0]]]
+        if other and not member.has_own_groups:
+            group = next(g for g in member.groups if group_kind(g) is other[0])
+            given = group.model_dump(exclude_none=True, exclude={"create"})
+            own = ", ".join(f"{key}: {value}" for key, value in given.items())
+            return (
+                f"Take the {other[0]} out of the groups of {member.region}, and give it to the service that needs it: "
+                f"`backends: {{{member.region}: {{groups: [{{{own}}}]}}}}`."
+            )
+    return None
+
+
+def _health(draft: Draft, name: str, members: tuple[Member, ...]) -> None:
+    at, service = (*SERVICES, name), draft.services[name]
     kinds = frozenset().union(*(member.kinds for member in members))
-    uses = [(*REGIONS, member.region, "groups") for member in members]
+    uses = _groups_of(draft, name, members)
     where = (*at, "health_check")
     if kinds & UNPROBED and kinds - UNPROBED:
         return  # `_families` refuses the mixture; what to do here depends on which half stays
@@ -173,33 +201,35 @@ def _health(draft: Draft, at: Location, service: ServiceConfig, members: tuple[M
         )
 
 
-def _ports(draft: Draft, at: Location, service: ServiceConfig, members: tuple[Member, ...]) -> None:
+def _ports(draft: Draft, name: str, members: tuple[Member, ...]) -> None:
+    at, service = (*SERVICES, name), draft.services[name]
     where = (*at, "port_name")
     if service.port_name is not None:
-        others = [m for m in members if m.kinds and GroupKind.INSTANCE_GROUP not in m.kinds]
+        others = [m for m in members if m.kinds and not m.kinds & INSTANCE_GROUPS]
         if others:
             draft.error(
                 where,
                 f"named ports belong to instance groups, and {others[0].region} has none.",
                 "Remove `port_name`: endpoints of a NEG carry their port themselves.",
-                uses=((*REGIONS, others[0].region, "groups"),),
+                uses=(draft.groups_at(name, others[0].region),),
             )
-    name = service.port_name or GOOGLES_PORT_NAME
+    port = service.port_name or GOOGLES_PORT_NAME
     for member in members:
-        for place, group in draft.items((*REGIONS, member.region, "groups"), member.groups):
-            if group.instance_group is None or group.create is None or name in group.create.named_ports:
+        for place, group in draft.items(draft.groups_at(name, member.region), member.groups):
+            if group.instance_group is None or group.create is None or port in group.create.named_ports:
                 continue
             ports = group.create.named_ports
             draft.error(
                 where if service.port_name else at,
-                f"the instance group {group.instance_group} in {member.region} is made without a port named {name!r}.",
-                did_you_mean(name, ports, f"Add `named_ports: {{{name}: 8080}}` to its `create`."),
+                f"the instance group {group.instance_group} in {member.region} is made without a port named {port!r}.",
+                did_you_mean(port, ports, f"Add `named_ports: {{{port}: 8080}}` to its `create`."),
                 uses=((*place, "create"),),
             )
 
 
-def _timeout(draft: Draft, at: Location, service: ServiceConfig, members: tuple[Member, ...]) -> None:
-    where = (*at, "timeout")
+def _timeout(draft: Draft, name: str, members: tuple[Member, ...]) -> None:
+    service = draft.services[name]
+    where = (*SERVICES, name, "timeout")
     kinds = frozenset().union(*(member.kinds for member in members))
     if GroupKind.SERVERLESS_NEG in kinds and draft.given(where) and service.timeout != GOOGLES_TIMEOUT:
         draft.error(
@@ -207,8 +237,50 @@ def _timeout(draft: Draft, at: Location, service: ServiceConfig, members: tuple[
             f"Google refuses a timeout of {format_duration(service.timeout)} for a {GroupKind.SERVERLESS_NEG}: "
             "what it runs has a timeout of its own.",
             "Remove `timeout`, and set the request timeout of the Cloud Run service.",
-            uses=[(*REGIONS, member.region, "groups") for member in members],
+            uses=_groups_of(draft, name, members),
         )
+    elif service.timeout > _LONG:
+        draft.warn(
+            where,
+            f"a timeout of {format_duration(service.timeout)} is more than a day: a request that hangs is given up so late.",
+            "Write the longest answer that there is, unless this is meant.",
+        )
+
+
+def _algorithm(draft: Draft, name: str, members: tuple[Member, ...]) -> None:
+    """The algorithm is a part of the service LB policy."""
+    at = (*SERVICES, name, "algorithm")
+    if draft.services[name].algorithm == "WATERFALL_BY_REGION" or takes_policy(members) or not members:
+        return
+    draft.error(
+        at,
+        "the algorithm belongs to the service LB policy, and Google takes none for these groups: it excludes regional "
+        "instance groups, and groups without a balancing mode (SLP).",
+        "Remove `algorithm`, or use zonal groups.",
+        uses=_groups_of(draft, name, members),
+    )
+
+
+def _logs(draft: Draft, at: Location, service: ServiceConfig) -> None:
+    if service.log_fields is not None and service.log_sample_rate == 0:
+        draft.error(
+            (*at, "log_fields"),
+            "nothing is logged, so there are no fields to choose.",
+            "Write a `log_sample_rate` above 0, or remove it.",
+            uses=((*at, "log_sample_rate"),),
+        )
+
+
+def _references_apart(draft: Draft) -> None:
+    """Routes name services and references alike."""
+    for name in draft.names(REFERENCES):
+        if name in draft.names(SERVICES):
+            draft.error(
+                (*REFERENCES, name),
+                f"there is a service called {name} too.",
+                "Give one of them another name.",
+                uses=((*SERVICES, name),),
+            )
 
 
 def _unused(draft: Draft) -> None:

@@ -177,9 +177,7 @@ _ORDER = (Posture.NORMAL, Posture.GUARDED, Posture.SCARCE)
 
 
 def called_for(model: ServiceModel) -> tuple[Posture, float] | None:
-    """(posture, headroom) for the present headroom; None where too little is known, or where no backend can have a failover policy."""
-    if not any(f.backend.has_scaler for f in model.beliefs):
-        return None
+    """(posture, headroom) for the present headroom, or None where too little is known."""
     traffic, policy = model.traffic, model.policy.postures
     known = [f for f in model.beliefs if isinstance(f.window, Window)]
     serving = [f for f in model.beliefs if f.serving and not f.dead]
@@ -217,9 +215,12 @@ def _harms(model: ServiceModel, posture: Posture) -> bool:
 
 
 def with_posture_timer(model: ServiceModel, *, suspected: bool) -> ServiceMemory:
-    """The memory with the posture that is called for, and since when; a suspected measurement calls for none."""
+    """The memory with the posture that is called for, and since when.
+
+    A suspected measurement calls for none, and neither does a service that can have no failover policy.
+    """
     memory = model.memory
-    if suspected:
+    if suspected or not model.service.has_policy:
         return memory if memory.posture_wanted is None else replace(memory, posture_wanted=None)
     found = called_for(model)
     if found is None:

@@ -193,6 +193,23 @@ def add(a: Minute, b: Minute) -> Minute:
     )
 
 
+def scaled(minute: Minute, share: float) -> Minute:
+    """The part of a minute that falls on a share of the groups: the same answers at the same speed, only fewer."""
+    if share == 1.0:
+        return minute
+    spread = minute.latency
+    return Minute(
+        end=minute.end,
+        ok=share * minute.ok,
+        client_error=share * minute.client_error,
+        too_many=share * minute.too_many,
+        server_error=share * minute.server_error,
+        latency=None
+        if spread is None
+        else replace(spread, counts=tuple([share * count for count in spread.counts])),
+    )
+
+
 def remember(belief: BackendBelief, policy: Policy, at: float) -> BackendMemory:
     """The memory with `well_since`, `dead_seen` and `empty_since` brought up to date.
 

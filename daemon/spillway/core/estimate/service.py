@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 
-from spillway.core.estimate.backend import add, believe, remember
+from spillway.core.estimate.backend import add, believe, remember, scaled
 from spillway.core.estimate.belief import BackendBelief, looks_bad, posture_set
 from spillway.core.estimate.demand import TREND_NOISE
 from spillway.core.estimate.origins import update_origins
@@ -28,7 +28,7 @@ from spillway.core.values.overlay import ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Absence, Minute, Seen, ServiceView, Snapshot
 from spillway.core.values.state import ControllerMemory, Estimate, OriginMemory, ServiceMemory
-from spillway.core.values.topology import Fleet, Service
+from spillway.core.values.topology import Fleet, Peer, Service
 
 UNKNOWN = Estimate()
 """Of a backend that was not seen before."""
@@ -182,19 +182,19 @@ Pair = tuple[str, str]
 
 
 class SharedBackends:
-    """What services send to groups that they share, over one step."""
+    """What services send to groups that they share, over one step.
+
+    Of a service that shares a part of its groups only that share of its requests comes here (`topology.Peer`).
+    """
 
     def __init__(self, fleet: Fleet, snapshot: Snapshot | None, memory: ControllerMemory) -> None:
         """Look at all services; without a snapshot there is nothing to be seen of any."""
-        self._others: dict[Pair, list[Pair]] = {}
+        self._others: Mapping[Pair, tuple[Peer, ...]] = {}
         self._minutes: dict[Pair, dict[float, Minute]] = {}
         self._expected: dict[Pair, float] = {}
-        shared = () if snapshot is None else fleet.shared_groups
-        if snapshot is None or not shared:
+        if snapshot is None or not fleet.peers:
             return
-        for pairs in shared:
-            for pair in pairs:
-                self._others[pair] = [other for other in pairs if other != pair]
+        self._others = fleet.peers
         for view in snapshot.services:
             for backend in view.backends:
                 pair = view.service, backend.region
@@ -209,23 +209,25 @@ class SharedBackends:
             self._expected[memory.service, region] = rate
 
     def minutes(self, service: str, region: str) -> Mapping[float, Minute] | None:
-        """What all others together had there, by the end of each minute; None where there are no others."""
+        """What all others together had on the same groups, by the end of each minute; None where there are no others."""
         others = self._others.get((service, region))
         if others is None:
             return None  # the usual case
         sums: dict[float, Minute] = {}
-        for other in others:
-            for end, minute in self._minutes.get(other, {}).items():
-                sums[end] = add(sums[end], minute) if end in sums else minute
+        for peer in others:
+            for end, minute in self._minutes.get(peer[:2], {}).items():
+                here = scaled(minute, peer.share)
+                sums[end] = add(sums[end], here) if end in sums else here
         return sums or None
 
     def load_from_peers(self, service: str, region: str, period: float) -> float:
-        """Requests/s that all others together will have there, by samples of `period` seconds and by their moves in flight."""
+        """Requests/s that all others together will have on the same groups, by samples of `period` seconds and by their moves in flight."""
         total = 0.0
-        for other in self._others.get((service, region), ()):
+        for peer in self._others.get((service, region), ()):
+            other = peer[:2]
             if other in self._expected:
-                total += self._expected[other]
+                total += peer.share * self._expected[other]
             elif self._minutes.get(other):
                 minutes = self._minutes[other]
-                total += minutes[max(minutes)].total / period
+                total += peer.share * minutes[max(minutes)].total / period
         return total

@@ -131,7 +131,7 @@ GUARDS = rows(
     (
         "not-movable",
         "no lever of Spillway's reaches {region}",
-        "Regional instance groups.",
+        "Groups of a kind that Spillway does not know.",
     ),
     (
         "no-scaler",
@@ -248,6 +248,11 @@ ALARMS = rows(
         "certificate-expires",
         "certificate {name} expires in {days:.1f} days",
         "A managed one should have been renewed by now; a given one is yours to renew.",
+    ),
+    (
+        "certificate-waits",
+        "{name} is not active after {hours:.0f} hours: {missing}",
+        "`certificates.alarm_after`. What stood before stays in place. Set the DNS record that is named, or take the domain out.",
     ),
     ("region-dead", "{region} has {healthy} of {total} endpoints healthy", "The region is down."),
     (

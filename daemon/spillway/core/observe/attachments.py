@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from spillway.core.observe.rows import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
+from spillway.core.values.policy import GOOGLES_THRESHOLD
 from spillway.core.values.snapshot import Absence, HealthCount, Missing, ObservedBackend, ObservedPolicy, Seen
 from spillway.core.values.topology import Backend, Preference, Service, is_legal_scaler
 
-DEFAULT_POLICY = ObservedPolicy(failover_threshold=70, auto_drain=False)
+DEFAULT_POLICY = ObservedPolicy(failover_threshold=GOOGLES_THRESHOLD, auto_drain=False)
 """What holds for a service without a policy, or for what a policy leaves out (reference: SLP)."""
 
 _SAME_SCALER = 1e-9
 """Scalers of two groups that differ by less are the same."""
-_NO_POLICY = Missing(
-    absence=Absence.NOT_ASKED, detail="its groups have no balancing mode, which a failover policy needs"
-)
+_NO_POLICY = Missing(absence=Absence.NOT_ASKED, detail="Google takes no failover policy for its groups")
 _NOT_MEMBER = Missing(absence=Absence.NOT_MEMBER)
 _UNPROBED = Missing(absence=Absence.NOT_PROBED, detail="serverless and internet groups have no health checks")
 
@@ -147,7 +146,7 @@ def observed_policy(
         policies: the policies by name.
         at: UTC seconds of the snapshot.
     """
-    if not any(backend.movable and backend.has_scaler for backend in service.backends):
+    if not service.has_policy or not any(b.movable and b.has_scaler for b in service.backends):
         return _NO_POLICY
     if isinstance(listing, Missing):
         return listing

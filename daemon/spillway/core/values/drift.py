@@ -86,6 +86,19 @@ class CertificateState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateWait:
+    """A certificate that Google has not issued yet, or a certificate map that does not cover all hosts yet."""
+
+    name: str
+    since: float
+    """UTC seconds."""
+    limit: float
+    """Seconds that it may take until it is an alarm."""
+    missing: str
+    """What is missing, such as the DNS record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport:
     """One look at every part of the load balancer."""
 
@@ -95,6 +108,10 @@ class DriftReport:
     kept: tuple[KeptSetting, ...] = ()
     held: tuple[HeldPart, ...] = ()
     certificates: tuple[CertificateState, ...] = ()
+    waits: tuple[CertificateWait, ...] = ()
+    """Certificates and maps that are not active yet."""
+    certificate_step: str = ""
+    """What a build would do now to certificates that are being replaced; empty where nothing is due."""
     problems: tuple[str, ...] = ()
     """Parts that could not be read, and why."""
     parts: int = 0

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 from typing import Annotated
 
@@ -258,6 +258,10 @@ class Triggers:
     ] = 0.8
 
 
+GOOGLES_THRESHOLD = 70
+"""Percent of healthy members under which Google moves traffic where nobody says otherwise (SLP)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostureSet:
     """The settings of one failover posture."""
@@ -410,6 +414,16 @@ class Policy:
     freezes: Annotated[
         tuple[CalendarWindow, ...], Spec("Times in which nothing moves but drains of dead regions.")
     ] = ()
+
+    def without_failover_policy(self) -> Policy:
+        """The same for a service that can have no service LB policy: there Google's defaults hold in every posture (SLP)."""
+        sets = {
+            name: replace(
+                getattr(self.postures, name), failover_threshold=GOOGLES_THRESHOLD, auto_drain=False
+            )
+            for name in ("normal", "guarded", "scarce")
+        }
+        return replace(self, postures=replace(self.postures, **sets))
 
     def planned_in(self, region: RegionName, at: float, lead: float = 0.0) -> CalendarWindow | None:
         """The planned work that wants `region` empty at UTC second `at`, or within `lead` seconds from then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -126,6 +127,8 @@ class Service:
     backends: tuple[Backend, ...]
     """Sorted by region."""
     home: RegionName | None = None
+    has_policy: bool = True
+    """False where Google takes no service LB policy: serverless, internet and regional instance groups (SLP)."""
 
     def backend(self, region: RegionName) -> Backend:
         """The backend in `region`.
@@ -139,6 +142,16 @@ class Service:
         raise KeyError(region)
 
 
+class Peer(NamedTuple):
+    """Another service's backend that stands on some of the same groups."""
+
+    service: ServiceName
+    region: RegionName
+    share: float
+    """Share of its groups that are ours too, above 0 to 1. The balancer fills the groups of a region in proportion
+    (SLP), so this share of its requests comes here; the groups count alike, as nobody says how large each is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
     """All services behind one load balancer, sorted by name."""
@@ -146,14 +159,27 @@ class Fleet:
     services: tuple[Service, ...]
 
     @cached_property
-    def shared_groups(self) -> tuple[tuple[tuple[ServiceName, RegionName], ...], ...]:
-        """Sets of backends, as (service, region), that stand on the same groups: two or more in each set."""
-        users: dict[frozenset[GroupKey], list[tuple[ServiceName, RegionName]]] = {}
+    def peers(self) -> Mapping[tuple[ServiceName, RegionName], tuple[Peer, ...]]:
+        """By (service, region): the backends of other services that share at least one group with it; none are left out."""
+        users: dict[GroupKey, list[Backend]] = {}
         for service in self.services:
             for backend in service.backends:
-                if backend.groups:
-                    users.setdefault(frozenset(backend.groups), []).append((service.name, backend.region))
-        return tuple(tuple(pairs) for pairs in users.values() if len(pairs) > 1)
+                for group in backend.groups:
+                    users.setdefault(group, []).append(backend)
+        found: dict[tuple[ServiceName, RegionName], tuple[Peer, ...]] = {}
+        for service in self.services:
+            for backend in service.backends:
+                others = {
+                    (other.service, other.region): other
+                    for group in backend.groups
+                    for other in users[group]
+                    if other.service != backend.service
+                }
+                if others:
+                    found[backend.service, backend.region] = tuple(
+                        _peer(others[pair], backend) for pair in sorted(others)
+                    )
+        return found
 
     def service(self, name: ServiceName) -> Service:
         """The service called `name`.
@@ -165,3 +191,8 @@ class Fleet:
             if service.name == name:
                 return service
         raise KeyError(name)
+
+
+def _peer(other: Backend, ours: Backend) -> Peer:
+    common = len(set(other.groups) & set(ours.groups))
+    return Peer(service=other.service, region=other.region, share=common / len(set(other.groups)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from spillway.sandbox.kinds import serverless_rules
+from spillway.sandbox.kinds import caching, edge_rules, serverless_rules
 from spillway.sandbox.kinds.base import Draft, Resource, View
 from spillway.sandbox.refusals import invalid, required
 
@@ -32,9 +32,13 @@ def check(draft: Draft) -> None:
         )
     _check_scheme(service)
     _complete_iap(draft)
+    caching.keep_keys(draft)
+    caching.check(service, bool(service.get("enableCDN")))
+    edge_rules.check(service)
     backends = service.get("backends", [])
     _no_duplicates(backends)
     groups = [group_type(backend, at, draft.view) for at, backend in enumerate(backends)]
+    _check_regional(service, backends)
     for at, (backend, kind) in enumerate(zip(backends, groups, strict=True)):
         place = f"resource.backends[{at}]"
         if kind in _BY_NODE:
@@ -129,6 +133,32 @@ def group_type(backend: Resource, at: int, view: View) -> str:
         backend["group"],
         f"Network endpoint groups of type {kind} cannot serve a global Application Load Balancer.",
     )
+
+
+def _check_regional(service: Resource, backends: list[Resource]) -> None:
+    """Regional instance groups take no preference, no service LB policy, and a rate for each VM alone (SLP, BS)."""
+    for at, backend in enumerate(backends):
+        if "/instanceGroups/" not in backend["group"] or "/regions/" not in backend["group"]:
+            continue
+        place = f"resource.backends[{at}]"
+        if backend.get("preference", "DEFAULT") == "PREFERRED":
+            raise invalid(
+                f"{place}.preference",
+                backend["preference"],
+                "Preference is not supported for regional managed instance groups.",
+            )
+        if "maxRate" in backend:
+            raise invalid(
+                f"{place}.maxRate",
+                backend["maxRate"],
+                "Max rate is not supported for regional managed instance groups; use max rate per instance.",
+            )
+        if "serviceLbPolicy" in service:
+            raise invalid(
+                "resource.serviceLbPolicy",
+                service["serviceLbPolicy"],
+                "Service LB policies are not supported with regional managed instance groups.",
+            )
 
 
 def _check_scaler(backend: Resource, place: str, *, alone: bool) -> None:

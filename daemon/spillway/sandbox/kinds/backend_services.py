@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from spillway.sandbox.kinds import caching
 from spillway.sandbox.kinds.backend_health import GET_HEALTH
 from spillway.sandbox.kinds.backend_rules import check
-from spillway.sandbox.kinds.base import CRUD, Action, Draft, Kind, Resource
+from spillway.sandbox.kinds.base import CRUD, Action, Kind
+from spillway.sandbox.kinds.security_policies import REFERENCE, refer
 from spillway.sandbox.schema import (
     DURATION,
     PORT,
@@ -14,7 +14,6 @@ from spillway.sandbox.schema import (
     STRING,
     Link,
     ListOf,
-    Obj,
     Scalar,
     Shape,
     choice,
@@ -45,25 +44,6 @@ _OUTLIER_DETECTION: dict[str, Shape] = {
     "enforcingSuccessRate": _PERCENT,
     "maxEjectionPercent": _PERCENT,
 }
-_CDN_POLICY: dict[str, Shape] = dict.fromkeys(
-    ("clientTtl", "defaultTtl", "maxTtl", "serveWhileStale", "negativeCachingPolicy.ttl"), whole(0)
-)
-
-
-def _set_policy(field: str) -> Callable[[Draft, Resource], None]:
-    """SetSecurityPolicy and setEdgeSecurityPolicy: replace the reference; an empty one takes it away."""
-
-    def change(draft: Draft, body: Resource) -> None:
-        if body.get("securityPolicy"):
-            draft.resource[field] = body["securityPolicy"]
-        else:
-            draft.resource.pop(field, None)
-
-    return change
-
-
-_POLICY_REFERENCE = Obj({"securityPolicy": STRING})
-
 BACKEND_SERVICES = Kind(
     collection="backendServices",
     singular="backendService",
@@ -75,7 +55,7 @@ BACKEND_SERVICES = Kind(
         {
             **under("backends", _BACKEND),
             **under("outlierDetection", _OUTLIER_DETECTION),
-            **under("cdnPolicy", _CDN_POLICY),
+            **under("cdnPolicy", caching.POLICY),
             "healthChecks": ListOf(Link(("healthChecks",)), most=1),
             "loadBalancingScheme": choice("EXTERNAL EXTERNAL_MANAGED INTERNAL_MANAGED INTERNAL_SELF_MANAGED"),
             "protocol": choice("HTTP HTTPS HTTP2 H2C GRPC"),
@@ -86,6 +66,8 @@ BACKEND_SERVICES = Kind(
             "strongSessionAffinityCookie.ttl": DURATION,
             "consistentHash.httpCookie.ttl": DURATION,
             "consistentHash.minimumRingSize": Scalar("int64", low=1),
+            "securityPolicy": Link(("securityPolicies",)),
+            "edgeSecurityPolicy": Link(("securityPolicies",)),
             "serviceLbPolicy": Link(("serviceLbPolicies",)),
             "logConfig.sampleRate": RATIO,
             "maxStreamDuration": DURATION,
@@ -96,7 +78,7 @@ BACKEND_SERVICES = Kind(
         "circuitBreakers connectionTrackingPolicy dynamicForwarding externalManagedMigrationState "
         "externalManagedMigrationTestingPercentage failoverPolicy haPolicy ipAddressSelectionPolicy localityLbPolicies "
         "network networkPassThroughLbTrafficPolicy orchestrationInfo params securitySettings serviceBindings "
-        "subsetting tlsSettings",
+        "subsetting",
     ),
     defaults={
         "description": "",
@@ -113,9 +95,12 @@ BACKEND_SERVICES = Kind(
     check=check,
     actions=(
         GET_HEALTH,
-        Action(name="setSecurityPolicy", body=_POLICY_REFERENCE, change=_set_policy("securityPolicy")),
+        Action(name="setSecurityPolicy", body=REFERENCE, change=refer("securityPolicy", "CLOUD_ARMOR")),
         Action(
-            name="setEdgeSecurityPolicy", body=_POLICY_REFERENCE, change=_set_policy("edgeSecurityPolicy")
+            name="setEdgeSecurityPolicy",
+            body=REFERENCE,
+            change=refer("edgeSecurityPolicy", "CLOUD_ARMOR_EDGE"),
         ),
+        *caching.KEY_ACTIONS,
     ),
 )

@@ -47,6 +47,10 @@ class View(Protocol):
         """Per zone of a region: endpoints that pass their checks, and all endpoints."""
         ...
 
+    def unresolved(self, domain: str) -> Sequence[tuple[float, float]]:
+        """When the DNS of a name leads elsewhere: from and until, in UTC seconds, oldest first."""
+        ...
+
     @property
     def now(self) -> float:
         """The date in the world, UTC seconds."""
@@ -81,9 +85,15 @@ class Action:
     """The operation type that the API reports; empty for the action's own name."""
     listing: str = ""
     """Published schema of the items, where the method takes the parameters of a list."""
+    needs_resource: bool = True
+    """Whether the resource must exist."""
+    bare: bool = False
+    """The answer is not of the resource's kind, so it carries no `kind`."""
     request_id: bool = True
     scopes: tuple[str, ...] = ()
     """Families of scope in which the method exists; empty for all of the kind."""
+    query: frozenset[str] = frozenset()
+    """Parameters of its own; `change` and `answer` find each in the body under its name with `?` before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +107,13 @@ class Kind:
     """Families of scope: global, zones, regions, locations."""
     verbs: frozenset[str]
     """Of insert, get, list, delete, update, patch, aggregatedList."""
+    placed_verbs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The same by family of scope where it has fewer."""
     list_kind: str = ""
     """`compute#...` of a list; empty for `compute#{singular}List`."""
     aggregated_kind: str = ""
+    linked_lists: bool = True
+    """Whether a list has a `selfLink`."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     check: Rule
     outputs: frozenset[str] = frozenset()

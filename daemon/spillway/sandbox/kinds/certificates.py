@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from spillway.sandbox import dns, pem
+from spillway.sandbox.clock import rfc3339
 from spillway.sandbox.kinds.base import CRUD, Draft, Kind, Resource, View
 from spillway.sandbox.links import Key
 from spillway.sandbox.refusals import invalid, required
 from spillway.sandbox.schema import STRING, ListOf, choice
 from spillway.sandbox.shapes import published
 
-PROVISIONING_SECONDS = 600.0
-"""A managed certificate becomes active after its domain points here; Google says up to 60 minutes, the sandbox takes ten."""
+_LIFETIME = 90 * 86400.0
+"""Seconds that a certificate of Google's lasts."""
 _DOMAIN = re.compile(r"^(?=.{1,253}$)(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$")
 _PEM = re.compile(r"^\s*-----BEGIN [A-Z ]+-----\s.+-----END [A-Z ]+-----\s*$", re.DOTALL)
 
@@ -77,14 +79,28 @@ def _check_domains(domains: list[str]) -> None:
 
 
 def decorate_certificate(key: Key, resource: Resource, view: View) -> Resource:
-    """The state of a managed certificate; a given one also shows its text at the old place."""
+    """How far a managed certificate is; of a given one its text at the old place, its end and its names."""
     del key
     if resource["type"] == "SELF_MANAGED":
-        return {"certificate": resource["selfManaged"]["certificate"]}
-    age = view.now - datetime.fromisoformat(resource["creationTimestamp"]).timestamp()
-    state = "ACTIVE" if age >= PROVISIONING_SECONDS else "PROVISIONING"
+        text = resource["selfManaged"]["certificate"]
+        found = pem.told(text)
+        read = (
+            {}
+            if found is None
+            else {"expireTime": rfc3339(found.ends), "subjectAlternativeNames": list(found.names)}
+        )
+        return {"certificate": text, **{name: value for name, value in read.items() if value}}
+    asked = datetime.fromisoformat(resource["creationTimestamp"]).timestamp()
     managed = resource["managed"]
-    return {"managed": {**managed, "status": state, "domainStatus": dict.fromkeys(managed["domains"], state)}}
+    states = {domain: dns.state_of(asked, view.unresolved(domain), view.now) for domain in managed["domains"]}
+    # A domain that is not visible yet does not end the attempt: the certificate goes on being PROVISIONING.
+    state = "ACTIVE" if set(states.values()) == {"ACTIVE"} else "PROVISIONING"
+    ends = {"expireTime": rfc3339(view.now + _LIFETIME)} if state == "ACTIVE" else {}
+    return {
+        **ends,
+        "subjectAlternativeNames": list(managed["domains"]),
+        "managed": {**managed, "status": state, "domainStatus": states},
+    }
 
 
 def check_policy(draft: Draft) -> None:

@@ -29,6 +29,7 @@ def check(draft: Draft) -> None:
     _check_port(rule)
     _check_scheme(draft)
     rule["IPAddress"] = _address(draft)
+    rule.pop("labels", None)  # an insert takes them and keeps none: only setLabels does (recordings)
     _check_conflict(draft)
 
 

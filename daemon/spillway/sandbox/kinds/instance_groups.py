@@ -1,4 +1,7 @@
-"""Unmanaged zonal instance groups (Compute API v1 `instanceGroups`). Instances themselves are only names here."""
+"""Instance groups (Compute API v1 `instanceGroups`, `regionInstanceGroups`). Instances themselves are only names here.
+
+A regional group belongs to its managed instance group: nobody makes, fills or deletes it by itself.
+"""
 
 from __future__ import annotations
 
@@ -84,8 +87,9 @@ def decorate(key: Key, resource: Resource, view: View) -> Resource:
 INSTANCE_GROUPS = Kind(
     collection="instanceGroups",
     singular="instanceGroup",
-    scopes=("zones",),
+    scopes=("zones", "regions"),
     verbs=CRUD | {"aggregatedList"},
+    placed_verbs={"regions": frozenset({"get", "list"})},
     fingerprint=True,
     shape=published(
         "InstanceGroup",
@@ -95,8 +99,8 @@ INSTANCE_GROUPS = Kind(
     check=check,
     decorate=decorate,
     actions=(
-        Action(name="addInstances", body=_INSTANCES, change=add_instances),
-        Action(name="removeInstances", body=_INSTANCES, change=remove_instances),
+        Action(name="addInstances", body=_INSTANCES, change=add_instances, scopes=("zones",)),
+        Action(name="removeInstances", body=_INSTANCES, change=remove_instances, scopes=("zones",)),
         Action(
             name="setNamedPorts",
             body=Obj({"namedPorts": _NAMED_PORTS, "fingerprint": BYTES}),

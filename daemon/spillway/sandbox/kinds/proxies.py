@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from spillway.sandbox import routing
 from spillway.sandbox.kinds.base import CRUD, Action, Draft, Kind, Resource
+from spillway.sandbox.kinds.certificate_manager import HOST, OptionalLink, ServiceLink
 from spillway.sandbox.refusals import invalid, required
-from spillway.sandbox.schema import STRING, Link, ListOf, Obj, Scalar, Shape, choice, whole, words
+from spillway.sandbox.schema import Link, ListOf, Obj, Shape, choice, whole, words
 from spillway.sandbox.shapes import published
 
 _URL_MAP = Link(("urlMaps",))
 _CERTIFICATES = ListOf(Link(("sslCertificates",)), most=15)
-_MAP = Scalar(
-    "string",
-    pattern=r"//certificatemanager\.googleapis\.com/projects/[^/]+/locations/[^/]+/certificateMaps/[^/]+",
-)
+_MAP = ServiceLink(("certificateMaps",), HOST)
+_TLS_POLICY = ServiceLink(("serverTlsPolicies",), "networksecurity.googleapis.com")
+_MAP_OR_NONE = OptionalLink(("certificateMaps",), HOST)
 _QUIC = choice("NONE ENABLE DISABLE")
 _KEEP_ALIVE = whole(5, 1200)
 
@@ -30,7 +31,7 @@ def check_https(draft: Draft) -> None:
     if not proxy.get("sslCertificates") and "certificateMap" not in proxy:
         raise required("resource.sslCertificates")
     url_map = draft.view.find(proxy["urlMap"]) or {}
-    if url_map.get("defaultUrlRedirect", {}).get("httpsRedirect"):
+    if routing.redirects_to_https(url_map):
         raise invalid(
             "resource.urlMap",
             proxy["urlMap"],
@@ -101,11 +102,12 @@ TARGET_HTTPS_PROXIES = Kind(
             "sslCertificates": _CERTIFICATES,
             "certificateMap": _MAP,
             "sslPolicy": Link(("sslPolicies",)),
+            "serverTlsPolicy": _TLS_POLICY,
             "httpKeepAliveTimeoutSec": _KEEP_ALIVE,
         },
-        unmodelled="authentication authorization authorizationPolicy httpFilters proxyBind serverTlsPolicy",
+        unmodelled="authentication authorization authorizationPolicy httpFilters proxyBind",
     ),
-    defaults={"quicOverride": "NONE"},
+    defaults={"quicOverride": "NONE", "tlsEarlyData": "DISABLED"},
     check=check_https,
     actions=(
         Action(name="setUrlMap", body=_https_body(urlMap=_URL_MAP), change=set_url_map, without_scope=True),
@@ -116,7 +118,7 @@ TARGET_HTTPS_PROXIES = Kind(
             without_scope=True,
         ),
         Action(name="setSslPolicy", body=_https_body(sslPolicy=Link(("sslPolicies",))), change=set_policy),
-        Action(name="setCertificateMap", body=_https_body(certificateMap=STRING), change=set_map),
+        Action(name="setCertificateMap", body=_https_body(certificateMap=_MAP_OR_NONE), change=set_map),
         Action(name="setQuicOverride", body=_https_body(quicOverride=_QUIC), change=set_quic),
     ),
 )

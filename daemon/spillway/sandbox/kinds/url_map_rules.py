@@ -6,6 +6,7 @@ from collections import Counter
 
 from spillway.sandbox import routing
 from spillway.sandbox.kinds.base import Draft, Resource
+from spillway.sandbox.kinds.url_map_actions import check_actions, check_errors, check_match
 from spillway.sandbox.refusals import invalid, required
 
 MOST_TESTS = 100
@@ -14,15 +15,22 @@ MOST_TESTS = 100
 
 def check(draft: Draft) -> None:
     """Apply all rules, the map's own tests last."""
+    check_map(draft)
+    for at, test in enumerate(draft.resource.get("tests", [])):
+        run_test(draft.resource, test, f"resource.tests[{at}]")
+
+
+def check_map(draft: Draft) -> None:
+    """Apply all rules but the map's own tests."""
     url_map = draft.resource
     _one_target(url_map, "resource", prefix="default")
-    names = _check_matchers(url_map.get("pathMatchers", []))
+    check_actions(draft, url_map, "resource", prefix="default")
+    names = _check_matchers(draft)
     _check_hosts(url_map.get("hostRules", []), names)
+    _check_https(draft)
     tests = url_map.get("tests", [])
     if len(tests) > MOST_TESTS:
         raise invalid("resource.tests", len(tests), f"At most {MOST_TESTS} values are allowed.")
-    for at, test in enumerate(tests):
-        _run_test(url_map, test, f"resource.tests[{at}]")
 
 
 def _one_target(node: Resource, place: str, *, prefix: str) -> None:
@@ -74,9 +82,24 @@ def _check_redirect(redirect: Resource, place: str) -> None:
         raise invalid(place, "", "A redirect must change the host, the path or the scheme.")
 
 
-def _check_matchers(matchers: list[Resource]) -> set[str]:
+def _check_https(draft: Draft) -> None:
+    """A redirect to https is for target HTTP proxies alone (`HttpRedirectAction.httpsRedirect`)."""
+    if not routing.redirects_to_https(draft.resource):
+        return
+    for user in draft.view.users(draft.key.path):
+        if "/targetHttpsProxies/" in user:
+            raise invalid(
+                "resource.urlRedirect.httpsRedirect",
+                "true",
+                f"The URL map is used by the target HTTPS proxy '{user}'.",
+            )
+
+
+def _check_matchers(draft: Draft) -> set[str]:
     names: set[str] = set()
-    for at, matcher in enumerate(matchers):
+    pages = "defaultCustomErrorResponsePolicy"
+    above = check_errors(draft.resource.get(pages), f"resource.{pages}", above=False)
+    for at, matcher in enumerate(draft.resource.get("pathMatchers", [])):
         place = f"resource.pathMatchers[{at}]"
         if "name" not in matcher:
             raise required(f"{place}.name")
@@ -86,8 +109,22 @@ def _check_matchers(matchers: list[Resource]) -> set[str]:
         _one_target(matcher, place, prefix="default")
         if "pathRules" in matcher and "routeRules" in matcher:
             raise invalid(place, matcher["name"], "Only one of pathRules and routeRules may be specified.")
+        check_actions(draft, matcher, place, prefix="default")
+        has_bucket = check_errors(matcher.get(pages), f"{place}.{pages}", above=above)
         _check_path_rules(matcher.get("pathRules", []), place)
         _check_route_rules(matcher.get("routeRules", []), place)
+        for kind in ("pathRules", "routeRules"):
+            for number, rule in enumerate(matcher.get(kind, [])):
+                here = f"{place}.{kind}[{number}]"
+                matches = rule.get("matchRules", [])
+                templates = [m["pathTemplateMatch"] for m in matches if "pathTemplateMatch" in m]
+                whole = templates if len(templates) == len(matches) else []
+                check_actions(draft, rule, here, prefix="", templates=whole)
+                check_errors(
+                    rule.get("customErrorResponsePolicy"),
+                    f"{here}.customErrorResponsePolicy",
+                    above=has_bucket,
+                )
     return names
 
 
@@ -119,20 +156,14 @@ def _check_route_rules(rules: list[Resource], place: str) -> None:
     for at, rule in enumerate(rules):
         here = f"{place}.routeRules[{at}]"
         _one_target(rule, here, prefix="")
-        if "priority" not in rule:
-            raise required(f"{here}.priority")
-        if rule["priority"] in seen:
-            raise invalid(f"{here}.priority", rule["priority"], "Priorities must be unique.")
-        seen.add(rule["priority"])
+        priority = rule.get("priority", 0)
+        if priority in seen:
+            raise invalid(f"{here}.priority", priority, "Priorities must be unique.")
+        seen.add(priority)
         if not rule.get("matchRules"):
             raise required(f"{here}.matchRules")
-        for match in rule["matchRules"]:
-            if len(match) != 1:
-                raise invalid(
-                    f"{here}.matchRules",
-                    match,
-                    "Exactly one of prefixMatch and fullPathMatch must be specified.",
-                )
+        for number, match in enumerate(rule["matchRules"]):
+            check_match(match, f"{here}.matchRules[{number}]")
 
 
 def _check_hosts(rules: list[Resource], matchers: set[str]) -> None:
@@ -159,12 +190,22 @@ def _check_hosts(rules: list[Resource], matchers: set[str]) -> None:
             seen.add(host)
 
 
-def _run_test(url_map: Resource, test: Resource, place: str) -> None:
+def service_of(url_map: Resource, test: Resource) -> str:
+    """The service that a test's request reaches; empty for a redirect."""
+    return "".join(_tried(url_map, test).services[:1])
+
+
+def run_test(url_map: Resource, test: Resource, place: str) -> None:
+    """Hold one of the map's tests.
+
+    Raises:
+        Refusal: the request goes elsewhere, or the test lacks something.
+    """
     for name in ("host", "path"):
         if name not in test:
             raise required(f"{place}.{name}")
     url = f"{test['host']}{test['path']}"
-    route = routing.resolve(url_map, test["host"], test["path"].partition("?")[0])
+    route = _tried(url_map, test)
     if "service" in test and test["service"] not in route.services:
         found = route.services[0] if route.services else "a redirect"
         raise invalid(
@@ -178,3 +219,9 @@ def _run_test(url_map: Resource, test: Resource, place: str) -> None:
             url,
             f"Test failure: Expect URL '{url}' to be redirected, but actually mapped to '{''.join(route.services[:1])}'.",
         )
+
+
+def _tried(url_map: Resource, test: Resource) -> routing.Route:
+    path, _, query = test["path"].partition("?")
+    headers = {h["name"].lower(): h.get("value", "") for h in test.get("headers", []) if "name" in h}
+    return routing.find(url_map, routing.Request(host=test["host"], path=path, query=query, headers=headers))

@@ -41,6 +41,7 @@ def _service(name: str, service: ScenarioService, setup: Setup) -> Service:
             _backend(name, plants[r], setup, service) for r in sorted(n for n in names if n is not None)
         ),
         home=service.home,
+        has_policy=not any(plants[n].serverless for n in names if n is not None),
     )
 
 

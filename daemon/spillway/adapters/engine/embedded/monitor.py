@@ -23,7 +23,7 @@ from spillway.adapters.engine.embedded.run import Declared, StoppedError
 from spillway.adapters.engine.language import PROJECT, Language
 from spillway.adapters.engine.provider.cloud import CloudError
 from spillway.adapters.engine.provider.kinds import Props
-from spillway.adapters.engine.provider.wire import plain, struct
+from spillway.adapters.engine.provider.wire import plain, secret_paths, struct
 from spillway.errors import SpillwayError
 
 _SHUTDOWN = 5.0
@@ -78,6 +78,7 @@ class _Monitor(resource_pb2_grpc.ResourceMonitorServicer):
                 for name, depends in sorted(request.propertyDependencies.items())
             },
             secret=tuple(sorted(secret)),
+            secret_paths=tuple(sorted(secret_paths(request.object))),
             ignore=tuple(request.ignoreChanges),
             delete_before=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
         )

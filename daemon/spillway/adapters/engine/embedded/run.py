@@ -30,6 +30,9 @@ class Declared:
     dependencies: tuple[str, ...] = ()
     property_dependencies: dict[str, tuple[str, ...]] = field(default_factory=dict)
     secret: tuple[str, ...] = ()
+    """Properties that hold a secret."""
+    secret_paths: tuple[str, ...] = ()
+    """Where in them it stands."""
     ignore: tuple[str, ...] = ()
     delete_before: bool | None = None
     """None leaves it to the provider."""

@@ -99,6 +99,29 @@ class Deadline:
         return left
 
 
+SIGNED_URL_KEYS = "signedUrlKeys"
+"""Stands in the path of a key that signs URLs: the API has no such collection, the key is a part of its owner."""
+
+
+def owner_of_key(path: str) -> tuple[str, str] | None:
+    """(path of the owner, name of the key) of a key's path; None for any other."""
+    owner, found, name = path.partition(f"/{SIGNED_URL_KEYS}")
+    return (owner, name.lstrip("/")) if found else None
+
+
+def _key_request(request: Request, owner: str, name: str) -> Request:
+    """Keys are added and deleted by methods of their owner."""
+    if request.method == "DELETE":
+        return Request(method="POST", path=f"{owner}/deleteSignedUrlKey", query=f"&keyName={name}")
+    return Request(method="POST", path=f"{owner}/addSignedUrlKey", body=request.body)
+
+
+def key_of(owner: Body | None, name: str) -> Body | None:
+    """What there is to read of a key: that its owner names it."""
+    names = ((owner or {}).get("cdnPolicy") or {}).get("signedUrlKeyNames") or ()
+    return {"name": name} if name in names else None
+
+
 _GOOGLE = ("https://compute.googleapis.com/compute/beta", "https://networkservices.googleapis.com/v1")
 """The provider's own endpoints (tf: provider defaults)."""
 
@@ -136,6 +159,8 @@ class Cloud:
         Raises:
             CloudError: any other refusal.
         """
+        if (key := owner_of_key(path)) is not None:
+            return key_of(self.get(key[0], deadline), key[1])
         try:
             return self._send(Request(method="GET", path=path), deadline)
         except CloudError as error:
@@ -150,6 +175,8 @@ class Cloud:
             CloudTimeout: no answer within the deadline.
             CloudError: the change or its operation was refused, or (`doubtful`) its end was not seen.
         """
+        if (key := owner_of_key(request.path)) is not None:
+            request = _key_request(request, *key)
         try:
             operation = self._send(request, deadline)
         except CloudError as error:

@@ -50,7 +50,9 @@ class ResourceKind:
     repeated: Callable[[Body], Body] = field(default=lambda body: body)
     """What the provider repeats in a PUT of what stands: some settings it has a property for and loses all the same (measured)."""
     references: dict[str, str] = field(default_factory=dict)
-    """Properties that no PUT changes, to the custom method that sets each."""
+    """Properties that no insert and no PUT changes, to the custom method that sets each."""
+    recall: Callable[[Props, Props], Props] = field(default=lambda _, outputs: outputs)
+    """(inputs, outputs) to the outputs with secrets of which the cloud gives back a hash alone."""
 
 
 def pick(source: dict[str, Any], *names: str) -> dict[str, Any]:

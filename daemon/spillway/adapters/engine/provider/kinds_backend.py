@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from spillway.adapters.engine.provider.cloud import Body, Request
+from spillway.adapters.engine.provider.convert import to_body, to_props
 from spillway.adapters.engine.provider.kinds import (
     PROVISIONED,
     Props,
@@ -13,22 +16,20 @@ from spillway.adapters.engine.provider.kinds import (
     last_part,
     pick,
 )
+from spillway.adapters.program.provider_fields import fields_of
+from spillway.adapters.program.sdk import compute
 
-_SERVICE_PLAIN = (
-    "name",
-    "description",
-    "loadBalancingScheme",
-    "localityLbPolicy",
-    "logConfig",
-    "outlierDetection",
-    "portName",
-    "protocol",
-    "serviceLbPolicy",
-    "sessionAffinity",
-    "timeoutSec",
-)
+_RENAMED = {
+    "logConfig.requestHeaders": "loggingHttpRequestHeaders",
+    "logConfig.responseHeaders": "loggingHttpResponseHeaders",
+}
 _FOREIGN = ("customRequestHeaders", "customResponseHeaders", "securityPolicy", "edgeSecurityPolicy")
 """What the provider finds and takes away unless it is told to ignore it (measured)."""
+_REFERENCES = {"securityPolicy": "setSecurityPolicy", "edgeSecurityPolicy": "setEdgeSecurityPolicy"}
+_OWN_FORM = frozenset(
+    {"project", "deletionPolicy", "backends", "healthChecks", "connectionDrainingTimeoutSec", *_REFERENCES}
+)
+"""Properties of a backend service that are written in another way than by their name."""
 _BACKEND = (
     "balancingMode",
     "capacityScaler",
@@ -64,8 +65,10 @@ def _backend_body(backend: Props) -> Body:
 
 
 def service_body(inputs: Props) -> Body:
-    """The body of a create; `backends` sorted by group, `iap` an explicit null (measured)."""
-    body: Body = {**pick(inputs, *_SERVICE_PLAIN), "iap": None}
+    """The body of a create; `backends` sorted by group, `iap` an explicit null where none is wanted (measured)."""
+    known = fields_of(compute.BackendServiceArgs)
+    plain = {name: value for name, value in inputs.items() if name in known and name not in _OWN_FORM}
+    body: Body = {"iap": None, **to_body("BackendService", plain, _RENAMED)}
     backends = inputs.get("backends") or ()
     body["backends"] = [_backend_body(backend) for backend in sorted(backends, key=lambda b: str(b["group"]))]
     body["connectionDraining"] = {"drainingTimeoutSec": inputs.get("connectionDrainingTimeoutSec", 300)}
@@ -75,27 +78,51 @@ def service_body(inputs: Props) -> Body:
 
 
 def _service_live(live: Body) -> Props:
-    props = {**common(live), **pick(live, *_SERVICE_PLAIN, *_FOREIGN)}
+    props = {**to_props("BackendService", live, compute.BackendServiceArgs, _RENAMED), **common(live)}
     props["backends"] = [
         {"capacityScaler": 1, **pick(backend, *_BACKEND)} for backend in live.get("backends") or ()
     ]
     draining = (live.get("connectionDraining") or {}).get("drainingTimeoutSec")
     if draining is not None:
         props["connectionDrainingTimeoutSec"] = draining
+    props.pop("healthChecks", None)
     if live.get("healthChecks"):
         props["healthChecks"] = live["healthChecks"][0]
     if "id" in live:
         props["generatedId"] = live["id"]
+    iap = pick(props.pop("iap", None) or {}, "enabled", "oauth2ClientId", _HASH)
+    if iap.get("enabled") or iap.get("oauth2ClientId"):
+        props["iap"] = {name: value for name, value in iap.items() if value or name == "enabled"}
     return props
+
+
+_HASH = "oauth2ClientSecretSha256"
+
+
+def _service_recall(inputs: Props, outputs: Props) -> Props:
+    """The secret of an OAuth client, where the hash says that it is the one that stands.
+
+    Where the inputs are sealed, as a state keeps them, they stand for what the cloud has.
+    """
+    iap, live = inputs.get("iap"), outputs.get("iap")
+    if not isinstance(live, dict):
+        return outputs
+    found = {name: value for name, value in live.items() if name != _HASH}
+    if isinstance(iap, dict) and "enabled" not in iap:
+        return {**outputs, "iap": iap}
+    secret = str((iap or {}).get("oauth2ClientSecret") or "")
+    if secret and hashlib.sha256(secret.encode()).hexdigest() == live.get(_HASH):
+        found["oauth2ClientSecret"] = secret
+    return {**outputs, "iap": found}
 
 
 def _service_update(resource: str, state: Props, inputs: Props, _: frozenset[str]) -> list[Request]:
     """One PUT of the whole service with the fingerprint from the state: a foreign edit shows as 412."""
     body = {
         **pick(state, "sessionAffinity", "timeoutSec", "portName"),
-        **service_body(inputs),
         "customRequestHeaders": [],
         "customResponseHeaders": [],
+        **service_body(inputs),
         "fingerprint": state.get("fingerprint", ""),
     }
     return [Request(method="PUT", path=resource, body=body)]
@@ -106,9 +133,9 @@ RINGS = frozenset({"MAGLEV", "RING_HASH"})
 
 
 def _service_repeated(body: Body) -> Body:
-    """The client of the Identity-Aware Proxy is emptied, and a hash goes where it has no ring (measured)."""
+    """The client of the Identity-Aware Proxy is emptied unless its secret is ours, and a hash goes where it has no ring (measured)."""
     result = dict(body)
-    if body.get("iap"):
+    if body.get("iap") and not body["iap"].get("oauth2ClientSecret"):
         result["iap"] = {"enabled": bool(body["iap"].get("enabled"))}
     if body.get("localityLbPolicy") not in RINGS:
         result.pop("consistentHash", None)
@@ -134,7 +161,8 @@ BACKEND_SERVICE = ResourceKind(
         "logConfig.loggingHttpResponseHeaders": "responseHeaders",
     },
     repeated=_service_repeated,
-    references={"securityPolicy": "setSecurityPolicy", "edgeSecurityPolicy": "setEdgeSecurityPolicy"},
+    references=_REFERENCES,
+    recall=_service_recall,
 )
 
 
@@ -144,8 +172,10 @@ def _policy_body(inputs: Props) -> Body:
 
 def _policy_live(live: Body) -> Props:
     parts = str(live["name"]).split("/")
+    labels = {name: value for name, value in (live.get("labels") or {}).items() if name not in PROVISIONED}
     return {
         **pick(live, *_POLICY_PARTS, "createTime", "updateTime"),
+        **({"labels": labels} if labels else {}),
         "project": parts[1],
         "location": parts[3],
         "name": parts[-1],
@@ -154,7 +184,7 @@ def _policy_live(live: Body) -> Props:
 
 def _policy_update(resource: str, _: Props, inputs: Props, changed: frozenset[str]) -> list[Request]:
     """One PATCH of the whole policy, its mask naming what changed (measured)."""
-    query = f"&updateMask={','.join(part for part in _POLICY_PARTS if part in changed)}"
+    query = f"&updateMask={','.join(part for part in (*_POLICY_PARTS, 'labels') if part in changed)}"
     return [Request(method="PATCH", path=resource, body=_policy_body(inputs), query=query)]
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from spillway.adapters.engine.provider import kinds_backend as backend
+from spillway.adapters.engine.provider import kinds_edge as edge
 from spillway.adapters.engine.provider import kinds_frontend as frontend
 from spillway.adapters.engine.provider.cloud import Body, Cloud, CloudError, Deadline, Request
 from spillway.adapters.engine.provider.diff import UNKNOWN, DiffResult, compare, overwrites, shaped
 from spillway.adapters.engine.provider.kinds import Props, ResourceKind, property_name
+from spillway.adapters.engine.provider.kinds_url_map import URL_MAP
 from spillway.errors import PermanentError
 
 KINDS: dict[str, ResourceKind] = {
@@ -20,6 +22,10 @@ KINDS: dict[str, ResourceKind] = {
         backend.HEALTH_CHECK,
         backend.ZONAL_NEG,
         backend.INSTANCE_GROUP,
+        edge.BACKEND_BUCKET,
+        edge.SECURITY_POLICY,
+        edge.SERVICE_KEY,
+        edge.BUCKET_KEY,
         frontend.GLOBAL_ADDRESS,
         frontend.FORWARDING_RULE,
         frontend.HTTP_PROXY,
@@ -27,7 +33,7 @@ KINDS: dict[str, ResourceKind] = {
         frontend.SSL_POLICY,
         frontend.MANAGED_CERTIFICATE,
         frontend.GIVEN_CERTIFICATE,
-        frontend.URL_MAP,
+        URL_MAP,
     )
 }
 """Every type that the program can declare, by its token."""
@@ -101,6 +107,9 @@ class StandInProvider:
             deadline,
         )
         with _Partly():
+            for name in kind.references:
+                if inputs.get(name):
+                    self._cloud.mutate(_refer(kind, resource, name, inputs[name]), deadline)
             outputs = self._outputs(kind, resource, inputs, deadline)
             labels = kind.body(inputs).get("labels")
             if kind.labelled and labels:
@@ -120,7 +129,7 @@ class StandInProvider:
         live = self._cloud.get(resource, deadline)
         if live is None:
             return None
-        outputs = {**_kept(kind, inputs), **kind.live(live)}
+        outputs = kind.recall(inputs, {**_kept(kind, inputs), **kind.live(live)})
         appeared = {name: outputs[name] for name in kind.watched if name not in inputs and outputs.get(name)}
         seen = {
             name: shaped(value, outputs.get(name), name, kind.keyed)
@@ -153,8 +162,15 @@ class StandInProvider:
             raise PermanentError(f"a {kind.words} cannot be changed in place")
         changed = compare(kind, old_inputs, state, news, tuple(ignore)).changed
         requests = kind.update(resource, state, news, changed)
+        referred = {name for name in kind.references if name in changed}
         if any(request.method == "PUT" for request in requests):
-            requests = self._carrying(kind, requests, state, tuple(ignore), deadline)
+            requests = self._carrying(kind, requests, tuple(ignore), deadline)
+            referred |= {
+                name
+                for name in kind.references
+                if state.get(name) and name not in ignore and not news.get(name)
+            }
+        requests += [_refer(kind, resource, name, news.get(name)) for name in sorted(referred)]
         first, *others = requests
         self._cloud.mutate(first, deadline)
         with _Partly():
@@ -166,7 +182,6 @@ class StandInProvider:
         self,
         kind: ResourceKind,
         requests: list[Request],
-        state: Props,
         ignore: tuple[str, ...],
         deadline: Deadline,
     ) -> list[Request]:
@@ -179,10 +194,6 @@ class StandInProvider:
             live = self._cloud.get(request.path, deadline) if request.method == "PUT" else None
             body = carry(request.body or {}, live or {}, ignore, kind.renamed)
             carried.append(replace(request, body=kind.repeated(body)))
-        lost = [name for name in kind.references if state.get(name) and name not in ignore]
-        for name in lost:
-            path = f"{requests[0].path}/{kind.references[name]}"
-            carried.append(Request(method="POST", path=path, body={}))
         return carried
 
     def delete(self, resource: str, deadline: Deadline) -> None:
@@ -201,7 +212,16 @@ class StandInProvider:
         live = self._cloud.get(resource, deadline)
         if live is None:
             raise CloudError(404, f"{resource} was made and then not found", reason="notFound")
-        return {**_kept(kind, inputs), **kind.live(live)}
+        return kind.recall(inputs, {**_kept(kind, inputs), **kind.live(live)})
+
+
+def _refer(kind: ResourceKind, resource: str, name: str, value: str | None) -> Request:
+    """The custom method that sets a reference, or takes it away."""
+    return Request(
+        method="POST",
+        path=f"{resource}/{kind.references[name]}",
+        body={} if value is None else {"securityPolicy": value},
+    )
 
 
 def carry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf import json_format, struct_pb2
@@ -18,6 +18,19 @@ def plain(struct: struct_pb2.Struct) -> tuple[Props, frozenset[str]]:
     raw = json_format.MessageToDict(struct)
     secret = frozenset(name for name, value in raw.items() if _holds_secret(value))
     return {name: _open(value) for name, value in raw.items() if value is not None}, secret
+
+
+def secret_paths(struct: struct_pb2.Struct) -> frozenset[str]:
+    """Where secrets stand, such as `iap.oauth2ClientSecret`; a list that holds one is secret as a whole."""
+    return frozenset(_secrets(json_format.MessageToDict(struct), ""))
+
+
+def _secrets(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name, value in values.items():
+        if is_secret(value) or (isinstance(value, list) and _holds_secret(value)):
+            yield f"{prefix}{name}"
+        elif isinstance(value, Mapping):
+            yield from _secrets(value, f"{prefix}{name}.")
 
 
 def struct(props: Props, secret: Iterable[str] = ()) -> struct_pb2.Struct:

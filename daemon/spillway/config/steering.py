@@ -1,0 +1,98 @@
+"""What can be steered of each service, and what cannot, and why: one sentence each, for `spillway check`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spillway.config.backends import INSTANCE_GROUPS, UNPROBED, GroupKind, Member, members, takes_policy
+from spillway.config.model import Config
+from spillway.config.services import ServiceConfig
+from spillway.config.suggest import listing
+
+_KINDS = {
+    GroupKind.SERVERLESS_NEG: "serverless groups",
+    GroupKind.INTERNET_NEG: "internet groups",
+}
+_TIED = {
+    "CLIENT_IP": "a client's address",
+    "GENERATED_COOKIE": "a cookie",
+    "HEADER_FIELD": "a header",
+    "HTTP_COOKIE": "a cookie",
+    "STRONG_COOKIE_AFFINITY": "a cookie",
+}
+
+
+def steering(config: Config) -> Mapping[str, str]:
+    """One sentence for each service of a checked configuration, by name."""
+    topology = config.topology
+    return {
+        name: _sentence(service, members(service, topology.regions))
+        for name, service in sorted(topology.services.items())
+    }
+
+
+def _sentence(service: ServiceConfig, given: tuple[Member, ...]) -> str:
+    steerable = [member for member in given if member.steerable]
+    fixed = [member for member in given if not member.steerable]
+    if not steerable:
+        return _membership(given)
+    parts = [_levers(service, steerable, given)]
+    if fixed:
+        where = listing([member.region for member in fixed])
+        parts.append(f"{where} is served and not steered: its groups have no scaler")
+    if not takes_policy(given):
+        parts.append(
+            "no preference and no failover policy (posture): Google takes neither for regional instance groups"
+        )
+    if any(_by_utilization(member) for member in steerable):
+        parts.append(
+            "the ceiling of mode UTILIZATION follows the CPU, so moves begin when it has been learned"
+        )
+    if service.affinity != "NONE":
+        parts.append(_affinity(service))
+    return "; ".join(parts) + "."
+
+
+def _membership(given: tuple[Member, ...]) -> str:
+    """The lever of a service all of whose regions have groups without a scaler."""
+    kinds = listing(sorted({_KINDS[kind] for member in given for kind in member.kinds & UNPROBED}))
+    lacks = "no scaler, no preference and no failover policy"
+    if len(given) == 1:
+        return f"nothing is steered: {given[0].region} is its only region, and {kinds} have {lacks}."
+    regions = listing([member.region for member in given])
+    return f"the membership of {regions} is steered, each as a whole: {kinds} are attached or detached, and have {lacks}."
+
+
+def _levers(service: ServiceConfig, steerable: list[Member], given: tuple[Member, ...]) -> str:
+    regions = [member.region for member in steerable]
+    if len(given) == 1:
+        return f"the scaler of {regions[0]} stands alone: there is no other region to send requests to"
+    waiting = [member.region for member in steerable if member.standby]
+    levers = ["scalers"]
+    if waiting or service.failover:
+        levers.append("membership")
+    if takes_policy(given):
+        levers.append("the failover policy")
+    return f"{listing(levers)} of {listing(regions)} are steered"
+
+
+def _by_utilization(member: Member) -> bool:
+    balancing = member.balancing
+    return (
+        balancing is not None
+        and balancing.mode == "UTILIZATION"
+        and bool(member.kinds & INSTANCE_GROUPS)
+        and balancing.max_rate is None
+        and balancing.max_rate_per_instance is None
+    )
+
+
+def _affinity(service: ServiceConfig) -> str:
+    """What affinity costs: caches stay warm, and load moves later and in lumps."""
+    tied = f"affinity by {_TIED[service.affinity]} ties requests to endpoints"
+    if service.affinity in {"HEADER_FIELD", "HTTP_COOKIE"}:
+        return (
+            f"{tied}, which keeps prompt caches warm; when a ceiling falls, whole conversations move and begin with an "
+            "empty cache, and one endpoint may be full while its neighbours are not"
+        )
+    return f"{tied}, so load follows a moved scaler later and in lumps"
