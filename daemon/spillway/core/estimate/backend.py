@@ -85,12 +85,17 @@ def believe(
         health_at=health_at,
         share=share,
         target=target,
-        capacity=capacity_proven(estimate, target, share),
+        capacity=capacity_proven(estimate, target, share) if _is_measured(backend, estimate) else None,
         load_from_peers=load_from_peers,
         region=backend.region,
         serving=serving,
         dead=health is not None and health.total > 0 and health.healthy < AUTO_DRAIN_BELOW * health.total,
     )
+
+
+def _is_measured(backend: Backend, estimate: Estimate) -> bool:
+    """Whether its estimate tells a capacity: of an autoscaled backend only while it has too much load."""
+    return backend.has_scaler or estimate.saturation.rate is not None
 
 
 def _health_of(view: BackendView, policy: Policy, at: float) -> tuple[HealthCount | None, float]:

@@ -11,7 +11,13 @@ from functools import cached_property
 from statistics import median
 
 from spillway.core.estimate.belief import BackendBelief, auto_drained, ceiling_factor, layout_of, posture_set
-from spillway.core.estimate.capacity import NEARLY_ALL, UNPROVEN_ROOM, believed_capacity, p_degraded
+from spillway.core.estimate.capacity import (
+    NEARLY_ALL,
+    UNPROVEN_ROOM,
+    believed_capacity,
+    p_degraded,
+    persistence,
+)
 from spillway.core.estimate.demand import expected
 from spillway.core.estimate.sample import Window
 from spillway.core.model.constraints import DEMAND_SWING_FACTOR, Constraints
@@ -36,7 +42,7 @@ QUEUE_GROWTH = 6.0
 
 
 AS_LIKELY_AS_NOT = 0.5
-"""Chance that a quota still holds, from which it is the capacity of a backend without a target."""
+"""Chance that a quota or another finding still holds, from which it is the capacity of a backend without a target."""
 
 
 BAD_SHARE_NOISE = 0.006
@@ -108,17 +114,21 @@ def whole_region(
 ) -> Region:
     """One region without scaler and target: it is attached or detached, and takes what arrives.
 
-    No target is made up for it. Only a quota that was met tells how much it takes: that holds until it is as likely lifted as
-    not. Load follows distance alone.
+    No target is made up for it. How much it takes is known only where it met a quota, or was late at far more load than it ever
+    carried: that holds until it is as likely over as not. Load follows distance alone.
     """
-    estimate = belief.estimate
+    estimate, saturation = belief.estimate, belief.estimate.saturation
     bad, fresh = shown
     backoff = current_backoff(belief.memory, policy.rhythm, at)
     p_reopened = _reopens(belief, at, backoff)
-    quota = estimate.quota.rate
+    quota, full = estimate.quota.rate, saturation.rate
     if quota is not None and p_degraded(estimate.quota.met_at, at, backoff) < AS_LIKELY_AS_NOT:
         quota = None
-    capacity = UNBOUNDED if quota is None else quota
+    if full is None and saturation.last_at and saturation.last_rate > 0.0:
+        half = p_degraded(saturation.last_at, at, backoff * persistence(saturation)) >= AS_LIKELY_AS_NOT
+        full = saturation.last_rate if half else None
+    capacity = min([c for c in (quota, full) if c is not None], default=UNBOUNDED)
+    backlog = min(QUEUE_SECONDS, QUEUE_GROWTH * saturation.waiting) if saturation.rate is not None else 0.0
     service_time = estimate.latency.service_time if estimate.latency.service_time is not None else 0.0
     member = belief.setting.member or belief.closed
     return Region(
@@ -137,7 +147,8 @@ def whole_region(
         dead=False,
         member=member,
         idle=belief.idle,
-        proven=False,
+        proven=full is not None,
+        backlog=backlog,
         has_scaler=False,
     )
 
