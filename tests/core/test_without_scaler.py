@@ -12,6 +12,7 @@ from tests.core.pictures import AT, picture_of, whole
 from spillway.core.act.account import account
 from spillway.core.estimate.belief import is_known, looks_well
 from spillway.core.estimate.capacity import RECOVERY_SECONDS
+from spillway.core.estimate.failures import UNKNOWN_SLOW
 from spillway.core.estimate.sample import Blind
 from spillway.core.estimate.update import learn
 from spillway.core.explain.assessment import confidence, quiet_reason
@@ -86,6 +87,23 @@ def test_a_slow_minute_is_slowness_and_no_queue() -> None:
     assert autoscaled.failures.slow == pytest.approx(1.0)
 
 
+def test_what_comes_late_under_far_more_load_than_ever_is_made_late_by_the_load() -> None:
+    setting = SETTING._replace(autoscaled=True, target=None)
+    calm = learn(Estimate(), tuple(minute(i, 50.0, 1.0) for i in range(1, 16)), setting)
+    same = learn(calm, tuple(minute(i, 1.1 * 50.0, 6.0) for i in range(16, 20)), setting)
+    assert (same.saturation.rate, same.failures.slow) == (None, pytest.approx(1.0))
+    flooded = learn(calm, tuple(minute(i, 80.0, 6.0) for i in range(16, 20)), setting)
+    assert flooded.saturation.rate == pytest.approx(80.0, rel=0.01)
+    assert flooded.failures.slow <= UNKNOWN_SLOW
+    found = region_of(flooded)
+    assert (found.capacity, found.proven) == (flooded.saturation.rate, True)
+    over = learn(flooded, tuple(minute(i, 40.0, 1.0) for i in range(20, 23)), setting)
+    assert over.saturation.rate is None
+    at = over.saturation.last_at
+    assert region_of(over, at=at + RECOVERY_SECONDS - 1.0).capacity == pytest.approx(80.0, rel=0.01)
+    assert region_of(over, at=at + RECOVERY_SECONDS + 1.0).capacity == UNBOUNDED
+
+
 def test_what_is_not_probed_is_not_unhealthy() -> None:
     (belief, _) = picture_of((whole("a"), whole("b")), {"a": 60.0}).beliefs
     assert belief.health is None
@@ -103,9 +121,9 @@ def test_a_detached_region_looks_well_by_time_alone() -> None:
     assert looks_well(unseen, Policy()) is True
 
 
-def region_of(estimate: Estimate, **memory: Any) -> Region:
-    (belief, _) = picture_of((whole("a"), whole("b")), {"a": 60.0}, memories={"a": memory}).beliefs
-    return whole_region(belief._replace(estimate=estimate), (0.0, True), Policy(), 0.0, at=AT)
+def region_of(estimate: Estimate, at: float = AT) -> Region:
+    (belief, _) = picture_of((whole("a"), whole("b")), {"a": 60.0}).beliefs
+    return whole_region(belief._replace(estimate=estimate), (0.0, True), Policy(), 0.0, at=at)
 
 
 def test_no_target_is_made_up() -> None:

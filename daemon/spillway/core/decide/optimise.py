@@ -206,7 +206,9 @@ def _why(task: Task, found: Found, i: int) -> Reason:
         "alternative": _alternative(found, total),
     }
     if found.best.scalers[i] > region.scaler:
-        return reason("make-room", **numbers)
+        return reason("make-room" if region.has_scaler else "attach-for-room", **numbers)
+    if not region.has_scaler:
+        return _why_whole(task, i, numbers)
     room = found.best.scalers[i] * region.ceiling
     if load <= room:
         return reason("cap-receiver", room=room, capacity=region.capacity, **numbers)
@@ -223,6 +225,14 @@ def _why(task: Task, found: Found, i: int) -> Reason:
     return reason(
         "shed-overload", load=load, capacity=region.capacity, to=found.best.flow.loads[i], **numbers
     )
+
+
+def _why_whole(task: Task, i: int, numbers: dict[str, object]) -> Reason:
+    """The reason to detach a region: what makes most of its answers bad at any load."""
+    region, failures = task.traffic.regions[i], task.model.beliefs[i].estimate.failures
+    if failures.slow > failures.errors:
+        return reason("shed-slow", slow=failures.slow, slo=task.model.policy.slo.latency, **numbers)
+    return reason("shed-errors", errors=max(failures.errors, region.bad), **numbers)
 
 
 def _alternative(found: Found, total: float) -> str:

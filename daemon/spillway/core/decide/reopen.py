@@ -134,7 +134,8 @@ def pre_scale(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     changes = []
     for region in rising:
         after = min(1.0, round(region.scaler + model.policy.rhythm.up_step, 2)) if region.has_scaler else 1.0
-        why = reason("foresee", region=region.name, demand=traffic.demand, expected=expected)
+        code = "foresee" if region.has_scaler else "attach-ahead"
+        why = reason(code, region=region.name, demand=traffic.demand, expected=expected)
         changes.append(scaler_change(model, region.name, after, Purpose.PRE_SCALE, why))
     return each(changes)
 
@@ -151,7 +152,8 @@ def probes(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """A tenth for each region that was closed by a scaler of 0 and whose health checks pass.
 
     A region without a scaler is attached instead, with all of its load, and nobody probes its health. So it comes back by time and
-    hope alone: it dwells longer (`lifecycle.WHOLE_DWELL`), and needs the surer hope unless the others are short.
+    hope alone: it dwells longer (`lifecycle.WHOLE_DWELL`), and needs the surer hope unless the others are short, or it was well when it
+    was last seen.
     """
     model, changes = context.model, []
     for region, belief in zip(accepted.traffic.regions, model.beliefs, strict=True):
@@ -164,10 +166,19 @@ def probes(context: Context, accepted: Accepted) -> Iterable[Proposal]:
         if region.has_scaler:
             after, why = SCALER_FLOOR, reason("probe", region=region.name, empty=empty)
         else:
-            why = reason("probe-attach", region=region.name, empty=empty, chance=region.p_reopened)
-            after = 1.0
+            after, why = (
+                1.0,
+                reason("probe-attach", region=region.name, empty=empty, why=_hope(region, belief, model)),
+            )
         changes.append(scaler_change(model, region.name, after, Purpose.PROBE, why))
     return each(changes)
+
+
+def _hope(region: Region, belief: BackendBelief, model: ServiceModel) -> str:
+    """Why a region without a scaler may come back, in words."""
+    if shown_bad(belief) < model.policy.triggers.drain_error_ratio:
+        return "was well when it was last seen"
+    return f"what it left for is over by now with a chance of {region.p_reopened:.0%}"
 
 
 def short_soon(model: ServiceModel, *, raised: bool) -> bool:

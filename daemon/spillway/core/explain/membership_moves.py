@@ -29,8 +29,18 @@ MEMBERSHIP_MOVES = rows(
     ),
     (
         "probe-attach",
-        "{region} was detached {empty:span} ago for what is over by now with a chance of {chance:.0%}: attach it to see how it does",
+        "{region} was detached {empty:span} ago and {why}: attach it to see how it does",
         "It has no scaler, so all of its load comes back at once. The way back needs more time and a surer hope than a tenth does.",
+    ),
+    (
+        "attach-for-room",
+        "attach {region} for what other regions give up; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+        "Part of a move that relieves another region.",
+    ),
+    (
+        "attach-ahead",
+        "demand grows from {demand:.0f} towards {expected:.0f} requests/s: attach {region} before the others are full",
+        "A region that is attached when the others are full comes too late.",
     ),
     (
         "leave-unneeded",
