@@ -130,7 +130,7 @@ GUARDS = rows(
     ),
     (
         "not-movable",
-        "no lever of Spillway's reaches {region}",
+        "{region} has no scaler",
         "Groups of a kind that Spillway does not know.",
     ),
     (
