@@ -33,12 +33,14 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return code, said.out, said.err
 
 
-@pytest.mark.parametrize("name", ["demo.yaml", "spillway.yaml"])
-def test_check_takes_the_examples(capsys: pytest.CaptureFixture[str], name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "service"), [("demo.yaml", "pool"), ("spillway.yaml", "chat"), ("reference.yaml", "pool")]
+)
+def test_check_takes_the_examples(capsys: pytest.CaptureFixture[str], name: str, service: str) -> None:
     code, out, _ = run(capsys, "check", "--config", str(CONFIG / name))
     assert code == Exit.OK
     assert out.startswith("ok ")
-    assert "pool: scalers" in out
+    assert f"{service}: scalers" in out
     assert "\x1b" not in out
 
 

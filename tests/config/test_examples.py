@@ -15,12 +15,14 @@ from pydantic import BaseModel
 
 from spillway.config.anatomy import alternatives, describe, is_model, item_of, keys_of
 from spillway.config.document import render, schema
+from spillway.config.features import FEATURES, Feature
 from spillway.config.load import fleet, load
 from spillway.config.model import Config
 from spillway.config.source import read
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTION = ROOT / "config/spillway.yaml"
+REFERENCE = ROOT / "config/reference.yaml"
 DEMO = ROOT / "config/demo.yaml"
 
 
@@ -38,25 +40,30 @@ def models(model: type[BaseModel] = Config) -> dict[str, type[BaseModel]]:
     return found
 
 
-def test_the_production_example_is_sound_and_writes_nothing() -> None:
-    loaded = load(PRODUCTION)
+@pytest.mark.parametrize("file", [PRODUCTION, REFERENCE], ids=["production", "reference"])
+def test_an_example_is_sound_and_writes_nothing(file: Path) -> None:
+    loaded = load(file)
     assert loaded.warnings == ()
     assert loaded.config.cloud == "gcp"
     assert {p.mode for p in loaded.config.policies.values()} == {"observe"}
 
 
+def test_the_production_example_is_read_in_two_minutes() -> None:
+    assert len(PRODUCTION.read_text(encoding="utf-8").split()) <= 400, "at 200 words a minute"
+
+
 @pytest.mark.parametrize("model", models().values(), ids=models().keys())
-def test_the_production_example_has_every_key(model: type[BaseModel]) -> None:
-    text = PRODUCTION.read_text(encoding="utf-8")
+def test_the_reference_has_every_key(model: type[BaseModel]) -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
     missing = [key for key in keys_of(model) if not re.search(rf"(^|[\s{{#(]){key}:", text, re.MULTILINE)]
     assert missing == []
 
 
-def test_the_production_example_comments_every_line_with_a_value() -> None:
+def test_the_reference_comments_every_line_with_a_value() -> None:
     """Each key is explained where it is first used; later uses of the same key need no second comment."""
     seen: set[str] = set()
     before = ""
-    for number, line in enumerate(PRODUCTION.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(REFERENCE.read_text(encoding="utf-8").splitlines(), 1):
         match = re.match(r"\s*-?\s*([a-z_]+):\s+[^\s#{&\[|]", line)
         if match and match[1] not in seen:
             assert "#" in line or before.lstrip().startswith("#"), f"line {number}: {line}"
@@ -65,9 +72,9 @@ def test_the_production_example_comments_every_line_with_a_value() -> None:
             seen.add(match[1])
 
 
-def test_the_production_examples_defaults_are_the_defaults() -> None:
-    text = PRODUCTION.read_text(encoding="utf-8")
-    written = load(PRODUCTION).config
+def test_the_defaults_of_the_reference_are_the_defaults() -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    written = load(REFERENCE).config
     assert "are the defaults" in text
     assert written.policies["default"] == type(written.policies["default"])()
     assert written.daemon == type(written.daemon)()
@@ -168,3 +175,24 @@ def test_the_examples_are_yaml_for_everybody() -> None:
     """PyYAML reads YAML 1.1, and we read plain words as in 1.2: in the examples both see the same."""
     for path in (PRODUCTION, DEMO):
         assert same(read(path).data, yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def _path_is_known(path: str) -> bool:
+    """Whether a path of the table of features leads through the models."""
+    found: list[Any] = [Config]
+    for part in path.replace("[]", ".[]").split("."):
+        following: list[Any] = []
+        for candidate in found:
+            if part in {"[]", "NAME"}:
+                following += [item] if (item := item_of(candidate)) is not None else []
+            elif is_model(candidate) and part in keys_of(candidate):
+                following.append(keys_of(candidate)[part].annotation)
+        found = [inner for one in following for inner in alternatives(one)]
+    return bool(found)
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=[feature.name for feature in FEATURES])
+def test_the_table_of_features_names_keys_that_exist(feature: Feature) -> None:
+    assert feature.keys or feature.note
+    assert [key for key in feature.keys if not _path_is_known(key)] == []
+    assert not _path_is_known("topology.services.NAME.nosuch")

@@ -90,7 +90,7 @@ def test_what_is_given_reaches_the_provider(change: Change) -> None:
 
 def test_all_that_the_program_speaks_of_is_reserved() -> None:
     """What Spillway sets itself cannot be given twice."""
-    given = load(config_file("spillway.yaml")).config
+    given = load(config_file("reference.yaml")).config
     parts = wanted_parts(build(given, starting_overlay(given)), parallel=2)
     seen = set()
     for part in parts:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from tests.engine.bench_config import document
+from tests.engine.standin_cli import engine_of
 
 from spillway.adapters.engine.provider.convert import field_name, to_body, to_props
 from spillway.adapters.program import sdk
 from spillway.adapters.program.provider_fields import arguments_of, fields_of
+from spillway.config.fleet import starting_overlay
+from spillway.config.model import Config
 from spillway.errors import PermanentError
+from spillway.ports import Outcome
 from spillway.published.schemas import fields
+from spillway.sandbox.server import SandboxServer
 
 OF_THE_PROVIDER = {"project", "deletionPolicy", "location"}
 """Properties that say how the provider works or where the resource is; no body has them."""
@@ -113,3 +120,22 @@ def test_other_names_and_64_bit_numbers() -> None:
 def test_what_cannot_be_sent_is_refused_by_name() -> None:
     with pytest.raises(PermanentError, match=r"cannot send cdnPolicy\.colour"):
         to_body("BackendService", {"cdnPolicy": {"colour": "red"}})
+
+
+def test_a_property_that_no_request_carries_is_refused_by_name(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    """It would be lost in silence: `extra` takes all that the provider does."""
+    raw = document(
+        frontends={
+            "https": {
+                "certificates": {"managed": ["a.example.com"]},
+                "ssl_policy": {"extra": {"custom_features": ["TLS_AES_128_GCM_SHA256"]}},
+            }
+        }
+    )
+    config = Config.model_validate(raw)
+    engine = engine_of(config, tmp_path, kind="embedded", endpoint=sandbox.url)
+    applied = engine.build(starting_overlay(config))
+    assert applied.outcome is Outcome.FAILED
+    assert "the embedded engine cannot send customFeatures" in applied.sentence

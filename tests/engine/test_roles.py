@@ -116,6 +116,7 @@ def protected(raw: dict[str, Any], folder: Path, limit: int, key: str) -> dict[s
     found["topology"]["buckets"] = {
         "assets": {**bucket, "compression": "AUTOMATIC" if limit > 100 else "DISABLED"}
     }
+    found["topology"]["routes"][0]["paths"].append({"paths": ["/static/*"], "bucket": "assets"})
     return found
 
 

@@ -32,7 +32,7 @@ def standing(sandbox: SandboxServer) -> dict[str, Any]:
 def test_routes_are_built_stay_as_they_are_and_change_in_place(
     kind: EngineForm, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
-    raw = routed()
+    raw = routed(buckets=True)
     config = config_of(raw)
     wanted = starting_overlay(config)
     engine = engine_of(config, tmp_path, kind=kind, endpoint=sandbox.url)
@@ -57,7 +57,7 @@ def test_routes_are_built_stay_as_they_are_and_change_in_place(
         "prefixRedirect": "/new/", "redirectResponseCode": "PERMANENT_REDIRECT", "stripQuery": True,
     }  # fmt: skip
     assert rules["/chat",]["routeAction"]["requestMirrorPolicy"]["mirrorPercent"] == 10
-    assert [rule["priority"] for rule in found["*"]["routeRules"]] == [10, 100000, 100001, 100002]
+    assert [rule["priority"] for rule in found["*"]["routeRules"]] == [10, *range(100000, 100004)]
     getattr(engine, "close")()  # noqa: B009 not part of the port
 
     raw["topology"]["routes"][1]["split"][1]["weight"] = 20
@@ -75,7 +75,7 @@ def test_routes_are_built_stay_as_they_are_and_change_in_place(
 def test_a_move_leaves_weights_alone(kind: EngineForm, sandbox: SandboxServer, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    config = config_of(routed())
+    config = config_of(routed(buckets=True))
     start = starting_overlay(config)
     engine = engine_of(config, tmp_path, kind=kind, endpoint=sandbox.url)
     assert engine.apply(start).outcome is Outcome.DONE

@@ -124,7 +124,7 @@ def test_the_provider_has_an_argument_for_all_that_is_declared() -> None:
     config = Config.model_validate_json(json.dumps(routed(buckets=True)))
     declared = sketch(config).of("URLMap")["lb"]["pathMatchers"]
     services = {name: f"id/BackendService/lb-{name}" for name in config.topology.services}
-    buckets = {"assets": "projects/demo-project/global/backendBuckets/lb-assets"}
+    buckets = {"assets": "id/BackendBucket/lb-assets"}
     targets = Targets(services=services, buckets=buckets)
     wanted = [
         path_matcher(f"route-{number}", given, "pool", targets)

@@ -98,6 +98,7 @@ _EDGE = {
     "compute.backendBuckets.deleteSignedUrlKey": "backendBuckets.deleteSignedUrlKey",
     "compute.backendBuckets.setSecurityPolicy": "backendBuckets.setEdgeSecurityPolicy",
     "compute.backendBuckets.update": "backendBuckets.update",
+    "compute.backendBuckets.use": "urlMaps.insert urlMaps.update",
     "compute.backendServices.addSignedUrlKey": "backendServices.addSignedUrlKey",
     "compute.backendServices.deleteSignedUrlKey": "backendServices.deleteSignedUrlKey",
     "compute.backendServices.setSecurityPolicy": "backendServices.setSecurityPolicy backendServices.setEdgeSecurityPolicy",

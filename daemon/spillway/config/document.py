@@ -16,14 +16,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from spillway.config.anatomy import alternatives, describe, is_mapping, is_model, item_of, keys_of
+from spillway.config.features import table
 from spillway.config.fields import KINDS, Between, Shape, format_duration
 from spillway.config.model import Config
 from spillway.config.suggest import listing
 
 _INTRODUCTION = """# Configuration
 
-This page is made from the code by `spillway docs docs/`; a test keeps it fresh. For a commented example with every
-key see [`config/spillway.yaml`](../config/spillway.yaml).
+This page is made from the code by `spillway docs docs/`; a test keeps it fresh. A production configuration to begin with is
+[`config/spillway.yaml`](../config/spillway.yaml); [`config/reference.yaml`](../config/reference.yaml) shows every key with a comment.
 
 - One YAML file, or a directory whose `*.yaml` files are joined section by section; the same thing in two files is an
   error. Top-level keys that begin with `x-` are yours, for anchors.
@@ -42,7 +43,8 @@ def render() -> str:
     """The page, as Markdown."""
     book = _Book()
     book.add(Config, "")
-    return _INTRODUCTION + "\n".join(book.chapters)
+    features = f"## What a load balancer can do\n\n{table()}\n"
+    return _INTRODUCTION + "\n".join([features, *book.chapters])
 
 
 def schema() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from spillway.adapters.engine.provider import kinds_backend as backend
 from spillway.adapters.engine.provider import kinds_edge as edge
@@ -73,11 +74,17 @@ class StandInProvider:
         """Failures by property; empty if the inputs can be used."""
         kind = kind_of(token)
         needed = ["name", "project", *(["zone"] if "zones" in kind.collection({**_PLACES, **inputs}) else [])]
-        return {
+        missing = {
             name: f"{name} must be set: the stand-in provider makes up no names"
             for name in needed
             if not inputs.get(name)
         }
+        if missing:
+            return missing
+        try:
+            return {name: f"the embedded engine cannot send {name}" for name in unsent(kind, inputs)}
+        except PermanentError as error:
+            return {"extra": str(error)}
 
     def diff(
         self, token: str, old_inputs: Props, state: Props, news: Props, ignore: Sequence[str] = ()
@@ -222,6 +229,32 @@ def _refer(kind: ResourceKind, resource: str, name: str, value: str | None) -> R
         path=f"{resource}/{kind.references[name]}",
         body={} if value is None else {"securityPolicy": value},
     )
+
+
+def unsent(kind: ResourceKind, inputs: Props) -> list[str]:
+    """Properties that no request would carry: what stands there has no say in any body, path or custom method.
+
+    Raises:
+        PermanentError: a field inside of one has no place in the API.
+    """
+    whole = kind.body(inputs)
+    elsewhere = {"location", "zone", "region", *kind.references, *kind.fixed, *kind.opaque}
+    return [
+        name
+        for name, value in inputs.items()
+        if value not in (None, "", [], {})
+        and name not in elsewhere
+        and kind.body({**inputs, name: _another(value)}) == whole
+    ]
+
+
+def _another(value: Any) -> Any:
+    """Some other value in the place of one."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    return f"{value}-" if isinstance(value, str) else None
 
 
 def carry(
