@@ -89,7 +89,7 @@ PARTS = (
     ),
     Part(
         name="cutting again at once what is still overloaded",
-        constants=(("decide.limits.STILL_OVERLOADED", 0.0),),
+        constants=(("model.verify.STILL_OVERLOADED", 0.0),),
     ),
     Part(name="telling a leak from the onset of a queue", constants=(("estimate.latency.STEEPER", inf),)),
     Part(name="floors that hold for the usual demand", constants=(("estimate.demand.SLOW_SECONDS", 1e-9),)),

@@ -135,13 +135,15 @@ def varied(file: Drawn, number: int) -> Drawn:
 
 
 def _region(region: Drawn, pace: float, draw: random.Random) -> Drawn:
-    each = region["target_rps"] / region["endpoints"]
+    told = region.get("target_rps", region["capacity_rps"])
+    each = told / region["endpoints"]
     endpoints = max(3, round(region["endpoints"] * draw.uniform(*SIZE)))
-    true = region["capacity_rps"] / region["target_rps"] + draw.uniform(*HONESTY)
+    true = region["capacity_rps"] / told + draw.uniform(*HONESTY)
+    target = {} if region.get("serverless") else {"target_rps": round(each * endpoints, 1)}
     return {
         **region,
+        **target,
         "endpoints": endpoints,
-        "target_rps": round(each * endpoints, 1),
         "capacity_rps": round(each * endpoints * true, 1),
         "service_time": {key: _time(_seconds(value) * pace) for key, value in region["service_time"].items()},
     }

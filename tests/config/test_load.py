@@ -247,15 +247,17 @@ def test_without_policies_there_is_the_default_one(tmp_path: Path) -> None:
     assert config.policies == {"default": Policy()}
 
 
-def test_serverless_regions_cannot_be_moved(change: Change) -> None:
+def test_serverless_regions_are_moved_by_membership(change: Change) -> None:
     from tests.config.test_rules import SERVERLESS
 
-    config = change(SERVERLESS).config
-    assert config is not None
-    backend = fleet(config).service("pool").backend("us-east4")
-    assert not backend.movable
-    assert backend.groups == (GroupKey(name="run-us", scope="us-east4"),)
-    assert backend.target.rate(5, 1) is None
+    standby = {**SERVERLESS, "topology/regions/us-east4/standby": True}
+    for changes, waits in ((SERVERLESS, False), (standby, True)):
+        config = change(changes).config
+        assert config is not None
+        backend = fleet(config).service("pool").backend("us-east4")
+        assert (backend.movable, backend.has_scaler, backend.standby) == (True, False, waits)
+        assert backend.groups == (GroupKey(name="run-us", scope="us-east4"),)
+        assert backend.target.rate(5, 1) is None
 
 
 @pytest.mark.parametrize(

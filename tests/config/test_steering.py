@@ -18,7 +18,17 @@ NO_PIN = {f"{S}europe": {"health_check": "ready", "regions": ["us-east4"]}}
 SENTENCES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "zonal groups": ({}, ("scalers and the failover policy of europe-west4 and us-east4 are steered.",)),
     "one region": ({f"{S}pool/regions": ["us-east4"]}, ("us-east4 stands alone",)),
-    "serverless groups": (SERVERLESS, ("nothing is steered", "serverless groups have no scaler")),
+    "serverless groups": (
+        SERVERLESS,
+        (
+            "the membership of europe-west4 and us-east4 is steered, each as a whole",
+            "serverless groups are attached or detached, and have no scaler",
+        ),
+    ),
+    "one serverless group": (
+        {**SERVERLESS, f"{S}pool/regions": ["us-east4"]},
+        ("nothing is steered: us-east4 is its only region", "serverless groups have no scaler"),
+    ),
     "regional groups": (
         {**IG, EU: REGIONAL, **NO_PIN},
         (
@@ -96,4 +106,4 @@ def test_an_own_serverless_group_takes_nothing_from_its_region(change: Change) -
     )
     assert verdict.config is not None, verdict.problems
     backend = fleet(verdict.config).service("web").backend("us-east4")
-    assert (backend.movable, backend.standby) == (False, False)
+    assert (backend.movable, backend.has_scaler, backend.standby) == (True, False, False)

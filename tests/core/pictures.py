@@ -13,7 +13,7 @@ from spillway.core.decide.search import Space
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Window
 from spillway.core.model.constraints import Requirements
-from spillway.core.model.predict import Region, TrafficModel
+from spillway.core.model.predict import UNBOUNDED, Region, TrafficModel
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Review
 from spillway.core.model.waterfall import Origins
@@ -49,6 +49,12 @@ def area(name: str, **changes: Any) -> Region:
         "member": True,
     }
     return Region(name=name, **{**plain, **changes})
+
+
+def whole(name: str, **changes: Any) -> Region:
+    """An open, healthy region without a scaler: no target, no health checks."""
+    unknown = {"ceiling": UNBOUNDED, "capacity": UNBOUNDED, "capacity_nominal": UNBOUNDED, "proven": False}
+    return area(name, **{**unknown, "has_scaler": False, **changes})
 
 
 def model_of(regions: tuple[Region, ...], demand: Mapping[str, float]) -> TrafficModel:
@@ -99,20 +105,25 @@ def believe(
         service=SERVICE,
         region=region.name,
         groups=(GroupKey(name=f"{region.name}-g", scope=f"{region.name}-a"),),
-        target=Target(mode=BalancingMode.RATE, per_endpoint=region.ceiling / 10.0),
+        target=Target(
+            mode=BalancingMode.RATE, per_endpoint=region.ceiling / 10.0 if region.has_scaler else None
+        ),
         movable=region.movable,
+        has_scaler=region.has_scaler,
     )
+    known = region.only_seen is None and region.has_scaler
+    member = region.member and (region.has_scaler or region.scaler > 0.0)
     return BackendBelief(
         backend=backend,
-        setting=BackendSetting(region=region.name, member=region.member, scaler=region.scaler),
+        setting=BackendSetting(region=region.name, member=member, scaler=region.scaler),
         memory=memory,
         estimate=estimate or Estimate(),
         window=window(50.0, age),
-        health=HealthCount(healthy=0 if region.dead else 10, total=10),
+        health=HealthCount(healthy=0 if region.dead else 10, total=10) if region.has_scaler else None,
         health_at=AT - age,
         share=0.0 if region.dead else 1.0,
-        target=region.ceiling if region.only_seen is None else None,
-        capacity=region.capacity,
+        target=region.ceiling if known else None,
+        capacity=region.capacity if region.has_scaler else None,
         load_from_peers=0.0,
         region=region.name,
         serving=region.member and region.scaler > 0.0,

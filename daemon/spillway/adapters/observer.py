@@ -94,12 +94,14 @@ class CloudObserver:
         self._clock = clock
         self._deadline = deadline
         self._evidence = dict(evidence or {})
-        self._ours = frozenset(
+        self._probed = frozenset(
             (service.resource, key)
             for service in fleet.services
             for backend in service.backends
+            if backend.has_scaler
             for key in backend.groups
         )
+        """Groups of ours whose health is asked for; serverless and internet groups have no health checks."""
         self._pool = ThreadPoolExecutor(max_workers=len(SOURCES), thread_name_prefix="observe")
         self._lock = threading.RLock()
         self._running: dict[str, Future[object]] = {}
@@ -209,9 +211,9 @@ class CloudObserver:
         return listing, self._join(self._start("health", lambda: self._compute.health(began, groups)))
 
     def _attached(self, listing: Listing, resource: str) -> tuple[ListedGroup, ...]:
-        """Groups of a service that are attached and in our fleet."""
+        """Groups of a service that are attached, in our fleet, and probed."""
         listed = listing.services.get(resource)
-        return tuple(g for g in listed.groups if (resource, g.key) in self._ours) if listed else ()
+        return tuple(g for g in listed.groups if (resource, g.key) in self._probed) if listed else ()
 
     def _start(self, source: str, read: Callable[[], T]) -> Future[T | Missing]:
         """Begin a read, unless the one before it still hangs."""

@@ -95,6 +95,11 @@ class Member:
         return self.balancing is not None and self.kinds <= STEERABLE
 
     @property
+    def attachable(self) -> bool:
+        """True if its groups have no scaler, and membership is the lever."""
+        return self.balancing is None and bool(self.kinds) and self.kinds <= UNPROBED
+
+    @property
     def preferable(self) -> bool:
         """True if Google takes a preference for its groups, and a service LB policy for their service."""
         return self.steerable and self.kinds <= PREFERABLE

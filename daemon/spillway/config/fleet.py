@@ -66,7 +66,8 @@ def _backend(service: str, member: Member) -> Backend:
         preference=member.preference,
         cost=member.cost,
         standby=member.standby,
-        movable=member.steerable,
+        movable=member.steerable or member.attachable,
+        has_scaler=not member.attachable,
         latitude=member.latitude,
         longitude=member.longitude,
     )

@@ -40,8 +40,8 @@ class GroupConfig(Model):
     regional_instance_group: GroupName | None = None
     """Instance group of a regional managed instance group. Its scaler is moved; Google takes no preference and no failover policy for it."""
     serverless_neg: GroupName | None = None
-    """Regional serverless NEG (Cloud Run), one for each region; has no scaler, so Spillway cannot steer it."""
+    """Regional serverless NEG (Cloud Run), one for each region. It has no scaler: Spillway attaches and detaches it."""
     internet_neg: GroupName | None = None
-    """Global internet NEG; has no scaler either."""
+    """Global internet NEG. It has no scaler either, and is attached and detached."""
     create: CreateConfig | None = None
     """Make this group; without it the group must exist."""

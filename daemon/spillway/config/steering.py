@@ -35,8 +35,7 @@ def _sentence(service: ServiceConfig, given: tuple[Member, ...]) -> str:
     steerable = [member for member in given if member.steerable]
     fixed = [member for member in given if not member.steerable]
     if not steerable:
-        kinds = {_KINDS[kind] for member in given for kind in member.kinds & UNPROBED}
-        return f"nothing is steered: {listing(sorted(kinds))} have no scaler, no preference and no failover policy."
+        return _membership(given)
     parts = [_levers(service, steerable, given)]
     if fixed:
         where = listing([member.region for member in fixed])
@@ -57,6 +56,16 @@ def _sentence(service: ServiceConfig, given: tuple[Member, ...]) -> str:
     if service.affinity != "NONE":
         parts.append(_affinity(service))
     return "; ".join(parts) + "."
+
+
+def _membership(given: tuple[Member, ...]) -> str:
+    """The lever of a service all of whose regions have groups without a scaler."""
+    kinds = listing(sorted({_KINDS[kind] for member in given for kind in member.kinds & UNPROBED}))
+    lacks = "no scaler, no preference and no failover policy"
+    if len(given) == 1:
+        return f"nothing is steered: {given[0].region} is its only region, and {kinds} have {lacks}."
+    regions = listing([member.region for member in given])
+    return f"the membership of {regions} is steered, each as a whole: {kinds} are attached or detached, and have {lacks}."
 
 
 def _levers(service: ServiceConfig, steerable: list[Member], given: tuple[Member, ...]) -> str:

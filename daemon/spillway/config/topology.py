@@ -78,7 +78,7 @@ class RegionConfig(Model):
     cost: Annotated[float, Field(gt=0)] = 1.0
     """Relative price of a request here; only ratios matter."""
     standby: bool = False
-    """Not a member until the daemon needs it."""
+    """Not a member until the daemon needs it. Serverless and internet groups join at once with all of their load."""
     latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
     """Place, for regions that Spillway does not know yet."""
     longitude: Annotated[float, Field(ge=-180, le=180)] | None = None

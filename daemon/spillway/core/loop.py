@@ -27,6 +27,7 @@ from spillway.core.decide.overrides import (
 )
 from spillway.core.decide.planned import planned_alarms, planned_drains
 from spillway.core.decide.proposals import Accepted, Context, Proposer, propose, refusal
+from spillway.core.decide.relief import relief_joins
 from spillway.core.decide.reopen import pre_scale, probes, restores
 from spillway.core.estimate.service import SharedBackends, estimate_backends, estimate_demand, unlearned
 from spillway.core.explain.assessment import assess, panic_of, quiet_reason, tell, verdict_of
@@ -70,6 +71,7 @@ PROPOSERS: tuple[Proposer, ...] = (
     dead_drains,  # a dead region that Google leaves in service
     edit_reverts,  # what somebody else has set, where the policy says that it is put back
     planned_drains,  # room for planned work, and the drain before it
+    relief_joins,  # standby regions for one that fails and has no scaler
     memberships,  # joins before a shortage and after planned work, leaves
     undos,  # a raise that disappointed
     pre_scale,  # raises ahead of a surge: a way up in steps begins before the others are full

@@ -20,6 +20,9 @@ Index = NDArray[np.int64]
 Health = tuple[tuple[tuple[int, int], ...], ...]
 """For each region, (passing, all) of each zonal group."""
 
+UNBOUNDED = 1e7
+"""Requests/s of ceiling that stand for none: a serverless group has no target, so nothing spills from it (reference gcp.md 1.2)."""
+
 MEMORY = 1024
 """Paths that are remembered."""
 
@@ -157,6 +160,8 @@ class Balancer:
         at_zero: set[GroupIndex] = set()
         for backend in control.backends:
             i = self._names[backend.region]
+            if self._plants[i].serverless:
+                continue  # nobody probes it
             for zone, (passing, total) in enumerate(health[i]):
                 shares[i, zone] = passing / total
                 if backend.scaler <= 0:
@@ -173,6 +178,8 @@ class Balancer:
         """Requests/s that the balancer lets into a region before it looks for another one."""
         i = self._names[backend.region]
         plant = self._plants[i]
+        if plant.serverless:
+            return UNBOUNDED if backend.scaler > 0 else 0.0
         target = plant.target if backend.target_rate is None else backend.target_rate
         if backend.target_in_flight is not None:
             target = backend.target_in_flight / mean  # Little's law

@@ -26,12 +26,15 @@ class RegionPlant:
     endpoints: int
     zones: int
     target: float
+    """Requests/s that Google is told; of a serverless region its capacity, which scripts go by for want of a target."""
     capacity: float
     """Requests/s with ordinary service times and all endpoints."""
     service_time: AnyTime
     timeout: float
     cost: float
     standby: bool
+    serverless: bool = False
+    """No target, no scaler, no health checks."""
 
     def zone_sizes(self) -> tuple[int, ...]:
         """Endpoints of each zonal group, as even as they go."""

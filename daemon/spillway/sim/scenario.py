@@ -147,10 +147,12 @@ class Region(Model):
     """One region: its endpoints, what Google is told of them, and the truth."""
 
     endpoints: Annotated[int, Field(ge=1, le=100_000)]
-    target_rps: Positive
-    """What Google is told that the region takes."""
+    target_rps: Positive | None = None
+    """What Google is told that the region takes; required unless it is `serverless`."""
     capacity_rps: Positive
-    """What it takes in truth, with ordinary service times."""
+    """What it takes in truth, with ordinary service times; of a serverless region with all instances that it may have."""
+    serverless: bool = False
+    """One serverless group (Cloud Run): no target, no scaler and no health checks. It is attached or detached, and takes what arrives."""
     service_time: ServiceTimeModel
     timeout: Annotated[Duration, Field(gt=0)] = 30.0
     """Waiting and service together may take this long; then the request fails."""

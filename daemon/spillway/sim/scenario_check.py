@@ -71,6 +71,12 @@ def _check_regions(scenario: Scenario, base_dir: Path) -> Iterator[Mistake]:
             yield where, f"nobody knows where {name} is.", "Give its latitude and longitude."
         if region.zones > region.endpoints:
             yield (*where, "zones"), "there are more zones than endpoints.", "Give every zone an endpoint."
+        if region.serverless and region.target_rps is not None:
+            yield (*where, "target_rps"), "a serverless region has no target.", "Remove `target_rps`."
+        if region.serverless and region.zones > 1:
+            yield (*where, "zones"), "a serverless region has one group.", "Remove `zones`."
+        if not region.serverless and region.target_rps is None:
+            yield (*where, "target_rps"), "the target is missing.", "Write what Google is told that it takes."
         try:
             load_service_time(region.service_time, base_dir)
         except (ValueError, OSError) as error:
@@ -124,7 +130,13 @@ def _check_faults(scenario: Scenario) -> Iterator[Mistake]:
         zone = getattr(fault, "zone", None)
         if region is not None and zone is not None and zone >= scenario.regions[region].zones:
             yield ("faults", i, "zone"), f"{region} has no zone {zone}.", "Zones count from 0; see `zones`."
-        if isinstance(fault, OutsideEdit) and not is_legal_scaler(fault.scaler):
+        if isinstance(fault, OutsideEdit) and scenario.regions[fault.region].serverless:
+            yield (
+                ("faults", i, "region"),
+                f"{fault.region} is serverless and has no scaler that could be edited.",
+                "Edit another region.",
+            )
+        elif isinstance(fault, OutsideEdit) and not is_legal_scaler(fault.scaler):
             yield ("faults", i, "scaler"), f"Google refuses {fault.scaler}.", "Write 0, or 0.1 to 1."
 
 

@@ -75,7 +75,7 @@ def public(setup: Setup) -> Setup:
         scenario=scenario.model_copy(
             update={
                 "regions": {
-                    name: region.model_copy(update={"capacity_rps": region.target_rps})
+                    name: region.model_copy(update={"capacity_rps": region.target_rps or region.capacity_rps})
                     for name, region in scenario.regions.items()
                 }
             }
@@ -147,10 +147,11 @@ def _plant(name: str, region: Region, base_dir: Path) -> RegionPlant:
         name=name,
         endpoints=region.endpoints,
         zones=region.zones,
-        target=region.target_rps,
+        target=region.target_rps or region.capacity_rps,
         capacity=region.capacity_rps,
         service_time=load_service_time(region.service_time, base_dir),
         timeout=region.timeout,
         cost=region.cost,
         standby=region.standby,
+        serverless=region.serverless,
     )

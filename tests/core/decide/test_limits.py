@@ -245,6 +245,8 @@ SITUATIONS: list[tuple[LimitKind, str, Situation, float, Purpose]] = [
     (LimitKind.UNREAD, "unread", doubting(unread=(("a", UNREAD),)), 0.0, Purpose.LEAVE),
     (LimitKind.PANIC, "panic", (three(), Orders(), PANIC, Trust()), 0.0, Purpose.DRAIN_DEAD),
     (LimitKind.NOT_MOVABLE, "not-movable", plain(three(movable=False)), 0.5, Purpose.OPERATOR),
+    (LimitKind.NO_SCALER, "no-scaler", plain(three(has_scaler=False)), 0.5, Purpose.OPERATOR),
+    (LimitKind.UNREAD, "unread", (three(has_scaler=False, bad=0.5), Orders(), None, Trust(unread=(("a", UNREAD),))), 0.0, Purpose.RELIEVE),
     (LimitKind.ALONE, "alone", plain(alone()), 0.5, Purpose.OPERATOR),
     (LimitKind.EVIDENCE, "stale-data", plain(unseen(three())), 0.5, Purpose.RELIEVE),
     (LimitKind.EVIDENCE, "garbage-data", plain(unseen(three(), Absence.GARBAGE)), 0.5, Purpose.RELIEVE),
@@ -377,7 +379,8 @@ PASSERS: list[tuple[LimitKind, str, set[Purpose]]] = [
         set(Purpose) - MEMBERSHIPS - {Purpose.CALENDAR, Purpose.REVERT_EDIT, Purpose.POSTURE},
     ),
     (LimitKind.PANIC, "in a panic only people act", PEOPLE),
-    (LimitKind.NOT_MOVABLE, "what has no scaler is not moved", set()),
+    (LimitKind.NOT_MOVABLE, "what no lever reaches is not moved", set()),
+    (LimitKind.NO_SCALER, "nobody sets a part of what has no scaler", set()),
     (LimitKind.ALONE, "the only backend is left by membership alone", MEMBERSHIPS | {Purpose.CALENDAR, Purpose.REVERT_EDIT}),
     (LimitKind.EVIDENCE, "people, memberships and the dead need no samples", PEOPLE | MEMBERSHIPS | DEAD),
     (

@@ -12,8 +12,8 @@ from tests.bench.library import FOLDER
 from tests.bench.varied import varied
 from tests.core.pictures import AT, area, change_of, considered, flight_of, guards, made, picture_of, space
 
-from spillway.core.decide.limits import STILL_OVERLOADED, still_overloaded
 from spillway.core.model.service import ServiceModel
+from spillway.core.model.verify import STILL_OVERLOADED, still_overloaded
 from spillway.core.values.decision import Purpose
 from spillway.sim.pilot.pilot import Pilot
 from spillway.sim.run import Run
@@ -65,7 +65,7 @@ def test_half_an_hours_harm_is_spared_where_the_first_minute_promised_too_much()
     drawn = varied(yaml.safe_load((FOLDER / "metrics-missing.yaml").read_text(encoding="utf-8")), 0)
     lost = build(Scenario.model_validate(drawn), FOLDER)
     quick = Run(lost, Pilot()).go()
-    with without(Part(name="cutting again", constants=(("decide.limits.STILL_OVERLOADED", 0.0),))):
+    with without(Part(name="cutting again", constants=(("model.verify.STILL_OVERLOADED", 0.0),))):
         slow = Run(lost, Pilot()).go()
     assert quick.report.bad_requests < 0.75 * slow.report.bad_requests
     assert quick.wrong_way_moves == quick.floors_broken == 0

@@ -245,7 +245,10 @@ def _duration(draft: Draft, at: Location, balancing: BalancingConfig) -> None:
 
 
 def _unsteerable(draft: Draft, at: Location, kinds: frozenset[GroupKind], groups_at: Location) -> None:
-    """Serverless and internet groups have no scaler, no balancing, no preference; regional instance groups no preference."""
+    """Serverless and internet groups have no scaler, no balancing, no preference; regional instance groups no preference.
+
+    The first two may be a standby all the same: they are attached then.
+    """
     if GroupKind.REGIONAL_INSTANCE_GROUP in kinds and draft.value((*at, "preference")) == "PREFERRED":
         draft.error(
             (*at, "preference"),
@@ -260,14 +263,13 @@ def _unsteerable(draft: Draft, at: Location, kinds: frozenset[GroupKind], groups
         "balancing": "has no balancing mode and no target",
         "scaler": "has no capacity scaler",
         "preference": "has no balancing mode, and preference needs one",
-        "standby": "cannot be ramped or drained, so it cannot wait as a standby",
     }
     for key, reason in reasons.items():
         if draft.value((*at, key)) not in {None, False, "DEFAULT"}:
             draft.error(
                 (*at, key),
                 f"a {kind} {reason}.",
-                f"Remove `{key}`; Spillway serves this region as it is and does not steer it.",
+                f"Remove `{key}`; Spillway steers this region by attaching and detaching it.",
                 uses=(groups_at,),
             )
 

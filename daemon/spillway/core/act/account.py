@@ -70,9 +70,13 @@ def account(
     event = event_of(was_member=memory.member, was=was, member=member, scaler=scaler, leaving=leaving)
     if event is None:
         return memory
+    joined = event is Event.JOIN
+    # our own detachment that ends no leave is the drain of a backend that has no scaler
+    if event is Event.DETACH and backoff is not None and not (leaving or memory.leaving):
+        event = Event.DRAIN
     if memory.state in FIXED and event is not Event.DETACH:
         memory = happened(memory, Event.RELEASE, at)
-        if event in {Event.RAISE, Event.RESTORE}:
+        if event in {Event.RAISE, Event.RESTORE, Event.JOIN}:
             event = None
     if event is not None:
         memory = happened(memory, event, at)
@@ -93,9 +97,9 @@ def account(
         member=member,
         scaler=scaler,
         empty_since=(memory.empty_since if memory.empty_since is not None else at) if closed else None,
-        joined_at=at if event is Event.JOIN else memory.joined_at,
+        joined_at=at if joined else memory.joined_at,
         leaving=leaving or (memory.leaving and closed),
-        well_since=None if event is Event.JOIN else memory.well_since,
+        well_since=None if joined else memory.well_since,
     )
 
 

@@ -16,10 +16,11 @@ from spillway.core.explain.reasons import ending, reason
 from spillway.core.model.constraints import capped, hundredths
 from spillway.core.model.predict import Region
 from spillway.core.model.service import ServiceModel
-from spillway.core.model.verify import PATIENCE, SHOWS, arrived
+from spillway.core.model.verify import PATIENCE, SHOWS, arrived, still_overloaded
 from spillway.core.values.decision import BackendState, Reason
 from spillway.core.values.lifecycle import has_dwelt, required_dwell
 from spillway.core.values.limits import (
+    WHOLE,
     Allowed,
     Bound,
     LimitKind,
@@ -38,9 +39,6 @@ from spillway.core.values.topology import SCALER_FLOOR, SCALER_STEP
 LATE_SHARE = 0.35
 """Share of its lateness that a trouble must have lasted, in what is seen of it, to be believed to last still: what has lasted
 for long goes on for long (Lindy's rule), what has begun just before the sample was taken may be over."""
-
-STILL_OVERLOADED = 0.85
-"""Requests/s that a region takes over those that it was cut for from which the cut is far from enough: readings are good to a tenth."""
 
 LEAST_STEP = 0.05
 """Smallest rise worth a write, unless it opens the ceiling fully."""
@@ -70,7 +68,7 @@ class Limits:
                 f.region
                 for f in self.model.beliefs
                 if f.memory.state in {BackendState.DRAINING, BackendState.LEAVING}
-                and f.setting.member
+                and (f.setting.member or f.closed)
                 and not f.dead
                 and self.orders.find(self.model.service.name, f.region, OrderKind.DRAIN) is None
             ]
@@ -102,7 +100,12 @@ class Limits:
     def _region(self, i: int) -> ScalerLimits:
         place = Place(limits=self, i=i, belief=self.model.beliefs[i], region=self.model.traffic.regions[i])
         found = tuple(b for bounds in BOUNDS for b in bounds(place))
-        return ScalerLimits(region=place.region.name, now=place.now, bounds=found)
+        return ScalerLimits(
+            region=place.region.name,
+            now=place.now,
+            bounds=found,
+            has_scaler=place.belief.backend.has_scaler,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,12 +255,20 @@ def panicking(limits: Limits, now: float = 0.0) -> Bounds:
 
 
 def movable(place: Place) -> Bounds:
-    """Some backends have no scaler, and that of a single one may not move."""
+    """Some backends have no lever, and that of a single one may not move."""
     if not place.belief.backend.movable:
         return place.stays(LimitKind.NOT_MOVABLE, reason("not-movable", region=place.region.name))
     if sum(1 for r in place.model.traffic.regions if r.member) < 2:
         return place.stays(LimitKind.ALONE, reason("alone", region=place.region.name))
     return ()
+
+
+def whole(place: Place) -> Bounds:
+    """A backend without a scaler is attached or detached."""
+    if place.belief.backend.has_scaler:
+        return ()
+    why = reason("no-scaler", region=place.region.name)
+    return (Bound(kind=LimitKind.NO_SCALER, allowed=WHOLE, reason=why),)
 
 
 def evidence(place: Place) -> Bounds:
@@ -266,7 +277,7 @@ def evidence(place: Place) -> Bounds:
     if place.now == 0.0:
         if not place.region.member:
             return ()  # nobody measures it: what it needs is in `unread`
-        if belief.health is not None:
+        if belief.health_known:
             return ()
         return place.stays(LimitKind.EVIDENCE, reason("stale-data", region=name, age="missing (health)"))
     window = belief.window
@@ -347,9 +358,12 @@ def dwelling(place: Place) -> Bounds:
     if memory.moved_at is None:
         return ()
     at = model.at
+    scaled = place.belief.backend.has_scaler
     down_ok, proven_ok, up_ok = (
-        has_dwelt(memory, model.policy, at, direction, model.dead_time) for direction in (-1, 0, 1)
+        has_dwelt(memory, model.policy, at, direction, model.dead_time, whole=not scaled)
+        for direction in (-1, 0, 1)
     )
+    proven_ok = proven_ok and scaled  # of a backend without a scaler nothing is proven but as a whole
     down_ok = down_ok or still_overloaded(model, place.belief)
     if down_ok and up_ok:
         return ()
@@ -359,7 +373,8 @@ def dwelling(place: Place) -> Bounds:
         high = proven if proven >= place.now + LEAST_STEP else place.now
     low = SCALER_FLOOR if down_ok else place.now
     allowed = Allowed(closed=down_ok or place.now == 0.0, low=low, high=high)
-    rest = required_dwell(memory, model.policy, at, -1 if not down_ok else 1, model.dead_time)
+    direction = -1 if not down_ok else 1
+    rest = required_dwell(memory, model.policy, at, direction, model.dead_time, whole=not scaled)
     ago = at - memory.moved_at
     return (
         Bound(
@@ -368,20 +383,6 @@ def dwelling(place: Place) -> Bounds:
             reason=reason("resting", region=place.region.name, ago=ago, rest=rest),
         ),
     )
-
-
-def still_overloaded(model: ServiceModel, belief: BackendBelief) -> bool:
-    """Whether a region takes far less than its only cut in flight was made for, so that it may be cut again at once.
-
-    The first minute of trouble is a healthy one in part, and promises too much. Only minutes count that are older than the
-    effect of that cut.
-    """
-    cuts = [f for f in model.memory.flights if f.region == belief.region and f.after < f.before]
-    if len(cuts) != 1 or not isinstance(belief.window, Window):
-        return False
-    region = model.traffic.regions[model.traffic.index(belief.region)]
-    old = belief.window.end <= cuts[0].made_at + model.policy.timing.effect
-    return old and region.proven and region.capacity_confirmed < STILL_OVERLOADED * cuts[0].takes
 
 
 def well(place: Place) -> Bounds:
@@ -424,7 +425,9 @@ def _awaited(place: Place, flight: Flight) -> Reason:
 
 
 def step(place: Place) -> Bounds:
-    """One move changes a scaler by at most a step."""
+    """One move changes a scaler by at most a step; a backend without one has none."""
+    if not place.belief.backend.has_scaler:
+        return ()
     rhythm, now = place.model.policy.rhythm, place.now
     high, low = min(1.0, round(now + rhythm.up_step, 2)), round(now - rhythm.down_step, 2)
     if high >= 1.0 and low <= 0.0:
@@ -478,6 +481,7 @@ BOUNDS: tuple[Callable[[Place], Bounds], ...] = (
     pinned,
     lambda place: panicking(place.limits, place.now),
     movable,
+    whole,
     unread,
     evidence,
     late,

@@ -12,7 +12,7 @@ from spillway.core.estimate.demand import expected, onset_demand, trend_known
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import hundredths
-from spillway.core.model.predict import Region, least_bad
+from spillway.core.model.predict import Region, bounded, least_bad
 from spillway.core.model.service import ServiceModel
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
 from spillway.core.values.state import ServiceMemory
@@ -35,12 +35,13 @@ STUCK = 0.02
 """Share of bad requests that no set of ceilings gets below from which a standby region is called (`least_bad`)."""
 
 
-def memberships(context: Context, _: Accepted) -> Iterable[Proposal]:
+def memberships(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """The end of planned work, detachments, and one join or else one leave."""
     model = context.model
     changes = [*_planned_ends(model), *_detach(model)]
     touched = {c.region for c in changes}
-    for change in (_join(model), _leave(model)):
+    coming = any(c.purpose is Purpose.JOIN and not c.was_member for c in accepted.changes)
+    for change in () if coming else (_join(model), _leave(model)):
         if change is not None and change.region not in touched:
             changes.append(change)
             break
@@ -72,17 +73,17 @@ def _join(model: ServiceModel) -> Change | None:
     potential = traffic.room(raised=True)
     home = _home_lost(model)
     headroom = potential / expected - 1.0
-    stuck = least_bad(traffic) > STUCK * traffic.forecast
+    stuck = least_bad(traffic) > STUCK * traffic.forecast and not _relief_coming(model)
     if headroom >= policy.membership.join_below and home is None and not stuck:
         return None
     ramped = hundredths(policy.membership.join_scaler)
     candidates = []
     for i, (region, belief) in enumerate(zip(traffic.regions, model.beliefs, strict=True)):
-        waiting = belief.backend.standby and (not region.member or belief.memory.leaving)
-        if waiting and belief.backend.movable and policy.planned_in(region.name, model.at) is None:
+        movable = belief.waiting and belief.backend.movable
+        if movable and policy.planned_in(region.name, model.at) is None:
             room = potential + ramped * region.ceiling
             enough = room >= expected * (1.0 + URGENT) and expected < SURGING * traffic.demand
-            scaler = ramped if enough else 1.0
+            scaler = ramped if enough and region.has_scaler else 1.0
             candidates.append((traffic.predict_with(i, scaler).score, region.name, scaler, belief))
     if not candidates:
         return None
@@ -90,9 +91,21 @@ def _join(model: ServiceModel) -> Change | None:
     why: Reason
     if home is not None:
         why = reason("join-home", home=model.service.home, why=home, region=name)
+    elif bounded(potential) is None:
+        why = reason("join-stuck", bad=least_bad(traffic) / traffic.forecast, region=name)
     else:
         why = reason("join-forecast", headroom=headroom, forecast=expected, capacity=potential, region=name)
     return _membership(model, belief, Purpose.JOIN, why, after=scaler)
+
+
+def _relief_coming(model: ServiceModel) -> bool:
+    """Whether a region without a scaler has joined so lately that nobody has seen how it does: it may be all that is needed."""
+    return any(
+        not f.backend.has_scaler
+        and f.memory.joined_at is not None
+        and model.at - f.memory.joined_at < model.dead_time
+        for f in model.beliefs
+    )
 
 
 def _home_lost(model: ServiceModel) -> str | None:
@@ -135,6 +148,9 @@ def with_room_timers(model: ServiceModel) -> ServiceMemory:
 
 def _roomy_without(model: ServiceModel, region: Region, expected: float) -> bool:
     """Whether the others have ample headroom without `region`, and the home of a pinned service is well."""
+    without = [0.0 if r is region else r.scaler for r in model.traffic.regions]
+    if not region.has_scaler and model.constraints.serving(without) < model.policy.floors.min_serving_regions:
+        return False  # it stands in for a region that is detached
     rest = model.traffic.room(raised=True) - min(region.capacity, region.ceiling) * (1.0 - region.bad)
     return rest / expected - 1.0 >= model.policy.membership.leave_above and _home_well(model)
 
@@ -148,7 +164,10 @@ def _leave(model: ServiceModel) -> Change | None:
             continue
         if not _others_known(model, belief):
             continue
-        why = reason("leave-idle", region=name, above=policy.leave_above, since=at - since)
+        if belief.backend.has_scaler:
+            why = reason("leave-idle", region=name, above=policy.leave_above, since=at - since)
+        else:
+            why = reason("leave-unneeded", region=name, since=at - since)
         return _membership(model, belief, Purpose.LEAVE, why, after=0.0)
     return None
 
@@ -192,9 +211,15 @@ def _planned_ends(model: ServiceModel) -> list[Change]:
             continue
         if model.policy.planned_in(belief.region, model.at, lead) is None:
             why = reason("join-planned-end", region=belief.region)
-            scaler = hundredths(model.policy.membership.join_scaler)
+            ramped = hundredths(model.policy.membership.join_scaler)
+            scaler = ramped if belief.backend.has_scaler else 1.0
             found.append(_membership(model, belief, Purpose.CALENDAR, why, after=scaler))
     return found
+
+
+def called(model: ServiceModel, belief: BackendBelief, why: Reason, *, after: float) -> Change:
+    """The join of a standby region at the scaler `after`."""
+    return _membership(model, belief, Purpose.JOIN, why, after=after)
 
 
 def _membership(

@@ -17,13 +17,13 @@ from spillway.core.decide.vacate import Prospect, make_way, outcome_of, prospect
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
-from spillway.core.model.predict import TROUBLE_SHARE
+from spillway.core.model.predict import TROUBLE_SHARE, bounded
 from spillway.core.values.decision import Change, Purpose, Reason
 from spillway.core.values.limits import LimitKind
 from spillway.core.values.orders import Order, OrderKind
 from spillway.core.values.policy import Mode
 
-LASTING = frozenset({LimitKind.OPERATOR_HOLD, LimitKind.NOT_MOVABLE, LimitKind.ALONE})
+LASTING = frozenset({LimitKind.OPERATOR_HOLD, LimitKind.NOT_MOVABLE, LimitKind.NO_SCALER, LimitKind.ALONE})
 """Limits that refuse an order when it comes, also by force. All others end by themselves, and the order waits."""
 
 
@@ -60,11 +60,11 @@ def operator_orders(context: Context, accepted: Accepted) -> Iterable[Proposal]:
 
 
 def _waiting(context: Context) -> list[tuple[BackendBelief, Order, float]]:
-    """(region, order, scaler wanted) of each member that does not stand where an order wants it."""
+    """(region, order, scaler wanted) of each member, or closed region without a scaler, that does not stand where an order wants it."""
     found = []
     for belief in context.model.beliefs:
         order = context.orders.find(context.model.service.name, belief.region, OrderKind.PIN, OrderKind.DRAIN)
-        if order is None or order.goal is None or not belief.setting.member:
+        if order is None or order.goal is None or not (belief.setting.member or belief.closed):
             continue
         if order.goal != belief.setting.scaler:
             found.append((belief, order, order.goal))
@@ -178,7 +178,7 @@ def check_order(context: Context, order: Order) -> OrderCheck:
         return OrderCheck(service=service, refused=None)
     belief = context.model.belief(order.region)
     now = belief.setting.scaler
-    if not belief.setting.member:
+    if not (belief.setting.member or belief.closed):
         if order.kind is OrderKind.PIN:
             return OrderCheck(
                 service=service, refused=reason("no-member", region=belief.region), leverless=True
@@ -186,7 +186,11 @@ def check_order(context: Context, order: Order) -> OrderCheck:
         return OrderCheck(service=service, refused=None, notes=(f"{belief.region} is detached and stays so",))
     # 1. what nobody passes
     held = context.orders.find(service, belief.region, OrderKind.HOLD)
-    lasting = [b for b in context.limits.of(belief.region).bounds if b.kind in LASTING]
+    lasting = [
+        b
+        for b in context.limits.of(belief.region).bounds
+        if b.kind in LASTING and not (b.kind is LimitKind.NO_SCALER and b.allowed.allows(goal))
+    ]
     found = (
         prospect(context.limits, context.model.traffic.scalers, belief.region, goal) if goal < now else None
     )
@@ -258,8 +262,8 @@ def _receivers(context: Context, found: Prospect) -> str:
         zip(traffic.regions, context.model.traffic.base.flow.loads, then.flow.loads, strict=True)
     ):
         if i != found.task.index and load - before >= LEAST_TOLD:
-            takes = min(region.capacity_expected, then.scalers[i] * region.ceiling)
-            full = f", {load / takes:.0%} full" if takes > 0.0 else ""
+            takes = bounded(min(region.capacity_expected, then.scalers[i] * region.ceiling))
+            full = f", {load / takes:.0%} full" if takes else ""
             gains.append((before - load, f"{region.name} {before:.1f} -> {load:.1f} requests/s{full}"))
     told_of = [text for _, text in sorted(gains)]
     if len(told_of) > MOST_TOLD:

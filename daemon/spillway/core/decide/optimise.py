@@ -14,7 +14,15 @@ from dataclasses import dataclass
 
 from spillway.core.decide.limits import LEAST_STEP, Limits
 from spillway.core.decide.overrides import scaler_change
-from spillway.core.decide.proposals import Accepted, Context, Proposal, cutting, may_reopen, refusal
+from spillway.core.decide.proposals import (
+    Accepted,
+    Context,
+    Proposal,
+    by_its_lever,
+    cutting,
+    may_reopen,
+    refusal,
+)
 from spillway.core.decide.search import Found, Space, Start, search
 from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
@@ -158,7 +166,7 @@ def _refusals(task: Task, requirements: Requirements, narrow: Space) -> tuple[Re
     if not _saves_enough(task, found):
         return ()
     refusals = []
-    for change in _changes(task, found):
+    for change in (by_its_lever(task.model, c) for c in _changes(task, found)):
         bound = task.context.limits.of(change.region or "").active(change.after, change.purpose)
         if bound is not None:
             refusals.append(refusal(change.move(), bound.reason))
@@ -198,7 +206,9 @@ def _why(task: Task, found: Found, i: int) -> Reason:
         "alternative": _alternative(found, total),
     }
     if found.best.scalers[i] > region.scaler:
-        return reason("make-room", **numbers)
+        return reason("make-room" if region.has_scaler else "attach-for-room", **numbers)
+    if not region.has_scaler:
+        return _why_whole(task, i, numbers)
     room = found.best.scalers[i] * region.ceiling
     if load <= room:
         return reason("cap-receiver", room=room, capacity=region.capacity, **numbers)
@@ -215,6 +225,14 @@ def _why(task: Task, found: Found, i: int) -> Reason:
     return reason(
         "shed-overload", load=load, capacity=region.capacity, to=found.best.flow.loads[i], **numbers
     )
+
+
+def _why_whole(task: Task, i: int, numbers: dict[str, object]) -> Reason:
+    """The reason to detach a region: what makes most of its answers bad at any load."""
+    region, failures = task.traffic.regions[i], task.model.beliefs[i].estimate.failures
+    if failures.slow > failures.errors:
+        return reason("shed-slow", slow=failures.slow, slo=task.model.policy.slo.latency, **numbers)
+    return reason("shed-errors", errors=max(failures.errors, region.bad), **numbers)
 
 
 def _alternative(found: Found, total: float) -> str:
@@ -261,7 +279,7 @@ def search_range(limits: Limits, i: int) -> Allowed:
     return Allowed(closed=down.closed, low=low, high=high)
 
 
-LASTING = frozenset({LimitKind.NOT_MOVABLE, LimitKind.ALONE, LimitKind.KEEPS_CAPACITY})
+LASTING = frozenset({LimitKind.NOT_MOVABLE, LimitKind.NO_SCALER, LimitKind.ALONE, LimitKind.KEEPS_CAPACITY})
 """Limits that neither time nor people lift."""
 
 

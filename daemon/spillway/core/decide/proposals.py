@@ -83,7 +83,9 @@ class Accepted:
             refusals=(*self.refusals, *proposal.refusals),
         )
         # 1. at most one change for each region: the first proposer wins; a set of the search that lost a change is dropped
-        changes = tuple(c for c in proposal.changes if c.region not in self.regions)
+        changes = tuple(
+            by_its_lever(self.context.model, c) for c in proposal.changes if c.region not in self.regions
+        )
         if not changes or (len(changes) < len(proposal.changes) and proposal.candidate is not None):
             return considered
         considered = replace(considered, wanted=(*considered.wanted, *changes))
@@ -148,13 +150,21 @@ def with_changes(traffic: TrafficModel, changes: Sequence[Change]) -> TrafficMod
     by_region = {c.region: c for c in changes if c.was_member and c.lever is not Lever.POSTURE}
     if not by_region:
         return traffic
-    regions = tuple(
-        r
-        if (c := by_region.get(r.name)) is None
-        else r._replace(scaler=c.after, member=c.member, movable=r.movable and c.member)
-        for r in traffic.regions
-    )
+    regions = tuple(r if (c := by_region.get(r.name)) is None else _changed(r, c) for r in traffic.regions)
     return replace(traffic, regions=regions)
+
+
+def _changed(region: Region, change: Change) -> Region:
+    """The region after one change; one that is detached for want of a scaler counts as a member with a scaler of 0."""
+    member = change.member or not (region.has_scaler or change.leaving)
+    return region._replace(scaler=change.after, member=member, movable=region.movable and member)
+
+
+def by_its_lever(model: ServiceModel, change: Change) -> Change:
+    """The same change by the lever that its region has: where there is no scaler, 0 is detached and all else is attached."""
+    if change.region is None or model.belief(change.region).backend.has_scaler:
+        return change
+    return replace(change, lever=Lever.MEMBERSHIP, member=change.after > 0.0, was_member=change.before > 0.0)
 
 
 def refusal(move: Move, why: Reason) -> Refusal:
@@ -177,7 +187,12 @@ def _limited(context: Context, change: Change) -> Refusal | None:
 def may_move(model: ServiceModel, belief: BackendBelief, direction: int) -> bool:
     """Whether neither its dwell nor somebody else's edit forbids a move. -1 down, 1 up, 0 up as far as proven."""
     return belief.memory.pin is None and has_dwelt(
-        belief.memory, model.policy, model.at, direction, model.dead_time
+        belief.memory,
+        model.policy,
+        model.at,
+        direction,
+        model.dead_time,
+        whole=not belief.backend.has_scaler,
     )
 
 

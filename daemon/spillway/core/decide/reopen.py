@@ -35,7 +35,8 @@ PROBE_P_RECOVERED = 0.75
 half-lives of the doubt."""
 
 COSTLY_PROBE_P_RECOVERED = 0.95
-"""The same where a tenth of the region is much of the demand, and nobody needs it: more than four half-lives."""
+"""The same where a tenth of the region is much of the demand, or the region has no scaler and comes back whole, and nobody needs it: more
+than four half-lives."""
 
 PROBE_COST_SHARE = 0.008
 """Share of the demand that a probe may cost if nothing has changed in the region. A wrong-way move begins at 1 %."""
@@ -132,8 +133,9 @@ def pre_scale(context: Context, accepted: Accepted) -> Iterable[Proposal]:
         return ()
     changes = []
     for region in rising:
-        after = min(1.0, round(region.scaler + model.policy.rhythm.up_step, 2))
-        why = reason("foresee", region=region.name, demand=traffic.demand, expected=expected)
+        after = min(1.0, round(region.scaler + model.policy.rhythm.up_step, 2)) if region.has_scaler else 1.0
+        code = "foresee" if region.has_scaler else "attach-ahead"
+        why = reason(code, region=region.name, demand=traffic.demand, expected=expected)
         changes.append(scaler_change(model, region.name, after, Purpose.PRE_SCALE, why))
     return each(changes)
 
@@ -147,7 +149,12 @@ def _may_rise(model: ServiceModel, region: Region, belief: BackendBelief) -> boo
 
 
 def probes(context: Context, accepted: Accepted) -> Iterable[Proposal]:
-    """A tenth for each region that was closed by a scaler of 0 and whose health checks pass."""
+    """A tenth for each region that was closed by a scaler of 0 and whose health checks pass.
+
+    A region without a scaler is attached instead, with all of its load, and nobody probes its health. So it comes back by time and
+    hope alone: it dwells longer (`lifecycle.WHOLE_DWELL`), and needs the surer hope unless the others are short, or it was well when it
+    was last seen.
+    """
     model, changes = context.model, []
     for region, belief in zip(accepted.traffic.regions, model.beliefs, strict=True):
         memory = belief.memory
@@ -155,9 +162,23 @@ def probes(context: Context, accepted: Accepted) -> Iterable[Proposal]:
             continue
         if not _hopeful(model, region, belief):
             continue
-        why = reason("probe", region=region.name, empty=model.at - memory.empty_since)
-        changes.append(scaler_change(model, region.name, SCALER_FLOOR, Purpose.PROBE, why))
+        empty = model.at - memory.empty_since
+        if region.has_scaler:
+            after, why = SCALER_FLOOR, reason("probe", region=region.name, empty=empty)
+        else:
+            after, why = (
+                1.0,
+                reason("probe-attach", region=region.name, empty=empty, why=_hope(region, belief, model)),
+            )
+        changes.append(scaler_change(model, region.name, after, Purpose.PROBE, why))
     return each(changes)
+
+
+def _hope(region: Region, belief: BackendBelief, model: ServiceModel) -> str:
+    """Why a region without a scaler may come back, in words."""
+    if shown_bad(belief) < model.policy.triggers.drain_error_ratio:
+        return "was well when it was last seen"
+    return f"what it left for is over by now with a chance of {region.p_reopened:.0%}"
 
 
 def short_soon(model: ServiceModel, *, raised: bool) -> bool:
@@ -181,7 +202,8 @@ def _hopeful(model: ServiceModel, region: Region, belief: BackendBelief) -> bool
     """Whether a closed region is likely enough to be well: what health checks cannot show is only seen with load."""
     traffic = model.traffic
     harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(belief))
-    chance = PROBE_P_RECOVERED if harm <= PROBE_COST_SHARE * traffic.forecast else COSTLY_PROBE_P_RECOVERED
+    cheap = region.has_scaler and harm <= PROBE_COST_SHARE * traffic.forecast
+    chance = PROBE_P_RECOVERED if cheap else COSTLY_PROBE_P_RECOVERED
     if short_soon(model, raised=True):
         chance = NEEDED_P_RECOVERED
     return likely_well(model, region, belief, chance)

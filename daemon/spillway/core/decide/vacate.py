@@ -107,6 +107,8 @@ def way_down(task: Emptying) -> Way:
 def _partly(task: Emptying) -> tuple[float, ...]:
     """The deepest cut above the goal that breaks nothing, by bisection over the hundredths."""
     now = task.scalers[task.index]
+    if not task.traffic.regions[task.index].has_scaler:
+        return task.scalers  # no part of it can be taken
     low, high = round(max(task.goal, SCALER_FLOOR) * HUNDREDTHS), round(now * HUNDREDTHS)
     best = task.scalers
     while low < high:
@@ -163,12 +165,12 @@ def helpers(limits: Limits, task: Emptying) -> Help:
     first = hundredths(model.policy.membership.join_scaler)
     joins: list[tuple[int, float]] = []
     ranked = sorted(
-        (task.traffic.predict_with(i, 1.0).score, i)
+        (_with_helper(task, i).score, i)
         for i in range(len(model.beliefs))
         if i != task.index and _may_join(limits, i)
     )
     for _, i in ranked:
-        for scaler in (first, 1.0):
+        for scaler in (first, 1.0) if model.beliefs[i].backend.has_scaler else (1.0,):
             tried = [*joins, (i, scaler)]
             if way_down(with_standbys(task, tried)).reached:
                 return Help(joins=tuple(tried), enough=True)
@@ -176,11 +178,18 @@ def helpers(limits: Limits, task: Emptying) -> Help:
     return Help(joins=tuple(joins), enough=False)
 
 
+def _with_helper(task: Emptying, i: int) -> Prediction:
+    """What is expected once the standby at `i` has joined; with the region emptied where it goes as a whole."""
+    if task.traffic.regions[task.index].has_scaler:
+        return task.traffic.predict_with(i, 1.0)
+    then = {i: 1.0, task.index: task.goal}
+    return task.traffic.predict([then.get(j, s) for j, s in enumerate(task.scalers)])
+
+
 def _may_join(limits: Limits, i: int) -> bool:
     """Whether a standby waits to be called, and neither people nor the calendar keep it out."""
     model, belief = limits.model, limits.model.beliefs[i]
-    waiting = belief.backend.standby and (not belief.setting.member or belief.memory.leaving)
-    if not waiting or not belief.backend.movable or belief.dead:
+    if not belief.waiting or not belief.backend.movable or belief.dead:
         return False
     if model.policy.planned_in(belief.region, model.at) is not None:
         return False

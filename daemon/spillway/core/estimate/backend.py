@@ -72,9 +72,9 @@ def believe(
             if since == 0.0 or share != before:
                 since = max(since, window.start)  # nobody knows when endpoints came or went in a pause
             minutes = later(view.traffic.value, since)
-            estimate = _learned(estimate, minutes, others, _known(memory, target, policy))
+            estimate = _learned(estimate, minutes, others, _known(backend, memory, target, policy))
     elif others and window.absence is Absence.NO_SERIES and not serving:
-        estimate = _from_peers(estimate, others, _known(memory, target, policy))
+        estimate = _from_peers(estimate, others, _known(backend, memory, target, policy))
     return BackendBelief(
         backend=backend,
         setting=setting,
@@ -85,12 +85,17 @@ def believe(
         health_at=health_at,
         share=share,
         target=target,
-        capacity=capacity_proven(estimate, target, share),
+        capacity=capacity_proven(estimate, target, share) if _is_measured(backend, estimate) else None,
         load_from_peers=load_from_peers,
         region=backend.region,
         serving=serving,
         dead=health is not None and health.total > 0 and health.healthy < AUTO_DRAIN_BELOW * health.total,
     )
+
+
+def _is_measured(backend: Backend, estimate: Estimate) -> bool:
+    """Whether its estimate tells a capacity: of an autoscaled backend only while it has too much load."""
+    return backend.has_scaler or estimate.saturation.rate is not None
 
 
 def _health_of(view: BackendView, policy: Policy, at: float) -> tuple[HealthCount | None, float]:
@@ -101,7 +106,7 @@ def _health_of(view: BackendView, policy: Policy, at: float) -> tuple[HealthCoun
     return read.value, at - read.age
 
 
-def _known(memory: BackendMemory, target: float | None, policy: Policy) -> Circumstances:
+def _known(backend: Backend, memory: BackendMemory, target: float | None, policy: Policy) -> Circumstances:
     """What is known besides the minutes."""
     return Circumstances(
         target=target,
@@ -109,6 +114,7 @@ def _known(memory: BackendMemory, target: float | None, policy: Policy) -> Circu
         evidence=policy.evidence,
         period=policy.timing.sample_period,
         cut_at=memory.moved_at if memory.moved_at is not None and memory.direction < 0 else inf,
+        autoscaled=not backend.has_scaler,
     )
 
 
@@ -152,6 +158,8 @@ def _target(backend: Backend, estimate: Estimate) -> float | None:
     In flight is turned into a rate by Little's law. A target in utilisation alone is no rate: what has been learned
     of the region stands for it.
     """
+    if not backend.has_scaler:
+        return None
     target, endpoints, latency = backend.target, estimate.health.endpoints, estimate.latency
     groups = len(backend.groups)
     if target.mode is BalancingMode.IN_FLIGHT:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from spillway.core.estimate.latency import NEAR_BASELINE
 from spillway.core.estimate.sample import FEW_REFUSED, Blind, Window
+from spillway.core.values.decision import BackendState
 from spillway.core.values.geography import REGION_PLACES, Layout
 from spillway.core.values.overlay import BackendSetting, Posture
 from spillway.core.values.policy import Policy, PostureSet
@@ -67,7 +68,35 @@ class BackendBelief(NamedTuple):
         """True if it has no series because it is idle: the query did not fail, and its health is known."""
         window = self.window
         absent = isinstance(window, Blind) and window.absence is Absence.NO_SERIES
-        return absent and self.idle and self.health is not None
+        return absent and self.idle and self.health_known
+
+    @property
+    def health_known(self) -> bool:
+        """True if its health was read just now, or is read by nobody: what is not probed is not unhealthy."""
+        return self.health is not None or not self.backend.has_scaler
+
+    @property
+    def closed(self) -> bool:
+        """True if it was emptied and is to be opened again: a member with a scaler of 0, or a detached backend that has no scaler.
+
+        What leaves is none, and neither is a standby that waits to be called.
+        """
+        if self.memory.leaving:
+            return False
+        if self.setting.member:
+            return self.setting.scaler == 0.0
+        if self.backend.has_scaler:
+            return False
+        return not self.backend.standby or self.memory.state in _EMPTIED
+
+    @property
+    def waiting(self) -> bool:
+        """True for a standby that waits to be called."""
+        called = self.setting.member and not self.memory.leaving
+        return self.backend.standby and not called and not self.closed
+
+
+_EMPTIED = frozenset({BackendState.DRAINING, BackendState.DRAINED})
 
 
 LOOKS_BAD = 0.2
@@ -80,7 +109,7 @@ full at less has lost machines, or its measurement is wrong."""
 
 def looks_well(belief: BackendBelief, policy: Policy) -> bool | None:
     """Whether every signal is good enough for more load; None where too little is known."""
-    if belief.health is None:
+    if not belief.health_known:
         return None
     if belief.share < policy.triggers.return_healthy_share:
         return False
@@ -135,7 +164,7 @@ def is_blind(belief: BackendBelief) -> bool:
 
 def is_known(belief: BackendBelief) -> bool:
     """Whether its state is known: by its traffic, or by its health where it gets no requests."""
-    return isinstance(belief.window, Window) or (belief.idle and belief.health is not None)
+    return isinstance(belief.window, Window) or (belief.idle and belief.health_known)
 
 
 def bad_share(beliefs: Sequence[BackendBelief]) -> float | None:

@@ -24,6 +24,7 @@ from spillway.core.estimate.capacity import (
     undecided_after,
 )
 from spillway.core.estimate.failures import (
+    BAD_MINUTE,
     learn_failures,
     learn_quota,
     next_errors,
@@ -37,6 +38,7 @@ from spillway.core.estimate.latency import (
     SMOOTH,
     NearlyFull,
     believed_at_once,
+    is_near,
     learn_arrivals,
     learn_latency,
     next_baseline,
@@ -54,6 +56,11 @@ a region to which nobody is sent, as a standby is nearer, stays silent. So an op
 region longer ago is not what has drawn its requests away."""
 
 
+BEYOND_CARRIED = 1.2
+"""Load over the most that an autoscaled region was seen to carry well, from which the load explains that it is late: demand swings by some
+percent around its mean, and a neighbour that has left brings far more."""
+
+
 class Circumstances(NamedTuple):
     """What is known of a backend besides its minutes."""
 
@@ -65,6 +72,8 @@ class Circumstances(NamedTuple):
     """Seconds of a sample."""
     cut_at: float = inf
     """UTC seconds at which its ceiling was lowered last; infinite where it was raised since, or never moved."""
+    autoscaled: bool = False
+    """True for a backend whose number of slots is not known and grows with its load."""
 
 
 class Timed(NamedTuple):
@@ -169,6 +178,8 @@ def _after_latency(
     latency, saturation, failures = old.latency, old.saturation, old.failures
     raw, answered = spread.mean, minute.ok / known.period
     baseline = raw if latency.baseline is None else latency.baseline
+    if known.autoscaled:
+        return _after_autoscaled(old, minute, spread, known, late)
     # 1. Slots as known; before the first latency those of the target, or some room above what was in work.
     concurrency = old.concurrency.limit
     if concurrency is None:
@@ -222,6 +233,37 @@ def _after_latency(
         learn_unsaturated(saturation, minute.end, undecided, wanting=wanting),
         next_slow(failures.slow, late, at_once=at_once),
         next_errors(failures.errors, minute, minute.total),
+    )
+
+
+def _after_autoscaled(
+    old: Estimate, minute: Minute, spread: Distribution, known: Circumstances, late: float
+) -> Timed:
+    """What the latency of a minute teaches of a backend that grows with its load, up to a size that nobody tells.
+
+    Its `concurrency` is the most that it was seen to work on at its usual latency.
+    """
+    latency, saturation, carried = old.latency, old.saturation, old.concurrency.limit
+    raw, answered = spread.mean, minute.ok / known.period
+    baseline = raw if latency.baseline is None else latency.baseline
+    # 1. Late at far more load than it ever carried: the load makes it late, and its answers are its capacity.
+    asked = minute.total / known.period * baseline
+    if carried is not None and late >= BAD_MINUTE and asked > BEYOND_CARRIED * carried:
+        sample = LoadSample(minute.end, answered, raw, baseline, 1.0, carried)
+        return _after_saturated(old, minute, spread, known, sample)
+    # 2. Otherwise what is late there is late at any load.
+    usual = next_baseline(baseline, raw, nearly_full=False)
+    if late < BAD_MINUTE and is_near(raw, baseline):
+        carried = max(carried or 0.0, answered * raw)
+    if saturation.rate is not None or saturation.undecided_rate is not None:
+        saturation = replace(saturation, rate=None, undecided_rate=None, undecided_minutes=0, waiting=0.0)
+    at_once = old.saturation.rate is not None or believed_at_once(latency, raw, minute.total, baseline)
+    return Timed(
+        learn_latency(latency, raw, usual, known.period, at_once=at_once, queued=False, nearly_full=False),
+        replace(old.concurrency, limit=carried),
+        saturation,
+        next_slow(old.failures.slow, late, at_once=at_once),
+        next_errors(old.failures.errors, minute, minute.total),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from spillway.core.estimate.belief import BackendBelief, is_blind, is_known, looks_bad
 from spillway.core.estimate.sample import Blind, Window
 from spillway.core.explain.reasons import ending, reason
-from spillway.core.model.predict import Region
+from spillway.core.model.predict import Region, bounded
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Judgement
 from spillway.core.values.decision import (
@@ -127,8 +127,8 @@ def assess(
         posture=model.posture,
         demand=traffic.demand if known else None,
         forecast=traffic.forecast if known else None,
-        capacity=potential if known else None,
-        headroom=potential / traffic.forecast - 1.0 if known else None,
+        capacity=bounded(potential) if known else None,
+        headroom=potential / traffic.forecast - 1.0 if known and bounded(potential) is not None else None,
         survives_loss=survives,
         shortage=short,
         backends=backends,
@@ -225,7 +225,7 @@ def _backend(
     own = [note for name, note in notes if name == belief.region] if notes else ()
     seen = window if isinstance(window, Window) else None
     served = seen.rate if seen is not None else None
-    carries = min(region.scaler * region.ceiling, region.capacity)
+    carries = bounded(min(region.scaler * region.ceiling, region.capacity))
     return BackendAssessment(
         region=belief.region,
         state=belief.memory.state,
@@ -238,7 +238,7 @@ def _backend(
         served=served,
         target=belief.target,
         capacity=belief.capacity,
-        headroom=(carries - served) / served if served else None,
+        headroom=(carries - served) / served if served and carries is not None else None,
         latency=seen.percentile if seen is not None else None,
         error_ratio=seen.error_ratio if seen is not None else None,
         too_many_ratio=seen.too_many_ratio if seen is not None else None,
@@ -260,11 +260,14 @@ def _pin_notes(belief: BackendBelief, at: float) -> tuple[tuple[str, Reason], ..
 
 
 def confidence(belief: BackendBelief, plenty: float) -> float:
-    """0 nothing known, 1 fresh and plentiful: half of it health, half of it traffic, which needs `plenty` answers for all of its half."""
-    health = 0.5 if belief.health is not None else 0.0
-    if not isinstance(belief.window, Window):
-        return health
-    return health + 0.5 * min(1.0, belief.window.answers / plenty)
+    """0 nothing known, 1 fresh and plentiful: half of it health, half of it traffic, which needs `plenty` answers for all of its half.
+
+    Where nobody probes health, traffic alone counts.
+    """
+    seen = min(1.0, belief.window.answers / plenty) if isinstance(belief.window, Window) else 0.0
+    if not belief.backend.has_scaler:
+        return seen
+    return (0.5 if belief.health is not None else 0.0) + 0.5 * seen
 
 
 def _notes(belief: BackendBelief, region: Region) -> list[Reason]:
@@ -275,7 +278,7 @@ def _notes(belief: BackendBelief, region: Region) -> list[Reason]:
     unseen = _unseen(belief)
     if unseen is not None and belief.serving:
         notes.append(reason("missing", signal="traffic", region=belief.region, why=unseen.why))
-    if belief.health is None and belief.setting.member:
+    if not belief.health_known and belief.setting.member:
         notes.append(reason("missing", signal="health", region=belief.region, why="not read or stale"))
     if belief.dead and region.ceiling == 0.0 and belief.serving and belief.health is not None:
         notes.append(
@@ -385,7 +388,8 @@ def quiet_reason(model: ServiceModel, candidate: Candidate | None) -> str:
     if model.memory.flights:
         count = len(model.memory.flights)
         return reason("in-flight", moves="1 move is" if count == 1 else f"{count} moves are").sentence
-    headroom = f"{traffic.potential / traffic.forecast - 1.0:.0%}"
+    room = bounded(traffic.potential)
+    headroom = "unknown" if room is None else f"{room / traffic.forecast - 1.0:.0%}"
     members = sum(r.member for r in traffic.regions)
     missed = failing(model.beliefs, model.policy.slo)
     if missed is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from spillway.core.explain.membership_moves import MEMBERSHIP_MOVES
 from spillway.core.explain.templates import Kind, Template, rows
 from spillway.core.values.decision import Lever, Reason, span
 
@@ -130,7 +131,12 @@ GUARDS = rows(
     (
         "not-movable",
         "{region} has no scaler",
-        "Serverless and internet groups.",
+        "Groups of a kind that Spillway does not know.",
+    ),
+    (
+        "no-scaler",
+        "{region} has no scaler: it is attached or detached, and nothing between",
+        "Serverless and internet groups. A pin is 0 or 1 there.",
     ),
     (
         "alone",
@@ -398,45 +404,7 @@ MOVES = (
         ),
         lever=Lever.POSTURE,
     ),
-    *rows(
-        Kind.MOVE,
-        (
-            "join-forecast",
-            "forecast headroom is {headroom:.0%} ({forecast:.0f} requests/s expected, the open regions carry {capacity:.0f}): standby {region} joins",
-            "A standby region comes in before the shortage.",
-        ),
-        (
-            "join-home",
-            "home region {home} cannot carry its load ({why}): failover region {region} joins",
-            "The pinned service outlives its region.",
-        ),
-        (
-            "join-planned-end",
-            "planned work in {region} is over: it joins again",
-            "By the policy's calendar.",
-        ),
-        (
-            "join-for-drain",
-            "standby {region} joins: {other} is to be empty, and the others have too little room",
-            "Part of a drain that people want. The standby leaves by rule when it is no longer needed.",
-        ),
-        (
-            "leave-idle",
-            "headroom without {region} has been above {above:.0%} for {since:span}: it leaves; its ceiling goes to 0 first",
-            "The standby region is no longer needed.",
-        ),
-        (
-            "leave-detach",
-            "{region} has been empty for {empty:span}: detach it",
-            "Second half of a leave: nothing is in flight there any more.",
-        ),
-        (
-            "drain-planned",
-            'planned work in {region} ("{why}") begins in {lead:span}: drain it',
-            "By the policy's calendar.",
-        ),
-        lever=Lever.MEMBERSHIP,
-    ),
+    *MEMBERSHIP_MOVES,
     *rows(
         Kind.MOVE,
         (

@@ -59,8 +59,17 @@ TROUBLE_SHARE = 0.02
 """Share of the demand from which what is bad is trouble, and no error of the model: nothing is restored then, an outside edit that makes so
 much bad is put back, and a move that misses its promise by so much has disappointed. Below it a person's will is left alone for a dwell."""
 
+UNBOUNDED = 1e12
+"""Requests/s that stand for the ceiling and the capacity of a backend without a target: it takes what arrives until it is found to take
+less. A finite figure keeps the sums of several such regions, and products with a scaler of 0, in arithmetic. It is shown to nobody."""
+
 BLIND_LIMIT = 0.7
 """Share of its learned capacity up to which a region is given more while its samples are missing or thin."""
+
+
+def bounded(rate: float) -> float | None:
+    """A rate made of ceilings and capacities; None where some of them are not known (`UNBOUNDED`)."""
+    return rate if rate < 1e-3 * UNBOUNDED else None
 
 
 class Region(NamedTuple):
@@ -70,7 +79,7 @@ class Region(NamedTuple):
     scaler: float
     """As wanted now; 0 for a backend that is no member."""
     ceiling: float
-    """At scaler 1, with what failover threshold and auto-drain leave of it."""
+    """At scaler 1, with what failover threshold and auto-drain leave of it; `UNBOUNDED` where there is no target."""
     capacity: float
     """Load at which the SLO still holds, other services' load taken off."""
     slack: float
@@ -84,6 +93,7 @@ class Region(NamedTuple):
     """True if its own samples are fresh and plentiful enough to judge it."""
     dead: bool
     member: bool
+    """True also for a closed backend without a scaler: what is a scaler of 0 elsewhere is no membership there."""
     idle: bool = False
     """True if it has no samples because nobody was sent there, and not because they are missing."""
     proven: bool = True
@@ -100,7 +110,8 @@ class Region(NamedTuple):
     """Seconds of waiting that lie before a new request when a write takes effect; 0 where nothing is saturated."""
     only_seen: float | None = None
     """Requests/s that it serves, where its target is not known, because nobody has read yet how many endpoints it has: its ceiling
-    is that of a typical region then. None where the target is known."""
+    is that of a typical region then. None where the target is known, and where there is none."""
+    has_scaler: bool = True
 
     @property
     def capacity_expected(self) -> float:
@@ -273,8 +284,8 @@ class TrafficModel:
         return self.predict((*now[:index], scaler, *now[index + 1 :]))
 
     @cached_property
-    def _numbers(self) -> tuple[tuple[float, float, float, bool, bool, float, float], ...]:
-        """(ceiling, capacity, cost, counts as room, only `bad` is bad up to the knee, 1 - bad, likely) of each region."""
+    def _numbers(self) -> tuple[tuple[float, float, float, bool, bool, float, float, float], ...]:
+        """(ceiling, capacity, cost, counts as room, only `bad` is bad up to the knee, 1 - bad, likely, what closing takes away) of each."""
         return tuple(
             [
                 (
@@ -285,6 +296,7 @@ class TrafficModel:
                     not r.dead and r.quota is None and r.capacity > 0.0 and r.backlog <= r.slack,
                     1.0 - r.bad,
                     r.capacity_expected,
+                    r.ceiling if r.has_scaler else self.forecast,
                 )
                 for r in self.regions
             ]
@@ -296,7 +308,7 @@ class TrafficModel:
         opened = [s * n[0] for s, n in zip(scalers, numbers, strict=True)]
         flow = pour(self.origins, opened)
         bad, cost, closed, room, largest = flow.unserved, 0.0, 0.0, 0.0, 0.0
-        for i, (ceiling, capacity, price, counts, plain, well, capacity_expected) in enumerate(numbers):
+        for i, (_, capacity, price, counts, plain, well, capacity_expected, taken) in enumerate(numbers):
             load = flow.loads[i]
             if load > 0.0:
                 if plain and load / capacity <= PROVEN_KNEE_SHARE:
@@ -308,7 +320,7 @@ class TrafficModel:
                 part = min(opened[i], capacity_expected)
                 room += part
                 largest = max(largest, part)
-                closed += (1.0 - scalers[i]) * ceiling
+                closed += (1.0 - scalers[i]) * taken
         exposed = max(0.0, self.forecast - (room - largest))
         score = (
             bad

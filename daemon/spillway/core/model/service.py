@@ -17,11 +17,17 @@ from spillway.core.estimate.belief import (
     failover_settings,
     layout_of,
 )
-from spillway.core.estimate.capacity import NEARLY_ALL, UNPROVEN_ROOM, believed_capacity, p_degraded
+from spillway.core.estimate.capacity import (
+    NEARLY_ALL,
+    UNPROVEN_ROOM,
+    believed_capacity,
+    p_degraded,
+    persistence,
+)
 from spillway.core.estimate.demand import expected
 from spillway.core.estimate.sample import Window
 from spillway.core.model.constraints import DEMAND_SWING_FACTOR, Constraints
-from spillway.core.model.predict import Region, TrafficModel
+from spillway.core.model.predict import UNBOUNDED, Region, TrafficModel
 from spillway.core.model.waterfall import Origins
 from spillway.core.values.geography import Layout, routes_through
 from spillway.core.values.lifecycle import current_backoff
@@ -41,6 +47,10 @@ QUEUE_GROWTH = 6.0
 """Waiting in a saturated region when a write takes effect, over what its newest minute shows: five minutes later."""
 
 
+AS_LIKELY_AS_NOT = 0.5
+"""Chance that a quota or another finding still holds, from which it is the capacity of a backend without a target."""
+
+
 BAD_SHARE_NOISE = 0.006
 """Share of bad answers by which a region may differ from a typical one by chance: two thousand sampled answers of which one in
 a hundred is late swing by a quarter of a percent in either direction, and what they seem to say has no lasting truth."""
@@ -57,6 +67,8 @@ def region_of(
     drained: bool,
 ) -> Region:
     """One region of the model; `usual` is (target of a typical region, share that is bad everywhere)."""
+    if not belief.backend.has_scaler:
+        return whole_region(belief, shown, policy, usual[1], at=at)
     estimate, window, setting = belief.estimate, belief.window, belief.setting
     typical, everywhere = usual
     bad, fresh = shown
@@ -103,6 +115,50 @@ def region_of(
     )
 
 
+def whole_region(
+    belief: BackendBelief, shown: Shown, policy: Policy, everywhere: float, *, at: float
+) -> Region:
+    """One region without scaler and target: it is attached or detached, and takes what arrives.
+
+    No target is made up for it. How much it takes is known only where it met a quota, or was late at far more load than it ever
+    carried: that holds until it is as likely over as not. Load follows distance alone.
+    """
+    estimate, saturation = belief.estimate, belief.estimate.saturation
+    bad, fresh = shown
+    backoff = current_backoff(belief.memory, policy.rhythm, at)
+    p_reopened = _reopens(belief, at, backoff)
+    quota, full = estimate.quota.rate, saturation.rate
+    if quota is not None and p_degraded(estimate.quota.met_at, at, backoff) < AS_LIKELY_AS_NOT:
+        quota = None
+    if full is None and saturation.last_at and saturation.last_rate > 0.0:
+        half = p_degraded(saturation.last_at, at, backoff * persistence(saturation)) >= AS_LIKELY_AS_NOT
+        full = saturation.last_rate if half else None
+    capacity = min([c for c in (quota, full) if c is not None], default=UNBOUNDED)
+    backlog = min(QUEUE_SECONDS, QUEUE_GROWTH * saturation.waiting) if saturation.rate is not None else 0.0
+    service_time = estimate.latency.service_time if estimate.latency.service_time is not None else 0.0
+    member = belief.setting.member or belief.closed
+    return Region(
+        name=belief.region,
+        scaler=belief.setting.scaler if belief.setting.member else 0.0,
+        ceiling=UNBOUNDED,
+        capacity=capacity,
+        capacity_nominal=capacity,
+        slack=policy.slo.latency - service_time,
+        bad=_expected_bad(bad, everywhere, fresh=fresh) * (1.0 - p_reopened),
+        p_reopened=p_reopened,
+        quota=quota,
+        cost=belief.backend.cost,
+        movable=belief.backend.movable and member,
+        fresh=fresh,
+        dead=False,
+        member=member,
+        idle=belief.idle,
+        proven=full is not None,
+        backlog=backlog,
+        has_scaler=False,
+    )
+
+
 def _expected_bad(bad: float, everywhere: float, *, fresh: bool) -> float:
     """Share that is to be expected, where `bad` was shown: a region that was not seen lately is no better than a typical one."""
     usual = abs(bad - everywhere) <= BAD_SHARE_NOISE or (bad < everywhere and not fresh)
@@ -138,7 +194,7 @@ def usual_bad(beliefs: Sequence[BackendBelief], shown: Sequence[Shown]) -> float
 def _reopens(belief: BackendBelief, at: float, backoff: float) -> float:
     """Chance that what a closed region was closed for is over: nothing shows it before load comes."""
     since = belief.memory.empty_since
-    if since is None or not belief.setting.member or belief.setting.scaler > 0.0:
+    if since is None or not (belief.setting.member or belief.closed) or belief.setting.scaler > 0.0:
         return 0.0
     if belief.load_from_peers > 0.0:
         # what it was closed for shows in what the other services send there, as long as it lasts

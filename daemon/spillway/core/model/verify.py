@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from spillway.core.estimate.belief import bad_share
+from spillway.core.estimate.belief import BackendBelief, bad_share
 from spillway.core.estimate.demand import JUMP
 from spillway.core.estimate.sample import Window
 from spillway.core.model.predict import TROUBLE_SHARE
@@ -21,6 +21,10 @@ ERROR_WEIGHT = 0.2
 
 SHOWS = 1.15
 """Load over the new ceiling above which a cut has plainly not arrived yet."""
+
+
+STILL_OVERLOADED = 0.85
+"""Requests/s that a region takes over those that it was cut for from which the cut is far from enough: readings are good to a tenth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,20 @@ def arrived(flight: Flight, model: ServiceModel) -> bool:
         return True
     overfill = max(1.0, model.traffic.demand / max(1e-6, _open_ceilings(model)))
     return belief.window.newest <= SHOWS * overfill * flight.after * belief.target + 1.0
+
+
+def still_overloaded(model: ServiceModel, belief: BackendBelief) -> bool:
+    """Whether a region takes far less than its only cut in flight was made for, so that it may be cut again at once.
+
+    The first minute of trouble is a healthy one in part, and promises too much. Only minutes count that are older than the
+    effect of that cut.
+    """
+    cuts = [f for f in model.memory.flights if f.region == belief.region and f.after < f.before]
+    if len(cuts) != 1 or not isinstance(belief.window, Window):
+        return False
+    region = model.traffic.regions[model.traffic.index(belief.region)]
+    old = belief.window.end <= cuts[0].made_at + model.policy.timing.effect
+    return old and region.proven and region.capacity_confirmed < STILL_OVERLOADED * cuts[0].takes
 
 
 def _open_ceilings(model: ServiceModel) -> float:

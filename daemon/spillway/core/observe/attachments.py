@@ -16,6 +16,7 @@ _SAME_SCALER = 1e-9
 """Scalers of two groups that differ by less are the same."""
 _NO_POLICY = Missing(absence=Absence.NOT_ASKED, detail="Google takes no failover policy for its groups")
 _NOT_MEMBER = Missing(absence=Absence.NOT_MEMBER)
+_UNPROBED = Missing(absence=Absence.NOT_PROBED, detail="serverless and internet groups have no health checks")
 
 
 class Attachment(NamedTuple):
@@ -51,13 +52,13 @@ def _attachment(backend: Backend, resource: str, groups: tuple[ListedGroup, ...]
     if not groups:
         detached = ObservedBackend(member=False, scaler=0.0, mixed=False, preference=backend.preference)
         return Attachment(resource=resource, groups=groups, value=detached)
-    for group in groups:
+    for group in groups if backend.has_scaler else ():
         if not is_legal_scaler(group.scaler):
             why = f"a capacity scaler of {group.scaler:g} is listed for {group.key.name} in {group.key.scope}, and Google has none"
             missing = Missing(absence=Absence.GARBAGE, detail=why)
             told = f"the listing of {backend.service} in {backend.region} cannot be true: {why}"
             return Attachment(resource=resource, groups=groups, value=missing, problem=told)
-    scalers = [group.scaler for group in groups]
+    scalers = [group.scaler for group in groups] if backend.has_scaler else [1.0]
     partial = len(groups) < len(backend.groups)
     observed = ObservedBackend(
         member=True,
@@ -99,7 +100,7 @@ def observed_backend(attachment: Attachment, age: float) -> Seen[ObservedBackend
 
 
 def observed_health(
-    attachment: Attachment, health: HealthReads | Missing, at: float
+    backend: Backend, attachment: Attachment, health: HealthReads | Missing, at: float
 ) -> Seen[HealthCount] | Missing:
     """Healthy and all members of the attached groups together.
 
@@ -107,12 +108,15 @@ def observed_health(
     a region.
 
     Args:
+        backend: whose health.
         attachment: from `attachments`.
         health: getHealth of each attached group.
         at: UTC seconds of the snapshot.
     """
     if not attachment.groups:
         return _NOT_MEMBER
+    if not backend.has_scaler:
+        return _UNPROBED
     if isinstance(health, Missing):
         return health
     healthy = total = 0
@@ -142,7 +146,7 @@ def observed_policy(
         policies: the policies by name.
         at: UTC seconds of the snapshot.
     """
-    if not service.has_policy or not any(backend.movable for backend in service.backends):
+    if not service.has_policy or not any(b.movable and b.has_scaler for b in service.backends):
         return _NO_POLICY
     if isinstance(listing, Missing):
         return listing

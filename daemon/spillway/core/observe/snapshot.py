@@ -281,7 +281,7 @@ def _backend_view(
     return BackendView(
         region=backend.region,
         observed=observed_backend(attachment, max(0.0, seen.at - seen.listing.at)),
-        health=observed_health(attachment, seen.health, seen.at),
+        health=observed_health(backend, attachment, seen.health, seen.at),
         traffic=traffic,
     )
 

@@ -7,6 +7,7 @@ the dwell (backoff):
     dwell up   = max(dwell, dead time, min(backoff_max, dwell x backoff(t)))       `required_dwell`
     dwell down = max(dwell, dead time), or none after a raise by no more than `MINOR_CHANGE`
 
+A backend without a scaler dwells `WHOLE_DWELL` times as long before it is attached again.
 A cut soon after a raise, and a move that disappointed, multiply the backoff by `backoff_growth`. The settings are those of the policy's rhythm.
 """
 
@@ -29,7 +30,7 @@ class Event(StrEnum):
     SHED = "shed"
     """Its ceiling was lowered, not to 0."""
     DRAIN = "drain"
-    """Its scaler went to 0."""
+    """Its scaler went to 0, or it has none and was detached, to be attached again."""
     EMPTIED = "emptied"
     """Nothing is in flight there any more."""
     RAISE = "raise"
@@ -67,8 +68,14 @@ _TABLE: dict[BackendState, dict[Event, BackendState]] = {
         _E.DRAIN: _S.DRAINING,
         **_ANYWHERE,
     },
-    _S.DRAINING: {_E.EMPTIED: _S.DRAINED, _E.RAISE: _S.RECOVERING, _E.RESTORE: _S.SERVING, **_ANYWHERE},
-    _S.DRAINED: {_E.RAISE: _S.RECOVERING, _E.RESTORE: _S.SERVING, **_ANYWHERE},
+    _S.DRAINING: {
+        _E.EMPTIED: _S.DRAINED,
+        _E.RAISE: _S.RECOVERING,
+        _E.RESTORE: _S.SERVING,
+        _E.JOIN: _S.JOINING,
+        **_ANYWHERE,
+    },
+    _S.DRAINED: {_E.RAISE: _S.RECOVERING, _E.RESTORE: _S.SERVING, _E.JOIN: _S.JOINING, **_ANYWHERE},
     _S.RECOVERING: {
         _E.RAISE: _S.RECOVERING,
         _E.RESTORE: _S.SERVING,
@@ -157,13 +164,24 @@ def current_backoff(memory: BackendMemory, rhythm: Rhythm, at: float) -> float:
     return 1.0 + (memory.backoff - 1.0) * exp2(-max(0.0, at - memory.backoff_at) / rhythm.backoff_decay)
 
 
+WHOLE_DWELL = 2.0
+"""Dwell of a backend without a scaler before it is attached again, over that of one with a scaler. A scaler lets a tenth in to try; without
+one a try brings back all of the load, and one that fails costs all of it for a dead time."""
+
+
 def required_dwell(
-    memory: BackendMemory, policy: Policy, at: float, direction: int, dead_time: float
+    memory: BackendMemory,
+    policy: Policy,
+    at: float,
+    direction: int,
+    dead_time: float,
+    *,
+    whole: bool = False,
 ) -> float:
     """Seconds that must pass between the last move and one in `direction` (-1 down, 1 up).
 
-    A direction of 0 is a raise within the proven capacity. `dead_time` is the longer of the measured and the configured one. The result is
-    never less than that, except 0 for a cut after a minor raise.
+    A direction of 0 is a raise within the proven capacity. `dead_time` is the longer of the measured and the configured one; `whole` is True
+    for a backend without a scaler. The result is never less than the dead time, except 0 for a cut after a minor raise.
     """
     rhythm = policy.rhythm
     plain = max(rhythm.dwell, policy.timing.dead_time)
@@ -174,14 +192,23 @@ def required_dwell(
     if direction <= 0:
         return max(plain, dead_time)
     # a raise beyond the proven capacity waits for the dwell that backoff lengthened
-    return max(plain, dead_time, min(rhythm.backoff_max, plain * current_backoff(memory, rhythm, at)))
+    longer = max(plain, dead_time, min(rhythm.backoff_max, plain * current_backoff(memory, rhythm, at)))
+    return WHOLE_DWELL * longer if whole else longer
 
 
-def has_dwelt(memory: BackendMemory, policy: Policy, at: float, direction: int, dead_time: float) -> bool:
+def has_dwelt(
+    memory: BackendMemory,
+    policy: Policy,
+    at: float,
+    direction: int,
+    dead_time: float,
+    *,
+    whole: bool = False,
+) -> bool:
     """Whether the backend may move in `direction` again; the arguments are those of `required_dwell`."""
     if memory.moved_at is None:
         return True
-    return at - memory.moved_at >= required_dwell(memory, policy, at, direction, dead_time)
+    return at - memory.moved_at >= required_dwell(memory, policy, at, direction, dead_time, whole=whole)
 
 
 def backoff_after(memory: BackendMemory, rhythm: Rhythm, at: float, change: float) -> float:

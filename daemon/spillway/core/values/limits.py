@@ -41,6 +41,8 @@ class LimitKind(StrEnum):
     """Listing, policies or health could not be read, so its membership rests."""
     PANIC = "panic"
     NOT_MOVABLE = "not-movable"
+    NO_SCALER = "no-scaler"
+    """The backend has no scaler: it is attached or detached, and nothing between."""
     ALONE = "alone"
     EVIDENCE = "evidence"
     """Samples or health reads are missing, stale, thin or absurd."""
@@ -161,6 +163,9 @@ class Allowed:
 EVERYTHING = Allowed()
 """All legal scalers."""
 
+WHOLE = Allowed(low=1.0)
+"""What a backend without a scaler can be: detached (0) or attached (1)."""
+
 
 def only(scaler: float) -> Allowed:
     """One scaler and no other."""
@@ -196,6 +201,11 @@ class ScalerLimits:
     now: float
     """The scaler as it stands; it is always allowed."""
     bounds: tuple[Bound, ...]
+    has_scaler: bool = True
+    """False where every change is one of membership, so that nothing passes `UNREAD`."""
+
+    def _passed(self, purpose: Purpose) -> frozenset[LimitKind]:
+        return PASSES[purpose] if self.has_scaler else PASSES[purpose] - _SCALER
 
     @cached_property
     def _binding(self) -> tuple[Bound, ...]:
@@ -203,7 +213,7 @@ class ScalerLimits:
 
     def allowed(self, purpose: Purpose) -> Allowed:
         """What `purpose` may set, besides leaving it as it is."""
-        passed, found = PASSES[purpose], EVERYTHING
+        passed, found = self._passed(purpose), EVERYTHING
         for bound in self._binding:
             if bound.kind not in passed:
                 found = found.both(bound.allowed)
@@ -214,7 +224,7 @@ class ScalerLimits:
 
         A detachment leaves the scaler at 0, and is kept from by what keeps the region as it is.
         """
-        passed, stays = PASSES[purpose], only(self.now)
+        passed, stays = self._passed(purpose), only(self.now)
         for bound in self._binding:
             if bound.kind in passed:
                 continue

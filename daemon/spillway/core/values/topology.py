@@ -108,7 +108,10 @@ class Backend:
     standby: bool = False
     """Joined by the daemon when needed, not a member before."""
     movable: bool = True
-    """False for serverless and internet groups, which have no scaler."""
+    """False where no lever reaches it."""
+    has_scaler: bool = True
+    """False for serverless and internet groups. They have no target and no health checks either (BS), so the lever is membership: such a
+    backend is attached (1) or detached (0)."""
     latitude: float | None = None
     longitude: float | None = None
 

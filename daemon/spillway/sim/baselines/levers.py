@@ -62,9 +62,15 @@ class Levers:
             b.region: b.preference is Preference.PREFERRED
             for b in self.fleet.service(control.service).backends
         }
+        scaled = {b.region: b.has_scaler for b in self.fleet.service(control.service).backends}
         backends = []
         for _, region in self.keys(control.service):
             scaler = legal_scaler(wanted.get((control.service, region), 0.0))
+            if not scaled[region]:  # attached, or not listed at all
+                scaler = 1.0 if scaler > 0 else 0.0
+                if scaler == 0.0:
+                    listed.pop(region, None)
+                    continue
             if region in listed:
                 backends.append(replace(listed.pop(region), scaler=scaler))
             elif scaler > 0:

@@ -41,17 +41,20 @@ def _service(name: str, service: ScenarioService, setup: Setup) -> Service:
             _backend(name, plants[r], setup, service) for r in sorted(n for n in names if n is not None)
         ),
         home=service.home,
+        has_policy=not any(plants[n].serverless for n in names if n is not None),
     )
 
 
 def _backend(name: str, plant: RegionPlant, setup: Setup, service: ScenarioService) -> Backend:
     place = place_of(plant.name, setup.scenario.regions[plant.name])
     pinned = service.home is not None
+    told = None if plant.serverless else plant.target / plant.endpoints
     return Backend(
         service=name,
         region=plant.name,
         groups=tuple(GroupKey(name=GROUP, scope=zone_name(plant.name, i)) for i in range(plant.zones)),
-        target=Target(mode=BalancingMode.RATE, per_endpoint=plant.target / plant.endpoints),
+        target=Target(mode=BalancingMode.RATE, per_endpoint=told),
+        has_scaler=not plant.serverless,
         preference=Preference.PREFERRED if service.home == plant.name else Preference.DEFAULT,
         cost=plant.cost,
         standby=plant.name != service.home if pinned else plant.standby,
