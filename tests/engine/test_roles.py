@@ -16,6 +16,7 @@ from tests.engine.test_on_sandbox import full, other
 from tests.engine.test_services_said import KEY, OTHER_KEY
 from tests.sandbox.conftest import ToyFault, ToyPlant
 
+from spillway.adapters.adopt.reading import CloudReader
 from spillway.adapters.compute import ComputeReader
 from spillway.adapters.google_http import sandbox_session
 from spillway.adapters.permissions import PERMISSIONS, Role, names_of, of_role
@@ -263,6 +264,21 @@ def test_the_roles_hold_what_is_used_and_nothing_else(sandbox: SandboxServer, tm
     )
     reader.listing(sandbox.clock.now())
     reader.policies(sandbox.clock.now())
+
+    # 5. What `adopt` looks through.
+    finder = CloudReader(
+        lambda: sandbox_session(2, "build"),
+        PROJECT,
+        compute=f"{sandbox.url}/compute/beta",
+        network_services=f"{sandbox.url}/v1",
+        deadline=5.0,
+        parallel=2,
+    )
+    for collection in ("forwardingRules", "targetHttpProxies", "targetHttpsProxies", "urlMaps", "addresses"):
+        assert finder.listed(collection) == {}, "all is gone"
+    assert finder.anywhere("forwardingRules", "web") == finder.anywhere("urlMaps", "web") == ()
+    assert finder.each([f"projects/{PROJECT}/regions/us-east4/networkEndpointGroups/none"]) == {}
+    finder.close()
 
     asked = sandbox.access.asked["build"]
     assert asked <= names_of(Role.BUILD)

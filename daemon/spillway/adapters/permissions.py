@@ -158,7 +158,6 @@ _TAKE_OVER = {
     "compute.forwardingRules.list": "forwardingRules.aggregatedList",
     "compute.globalAddresses.list": "globalAddresses.list",
     "compute.globalForwardingRules.list": "globalForwardingRules.list",
-    "compute.globalNetworkEndpointGroups.get": "globalNetworkEndpointGroups.get",
     "compute.regionNetworkEndpointGroups.get": "regionNetworkEndpointGroups.get",
     "compute.targetHttpProxies.list": "targetHttpProxies.list",
     "compute.targetHttpsProxies.list": "targetHttpsProxies.list",

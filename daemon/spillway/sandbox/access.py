@@ -94,7 +94,7 @@ def _noun(collection: str, scope: str) -> str:
 
 def of_method(method: Method, scope: str) -> tuple[str, ...]:
     """The permissions that a method of Compute needs on the resource itself."""
-    noun = _noun(method.collection, scope)
+    noun = method.collection if method.verb == "aggregatedList" else _noun(method.collection, scope)
     if method.action is not None:
         return (f"compute.{noun}.{_ACTIONS.get(method.action.name, method.action.name)}",)
     return tuple(f"compute.{noun}.{end}" for end in _VERBS[method.verb])

@@ -336,7 +336,7 @@ def _with_parts(reader: CloudReader, layout: Layout) -> Layout:
         wanted += [
             where
             for backend in service.get("backends") or ()
-            if "/networkEndpointGroups/" in (where := path(str(backend["group"])))
+            if _has_a_type(where := path(str(backend["group"])))
         ]
         if policy := service.get("serviceLbPolicy"):
             wanted.append(path(str(policy)))
@@ -346,6 +346,11 @@ def _with_parts(reader: CloudReader, layout: Layout) -> Layout:
             wanted.append(path(str(policy)))
     found = reader.each(dict.fromkeys(wanted))
     return replace(layout, parts=found)
+
+
+def _has_a_type(group: str) -> bool:
+    """True for a zonal or regional network endpoint group: only its type tells which key it has."""
+    return "/networkEndpointGroups/" in group and "/global/" not in group
 
 
 def _owned(layout: Layout) -> Iterator[tuple[str, Body]]:
