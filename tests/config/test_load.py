@@ -273,6 +273,7 @@ def test_serverless_regions_cannot_be_moved(change: Change) -> None:
             "zones/us-east4-a/instanceGroups/n",
         ),
         ({"serverless_neg": "n"}, ("n", "us-east4"), "regions/us-east4/networkEndpointGroups/n"),
+        ({"psc_neg": "n"}, ("n", "us-east4"), "regions/us-east4/networkEndpointGroups/n"),
         ({"internet_neg": "n"}, ("n", "global"), "global/networkEndpointGroups/n"),
         ({"url": f"{names.API}/projects/q/zones/us-east4-b/instanceGroups/n"}, ("n", "us-east4-b"), None),
         (

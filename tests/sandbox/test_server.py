@@ -182,7 +182,7 @@ def test_groups_that_the_program_makes_get_their_endpoints() -> None:
 
 def test_groups_without_endpoints_are_there_from_the_beginning(discovery: Discovery) -> None:
     raw = document()
-    raw["topology"]["regions"]["us-east4"] = {"groups": [{"serverless_neg": "run"}]}
+    raw["topology"]["regions"]["us-east4"] = {"groups": [{"serverless_neg": "run"}, {"psc_neg": "apigee"}]}
     raw["topology"]["regions"]["europe-west4"] = {"groups": [{"internet_neg": "partner"}]}
     world = World(load_setup(config_file("scenarios/demo.yaml")), controls=(), routes=())
     groups = seed_groups(Config.model_validate(raw), world)
@@ -193,6 +193,8 @@ def test_groups_without_endpoints_are_there_from_the_beginning(discovery: Discov
     with made.server:
         run = made.call("GET", "regions/us-east4/networkEndpointGroups/run")
         assert (run["networkEndpointType"], run["size"]) == ("SERVERLESS", 0)
+        apigee = made.call("GET", "regions/us-east4/networkEndpointGroups/apigee")
+        assert (apigee["networkEndpointType"], apigee["size"]) == ("PRIVATE_SERVICE_CONNECT", 0)
         partner = made.call("GET", "global/networkEndpointGroups/partner")
         assert (partner["networkEndpointType"], partner["size"]) == ("INTERNET_FQDN_PORT", 0)
         body = {

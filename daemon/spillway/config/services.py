@@ -133,7 +133,7 @@ class ServiceConfig(Model):
     algorithm: Literal["WATERFALL_BY_REGION", "SPRAY_TO_REGION", "WATERFALL_BY_ZONE"] = "WATERFALL_BY_REGION"
     """Order in which groups fill. All three send to the closest region with room; they differ in their love for the nearest zone."""
     health_check: Name | None = None
-    """Name from `health_checks`; required unless all groups are serverless or internet."""
+    """Name from `health_checks`; required unless all groups are serverless, internet or Private Service Connect."""
     policy: str = "default"
     """Name from `policies`: how this service is steered."""
     regions: Regions | None = None

@@ -42,6 +42,7 @@ _FAMILIES = {
     GroupKind.REGIONAL_INSTANCE_GROUP: "instance groups",
     GroupKind.SERVERLESS_NEG: "serverless NEGs",
     GroupKind.INTERNET_NEG: "internet NEGs",
+    GroupKind.PSC_NEG: "Private Service Connect NEGs",
 }
 
 

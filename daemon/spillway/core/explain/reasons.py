@@ -130,7 +130,7 @@ GUARDS = rows(
     (
         "not-movable",
         "{region} has no scaler",
-        "Serverless and internet groups.",
+        "Serverless, internet and Private Service Connect groups.",
     ),
     (
         "alone",

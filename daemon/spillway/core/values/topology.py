@@ -108,7 +108,7 @@ class Backend:
     standby: bool = False
     """Joined by the daemon when needed, not a member before."""
     movable: bool = True
-    """False for serverless and internet groups, which have no scaler."""
+    """False for serverless, internet and Private Service Connect groups, which have no scaler."""
     latitude: float | None = None
     longitude: float | None = None
 
@@ -125,7 +125,7 @@ class Service:
     """Sorted by region."""
     home: RegionName | None = None
     has_policy: bool = True
-    """False where Google takes no service LB policy: serverless, internet and regional instance groups (SLP)."""
+    """False where Google takes no service LB policy: serverless, internet, Private Service Connect and regional instance groups (SLP)."""
 
     def backend(self, region: RegionName) -> Backend:
         """The backend in `region`.
