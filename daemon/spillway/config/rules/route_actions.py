@@ -118,11 +118,25 @@ def check_entry(
 def known_service(draft: Draft, at: Location, service: str) -> None:
     """Report a service that is not there."""
     if draft.lacks(SERVICES, service) and service not in draft.names(REFERENCES):
+        if service in draft.names(BUCKETS):
+            draft.error(
+                at, f"{service} is a bucket, and here stands the name of a service.", _lead_to(at, service)
+            )
+            return
         draft.error(
             at,
             f"there is no service called {service!r}.",
             did_you_mean(service, draft.names(SERVICES), "Name one of `topology.services`."),
         )
+
+
+def _lead_to(at: Location, bucket: str) -> str:
+    """How requests get to a bucket, said for the place where it was written like a service."""
+    if at[-1] == "default_service":
+        return f'Name a service here, and write a route `{{hosts: ["*"], bucket: {bucket}}}`: it gets all hosts that no other route names.'
+    if "split" in at or "mirror" in at:
+        return f"Name a service; Google sends a whole path to a bucket and no share of it: `bucket: {bucket}` on an entry of `paths`."
+    return f"Write `bucket: {bucket}`."
 
 
 def _known_bucket(draft: Draft, at: Location, bucket: str) -> None:
