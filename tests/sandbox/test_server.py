@@ -22,7 +22,7 @@ from spillway.sandbox.app import AnswersWhileStopping
 from spillway.sandbox.clock import HOLD_LIMIT, LEASE, ScaledClock, rfc3339
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
-from spillway.sandbox.stand import seed_groups
+from spillway.sandbox.stand import others, seed_groups
 from spillway.sandbox.writes import Timing
 from spillway.sim.scenario_file import load_setup
 from spillway.sim.world import World
@@ -203,6 +203,31 @@ def test_groups_without_endpoints_are_there_from_the_beginning(discovery: Discov
             "backends": [{"group": run["selfLink"]}],
         }
         made.call("POST", "global/backendServices", body)
+
+
+def test_networks_of_groups_that_are_made_are_there_from_the_beginning(discovery: Discovery) -> None:
+    """The sandbox of a configuration with a Shared VPC can build its groups."""
+    raw = document()
+    shared = {"network": "projects/host/global/networks/shared"}
+    there = {**shared, "subnetwork": "projects/host/regions/us-east4/subnetworks/gpu"}
+    groups = [
+        {"zone": "us-east4-a", "neg": "a", "create": there},
+        {"zone": "us-east4-b", "neg": "b", "create": {"network": "own", "subnetwork": "own-gpu"}},
+    ]
+    raw["topology"]["regions"]["us-east4"]["groups"] = groups
+    made = make_cloud(discovery)
+    made.project = raw["project"]
+    for key, body in others(Config.model_validate(raw)):
+        made.server.store.insert(key, body)
+    with made.server:
+        for given in (
+            there,
+            {"network": "global/networks/own", "subnetwork": "regions/us-east4/subnetworks/own-gpu"},
+        ):
+            name = given["subnetwork"].rpartition("/")[2]
+            body = {"name": name, "networkEndpointType": "GCE_VM_IP_PORT", **given}
+            made.call("POST", "zones/us-east4-a/networkEndpointGroups", body)
+            assert made.call("GET", f"zones/us-east4-a/networkEndpointGroups/{name}")["name"] == name
 
 
 class Side:
