@@ -230,6 +230,21 @@ def test_networks_of_groups_that_are_made_are_there_from_the_beginning(discovery
             assert made.call("GET", f"zones/us-east4-a/networkEndpointGroups/{name}")["name"] == name
 
 
+def test_addresses_given_by_url_are_there_from_the_beginning(discovery: Discovery) -> None:
+    raw = document()
+    raw["topology"]["address"] = {
+        "ip_version": ["IPV4", "IPV6"],
+        "existing": [f"projects/{raw['project']}/global/addresses/{name}" for name in ("four", "six")],
+    }
+    made = make_cloud(discovery)
+    made.project = raw["project"]
+    for key, body in others(Config.model_validate(raw)):
+        made.server.store.insert(key, body)
+    with made.server:
+        assert made.call("GET", "global/addresses/four")["ipVersion"] == "IPV4"
+        assert made.call("GET", "global/addresses/six")["ipVersion"] == "IPV6"
+
+
 class Side:
     port = 4242
     stopped: float | None = None

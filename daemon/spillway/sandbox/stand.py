@@ -93,7 +93,7 @@ def stand(
 
 
 def others(config: Config) -> list[tuple[Key, dict[str, Any]]]:
-    """Whatever else a configuration refers to and does not make: networks, security policies, services of other projects."""
+    """Whatever else a configuration refers to and does not make: networks, addresses, security policies, services of other projects."""
     topology = config.topology
     backed = topology.services.values()
     wanted = [(service.security_policy, "CLOUD_ARMOR") for service in backed]
@@ -106,6 +106,9 @@ def others(config: Config) -> list[tuple[Key, dict[str, Any]]]:
                 config.project, "global", "securityPolicies", policy
             )
             found.setdefault(at, {"name": at.name, "type": kind})
+    for place in topology.address.places:
+        if place.existing is not None and (at := links.parse(place.existing, config.project)) is not None:
+            found[at] = {"name": at.name, "ipVersion": place.version or "IPV4"}
     for path in topology.references.values():
         if (service := links.parse(path, config.project)) is not None:
             found[service] = {"name": service.name, "loadBalancingScheme": "EXTERNAL_MANAGED"}
