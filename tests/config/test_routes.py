@@ -134,6 +134,9 @@ WARNINGS: list[tuple[str, dict[str, Any], str, str]] = [
     ("headers on a redirect", {T: [{"redirect": {"host": "a.example"}, "response_headers": {"set": {"x": "y"}}}]}, f"{R}.response_headers", "no effect on a redirect"),
     ("attempt longer than all", on_route(timeout="5s", retries={"per_try_timeout": "6s"}), f"{R}.retries.per_try_timeout", "longer than all"),
     ("conditions without retries", on_route(retries={"attempts": 0, "on": ["5xx"]}), f"{R}.retries.on", "retries are off"),
+    ("longer than the draining on a route", on_route(timeout="1d"), f"{R}.timeout", "cut after"),
+    ("longer than the draining on a path", on_path(timeout="1d"), f"{P}.timeout", "cut after"),
+    ("longer than the draining of the route's service", {T: [{"service": "europe", "paths": [{"paths": ["/a/*"], "timeout": "1d"}]}]}, f"{P}.timeout", "when its endpoint of europe leaves"),
     ("no origin", on_route(cors={"allow_methods": ["GET"]}), f"{R}.cors", "no origin"),
     ("credentials for everybody", on_route(cors={"allow_origins": ["*"], "allow_credentials": True}), f"{R}.cors.allow_credentials", "browsers refuse"),
     ("host as a header", on_path(headers={"host": "a.example"}), f"{P}.headers.host", ":authority"),
@@ -145,6 +148,17 @@ def test_warnings(change: Change, changes: dict[str, Any], path: str, message: s
     verdict = change(changes)
     assert verdict.problems == ()
     assert message in verdict.warning_at(path).message
+
+
+def test_a_route_with_a_long_timeout_says_how_long_to_drain(change: Change) -> None:
+    pool = "topology/services/europe/draining"
+    assert (
+        "`draining: 30m` at the service europe"
+        in change(on_route(timeout="30m")).warning_at(f"{R}.timeout").remedy
+    )
+    verdict = change({**on_route(timeout="2h"), pool: "1h"})
+    assert "write a timeout of 1h or less" in verdict.warning_at(f"{R}.timeout").remedy
+    assert change({**on_route(timeout="30m"), pool: "30m"}).warnings == ()
 
 
 def test_a_service_that_only_gets_shares_or_copies_is_reached(change: Change) -> None:
