@@ -71,11 +71,21 @@ def test_what_is_wrong_is_said_with_its_place(
     assert problem.line > 0
 
 
+def test_regions_that_probe_are_not_for_backend_services(change: Change) -> None:
+    """The provider takes `source_regions`, and Google refuses to use such a check with a backend service."""
+    at = "topology/health_checks/ready/extra"
+    problem = change({at: {"source_regions": ["us-east4", "us-west1", "europe-west4"]}}).at(
+        "topology.health_checks.ready.extra.source_regions"
+    )
+    assert "no such health check for a backend service" in problem.message
+    assert "Remove" in problem.remedy
+
+
 def test_what_is_given_reaches_the_provider(change: Change) -> None:
     verdict = change(
         {
             SERVICE: {"description": "chat", "max_stream_duration": {"seconds": "600"}},
-            "topology/health_checks/ready/extra": {"source_regions": ["us-east4"]},
+            "topology/health_checks/ready/extra": {"description": "probe"},
             "topology/address/extra": {"description": "front"},
         }
     )
@@ -84,7 +94,7 @@ def test_what_is_given_reaches_the_provider(change: Change) -> None:
     service = made.of("BackendService")["spillway-pool"]
     assert service["description"] == "chat"
     assert service["maxStreamDuration"] == {"seconds": "600"}
-    assert made.one("HealthCheck")["sourceRegions"] == ["us-east4"]
+    assert made.one("HealthCheck")["description"] == "probe"
     assert made.one("GlobalAddress")["description"] == "front"
 
 

@@ -275,6 +275,7 @@ def test_serverless_regions_are_moved_by_membership(change: Change) -> None:
             "zones/us-east4-a/instanceGroups/n",
         ),
         ({"serverless_neg": "n"}, ("n", "us-east4"), "regions/us-east4/networkEndpointGroups/n"),
+        ({"psc_neg": "n"}, ("n", "us-east4"), "regions/us-east4/networkEndpointGroups/n"),
         ({"internet_neg": "n"}, ("n", "global"), "global/networkEndpointGroups/n"),
         ({"url": f"{names.API}/projects/q/zones/us-east4-b/instanceGroups/n"}, ("n", "us-east4-b"), None),
         (

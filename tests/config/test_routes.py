@@ -51,6 +51,10 @@ def split(*weights: int) -> dict[str, Any]:
 ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("two targets", on_route(redirect={"host": "a.example"}), f"{R}.redirect", "one target", "Keep one"),
     ("unknown bucket", {T: [{"bucket": "asets"}], **BUCKETS}, f"{R}.bucket", "no bucket called 'asets'", "Did you mean assets?"),
+    ("bucket as a service", {T: [{"service": "assets"}], **BUCKETS}, f"{R}.service", "assets is a bucket", "Write `bucket: assets`"),
+    ("bucket with a share", {T: [{"split": [{"service": "assets", "weight": 1}]}], **BUCKETS}, f"{R}.split[0].service", "assets is a bucket", "on an entry of `paths`"),
+    ("bucket as the default", {"topology/default_service": "assets", **BUCKETS}, "topology.default_service", "assets is a bucket", 'hosts: ["*"], bucket: assets'),
+    ("regular expression as a path", {T: [{"paths": [{"paths": ["/v1/.*/x"], "service": "pool"}]}]}, f"{R}.paths[0].paths[0]", "'/v1/.*/x' is not a path", "no regular expressions"),
     ("split to an unknown service", {T: [{"split": [{"service": "poool", "weight": 1}]}]}, f"{R}.split[0].service", "no service called 'poool'", "Did you mean pool?"),
     ("a share twice", {T: [{"split": [{"service": "pool", "weight": 1}, {"service": "pool", "weight": 2}]}]}, f"{R}.split[1].service", "has a share already", "one entry"),
     ("no weight at all", split(0, 0), f"{R}.split", "all weights are 0", "above 0"),
@@ -77,7 +81,7 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("no condition", on_path(headers={"x": {}}), f"{P}.headers.x", "has 0 conditions", "exact, prefix, suffix"),
     ("two conditions", on_path(query={"q": {"exact": "a", "present": True}}), f"{P}.query.q", "2 conditions", "exact, present"),
     ("regular expression", on_path(headers={"x": {"regex": "a.*"}}), f"{P}.headers.x.regex", "no key `regex`", "regional and internal"),
-    ("header by number", on_path(headers={"x": 5}), f"{P}.headers.x", "section with keys", "indented"),
+    ("header by number", on_path(headers={"x": 5}), f"{P}.headers.x", "5 is not a text", 'quotes: "5"'),
     ("double negation", on_path(headers={"x": {"present": True, "invert": True}}), f"{P}.headers.x.invert", "says already", "present: false"),
     ("empty range", on_path(headers={"x": {"range": {"start": 5, "end": 5}}}), f"{P}.headers.x.range", "no number", "`end`"),
     ("header in two cases", on_path(headers={"x-a": "1", "X-A": "2"}), f"{P}.headers.X-A", "stands here twice", "Keep one"),
@@ -130,6 +134,9 @@ WARNINGS: list[tuple[str, dict[str, Any], str, str]] = [
     ("headers on a redirect", {T: [{"redirect": {"host": "a.example"}, "response_headers": {"set": {"x": "y"}}}]}, f"{R}.response_headers", "no effect on a redirect"),
     ("attempt longer than all", on_route(timeout="5s", retries={"per_try_timeout": "6s"}), f"{R}.retries.per_try_timeout", "longer than all"),
     ("conditions without retries", on_route(retries={"attempts": 0, "on": ["5xx"]}), f"{R}.retries.on", "retries are off"),
+    ("longer than the draining on a route", on_route(timeout="1d"), f"{R}.timeout", "cut after"),
+    ("longer than the draining on a path", on_path(timeout="1d"), f"{P}.timeout", "cut after"),
+    ("longer than the draining of the route's service", {T: [{"service": "europe", "paths": [{"paths": ["/a/*"], "timeout": "1d"}]}]}, f"{P}.timeout", "when its endpoint of europe leaves"),
     ("no origin", on_route(cors={"allow_methods": ["GET"]}), f"{R}.cors", "no origin"),
     ("credentials for everybody", on_route(cors={"allow_origins": ["*"], "allow_credentials": True}), f"{R}.cors.allow_credentials", "browsers refuse"),
     ("host as a header", on_path(headers={"host": "a.example"}), f"{P}.headers.host", ":authority"),
@@ -141,6 +148,17 @@ def test_warnings(change: Change, changes: dict[str, Any], path: str, message: s
     verdict = change(changes)
     assert verdict.problems == ()
     assert message in verdict.warning_at(path).message
+
+
+def test_a_route_with_a_long_timeout_says_how_long_to_drain(change: Change) -> None:
+    pool = "topology/services/europe/draining"
+    assert (
+        "`draining: 30m` at the service europe"
+        in change(on_route(timeout="30m")).warning_at(f"{R}.timeout").remedy
+    )
+    verdict = change({**on_route(timeout="2h"), pool: "1h"})
+    assert "write a timeout of 1h or less" in verdict.warning_at(f"{R}.timeout").remedy
+    assert change({**on_route(timeout="30m"), pool: "30m"}).warnings == ()
 
 
 def test_a_service_that_only_gets_shares_or_copies_is_reached(change: Change) -> None:

@@ -36,13 +36,15 @@ SERVERLESS = {
     f"{S}europe": {"home": "europe-west4"},
 }
 """The sound configuration with serverless groups."""
+PSC = {**SERVERLESS, EU: {"psc_neg": "apigee-eu"}, f"{R}us-east4/groups/0": {"psc_neg": "apigee-us"}}
+"""The sound configuration with Private Service Connect groups."""
 HTTPS = {"certificates": {"managed": ["api.example.com"]}}
 GIVEN = {"name": "api", "certificate_file": "none.pem", "private_key_file": "none.key"}
 LONG = "a" * 42
 
 
 def test_the_sound_configuration_is_sound(change: Change) -> None:
-    for changes in ({}, IG, SERVERLESS):
+    for changes in ({}, IG, SERVERLESS, PSC, {**PSC, f"{S}pool/timeout": "2m"}):
         verdict = change(changes)
         assert verdict.problems == ()
         assert verdict.config is not None
@@ -144,6 +146,7 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("no health check", {f"{S}pool/health_check": REMOVE}, "topology.services.pool", "no health check", "topology.health_checks"),
     ("unknown health check", {f"{S}pool/health_check": "redy"}, "topology.services.pool.health_check", "no health check called 'redy'", "Did you mean ready?"),
     ("instance groups with NEGs", {k: v for k, v in IG.items() if "us-east4" in k}, "topology.services.pool", "cannot combine", "same kind"),
+    ("Private Service Connect with a health check", {**PSC, f"{S}pool/health_check": "ready"}, "topology.services.pool.health_check", "refuses a health check for a psc_neg", "Remove `health_check`"),
     ("zonal with serverless", {k: v for k, v in SERVERLESS.items() if "us-east4" in k}, "topology.services.pool", "cannot combine", "same kind"),
     ("port name of a NEG", {f"{S}pool/port_name": "http"}, "topology.services.pool.port_name", "belong to instance groups", "Remove `port_name`"),
     ("port name that is not created", {**IG, EU: {"zone": "europe-west4-a", "instance_group": "eu", "create": {"named_ports": {"web": 80, "http": 81}}}, f"{S}pool/port_name": "wep"}, "topology.services.pool.port_name", "without a port named 'wep'", "Did you mean web?"),

@@ -155,6 +155,16 @@ def test_serverless_groups_have_neither_target_nor_policy() -> None:
     assert service["outlierDetection"]["consecutiveErrors"] == 5
 
 
+def test_private_service_connect_groups_have_no_target_and_a_timeout() -> None:
+    made = sketch(with_region(None, {"psc_neg": "apigee"}, health_check=None, timeout="2m"))
+    service = made.one("BackendService")
+    assert [list(backend) for backend in service["backends"]] == [["group"]]
+    assert service["backends"][0]["group"].endswith("/regions/europe-west4/networkEndpointGroups/apigee")
+    assert "healthChecks" not in service
+    assert made.of("ServiceLbPolicies") == {}
+    assert service["timeoutSec"] == 120
+
+
 @pytest.mark.parametrize("kind", ["http", "https", "http2", "tcp", "grpc"])
 def test_health_checks_of_five_kinds(kind: str) -> None:
     extra: dict[str, Any] = {"grpc_service": "model", "port": 50051} if kind == "grpc" else {}

@@ -22,7 +22,7 @@ from spillway.sandbox.app import AnswersWhileStopping
 from spillway.sandbox.clock import HOLD_LIMIT, LEASE, ScaledClock, rfc3339
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
-from spillway.sandbox.stand import seed_groups
+from spillway.sandbox.stand import others, seed_groups
 from spillway.sandbox.writes import Timing
 from spillway.sim.scenario_file import load_setup
 from spillway.sim.world import World
@@ -182,7 +182,7 @@ def test_groups_that_the_program_makes_get_their_endpoints() -> None:
 
 def test_groups_without_endpoints_are_there_from_the_beginning(discovery: Discovery) -> None:
     raw = document()
-    raw["topology"]["regions"]["us-east4"] = {"groups": [{"serverless_neg": "run"}]}
+    raw["topology"]["regions"]["us-east4"] = {"groups": [{"serverless_neg": "run"}, {"psc_neg": "apigee"}]}
     raw["topology"]["regions"]["europe-west4"] = {"groups": [{"internet_neg": "partner"}]}
     world = World(load_setup(config_file("scenarios/demo.yaml")), controls=(), routes=())
     groups = seed_groups(Config.model_validate(raw), world)
@@ -193,6 +193,8 @@ def test_groups_without_endpoints_are_there_from_the_beginning(discovery: Discov
     with made.server:
         run = made.call("GET", "regions/us-east4/networkEndpointGroups/run")
         assert (run["networkEndpointType"], run["size"]) == ("SERVERLESS", 0)
+        apigee = made.call("GET", "regions/us-east4/networkEndpointGroups/apigee")
+        assert (apigee["networkEndpointType"], apigee["size"]) == ("PRIVATE_SERVICE_CONNECT", 0)
         partner = made.call("GET", "global/networkEndpointGroups/partner")
         assert (partner["networkEndpointType"], partner["size"]) == ("INTERNET_FQDN_PORT", 0)
         body = {
@@ -201,6 +203,46 @@ def test_groups_without_endpoints_are_there_from_the_beginning(discovery: Discov
             "backends": [{"group": run["selfLink"]}],
         }
         made.call("POST", "global/backendServices", body)
+
+
+def test_networks_of_groups_that_are_made_are_there_from_the_beginning(discovery: Discovery) -> None:
+    """The sandbox of a configuration with a Shared VPC can build its groups."""
+    raw = document()
+    shared = {"network": "projects/host/global/networks/shared"}
+    there = {**shared, "subnetwork": "projects/host/regions/us-east4/subnetworks/gpu"}
+    groups = [
+        {"zone": "us-east4-a", "neg": "a", "create": there},
+        {"zone": "us-east4-b", "neg": "b", "create": {"network": "own", "subnetwork": "own-gpu"}},
+    ]
+    raw["topology"]["regions"]["us-east4"]["groups"] = groups
+    made = make_cloud(discovery)
+    made.project = raw["project"]
+    for key, body in others(Config.model_validate(raw)):
+        made.server.store.insert(key, body)
+    with made.server:
+        for given in (
+            there,
+            {"network": "global/networks/own", "subnetwork": "regions/us-east4/subnetworks/own-gpu"},
+        ):
+            name = given["subnetwork"].rpartition("/")[2]
+            body = {"name": name, "networkEndpointType": "GCE_VM_IP_PORT", **given}
+            made.call("POST", "zones/us-east4-a/networkEndpointGroups", body)
+            assert made.call("GET", f"zones/us-east4-a/networkEndpointGroups/{name}")["name"] == name
+
+
+def test_addresses_given_by_url_are_there_from_the_beginning(discovery: Discovery) -> None:
+    raw = document()
+    raw["topology"]["address"] = {
+        "ip_version": ["IPV4", "IPV6"],
+        "existing": [f"projects/{raw['project']}/global/addresses/{name}" for name in ("four", "six")],
+    }
+    made = make_cloud(discovery)
+    made.project = raw["project"]
+    for key, body in others(Config.model_validate(raw)):
+        made.server.store.insert(key, body)
+    with made.server:
+        assert made.call("GET", "global/addresses/four")["ipVersion"] == "IPV4"
+        assert made.call("GET", "global/addresses/six")["ipVersion"] == "IPV6"
 
 
 class Side:

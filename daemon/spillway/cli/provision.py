@@ -31,7 +31,7 @@ _CODES = {
 _GOOD = frozenset({Outcome.DONE, Outcome.UNCHANGED})
 
 _REFUSED = "`spillway doctor` looks at permissions; `spillway plan` shows what would be changed."
-_AGAIN = "Give the same command again: it reads what stands, repairs what is left half done, and goes on from there."
+_AGAIN = "If Google names a setting, correct it first. Then give the same command again: it reads what stands, repairs what is left half done, and goes on from there."
 
 
 @click.command(short_help="Show what would be built or changed.")

@@ -23,6 +23,7 @@ class GroupKind(StrEnum):
     INSTANCE_GROUP = "instance_group"
     SERVERLESS_NEG = "serverless_neg"
     INTERNET_NEG = "internet_neg"
+    PSC_NEG = "psc_neg"
     REGIONAL_INSTANCE_GROUP = "regional_instance_group"
 
 
@@ -31,7 +32,7 @@ PREFERABLE = frozenset({GroupKind.NEG, GroupKind.HYBRID_NEG, GroupKind.INSTANCE_
 STEERABLE = PREFERABLE | {GroupKind.REGIONAL_INSTANCE_GROUP}
 """Kinds with balancing mode, target and scaler (BS)."""
 INSTANCE_GROUPS = frozenset({GroupKind.INSTANCE_GROUP, GroupKind.REGIONAL_INSTANCE_GROUP})
-UNPROBED = frozenset({GroupKind.SERVERLESS_NEG, GroupKind.INTERNET_NEG})
+UNPROBED = frozenset({GroupKind.SERVERLESS_NEG, GroupKind.INTERNET_NEG, GroupKind.PSC_NEG})
 """Kinds whose services must not have a health check (py:BackendService.health_checks)."""
 
 GOOGLES_PORT_NAME = "http"
@@ -43,7 +44,7 @@ groups`, terraform-google-modules/terraform-google-lb-http#358)"""
 
 
 def group_kind(group: GroupConfig) -> GroupKind | None:
-    """The kind of a group, or None where the configuration does not say one; a zonal NEG's URL counts as NEG."""
+    """The kind of a group, or None where the configuration does not say one; a zonal NEG's URL counts as NEG, a regional one's as serverless."""
     if group.url is not None:
         parts = parse_group_url(group.url)
         if parts is None:
@@ -64,6 +65,7 @@ _NAMED = (
     GroupKind.REGIONAL_INSTANCE_GROUP,
     GroupKind.SERVERLESS_NEG,
     GroupKind.INTERNET_NEG,
+    GroupKind.PSC_NEG,
 )
 
 

@@ -32,6 +32,7 @@ RESERVED: Mapping[str, Mapping[str, str]] = {
         "healthy_threshold": "it is `healthy`",
         "unhealthy_threshold": "it is `unhealthy`",
         "log_config": "it is `log`",
+        "source_regions": "Google takes no such health check for a backend service, and probes from all regions",
         **{f"{kind}_health_check": "it is `type`" for kind in _PROBES},
     },
     "compute.BackendService": {

@@ -50,6 +50,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("Regional instance group", (f"{_REGION}.groups[].regional_instance_group",)),
     Feature("Cloud Run and other serverless groups", (f"{_REGION}.groups[].serverless_neg",)),
     Feature("Internet NEG", (f"{_REGION}.groups[].internet_neg",)),
+    Feature("Private Service Connect NEG (Apigee)", (f"{_REGION}.groups[].psc_neg",)),
     Feature("Groups of its own for a service", (f"{_SERVICE}.backends.NAME.groups",)),
     Feature("Services of other projects", ("topology.references",)),
     Feature("Balancing mode and target", (f"{_REGION}.balancing", f"{_SERVICE}.backends.NAME.balancing")),

@@ -6,6 +6,7 @@ semicolon into a problem's message and its remedy.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -232,6 +233,9 @@ class Short:
         return {"anyOf": [{"type": "string"}, handler(schema)]}
 
     def _widen(self, value: Any) -> Any:
+        if isinstance(value, int | float):
+            plain = json.dumps(value)
+            raise ValueError(f'{plain} is not a text; put it into quotes: "{plain}"')  # noqa: TRY004 pydantic wants ValueError
         return {self.key: value} if isinstance(value, str) else value
 
 
@@ -333,7 +337,7 @@ RegionName = Annotated[
         "the name of a region",
         r"[a-z]+(-[a-z]+)+[0-9]+",
         "europe-west4",
-        "a zone's name ends in one letter more",
+        "a zone's name ends in one letter more; an internet_neg, which is global, stands under any region",
     ),
 ]
 """Shape of a region's name; no frozen list: Google adds regions."""

@@ -28,7 +28,7 @@ class GroupConfig(Model):
     """One group of endpoints: a URL, or exactly one kind with its name."""
 
     url: str | None = None
-    """Full URL, `https://www.googleapis.com/compute/v1/projects/P/zones/Z/networkEndpointGroups/N` or `.../instanceGroups/N`; of a regional instance group with `regions/R`."""
+    """Full URL, `https://www.googleapis.com/compute/v1/projects/P/zones/Z/networkEndpointGroups/N` or `.../instanceGroups/N`; of a regional instance group with `regions/R`. The URL of a regional NEG counts as that of a serverless one; write `psc_neg` for the other kind."""
     zone: ZoneName | None = None
     """Zone of a zonal group."""
     neg: GroupName | None = None
@@ -42,6 +42,8 @@ class GroupConfig(Model):
     serverless_neg: GroupName | None = None
     """Regional serverless NEG (Cloud Run), one for each region. It has no scaler: Spillway attaches and detaches it."""
     internet_neg: GroupName | None = None
-    """Global internet NEG. It has no scaler either, and is attached and detached."""
+    """Global internet NEG. It has no scaler either, and is attached and detached. It stands under a region like every group: any one, which takes no part in where its requests go."""
+    psc_neg: GroupName | None = None
+    """Regional Private Service Connect NEG, which leads to a published service such as Apigee. It has no scaler either."""
     create: CreateConfig | None = None
     """Make this group; without it the group must exist."""

@@ -200,7 +200,7 @@ def group_url(project: str, region: str, group: GroupConfig) -> str:
         return f"{API}/projects/{project}/zones/{key.scope}/instanceGroups/{key.name}"
     if group.regional_instance_group:
         return f"{API}/projects/{project}/regions/{region}/instanceGroups/{key.name}"
-    if group.serverless_neg:
+    if group.serverless_neg or group.psc_neg:
         return f"{API}/projects/{project}/regions/{region}/networkEndpointGroups/{key.name}"
     return f"{API}/projects/{project}/global/networkEndpointGroups/{key.name}"
 
@@ -216,7 +216,7 @@ def group_key(region: str, group: GroupConfig) -> GroupKey:
         if parts is None:
             raise ValueError(f"{group.url} is not the full URL of a group")
         return GroupKey(name=parts.name, scope=parts.scope)
-    if regional := group.serverless_neg or group.regional_instance_group:
+    if regional := group.serverless_neg or group.psc_neg or group.regional_instance_group:
         return GroupKey(name=regional, scope=region)
     if group.internet_neg:
         return GroupKey(name=group.internet_neg, scope="global")

@@ -135,7 +135,7 @@ class ServiceConfig(Model):
     lb_policy: Literal["made", "none", "keep"] = "made"
     """Service LB policy: Spillway makes one and sets the failover posture by it (`made`), the service has none (`none`), or what stands stays as it is (`keep`). Without one of Spillway's there is no posture to set: Google fails over by its own defaults, or by the policy that stands."""
     health_check: Name | None = None
-    """Name from `health_checks`; required unless all groups are serverless or internet."""
+    """Name from `health_checks`; required unless all groups are serverless, internet or Private Service Connect."""
     policy: str = "default"
     """Name from `policies`: how this service is steered."""
     regions: Regions | None = None

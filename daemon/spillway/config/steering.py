@@ -12,6 +12,7 @@ from spillway.config.suggest import listing
 _KINDS = {
     GroupKind.SERVERLESS_NEG: "serverless groups",
     GroupKind.INTERNET_NEG: "internet groups",
+    GroupKind.PSC_NEG: "Private Service Connect groups",
 }
 _TIED = {
     "CLIENT_IP": "a client's address",

@@ -70,7 +70,7 @@ class RegionConfig(Model):
     groups: Annotated[tuple[GroupConfig, ...], Field(min_length=1)] = ()
     """Groups of every service that brings none of its own here (`backends`); they share one scaler, one preference and one membership."""
     balancing: BalancingConfig | None = None
-    """None for serverless and internet groups, required for all others; also for groups that a service brings without a balancing of its own."""
+    """None for serverless, internet and Private Service Connect groups, required for all others; also for groups that a service brings without a balancing of its own."""
     scaler: Scaler | None = None
     """Capacity scaler at the first start, 0 or 0.1 to 1; afterwards the daemon's."""
     preference: Literal["PREFERRED", "DEFAULT"] = "DEFAULT"

@@ -110,8 +110,14 @@ def _section(wrong: _Wrong) -> tuple[str, str]:
 
 def _list(wrong: _Wrong) -> tuple[str, str]:
     value = wrong.value
-    example = f"[{value}]" if isinstance(value, str | int | float) else "[a, b]"
+    example = f"[{_item(value)}]" if isinstance(value, str | int | float) else "[a, b]"
     return f"{shown(value)} stands where a list is wanted.", f"Write a list, such as {example}."
+
+
+def _item(value: str | float) -> str:
+    """An item of a list in brackets; in quotes where YAML would read it in another way, as `*` or `a: b`."""
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z/][A-Za-z0-9._/-]*", value)
+    return value if isinstance(value, str) and plain else json.dumps(value)
 
 
 _COMPARISONS = {

@@ -9,7 +9,13 @@ from typing import Any, Literal
 from spillway.sandbox.links import Key
 
 GroupKind = Literal[
-    "neg", "hybrid_neg", "instance_group", "regional_instance_group", "serverless_neg", "internet_neg"
+    "neg",
+    "hybrid_neg",
+    "instance_group",
+    "regional_instance_group",
+    "serverless_neg",
+    "internet_neg",
+    "psc_neg",
 ]
 
 SEEDED_BEFORE = 86400.0
@@ -18,7 +24,12 @@ SEEDED_BEFORE = 86400.0
 _ZONES = "abc"
 """A regional group spreads its instances evenly over three zones."""
 _INSTANCES = frozenset({"instance_group", "regional_instance_group"})
-_FAMILY = {"regional_instance_group": "regions", "serverless_neg": "regions", "internet_neg": "global"}
+_FAMILY = {
+    "regional_instance_group": "regions",
+    "serverless_neg": "regions",
+    "psc_neg": "regions",
+    "internet_neg": "global",
+}
 """Where groups live that are not zonal."""
 
 
@@ -85,6 +96,13 @@ def body(group: SeedGroup) -> dict[str, Any]:
     if group.kind == "serverless_neg":
         service = {"service": group.name}
         return {"name": group.name, "networkEndpointType": "SERVERLESS", "cloudRun": service}
+    if group.kind == "psc_neg":
+        target = f"projects/{group.project}/regions/{group.zone}/serviceAttachments/{group.name}"
+        return {
+            "name": group.name,
+            "networkEndpointType": "PRIVATE_SERVICE_CONNECT",
+            "pscTargetService": target,
+        }
     if group.kind == "internet_neg":
         return {"name": group.name, "networkEndpointType": "INTERNET_FQDN_PORT", "defaultPort": 443}
     kind = "GCE_VM_IP_PORT" if group.kind == "neg" else "NON_GCP_PRIVATE_IP_PORT"

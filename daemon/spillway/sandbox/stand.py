@@ -93,23 +93,54 @@ def stand(
 
 
 def others(config: Config) -> list[tuple[Key, dict[str, Any]]]:
-    """Whatever else a configuration refers to and does not make: security policies, services of other projects."""
+    """Whatever else a configuration refers to and does not make: networks, addresses, security policies, services of other projects."""
     topology = config.topology
     backed = topology.services.values()
     wanted = [(service.security_policy, "CLOUD_ARMOR") for service in backed]
     wanted += [(service.edge_security_policy, "CLOUD_ARMOR_EDGE") for service in backed]
     wanted += [(bucket.edge_security_policy, "CLOUD_ARMOR_EDGE") for bucket in topology.buckets.values()]
-    found: dict[Key, dict[str, Any]] = {}
+    found = _networks(config)
     for policy, kind in wanted:
         if policy is not None:
             at = links.parse(policy, config.project) or Key(
                 config.project, "global", "securityPolicies", policy
             )
             found.setdefault(at, {"name": at.name, "type": kind})
+    for place in topology.address.places:
+        if place.existing is not None and (given := links.parse(place.existing, config.project)) is not None:
+            found[given] = {"name": given.name, "ipVersion": place.version or "IPV4"}
     for path in topology.references.values():
         if (service := links.parse(path, config.project)) is not None:
             found[service] = {"name": service.name, "loadBalancingScheme": "EXTERNAL_MANAGED"}
     return list(found.items())
+
+
+def _networks(config: Config) -> dict[Key, dict[str, Any]]:
+    """Networks and subnetworks of the groups that are made, such as those of a Shared VPC; a network comes before its subnetworks."""
+    networks: dict[Key, dict[str, Any]] = {}
+    subnetworks: dict[Key, dict[str, Any]] = {}
+    for region in config.topology.regions:
+        for create in (group.create for group in _listed(config, region)):
+            if create is None:
+                continue
+            network = _named(config.project, "global", "networks", create.network)
+            if network.name != "default":
+                networks[network] = {"name": network.name, "autoCreateSubnetworks": False}
+            if create.subnetwork is None:
+                continue
+            subnetwork = _named(config.project, f"regions/{region}", "subnetworks", create.subnetwork)
+            if subnetwork.name != "default":
+                subnetworks[subnetwork] = {
+                    "name": subnetwork.name,
+                    "network": network.path,
+                    "ipCidrRange": "10.0.0.0/8",
+                }
+    return {**networks, **subnetworks}
+
+
+def _named(project: str, scope: str, collection: str, given: str) -> Key:
+    """What is given by path, or by its name alone."""
+    return links.parse(given, project) or Key(project, scope, collection, given)
 
 
 def default_groups(world: World) -> list[SeedGroup]:

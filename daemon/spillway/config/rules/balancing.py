@@ -245,9 +245,9 @@ def _duration(draft: Draft, at: Location, balancing: BalancingConfig) -> None:
 
 
 def _unsteerable(draft: Draft, at: Location, kinds: frozenset[GroupKind], groups_at: Location) -> None:
-    """Serverless and internet groups have no scaler, no balancing, no preference; regional instance groups no preference.
+    """Serverless, internet and Private Service Connect groups have no scaler, no balancing, no preference; regional instance groups no preference.
 
-    The first two may be a standby all the same: they are attached then.
+    The first three may be a standby all the same: they are attached then.
     """
     if GroupKind.REGIONAL_INSTANCE_GROUP in kinds and draft.value((*at, "preference")) == "PREFERRED":
         draft.error(

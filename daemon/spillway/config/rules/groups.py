@@ -14,7 +14,7 @@ from spillway.core.values.topology import GroupKey
 
 _KINDS = (
     *("neg", "hybrid_neg", "instance_group"),
-    *("regional_instance_group", "serverless_neg", "internet_neg"),
+    *("regional_instance_group", "serverless_neg", "internet_neg", "psc_neg"),
 )
 _ZONAL = PREFERABLE
 

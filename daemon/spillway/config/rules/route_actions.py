@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from spillway.config.backends import GroupKind
 from spillway.config.draft import BUCKETS, FRONTENDS, REFERENCES, SERVICES, Draft
+from spillway.config.fields import format_duration, parse_duration
 from spillway.config.route_actions import FORWARDING, HeadersConfig, RouteActions
 from spillway.config.routes import PathRuleConfig, RouteConfig, variables
+from spillway.config.services import LONGEST_DRAINING
 from spillway.config.suggest import did_you_mean, listing
 from spillway.config.tree import Location
 
@@ -42,6 +44,7 @@ _FAMILIES = {
     GroupKind.REGIONAL_INSTANCE_GROUP: "instance groups",
     GroupKind.SERVERLESS_NEG: "serverless NEGs",
     GroupKind.INTERNET_NEG: "internet NEGs",
+    GroupKind.PSC_NEG: "Private Service Connect NEGs",
 }
 
 
@@ -93,7 +96,9 @@ def check_entry(
             "Name a `service`, `bucket`, `split` or `redirect`.",
         )
     elif not rule.targets:
-        _mirror(draft, at, rule, route.services or _default(draft, route), has_bucket=bool(route.bucket))
+        services = route.services or _default(draft, route)
+        _mirror(draft, at, rule, services, has_bucket=bool(route.bucket))
+        _draining(draft, at, rule, services)
     if rule.errors is not None and rule.errors.bucket is None and route.errors is None:
         _no_pages(draft, at)
     if rule.rewrite is None or rule.rewrite.template is None:
@@ -117,11 +122,25 @@ def check_entry(
 def known_service(draft: Draft, at: Location, service: str) -> None:
     """Report a service that is not there."""
     if draft.lacks(SERVICES, service) and service not in draft.names(REFERENCES):
+        if service in draft.names(BUCKETS):
+            draft.error(
+                at, f"{service} is a bucket, and here stands the name of a service.", _lead_to(at, service)
+            )
+            return
         draft.error(
             at,
             f"there is no service called {service!r}.",
             did_you_mean(service, draft.names(SERVICES), "Name one of `topology.services`."),
         )
+
+
+def _lead_to(at: Location, bucket: str) -> str:
+    """How requests get to a bucket, said for the place where it was written like a service."""
+    if at[-1] == "default_service":
+        return f'Name a service here, and write a route `{{hosts: ["*"], bucket: {bucket}}}`: it gets all hosts that no other route names.'
+    if "split" in at or "mirror" in at:
+        return f"Name a service; Google sends a whole path to a bucket and no share of it: `bucket: {bucket}` on an entry of `paths`."
+    return f"Write `bucket: {bucket}`."
 
 
 def _known_bucket(draft: Draft, at: Location, bucket: str) -> None:
@@ -145,6 +164,7 @@ def _check(draft: Draft, at: Location, actions: RouteActions) -> None:
     if actions.targets or isinstance(actions, RouteConfig):
         services = actions.services or (_default(draft, actions) if isinstance(actions, RouteConfig) else ())
         _mirror(draft, at, actions, services, has_bucket=bool(actions.bucket))
+        _draining(draft, at, actions, services)
     _cors(draft, at, actions)
     _errors(draft, at, actions)
     _headers(draft, (*at, "request_headers"), actions.request_headers)
@@ -303,6 +323,31 @@ def _mirror(
                 "Mirror to a service with groups of that kind.",
                 uses=((*SERVICES, mirror.service), (*SERVICES, service)),
             )
+
+
+def _draining(draft: Draft, at: Location, actions: RouteActions, services: tuple[str, ...]) -> None:
+    """A request that may take longer here than its service says is cut with its endpoint (the rules of policies judge the rest)."""
+    if actions.timeout is None:
+        return
+    most = parse_duration(LONGEST_DRAINING)
+    for name in services:
+        service = draft.services.get(name)
+        if service is None or actions.timeout <= max(service.draining, service.timeout):
+            continue
+        if not any(member.steerable for member in draft.members(name)):
+            continue
+        where = (*SERVICES, name)
+        if service.draining >= most:
+            remedy = f"There is no longer one than {LONGEST_DRAINING}: write a timeout of {LONGEST_DRAINING} or less, unless longer requests may be cut."
+        else:
+            longest = format_duration(min(actions.timeout, most))
+            remedy = f"Write `draining: {longest}` at the service {name}, unless long requests may be cut."
+        draft.warn(
+            (*at, "timeout"),
+            f"requests may take {format_duration(actions.timeout)} here, and one that is under way when its endpoint of {name} leaves is cut after {format_duration(service.draining)}.",
+            remedy,
+            uses=((*where, "draining"), (*where, "timeout")),
+        )
 
 
 def _families(draft: Draft, service: str) -> frozenset[str]:

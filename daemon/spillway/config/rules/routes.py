@@ -147,6 +147,8 @@ def _path_remedy(path: str) -> str:
         return f"Begin it with a slash: /{path.lstrip('*/') or 'europe/*'}."
     if "?" in path or "#" in path:
         return "Leave out what follows ? or #: only the path is matched."
+    if re.search(r"\.\*|[\[\](|^$\\]", path):
+        return "Google takes no regular expressions here: write /europe/* for all below a path, or /v1/{model=*}/{rest=**}."
     if "*" in path:
         stem = path.split("*", 1)[0].rstrip("/") or "/europe"
         return f"A star may only be the whole last part: {stem}/*. Elsewhere name it: {stem}/{{any=*}}/..."

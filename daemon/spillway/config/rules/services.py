@@ -29,6 +29,7 @@ _FAMILIES = {
     GroupKind.HYBRID_NEG: "network endpoint groups",
     GroupKind.SERVERLESS_NEG: "serverless groups",
     GroupKind.INTERNET_NEG: "internet groups",
+    GroupKind.PSC_NEG: "Private Service Connect groups",
 }
 """Kinds that may stand together behind one service (BS)."""
 

@@ -136,7 +136,7 @@ GUARDS = rows(
     (
         "no-scaler",
         "{region} has no scaler: it is attached or detached, and nothing between",
-        "Serverless and internet groups. A pin is 0 or 1 there.",
+        "Serverless, internet and Private Service Connect groups. A pin is 0 or 1 there.",
     ),
     (
         "alone",

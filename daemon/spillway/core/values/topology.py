@@ -110,8 +110,8 @@ class Backend:
     movable: bool = True
     """False where no lever reaches it."""
     has_scaler: bool = True
-    """False for serverless and internet groups. They have no target and no health checks either (BS), so the lever is membership: such a
-    backend is attached (1) or detached (0)."""
+    """False for serverless, internet and Private Service Connect groups. They have no target and no health checks either (BS), so the
+    lever is membership: such a backend is attached (1) or detached (0)."""
     latitude: float | None = None
     longitude: float | None = None
 
@@ -128,7 +128,7 @@ class Service:
     """Sorted by region."""
     home: RegionName | None = None
     has_policy: bool = True
-    """False where Google takes no service LB policy: serverless, internet and regional instance groups (SLP)."""
+    """False where Google takes no service LB policy: serverless, internet, Private Service Connect and regional instance groups (SLP)."""
 
     def backend(self, region: RegionName) -> Backend:
         """The backend in `region`.

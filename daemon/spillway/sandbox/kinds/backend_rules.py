@@ -13,6 +13,8 @@ from spillway.sandbox.refusals import invalid, required
 
 _BY_NODE = frozenset({"instance_group", "GCE_VM_IP_PORT", "NON_GCP_PRIVATE_IP_PORT"})
 """Groups that have a balancing mode, a target and a scaler."""
+_OTHERS = frozenset({"SERVERLESS", "PRIVATE_SERVICE_CONNECT", "INTERNET_FQDN_PORT", "INTERNET_IP_PORT"})
+"""Groups that have none of them (gcp.md 1.1)."""
 _RATES = ("maxRate", "maxRatePerInstance", "maxRatePerEndpoint")
 _IN_FLIGHT = ("maxInFlightRequests", "maxInFlightRequestsPerInstance", "maxInFlightRequestsPerEndpoint")
 _TARGETS = (*_RATES, *_IN_FLIGHT, "maxUtilization", "customMetrics")
@@ -126,7 +128,7 @@ def group_type(backend: Resource, at: int, view: View) -> str:
         return "instance_group"
     group = view.find(backend["group"]) or {}
     kind = str(group.get("networkEndpointType", ""))
-    if kind in _BY_NODE | {"SERVERLESS", "INTERNET_FQDN_PORT", "INTERNET_IP_PORT"}:
+    if kind in _BY_NODE | _OTHERS:
         return kind
     raise invalid(
         f"resource.backends[{at}].group",
@@ -176,7 +178,7 @@ def _check_scaler(backend: Resource, place: str, *, alone: bool) -> None:
 
 
 def _check_other_group(backend: Resource, kind: str, place: str) -> None:
-    """Serverless and internet groups have no mode, target or scaler; the defaults that clients write anyway pass (recordings)."""
+    """Serverless, Private Service Connect and internet groups have no mode, target or scaler; the defaults that clients write anyway pass (recordings)."""
     if backend.setdefault("balancingMode", "UTILIZATION") != "UTILIZATION":
         raise invalid(
             f"{place}.balancingMode",
@@ -305,5 +307,5 @@ def _check_mixture(service: Resource, groups: list[str]) -> None:
         raise invalid(
             "resource.healthChecks",
             service["healthChecks"][0],
-            "A health check cannot be set for serverless or internet network endpoint groups.",
+            "A health check cannot be set for serverless, Private Service Connect or internet network endpoint groups.",
         )

@@ -1,4 +1,4 @@
-"""Network endpoint groups: zonal, regional (serverless) and global (internet) (Compute API v1, three resources, one collection)."""
+"""Network endpoint groups: zonal, regional (serverless, Private Service Connect) and global (internet) (Compute API v1, three resources, one collection)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spillway.sandbox.shapes import published
 
 _TYPES = {
     "zones": ("GCE_VM_IP_PORT", "NON_GCP_PRIVATE_IP_PORT"),
-    "regions": ("SERVERLESS",),
+    "regions": ("SERVERLESS", "PRIVATE_SERVICE_CONNECT"),
     "global": ("INTERNET_FQDN_PORT", "INTERNET_IP_PORT"),
 }
 _SERVERLESS = ("cloudRun", "cloudFunction", "appEngine")
@@ -31,7 +31,7 @@ _ENDPOINTS = Obj({"networkEndpoints": ListOf(_ENDPOINT, most=500)})
 
 
 def check(draft: Draft) -> None:
-    """The type fits the scope; a serverless group names its service, an internet group has no network."""
+    """The type fits the scope; a serverless group names its service, a Private Service Connect group its target, an internet group has no network."""
     group = draft.resource
     family = draft.key.scope.partition("/")[0]
     kind = group.setdefault("networkEndpointType", _TYPES[family][0])
@@ -50,7 +50,13 @@ def check(draft: Draft) -> None:
             kind,
             "Exactly one of cloudRun, cloudFunction and appEngine goes with a serverless group, and none with others.",
         )
-    if family != "zones":
+    if (kind == "PRIVATE_SERVICE_CONNECT") != ("pscTargetService" in group):
+        raise invalid(
+            "resource.pscTargetService",
+            group.get("pscTargetService", ""),
+            "A target goes with a group of type PRIVATE_SERVICE_CONNECT, and with no other.",
+        )
+    if family != "zones" and kind != "PRIVATE_SERVICE_CONNECT":
         for name in ("network", "subnetwork", "defaultPort"):
             if name in group and not (name == "defaultPort" and family == "global"):
                 raise invalid(
@@ -69,8 +75,8 @@ def _identity(endpoint: Resource) -> tuple[str, int, str]:
 def _complete(draft: Draft, endpoint: Resource, at: int) -> Resource:
     kind = draft.resource["networkEndpointType"]
     place = f"resource.networkEndpoints[{at}]"
-    if kind == "SERVERLESS":
-        raise invalid(place, kind, "A serverless group has no endpoints.")
+    if kind in _TYPES["regions"]:
+        raise invalid(place, kind, "A group of this type has no endpoints.")
     name = "fqdn" if kind == "INTERNET_FQDN_PORT" else "ipAddress"
     if name not in endpoint:
         raise required(f"{place}.{name}")
@@ -141,13 +147,13 @@ NETWORK_ENDPOINT_GROUPS = Kind(
         "NetworkEndpointGroup",
         {
             "networkEndpointType": choice(
-                "GCE_VM_IP_PORT NON_GCP_PRIVATE_IP_PORT SERVERLESS INTERNET_FQDN_PORT INTERNET_IP_PORT"
+                "GCE_VM_IP_PORT NON_GCP_PRIVATE_IP_PORT SERVERLESS PRIVATE_SERVICE_CONNECT INTERNET_FQDN_PORT INTERNET_IP_PORT"
             ),
             "network": Link(("networks",)),
             "subnetwork": Link(("subnetworks",)),
             "defaultPort": PORT,
         },
-        unmodelled="loadBalancer pscData pscTargetService serverlessDeployment",
+        unmodelled="loadBalancer pscData serverlessDeployment",
     ),
     outputs=frozenset({"size"}),
     check=check,
