@@ -107,8 +107,8 @@ def others(config: Config) -> list[tuple[Key, dict[str, Any]]]:
             )
             found.setdefault(at, {"name": at.name, "type": kind})
     for place in topology.address.places:
-        if place.existing is not None and (at := links.parse(place.existing, config.project)) is not None:
-            found[at] = {"name": at.name, "ipVersion": place.version or "IPV4"}
+        if place.existing is not None and (given := links.parse(place.existing, config.project)) is not None:
+            found[given] = {"name": given.name, "ipVersion": place.version or "IPV4"}
     for path in topology.references.values():
         if (service := links.parse(path, config.project)) is not None:
             found[service] = {"name": service.name, "loadBalancingScheme": "EXTERNAL_MANAGED"}
