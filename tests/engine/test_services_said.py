@@ -224,6 +224,10 @@ SAID: dict[str, tuple[Raw, Raw]] = {
             }
         },
     ),
+    "a cookie ties for a browser's session": (
+        {"affinity": "HTTP_COOKIE", "affinity_cookie": {"name": "session"}},
+        {"consistentHash": {"httpCookie": {"name": "session", "ttl": {"seconds": "0"}}}},
+    ),
     "the balancer's cookie lasts": (
         {"affinity": "GENERATED_COOKIE", "affinity_cookie": {"ttl": "2d"}},
         {"affinityCookieTtlSec": 172800},

@@ -42,7 +42,11 @@ FEATURES: tuple[Feature, ...] = (
     Feature("CORS", (f"{_ROUTE}.cors",)),
     Feature("Custom error pages", (f"{_ROUTE}.errors",), "From a bucket."),
     Feature("Time-out and retries of a route", (f"{_ROUTE}.timeout", f"{_ROUTE}.retries")),
-    Feature("Tests of the URL map", ("topology.url_map.extra",), "`tests`, as the provider takes them."),
+    Feature(
+        "Tests of the URL map",
+        ("topology.url_map.extra",),
+        "`tests`, as the provider takes them: a service by its path, `projects/P/global/backendServices/PREFIX-NAME`.",
+    ),
     Feature("Backend buckets", ("topology.buckets", f"{_ROUTE}.bucket")),
     Feature("Cloud CDN, signed URLs", (f"{_SERVICE}.cdn", "topology.buckets.NAME.cdn")),
     Feature("Compression", (f"{_SERVICE}.compression", "topology.buckets.NAME.compression")),

@@ -111,7 +111,7 @@ def _walk(
     if new == UNKNOWN:
         yield Difference(path, DiffKind.UPDATE)
     elif _is_empty(new):
-        if not _is_empty(there):
+        if not _is_empty(there) and not _is_zero_as_text(new, there):
             yield Difference(path, DiffKind.DELETE)
     elif _is_empty(there):
         yield Difference(path, DiffKind.ADD)
@@ -193,7 +193,7 @@ def _clash(sides: _Sides, name: str, keyed: Mapping[str, str]) -> bool:
 
 def _equal(one: Any, other: Any) -> bool:
     if _is_empty(one) or _is_empty(other):
-        return _is_empty(one) and _is_empty(other)
+        return (_is_empty(one) and _is_empty(other)) or _is_zero_as_text(one, other)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_equal, one, other))
     if isinstance(one, Mapping) and isinstance(other, Mapping):
@@ -233,6 +233,11 @@ def same(one: Any, other: Any) -> bool:
         return float(one) == float(other)
     except (TypeError, ValueError):
         return bool(one == other)
+
+
+def _is_zero_as_text(one: Any, other: Any) -> bool:
+    """True for 0 and "0": the API writes numbers of 64 bits as text, and a zero that was set is sent."""
+    return one is not None and other is not None and "0" in (one, other) and same(one, other)
 
 
 def _is_empty(value: Any) -> bool:
