@@ -59,6 +59,7 @@ SERVICE = "topology/services/pool/extra"
         ({"circuit_breakers": {}}, "circuit_breakers", "has none", "Remove"),
         ({"timeout_sec": 3}, "timeout_sec", "it is `timeout`", "Remove"),
         ({"backends": []}, "backends", "the daemon's lever", "Remove"),
+        ({"security_settings": {}}, "security_settings", "it holds a secret", "Remove"),
         ({"name": "x"}, "name", "Spillway makes the names", "Remove"),
     ],
 )

@@ -58,6 +58,7 @@ RESERVED: Mapping[str, Mapping[str, str]] = {
         "port_name": "it is `port_name`",
         "protocol": "it is `protocol`",
         "security_policy": "it is `security_policy`",
+        "security_settings": "it holds a secret (the key of AWS authentication)",
         "service_lb_policy": "it is the daemon's lever",
         "session_affinity": "it is `affinity`",
         "strong_session_affinity_cookie": "it is `affinity_cookie`",
