@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from spillway.errors import SpillwayError
@@ -120,12 +120,35 @@ def _silence() -> None:
 
 
 def _submit(pool: ProcessPoolExecutor, job: Job) -> Future[Done]:
-    """Submit, which may start a process: born with Ctrl-C held back, it cannot be hit before it knows what to do then."""
+    """Submit, which may start a process: Ctrl-C waits until it has been told what to do."""
+    with _interrupt_held():
+        return pool.submit(perform, job)
+
+
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Hold Ctrl-C back: from processes that start meanwhile, which inherit the mask, and from this thread.
+
+    The mask alone does not keep it from this thread: where another one takes the signal (that of the progress bar), Python
+    interrupts the main thread all the same, in the middle of what a new process is being sent.
+
+    Raises:
+        KeyboardInterrupt: it came meanwhile.
+    """
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    ours = before is not signal.SIG_IGN and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return pool.submit(perform, job)
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        if ours:
+            signal.signal(signal.SIGINT, before)
+        if came:
+            raise KeyboardInterrupt
 
 
 def _end_at_once_on_interrupt() -> None:
