@@ -179,7 +179,8 @@ class Surveyor:
         """What the program must leave as it stands now.
 
         Raises:
-            SpillwayError: a backend service cannot be read, and was never read before.
+            SpillwayError: a backend service cannot be read, and was never read before; or what is to be taken over stands
+                otherwise than the configuration says.
         """
         reads = self._reader.read(part.path for part in parts)
         for part in parts:
@@ -194,7 +195,24 @@ class Surveyor:
         }
         self._known |= {path: read for path, read in known.items() if not isinstance(read, SpillwayError)}
         self.seen = survey(parts, known, self._ownership, self.last, self._now())
+        self._refuse_what_import_would_change(self.seen)
         return replace(self.seen.kept(self._written()), certificates=self._shown)
+
+    def _refuse_what_import_would_change(self, found: Survey) -> None:
+        """The CLI imports what differs all the same, and then changes it (measured); a take-over changes nothing.
+
+        Raises:
+            PermanentError: a part that is to be taken over stands otherwise.
+        """
+        for part in found.standing:
+            new = part.wanted.part in self._ownership.existing and self.last.built(part.wanted) is None
+            if new and part.live is not None and part.differences:
+                kind, name = part.wanted.kind.words, part.wanted.name
+                told = ", ".join(difference.path for difference in part.differences)
+                raise PermanentError(
+                    f"the {kind} {name} stands otherwise than the configuration says, so it is not taken over: {told}",
+                    remedy="Write into the configuration what stands, or let `spillway adopt` write it.",
+                )
 
     def _written(self) -> frozenset[DriftAnswer]:
         """Answers by which drift is written back now. A quick adjustment writes none back: it was asked for something else."""
