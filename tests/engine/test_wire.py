@@ -45,7 +45,10 @@ def inputs_of(kind: ResourceKind, body: dict[str, Any], entry: dict[str, Any]) -
         name = entry["path"].rsplit("serviceLbPolicyId=", 1)[-1]
         live = {**body, "name": f"projects/p/locations/global/serviceLbPolicies/{name}"}
         return {**kind.live(live), "labels": {}}
-    return {**kind.live({**body, "portRange": body.get("portRange", "")}), "project": "p"}
+    found = {**kind.live({**body, "portRange": body.get("portRange", "")}), "project": "p"}
+    if kind is frontend.GLOBAL_ADDRESS and "ipVersion" not in body:
+        del found["ipVersion"]  # stands where nobody has asked for a version
+    return found
 
 
 def canonical(value: Any) -> Any:
