@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import signal
 import subprocess
 import sys
@@ -69,14 +69,17 @@ class Child:
         assert pipe is not None  # noqa: S101 for the type checker: we asked for a pipe
         until = time.monotonic() + deadline
         line = b""
-        while not line.endswith(b"\n"):
-            ready, _, _ = select.select([pipe], [], [], max(0.0, until - time.monotonic()))
-            part = os.read(pipe.fileno(), 4096) if ready else b""
-            if not part:
-                raise SpillwayError(
-                    f"the {self.name} did not start: {self.last_words()}", remedy=f"Its log is {self.log}."
-                )
-            line += part
+        with selectors.DefaultSelector() as selector:  # select(2) takes no descriptor above 1023
+            selector.register(pipe, selectors.EVENT_READ)
+            while not line.endswith(b"\n"):
+                ready = selector.select(max(0.0, until - time.monotonic()))
+                part = os.read(pipe.fileno(), 4096) if ready else b""
+                if not part:
+                    raise SpillwayError(
+                        f"the {self.name} did not start: {self.last_words()}",
+                        remedy=f"Its log is {self.log}.",
+                    )
+                line += part
         return line.decode().splitlines()[0]
 
     def output(self) -> str:
