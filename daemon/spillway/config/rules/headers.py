@@ -51,8 +51,9 @@ OF_ANSWERS = frozenset({"cdn_cache_id", "cdn_cache_status"})
 """What it fills in in answers alone."""
 MOST = 16
 """Headers of each direction."""
-_FORBIDDEN = frozenset({"x-user-ip", "cdn-loop", "authority", ":authority"})
-_HOP_BY_HOP = frozenset(
+FORBIDDEN = frozenset({"x-user-ip", "cdn-loop", "authority", ":authority"})
+"""Headers that nobody may set ("custom headers" of Google's load balancing guides)."""
+HOP_BY_HOP = frozenset(
     [
         "keep-alive",
         "transfer-encoding",
@@ -64,7 +65,7 @@ _HOP_BY_HOP = frozenset(
         "proxy-authenticate",
     ]
 )
-_RESERVED = ("x-google", "x-goog-", "x-gfe", "x-amz-")
+RESERVED_PREFIXES = ("x-google", "x-goog-", "x-gfe", "x-amz-")
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -101,7 +102,7 @@ def _headers(draft: Draft, at: Location, headers: tuple[str, ...], *, answers: b
 
 
 def _name(draft: Draft, at: Location, name: str, *, answers: bool) -> None:
-    if name in _FORBIDDEN | _HOP_BY_HOP or name.startswith(_RESERVED):
+    if name in FORBIDDEN | HOP_BY_HOP or name.startswith(RESERVED_PREFIXES):
         draft.error(at, f"Google keeps the header {name} to itself.", "Use another name.")
     elif name == "host" and answers:
         draft.error(at, "an answer has no Host header.", "Write it into `custom_request_headers`.")

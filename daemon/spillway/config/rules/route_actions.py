@@ -10,29 +10,13 @@ from spillway.config.draft import BUCKETS, FRONTENDS, REFERENCES, SERVICES, Draf
 from spillway.config.fields import format_duration, parse_duration
 from spillway.config.route_actions import FORWARDING, HeadersConfig, RouteActions
 from spillway.config.routes import PathRuleConfig, RouteConfig, variables
+from spillway.config.rules.headers import FORBIDDEN, HOP_BY_HOP, RESERVED_PREFIXES
 from spillway.config.services import LONGEST_DRAINING
 from spillway.config.suggest import did_you_mean, listing
 from spillway.config.tree import Location
 
-RESERVED = frozenset(
-    [
-        "x-user-ip",
-        "cdn-loop",
-        "host",
-        "authority",
-        ":authority",
-        "keep-alive",
-        "transfer-encoding",
-        "te",
-        "connection",
-        "trailer",
-        "upgrade",
-        "proxy-authorization",
-        "proxy-authenticate",
-    ]
-)
+RESERVED = FORBIDDEN | HOP_BY_HOP | {"host"}
 """Headers that no one may change in a URL map ("custom headers" of Google's load balancing guides)."""
-RESERVED_PREFIXES = ("x-google", "x-goog-", "x-gfe", "x-amz-")
 
 _VARIABLE = re.compile(r"\{[a-z_][a-z0-9_]*\}")
 """A variable of Google's in the value of a header. With one, a value is added by default, and without one it replaces
