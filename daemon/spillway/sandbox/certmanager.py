@@ -8,12 +8,11 @@ from typing import Any
 
 from spillway.sandbox import listing
 from spillway.sandbox.access import Access
-from spillway.sandbox.clock import rfc3339
 from spillway.sandbox.kinds import KINDS
 from spillway.sandbox.kinds.base import Resource
 from spillway.sandbox.links import Key
 from spillway.sandbox.methods import SYSTEM_PARAMETERS
-from spillway.sandbox.operations import Operation
+from spillway.sandbox.operations import Operation, long_running
 from spillway.sandbox.refusals import invalid, not_found, required, unknown_method, unknown_parameter
 from spillway.sandbox.store import Store
 from spillway.sandbox.writes import Writes
@@ -171,24 +170,4 @@ class CertificateManagerApi:
         )
 
     def _show_operation(self, operation: Operation, shown: dict[str, Any] | None) -> dict[str, Any]:
-        metadata = {
-            "@type": f"{_PACKAGE}.OperationMetadata",
-            "createTime": rfc3339(operation.started),
-            "target": operation.key.path,
-            "verb": operation.kind,
-            "requestedCancellation": False,
-            "apiVersion": "v1",
-        }
-        answer: dict[str, Any] = {
-            "name": operation.path,
-            "metadata": metadata,
-            "done": operation.ended is not None,
-        }
-        if operation.ended is None:
-            return answer
-        metadata["endTime"] = rfc3339(operation.ended)
-        name = KINDS[operation.key.collection].singular
-        kind = f"{_PACKAGE}.{name[0].upper()}{name[1:]}"
-        empty = {"@type": "type.googleapis.com/google.protobuf.Empty"}
-        answer["response"] = {"@type": kind, **shown} if shown is not None else empty
-        return answer
+        return long_running(operation, _PACKAGE, KINDS[operation.key.collection].schema, shown)

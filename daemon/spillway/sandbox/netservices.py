@@ -8,12 +8,11 @@ from typing import Any
 
 from spillway.sandbox import listing
 from spillway.sandbox.access import Access
-from spillway.sandbox.clock import rfc3339
 from spillway.sandbox.kinds.base import Resource
 from spillway.sandbox.kinds.service_lb_policies import SERVICE_LB_POLICIES
 from spillway.sandbox.links import Key
 from spillway.sandbox.methods import SYSTEM_PARAMETERS
-from spillway.sandbox.operations import Operation
+from spillway.sandbox.operations import Operation, long_running
 from spillway.sandbox.refusals import invalid, not_found, required, unknown_method, unknown_parameter
 from spillway.sandbox.store import Store
 from spillway.sandbox.writes import Writes
@@ -157,23 +156,4 @@ def _masked(fields: dict[str, Any], mask: str | None) -> dict[str, Any]:
 
 
 def _show_operation(operation: Operation, policy: dict[str, Any] | None) -> dict[str, Any]:
-    metadata = {
-        "@type": f"{_PACKAGE}.OperationMetadata",
-        "createTime": rfc3339(operation.started),
-        "target": operation.key.path,
-        "verb": operation.kind,
-        "requestedCancellation": False,
-        "apiVersion": "v1",
-    }
-    shown: dict[str, Any] = {
-        "name": operation.path,
-        "metadata": metadata,
-        "done": operation.ended is not None,
-    }
-    if operation.ended is not None:
-        metadata["endTime"] = rfc3339(operation.ended)
-        empty = {"@type": "type.googleapis.com/google.protobuf.Empty"}
-        shown["response"] = (
-            {"@type": f"{_PACKAGE}.ServiceLbPolicy", **policy} if policy is not None else empty
-        )
-    return shown
+    return long_running(operation, _PACKAGE, SERVICE_LB_POLICIES.schema, policy)

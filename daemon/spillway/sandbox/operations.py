@@ -107,3 +107,34 @@ class Operations:
         if scope is not None:
             return [operation for operation in mine if operation.key.scope == scope]
         return [operation for operation in mine if not operation.key.scope.startswith("locations/")]
+
+
+def long_running(
+    operation: Operation, package: str, schema: str, shown: dict[str, Any] | None
+) -> dict[str, Any]:
+    """An operation as the newer APIs show it.
+
+    Args:
+        operation: the operation.
+        package: type URL of the API's package.
+        schema: name of the resource's message in it.
+        shown: the resource as it is answered; None where it is gone.
+    """
+    metadata = {
+        "@type": f"{package}.OperationMetadata",
+        "createTime": rfc3339(operation.started),
+        "target": operation.key.path,
+        "verb": operation.kind,
+        "requestedCancellation": False,
+        "apiVersion": "v1",
+    }
+    answer: dict[str, Any] = {
+        "name": operation.path,
+        "metadata": metadata,
+        "done": operation.ended is not None,
+    }
+    if operation.ended is not None:
+        metadata["endTime"] = rfc3339(operation.ended)
+        empty = {"@type": "type.googleapis.com/google.protobuf.Empty"}
+        answer["response"] = {"@type": f"{package}.{schema}", **shown} if shown is not None else empty
+    return answer
