@@ -137,6 +137,7 @@ class StatusDocument:
             return document
         policies = self._policies()
         modes = dict(last.modes)
+        now: float = document["now"]
         return document | {
             "tick": last.number,
             "at": last.at,
@@ -150,7 +151,7 @@ class StatusDocument:
             "problems": list(last.snapshot.problems) + _unread(last.drift),
             **_beside(last.drift),
             "services": [
-                _service(s, policies.get(s.service), str(modes.get(s.service, "observe")))
+                _service(s, policies.get(s.service), str(modes.get(s.service, "observe")), now)
                 for s in last.assessments
             ],
         }
@@ -212,11 +213,13 @@ def _beside(report: DriftReport | None) -> dict[str, Any]:
     }
 
 
-def _service(assessment: ServiceAssessment, policy: Policy | None, mode: str) -> dict[str, Any]:
-    """One service of /status: the assessment, the mode, and the promise it is measured by."""
+def _service(assessment: ServiceAssessment, policy: Policy | None, mode: str, now: float) -> dict[str, Any]:
+    """One service of /status: the assessment, the mode, the promise it is measured by, and the calendar in force."""
     fields: dict[str, Any] = plain(assessment)
     slo = plain(policy.slo) if policy is not None else None
-    return {**fields, "mode": mode, "slo": slo}
+    windows = (*policy.freezes, *policy.planned) if policy is not None else ()
+    calendar = [plain(window) for window in windows if window.start <= now < window.end]
+    return {**fields, "mode": mode, "slo": slo, "calendar": calendar}
 
 
 def _move(move: Move) -> dict[str, Any]:
