@@ -24,8 +24,10 @@ from spillway.core.values.policy import CalendarWindow, Policy
 from spillway.errors import SpillwayError
 
 FOLDER = Path(assets.__file__).parent
-OWN = tuple(FOLDER / name for name in assets.NAMES if (FOLDER / name).exists()) + (
+OWN = (
+    *(FOLDER / name for name in assets.NAMES if (FOLDER / name).exists()),
     plotting.FIGURE,
+    plotting.STYLE,
     FOLDER / "index.html",
 )
 

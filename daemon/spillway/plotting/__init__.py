@@ -15,6 +15,9 @@ from spillway.errors import SpillwayError
 FIGURE = Path(__file__).parent / "figure.js"
 """What page and report share: a plain script that defines `Figure`."""
 
+STYLE = Path(__file__).parent / "figure.css"
+"""The rules that the library's plots need. A link to it has the id `plotly.js-style-global` and the class `no-inline-styles`: then the library adds no rules itself."""
+
 _SCRIPT = Path("package_data") / "plotly.min.js"
 """Where Plotly's package keeps its script."""
 

@@ -36,6 +36,7 @@ _PLACES: Mapping[str, tuple[Callable[[], Path], str]] = MappingProxyType(
         "services.js": (lambda: _HERE / "services.js", _SCRIPT),
         "plots.js": (lambda: _HERE / "plots.js", _SCRIPT),
         "decisions.js": (lambda: _HERE / "decisions.js", _SCRIPT),
+        "figure.css": (lambda: plotting.STYLE, _STYLE),
         "figure.js": (lambda: plotting.FIGURE, _SCRIPT),
         "plotly.js": (plotting.library, _SCRIPT),
     }
