@@ -62,7 +62,8 @@ def _sentence(status: Mapping[str, Any]) -> str:
 
 def _alarms(status: Mapping[str, Any]) -> str:
     worst_first = sorted(status["alarms"], key=lambda alarm: _RANK.get(alarm.get("severity", ""), 1))
-    loud, silenced = [], []
+    loud: list[str] = []
+    silenced: list[str] = []
     for alarm in worst_first:
         (silenced if alarm.get("silenced_until") else loud).append(_alarm(alarm))
     return f"{_list('Alarms', loud)}{_list('Silenced alarms', silenced)}"

@@ -74,9 +74,7 @@ def _policy(name: str, series: Series, shown: Sequence[int], *, several: bool) -
         "name": name,
         "time": _plain(thin(series.time, series.arrived)[0], 1),
         "bad": line(bad_share(series)),
-        "bad_so_far": _plain(
-            np.cumsum(series.bad * np.diff(series.time, prepend=0.0))[_last_of_each(series.time)]
-        ),
+        "bad_so_far": _plain(_sums(series.time, series.bad)),
         "p95": line(series.fleet_p95),
         "load": [line(series.load[:, r]) for r in shown],
         "failed": [line(series.failed[:, r]) for r in shown],
@@ -114,10 +112,10 @@ def thin(time: Array, values: Array) -> tuple[Array, Array]:
     return time[:kept].reshape(-1, group).mean(axis=1), means
 
 
-def _last_of_each(time: Array) -> Array:
-    """The last row of each group of `thin`: what a sum has come to by then."""
+def _sums(time: Array, rates: Array) -> Array:
+    """What a rate has come to by the end of each group of `thin`."""
     group = max(1, ceil(len(time) / POINTS))
-    found: Array = np.arange(group - 1, len(time), group)
+    found: Array = np.cumsum(rates * np.diff(time, prepend=0.0))[group - 1 :: group]
     return found
 
 
