@@ -16,7 +16,7 @@ from spillway.adapters.history import History
 from spillway.control.report import Pass, TickReport
 from spillway.control.told import shape
 from spillway.core.explain.reasons import reason
-from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment
+from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment, Verdict
 from spillway.core.values.drift import DriftReport
 from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
@@ -182,7 +182,7 @@ class StatusDocument:
                 "moves": [_move(move) for move in report.moves],
                 "advice": [_move(move) for move in report.advice],
                 "refusals": [_refusal(refusal) for refusal in report.refusals],
-                "verdicts": [verdict.sentence for verdict in report.verdicts],
+                "verdicts": [_verdict(verdict) for verdict in report.verdicts],
                 "applied": None
                 if report.applied is None
                 else {
@@ -225,6 +225,20 @@ def _service(assessment: ServiceAssessment, policy: Policy | None, mode: str, no
 def _move(move: Move) -> dict[str, Any]:
     fields: dict[str, Any] = plain(move)
     return fields
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    move = verdict.move
+    return {
+        "service": move.service,
+        "region": move.region,
+        "lever": move.lever.value,
+        "made_at": verdict.made_at,
+        "predicted": verdict.predicted,
+        "observed": verdict.observed,
+        "better": verdict.better,
+        "sentence": verdict.sentence,
+    }
 
 
 def _refusal(refusal: Refusal) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from spillway.cli import (
     adopt,
     backtest,
     check,
-    demo,
     doctor,
     document,
     orders,
@@ -25,6 +24,7 @@ from spillway.cli import (
     status,
 )
 from spillway.cli.console import complain, complain_of_defect, drop_output, err
+from spillway.cli.demo.command import demo
 from spillway.errors import SpillwayError, TemporaryError
 from spillway.exits import Exit, exit_code
 
@@ -74,7 +74,7 @@ for command in (
     orders.mode,
     orders.undo,
     orders.reload,
-    demo.demo,
+    demo,
     backtest.backtest,
     sandbox.sandbox,
     setup.setup,
