@@ -8,7 +8,8 @@ import pytest
 from tests.control.fakes import START, Rig, drain
 
 from spillway.control.drift_watch import EXPIRY_SECONDS
-from spillway.control.orders import Command, OrderDesk, Request, Verdict
+from spillway.control.orders import OrderDesk
+from spillway.control.requests import Command, Request, Verdict
 from spillway.core.values.alarms import Severity
 from spillway.core.values.drift import CertificateState, CertificateWait, DriftReport, HeldPart, SettingDrift
 from spillway.core.values.overlay import Overlay

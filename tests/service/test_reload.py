@@ -9,7 +9,7 @@ import pytest
 from tests.control.fakes import Rig
 
 from spillway.compose.changes import MOST_CHANGES, differences
-from spillway.control.orders import Verdict
+from spillway.control.requests import Verdict
 from spillway.core.values.overlay import Overlay
 from spillway.errors import ConfigError, Problem
 from spillway.ports import Applied, Outcome

@@ -14,8 +14,10 @@ from dataclasses import replace
 from typing import NoReturn
 
 from spillway.control.alarms import MENTION_SECONDS
-from spillway.control.orders import Answer, Command, OrderDesk, Request
+from spillway.control.orders import OrderDesk
 from spillway.control.report import Pass, TickReport
+from spillway.control.requests import SILENCING, Answer, Command, Request
+from spillway.control.silences import SilenceDesk
 from spillway.control.tick import Loop
 from spillway.control.timing import Progress
 from spillway.control.told import AdviceWatch, Changes, alarm_line, log_lines
@@ -98,6 +100,7 @@ class Service:
             loop=loop, server=server, notifier=notifier, candidate=candidate, retime=self._retime
         )
         self._orders = OrderDesk(loop)
+        self._silences = SilenceDesk(loop)
         self._control = ControlSocket(
             control.path,
             group=control.group,
@@ -208,13 +211,17 @@ class Service:
         if request.command is Command.RELOAD:
             _log.info("%s asked for a reload.", request.by or "Somebody")
             return self._reload().answer()  # the reload logs what becomes of it
-        answer = self._orders.handle(request)
+        answer = self._desk_of(request).handle(request)
         _log.info("%s asked for %s: %s.", request.by, request.command, answer.sentence.rstrip("."))
         return answer
 
     def _look(self, request: Request) -> Answer:
         """Answer what changes nothing; in the thread of the control socket. A configuration that changed may name another page."""
-        return replace(self._orders.handle(request), page=self._server.url)
+        return replace(self._desk_of(request).handle(request), page=self._server.url)
+
+    def _desk_of(self, request: Request) -> OrderDesk | SilenceDesk:
+        """Who carries out what an operator asks for."""
+        return self._silences if request.command in SILENCING else self._orders
 
     def _ordered(self) -> None:
         """Orders have changed: the next pass comes soon."""
@@ -237,7 +244,7 @@ class Service:
     def _tick(self) -> None:
         """A tick; after a write that met an edit by somebody else at once another, which takes the edit over or decides anew."""
         self._reload.retry()
-        for text in self._orders.expire():
+        for text in (*self._orders.expire(), *self._silences.expire()):
             _log.info("%s.", text)
         for _ in range(_CONFLICT_PASSES):
             report = self._loop.tick()
