@@ -20,7 +20,9 @@ from spillway.errors import PermanentError, TemporaryError, root_cause
 from spillway.exits import Exit
 
 PLAIN: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False, "header_style": "dim"}
-"""Tables without rules: eight columns fit into eighty characters."""
+"""Tables without rules."""
+_NARROW = {**PLAIN, "padding": (0, 1, 0, 0)}
+"""Eight columns fit into eighty characters."""
 
 _SAME_AGE = 60.0
 """Seconds by which the ages of two regions' figures may differ and still be told as one: a sample."""
@@ -140,11 +142,16 @@ def percent(value: float | None, digits: int = 0) -> str:
     return "-" if value is None else f"{100 * value:.{digits}f}%"
 
 
-def service_table(service: dict[str, Any]) -> Table:
-    """One service of /status as a table with a row for each region: what it is like, and what Spillway does with it."""
+def service_table(service: dict[str, Any], later: float = 0.0) -> Table:
+    """One service of /status as a table with a row for each region: what it is like, and what Spillway does with it.
+
+    Args:
+        service: as in /status.
+        later: seconds since the pass that is shown.
+    """
     title = f"{service['service']} · {service['mode']} · posture {service['posture']} · demand {number(service['demand'])} requests/s"
     table = Table(
-        title=f"{title}\n{figures_line(service)}", title_justify="left", title_style="bold", **PLAIN
+        title=f"{title}\n{figures_line(service, later)}", title_justify="left", title_style="bold", **_NARROW
     )
     for heading in ("region", "health", "Spillway", "served", "ceiling", "latency", "errors", "up"):
         left = heading in {"region", "health", "Spillway"}
@@ -173,9 +180,9 @@ def steering(backend: dict[str, Any]) -> str:
     return _STEERING.get(state, state)
 
 
-def figures_line(service: dict[str, Any]) -> str:
+def figures_line(service: dict[str, Any], later: float) -> str:
     """How old the figures of a service are: Cloud Monitoring shows samples some four minutes after they were taken."""
-    ages = [b["age"] for b in service["backends"] if b.get("age") is not None]
+    ages = [b["age"] + later for b in service["backends"] if b.get("age") is not None]
     if not ages:
         return "no figures of its traffic"
     newest, oldest = span(min(ages)), span(max(ages))
@@ -185,6 +192,11 @@ def figures_line(service: dict[str, Any]) -> str:
 
 def render_status(found: dict[str, Any]) -> None:
     """Print /status for a person: what is wrong now, what people have ordered, then the regions."""
+    later = 0.0 if found["at"] is None else max(0.0, found["now"] - found["at"])
+    if not found["healthy"]:
+        out.print(f"The daemon is stuck: its last pass ended {span(later)} ago.", style="bold red")
+    elif not found["alarms"] and found["at"] is not None:
+        out.print("Nothing is wrong: no alarm is up.", style="green")
     for alarm in found["alarms"]:
         line = alarm_line(alarm, found["now"])
         out.print(line, markup=False, style=alarm_style(alarm), highlight=False)
@@ -196,7 +208,7 @@ def render_status(found: dict[str, Any]) -> None:
         for pin in service.get("foreign_pins", ()):
             out.print(foreign_line(service["service"], pin), markup=False, style="yellow", highlight=False)
     for service in found["services"]:
-        out.print(service_table(service))
+        out.print(service_table(service, later))
     for held in found.get("held", ()):
         field = f": {held['field']}" if held["field"] else ""
         out.print(
