@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
-from spillway.control.alarms import MENTION_SECONDS
+from spillway.control.alarms import MENTION_SECONDS, LossWatch
 from spillway.control.orders import OrderDesk
 from spillway.control.report import Pass, TickReport
 from spillway.control.requests import SILENCING, Answer, Command, Request
@@ -30,7 +30,16 @@ from spillway.ports import Applied, Outcome
 from spillway.service.control_socket import ControlSocket
 from spillway.service.desk import Desk
 from spillway.service.reload import Reloader, warn_of_edit
-from spillway.service.roles import Candidate, Control, Lease, Notifier, Rhythm, StatusServer, Ticker
+from spillway.service.roles import (
+    AlarmSender,
+    Candidate,
+    Control,
+    Lease,
+    Notifier,
+    Rhythm,
+    StatusServer,
+    Ticker,
+)
 from spillway.service.signals import RELOADING, STOPPING, SignalListener
 from spillway.service.watch import ClockWatch
 
@@ -44,6 +53,8 @@ _LOOK = 1.0
 """Wall seconds between looks at the config file and the clock."""
 _INTERRUPT_GRACE = 5.0
 """Wall seconds that an interrupted engine call gets to put its state on the disk (reference: pulumi.md section 7)."""
+_SENDING = 2.0
+"""Wall seconds that messages about alarms get at the end."""
 _TRY_AGAIN = 10
 """Ticks between two builds that look whether somebody has put right what keeps the engine from working."""
 
@@ -64,6 +75,8 @@ class Service:
         signature: differs after the files of the configuration have changed.
         settled: called once, after the first tick: what starting has left behind may go.
         closing: called at the very end, for instance to flush the log.
+        sender: tells people of alarms; None where nobody is to be told.
+        losses: watch for what is lost, such as lines of the log.
         leave: ends the process at once, for a pass that cannot be stopped.
     """
 
@@ -83,6 +96,8 @@ class Service:
         settled: Callable[[], None],
         closing: Callable[[], None],
         leave: Callable[[int], NoReturn] = os._exit,
+        sender: AlarmSender | None = None,
+        losses: Sequence[LossWatch] = (),
     ) -> None:
         self._loop = loop
         self._advice = AdviceWatch()
@@ -111,6 +126,8 @@ class Service:
         self._settled = settled
         self._closing = closing
         self._leave = leave
+        self._sender = sender
+        self._losses = tuple(losses)
         self._problem: BaseException | None = None
         self._was_ready = False
         self._defects = 0
@@ -142,6 +159,8 @@ class Service:
         with self._signals.listening():
             self._server.start()
             self._control.start()
+            if self._sender is not None:
+                self._sender.start()
             _log.info("Spillway is at %s", self._server.url)
             self._notifier.status("Starting: building the load balancer.")
             self._ticker.start(self._raised)
@@ -244,6 +263,8 @@ class Service:
     def _tick(self) -> None:
         """A tick; after a write that met an edit by somebody else at once another, which takes the edit over or decides anew."""
         self._reload.retry()
+        for loss in self._losses:
+            loss.check(self._loop.alarms, self._loop.now())
         for text in (*self._orders.expire(), *self._silences.expire()):
             _log.info("%s.", text)
         for _ in range(_CONFLICT_PASSES):
@@ -283,6 +304,8 @@ class Service:
             _log.log(_LEVELS[raised.severity], "Alarm: %s", alarm_line(raised))
         for ended in report.news.ended:
             _log.info("Alarm over: %s", alarm_line(ended))
+        if self._sender is not None:
+            self._sender.send(report.news)
         told, *moves = log_lines(report)
         phases = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in report.durations)
         _log.info(
@@ -356,6 +379,8 @@ class Service:
             self._loop.parts.interrupt()
             idle = self._ticker.stop(min(_INTERRUPT_GRACE, self._rhythm.stop))
         self._control.stop()
+        if self._sender is not None:
+            self._sender.stop(_SENDING)
         if idle:
             self._loop.note("stop", "Stopped on request.")
             self._loop.close()
