@@ -194,3 +194,6 @@ def test_differences_are_bounded_and_tell_no_password() -> None:
     assert max(map(len, told)) < 100
     (line,) = differences({"backend": "file:///x"}, {"backend": "postgres://ana:secret@db/state"})
     assert line == "backend: file:///x -> postgres://...@db/state"
+    hooks = {"daemon": {"webhooks": [{"url": "https://hooks.example.com/T0-secret", "format": "slack"}]}}
+    assert "T0-secret" not in "".join(differences({}, hooks))
+    assert "daemon.webhooks[0].url: (not there) -> (not shown)" in differences({}, hooks)

@@ -76,9 +76,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.arrived.notify_all()
         act(self)
 
-    do_GET = do_POST
+    def do_GET(self) -> None:
+        """Where a redirect that is followed would end."""
+        self.server.got.append((time.monotonic(), self.path, {}))
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Silent."""
 
 
@@ -313,8 +315,8 @@ def test_retry_after_as_a_date() -> None:
     [
         (status(400), "the receiver answers 400"),
         (status(404), "the receiver answers 404"),
-        (status(302, Location="http://127.0.0.1:1/elsewhere"), "redirects are not followed"),
-        (status(307, Location="https://example.com/elsewhere"), "redirects are not followed"),
+        (status(302, Location="/elsewhere"), "redirects are not followed"),
+        (status(307, Location="/elsewhere"), "redirects are not followed"),
     ],
 )
 def test_what_is_refused_for_good_is_lost_at_once_and_told(
