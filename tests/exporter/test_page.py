@@ -19,7 +19,6 @@ from tests.exporter.test_exporter import Scene
 from spillway import plotting
 from spillway.adapters.page import assets, first_state
 from spillway.adapters.page.first_state import MOST_LINES, MOST_ROWS
-from spillway.core.values.decision import Reason
 from spillway.core.values.policy import CalendarWindow, Policy
 from spillway.errors import SpillwayError
 
@@ -118,8 +117,8 @@ def test_an_installation_without_the_plotting_library_says_so(
 
 
 def test_without_javascript_the_page_has_the_state_in_tables(scene: Scene) -> None:
-    alarm = Reason(code="shortage", sentence="demand exceeds <b>capacity</b>")
-    scene.exporter.report(example.report(assessments=(example.service(alarms=(alarm,)),)))
+    scene.alarms = (replace(example.SHORTAGE, sentence="demand exceeds <b>capacity</b>"),)
+    scene.exporter.report(example.report(alarms=scene.alarms))
     scene.exporter.set_ready()
     text = fetch(scene.exporter.url)[2].decode()
     outline = Outline(text)

@@ -12,8 +12,6 @@ from tests.browser import Browser, browser, needs_browser
 from tests.exporter import example_report as example
 from tests.exporter.test_exporter import Scene
 
-from spillway.core.values.decision import Reason
-
 pytestmark = needs_browser
 
 DRAWN = "document.querySelector('.plot.service .main-svg .scatterlayer .trace') !== null"
@@ -59,7 +57,7 @@ def test_the_page_draws_itself_and_nothing_is_blocked(
     chrome.wait("document.querySelectorAll('.plot.area .main-svg .trace').length >= 4")
     assert not violations(chrome), chrome.said
     assert chrome.value("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
-    assert chrome.value("document.getElementById('headline').textContent") == "1 alarm"
+    assert chrome.value("document.getElementById('headline').textContent") == "1 alarm, to be answered now"
     assert "<i>capacity</i>" in chrome.value("document.getElementById('alarms').textContent")
     assert chrome.value("document.querySelectorAll('#live i i, #alarms i').length") == 0
     assert chrome.value("document.getElementById('stale').hidden")
@@ -133,7 +131,7 @@ def past(now: float) -> dict[str, Any]:
 def test_a_daemon_that_is_gone_cannot_look_alive(chrome: Browser, scene: Scene) -> None:
     chrome.open(scene.exporter.url)
     chrome.wait("!document.getElementById('live').hidden")
-    assert chrome.value("document.title").startswith("! Spillway")
+    assert chrome.value("document.title").startswith("!! Spillway")
     scene.exporter.stop()
     assert chrome.value("document.getElementById('stale').hidden"), "a moment without an answer is no alarm"
     chrome.value("void (real => { Date.now = () => real() + 9000; })(Date.now)")  # nine seconds later

@@ -21,6 +21,7 @@ LEVER_WORDS: Mapping[str, str] = {
     "draining": "closing",
     "drained": "closed",
     "recovering": "opening",
+    "edited": "changed by others",
 }
 """What Spillway does with a region, in words; other states are words already. `services.js` has the same."""
 

@@ -8,7 +8,7 @@ const MOST_SERVICES = 200, MOST_REGIONS = 200;
 const OLD = 600, VERY_OLD = 1200; // seconds; Monitoring itself is some four minutes late
 
 // What Spillway does with a region, in words; other states are words already. `first_state.py` has the same.
-const LEVER_WORDS = { serving: "open", degraded: "capped", draining: "closing", drained: "closed", recovering: "opening" };
+const LEVER_WORDS = { serving: "open", degraded: "capped", draining: "closing", drained: "closed", recovering: "opening", edited: "changed by others" };
 const LEVER_TONES = { degraded: "shut", draining: "moving", drained: "shut", recovering: "moving", joining: "moving", leaving: "moving", held: "held", pinned: "held", edited: "held", standby: "out" };
 const COLUMNS = [["w-region", "region"], ["w-word", "health"], ["w-word", "Spillway"], ["w-wide", "traffic of ceiling"], ["w-wide", "latency of SLO"], ["w-num num", "errors"], ["w-num num", "healthy"], ["w-num num", "data"]];
 
@@ -47,7 +47,7 @@ function latency(b, slo) {
 function lever(b) {
   const word = LEVER_WORDS[b.state] ?? b.state;
   const drift = known(b.scaler_observed) && Math.abs(b.scaler_observed - b.scaler_wanted) >= 0.005;
-  const scaler = b.member ? ` at ${b.scaler_wanted.toFixed(2)}` : "";
+  const told = b.member && !["serving", "draining", "drained"].includes(b.state), scaler = told ? ` at ${b.scaler_wanted.toFixed(2)}` : "";
   return el("span", `lever ${LEVER_TONES[b.state] ?? ""}`, word, el("small", "", scaler), drift && b.member ? el("small", "now", `now ${b.scaler_observed.toFixed(2)}`) : null);
 }
 
