@@ -31,8 +31,8 @@ def scene() -> Iterator[Scene]:
     made.exporter.start()
     for number in range(30, 41):
         made.exporter.report(example.quiet(number))
-    alarm = Reason(code="shortage", sentence="demand exceeds <i>capacity</i>")
-    made.exporter.report(example.report(41, assessments=(example.service(alarms=(alarm,)),), alarms=(alarm,)))
+    made.alarms = (replace(example.SHORTAGE, sentence="demand exceeds <i>capacity</i>"),)
+    made.exporter.report(example.report(41, alarms=made.alarms))
     made.exporter.set_ready()
     yield made
     with suppress(AssertionError):
