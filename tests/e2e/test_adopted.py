@@ -29,7 +29,7 @@ def test_a_daemon_moves_the_traffic_of_an_adopted_load_balancer() -> None:
         environment.start_sandbox()
         environment.provision()
         first = str(environment.config)
-        assert len(spillway("unadopt", "-c", first, "--yes")["forgotten"]) > 5
+        assert len(spillway("unadopt", "-c", first, "--yes")["resources"]) > 5
         # 1. Another configuration, with a state of its own; of the first one only its way to the cloud is known.
         given = yaml.safe_load(environment.config.read_text())
         given["daemon"]["state_dir"] = str(environment.folder / "adopted-state")

@@ -66,7 +66,7 @@ def work_under(environment: Environment, role: str) -> None:
 def daemon(environment: Environment) -> Child:
     work_under(environment, "build")
     built = environment.provision()
-    assert dict(built["outputs"])["load_balancer_ip"]
+    assert built["outputs"]["load_balancer_ip"]
     work_under(environment, "run")
     environment.release()
     child = environment.start_daemon()
