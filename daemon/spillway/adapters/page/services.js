@@ -1,6 +1,6 @@
 // A card for each service: its figures, a table of its regions, and the places of its plots.
 
-import { at, count, el, errors, keyed, known, percent, rate, renew, say, seconds, setClass, setLabel, setText, span } from "./text.js";
+import { at, count, el, errors, keyed, known, moment, percent, rate, renew, say, seconds, setClass, setLabel, setText, span } from "./text.js";
 import { drawRegion, drawService, forget } from "./plots.js";
 
 const MANY = 12;
@@ -152,6 +152,7 @@ function facts(s) {
   const found = [`${rate(s.demand)} requests/s`];
   if (known(s.capacity)) found.push(`of ${rate(s.capacity)} sustainable`);
   if (known(s.headroom)) found.push(s.headroom >= 3 ? `room for ${(1 + s.headroom).toFixed(0)} × demand` : `headroom ${percent(s.headroom)}`);
+  if (known(s.bad_share)) found.push(`${percent(s.bad_share, 2)} bad`);
   if (known(s.survives_loss)) found.push(s.survives_loss ? "survives the loss of its largest region" : "would not survive the loss of its largest region");
   return found.join(" · ");
 }
@@ -160,10 +161,9 @@ function facts(s) {
 function estimate(s) {
   const e = s.estimate;
   if (!e) return "";
-  if (e.sentence) return `Estimate: ${say(e.sentence)}`;
-  const saved = known(e.saved) ? `${count(e.saved)} requests saved by acting` : "", advised = known(e.advised) ? `${count(e.advised)} more would have been saved by following the advice` : "";
-  const parts = [saved, advised].filter(Boolean).join("; ");
-  return parts ? `Estimate, by the model: ${parts}.` : "";
+  const saved = `acting has saved ${count(e.saved_requests)} requests from being bad`, advised = `its advice would have saved ${count(e.advised_requests)}`;
+  const parts = e.mode === "act" ? [saved, e.advised_requests ? advised : ""] : [e.saved_requests ? saved : "", advised];
+  return `Estimate by the model, since ${moment(e.since)}: ${parts.filter(Boolean).join("; ")}.`;
 }
 
 function updateCard(card, s, many) {
