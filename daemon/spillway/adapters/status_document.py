@@ -142,7 +142,6 @@ class StatusDocument:
             return document
         policies = self._policies()
         modes = dict(last.modes)
-        now: float = document["now"]
         return document | {
             "tick": last.number,
             "at": last.at,
@@ -152,7 +151,8 @@ class StatusDocument:
             "problems": list(last.snapshot.problems) + _unread(last.drift),
             **_beside(last.drift),
             "services": [
-                _service(s, policies.get(s.service), str(modes.get(s.service, "observe")), alarms, now)
+                _service(s, policies.get(s.service), str(modes.get(s.service, "observe")), alarms)
+                | {"calendar": _calendar(policies.get(s.service), document["now"])}
                 for s in last.assessments
             ],
         }
@@ -213,19 +213,19 @@ def _beside(report: DriftReport | None) -> dict[str, Any]:
 
 
 def _service(
-    assessment: ServiceAssessment,
-    policy: Policy | None,
-    mode: str,
-    alarms: tuple[ActiveAlarm, ...],
-    now: float,
+    assessment: ServiceAssessment, policy: Policy | None, mode: str, alarms: tuple[ActiveAlarm, ...]
 ) -> dict[str, Any]:
-    """One service of /status: the assessment, the mode, the promise it is measured by, its alarms, and the calendar in force."""
+    """One service of /status: the assessment, the mode, the promise it is measured by, and its alarms that are up."""
     fields: dict[str, Any] = plain(assessment)
     slo = plain(policy.slo) if policy is not None else None
     own = [plain(alarm) for alarm in alarms if alarm.service == assessment.service]
+    return {**fields, "alarms": own, "mode": mode, "slo": slo}
+
+
+def _calendar(policy: Policy | None, now: float) -> list[dict[str, Any]]:
+    """Freezes and planned work of a service that are in force now."""
     windows = (*policy.freezes, *policy.planned) if policy is not None else ()
-    calendar = [plain(window) for window in windows if window.start <= now < window.end]
-    return {**fields, "alarms": own, "mode": mode, "slo": slo, "calendar": calendar}
+    return [plain(window) for window in windows if window.start <= now < window.end]
 
 
 def _alarms_of(report: TickReport) -> list[dict[str, Any]]:
