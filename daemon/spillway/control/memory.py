@@ -12,7 +12,9 @@ from typing import Literal, Protocol
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
+from spillway.control.answered import Counted
 from spillway.control.migrate import migrate
+from spillway.control.savings import Savings
 from spillway.core.values.decision import Plan
 from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting
@@ -84,6 +86,9 @@ class Kept:
     outputs: tuple[tuple[str, str], ...] = ()
     provisioned: str = ""
     """Digest of the topology that was last built in full; empty where a build is due."""
+    counted: tuple[Counted, ...] = ()
+    """Up to which samples answers were counted."""
+    savings: Savings = field(default_factory=Savings)
 
 
 _ADAPTER = TypeAdapter(Kept)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from spillway.control.figures import Figures
 from spillway.core.values.decision import (
     BackendAssessment,
     Candidate,
@@ -62,6 +63,8 @@ class TickReport:
     """Outputs of the stack, `load_balancer_ip` among them."""
     drift: DriftReport | None = None
     """The last look at all parts; None before the first."""
+    figures: Figures = field(default_factory=Figures)
+    """The sums after the last tick."""
 
     @property
     def conflict(self) -> bool:

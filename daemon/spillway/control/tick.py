@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from spillway.control.drift_watch import DriftWatch, Look, with_alarms
+from spillway.control.figures import FigureDesk
 from spillway.control.inputs import MinutesSeen
 from spillway.control.leaps import SLACK, without_future
 from spillway.control.memory import Keeper, Kept, fit
@@ -108,6 +109,7 @@ class Loop:
         self._edit_told = False
         """Whether the last write met an edit by somebody else: the next pass is the second look at it."""
         self._seen = MinutesSeen()
+        self._figures = FigureDesk(Kept())
         self._drift = DriftWatch()
         self._assessments: tuple[ServiceAssessment, ...] = ()
         self._durations: list[tuple[str, float]] = []
@@ -135,6 +137,7 @@ class Loop:
             SpillwayError: the state folder cannot be read.
         """
         sentence = self._writer.restore()
+        self._figures = FigureDesk(self._writer.kept)
         self._writer.note("start", self._clock.now(), sentence, digest=self.parts.digest)
         return sentence
 
@@ -337,6 +340,11 @@ class Loop:
                 sentence = f"{sentence} Left out: {' '.join(told for _, told in applied.refused)}"
         report = self._report(kind, snapshot, result, sentence, applied)
         with self._phase("record"):
+            if kind is Pass.TICK:
+                writer.kept = self._figures.tick(
+                    snapshot, result, self.policies(), self.parts.starting, writer.kept
+                )
+                report = replace(report, figures=self._figures.latest)
             writer.kept = replace(writer.kept, saved_at=snapshot.at)
             writer.save()
             writer.record(pass_record(self._seen, report, before, result.plan))
@@ -367,6 +375,7 @@ class Loop:
             candidates=result.candidates,
             outputs=self._writer.kept.outputs,
             drift=self._drift.report,
+            figures=self._figures.latest,
         )
 
     def _build(self, parts: Parts, overlay: Overlay) -> Applied:
