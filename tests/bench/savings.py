@@ -8,6 +8,7 @@ the run that acts is `saved`; that of the run that only advises is `advised`. Bo
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +54,10 @@ def compared(setup: Setup) -> Compared:
     """Both runs of one story."""
     bad, sums, requests = {}, {}, 0.0
     for mode in (Mode.OBSERVE, Mode.ACT):
-        reports: list[TickReport] = []
-        report = Run(setup, SimulatedDaemon(mode, reports.append)).go().report
+        last: deque[TickReport] = deque(maxlen=1)  # each holds a whole snapshot
+        report = Run(setup, SimulatedDaemon(mode, last.append)).go().report
         bad[mode], requests = report.bad_requests, report.requests
-        savings = reports[-1].figures.savings.services
+        savings = last[0].figures.savings.services
         sums[mode] = sum(s.saved for s in savings), sum(s.advised for s in savings)
     return Compared(
         scenario=setup.scenario.scenario,

@@ -53,7 +53,7 @@ class Exporter:
     ) -> None:
         self._document = StatusDocument(about, policies=policies, now=now, orders=orders)
         self.registry = registry_with_process()
-        self._counters = Counters(self.registry)
+        self._counters = Counters(self.registry, fleet)
         self._health = health
         self._missed = missed
         self._reads = reads
@@ -68,7 +68,7 @@ class Exporter:
                 last=self._document.last,
                 fleet=fleet,
                 now=now,
-                percentiles=lambda: {name: policy.slo.percentile for name, policy in policies().items()},
+                policies=policies,
                 figures=self._figures,
                 orders=orders,
                 info={"kind": about.engine, "cloud": about.cloud},
