@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import isfinite
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import inf, isfinite
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -19,6 +19,7 @@ from spillway.adapters.metrics import BY_NAME
 from spillway.control.figures import Figures
 from spillway.control.report import Pass, TickReport
 from spillway.core.estimate.answers import NONE, burn, targets
+from spillway.core.values.alarms import ActiveAlarm
 from spillway.core.values.decision import BackendAssessment, Move, ServiceAssessment
 from spillway.core.values.drift import DriftReport
 from spillway.core.values.orders import Orders
@@ -148,6 +149,7 @@ class LastPass(Collector):
         policies: policy of each service.
         figures: values of the families that have a single sample or one by `kind`, by name.
         orders: operators' orders in force now.
+        alarms: those that are up now, the most urgent first.
         info: labels of `engine_info`.
     """
 
@@ -160,6 +162,7 @@ class LastPass(Collector):
         policies: Callable[[], Mapping[str, Policy]],
         figures: Callable[[], Mapping[str, float | Mapping[str, float]]],
         orders: Callable[[], Orders],
+        alarms: Callable[[], tuple[ActiveAlarm, ...]],
         info: Mapping[str, str],
     ) -> None:
         self._last = last
@@ -168,10 +171,12 @@ class LastPass(Collector):
         self._policies = policies
         self._figures = figures
         self._orders = orders
+        self._alarms = alarms
         self._info = dict(info)
 
     def collect(self) -> Iterator[Metric]:
         """Every family, with samples for what the last pass knew."""
+        yield from _wrong(self._alarms())
         yield from self._about_the_daemon()
         report = self._last()
         policies = self._policies()
@@ -218,6 +223,25 @@ class LastPass(Collector):
             else:
                 family.add_metric([], value)
             yield family
+
+
+def _wrong(alarms: Iterable[ActiveAlarm]) -> Iterator[Metric]:
+    """What is wrong now, since when, and what of it people know already.
+
+    Alarms about several parts may have the same labels: the oldest of them tells since when, and it is silenced where all are.
+    """
+    since: dict[tuple[str, ...], float] = {}
+    silenced: dict[tuple[str, ...], float | None] = {}
+    for each in alarms:
+        labels = each.code, each.severity.value, each.load_balancer, each.service, each.region or ""
+        until, known = each.silenced_until, silenced.get(labels, inf)
+        since[labels] = min(each.since, since.get(labels, inf))
+        silenced[labels] = None if until is None or known is None else min(until, known)
+    up, quiet = gauge("spillway_alarm"), gauge("spillway_alarm_silenced")
+    for labels, at in since.items():
+        up.add_metric(labels, at)
+        _add(quiet, labels, silenced[labels])
+    yield from (up, quiet)
 
 
 def _users(services: Sequence[str], policies: Mapping[str, Policy], figures: Figures) -> Iterator[Metric]:
@@ -334,6 +358,7 @@ def _add_region(
         percentile = f"{policy.slo.percentile:g}"
         _add(families["spillway_region_latency_seconds"], [*labels, percentile], b.latency)
     families["spillway_region_state"].add_metric([*labels, b.state.value], 1)
+    families["spillway_region_health"].add_metric([*labels, b.health.value], 1)
 
 
 def _add_ages(

@@ -152,6 +152,8 @@ def exporter_of(
         lost=lambda: log.lost,
         orders=lambda: loop.kept.holds.active(clock.now()),
         recovered=recoveries.counts,
+        alarms=loop.active_alarms,
+        silences=loop.silences,
         hosts=config.daemon.hosts,
     )
 

@@ -12,9 +12,11 @@ from typing import Literal, Protocol
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
+from spillway.control.alarms import KeptAlarm
 from spillway.control.answered import Counted
 from spillway.control.migrate import migrate
 from spillway.control.savings import Savings
+from spillway.core.values.alarms import Silence
 from spillway.core.values.decision import Plan
 from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting
@@ -89,6 +91,10 @@ class Kept:
     counted: tuple[Counted, ...] = ()
     """Up to which samples answers were counted."""
     savings: Savings = field(default_factory=Savings)
+    alarms: tuple[KeptAlarm, ...] = ()
+    """Those that are up or may come up."""
+    silences: tuple[Silence, ...] = ()
+    """Operators' silences in force."""
 
 
 _ADAPTER = TypeAdapter(Kept)

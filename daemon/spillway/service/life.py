@@ -13,12 +13,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
+from spillway.control.alarms import MENTION_SECONDS
 from spillway.control.orders import Answer, Command, OrderDesk, Request
 from spillway.control.report import Pass, TickReport
 from spillway.control.tick import Loop
 from spillway.control.timing import Progress
-from spillway.control.told import AdviceWatch, AlarmWatch, Changes, log_lines
+from spillway.control.told import AdviceWatch, Changes, alarm_line, log_lines
 from spillway.control.writer import GOOD
+from spillway.core.explain.reasons import alarm
+from spillway.core.values.alarms import Severity
 from spillway.errors import OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit
 from spillway.ports import Applied, Outcome
@@ -31,6 +34,8 @@ from spillway.service.watch import ClockWatch
 
 _log = logging.getLogger(__name__)
 
+_LEVELS = {Severity.PAGE: logging.ERROR, Severity.TICKET: logging.WARNING, Severity.NOTE: logging.INFO}
+"""Of the log line about an alarm that has come up."""
 _CONFLICT_PASSES = 3
 """Passes in a row while each write meets an edit by somebody else."""
 _LOOK = 1.0
@@ -78,7 +83,6 @@ class Service:
         leave: Callable[[int], NoReturn] = os._exit,
     ) -> None:
         self._loop = loop
-        self._alarms = AlarmWatch()
         self._advice = AdviceWatch()
         self._problems = Changes[str]()
         """Of what a tick could not read or did not find."""
@@ -106,6 +110,8 @@ class Service:
         self._leave = leave
         self._problem: BaseException | None = None
         self._was_ready = False
+        self._defects = 0
+        """Passes that ended in a defect."""
         self._blocked = ""
         """Why the engine cannot work until somebody acts; empty where it can."""
         self._signals = SignalListener()
@@ -223,8 +229,10 @@ class Service:
         self._server.set_blocked(blocked and f"Nothing can be written: {blocked}")
         if blocked:
             _log.error("Spillway only observes, nothing can be written: %s", blocked)
+            self._loop.alarms.set(alarm("writes-blocked", why=blocked), self._loop.now())
         else:
             _log.info("The engine works again.")
+            self._loop.alarms.clear("writes-blocked", self._loop.now())
 
     def _tick(self) -> None:
         """A tick; after a write that met an edit by somebody else at once another, which takes the edit over or decides anew."""
@@ -264,11 +272,10 @@ class Service:
                 _log.warning("Problem: %s", text)
         for text in self._advice.new(report):
             _log.warning("Advice: %s", text)
-        raised, over = self._alarms.changes(report.assessments)
-        for text in raised:
-            _log.warning("Alarm: %s", text)
-        for text in over:
-            _log.info("Alarm over: %s", text)
+        for raised in report.news.raised:
+            _log.log(_LEVELS[raised.severity], "Alarm: %s", alarm_line(raised))
+        for ended in report.news.ended:
+            _log.info("Alarm over: %s", alarm_line(ended))
         told, *moves = log_lines(report)
         phases = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in report.durations)
         _log.info(
@@ -295,9 +302,15 @@ class Service:
         if name == "start":
             self._give_up(error)
         elif name == "reload":
-            self._server.reloaded("failed", "the reload ended in a defect of Spillway; the log has its trace")
+            self._server.reloaded("failed")
+            why = "the reload ended in a defect of Spillway; the log has its trace"
+            self._loop.alarms.set(alarm("config-not-in-force", why=why), self._loop.now())
         elif name != "orders":
-            self._server.failed("tick" if name == "pass" else name)
+            kind = "tick" if name == "pass" else name
+            self._server.failed(kind)
+            self._defects += 1
+            defect = alarm("pass-defect", kind=kind, count=self._defects)
+            self._loop.alarms.set(defect, self._loop.now(), seconds=MENTION_SECONDS)
 
     def _give_up(self, error: BaseException) -> None:
         """End the process with this error; called from the ticker's thread."""
