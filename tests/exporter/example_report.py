@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from spillway.control.answered import Answered
+from spillway.control.figures import Figures
 from spillway.control.report import Pass, TickReport
+from spillway.control.savings import Saving, Savings
+from spillway.core.estimate.answers import Answers
+from spillway.core.values.alarms import ActiveAlarm, Severity
 from spillway.core.values.decision import (
     BackendAssessment,
     BackendState,
@@ -51,6 +56,18 @@ SHED = Move(
         code="shed-slow",
         sentence="europe-west4 is slow (31.0% of its answers take longer than 4.0 s): move load to faster regions; expected bad requests 9.4% -> 0.6%",
     ),
+)
+
+SHORTAGE = ActiveAlarm(
+    code="shortage",
+    severity=Severity.PAGE,
+    load_balancer="lb",
+    service="pool",
+    region=None,
+    part="",
+    since=AT,
+    sentence="demand of 300 requests/s exceeds the 255 that all regions can carry",
+    runbook="docs/runbook.md#shortage",
 )
 
 REFUSED = Refusal(
@@ -230,6 +247,18 @@ DRIFT = DriftReport(
 """A look that has found some of everything."""
 
 
+FIGURES = Figures(
+    answered=(
+        Answered(
+            service="pool",
+            total=Answers(total=10_000.0, failed=20.0, refused=5.0, late=75.0),
+            recent=Answers(total=1000.0, failed=4.0, refused=1.0, late=25.0),
+        ),
+    ),
+    savings=Savings(services=(Saving(service="pool", since=AT, saved=1234.0, advised=56.0),)),
+)
+
+
 def report(number: int = 41, **changes: object) -> TickReport:
     """A tick that sheds load from a slow region."""
     values: dict[str, object] = {
@@ -254,6 +283,7 @@ def report(number: int = 41, **changes: object) -> TickReport:
         ),
         "outputs": (("load_balancer_ip", "203.0.113.7"), ("url", "http://203.0.113.7")),
         "drift": DRIFT,
+        "figures": FIGURES,
     }
     return TickReport(**{**values, **changes})  # type: ignore[arg-type]
 
