@@ -52,8 +52,9 @@ class Office:
             retime=lambda rhythm: None,
         )
 
-    def reloaded(self, outcome: str, alarm: str) -> None:
-        self.told.append((outcome, alarm))
+    def reloaded(self, outcome: str) -> None:
+        alarms = [a for a in self.rig.loop.active_alarms() if a.code == "config-not-in-force"]
+        self.told.append((outcome, alarms[0].sentence if alarms else ""))
 
     def built(self, applied: Applied) -> None:
         """Nobody counts."""

@@ -123,8 +123,8 @@ def _dead(model: ServiceModel) -> Iterator[Alarm]:
     service = model.service.name
     for f in model.beliefs:
         if f.setting.member and f.dead and f.health is not None:
-            numbers = {"healthy": f.health.healthy, "total": f.health.total}
-            yield alarm("region-dead", service=service, region=f.region, **numbers)
+            healthy, total = f.health.healthy, f.health.total
+            yield alarm("region-dead", service=service, region=f.region, healthy=healthy, total=total)
     serving = [f for f in model.beliefs if f.serving]
     if serving and all(f.dead for f in serving):
         regions = ", ".join(f.region for f in serving)

@@ -17,7 +17,7 @@ TRAFFIC_ALARMS = (
         "{late:.1%} of the answers took longer than {latency:g} s and {failed:.1%} failed in the last minutes: more than the SLO allows",
         meaning="`slo`. Late by more than the percentile allows, or failed 14.4 times as often as the availability allows.",
         hurts="Users of this service wait too long or get errors, now. The figures are some four minutes old.",
-        does="In mode `act` it moves load to regions that answer well, and joins standby regions. Where no lever helps, the sentence of the tick says `no-relief`.",
+        does="In mode `act` it moves load to regions that answer well, and joins standby regions. Where no lever helps, the last line of `spillway status` says that moving the requests would save too few.",
         look=(
             "`spillway status`: which region is `failing`, `slow`, `saturated` or `dead`, and what Spillway does with it.",
             "`spillway explain`: what it has done, what else it could do, and which limit is in its way.",
@@ -57,7 +57,7 @@ TRAFFIC_ALARMS = (
         "no region of {service} has enough healthy endpoints: {regions}",
         meaning="Every region that serves it fails its health checks.",
         hurts="All users of this service, now: Google has nowhere to send their requests.",
-        does="Nothing helps by itself: it never closes the last region, and a standby region joins where there is one that is healthy.",
+        does="It joins a standby region that is healthy, where there is one. It never closes the last region.",
         look=(
             "`gcloud compute backend-services get-health NAME-SERVICE --global`: what Google's probes see.",
             "The health check: did its path, its port or a firewall rule change? Probes come from 35.191.0.0/16 and 130.211.0.0/22.",
@@ -152,7 +152,7 @@ TRAFFIC_ALARMS = (
         "region-dead",
         "{region} has {healthy} of {total} endpoints healthy",
         meaning="The region is down.",
-        hurts="Users near this region answer from farther away. Where the others are too small, `shortage` or `slo-missed` pages.",
+        hurts="Users near this region are answered from farther away. Where the others are too small, `shortage` or `slo-missed` pages.",
         does="Google's auto-drain or failover takes the load away within seconds. Spillway drains the region where Google does not, keeps the others below their limits, and brings the region back in steps once it is well.",
         look=(
             "`gcloud compute backend-services get-health NAME-SERVICE --global`: which endpoints fail.",
