@@ -5,11 +5,8 @@ from __future__ import annotations
 from spillway.control.answered import Answered
 from spillway.control.figures import Figures
 from spillway.control.report import Pass, TickReport
-<<<<<<< HEAD
 from spillway.control.savings import Saving, Savings
 from spillway.core.estimate.answers import Answers
-=======
->>>>>>> 1a1572ff2115ef6936d403a644e5d5796a38f685
 from spillway.core.values.alarms import ActiveAlarm, Severity
 from spillway.core.values.decision import (
     BackendAssessment,
