@@ -1,7 +1,7 @@
 """`make bench`: every figure that the docs name, measured on the machine at hand, beside its goal.
 
 Nothing here passes or fails: machines differ. Compare within one run. Without words everything runs, the library of
-scenarios last. A first word `goals`, `growth`, `kills`, `library`, `random`, `varied`, `wild`, `delays`, `eyes`, `pauses`, `lies` or `ablation` runs that alone and takes options
+scenarios last. A first word `goals`, `growth`, `kills`, `library`, `random`, `varied`, `wild`, `delays`, `eyes`, `pauses`, `savings`, `lies` or `ablation` runs that alone and takes options
 (`--help` lists them); other words choose figures by what their names hold.
 """
 
@@ -29,6 +29,7 @@ from tests.bench import (
     library,
     lies,
     pauses,
+    savings,
     schedules,
     varied,
     wild,
@@ -124,6 +125,7 @@ STUDIES = {
     "delays": delays.main,
     "eyes": eyes.main,
     "pauses": pauses.main,
+    "savings": savings.main,
     "lies": lies.main,
     "ablation": ablation.main,
 }

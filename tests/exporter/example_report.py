@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from spillway.control.answered import Answered
+from spillway.control.figures import Figures
 from spillway.control.report import Pass, TickReport
+from spillway.control.savings import Saving, Savings
+from spillway.core.estimate.answers import Answers
 from spillway.core.values.alarms import ActiveAlarm, Severity
 from spillway.core.values.decision import (
     BackendAssessment,
@@ -243,6 +247,18 @@ DRIFT = DriftReport(
 """A look that has found some of everything."""
 
 
+FIGURES = Figures(
+    answered=(
+        Answered(
+            service="pool",
+            total=Answers(total=10_000.0, failed=20.0, refused=5.0, late=75.0),
+            recent=Answers(total=1000.0, failed=4.0, refused=1.0, late=25.0),
+        ),
+    ),
+    savings=Savings(services=(Saving(service="pool", since=AT, saved=1234.0, advised=56.0),)),
+)
+
+
 def report(number: int = 41, **changes: object) -> TickReport:
     """A tick that sheds load from a slow region."""
     values: dict[str, object] = {
@@ -267,6 +283,7 @@ def report(number: int = 41, **changes: object) -> TickReport:
         ),
         "outputs": (("load_balancer_ip", "203.0.113.7"), ("url", "http://203.0.113.7")),
         "drift": DRIFT,
+        "figures": FIGURES,
     }
     return TickReport(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -2,90 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from prometheus_client.core import Metric
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as parse_text
 from tests.exporter import example_report as example
+from tests.exporter.scene import Scene
 
-from spillway.adapters.exporter import Exporter
 from spillway.adapters.history import LENGTH, History
-from spillway.adapters.metrics import BY_NAME, METRICS, Kind, render
-from spillway.adapters.reads import Reads, ReadTotals
-from spillway.adapters.status_document import About
+from spillway.adapters.reads import ReadTotals
 from spillway.adapters.web import Web, split_address
 from spillway.control.alarms import AlarmNews
-from spillway.control.report import Pass
-from spillway.core.explain import reasons
-from spillway.core.values.alarms import ActiveAlarm, Silence
-from spillway.core.values.decision import BackendState, Lever, PinnedLever, Verdict
-from spillway.core.values.orders import Orders
-from spillway.core.values.policy import Policy
+from spillway.core.values.alarms import Silence
 from spillway.errors import TemporaryError
-from spillway.ports import Applied, Outcome
-
-ABOUT = About(
-    name="spillway", project="demo-project", cloud="sandbox", engine="embedded", speed=60.0, tick=60.0
-)
-
-
-class Scene:
-    """An exporter, and what it asks for."""
-
-    def __init__(self, listen: str = "127.0.0.1:0") -> None:
-        self.health = (True, "ok: finished tick 1 s ago")
-        self.now = example.AT + 41 * 60 + 30.0
-        self.alarms: tuple[ActiveAlarm, ...] = ()
-        self.silences: tuple[Silence, ...] = ()
-        self.exporter = Exporter(
-            listen,
-            ABOUT,
-            fleet=example.fleet,
-            policies=lambda: {"pool": Policy()},
-            now=lambda: self.now,
-            health=lambda: self.health,
-            missed=lambda: {"tick": 2},
-            reads=lambda: Reads(
-                calls={"counts": 5, "latencies": 5, "listing": 9},
-                errors={"counts": 1},
-                seconds={"counts": 0.5},
-            ),
-            lost=lambda: 0,
-            orders=lambda: Orders(items=(example.ORDER,)),
-            alarms=lambda: self.alarms,
-            silences=lambda: self.silences,
-        )
-
-    def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
-        request = urllib.request.Request(self.exporter.url + path, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status, dict(answer.headers.items()), answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, dict(error.headers.items()), error.read().decode()
-
-    def samples(self) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
-        found: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
-        for family in parse_text(self.get("/metrics")[2]):
-            for sample in family.samples:
-                found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
-        return found
-
-    def json(self, path: str) -> Any:
-        status, headers, body = self.get(path)
-        assert status == 200
-        assert headers["content-type"] == "application/json"
-        return json.loads(body)
 
 
 @pytest.fixture
@@ -97,207 +30,7 @@ def scene() -> Iterator[Scene]:
     made.exporter.stop()
 
 
-def labels(**pairs: str) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(pairs.items()))
-
-
-# metrics
-
-
-def test_every_metric_of_the_table_is_exported_with_its_type_and_labels(scene: Scene) -> None:
-    scene.exporter.report(example.report())
-    families = {family.name: family for family in parse_text(scene.get("/metrics")[2])}
-    for metric in METRICS:
-        family = families[metric.name.removesuffix("_total")]
-        assert family.type == metric.kind.value, metric.name
-        assert family.documentation == metric.help
-        assert family.samples, f"{metric.name} has no label set"
-        for sample in family.samples:
-            assert set(sample.labels) - {"le"} == set(metric.labels), metric.name
-    strangers = {n for n in families if n.startswith("spillway_")} - {
-        m.name.removesuffix("_total") for m in METRICS
-    }
-    assert not strangers
-
-
-def test_what_stands_beside_the_configuration_is_told(scene: Scene) -> None:
-    scene.exporter.report(example.report())
-    found = scene.samples()
-    drift = {tuple(sorted(dict(each).items())) for each in found["spillway_drift"]}
-    assert drift == {
-        (("field", "backends.maxRatePerEndpoint"), ("kind", "backend service"), ("name", "lb-pool")),
-        (("field", "gone"), ("kind", "forwarding rule"), ("name", "lb-http")),
-    }
-    assert found["spillway_held_parts"][labels()] == 1
-    status = scene.json("/status")
-    assert [d["field"] for d in status["drift"]] == ["backends[1].maxRatePerEndpoint", ""]
-    assert [k["field"] for k in status["kept"]] == ["enableCdn"]
-    assert [c["status"] for c in status["certificates"]] == ["ACTIVE"]
-
-
-def test_names_have_base_units() -> None:
-    for metric in METRICS:
-        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER), metric.name
-        assert not re.search(r"_(ms|millis|minutes|percent|mb|kb)(_|$)", metric.name), metric.name
-        assert metric.help.endswith("."), metric.name
-
-
-def test_regions_are_told_as_the_last_tick_saw_them(scene: Scene) -> None:
-    scene.exporter.report(example.report())
-    found = scene.samples()
-    slow = labels(service="pool", region="europe-west4")
-    assert found["spillway_region_served_requests_per_second"][slow] == 88.0
-    assert found["spillway_region_scaler_wanted_ratio"][slow] == 0.62
-    assert found["spillway_region_scaler_observed_ratio"][slow] == 1.0
-    assert (
-        found["spillway_region_latency_seconds"][
-            (("percentile", "95"), ("region", "europe-west4"), ("service", "pool"))
-        ]
-        == 4.71
-    )
-    states = {
-        dict(key)["state"]: value
-        for key, value in found["spillway_region_state"].items()
-        if dict(key)["region"] == "europe-west4"
-    }
-    assert set(states) == {state.value for state in BackendState}
-    assert [state for state, value in states.items() if value == 1] == ["degraded"]
-    assert found["spillway_service_posture"][labels(service="pool", posture="guarded")] == 1
-    assert found["spillway_service_mode"][labels(service="pool", mode="act")] == 1
-    assert found["spillway_service_survives_region_loss"][labels(service="pool")] == 0
-
-
-def test_what_is_not_known_is_nan_and_not_zero(scene: Scene) -> None:
-    scene.exporter.report(example.report())
-    found = scene.samples()
-    standby = labels(service="pool", region="asia-northeast1")
-    assert math.isnan(found["spillway_region_served_requests_per_second"][standby])
-    assert math.isnan(found["spillway_region_healthy_ratio"][standby])
-    assert found["spillway_region_member"][standby] == 0
-    assert (
-        found["spillway_region_data_missing"][
-            labels(service="pool", region="asia-northeast1", signal="health")
-        ]
-        == 1
-    )
-
-
-def test_data_ages_while_nothing_happens(scene: Scene) -> None:
-    scene.exporter.report(example.report(41))
-    age = labels(service="pool", region="us-east4", signal="health")
-    assert scene.samples()["spillway_region_data_age_seconds"][age] == pytest.approx(32.0)
-    scene.now += 100
-    assert scene.samples()["spillway_region_data_age_seconds"][age] == pytest.approx(132.0)
-
-
-def test_before_the_first_tick_every_label_set_is_there(scene: Scene) -> None:
-    found = scene.samples()
-    for region in example.REGIONS:
-        assert math.isnan(
-            found["spillway_region_served_requests_per_second"][labels(service="pool", region=region)]
-        )
-    assert found["spillway_ready"][()] == 0
-    assert found["spillway_last_tick_timestamp_seconds"][()] == 0
-    assert set(found["spillway_writes_total"]) == {labels(outcome=o.value) for o in Outcome}
-    assert set(found["spillway_writes_total"].values()) == {0}
-    told = {dict(key)["reason"] for key in found["spillway_decisions_total"]}
-    assert told == {row.code for row in reasons.table() if row.kind is reasons.Kind.MOVE}
-    guards = {dict(key)["guard"] for key in found["spillway_guard_refusals_total"]}
-    assert guards == {row.code for row in reasons.table() if row.kind is reasons.Kind.GUARD}
-
-
-def test_an_edit_that_a_build_met_is_counted_too(scene: Scene) -> None:
-    """On a reload and a first build the counter used to stay at 0."""
-    built = Applied(outcome=Outcome.DONE, sentence="built", foreign_edit=True)
-    scene.exporter.built(built)
-    scene.exporter.built(Applied(outcome=Outcome.CONFLICT, sentence="no"))
-    scene.exporter.built(Applied(outcome=Outcome.DONE, sentence="built"))
-    assert scene.samples()["spillway_foreign_edits_total"][()] == 2
-
-
-def test_what_somebody_else_has_set_is_shown_with_its_end(scene: Scene) -> None:
-    pinned = PinnedLever(
-        region="us-east4", lever=Lever.SCALER, value="0.50", wanted="1.00", since=100.0, until=7300.0
-    )
-    scene.exporter.report(example.report(assessments=(example.service(foreign_pins=(pinned,)),)))
-    (service,) = scene.json("/status")["services"]
-    assert service["foreign_pins"] == [
-        {
-            "region": "us-east4",
-            "lever": "scaler",
-            "value": "0.50",
-            "wanted": "1.00",
-            "since": 100.0,
-            "until": 7300.0,
-        }
-    ]
-
-
-def test_passes_are_counted(scene: Scene) -> None:
-    exporter = scene.exporter
-    verdict = Verdict(
-        move=example.SHED, made_at=0.0, predicted=0.1, observed=0.2, better=False, sentence="worse"
-    )
-    applied = Applied(
-        outcome=Outcome.CONFLICT, sentence="no", engine_processes=2, engine_seconds=3.0, foreign_edit=True
-    )
-    exporter.report(example.report(1))
-    exporter.report(example.report(2, verdicts=(verdict,), applied=applied))
-    exporter.report(example.quiet(2, kind=Pass.HEALTH))
-    exporter.failed("tick")
-    exporter.reloaded("refused")
-    found = scene.samples()
-    assert found["spillway_decisions_total"][labels(lever="scaler", reason="shed-slow")] == 2
-    assert found["spillway_guard_refusals_total"][labels(guard="receiver-limit")] == 2
-    assert found["spillway_writes_total"][labels(outcome="done")] == 1
-    assert found["spillway_writes_total"][labels(outcome="conflict")] == 1
-    assert found["spillway_engine_seconds_sum"][()] == pytest.approx(14.2)
-    assert found["spillway_engine_processes_total"][()] == 3
-    assert found["spillway_foreign_edits_total"][()] == 1
-    assert found["spillway_verdicts_total"][labels(result="worse")] == 1
-    assert found["spillway_passes_total"][labels(kind="tick")] == 2
-    assert found["spillway_passes_total"][labels(kind="health")] == 1
-    assert found["spillway_passes_failed_total"][labels(kind="tick")] == 1
-    assert found["spillway_passes_missed_total"][labels(kind="tick")] == 2
-    assert found["spillway_monitoring_calls_total"][()] == 10
-    assert found["spillway_reads_total"][labels(source="listing")] == 9
-    assert found["spillway_config_reloads_total"][labels(outcome="refused")] == 1
-    assert found["spillway_config_last_reload_successful"][()] == 0
-    assert found["spillway_last_tick_timestamp_seconds"][()] == example.AT + 120
-    exporter.reloaded("accepted")
-    assert scene.samples()["spillway_config_last_reload_successful"][()] == 1
-
-
-@pytest.mark.parametrize("version", ["one", "1.x", "9" * 5000])
-def test_a_version_that_is_none_gets_the_plain_form(scene: Scene, version: str) -> None:
-    status, _, body = scene.get("/metrics", Accept=f"application/openmetrics-text; version={version}")
-    assert status == 200
-    assert "spillway_" in body
-
-
-def test_openmetrics_is_spoken_where_it_is_asked_for(scene: Scene) -> None:
-    scene.exporter.report(example.report())
-    status, headers, body = scene.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")
-    assert status == 200
-    assert headers["content-type"].startswith("application/openmetrics-text")
-    parse: Callable[[str], Iterator[Metric]] = parse_openmetrics
-    names = {family.name for family in parse(body)}
-    assert "spillway_writes" in names
-    assert scene.get("/metrics")[1]["content-type"].startswith("text/plain")
-
-
-def test_the_page_of_metrics_in_the_docs_is_made_from_the_table() -> None:
-    page = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
-    assert page.read_text(encoding="utf-8") == render(), "run `make docs`"
-
-
-def test_every_reason_of_a_move_has_a_lever() -> None:
-    levers = {row.code: row.lever for row in reasons.table()}
-    assert all((row.lever is not None) is (row.kind is reasons.Kind.MOVE) for row in reasons.table())
-    assert levers["posture"] is Lever.POSTURE
-    assert levers["join-forecast"] is Lever.MEMBERSHIP
-    assert levers["leave-idle"] is Lever.MEMBERSHIP, "its scaler goes to 0 as the first half of a leave"
-    assert BY_NAME["spillway_decisions_total"].labels == ("lever", "reason")
+# reads
 
 
 class Observer:
@@ -408,7 +141,6 @@ def test_alarms_are_shown(scene: Scene) -> None:
     assert [s["alarms"] for s in status["services"]] == [[shown]]
     assert status["decisions"][0]["alarms"] == [{**shown, "status": "firing"}]
     assert [(s["code"], s["service"], s["by"]) for s in status["silences"]] == [("slo-missed", None, "ana")]
-    assert scene.samples()["spillway_service_alarms"][labels(service="pool")] == 1
 
 
 def test_history_has_gaps_where_nothing_was_known(scene: Scene) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from tests.exporter import example_report as example
-from tests.exporter.test_exporter import Scene
+from tests.exporter.scene import Scene
 
 from spillway import plotting
 from spillway.adapters.page import assets, first_state

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.browser import Browser, browser, needs_browser
 from tests.exporter import example_report as example
-from tests.exporter.test_exporter import Scene
+from tests.exporter.scene import Scene
 
 pytestmark = needs_browser
 

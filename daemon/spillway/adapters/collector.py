@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable, Iterator, Mapping
-from math import nan
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import inf, isfinite
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from spillway import __version__
-from spillway.adapters.metrics import BY_NAME, Kind
+from spillway.adapters.metrics import BY_NAME
+from spillway.control.figures import Figures
 from spillway.control.report import Pass, TickReport
-from spillway.core.explain import reasons
-from spillway.core.values.decision import BackendAssessment, BackendState, ServiceAssessment
+from spillway.core.estimate.answers import NONE, burn, targets
+from spillway.core.values.alarms import ActiveAlarm
+from spillway.core.values.decision import BackendAssessment, Move, ServiceAssessment
 from spillway.core.values.drift import DriftReport
 from spillway.core.values.orders import Orders
-from spillway.core.values.overlay import Posture
-from spillway.core.values.policy import Mode
+from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import BackendView, Missing
 from spillway.core.values.topology import Fleet
 from spillway.ports import Applied, Outcome
@@ -56,9 +57,10 @@ class Counters:
 
     Args:
         registry: where the families are registered.
+        fleet: the fleet in force: what belongs to a service that has left it is counted no longer.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, fleet: Callable[[], Fleet]) -> None:
         self.decisions = counter("spillway_decisions_total", registry)
         self.refusals = counter("spillway_guard_refusals_total", registry)
         self.verdicts = counter("spillway_verdicts_total", registry)
@@ -70,15 +72,11 @@ class Counters:
         self.failed = counter("spillway_passes_failed_total", registry)
         self.durations = histogram("spillway_pass_duration_seconds", registry, _PASS_BUCKETS)
         self.reloads = counter("spillway_config_reloads_total", registry)
-        for row in reasons.table():
-            if row.lever is not None:
-                self.decisions.labels(row.lever.value, row.code)
-            elif row.kind is reasons.Kind.GUARD:
-                self.refusals.labels(row.code)
-        for result in ("better", "worse"):
-            self.verdicts.labels(result)
-        for outcome in Outcome:
-            self.writes.labels(outcome.value)
+        self._fleet = fleet
+        self._services: frozenset[str] = frozenset()
+        """Those that have label sets."""
+        self._advice: frozenset[tuple[str, ...]] = frozenset()
+        """Label sets of the advice of the last tick."""
         for reload in RELOADS:
             self.reloads.labels(reload)
         for kind in Pass:
@@ -86,20 +84,32 @@ class Counters:
             self.failed.labels(kind.value)
             for phase in PHASES:
                 self.durations.labels(kind.value, phase)
+        self._follow()
 
     def add(self, report: TickReport) -> None:
         """Count one pass."""
+        self._follow()
         self.passes.labels(report.kind.value).inc()
         for phase, seconds in report.durations:
             self.durations.labels(report.kind.value, phase).observe(seconds)
-        for move in (*report.moves, *report.advice):
-            self.decisions.labels(move.lever.value, move.reason.code).inc()
+        modes = dict(report.modes)
+        for move in report.moves:
+            self.decisions.labels(*_decision(move, modes)).inc()
+        if report.kind is Pass.TICK:  # a health pass sees a part of the advice alone
+            advice = frozenset(_decision(move, modes) for move in report.advice)
+            for labels in advice - self._advice:
+                self.decisions.labels(*labels).inc()
+            self._advice = advice
         for refusal in report.refusals:
-            self.refusals.labels(refusal.limit).inc()
+            self.refusals.labels(refusal.move.service, refusal.move.region or "", refusal.limit).inc()
         for verdict in report.verdicts:
-            self.verdicts.labels("better" if verdict.better else "worse").inc()
+            result = "better" if verdict.better else "worse"
+            self.verdicts.labels(verdict.move.service, verdict.move.region or "", result).inc()
         if report.applied is not None:
-            self.writes.labels(report.applied.outcome.value).inc()
+            refused = {service for service, _ in report.applied.refused}
+            for service in sorted({move.service for move in report.moves}):
+                outcome = Outcome.REFUSED if service in refused else report.applied.outcome
+                self.writes.labels(service, outcome.value).inc()
             self.engine_seconds.observe(report.applied.engine_seconds)
             self.engine_processes.inc(report.applied.engine_processes)
             self.met_edit(report.applied)
@@ -109,24 +119,37 @@ class Counters:
         if applied.foreign_edit or applied.outcome is Outcome.CONFLICT:
             self.foreign_edits.inc()
 
+    def _follow(self) -> None:
+        """Go with the fleet: writes of new services begin at 0, and the label sets of services that left go."""
+        services = frozenset([service.name for service in self._fleet().services])
+        for service in sorted(services - self._services):
+            for outcome in Outcome:
+                self.writes.labels(service, outcome.value)
+        gone = self._services - services
+        if gone:
+            for each in (self.decisions, self.refusals, self.verdicts, self.writes):
+                for service in gone:
+                    each.remove_by_labels({"service": service})
+        self._services = services
 
-_REGION_GAUGES = tuple(
-    name
-    for name, metric in BY_NAME.items()
-    if metric.labels == ("service", "region") and metric.kind is Kind.GAUGE
-)
+
+def _decision(move: Move, modes: Mapping[str, Mode]) -> tuple[str, ...]:
+    """The labels of a move in `spillway_decisions_total`."""
+    mode = modes.get(move.service, Mode.OBSERVE)
+    return move.service, move.region or "", move.lever.value, move.reason.code, mode.value
 
 
 class LastPass(Collector):
-    """Renders the last report, and figures that others keep, at the moment of the scrape.
+    """Renders the last report, and figures that others keep, at the moment of the scrape. What is not known has no sample.
 
     Args:
         last: the last report, None before the first tick.
-        fleet: the fleet in force; before the first tick its regions are shown with nothing known.
+        fleet: the fleet in force.
         now: the world's UTC seconds.
-        percentiles: percentile of the SLO, by service.
+        policies: policy of each service.
         figures: values of the families that have a single sample or one by `kind`, by name.
         orders: operators' orders in force now.
+        alarms: those that are up now, the most urgent first.
         info: labels of `engine_info`.
     """
 
@@ -136,44 +159,44 @@ class LastPass(Collector):
         last: Callable[[], TickReport | None],
         fleet: Callable[[], Fleet],
         now: Callable[[], float],
-        percentiles: Callable[[], Mapping[str, float]],
+        policies: Callable[[], Mapping[str, Policy]],
         figures: Callable[[], Mapping[str, float | Mapping[str, float]]],
         orders: Callable[[], Orders],
+        alarms: Callable[[], tuple[ActiveAlarm, ...]],
         info: Mapping[str, str],
     ) -> None:
         self._last = last
         self._fleet = fleet
         self._now = now
-        self._percentiles = percentiles
+        self._policies = policies
         self._figures = figures
         self._orders = orders
+        self._alarms = alarms
         self._info = dict(info)
 
     def collect(self) -> Iterator[Metric]:
-        """Every gauge family, with samples for what the last pass knew."""
+        """Every family, with samples for what the last pass knew."""
+        yield from _wrong(self._alarms())
         yield from self._about_the_daemon()
         report = self._last()
+        policies = self._policies()
+        yield from _users(
+            [service.name for service in self._fleet().services],
+            policies,
+            Figures() if report is None else report.figures,
+        )
         families = {
-            name: gauge(name)
-            for name in BY_NAME
-            if name.startswith(("spillway_region_", "spillway_service_"))
+            name: gauge(name) for name, metric in BY_NAME.items() if metric.section in {"Regions", "Services"}
         }
-        if report is None:
-            for service in self._fleet().services:
-                for member in service.backends:
-                    for name in _REGION_GAUGES:
-                        families[name].add_metric([service.name, member.region], nan)
-        else:
+        if report is not None:
             later = max(0.0, self._now() - report.at)
             modes = dict(report.modes)
-            percentiles = self._percentiles()
             for assessment in report.assessments:
-                alarms = sum(1 for alarm in report.alarms if alarm.service == assessment.service)
-                _add_service(families, assessment, modes.get(assessment.service), alarms)
+                name = assessment.service
+                policy = policies.get(name)
+                _add_service(families, assessment, modes.get(name))
                 for backend in assessment.backends:
-                    _add_region(
-                        families, assessment.service, backend, percentiles.get(assessment.service, nan)
-                    )
+                    _add_region(families, name, backend, policy)
             for view in report.snapshot.services:
                 for backend_view in view.backends:
                     _add_ages(families, view.service, backend_view, later)
@@ -193,18 +216,63 @@ class LastPass(Collector):
             order.add_metric(labels, 1.0 if each.until is None else each.until)
         yield order
         for name, value in self._figures().items():
-            metric = BY_NAME[name]
-            family: Metric
-            if name.endswith("_total"):
-                family = CounterMetricFamily(name.removesuffix("_total"), metric.help, labels=metric.labels)
-            else:
-                family = gauge(name)
+            family = counted(name) if name.endswith("_total") else gauge(name)
             if isinstance(value, Mapping):
                 for label, number in value.items():
                     family.add_metric([label], number)
             else:
                 family.add_metric([], value)
             yield family
+
+
+def _wrong(alarms: Iterable[ActiveAlarm]) -> Iterator[Metric]:
+    """What is wrong now, since when, and what of it people know already.
+
+    Alarms about several parts may have the same labels: the oldest of them tells since when, and it is silenced where all are.
+    """
+    since: dict[tuple[str, ...], float] = {}
+    silenced: dict[tuple[str, ...], float | None] = {}
+    for each in alarms:
+        labels = each.code, each.severity.value, each.load_balancer, each.service, each.region or ""
+        until, known = each.silenced_until, silenced.get(labels, inf)
+        since[labels] = min(each.since, since.get(labels, inf))
+        silenced[labels] = None if until is None or known is None else min(until, known)
+    up, quiet = gauge("spillway_alarm"), gauge("spillway_alarm_silenced")
+    for labels, at in since.items():
+        up.add_metric(labels, at)
+        _add(quiet, labels, silenced[labels])
+    yield from (up, quiet)
+
+
+def _users(services: Sequence[str], policies: Mapping[str, Policy], figures: Figures) -> Iterator[Metric]:
+    """What users get, and what the SLO promises them."""
+    requests, bad = counted("spillway_requests_total"), counted("spillway_bad_requests_total")
+    saved = counted("spillway_saved_requests_estimated_total")
+    advised = counted("spillway_advised_requests_estimated_total")
+    target, share = gauge("spillway_slo_target_ratio"), gauge("spillway_service_bad_ratio")
+    burning = gauge("spillway_error_budget_burn")
+    answered = {each.service: each for each in figures.answered}
+    savings = {each.service: each for each in figures.savings.services}
+    for name in services:
+        counts = answered.get(name)
+        total = counts.total if counts is not None else NONE
+        requests.add_metric([name], total.total)
+        for kind, count in (("failed", total.failed), ("refused", total.refused), ("late", total.late)):
+            bad.add_metric([name, kind], count)
+        saving = savings.get(name)
+        saved.add_metric([name], saving.saved if saving is not None else 0.0)
+        advised.add_metric([name], saving.advised if saving is not None else 0.0)
+        policy = policies.get(name)
+        if policy is None:
+            continue
+        for kind, wanted in targets(policy.slo)._asdict().items():
+            target.add_metric([name, kind], wanted)
+        rates = burn(counts.recent, policy.slo) if counts is not None else None
+        if counts is not None and rates is not None:
+            share.add_metric([name], counts.recent.bad / counts.recent.total)
+            for kind, rate in rates._asdict().items():
+                burning.add_metric([name, kind], rate)
+    yield from (requests, bad, target, share, burning, saved, advised)
 
 
 def _parts(report: DriftReport | None) -> Iterator[Metric]:
@@ -216,7 +284,7 @@ def _parts(report: DriftReport | None) -> Iterator[Metric]:
     for each in list(labels)[:_DRIFTS]:
         drift.add_metric(list(each), 1)
     for certificate in report.certificates if report is not None else ():
-        expiry.add_metric([certificate.name], known(certificate.expires))
+        _add(expiry, [certificate.name], certificate.expires)
         status.add_metric([certificate.name, certificate.status], 1)
     yield from (drift, expiry, status)
     figures = {
@@ -227,7 +295,7 @@ def _parts(report: DriftReport | None) -> Iterator[Metric]:
     }
     for name, value in figures.items():
         family = gauge(f"spillway_{name}")
-        family.add_metric([], known(value))
+        _add(family, [], value)
         yield family
 
 
@@ -237,14 +305,19 @@ def gauge(name: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, metric.help, labels=metric.labels)
 
 
-def known(value: float | None) -> float:
-    """The value as a sample; NaN where nothing is known."""
-    return nan if value is None else float(value)
+def counted(name: str) -> CounterMetricFamily:
+    """An empty counter family as the table of metrics describes it."""
+    metric = BY_NAME[name]
+    return CounterMetricFamily(name.removesuffix("_total"), metric.help, labels=metric.labels)
 
 
-def _add_service(
-    families: Mapping[str, GaugeMetricFamily], a: ServiceAssessment, mode: Mode | None, alarms: int
-) -> None:
+def _add(family: GaugeMetricFamily, labels: Sequence[str], value: float | None) -> None:
+    """A sample, where the value is known and a number."""
+    if value is not None and isfinite(value):
+        family.add_metric(labels, value)
+
+
+def _add_service(families: Mapping[str, GaugeMetricFamily], a: ServiceAssessment, mode: Mode | None) -> None:
     labels = [a.service]
     values = {
         "demand_requests_per_second": a.demand,
@@ -253,18 +326,16 @@ def _add_service(
         "headroom_ratio": a.headroom,
         "survives_region_loss": a.survives_loss,
         "shortage": a.shortage,
-        "alarms": alarms,
     }
     for name, value in values.items():
-        families["spillway_service_" + name].add_metric(labels, known(value))
-    for posture in Posture:
-        families["spillway_service_posture"].add_metric([*labels, posture.value], float(a.posture is posture))
-    for each in Mode:
-        families["spillway_service_mode"].add_metric([*labels, each.value], float(mode is each))
+        _add(families["spillway_service_" + name], labels, value)
+    families["spillway_service_posture"].add_metric([a.service, a.posture.value], 1)
+    if mode is not None:
+        families["spillway_service_mode"].add_metric([a.service, mode.value], 1)
 
 
 def _add_region(
-    families: Mapping[str, GaugeMetricFamily], service: str, b: BackendAssessment, percentile: float
+    families: Mapping[str, GaugeMetricFamily], service: str, b: BackendAssessment, policy: Policy | None
 ) -> None:
     labels = [service, b.region]
     values = {
@@ -282,10 +353,12 @@ def _add_region(
         "confidence_ratio": b.confidence,
     }
     for name, value in values.items():
-        families["spillway_region_" + name].add_metric(labels, known(value))
-    families["spillway_region_latency_seconds"].add_metric([*labels, f"{percentile:g}"], known(b.latency))
-    for state in BackendState:
-        families["spillway_region_state"].add_metric([*labels, state.value], float(b.state is state))
+        _add(families["spillway_region_" + name], labels, value)
+    if policy is not None:
+        percentile = f"{policy.slo.percentile:g}"
+        _add(families["spillway_region_latency_seconds"], [*labels, percentile], b.latency)
+    families["spillway_region_state"].add_metric([*labels, b.state.value], 1)
+    families["spillway_region_health"].add_metric([*labels, b.health.value], 1)
 
 
 def _add_ages(
@@ -293,11 +366,10 @@ def _add_ages(
 ) -> None:
     for signal, seen in (("observed", view.observed), ("health", view.health), ("traffic", view.traffic)):
         labels = [service, view.region, signal]
-        missing = isinstance(seen, Missing)
-        families["spillway_region_data_age_seconds"].add_metric(
-            labels, nan if isinstance(seen, Missing) else seen.age + later
-        )
-        families["spillway_region_data_missing"].add_metric(labels, float(missing))
+        if isinstance(seen, Missing):
+            families["spillway_region_signal_missing"].add_metric(labels, 1)
+        else:
+            _add(families["spillway_region_signal_age_seconds"], labels, seen.age + later)
 
 
 def registry_with_process() -> CollectorRegistry:

@@ -60,7 +60,7 @@ class Exporter:
             about, policies=policies, now=now, orders=orders, alarms=alarms, silences=silences
         )
         self.registry = registry_with_process()
-        self._counters = Counters(self.registry)
+        self._counters = Counters(self.registry, fleet)
         self._health = health
         self._missed = missed
         self._reads = reads
@@ -75,9 +75,10 @@ class Exporter:
                 last=self._document.last,
                 fleet=fleet,
                 now=now,
-                percentiles=lambda: {name: policy.slo.percentile for name, policy in policies().items()},
+                policies=policies,
                 figures=self._figures,
                 orders=orders,
+                alarms=alarms,
                 info={"kind": about.engine, "cloud": about.cloud},
             )
         )

@@ -37,10 +37,39 @@ def _metrics(section: str, *rows: tuple[str, Kind, tuple[str, ...], str]) -> tup
 
 _C, _G, _H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
 _SERVICE, _REGION = ("service",), ("service", "region")
+ALARM = ("code", "severity", "load_balancer", "service", "region")
+"""Labels of an alarm."""
 
 METRICS = (
     *_metrics(
+        "What is wrong",
+        (
+            "alarm",
+            _G,
+            ALARM,
+            "An alarm that is up: UTC time since when. `region` is empty where it is of a whole service, `service` where it is of the daemon. No sample where it is not up; 1,000 at most.",
+        ),
+        (
+            "alarm_silenced",
+            _G,
+            ALARM,
+            "An alarm that an operator has silenced: UTC time until when. It stands in `spillway_alarm` too.",
+        ),
+    ),
+    *_metrics(
         "Regions",
+        (
+            "region_health",
+            _G,
+            (*_REGION, "health"),
+            "1 for what the region is like, by evidence: ok, slow, failing, saturated, dead, idle or unknown. What Spillway does to it is `spillway_region_state`.",
+        ),
+        (
+            "region_state",
+            _G,
+            (*_REGION, "state"),
+            "1 for what Spillway does with the region: serving, degraded, draining, drained, recovering, standby, joining, leaving, pinned, edited or held.",
+        ),
         (
             "region_demand_requests_per_second",
             _G,
@@ -78,15 +107,59 @@ METRICS = (
         ("region_scaler_wanted_ratio", _G, _REGION, "Capacity scaler that Spillway wants: 0, or 0.1 to 1."),
         ("region_scaler_observed_ratio", _G, _REGION, "Capacity scaler that Google has."),
         ("region_member", _G, _REGION, "1 if the region is attached to the service, else 0."),
-        ("region_state", _G, (*_REGION, "state"), "1 for the state that the region is in, 0 for all others."),
         ("region_confidence_ratio", _G, _REGION, "0 nothing is known, 1 fresh and plentiful evidence."),
         (
-            "region_data_age_seconds",
+            "region_signal_age_seconds",
             _G,
             (*_REGION, "signal"),
-            "Age of what the last decision rests on, growing until the next one: observed, health, traffic.",
+            "Age of what the last decision rests on, growing until the next one: observed (the listing), health, traffic. No sample where it is missing.",
         ),
-        ("region_data_missing", _G, (*_REGION, "signal"), "1 if that signal has no value at all."),
+        (
+            "region_signal_missing",
+            _G,
+            (*_REGION, "signal"),
+            "1 where that signal has no value; no sample where it has one.",
+        ),
+    ),
+    *_metrics(
+        "What users get",
+        (
+            "requests_total",
+            _C,
+            _SERVICE,
+            "Answers as Cloud Monitoring counts them, each sample once; [below](#how-requests-are-counted) says how.",
+        ),
+        (
+            "bad_requests_total",
+            _C,
+            (*_SERVICE, "kind"),
+            "Those that were bad: failed (5xx), refused (429) or late (beyond the latency of the SLO).",
+        ),
+        (
+            "slo_target_ratio",
+            _G,
+            (*_SERVICE, "kind"),
+            "Share of the answers that must be in time (latency), not failed (availability), and good in every way (good: the product of both).",
+        ),
+        ("service_bad_ratio", _G, _SERVICE, "Share of bad answers of any kind in the judged minutes."),
+        (
+            "error_budget_burn",
+            _G,
+            (*_SERVICE, "kind"),
+            "Share of bad answers of the judged minutes over the share that the SLO allows: late (latency), failed (availability) and all bad ones (good). At 1 the budget lasts exactly its period.",
+        ),
+        (
+            "saved_requests_estimated_total",
+            _C,
+            _SERVICE,
+            "Requests that acting has kept from being bad. An estimate by the model, kept over restarts.",
+        ),
+        (
+            "advised_requests_estimated_total",
+            _C,
+            _SERVICE,
+            "Requests that advice would have kept from being bad, had it been followed (modes observe and recommend). An estimate by the model, kept over restarts.",
+        ),
     ),
     *_metrics(
         "Services",
@@ -103,17 +176,11 @@ METRICS = (
             "service_survives_region_loss",
             _G,
             _SERVICE,
-            "1 if demand still fits after the largest region is lost.",
+            "1 if demand still fits after the largest region is lost, else 0.",
         ),
-        ("service_shortage", _G, _SERVICE, "1 if all regions together are short."),
-        (
-            "service_posture",
-            _G,
-            (*_SERVICE, "posture"),
-            "1 for the failover posture in force, 0 for the others.",
-        ),
-        ("service_mode", _G, (*_SERVICE, "mode"), "1 for the mode of its policy: observe, recommend or act."),
-        ("service_alarms", _G, _SERVICE, "Alarms that are up; the page and the log say which."),
+        ("service_shortage", _G, _SERVICE, "1 if all regions together are short, else 0."),
+        ("service_posture", _G, (*_SERVICE, "posture"), "1 for the failover posture in force."),
+        ("service_mode", _G, (*_SERVICE, "mode"), "1 for the mode in force: observe, recommend or act."),
     ),
     *_metrics(
         "People",
@@ -164,26 +231,31 @@ METRICS = (
         (
             "decisions_total",
             _C,
-            ("lever", "reason"),
-            "Moves decided, advice included, by lever and reason; docs/reasons.md explains each reason.",
+            (*_REGION, "lever", "reason", "mode"),
+            "Moves decided, by lever and reason; docs/reasons.md explains each reason. In modes observe and recommend they are advice, counted once when it comes up.",
         ),
         (
             "guard_refusals_total",
             _C,
-            ("guard",),
-            "Moves that a limit or a constraint refused, by its reason.",
+            (*_REGION, "guard"),
+            "Moves that a limit or a constraint refused, by its reason; once in each pass that wanted the move.",
         ),
         (
             "verdicts_total",
             _C,
-            ("result",),
+            (*_REGION, "result"),
             "Moves looked at again one dead time later: better or worse than before.",
         ),
     ),
     *_metrics(
         "Writes",
-        ("writes_total", _C, ("outcome",), "Engine calls by outcome."),
-        ("engine_seconds", _H, (), "Wall seconds of one engine call."),
+        (
+            "writes_total",
+            _C,
+            (*_SERVICE, "outcome"),
+            "Writes of a service by outcome; one engine call writes all services that move.",
+        ),
+        ("engine_seconds", _H, (), "Wall seconds of one engine call; its count is the number of calls."),
         ("engine_processes_total", _C, (), "Engine processes started; one for each adjustment is normal."),
         (
             "foreign_edits_total",
@@ -271,10 +343,46 @@ _INTRODUCTION = """# Metrics
 `GET /metrics` on `daemon.listen` answers in the text format of Prometheus, or in OpenMetrics where the scraper asks for it.
 Scraping reads what the last pass left behind; it calls nobody and costs the cloud nothing.
 
-- A gauge that is **NaN** means: not known. It is neither zero nor healthy nor dead, and `>` and `<` in alert rules are false for it.
-- Every label set but those of orders is there from the first scrape, so that a counter at 0 can be told from one that is missing.
+- **No sample means: not known.** It is neither zero nor healthy nor dead. No gauge is ever NaN, so that sums over regions are right for
+  what is known; `absent()` and `spillway_region_signal_missing` tell the rest.
+- A state, health, posture or mode is one sample with the value 1 and its name as a label; the others have none.
+- Counters of answers, writes and passes are there from the first scrape with 0. Those of decisions, refusals and verdicts come with the first
+  event, as every combination of service, region and reason would be thousands: `increase()` misses the first event of each.
+- Series are bounded: by services x regions x a fixed list of words, by 64 orders, 200 drifts and 1,000 alarms. What belongs to a service that has left the
+  configuration goes with it.
+- `region` is empty where something is of the whole service, such as a failover posture.
 - The world's seconds: on the sandbox, times and durations run as fast as its clock does.
 - `process_*` is what prometheus-client tells of the process itself: memory, processor time, open files.
+"""
+
+
+_COUNTED = """
+## How requests are counted
+
+`spillway_requests_total` and `spillway_bad_requests_total` count what Cloud Monitoring shows of each backend and of what no backend answered, about four minutes
+late. Monitoring samples requests: these are estimates, and no whole numbers.
+
+| what comes | what is counted |
+| --- | --- |
+| a sample that every pass of the next twenty minutes reads again | once, when it is trusted first |
+| a late sample | when it comes, as long as it is in the window (`daemon.observe.window`) |
+| a corrected sample | the difference; a correction downwards is taken off what comes next, so that a counter never falls |
+| a sample that cannot be true | nothing, until it is corrected |
+| a gap, because a query failed | what the window still holds once answers are back; what was older is lost |
+| a restart | the counters begin at 0, as Prometheus expects, and go on behind the last sample that was counted (`state.json`). What was corrected or came late while no daemon ran is not counted |
+| the first start, or a lost `state.json` | what ends after it |
+
+Bad are answers with 5xx or without a class (`failed`), with 429 (`refused`), and class-200 answers beyond `slo.latency` (`late`), as the share of the latency samples of the
+same minute. Of what no backend answered only the 5xx are bad: redirects and refusals of the balancer itself are configured.
+
+Burn rates over any window follow from them; `config/prometheus/rules.yml` records the usual ones, and alerts on them.
+
+## What the estimates are
+
+`spillway_saved_requests_estimated_total` compares, minute by minute, the bad requests that the model expects under the ceilings that stand with those under the ceilings of the
+configuration, people's own settings left as they are. `spillway_advised_requests_estimated_total` compares the ceilings that were advised with those that stand. A minute counts
+under the ceilings that had taken effect by then, so that an incident counts from the moment at which a write works until it ends. [measured.md](measured.md) has both beside the
+truth of simulated stories.
 """
 
 
@@ -288,4 +396,4 @@ def render() -> str:
             lines += [f"\n## {section}\n", "| name | type | labels | meaning |", "| --- | --- | --- | --- |"]
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
         lines.append(f"| `{metric.name}` | {metric.kind.value} | {labels} | {metric.help} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + _COUNTED

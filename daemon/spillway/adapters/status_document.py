@@ -13,8 +13,11 @@ from typing import Any
 
 from spillway import __version__
 from spillway.adapters.history import History
+from spillway.control.answered import Answered
 from spillway.control.report import Pass, TickReport
+from spillway.control.savings import METHOD, Saving
 from spillway.control.told import shape
+from spillway.core.estimate.answers import burn
 from spillway.core.values.alarms import ActiveAlarm, Silence
 from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment, Verdict
 from spillway.core.values.drift import DriftReport
@@ -142,6 +145,8 @@ class StatusDocument:
             return document
         policies = self._policies()
         modes = dict(last.modes)
+        answered = {each.service: each for each in last.figures.answered}
+        savings = {each.service: each for each in last.figures.savings.services}
         return document | {
             "tick": last.number,
             "at": last.at,
@@ -153,6 +158,8 @@ class StatusDocument:
             "services": [
                 _service(s, policies.get(s.service), str(modes.get(s.service, "observe")), alarms)
                 | {"calendar": _calendar(policies.get(s.service), document["now"])}
+                | _quality(answered.get(s.service), policies.get(s.service))
+                | {"estimate": _estimate(savings.get(s.service), str(modes.get(s.service, "observe")))}
                 for s in last.assessments
             ],
         }
@@ -226,6 +233,30 @@ def _calendar(policy: Policy | None, now: float) -> list[dict[str, Any]]:
     """Freezes and planned work of a service that are in force now."""
     windows = (*policy.freezes, *policy.planned) if policy is not None else ()
     return [plain(window) for window in windows if window.start <= now < window.end]
+
+
+def _quality(answered: Answered | None, policy: Policy | None) -> dict[str, Any]:
+    """What users of a service got in the judged minutes."""
+    if answered is None or policy is None or answered.recent.total <= 0.0:
+        return {"bad_share": None, "burn": None}
+    rates = burn(answered.recent, policy.slo)
+    return {
+        "bad_share": answered.recent.bad / answered.recent.total,
+        "burn": None if rates is None else rates._asdict(),
+    }
+
+
+def _estimate(saving: Saving | None, mode: str) -> dict[str, Any] | None:
+    """What acting has saved of a service by the model, and what its advice would have; None before the first tick."""
+    if saving is None:
+        return None
+    return {
+        "since": saving.since,
+        "saved_requests": round(saving.saved),
+        "advised_requests": round(saving.advised),
+        "mode": mode,
+        "method": METHOD,
+    }
 
 
 def _alarms_of(report: TickReport) -> list[dict[str, Any]]:

@@ -13,7 +13,9 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from spillway.control.alarms import KeptAlarm
+from spillway.control.answered import Counted
 from spillway.control.migrate import migrate
+from spillway.control.savings import Savings
 from spillway.core.values.alarms import Silence
 from spillway.core.values.decision import Plan
 from spillway.core.values.orders import Orders
@@ -86,6 +88,9 @@ class Kept:
     outputs: tuple[tuple[str, str], ...] = ()
     provisioned: str = ""
     """Digest of the topology that was last built in full; empty where a build is due."""
+    counted: tuple[Counted, ...] = ()
+    """Up to which samples answers were counted."""
+    savings: Savings = field(default_factory=Savings)
     alarms: tuple[KeptAlarm, ...] = ()
     """Those that are up or may come up."""
     silences: tuple[Silence, ...] = ()

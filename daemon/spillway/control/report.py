@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from spillway.control.alarms import AlarmNews
+from spillway.control.figures import Figures
 from spillway.core.explain.health import after_health_pass
 from spillway.core.values.alarms import ActiveAlarm, Alarm
 from spillway.core.values.decision import (
@@ -65,6 +66,8 @@ class TickReport:
     """Outputs of the stack, `load_balancer_ip` among them."""
     drift: DriftReport | None = None
     """The last look at all parts; None before the first."""
+    figures: Figures = field(default_factory=Figures)
+    """The sums after the last tick."""
     news: AlarmNews = AlarmNews()  # noqa: RUF009 - a frozen value
     """The alarms that this pass has raised or ended."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from spillway.control.alarms import AlarmBook, cloud_alarms
 from spillway.control.drift_watch import DriftWatch, Look
+from spillway.control.figures import FigureDesk
 from spillway.control.inputs import MinutesSeen
 from spillway.control.leaps import SLACK, without_future
 from spillway.control.memory import Keeper, Kept, fit
@@ -113,6 +114,7 @@ class Loop:
         self._edit_told = False
         """Whether the last write met an edit by somebody else: the next pass is the second look at it."""
         self._seen = MinutesSeen()
+        self._figures = FigureDesk(Kept())
         self._drift = DriftWatch()
         self._assessments: tuple[ServiceAssessment, ...] = ()
         self._durations: list[tuple[str, float]] = []
@@ -149,6 +151,7 @@ class Loop:
             SpillwayError: the state folder cannot be read.
         """
         sentence = self._writer.restore()
+        self._figures = FigureDesk(self._writer.kept)
         self.alarms.restore(self.kept.alarms)
         self._writer.note("start", self._clock.now(), sentence, digest=self.parts.digest)
         return sentence
@@ -352,6 +355,11 @@ class Loop:
                 sentence = f"{sentence} Left out: {' '.join(told for _, told in applied.refused)}"
         report = self._report(kind, snapshot, result, sentence, applied)
         with self._phase("record"):
+            if kind is Pass.TICK:
+                writer.kept = self._figures.tick(
+                    snapshot, result, self.policies(), self.parts.starting, writer.kept
+                )
+                report = replace(report, figures=self._figures.latest)
             writer.kept = replace(writer.kept, saved_at=snapshot.at, alarms=self.alarms.kept)
             writer.save()
             writer.record(pass_record(self._seen, report, before, result.plan))
@@ -391,6 +399,7 @@ class Loop:
             candidates=result.candidates,
             outputs=self._writer.kept.outputs,
             drift=self._drift.report,
+            figures=self._figures.latest,
         )
 
     def _build(self, parts: Parts, overlay: Overlay) -> Applied:

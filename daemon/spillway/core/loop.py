@@ -89,6 +89,16 @@ QUIET_HEALTH = "no region is dead that Google's auto-drain leaves in service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Considered:
+    """What a step considered for one service, for estimates that are made beside it."""
+
+    model: ServiceModel
+    after: ServiceSetting
+    """The setting once all accepted changes are made, those that are only advice included."""
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
     """One step: what the core believes, what it wants, what is left of that, and one sentence about it."""
 
@@ -110,6 +120,7 @@ class StepResult:
     candidates: tuple[Candidate, ...] = ()
     edited: bool = False
     """Whether this step found, believed or took over something that somebody else has set."""
+    considered: tuple[Considered, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +158,7 @@ class ServiceStep:
     mode: Mode
     edited: bool
     """Whether something that somebody else has set was found, believed or taken over."""
+    model: ServiceModel
 
 
 def step_service(
@@ -218,6 +230,7 @@ def step_service(
         quiet=_quiet(model, accepted.candidate, found.trust, now),
         mode=policy.mode,
         edited=found.news,
+        model=model,
     )
 
 
@@ -458,4 +471,5 @@ def _result(steps: list[ServiceStep], overlay: Overlay, memory: ControllerMemory
         sentence=tell(plan, advice, refusals, quiet or "there is no data to judge by", mode),
         candidates=tuple(c for done in steps if (c := done.accepted.candidate) is not None),
         edited=any(done.edited for done in steps),
+        considered=tuple(Considered(model=done.model, after=done.after, mode=done.mode) for done in steps),
     )
