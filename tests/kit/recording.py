@@ -32,7 +32,7 @@ class Recording:
         self.end = 0.0
 
     def add(self, registry: CollectorRegistry, instance: str, at: float) -> None:
-        """Take in one scrape at UTC second `at`, as Prometheus would: every sample with its target, and `up`."""
+        """Take in one scrape at second `at`, as Prometheus would: every sample with its target, and `up`."""
         for family in registry.collect():
             samples = [sample for sample in family.samples if sample.name in self._names]
             if samples:
@@ -54,6 +54,13 @@ class Recording:
         series = name + "{" + ",".join(f'{label}="{_quoted(text)}"' for label, text in pairs.items()) + "}"
         self._series.setdefault(family, {}).setdefault(series, []).append(f"{series} {value!r} {at:.3f}\n")
         self.start, self.end = min(self.start, at), max(self.end, at)
+
+    def merge(self, other: Recording) -> None:
+        """Take in the samples of other daemons."""
+        self._families |= other._families
+        for family, series in other._series.items():
+            self._series.setdefault(family, {}).update(series)
+        self.start, self.end = min(self.start, other.start), max(self.end, other.end)
 
     def write(self, file: Path) -> None:
         """All of it, to be loaded by `promtool tsdb create-blocks-from openmetrics`."""

@@ -176,13 +176,17 @@ class SimulatedDaemon:
         """The policy of each service."""
         return self.loop.policies()
 
+    def elapsed(self, sight: Sight) -> float:
+        """Seconds since the first pass."""
+        self._begun = sight.date if self._begun is None else self._begun
+        return sight.date - self._begun
+
     def tick(self, sight: Sight, /) -> tuple[ServiceControl, ...] | None:
         """One pass of the loop; while a write is under way the daemon is inside it."""
         if sight.writing:
             return None
         self.world.sight, self.world.controls = sight, None
-        self._begun = sight.date if self._begun is None else self._begun
-        if self._before is not None and not self._before(self, sight.date - self._begun):
+        if self._before is not None and not self._before(self, self.elapsed(sight)):
             return None
         if self.drift is not None:
             self.loop.drift_pass()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import repeat
+from multiprocessing import get_context
 
 from tests.bench.library import FOLDER
 from tests.kit.recording import Recording, exporter_of
@@ -45,6 +49,9 @@ BEGINS = HOUR
 """Seconds after its start at which a fault begins that a test makes; before that all is quiet."""
 
 TICK = 60.0
+
+EPOCH = 1_795_000_020.0
+"""UTC seconds at which every recording begins, whatever the time of the story: so all lie beside each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,7 +294,7 @@ class _Recorded(SimulatedDaemon):
     def tick(self, sight: Sight, /) -> tuple[ServiceControl, ...] | None:
         written = super().tick(sight)
         if self.world.sight is not None:
-            self._recording.add(self.exporter.registry, self._story.name, sight.date)
+            self._recording.add(self.exporter.registry, self._story.name, EPOCH + self.elapsed(sight))
         return written
 
     def _took(self, report: TickReport) -> None:
@@ -295,13 +302,30 @@ class _Recorded(SimulatedDaemon):
         self.exporter.set_ready()
 
 
-def record(story: Story, recording: Recording) -> None:
-    """Run a story and take in every scrape of it."""
+def record(name: str, names: frozenset[str]) -> Recording:
+    """Run a story and take in every scrape of it; of the exporter's series those that are named."""
+    (story,) = (story for story in STORIES if story.name == name)
     setup = load_setup(FOLDER / f"{story.world}.yaml")
     if story.hours is not None:
         shorter = min(setup.scenario.duration, story.hours * HOUR)
         setup = replace(setup, scenario=setup.scenario.model_copy(update={"duration": shorter}))
+    recording = Recording(names)
     Run(setup, _Recorded(story, recording)).go()
+    return recording
+
+
+def recorded(names: frozenset[str]) -> Recording:
+    """All stories, two at once."""
+    whole = Recording(names)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=_be_quiet) as pool:
+        for part in pool.map(record, [story.name for story in STORIES], repeat(names)):
+            whole.merge(part)
+    return whole
+
+
+def _be_quiet() -> None:
+    """In a process of its own: a story tells of its faults in every pass."""
+    logging.disable(logging.ERROR)
 
 
 def without_loop(recording: Recording) -> Iterable[tuple[str, str]]:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import pytest
 import yaml
 from tests.kit.files import NAME, PROMETHEUS, alerts, rules
-from tests.kit.recording import Recording
 from tests.kit.server import Prometheus, need_prometheus, promtool
-from tests.kit.stories import STORIES, Story, record, without_loop
+from tests.kit.stories import STORIES, Story, recorded, without_loop
 
 pytestmark = pytest.mark.kit
 
@@ -45,9 +44,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     need_prometheus()
     folder = tmp_path_factory.mktemp("alerts")
     # 1. every story, as Prometheus would have scraped it
-    recording = Recording(frozenset(name for rule in rules() for name in NAME.findall(rule["expr"])))
-    for story in STORIES:
-        record(story, recording)
+    recording = recorded(frozenset(name for rule in rules() for name in NAME.findall(rule["expr"])))
     expected = dict(without_loop(recording))
     recording.write(folder / "stories.om")
     data = folder / "data"

@@ -67,7 +67,7 @@ AVAILABILITY = {"service": "pool", "slo": "availability"}
 
 CASES = (
     # 2 % of the answers fail: 20 times what the SLO allows
-    Case(alert=FAST, series=counters("0x60 0+120x120 14400x120"), rests=("50m", "4h30m"), fires=("2h",), labels=AVAILABILITY, value="20.0"),
+    Case(alert=FAST, series=counters("0x60 0+120x120 14400x120"), rests=("50m", "4h30m"), fires=("2h30m",), labels=AVAILABILITY, value="20.0"),
     # 1 % for an hour is 10 times as much: neither 14.4 for an hour nor 6 for six
     Case(alert=FAST, series=counters("0x360 0+60x60 3600x300"), rests=("6h", "6h50m", "7h30m"), labels=AVAILABILITY),
     # 0.7 % for hours is more than 6 times as much over six hours
@@ -101,7 +101,7 @@ CASES = (
     Case(
         alert="SpillwayWritesRefused",
         series={f'spillway_writes_total{{{TARGET},service="pool",outcome="{outcome}"}}': values for outcome, values in (("refused", "0x10 1x5 2x5 4x40"), ("done", "0+1x60"))},
-        rests=("15m",), fires=("25m",), labels={"service": "pool"}, value="4",
+        rests=("15m", "25m"), fires=("35m",), labels={"service": "pool"}, value="4",
     ),
     # where no write works, the daemon's own alarm says so
     Case(
@@ -110,7 +110,7 @@ CASES = (
             f'spillway_writes_total{{{TARGET},service="pool",outcome="refused"}}': "0x10 1x5 2x5 4x40",
             f'spillway_alarm{{{TARGET},code="writes-failing",severity="ticket"}}': "1x60",
         },
-        rests=("25m",), labels={"service": "pool"},
+        rests=("35m",), labels={"service": "pool"},
     ),
     Case(alert="SpillwayTicksMissed", series={f'spillway_passes_missed_total{{{TARGET},kind="tick"}}': "0x60 0+0.5x120"}, rests=("60m", "70m"), fires=("2h",), labels={"kind": "tick"}),
 )  # fmt: skip
