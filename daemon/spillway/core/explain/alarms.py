@@ -19,6 +19,7 @@ from spillway.core.values.alarms import Alarm
 from spillway.core.values.decision import PinnedLever
 from spillway.core.values.policy import Drift, DriftAnswer, Mode
 from spillway.core.values.snapshot import Absence, Minute, Missing, Seen, ServiceView
+from spillway.core.values.state import ServiceMemory
 from spillway.core.values.topology import RegionName, ServiceName
 
 UNASSIGNED_RATE = 0.1
@@ -33,7 +34,12 @@ by then, and a region may have failed unseen."""
 
 
 def service_alarms(
-    model: ServiceModel, view: ServiceView, pins: tuple[PinnedLever, ...], *, may_join: bool
+    model: ServiceModel,
+    view: ServiceView,
+    pins: tuple[PinnedLever, ...],
+    *,
+    may_join: bool,
+    silent: float | None,
 ) -> list[Alarm]:
     """The alarms that the state of one service raises; those about orders and plans are raised where these are judged.
 
@@ -42,10 +48,10 @@ def service_alarms(
         view: What was observed of it.
         pins: What somebody else has set and is left alone.
         may_join: Whether Spillway may join standby regions at present.
+        silent: Requests that the newest sample should have and has not; None where it is as it should be.
     """
     service = model.service.name
     missed = broken(service, model.beliefs, model.policy)
-    silent = expected_in_silence(model, view)
     found = [
         *([] if missed is None else [missed]),
         *_dead(model),
@@ -184,11 +190,17 @@ def unseen(belief: BackendBelief) -> Blind | None:
     return window if isinstance(window, Blind) and window.absence is not Absence.NOT_ASKED else None
 
 
-def expected_in_silence(model: ServiceModel, view: ServiceView) -> float | None:
+def expected_in_silence(model: ServiceModel, view: ServiceView, before: ServiceMemory) -> float | None:
     """Requests that the newest sample should have, where no backend has any; None where some has, or nobody knows.
 
     A sample is due half a sample period after the longest visibility delay: clocks and reads differ by seconds. What a query
     did not answer is not silence, and neither is a sample that the balancer itself or a region closed since has answered.
+    Samples that are late are none either: while they still come, this step has learned from one that the step before had not.
+
+    Args:
+        model: The service.
+        view: What was observed of it.
+        before: What was remembered of it before this step.
     """
     timing = model.policy.timing
     expected = model.traffic.demand * timing.sample_period
@@ -199,7 +211,9 @@ def expected_in_silence(model: ServiceModel, view: ServiceView) -> float | None:
     signals = [b.traffic for b in view.backends if b.region in serving]
     answered = (view.unassigned, *(b.traffic for b in view.backends if b.region not in serving))
     heard = any(isinstance(traffic, Seen) and not _is_silent(traffic, due) for traffic in answered)
-    if not signals or heard:
+    known = {region: estimate.last_minute for region, estimate in before.estimates}
+    still_coming = any(f.estimate.last_minute > known.get(f.region, 0.0) for f in model.beliefs)
+    if not signals or heard or still_coming:
         return None
     return expected if all(_is_silent(signal, due) for signal in signals) else None
 
