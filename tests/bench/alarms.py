@@ -17,7 +17,11 @@ def main(words: Sequence[str]) -> int:
     for name in words or sorted(path.stem for path in SCENARIOS.glob("*.yaml")):
         table = Table(title=name, title_justify="left", box=None, pad_edge=False)
         for heading in ("from", "to", "severity", "code", "where", "sentence"):
-            table.add_column(heading, justify="right" if heading in {"from", "to"} else "left", no_wrap=heading != "sentence")
+            table.add_column(
+                heading,
+                justify="right" if heading in {"from", "to"} else "left",
+                no_wrap=heading != "sentence",
+            )
         for told in played(of_the_library(name)).alarms:
             alarm = told.alarm
             where = " ".join(part for part in (alarm.service, alarm.region or "") if part)

@@ -156,7 +156,7 @@ def test_status_shows_the_health_of_a_region_apart_from_what_spillway_does(
         "age": 231.0,
         "health": "ok",
     }
-    rows = {
+    rows: dict[str, dict[str, Any]] = {
         "open": {"health": "dead", "healthy_share": 0.0},
         "capped at 0.40": {"state": "degraded", "scaler_wanted": 0.4},
         "closing": {"state": "draining", "scaler_wanted": 0.0},

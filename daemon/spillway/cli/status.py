@@ -174,7 +174,7 @@ def service_table(service: dict[str, Any], later: float = 0.0) -> Table:
 
 def steering(backend: dict[str, Any]) -> str:
     """What Spillway does with a region, in words: open, capped at 0.40, closing, closed, opening, held, standby and so on."""
-    state = backend["state"]
+    state: str = backend["state"]
     if state in _WITH_SCALER:
         return f"{_WITH_SCALER[state]} at {backend['scaler_wanted']:.2f}"
     return _STEERING.get(state, state)
