@@ -207,6 +207,26 @@ def test_a_reload_looks_at_once_so_that_no_alarm_is_over_for_a_while() -> None:
     assert ("pool", "setting-drift") in codes(rig)
 
 
+def test_a_restart_ends_no_alarm_before_the_first_look() -> None:
+    looks = Looks(TIMEOUT)
+    rig = looking(looks)
+    rig.loop.drift_pass()
+    assert ("pool", "setting-drift") in codes(rig)
+    rig.restart()
+    rig.loop.parts = replace(rig.loop.parts, look=looks)
+    rig.loop.restore()
+    looks.broken = True
+    for _ in range(3):
+        rig.later()
+        report = rig.loop.tick()
+        assert not report.news.ended
+        rig.loop.drift_pass()  # it cannot be read
+    assert ("pool", "setting-drift") in codes(rig)
+    looks.broken, looks.report = False, DriftReport(at=rig.clock.at)
+    rig.loop.drift_pass()
+    assert [a.code for a in rig.loop.tick().news.ended] == ["setting-drift"]
+
+
 def test_silence_where_requests_were_expected_reads_all_parts_at_once_and_moves_nothing() -> None:
     looks = Looks(RULE)
     rig = looking(looks)

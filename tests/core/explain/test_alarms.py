@@ -46,7 +46,8 @@ def standby(name: str, **changes: Any) -> Region:
 
 
 def seen(of: ServiceModel, *, may_join: bool = True) -> dict[str, Alarm]:
-    return {a.code: a for a in service_alarms(of, VIEW, (), may_join=may_join, silent=None)}
+    loss = survival(of)[1]
+    return {a.code: a for a in service_alarms(of, VIEW, (), may_join=may_join, loss=loss, silent=None)}
 
 
 def test_all_is_well_without_an_alarm() -> None:

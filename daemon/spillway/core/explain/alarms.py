@@ -39,6 +39,7 @@ def service_alarms(
     pins: tuple[PinnedLever, ...],
     *,
     may_join: bool,
+    loss: Alarm | None,
     silent: float | None,
 ) -> list[Alarm]:
     """The alarms that the state of one service raises; those about orders and plans are raised where these are judged.
@@ -48,6 +49,7 @@ def service_alarms(
         view: What was observed of it.
         pins: What somebody else has set and is left alone.
         may_join: Whether Spillway may join standby regions at present.
+        loss: The alarm that demand would not fit after a loss (`survival`); None where it would.
         silent: Requests that the newest sample should have and has not; None where it is as it should be.
     """
     service = model.service.name
@@ -58,7 +60,7 @@ def service_alarms(
         *_unassigned(model, view),
         *_blind(model),
         *(edit_alarm(service, p.region, model.policy.drift, value=p.value, wanted=p.wanted) for p in pins),
-        *_capacity(model, may_join=may_join),
+        *_capacity(model, loss, may_join=may_join),
     ]
     if silent is not None:
         found.append(alarm("silent-service", service=service, expected=silent))
@@ -68,7 +70,7 @@ def service_alarms(
 # --- capacity
 
 
-def _capacity(model: ServiceModel, *, may_join: bool) -> list[Alarm]:
+def _capacity(model: ServiceModel, loss: Alarm | None, *, may_join: bool) -> list[Alarm]:
     """Too little for the demand, or for the demand after a loss."""
     traffic, service = model.traffic, model.service.name
     if traffic.forecast <= 0.0:
@@ -76,8 +78,7 @@ def _capacity(model: ServiceModel, *, may_join: bool) -> list[Alarm]:
     potential = traffic.potential + (standby_room(model) if may_join else 0.0)
     if potential < traffic.forecast:
         return [alarm("shortage", service=service, demand=traffic.forecast, capacity=potential)]
-    survives, loss = survival(model)
-    return [] if survives is not False or loss is None else [loss]
+    return [] if loss is None else [loss]
 
 
 def standby_room(model: ServiceModel) -> float:

@@ -76,11 +76,11 @@ def assess(
     )
     known = traffic.forecast > 0.0
     potential = traffic.potential
-    survives, _ = survival(model)
+    survives, loss = survival(model)
     short = known and potential < traffic.forecast
     pins = foreign_pins(model)
     silent = expected_in_silence(model, view, before)
-    found = service_alarms(model, view, pins, may_join=may_join, silent=silent)
+    found = service_alarms(model, view, pins, may_join=may_join, loss=loss, silent=silent)
     seen = {a.key: a for a in (*alarms, *found)}
     return ServiceAssessment(
         service=model.service.name,
