@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from spillway.control.orders import Answer, Verdict
+from spillway.control.requests import Answer, Verdict
 from spillway.control.tick import Loop
 from spillway.control.timing import Backoff
 from spillway.control.writer import GOOD
