@@ -23,7 +23,7 @@ class Exit(IntEnum):
     UNKNOWN = 5
     """A write may or may not have happened; run the command again, it observes first."""
     INTERRUPTED = 130
-    """Ctrl-C; what was started has been stopped."""
+    """Ctrl-C, or a question that was answered with no; what was started has been stopped."""
     INTERNAL = 70
     """A defect in Spillway; the message has the place (sysexits.h EX_SOFTWARE)."""
 

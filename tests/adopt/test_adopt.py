@@ -148,7 +148,7 @@ def test_unadopt_leaves_everything_in_place_and_says_so(
     assert writes == []
     assert dump(cloud) == before
     again = invoked("unadopt", "-c", str(file), "--yes", "--json")
-    assert '"forgotten": []' in again.output
+    assert '"resources": []' in again.output
 
 
 def test_a_part_that_is_deleted_after_the_adoption_is_made_anew(

@@ -61,7 +61,7 @@ def test_one_of_a_region(scheme: str, words: str) -> None:
     }
     (refusal,) = refused(Cloud(regional=[rule]), "r")
     assert (refusal.resource, refusal.field) == ("forwarding rule r", "region")
-    assert f"{words} in us-east4" in refusal.why
+    assert f"{words} in us-east4" in refusal.sentence
     assert "spillway up" in refusal.remedy
 
 
@@ -69,7 +69,7 @@ def test_a_rule_that_leads_elsewhere() -> None:
     rule = {"name": "r", "IPAddress": "203.0.113.1", "target": f"{ROOT}/global/targetSslProxies/x"}
     (refusal,) = refused(Cloud(forwardingRules=[rule]), "r")
     assert refusal.field == "target"
-    assert "targetSslProxies x" in refusal.why
+    assert "targetSslProxies x" in refusal.sentence
 
 
 def test_an_internal_one_that_serves_all_regions() -> None:

@@ -42,7 +42,7 @@ def refused(name: str, base: Path, writes: list[str]) -> tuple[Refusal, ...]:
     assert not file.exists()
     assert not list((base.parent / "state").glob("engine/**/main.json"))
     for refusal in caught.value.refusals:
-        assert refusal.why.endswith("."), refusal
+        assert refusal.sentence.endswith("."), refusal
         assert refusal.remedy.endswith("."), refusal
     return caught.value.refusals
 
@@ -167,7 +167,7 @@ def test_the_command_lists_what_stands_in_the_way(cloud: Builder, base: Path) ->
     told = CliRunner().invoke(group, [*words, "--json"], standalone_mode=False, catch_exceptions=False)
     document = json.loads(told.stdout)
     assert document["ok"] is False
-    assert set(document["refused"][0]) == {"resource", "field", "why", "remedy"}
+    assert set(document["refused"][0]) == {"resource", "field", "sentence", "remedy"}
 
 
 def test_a_name_that_nothing_has(base: Path) -> None:

@@ -171,14 +171,23 @@ def test_a_report_is_a_page_of_its_own_and_a_csv_a_run(
     chosen = ("--baseline", "spillway", "--baseline", "static", "--jobs", "1", "--json")
     code, out, err = run(capsys, files[0], *chosen, "--report", str(folder))
     assert code == Exit.OK
-    assert err.strip().endswith("index.html")
+    size = sum(path.stat().st_size for path in folder.rglob("*.*"))
+    assert err.strip().endswith(f"index.html (9 files, {size / 1e6:.1f} MB)")
     page = (folder / "index.html").read_text()
-    assert not {
-        mark for mark in ("http:", "https:", "src=", "@import", "url(", "<script", "<link") if mark in page
+    assert not {mark for mark in ("http:", "https:", "@import", "url(") if mark in page}
+    assert set(re.findall(r'(?:src|href)="([^"#]+)"', page)) == {
+        *("assets/report.css", "assets/figure.css", "assets/figure.js", "assets/report.js"),
+        *("one-spillway-seed-4.csv", "one-static-seed-4.csv"),
     }
-    assert not re.search(r'="[^"]*(nan|inf)\b', page)
+    data = (folder / "data" / "one-seed-4.js").read_text()
+    assert len(data) < 300_000
+    assert not re.search(r"\b(NaN|Infinity)\b", data)
+    figures = json.loads(data.removeprefix('Report.add("one-seed-4", ').removesuffix(");\n"))
+    assert [policy["name"] for policy in figures["policies"]] == ["spillway", "static"]
+    assert {len(line) for policy in figures["policies"] for line in policy["load"]} == {len(figures["time"])}
+    assert [fault["words"] for fault in figures["faults"]] == ["us-east4 slow x3"]
     assert "us-east4 slow x3" in page
-    assert "prefers-color-scheme: dark" in page
+    assert "prefers-color-scheme: dark" in (folder / "assets" / "report.css").read_text()
     recorded = objects(out)
     assert recorded[0]["writes"] > 0
     assert page.count("<li><time>") == recorded[0]["writes"] + 1  # and one fault

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from spillway import compose
 from spillway.adapters.files import FileStore
 from spillway.adapters.permissions import Role, names_of
 from spillway.cli.main import main
@@ -22,7 +25,7 @@ from spillway.cli.provision import _finish
 from spillway.cli.status import fetch_status, render_status, steering
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit, exit_code
-from spillway.ports import Applied, Outcome
+from spillway.ports import Applied, Outcome, PreviewedChange
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -311,6 +314,54 @@ def test_destroy_does_not_guess_that_it_may(capsys: pytest.CaptureFixture[str]) 
     code, _, err = run(capsys, "destroy", "--config", str(CONFIG / "demo.yaml"))
     assert code == Exit.CONFIG
     assert "--yes" in err
+
+
+class Terminal(io.StringIO):
+    """A standard input at which a person sits."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "says"),
+    [
+        ("destroy", "n\n", "Nothing was deleted."),
+        ("destroy", "", "Nothing was deleted."),
+        ("unadopt", "n\n", "Nothing was forgotten."),
+    ],
+    ids=["no", "end of input", "unadopt"],
+)
+def test_no_is_an_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, answer: str, says: str
+) -> None:
+    standing = ("backend service lb-pool", "address lb-ip")
+    monkeypatch.setattr(compose, "standing_resources", lambda _: standing)
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    code, out, err = run(capsys, command, "--config", str(CONFIG / "demo.yaml"))
+    assert code == Exit.INTERRUPTED
+    assert err.strip().endswith(says)
+    if command == "destroy":
+        listed = out.index(
+            "2 resources of 'demo' in project 'spillway-demo':\n  - backend service lb-pool\n  - address lb-ip"
+        )
+        assert listed < out.index("Delete all of it?"), "told before it is asked"
+
+
+def test_what_an_engine_did_has_the_shape_of_a_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    applied = Applied(
+        outcome=Outcome.DONE,
+        sentence="1 updated",
+        changes=(("update", "lb-pool"),),
+        outputs=(("load_balancer_ip", "203.0.113.7"),),
+        refused=(("pool", "somebody has set it"),),
+    )
+    _finish(applied, "embedded", as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert said["changes"] == [{"operation": "update", "kind": "", "name": "lb-pool", "details": []}]
+    assert set(said["changes"][0]) == {field.name for field in fields(PreviewedChange)}
+    assert said["outputs"] == {"load_balancer_ip": "203.0.113.7"}, "as /status has them"
+    assert said["refused"] == [{"service": "pool", "sentence": "somebody has set it"}]
 
 
 def test_a_wrong_option_is_wrong_input(capsys: pytest.CaptureFixture[str]) -> None:

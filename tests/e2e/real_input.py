@@ -12,17 +12,14 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from spillway.cli.rehearsal.compare import print_comparison
-from spillway.cli.rehearsal.feed import Decisions
-from spillway.cli.rehearsal.opponents import run_opponents
-from spillway.cli.rehearsal.stage import Stage
-from spillway.cli.rehearsal.story import tell_config
+from spillway.cli.demo.baselines import run_baselines
+from spillway.cli.demo.command import play
+from spillway.cli.demo.environment import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("SPILLWAY_SHARED", ROOT.parent / "shared")) / "data"
@@ -156,35 +153,18 @@ def main() -> int:
         print(
             f"service time p50 {times['p50']} p95 {times['p95']}, SLO {world['slo']['latency']}, {HOURS} h at speed {SPEED:g}"
         )
-        runs = play(folder / "spillway.yaml")
-    print_comparison(runs)
+        play_through(folder / "spillway.yaml")
     return 0
 
 
-def play(path: Path) -> dict[str, Any]:
-    """Run daemon and sandbox through the scenario, print what happens, return the runs by name."""
-    with Stage(path) as stage:
-        stage.start_sandbox()
-        stage.provision()
-        stage.release()
-        daemon = stage.start_daemon()
-        clock = stage.clock()
-        duration, story = tell_config(stage.config)
-        decisions = Decisions(clock["epoch"])
-        while (world := stage.clock()["world"]) < duration:
-            if not daemon.running:
-                raise RuntimeError(daemon.last_words())
-            status = stage.status()
-            lines = [story.pop(0) for _ in range(len(story)) if story[0].at <= world]
-            for line in lines + (decisions.lines(status) if status else []):
-                print(
-                    f"{int(line.at) // 3600:02d}:{int(line.at) // 60 % 60:02d} {line.who:8} {line.text}",
-                    flush=True,
-                )
-            time.sleep(0.25)
-        runs = run_opponents(stage.config)
-        runs["spillway"] = stage.report(duration) | {"writes": decisions.writes}
-    return runs
+def play_through(path: Path) -> None:
+    """Run daemon and sandbox through the scenario, print what happens, and compare."""
+    with Environment(path) as environment:
+        environment.start_sandbox()
+        environment.provision()
+        environment.release()
+        output, mine = play(environment)
+        output.compare({**run_baselines(environment.config), "spillway": mine})
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import requests
 import yaml
 from tests.e2e.test_daemon import CONFIG, until
 
+from spillway.cli.demo.environment import Environment
 from spillway.cli.main import main
-from spillway.cli.rehearsal.stage import Stage
 
 
 def spillway(*words: str) -> dict[str, Any]:
@@ -25,33 +25,31 @@ def spillway(*words: str) -> dict[str, Any]:
 
 
 def test_a_daemon_moves_the_traffic_of_an_adopted_load_balancer() -> None:
-    with Stage(CONFIG, speed=120) as stage:
-        stage.start_sandbox()
-        stage.provision()
-        first = str(stage.config)
-        assert len(spillway("unadopt", "-c", first, "--yes")["forgotten"]) > 5
+    with Environment(CONFIG, speed=120) as environment:
+        environment.start_sandbox()
+        environment.provision()
+        first = str(environment.config)
+        assert len(spillway("unadopt", "-c", first, "--yes")["resources"]) > 5
         # 1. Another configuration, with a state of its own; of the first one only its way to the cloud is known.
-        given = yaml.safe_load(stage.config.read_text())
-        given["daemon"]["state_dir"] = str(stage.folder / "adopted-state")
+        given = yaml.safe_load(environment.config.read_text())
+        given["daemon"]["state_dir"] = str(environment.folder / "adopted-state")
         kept = {key: given[key] for key in ("cloud", "project", "daemon", "sandbox")}
-        base = stage.folder / "base.yaml"
+        base = environment.folder / "base.yaml"
         base.write_text(yaml.safe_dump({**kept, "policies": {"default": {"mode": "act"}}}))
-        adopted = stage.folder / "adopted.yaml"
+        adopted = environment.folder / "adopted.yaml"
         said = spillway("adopt", given["name"], "--base", str(base), "-c", str(adopted))
         assert said["ok"] is True
         # 2. The plan is empty for the commands of a user, too.
-        stage.release()
+        environment.release()
         assert spillway("plan", "-c", str(adopted))["changes"] == []
         # 3. A daemon carries out an order on it.
-        stage.config = adopted
-        stage.start_daemon()
-        until("the first tick", lambda: (stage.status() or {}).get("tick"))
+        environment.config = adopted
+        environment.start_daemon()
+        until("the first tick", lambda: (environment.status() or {}).get("tick"))
         with redirect_stdout(StringIO()):
             code = main(["pin", "us-east4", "0.9", "--reason", "a trial", "-c", str(adopted)])
         assert code == 0
-        root = (
-            f"http://{stage.addresses.sandbox}/compute/v1/projects/{given['project']}/global/backendServices"
-        )
+        root = f"http://{environment.addresses.sandbox}/compute/v1/projects/{given['project']}/global/backendServices"
 
         def pinned() -> bool:
             services = requests.get(root, timeout=5).json()["items"]

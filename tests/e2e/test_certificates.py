@@ -13,7 +13,7 @@ import pytest
 import requests
 import yaml
 
-from spillway.cli.rehearsal.stage import Stage
+from spillway.cli.demo.environment import Environment
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "demo.yaml"
 PROJECT = "spillway-demo"
@@ -25,14 +25,14 @@ DEADLINE = 90.0
 class Edge:
     """The balancer's HTTPS frontend as clients meet it."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
         self._session = requests.Session()
         self.looks = 0
         self.gaps: list[str] = []
 
     def get(self, path: str) -> dict[str, Any]:
-        url = f"http://{self._stage.addresses.sandbox}/compute/v1/projects/{PROJECT}/global/{path}"
+        url = f"http://{self._environment.addresses.sandbox}/compute/v1/projects/{PROJECT}/global/{path}"
         answer: dict[str, Any] = self._session.get(url, timeout=5).json()
         return answer
 
@@ -84,29 +84,29 @@ def until(what: str, look: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def environment(tmp_path: Path) -> Iterator[Environment]:
     document = yaml.safe_load(CONFIG.read_text())
     document["sandbox"]["scenario"] = str(CONFIG.parent / document["sandbox"]["scenario"])
     document.setdefault("daemon", {})["observe"] = {"drift_every": "4m"}
     document["topology"]["frontends"] = {"https": {"certificates": {"managed": ["api.example.com"]}}}
     source = tmp_path / "spillway.yaml"
     source.write_text(yaml.safe_dump(document, sort_keys=False))
-    with Stage(source, speed=600) as made:
+    with Environment(source, speed=600) as made:
         made.start_sandbox()
         yield made
 
 
-def certificates(stage: Stage, **section: Any) -> None:
+def certificates(environment: Environment, **section: Any) -> None:
     """Write other certificates into the file that the daemon watches."""
-    document = yaml.safe_load(stage.config.read_text())
+    document = yaml.safe_load(environment.config.read_text())
     document["topology"]["frontends"]["https"]["certificates"] = section
-    stage.config.write_text(yaml.safe_dump(document, sort_keys=False))
+    environment.config.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
-def make_map(stage: Stage, *hosts: str) -> None:
+def make_map(environment: Environment, *hosts: str) -> None:
     """What a person does in Certificate Manager."""
     root = f"projects/{PROJECT}/locations/global"
-    url = f"http://{stage.addresses.sandbox}/v1/{root}"
+    url = f"http://{environment.addresses.sandbox}/v1/{root}"
     assert requests.post(f"{url}/certificateMaps?certificateMapId=acme", json={}, timeout=30).ok
     for number, host in enumerate(hosts):
         name = f"acme-{number}"
@@ -118,26 +118,26 @@ def make_map(stage: Stage, *hosts: str) -> None:
         assert requests.post(path, json=entry, timeout=30).ok
 
 
-def test_no_moment_without_a_certificate_that_serves(stage: Stage) -> None:
-    stage.provision()
-    stage.release()
-    edge = Edge(stage)
+def test_no_moment_without_a_certificate_that_serves(environment: Environment) -> None:
+    environment.provision()
+    environment.release()
+    edge = Edge(environment)
     ((first,), _) = edge.shown()
     until("the first certificate is issued", lambda: edge.active(first))
-    daemon = stage.start_daemon()
-    until("the first tick", lambda: (stage.status() or {}).get("tick"))
+    daemon = environment.start_daemon()
+    until("the first tick", lambda: (environment.status() or {}).get("tick"))
     with edge.watched():
         # 1. One certificate for two domains takes the place of the one for the first.
-        certificates(stage, managed=[["api.example.com", "api.example.org"]])
+        certificates(environment, managed=[["api.example.com", "api.example.org"]])
         until("both on the proxy", lambda: len(edge.shown()[0]) == 2)
         ((second,), _) = until("the old one gone", lambda: len(edge.shown()[0]) == 1 and edge.shown())
         assert (second != first, edge.active(second)) == (True, True)
         # 2. A map takes over.
-        make_map(stage, "api.example.com", "api.example.org")
-        certificates(stage, map="acme")
+        make_map(environment, "api.example.com", "api.example.org")
+        certificates(environment, map="acme")
         until("the map alone", lambda: edge.shown() == ([], MAP))
         # 3. And back, to a certificate for each domain.
-        certificates(stage, managed=["api.example.com", "api.example.org"])
+        certificates(environment, managed=["api.example.com", "api.example.org"])
         names, _ = until("the certificates alone", lambda: edge.shown()[1] is None and edge.shown())
         assert len(names) == 2
         assert all(edge.active(name) for name in names)

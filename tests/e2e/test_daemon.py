@@ -21,9 +21,9 @@ import pytest
 import requests
 import yaml
 
+from spillway.cli.demo.children import Child
+from spillway.cli.demo.environment import Environment
 from spillway.cli.main import main
-from spillway.cli.rehearsal.children import Child
-from spillway.cli.rehearsal.stage import Stage
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "demo.yaml"
 DEADLINE = 60.0
@@ -39,38 +39,38 @@ def until(what: str, look: Callable[[], Any]) -> Any:
     raise AssertionError(f"not within {DEADLINE:g} s: {what}")
 
 
-def get(stage: Stage, path: str) -> tuple[int, str]:
+def get(environment: Environment, path: str) -> tuple[int, str]:
     """Status and body of one of the daemon's addresses."""
     try:
-        with urllib.request.urlopen(f"http://{stage.addresses.daemon}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{environment.addresses.daemon}{path}", timeout=5) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    with Stage(CONFIG, speed=120) as made:
+def environment() -> Iterator[Environment]:
+    with Environment(CONFIG, speed=120) as made:
         made.start_sandbox()
         yield made
 
 
-def work_under(stage: Stage, role: str) -> None:
+def work_under(environment: Environment, role: str) -> None:
     """From now on everybody who reads the configuration has this role."""
-    document = yaml.safe_load(stage.config.read_text())
+    document = yaml.safe_load(environment.config.read_text())
     document["sandbox"]["role"] = role
-    stage.config.write_text(yaml.safe_dump(document, sort_keys=False))
+    environment.config.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
 @pytest.fixture(scope="module")
-def daemon(stage: Stage) -> Child:
-    work_under(stage, "build")
-    built = stage.provision()
-    assert dict(built["outputs"])["load_balancer_ip"]
-    work_under(stage, "run")
-    stage.release()
-    child = stage.start_daemon()
-    until("the first tick", lambda: (stage.status() or {}).get("tick"))
+def daemon(environment: Environment) -> Child:
+    work_under(environment, "build")
+    built = environment.provision()
+    assert built["outputs"]["load_balancer_ip"]
+    work_under(environment, "run")
+    environment.release()
+    child = environment.start_daemon()
+    until("the first tick", lambda: (environment.status() or {}).get("tick"))
     return child
 
 
@@ -82,7 +82,7 @@ def samples(text: str) -> dict[str, float]:
     }
 
 
-def test_every_address_answers(stage: Stage, daemon: Child) -> None:
+def test_every_address_answers(environment: Environment, daemon: Child) -> None:
     for path, what in (
         ("/healthz", ""),
         ("/readyz", ""),
@@ -90,90 +90,93 @@ def test_every_address_answers(stage: Stage, daemon: Child) -> None:
         ("/status", "services"),
         ("/history", "{"),
     ):
-        status, body = get(stage, path)
+        status, body = get(environment, path)
         assert status == 200, (path, body)
         assert what in body
-    assert get(stage, "/nothing")[0] == 404
-    found = samples(get(stage, "/metrics")[1])
+    assert get(environment, "/nothing")[0] == 404
+    found = samples(get(environment, "/metrics")[1])
     assert any(name.startswith("spillway_passes_total") for name in found)
     assert any('region="us-east4"' in name and "scaler" in name for name in found)
 
 
-def test_traffic_becomes_visible(stage: Stage, daemon: Child) -> None:
+def test_traffic_becomes_visible(environment: Environment, daemon: Child) -> None:
     def served() -> dict[str, float] | None:
-        status = stage.status()
+        status = environment.status()
         pool = next((s for s in status["services"] if s["service"] == "pool"), None) if status else None
         found = {b["region"]: b["served"] for b in pool["backends"] if b["served"]} if pool else {}
         return found if len(found) >= 4 else None
 
     rates = until("traffic in four regions", served)
     assert 150 < sum(rates.values()) < 350, rates  # the demo's quiet start is 226 requests/s
-    alarms = (stage.status() or {})["alarms"]
+    alarms = (environment.status() or {})["alarms"]
     assert [a for a in alarms if a["service"] == "europe"] == [], (
         "its standby regions cover the loss of its home"
     )
     assert "losing europe-west4" not in daemon.log.read_text()
 
 
-def test_bad_config_changes_nothing_and_good_one_is_taken(stage: Stage, daemon: Child) -> None:
-    good = stage.config.read_text()
+def test_bad_config_changes_nothing_and_good_one_is_taken(environment: Environment, daemon: Child) -> None:
+    good = environment.config.read_text()
     document = yaml.safe_load(good)
-    stage.config.write_text(good.replace("timeout: 30s", "timeout: 30"))
+    environment.config.write_text(good.replace("timeout: 30s", "timeout: 30"))
     daemon.signal(signal.SIGHUP)
     until("the refusal in the log", lambda: "Reload refused" in daemon.log.read_text())
     assert "has no unit" in daemon.log.read_text()
-    assert get(stage, "/healthz")[0] == 200
+    assert get(environment, "/healthz")[0] == 200
     document["policies"]["default"]["rhythm"] = {"moves_per_hour": 11}
-    stage.config.write_text(yaml.safe_dump(document, sort_keys=False))
+    environment.config.write_text(yaml.safe_dump(document, sort_keys=False))
     daemon.signal(signal.SIGHUP)
     until("the reload in the log", lambda: "Reload accepted" in daemon.log.read_text())
-    text = get(stage, "/metrics")[1]
+    text = get(environment, "/metrics")[1]
     assert 'outcome="accepted"' in text
     assert 'outcome="refused"' in text
 
 
-def spillway(stage: Stage, *words: str) -> tuple[int, dict[str, Any]]:
+def spillway(environment: Environment, *words: str) -> tuple[int, dict[str, Any]]:
     """A command of an operator: exit code, and the JSON that it prints."""
     with redirect_stdout(StringIO()) as told:
-        code = main([*words, "--config", str(stage.config), "--json"])
+        code = main([*words, "--config", str(environment.config), "--json"])
     found: dict[str, Any] = json.loads(told.getvalue())
     return code, found
 
 
-def test_orders_are_judged_shown_and_carried_out_on_the_cloud(stage: Stage, daemon: Child) -> None:
-    code, answer = spillway(stage, "pin", "us-east4", "0.9", "--service", "pool", "--reason", "a trial")
+def test_orders_are_judged_shown_and_carried_out_on_the_cloud(
+    environment: Environment, daemon: Child
+) -> None:
+    code, answer = spillway(environment, "pin", "us-east4", "0.9", "--service", "pool", "--reason", "a trial")
     assert (code, answer["verdict"]) == (0, "done"), answer
 
     def pinned() -> bool:
-        status = stage.status() or {"services": []}
+        status = environment.status() or {"services": []}
         backends = [b for s in status["services"] if s["service"] == "pool" for b in s["backends"]]
         return any(b["region"] == "us-east4" and b["scaler_observed"] == 0.9 for b in backends)
 
     until("the pin on the cloud", pinned)
-    (order,) = (stage.status() or {})["orders"]
+    (order,) = (environment.status() or {})["orders"]
     assert (order["kind"], order["region"], order["reason"]) == ("pin", "us-east4", "a trial")
     name = 'spillway_order{kind="pin",region="us-east4",service="pool"}'
-    assert samples(get(stage, "/metrics")[1])[name] == order["until"]
-    code, answer = spillway(stage, "drain", "nowhere", "--reason", "a trial")
+    assert samples(get(environment, "/metrics")[1])[name] == order["until"]
+    code, answer = spillway(environment, "drain", "nowhere", "--reason", "a trial")
     assert (code, answer["verdict"]) == (2, "mistaken")
-    assert spillway(stage, "release", "us-east4")[0] == 0
-    assert spillway(stage, "orders")[1]["orders"] == []
+    assert spillway(environment, "release", "us-east4")[0] == 0
+    assert spillway(environment, "orders")[1]["orders"] == []
 
 
-def test_reload_waits_for_the_verdict(stage: Stage, daemon: Child) -> None:
-    good = stage.config.read_text()
+def test_reload_waits_for_the_verdict(environment: Environment, daemon: Child) -> None:
+    good = environment.config.read_text()
     document = yaml.safe_load(good)
     document["policies"]["default"]["rhythm"] = {"moves_per_hour": 10}
-    stage.config.write_text(yaml.safe_dump(document, sort_keys=False))
-    code, answer = spillway(stage, "reload")
+    environment.config.write_text(yaml.safe_dump(document, sort_keys=False))
+    code, answer = spillway(environment, "reload")
     assert code == 0
     assert any("rhythm.moves_per_hour: 11 -> 10" in note for note in answer["notes"]), answer
-    stage.config.write_text(good.replace("timeout: 30s", "timeout: 30"))
-    code, answer = spillway(stage, "reload")
+    environment.config.write_text(good.replace("timeout: 30s", "timeout: 30"))
+    code, answer = spillway(environment, "reload")
     assert code == 2
     assert any("has no unit" in note for note in answer["notes"])
     until(
-        "the alarm", lambda: any(a["code"] == "config-not-in-force" for a in (stage.status() or {})["alarms"])
+        "the alarm",
+        lambda: any(a["code"] == "config-not-in-force" for a in (environment.status() or {})["alarms"]),
     )
     until(
         "the alarm in the log",
@@ -181,29 +184,29 @@ def test_reload_waits_for_the_verdict(stage: Stage, daemon: Child) -> None:
             "Alarm: config-not-in-force (ticket): the configuration on the disk" in daemon.log.read_text()
         ),
     )
-    stage.config.write_text(good)
-    assert spillway(stage, "reload")[0] == 0
-    assert not [a for a in (stage.status() or {})["alarms"] if a["code"] == "config-not-in-force"]
+    environment.config.write_text(good)
+    assert spillway(environment, "reload")[0] == 0
+    assert not [a for a in (environment.status() or {})["alarms"] if a["code"] == "config-not-in-force"]
 
 
-def test_what_somebody_sets_is_told_and_stands(stage: Stage, daemon: Child) -> None:
-    service = f"http://{stage.addresses.sandbox}/compute/beta/projects/spillway-demo/global/backendServices/demo-pool"
+def test_what_somebody_sets_is_told_and_stands(environment: Environment, daemon: Child) -> None:
+    service = f"http://{environment.addresses.sandbox}/compute/beta/projects/spillway-demo/global/backendServices/demo-pool"
     edit = {"customRequestHeaders": ["X-Team:ours"], "timeoutSec": 77}
     assert requests.patch(service, json=edit, timeout=5).status_code == 200
 
     def told() -> tuple[set[str], set[str]]:
-        status = stage.status() or {"drift": [], "kept": []}
+        status = environment.status() or {"drift": [], "kept": []}
         return {d["field"] for d in status["drift"]}, {k["field"] for k in status["kept"]}
 
     until(
         "drift and kept settings in the status", lambda: told() == ({"timeoutSec"}, {"customRequestHeaders"})
     )
     until("drift in the log", lambda: "timeoutSec is 77 instead of" in daemon.log.read_text())
-    found = samples(get(stage, "/metrics")[1])
+    found = samples(get(environment, "/metrics")[1])
     assert found['spillway_drift{field="timeoutSec",kind="backend service",name="demo-pool"}'] == 1
     # A reload builds: neither goes.
     before = daemon.log.read_text().count("Reload accepted")
-    with stage.config.open("a") as config:
+    with environment.config.open("a") as config:
         config.write("# touched\n")
     until("a reload", lambda: daemon.log.read_text().count("Reload accepted") > before)
     live = requests.get(service, timeout=5).json()
@@ -211,45 +214,45 @@ def test_what_somebody_sets_is_told_and_stands(stage: Stage, daemon: Child) -> N
 
 
 @pytest.fixture(scope="module")
-def heir(stage: Stage, daemon: Child) -> Child:
+def heir(environment: Environment, daemon: Child) -> Child:
     """The daemon that follows on the killed one."""
-    before = (stage.status() or {})["tick"]
+    before = (environment.status() or {})["tick"]
     daemon.signal(signal.SIGKILL)
     assert daemon.wait(10) == -signal.SIGKILL
-    again = stage.start_daemon()
-    until("a tick after the crash", lambda: (stage.status() or {"tick": 0})["tick"] > before)
+    again = environment.start_daemon()
+    until("a tick after the crash", lambda: (environment.status() or {"tick": 0})["tick"] > before)
     return again
 
 
-def test_a_killed_daemon_starts_again_and_goes_on(stage: Stage, heir: Child) -> None:
-    assert (stage.status() or {})["address"]
+def test_a_killed_daemon_starts_again_and_goes_on(environment: Environment, heir: Child) -> None:
+    assert (environment.status() or {})["address"]
 
 
-def test_a_second_daemon_is_refused(stage: Stage, heir: Child) -> None:
-    until("the first tick, after the build", lambda: (stage.status() or {}).get("at"))
-    with Child("second", ["run", "--config", str(stage.config)], stage.folder) as second:
+def test_a_second_daemon_is_refused(environment: Environment, heir: Child) -> None:
+    until("the first tick, after the build", lambda: (environment.status() or {}).get("at"))
+    with Child("second", ["run", "--config", str(environment.config)], environment.folder) as second:
         assert second.wait(30) == 3
         assert str(heir.pid) in second.log.read_text()
 
 
-def test_a_daemon_that_is_told_to_stop_says_so(stage: Stage, heir: Child) -> None:
+def test_a_daemon_that_is_told_to_stop_says_so(environment: Environment, heir: Child) -> None:
     heir.signal(signal.SIGTERM)
     assert heir.wait(30) == 0
     assert "Stopped." in heir.log.read_text()
 
 
-def pool_of(stage: Stage) -> tuple[str, dict[str, Any]]:
+def pool_of(environment: Environment) -> tuple[str, dict[str, Any]]:
     """URL of the pool's backend service, and how it stands."""
-    project = yaml.safe_load(stage.config.read_text())["project"]
-    url = f"http://{stage.addresses.sandbox}/compute/v1/projects/{project}/global/backendServices"
+    project = yaml.safe_load(environment.config.read_text())["project"]
+    url = f"http://{environment.addresses.sandbox}/compute/v1/projects/{project}/global/backendServices"
     services = requests.get(url, timeout=5).json()["items"]
     (live,) = [service for service in services if service["name"].endswith("-pool")]
     return f"{url}/{live['name']}", live
 
 
-def edit_scaler(stage: Stage, region: str, scaler: float) -> None:
+def edit_scaler(environment: Environment, region: str, scaler: float) -> None:
     """Somebody sets a ceiling by hand."""
-    url, live = pool_of(stage)
+    url, live = pool_of(environment)
     for backend in live["backends"]:
         if f"/{region}-" in backend["group"]:
             backend["capacityScaler"] = scaler
@@ -258,25 +261,27 @@ def edit_scaler(stage: Stage, region: str, scaler: float) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def test_after_an_outside_edit_a_dead_region_is_still_drained(stage: Stage) -> None:
+def test_after_an_outside_edit_a_dead_region_is_still_drained(environment: Environment) -> None:
     """The edit makes the engine read again; with exactly the role `run` that must not end all writes."""
     # Google drains no dead region by itself, so Spillway must; the daemon's own role may set that.
-    document = yaml.safe_load(stage.config.read_text())
+    document = yaml.safe_load(environment.config.read_text())
     document["policies"]["default"]["postures"] = {"normal": {"failover_threshold": 70, "auto_drain": False}}
-    stage.config.write_text(yaml.safe_dump(document, sort_keys=False))
-    child = stage.start_daemon()
-    until("the first tick", lambda: (stage.status() or {}).get("tick"))
-    edit_scaler(stage, "us-east4", 0.9)
+    environment.config.write_text(yaml.safe_dump(document, sort_keys=False))
+    child = environment.start_daemon()
+    until("the first tick", lambda: (environment.status() or {}).get("tick"))
+    edit_scaler(environment, "us-east4", 0.9)
     outage = {"kind": "outage", "region": "asia-northeast1", "for": "2h"}
-    answer = requests.post(f"http://{stage.addresses.sandbox}/sandbox/v1/faults", json=outage, timeout=5)
+    answer = requests.post(
+        f"http://{environment.addresses.sandbox}/sandbox/v1/faults", json=outage, timeout=5
+    )
     assert answer.status_code == 200, answer.text
 
     def drained() -> bool:
-        backends = pool_of(stage)[1]["backends"]
+        backends = pool_of(environment)[1]["backends"]
         return {b["capacityScaler"] for b in backends if "/asia-northeast1-" in b["group"]} == {0}
 
     until("the drain of the dead region", drained)
-    found = samples(get(stage, "/metrics")[1])
+    found = samples(get(environment, "/metrics")[1])
     assert not [
         name
         for name in found
@@ -287,7 +292,7 @@ def test_after_an_outside_edit_a_dead_region_is_still_drained(stage: Stage) -> N
 
 
 def test_nothing_is_left_behind() -> None:
-    with Stage(CONFIG, speed=120) as made:
+    with Environment(CONFIG, speed=120) as made:
         made.start_sandbox()
         folder = made.folder
         pids = [child.pid for child in made.children]

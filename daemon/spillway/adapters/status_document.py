@@ -19,7 +19,7 @@ from spillway.control.savings import METHOD, Saving
 from spillway.control.told import shape
 from spillway.core.estimate.answers import burn
 from spillway.core.values.alarms import ActiveAlarm, Silence
-from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment
+from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment, Verdict
 from spillway.core.values.drift import DriftReport
 from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
@@ -157,6 +157,7 @@ class StatusDocument:
             **_beside(last.drift),
             "services": [
                 _service(s, policies.get(s.service), str(modes.get(s.service, "observe")), alarms)
+                | {"calendar": _calendar(policies.get(s.service), document["now"])}
                 | _quality(answered.get(s.service), policies.get(s.service))
                 | {"estimate": _estimate(savings.get(s.service), str(modes.get(s.service, "observe")))}
                 for s in last.assessments
@@ -186,7 +187,7 @@ class StatusDocument:
                 "moves": [_move(move) for move in report.moves],
                 "advice": [_move(move) for move in report.advice],
                 "refusals": [_refusal(refusal) for refusal in report.refusals],
-                "verdicts": [verdict.sentence for verdict in report.verdicts],
+                "verdicts": [_verdict(verdict) for verdict in report.verdicts],
                 "alarms": alarms,
                 "applied": None
                 if report.applied is None
@@ -228,6 +229,12 @@ def _service(
     return {**fields, "alarms": own, "mode": mode, "slo": slo}
 
 
+def _calendar(policy: Policy | None, now: float) -> list[dict[str, Any]]:
+    """Freezes and planned work of a service that are in force now."""
+    windows = (*policy.freezes, *policy.planned) if policy is not None else ()
+    return [plain(window) for window in windows if window.start <= now < window.end]
+
+
 def _quality(answered: Answered | None, policy: Policy | None) -> dict[str, Any]:
     """What users of a service got in the judged minutes."""
     if answered is None or policy is None or answered.recent.total <= 0.0:
@@ -263,6 +270,20 @@ def _alarms_of(report: TickReport) -> list[dict[str, Any]]:
 def _move(move: Move) -> dict[str, Any]:
     fields: dict[str, Any] = plain(move)
     return fields
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    move = verdict.move
+    return {
+        "service": move.service,
+        "region": move.region,
+        "lever": move.lever.value,
+        "made_at": verdict.made_at,
+        "predicted": verdict.predicted,
+        "observed": verdict.observed,
+        "better": verdict.better,
+        "sentence": verdict.sentence,
+    }
 
 
 def _refusal(refusal: Refusal) -> dict[str, Any]:

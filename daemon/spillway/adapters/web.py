@@ -1,16 +1,12 @@
-"""The web server: /metrics, /healthz, /readyz, /status, /history and the page at /. Read-only, GET alone, bounded."""
+"""The web server: /metrics, /healthz, /readyz, /status, /history and the page at / and /page. Read-only, GET alone, bounded."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import json
-import re
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from typing import Any, Protocol
 
 import uvicorn
@@ -23,28 +19,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from spillway.adapters.bounded_http import BoundedConnection, HostNames
-from spillway.errors import TemporaryError
+from spillway.adapters.page.assets import POLICY, asset, document
+from spillway.adapters.page.first_state import first_state
+from spillway.errors import SpillwayError, TemporaryError
 
-PAGE = files("spillway.adapters").joinpath("page.html").read_text(encoding="utf-8")
-"""The live page: one HTML file without external assets."""
-
+_NOTHING = "There is nothing here. Try /, /status, /history, /metrics, /healthz or /readyz.\n"
 _START_DEADLINE = 5.0
 _STOP_DEADLINE = 3.0
-
-
-def _digests(tag: str) -> str:
-    """CSP sources for the inline `tag` elements of the page."""
-    found = re.findall(rf"<{tag}>(.*?)</{tag}>", PAGE, re.DOTALL)
-    return " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in found
-    )
-
-
-POLICY = (
-    f"default-src 'none'; script-src {_digests('script')}; style-src {_digests('style')}; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""Nothing but the page's own style and script runs, and it talks to this server alone."""
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -54,7 +35,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""On every answer: nothing is cached, framed, sniffed, or loaded from elsewhere."""
+"""On every answer: nothing is cached, framed, sniffed, or loaded from elsewhere. The page's files alone are kept, and asked for again."""
 
 
 class Source(Protocol):
@@ -86,7 +67,8 @@ def application(source: Source, names: HostNames) -> Starlette:
         async def endpoint(request: Request) -> Response:
             asked = request.headers.get("host")
             response = answer(request) if names.allow(asked) else _misdirected()
-            response.headers.update(HEADERS)
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
             return response
 
         return Route(path, endpoint, methods=["GET"])
@@ -97,7 +79,8 @@ def application(source: Source, names: HostNames) -> Starlette:
 
     return Starlette(
         routes=[
-            get("/", lambda _: Response(PAGE, media_type="text/html")),
+            get("/", lambda _: _page(source.status())),
+            get("/page/{name}", _asset),
             get("/metrics", metrics),
             get("/healthz", lambda _: _verdict(*source.healthy())),
             get("/readyz", lambda _: _verdict(*source.ready())),
@@ -114,6 +97,28 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
         return choose_encoder(accept)
     except (TypeError, ValueError):
         return choose_encoder("")
+
+
+def _page(status: dict[str, Any]) -> Response:
+    before, after = document()
+    return Response(f"{before}{first_state(status)}{after}", media_type="text/html")
+
+
+def _asset(request: Request) -> Response:
+    """A file of the page, packed where the client takes that; 304 where it has it."""
+    try:
+        found = asset(request.path_params["name"])
+    except (SpillwayError, OSError) as error:
+        return PlainTextResponse(f"{error}\n", status_code=503)
+    if found is None:
+        return PlainTextResponse(_NOTHING, status_code=404)
+    headers = {"Cache-Control": "private, no-cache", "ETag": found.tag, "Vary": "Accept-Encoding"}
+    if request.headers.get("if-none-match") == found.tag:
+        return Response(status_code=304, headers=headers)
+    packs = "gzip" in request.headers.get("accept-encoding", "").lower()
+    if packs:
+        headers["Content-Encoding"] = "gzip"
+    return Response(found.packed if packs else found.plain(), headers=headers, media_type=found.media_type)
 
 
 def _verdict(good: bool, sentence: str) -> Response:  # noqa: FBT001 the pair comes as it is from the source
@@ -133,8 +138,7 @@ def _misdirected() -> Response:
 
 async def _not_found(request: Request, error: Exception) -> Response:
     del request, error
-    text = "There is nothing here. Try /, /status, /history, /metrics, /healthz or /readyz.\n"
-    return PlainTextResponse(text, status_code=404, headers=HEADERS)
+    return PlainTextResponse(_NOTHING, status_code=404, headers=HEADERS)
 
 
 async def _read_only(request: Request, error: Exception) -> Response:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from spillway.cli.console import err, out, print_json
+from spillway.cli.console import confirmed, err, out, print_json
 from spillway.cli.options import config_option, json_option
 from spillway.exits import Exit
 
@@ -55,7 +54,7 @@ def adopt(name: str, project: str | None, path: Path, base: Path | None, as_json
         )
         for refusal in error.refusals:
             where = f"{refusal.resource}  {refusal.field}".rstrip()
-            err.print(f"  {where}\n    {refusal.why}\n    -> {refusal.remedy}", markup=False)
+            err.print(f"  {where}\n    {refusal.sentence}\n    -> {refusal.remedy}", markup=False)
         return Exit.REFUSED
     if as_json:
         print_json(
@@ -96,18 +95,12 @@ def unadopt(config_path: Path, yes: bool, as_json: bool) -> int:
     from spillway.config.check import counted
 
     loaded = load.load(config_path)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError(
-                "unadopt asks before it forgets a load balancer, and there is nobody to ask. Add --yes."
-            )
-        click.confirm(
-            f"Forget the load balancer {loaded.config.name!r} of project {loaded.config.project!r}, and leave it in place?",
-            abort=True,
-        )
+    question = f"Forget the load balancer {loaded.config.name!r} of project {loaded.config.project!r}, and leave it in place?"
+    if not yes and not confirmed(question, "Nothing was forgotten."):
+        return Exit.INTERRUPTED
     resources = let_go(loaded)
     if as_json:
-        print_json({"ok": True, "forgotten": list(resources)})
+        print_json({"ok": True, "resources": list(resources)})
         return Exit.OK
     out.print(
         f"[green]done[/] {counted(len(resources), 'resource')} forgotten. All of them stand in the cloud as they stood;"

@@ -86,8 +86,9 @@ def backtest(
     if report is not None:
         from spillway.sim.report.folder import write
 
-        page = write(report, list(zip(planned, finished, strict=True)))
-        (err if as_json else out).print(f"wrote {page}", markup=False)
+        written = write(report, list(zip(planned, finished, strict=True)))
+        told = f"wrote {written.page} ({written.files} files, {written.size / 1e6:.1f} MB)"
+        (err if as_json else out).print(told, markup=False)
     return Exit.OK
 
 

@@ -10,6 +10,7 @@ import traceback
 from contextlib import suppress
 from typing import Any
 
+import click
 from rich.console import Console
 
 from spillway.errors import ConfigError, SpillwayError
@@ -32,6 +33,28 @@ def print_json(value: Any) -> None:
     """Write one JSON document to standard output."""
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
     sys.stdout.flush()
+
+
+def confirmed(question: str, otherwise: str) -> bool:
+    """Ask a person; where the answer is no, or Ctrl-C, say what has not been done.
+
+    Args:
+        question: to be answered with y or n; n is the default.
+        otherwise: one sentence, such as `Nothing was deleted.`.
+
+    Raises:
+        click.UsageError: nobody can be asked.
+    """
+    if not sys.stdin.isatty():
+        raise click.UsageError("There is nobody to ask here. Add --yes.")
+    try:
+        yes = click.confirm(question)
+    except click.Abort:
+        err.print()
+        yes = False
+    if not yes:
+        err.print(otherwise)
+    return yes
 
 
 def take_any_character() -> None:

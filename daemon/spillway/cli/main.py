@@ -14,7 +14,6 @@ from spillway.cli import (
     alarms,
     backtest,
     check,
-    demo,
     doctor,
     document,
     orders,
@@ -26,6 +25,7 @@ from spillway.cli import (
     status,
 )
 from spillway.cli.console import complain, complain_of_defect, drop_output, err
+from spillway.cli.demo.command import demo
 from spillway.errors import SpillwayError, TemporaryError
 from spillway.exits import Exit, exit_code
 
@@ -79,7 +79,7 @@ for command in (
     alarms.alarms,
     alarms.silence,
     alarms.unsilence,
-    demo.demo,
+    demo,
     backtest.backtest,
     sandbox.sandbox,
     setup.setup,

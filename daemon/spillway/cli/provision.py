@@ -6,11 +6,11 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from spillway.cli.console import err, out, print_json
+from spillway.cli.console import confirmed, err, out, print_json
 from spillway.cli.options import config_option, json_option
 from spillway.errors import SpillwayError, TemporaryError
 from spillway.exits import Exit
@@ -18,6 +18,7 @@ from spillway.ports import Applied, Outcome
 
 if TYPE_CHECKING:
     from spillway.compose.tools import Provisioner
+    from spillway.config.load import Loaded
 
 _CODES = {
     Outcome.DONE: Exit.OK,
@@ -85,26 +86,58 @@ def up(config_path: Path, as_json: bool) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def destroy(config_path: Path, yes: bool, as_json: bool) -> int:
-    """Remove everything that Spillway made for this configuration: the address, too."""
+    """Remove everything that Spillway made for this configuration, the address too; lists it and asks first.
+
+    Ends with 130 where the answer is no: nothing was deleted then.
+    """
     from spillway import compose
     from spillway.config import load
 
     loaded = load.load(config_path)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError(
-                "destroy asks before it removes a load balancer, and there is nobody to ask. Add --yes."
-            )
-        click.confirm(
-            f"Remove the load balancer {loaded.config.name!r} of project {loaded.config.project!r} and its address?",
-            abort=True,
-        )
+    if not yes and not _told_what_goes(loaded, quiet=as_json):
+        return Exit.INTERRUPTED
     with compose.exclusive(loaded) as provisioner:
         recovered = provisioner.deployer.recover()
         if recovered:
             err.print(recovered, markup=False)
         applied = provisioner.destroy()
     return _finish(_advised(applied, provisioner), provisioner.deployer.kind, as_json=as_json)
+
+
+def _told_what_goes(loaded: Loaded, *, quiet: bool) -> bool:
+    """List all that would be deleted, and ask; whether it may be.
+
+    Raises:
+        SpillwayError: the engine's state cannot be read.
+        click.UsageError: nobody can be asked.
+    """
+    from spillway import compose
+    from spillway.config.check import counted
+
+    config = loaded.config
+    if sys.stdin.isatty():  # else there is nobody to read the list
+        resources = compose.standing_resources(loaded)
+        show = err if quiet else out
+        show.print(f"{counted(len(resources), 'resource')} of {config.name!r} in project {config.project!r}:")
+        for resource in resources:
+            show.print(f"  - {resource}", markup=False)
+    return confirmed("Delete all of it? It cannot be brought back.", "Nothing was deleted.")
+
+
+def _document(applied: Applied, engine: str) -> dict[str, Any]:
+    """The result of an engine call as JSON: changes, outputs and refusals have the shape that they have everywhere."""
+    changes = [
+        {"operation": operation, "kind": "", "name": name, "details": []}
+        for operation, name in applied.changes
+    ]
+    refused = [{"service": service, "sentence": sentence} for service, sentence in applied.refused]
+    return {
+        "engine": engine,
+        **asdict(applied),
+        "changes": changes,
+        "outputs": dict(applied.outputs),
+        "refused": refused,
+    }
 
 
 def _advised(applied: Applied, provisioner: Provisioner) -> Applied:
@@ -122,7 +155,7 @@ def _advised(applied: Applied, provisioner: Provisioner) -> Applied:
 def _finish(applied: Applied, engine: str, *, as_json: bool) -> int:
     """Print what became of an engine call and return its exit code."""
     if as_json:
-        print_json({"engine": engine, **asdict(applied)})
+        print_json(_document(applied, engine))
         return _code(applied)
     good = applied.outcome in _GOOD
     word = "done" if good else applied.outcome.value

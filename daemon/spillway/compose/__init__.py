@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from spillway.compose.running import daemon
 from spillway.compose.staying import stay
-from spillway.compose.tools import Provisioner, exclusive, provisioner
+from spillway.compose.tools import Provisioner, exclusive, provisioner, standing_resources
 
-__all__ = ["Provisioner", "daemon", "exclusive", "provisioner", "stay"]
+__all__ = ["Provisioner", "daemon", "exclusive", "provisioner", "standing_resources", "stay"]

@@ -112,6 +112,23 @@ def provisioner(loaded: Loaded) -> Provisioner:
     return Provisioner(loaded=loaded, deployer=deployer_of(loaded.config))
 
 
+def standing_resources(loaded: Loaded) -> tuple[str, ...]:
+    """Kind and name of all that the engine's state holds, which is what a `destroy` deletes.
+
+    Raises:
+        SpillwayError: the state cannot be read, or this engine tells nothing of it.
+    """
+    from spillway.adapters.drift.guarded import GuardedDeployer
+
+    deployer = deployer_of(loaded.config)
+    try:
+        if not isinstance(deployer, GuardedDeployer):
+            raise PermanentError("this engine tells nothing of its state")
+        return deployer.resources()
+    finally:
+        closer(deployer)()
+
+
 @contextmanager
 def exclusive(loaded: Loaded) -> Iterator[Provisioner]:
     """Engine and overlay, with the lease of the state folder held.

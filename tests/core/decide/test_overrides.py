@@ -28,7 +28,7 @@ from spillway.core.estimate.belief import UNSET, failover_settings
 from spillway.core.estimate.sample import Blind
 from spillway.core.loop import in_force
 from spillway.core.model.service import ServiceModel
-from spillway.core.model.verify import Judgement, Review
+from spillway.core.model.verify import Finding, Judgement, Review
 from spillway.core.values.decision import Change
 from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import Posture
@@ -151,7 +151,10 @@ def undone(scaler: float = 0.8, before: float = 0.4, **changes: Any) -> list[Cha
     picture = picture_of(regions, {"a": 90.0, "b": 20.0})
     flight = flight_of("a", before, 0.8, AT - 600.0)
     context = context_of(picture)
-    review = Review(memory=picture.memory, judgements=(Judgement(flight=flight, observed=0.3, better=False),))
+    review = Review(
+        memory=picture.memory,
+        judgements=(Judgement(flight=flight, observed=0.3, demand=100.0, finding=Finding.DISAPPOINTED),),
+    )
     context = replace(context, verdicts=review)
     return [c for p in undos(context, nothing(context)) for c in p.changes]
 

@@ -16,14 +16,14 @@ class Refusal:
     """Kind and name, such as `backend service web`."""
     field: str
     """Path of the field, as the API or the provider has it; empty for the resource as a whole."""
-    why: str
+    sentence: str
     """A sentence."""
     remedy: str
     """What to do."""
 
     def __str__(self) -> str:
         where = f"{self.resource}: {self.field}" if self.field else self.resource
-        return f"{where}: {self.why} {self.remedy}"
+        return f"{where}: {self.sentence} {self.remedy}"
 
 
 class RefusedError(PermanentError):
@@ -42,7 +42,7 @@ class Refusals:
 
     def add(self, resource: str, field: str, why: str, remedy: str) -> None:
         """Note one, once."""
-        refusal = Refusal(resource=resource, field=field, why=why, remedy=remedy)
+        refusal = Refusal(resource=resource, field=field, sentence=why, remedy=remedy)
         if refusal not in self.found:
             self.found.append(refusal)
 

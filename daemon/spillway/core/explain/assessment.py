@@ -13,7 +13,7 @@ from spillway.core.explain.reasons import ending, reason
 from spillway.core.explain.slo import failing
 from spillway.core.model.predict import Region, bounded
 from spillway.core.model.service import ServiceModel
-from spillway.core.model.verify import Judgement
+from spillway.core.model.verify import Finding, Judgement
 from spillway.core.values.alarms import Alarm
 from spillway.core.values.decision import (
     BackendAssessment,
@@ -225,12 +225,29 @@ def panic_of(model: ServiceModel, *, only_dead: bool) -> tuple[Reason | None, fl
     return reason("panic", bad=bad, count=count), since
 
 
+_VERDICT_CODES = {
+    Finding.AS_EXPECTED: "verified",
+    Finding.NO_WORSE: "verified-no-worse",
+    Finding.DEMAND_GREW: "verified-demand-grew",
+    Finding.ELSEWHERE: "verified-elsewhere",
+    Finding.DISAPPOINTED: "disappointed",
+}
+
+
 def verdict_of(judgement: Judgement) -> Verdict:
     """What became of a move, in words."""
     flight = judgement.flight
-    what = f"{flight.lever} {flight.move.before} -> {flight.move.after} in {flight.region or 'all regions'}"
-    code = "verified" if judgement.better else "disappointed"
-    why = reason(code, what=what, predicted=flight.predicted, observed=judgement.observed)
+    raised = flight.region is not None and flight.after > flight.before
+    why = reason(
+        _VERDICT_CODES[judgement.finding],
+        what=f"{flight.lever} {flight.move.before} -> {flight.move.after} in {flight.region or 'all regions'}",
+        predicted=flight.predicted,
+        observed=judgement.observed,
+        seen=flight.seen,
+        demand_then=flight.demand,
+        demand_now=judgement.demand,
+        consequence=f": {flight.region} waits longer before it is raised again" if raised else "",
+    )
     return Verdict(
         move=flight.move,
         made_at=flight.made_at,

@@ -184,13 +184,28 @@ VERDICTS = rows(
     Kind.VERDICT,
     (
         "verified",
-        "{what} promised {predicted:.1%} bad requests and {observed:.1%} came",
-        "The model was right enough.",
+        "{what}: {predicted:.1%} bad requests were expected and {observed:.1%} came, so it did what it was made for",
+        "Within two percent of all requests of what was expected, or better.",
+    ),
+    (
+        "verified-no-worse",
+        "{what}: {predicted:.1%} bad requests were expected and {observed:.1%} came; it was {seen:.1%} before the move, so it is not held against the move",
+        "More than expected, and not more than before. The trouble has gone on; the model learns from the difference.",
+    ),
+    (
+        "verified-demand-grew",
+        "{what}: {predicted:.1%} bad requests were expected and {observed:.1%} came; demand has grown from {demand_then:.0f} to {demand_now:.0f} requests/s since, so it is not held against the move",
+        "More demand than the move was made for.",
+    ),
+    (
+        "verified-elsewhere",
+        "{what}: {predicted:.1%} bad requests were expected and {observed:.1%} came, from regions that the move sent no load to, so it is not held against the move",
+        "Another region has got into trouble by itself.",
     ),
     (
         "disappointed",
-        "{what} promised {predicted:.1%} bad requests but {observed:.1%} came",
-        "The region dwells longer.",
+        "{what}: {predicted:.1%} bad requests were expected and {observed:.1%} came, and it was {seen:.1%} before the move, so it is held against the move{consequence}",
+        "After a raise the region dwells longer, and the raise is taken back where the model agrees.",
     ),
 )
 
@@ -282,7 +297,7 @@ MOVES = (
         ),
         (
             "undo",
-            "the move in {region} {ago:span} ago promised {predicted:.1%} bad requests and {observed:.1%} came: put it back, once",
+            "{predicted:.1%} bad requests were expected of the move in {region} {ago:span} ago and {observed:.1%} came: put it back, once",
             "The model was wrong about this region; it learns, and the region dwells longer.",
         ),
         lever=Lever.SCALER,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from spillway.core.estimate.belief import BackendBelief, bad_share
 from spillway.core.estimate.demand import JUMP
@@ -27,6 +28,19 @@ STILL_OVERLOADED = 0.85
 """Requests/s that a region takes over those that it was cut for from which the cut is far from enough: readings are good to a tenth."""
 
 
+class Finding(StrEnum):
+    """What became of a move. All but `DISAPPOINTED` count as good: then nothing is put back, and no dwell grows."""
+
+    AS_EXPECTED = "as-expected"
+    NO_WORSE = "no-worse"
+    """More requests are bad than expected, and not more than before the move."""
+    DEMAND_GREW = "demand-grew"
+    """More requests are bad than expected, and demand has grown by more than `JUMP` since the move."""
+    ELSEWHERE = "elsewhere"
+    """More requests are bad than expected, and not where the move sent load."""
+    DISAPPOINTED = "disappointed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """What became of one move: promised against seen, one dead time later."""
@@ -34,8 +48,14 @@ class Judgement:
     flight: Flight
     observed: float
     """Share of bad requests of the service."""
-    better: bool
-    """Whether the move kept its promise, or something else is to blame."""
+    demand: float
+    """Requests/s of the service at that time."""
+    finding: Finding
+
+    @property
+    def better(self) -> bool:
+        """Whether the move kept its promise, or something else is to blame."""
+        return self.finding is not Finding.DISAPPOINTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,23 +131,31 @@ def review(model: ServiceModel) -> Review:
             continue
         if observed is None or given_up:
             continue
-        better = _kept_promise(flight, observed, model)
-        judgements.append(Judgement(flight=flight, observed=observed, better=better))
+        found = Judgement(
+            flight=flight,
+            observed=observed,
+            demand=model.traffic.demand,
+            finding=_finding(flight, observed, model),
+        )
+        judgements.append(found)
         error = abs(observed - flight.predicted)
         memory = replace(memory, model_error=memory.model_error + ERROR_WEIGHT * (error - memory.model_error))
-        if not better and flight.region is not None and flight.after > flight.before:
+        if not found.better and flight.region is not None and flight.after > flight.before:
             ours = penalised(memory.backend(flight.region), model.policy.rhythm, model.at)
             memory = memory.with_backend(ours)
     memory = replace(memory, flights=tuple(kept))
     return Review(memory=memory, judgements=tuple(judgements))
 
 
-def _kept_promise(flight: Flight, observed: float, model: ServiceModel) -> bool:
-    """Whether a move kept its promise, within what is noise; demand that grew since takes the promise back."""
+def _finding(flight: Flight, observed: float, model: ServiceModel) -> Finding:
+    """What became of a move, within what is noise; the first that holds."""
+    if observed <= flight.predicted + TROUBLE_SHARE:
+        return Finding.AS_EXPECTED
     if model.traffic.demand > (1.0 + JUMP) * flight.demand:
-        return True
-    promised = max(flight.predicted, flight.seen) + TROUBLE_SHARE
-    return observed <= promised or not _to_blame(flight, model)
+        return Finding.DEMAND_GREW
+    if observed <= flight.seen + TROUBLE_SHARE:
+        return Finding.NO_WORSE
+    return Finding.DISAPPOINTED if _to_blame(flight, model) else Finding.ELSEWHERE
 
 
 def _to_blame(flight: Flight, model: ServiceModel) -> bool:

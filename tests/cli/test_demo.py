@@ -1,4 +1,4 @@
-"""The demo's words: the story of a scenario, each decision once, a comparison that admits a defeat."""
+"""The demo's words: the script of a scenario, lines in order of time, each decision once, a comparison that admits a defeat."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from typing import Any
 import pytest
 import yaml
 from rich.console import Console
-from rich.live import Live
 
-from spillway.cli.rehearsal.compare import verdict
-from spillway.cli.rehearsal.feed import Decisions, Line
-from spillway.cli.rehearsal.story import tell
-from spillway.cli.rehearsal.telling import tell as tell_line
+from spillway.cli.demo.baselines import verdict
+from spillway.cli.demo.events import Decisions, Line, Timeline
+from spillway.cli.demo.output import Output
+from spillway.cli.demo.script import script
 from spillway.resources import config_file
 from spillway.sim.scenario import Scenario
 
 
 def test_the_demo_is_told_in_order() -> None:
     scenario = Scenario.model_validate(yaml.safe_load(config_file("scenarios/demo.yaml").read_text()))
-    lines = tell(scenario)
+    lines = script(scenario)
     assert [line.at for line in lines] == sorted(line.at for line in lines)
     told = "\n".join(line.text for line in lines)
     assert "us-east4 turns slow: every answer takes 3 times as long" in told
-    assert "asia-northeast1 dies" in told
+    assert "asia-northeast1 goes down" in told
     assert told.count("a surge begins") == 1
 
 
@@ -36,7 +35,7 @@ def status(*decisions: dict[str, Any], alarms: tuple[str, ...] = ()) -> dict[str
     }
 
 
-def decision(tick: int, *, outcome: str = "done") -> dict[str, Any]:
+def decision(tick: int, *, outcome: str = "done", judged: bool = False) -> dict[str, Any]:
     move = {
         "lever": "scaler",
         "region": "us-east4",
@@ -50,7 +49,7 @@ def decision(tick: int, *, outcome: str = "done") -> dict[str, Any]:
         "kind": "tick",
         "at": 60.0 * tick,
         "moves": [move],
-        "verdicts": [],
+        "verdicts": [{"sentence": f"what became of {tick}"}] if judged else [],
         "applied": {"outcome": outcome, "sentence": f"the write ended {outcome}"},
     }
 
@@ -84,25 +83,48 @@ def test_an_alarm_names_its_service_and_is_told_once_for_each_region() -> None:
     assert [line.text for line in feed.lines(status(alarms=both))] == [f"pool: {both[1]}"]
 
 
+def test_lines_come_in_order_of_time_though_a_pass_is_told_when_it_has_ended() -> None:
+    """The world turned slow while the pass of minute 2 was writing; it used to be told before that pass."""
+    world = [
+        Line(at=0.0, who="world", text="well"),
+        Line(at=130.0, who="world", text="slow"),
+        Line(at=999.0, who="world", text="late"),
+    ]
+    feed, timeline = Decisions(epoch=0.0), Timeline(world)
+    assert feed.told_until({"at": None}) < 0.0
+    assert timeline.due(feed.told_until(status(decision(1)) | {"at": 60.0})) == world[:1]
+    timeline.add(feed.lines(status(decision(2, judged=True), decision(1))))
+    told = timeline.due(feed.told_until({"at": 180.0}))
+    assert [line.at for line in told] == [60.0, 120.0, 120.0, 130.0]
+    assert [line.text for line in told][1] == "what became of 2", (
+        "a verdict comes before the moves that build on it"
+    )
+    assert timeline.due(500.0) == []
+    assert timeline.due(1000.0) == world[2:]
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 def test_when_and_who_stand_before_what_also_above_a_live_table(terminal: bool) -> None:
     text = "us-east4 in pool: scaler 1.00 -> 0.10: it answers too slowly for what was promised"
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=50, color_system=None)
-    with Live("a table", console=console, auto_refresh=False):
-        tell_line(console, Line(at=780.0, who="spillway", text=text))
+    output = Output(console, epoch=1_767_603_600.0, duration=3600.0)
+    output.begin(60.0)
+    output.tell(Line(at=780.0, who="spillway", text=text))
+    output.end()
     said = file.getvalue()
-    assert "00:13 spillway us-east4 in pool" in said
-    told = said[said.index("00:13") :]
+    assert said.count("UTC") == 1, "one clock, and said once"
+    assert "09:13:00 spillway us-east4 in pool" in said
+    told = said[said.index("09:13:00") :]
     if terminal:
-        assert "\n               0.10: it answers too slowly for " in told, "whole words, under one another"
+        assert "\n                  0.10: it answers too slowly" in told, "whole words, under one another"
     else:
-        assert f"00:13 spillway {text}\n" in told, "one line, so that grep finds it"
+        assert f"09:13:00 spillway {text}\n" in told, "one line, so that grep finds it"
 
 
 @pytest.mark.parametrize(
     ("spillway", "google", "words"),
-    [(10.0, 100.0, "90% fewer"), (120.0, 100.0, "no better"), (0.0, 0.0, "nothing to win")],
+    [(10.0, 100.0, "90% fewer"), (120.0, 100.0, "no better"), (0.0, 0.0, "these hours show nothing")],
 )
 def test_the_comparison_is_honest(spillway: float, google: float, words: str) -> None:
     runs = {

@@ -1,4 +1,4 @@
-"""The stage of a demo: a temporary folder, free addresses, the demo's config with both written into it."""
+"""The environment of a demo: a temporary folder, free addresses, the demo's config with both written into it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import yaml
 
-from spillway.cli.rehearsal.children import Child
+from spillway.cli.demo.children import Child
 from spillway.errors import SpillwayError
 
 _DEADLINE = 5.0
@@ -59,7 +59,7 @@ class Addresses:
     daemon: str
 
 
-class Stage:
+class Environment:
     """Sandbox and daemon for one demo; leaving the block stops both and removes the folder.
 
     Args:
