@@ -207,6 +207,26 @@ def test_a_reload_looks_at_once_so_that_no_alarm_is_over_for_a_while() -> None:
     assert ("pool", "setting-drift") in codes(rig)
 
 
+def test_a_restart_ends_no_alarm_before_the_first_look() -> None:
+    looks = Looks(TIMEOUT)
+    rig = looking(looks)
+    rig.loop.drift_pass()
+    assert ("pool", "setting-drift") in codes(rig)
+    rig.restart()
+    rig.loop.parts = replace(rig.loop.parts, look=looks)
+    rig.loop.restore()
+    looks.broken = True
+    for _ in range(3):
+        rig.later()
+        report = rig.loop.tick()
+        assert not report.news.ended
+        rig.loop.drift_pass()  # it cannot be read
+    assert ("pool", "setting-drift") in codes(rig)
+    looks.broken, looks.report = False, DriftReport(at=rig.clock.at)
+    rig.loop.drift_pass()
+    assert [a.code for a in rig.loop.tick().news.ended] == ["setting-drift"]
+
+
 def test_silence_where_requests_were_expected_reads_all_parts_at_once_and_moves_nothing() -> None:
     looks = Looks(RULE)
     rig = looking(looks)
@@ -217,6 +237,7 @@ def test_silence_where_requests_were_expected_reads_all_parts_at_once_and_moves_
     # 60 requests/s, 3600 a sample: the newest sample is there, the next one does not come.
     rig.cloud.silent_since = rig.clock.at - 220.0
     rig.later()
+    assert [service.silent for service in rig.loop.tick().assessments] == [False], "one has just come"
     rig.later()
     report = rig.loop.tick()
     assert [service.silent for service in report.assessments] == [True]
@@ -226,6 +247,8 @@ def test_silence_where_requests_were_expected_reads_all_parts_at_once_and_moves_
     assert looks.count == 1
     assert not report.moves
     assert not report.advice
+    rig.later()
+    assert "silent-service" not in [code for _, code in codes(rig)], "it may be late by a minute"
     rig.later()
     (silent,) = [alarm for alarm in rig.loop.tick().alarms if alarm.code == "silent-service"]
     assert silent.since == report.at, "since the first pass that saw it"

@@ -8,15 +8,18 @@ from typing import Any
 
 from tests.control.fakes import FakeStore
 
+from spillway.control.alarms import AlarmBook
 from spillway.control.memory import Keeper
 from spillway.control.report import TickReport
 from spillway.control.tick import Loop, Parts
 from spillway.control.timing import Progress
 from spillway.core.observe.rows import Lag
+from spillway.core.values.drift import DriftReport
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import Snapshot
 from spillway.core.values.topology import Fleet, ServiceName
+from spillway.errors import TemporaryError
 from spillway.ports import Applied, Outcome, Preview
 from spillway.sim.control import ServiceControl
 from spillway.sim.controller import Sight
@@ -32,8 +35,17 @@ ENGINE_SECONDS = 11.0
 class SilentJournal:
     """Keeps nothing."""
 
+    full = False
+    """Whether the disk takes no more."""
+
     def append(self, record: dict[str, Any]) -> None:
-        """Take a record."""
+        """Take a record.
+
+        Raises:
+            TemporaryError: the disk takes no more.
+        """
+        if self.full:
+            raise TemporaryError("no space left", remedy="Free some.")
 
 
 class SimulatedWorld:
@@ -91,20 +103,41 @@ class SimulatedWorld:
         return {}
 
 
+Before = Callable[["SimulatedDaemon", float], bool]
+
+
 class SimulatedDaemon:
     """Steers a run of the simulator by the loop of the daemon.
 
     Args:
         mode: of every service.
         told: is given each report.
+        before: is called before each pass with this daemon and the seconds since its first one; False for no pass: it hangs.
+        steering: makes the policy of every service from the default one, and the UTC seconds of the first pass.
     """
 
     name = "spillway"
     interval: float | None = TICK
 
-    def __init__(self, mode: Mode, told: Callable[[TickReport], None]) -> None:
+    def __init__(
+        self,
+        mode: Mode,
+        told: Callable[[TickReport], None],
+        *,
+        before: Before | None = None,
+        steering: Callable[[Policy, float], Policy] | None = None,
+    ) -> None:
         self._mode = mode
         self._told = told
+        self._before = before
+        self._steering = steering
+        self._begun: float | None = None
+        self.missed = 0
+        """Ticks that did not happen in time."""
+        self.drift: DriftReport | None = None
+        """What a look at all parts finds."""
+        self.store = FakeStore()
+        self.journal = SilentJournal()
         self.world: SimulatedWorld
         self.loop: Loop
         self.fleet: Fleet
@@ -113,6 +146,8 @@ class SimulatedDaemon:
     def initial(self, setup: Setup, controls: tuple[ServiceControl, ...], /) -> tuple[ServiceControl, ...]:
         """Put the daemon together for this fleet."""
         self.policy = replace(policy_for(setup), mode=self._mode)
+        if self._steering is not None:
+            self.policy = self._steering(self.policy, setup.scenario.start)
         self.fleet = fleet_of(setup)
         starting = overlay_of(self.fleet, controls)
         monitoring = setup.scenario.monitoring
@@ -126,12 +161,14 @@ class SimulatedDaemon:
                 observer=self.world,
                 deployer=self.world,
                 digest="simulated",
+                look=lambda _: self.drift,
             ),
-            journal=SilentJournal(),
-            keeper=Keeper(FakeStore()),
+            journal=self.journal,
+            keeper=Keeper(self.store),
             clock=self.world,
             progress=Progress(lambda: 0.0, tick=TICK, write_limit=900.0),
             stopwatch=lambda: 0.0,
+            alarms=AlarmBook("lb"),
         )
         return controls_of(starting, self.policy)
 
@@ -139,11 +176,20 @@ class SimulatedDaemon:
         """The policy of each service."""
         return self.loop.policies()
 
+    def elapsed(self, sight: Sight) -> float:
+        """Seconds since the first pass."""
+        self._begun = sight.date if self._begun is None else self._begun
+        return sight.date - self._begun
+
     def tick(self, sight: Sight, /) -> tuple[ServiceControl, ...] | None:
         """One pass of the loop; while a write is under way the daemon is inside it."""
         if sight.writing:
             return None
         self.world.sight, self.world.controls = sight, None
+        if self._before is not None and not self._before(self, self.elapsed(sight)):
+            return None
+        if self.drift is not None:
+            self.loop.drift_pass()
         report = self.loop.tick()
         self._told(report)
         return self.world.controls

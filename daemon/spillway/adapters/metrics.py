@@ -176,7 +176,7 @@ METRICS = (
             "service_survives_region_loss",
             _G,
             _SERVICE,
-            "1 if demand still fits after the largest region is lost, else 0.",
+            "1 if demand still fits after the largest region is lost, standby regions that would join counted in; else 0.",
         ),
         ("service_shortage", _G, _SERVICE, "1 if all regions together are short, else 0."),
         ("service_posture", _G, (*_SERVICE, "posture"), "1 for the failover posture in force."),

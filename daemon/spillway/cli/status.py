@@ -174,7 +174,7 @@ def service_table(service: dict[str, Any], later: float = 0.0) -> Table:
 
 def steering(backend: dict[str, Any]) -> str:
     """What Spillway does with a region, in words: open, capped at 0.40, closing, closed, opening, held, standby and so on."""
-    state = backend["state"]
+    state: str = backend["state"]
     if state in _WITH_SCALER:
         return f"{_WITH_SCALER[state]} at {backend['scaler_wanted']:.2f}"
     return _STEERING.get(state, state)
@@ -185,9 +185,14 @@ def figures_line(service: dict[str, Any], later: float) -> str:
     ages = [b["age"] + later for b in service["backends"] if b.get("age") is not None]
     if not ages:
         return "no figures of its traffic"
-    newest, oldest = span(min(ages)), span(max(ages))
+    newest, oldest = _minutes(min(ages)), _minutes(max(ages))
     same = max(ages) - min(ages) < _SAME_AGE
     return f"figures of its traffic are {newest} old" + ("" if same else f", some {oldest}")
+
+
+def _minutes(seconds: float) -> str:
+    """An age as people say it: in whole minutes from two on."""
+    return f"{seconds // 60.0:.0f} min" if 120.0 <= seconds < 600.0 else span(seconds)
 
 
 def render_status(found: dict[str, Any]) -> None:
@@ -200,6 +205,8 @@ def render_status(found: dict[str, Any]) -> None:
     for alarm in found["alarms"]:
         line = alarm_line(alarm, found["now"])
         out.print(line, markup=False, style=alarm_style(alarm), highlight=False)
+        if alarm["silenced_until"] is None:
+            out.print(f"  {alarm['runbook']}", markup=False, style="dim", highlight=False)
     for line in map(silence_line, found.get("silences", ())):
         out.print(line, markup=False, style="cyan", highlight=False)
     for line in map(order_line, found.get("orders", ())):

@@ -159,18 +159,28 @@ class AlarmBook:
             self._own.pop(key, None)
         self.kept = follow(self.kept, {}, at, only=keys)
 
-    def update(self, seen: Iterable[Alarm], at: float, silences: Iterable[Silence] = ()) -> AlarmNews:
+    def update(
+        self,
+        seen: Iterable[Alarm],
+        at: float,
+        silences: Iterable[Silence] = (),
+        *,
+        blind_to: Collection[str] = (),
+    ) -> AlarmNews:
         """Take in one pass; what it has changed.
 
         Args:
             seen: All alarms that the pass saw; what the daemon says of itself is added.
             at: UTC seconds of the pass.
             silences: Those in force.
+            blind_to: Codes of alarms that the pass cannot see: they stay as they are.
         """
+        silences = tuple(silences)
         self._own = {key: said for key, said in self._own.items() if said[1] is None or said[1] > at}
         all_seen = {each.key: each for each in (*seen, *(said for said, _ in self._own.values()))}
         before = {each.key: each for each in self.kept}
-        kept = follow(self.kept, all_seen, at)
+        only = [each.key for each in self.kept if each.code not in blind_to]
+        kept = follow(self.kept, all_seen, at, only=only)
         # 1. what log and journal tell
         up = {each.key: each for each in kept if each.up}
         shown = {key: self._shown(each, silenced_until(silences, key, at)) for key, each in up.items()}

@@ -28,6 +28,20 @@ _FAILED = ("FAILED", "PROVISIONING_FAILED", "RENEWAL_FAILED")
 """How all states of a managed certificate begin with which Google has trouble (compute v1: SslCertificateManagedSslCertificate)."""
 
 
+BY_LOOK = frozenset(
+    {
+        "part-gone",
+        "setting-drift",
+        "part-held",
+        "certificate-expired",
+        "certificate-failed",
+        "certificate-expires",
+        "certificate-waits",
+    }
+)
+"""The alarms that a look can raise."""
+
+
 class DriftWatch:
     """Remembers the last look."""
 
@@ -64,6 +78,12 @@ class DriftWatch:
         step = self.report.certificate_step if self.report is not None else ""
         acts = all(mode is Mode.ACT for mode in modes.values())
         return step if acts and step == self._step_before and step != self.refused else ""
+
+    @property
+    def blind_to(self) -> frozenset[str]:
+        """Codes of the alarms that nobody can see at present: all of them until a first look has read the parts."""
+        read = self.report is not None and self.report.at > 0.0
+        return frozenset() if read else BY_LOOK
 
     def alarms(self) -> tuple[Alarm, ...]:
         """What the last look has found; without a service where it is about what all services share."""

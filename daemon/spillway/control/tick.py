@@ -379,7 +379,7 @@ class Loop:
             *self._writer.alarms(),
             *cloud_alarms(snapshot),
         )
-        news = self.alarms.update(seen, snapshot.at, silences)
+        news = self.alarms.update(seen, snapshot.at, silences, blind_to=self._drift.blind_to)
         return TickReport(
             number=self._writer.kept.tick,
             kind=kind,

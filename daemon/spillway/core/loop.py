@@ -219,7 +219,14 @@ def step_service(
     if not now.only_dead:
         alarms = (*alarms, *order_alarms(context, accepted), *planned_alarms(context, accepted))
     return ServiceStep(
-        assessment=assess(model, view, found.notes, alarms, may_join=_may_join(model, now.orders)),
+        assessment=assess(
+            model,
+            view,
+            found.notes,
+            alarms,
+            before=standing[1],
+            may_join=_may_join(model, now.orders),
+        ),
         setting=setting,
         after=after,
         accepted=accepted,

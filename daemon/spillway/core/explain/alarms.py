@@ -19,6 +19,7 @@ from spillway.core.values.alarms import Alarm
 from spillway.core.values.decision import PinnedLever
 from spillway.core.values.policy import Drift, DriftAnswer, Mode
 from spillway.core.values.snapshot import Absence, Minute, Missing, Seen, ServiceView
+from spillway.core.values.state import ServiceMemory
 from spillway.core.values.topology import RegionName, ServiceName
 
 UNASSIGNED_RATE = 0.1
@@ -33,7 +34,13 @@ by then, and a region may have failed unseen."""
 
 
 def service_alarms(
-    model: ServiceModel, view: ServiceView, pins: tuple[PinnedLever, ...], *, may_join: bool
+    model: ServiceModel,
+    view: ServiceView,
+    pins: tuple[PinnedLever, ...],
+    *,
+    may_join: bool,
+    loss: Alarm | None,
+    silent: float | None,
 ) -> list[Alarm]:
     """The alarms that the state of one service raises; those about orders and plans are raised where these are judged.
 
@@ -42,17 +49,18 @@ def service_alarms(
         view: What was observed of it.
         pins: What somebody else has set and is left alone.
         may_join: Whether Spillway may join standby regions at present.
+        loss: The alarm that demand would not fit after a loss (`survival`); None where it would.
+        silent: Requests that the newest sample should have and has not; None where it is as it should be.
     """
     service = model.service.name
     missed = broken(service, model.beliefs, model.policy)
-    silent = expected_in_silence(model, view)
     found = [
         *([] if missed is None else [missed]),
         *_dead(model),
         *_unassigned(model, view),
         *_blind(model),
         *(edit_alarm(service, p.region, model.policy.drift, value=p.value, wanted=p.wanted) for p in pins),
-        *_capacity(model, may_join=may_join),
+        *_capacity(model, loss, may_join=may_join),
     ]
     if silent is not None:
         found.append(alarm("silent-service", service=service, expected=silent))
@@ -62,7 +70,7 @@ def service_alarms(
 # --- capacity
 
 
-def _capacity(model: ServiceModel, *, may_join: bool) -> list[Alarm]:
+def _capacity(model: ServiceModel, loss: Alarm | None, *, may_join: bool) -> list[Alarm]:
     """Too little for the demand, or for the demand after a loss."""
     traffic, service = model.traffic, model.service.name
     if traffic.forecast <= 0.0:
@@ -70,8 +78,7 @@ def _capacity(model: ServiceModel, *, may_join: bool) -> list[Alarm]:
     potential = traffic.potential + (standby_room(model) if may_join else 0.0)
     if potential < traffic.forecast:
         return [alarm("shortage", service=service, demand=traffic.forecast, capacity=potential)]
-    survives, loss = survival(model)
-    return [] if survives is not False or loss is None else [loss]
+    return [] if loss is None else [loss]
 
 
 def standby_room(model: ServiceModel) -> float:
@@ -184,11 +191,17 @@ def unseen(belief: BackendBelief) -> Blind | None:
     return window if isinstance(window, Blind) and window.absence is not Absence.NOT_ASKED else None
 
 
-def expected_in_silence(model: ServiceModel, view: ServiceView) -> float | None:
+def expected_in_silence(model: ServiceModel, view: ServiceView, before: ServiceMemory) -> float | None:
     """Requests that the newest sample should have, where no backend has any; None where some has, or nobody knows.
 
     A sample is due half a sample period after the longest visibility delay: clocks and reads differ by seconds. What a query
     did not answer is not silence, and neither is a sample that the balancer itself or a region closed since has answered.
+    Samples that are late are none either: while they still come, this step has learned from one that the step before had not.
+
+    Args:
+        model: The service.
+        view: What was observed of it.
+        before: What was remembered of it before this step.
     """
     timing = model.policy.timing
     expected = model.traffic.demand * timing.sample_period
@@ -199,7 +212,9 @@ def expected_in_silence(model: ServiceModel, view: ServiceView) -> float | None:
     signals = [b.traffic for b in view.backends if b.region in serving]
     answered = (view.unassigned, *(b.traffic for b in view.backends if b.region not in serving))
     heard = any(isinstance(traffic, Seen) and not _is_silent(traffic, due) for traffic in answered)
-    if not signals or heard:
+    known = {region: estimate.last_minute for region, estimate in before.estimates}
+    still_coming = any(f.estimate.last_minute > known.get(f.region, 0.0) for f in model.beliefs)
+    if not signals or heard or still_coming:
         return None
     return expected if all(_is_silent(signal, due) for signal in signals) else None
 

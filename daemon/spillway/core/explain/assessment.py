@@ -29,6 +29,7 @@ from spillway.core.values.decision import (
     Verdict,
 )
 from spillway.core.values.snapshot import Missing, ObservedBackend, Seen, ServiceView
+from spillway.core.values.state import ServiceMemory
 
 PLENTY = 10.0
 """Answers over `evidence.min_requests` from which more answers add no confidence."""
@@ -43,6 +44,7 @@ def assess(
     notes: tuple[tuple[str, Reason], ...],
     alarms: tuple[Alarm, ...],
     *,
+    before: ServiceMemory,
     may_join: bool,
 ) -> ServiceAssessment:
     """The assessment of one service.
@@ -52,6 +54,7 @@ def assess(
         view: What was observed of it.
         notes: (region, note).
         alarms: What the step itself has found.
+        before: What was remembered of it before this step.
         may_join: Whether Spillway may join standby regions at present.
     """
     traffic = model.traffic
@@ -66,17 +69,19 @@ def assess(
                 (*notes, *_pin_notes(f, model.at)),
                 home=home,
                 plenty=plenty,
-                health=health_of(f, model.policy),
+                health=health_of(f, model.policy, demand_known=bool(model.memory.origins)),
             )
             for f, r, home in zip(model.beliefs, traffic.regions, traffic.at_home(), strict=True)
         ]
     )
     known = traffic.forecast > 0.0
     potential = traffic.potential
-    survives, _ = survival(model)
+    survives, loss = survival(model)
     short = known and potential < traffic.forecast
     pins = foreign_pins(model)
-    seen = {a.key: a for a in (*alarms, *service_alarms(model, view, pins, may_join=may_join))}
+    silent = expected_in_silence(model, view, before)
+    found = service_alarms(model, view, pins, may_join=may_join, loss=loss, silent=silent)
+    seen = {a.key: a for a in (*alarms, *found)}
     return ServiceAssessment(
         service=model.service.name,
         posture=model.posture,
@@ -89,7 +94,7 @@ def assess(
         backends=backends,
         alarms=tuple(seen.values()),
         foreign_pins=pins,
-        silent=expected_in_silence(model, view) is not None,
+        silent=silent is not None,
     )
 
 

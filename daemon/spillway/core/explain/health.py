@@ -21,14 +21,20 @@ from spillway.core.values.decision import Health
 from spillway.core.values.policy import Policy
 
 
-def health_of(belief: BackendBelief, policy: Policy) -> Health:
-    """The health of one region."""
+def health_of(belief: BackendBelief, policy: Policy, *, demand_known: bool) -> Health:
+    """The health of one region.
+
+    Args:
+        belief: What is believed of it.
+        policy: How its service is steered.
+        demand_known: Whether requests of the service were ever seen: until then nobody knows whether the region is idle.
+    """
     if belief.dead:
         return Health.DEAD
     window = belief.window
     if isinstance(window, Window) and window.answers >= policy.evidence.min_requests:
         return _judged(belief, window, policy)
-    if not belief.serving or belief.silent:
+    if not belief.serving or (belief.silent and demand_known):
         return Health.IDLE
     few = isinstance(window, Window) and belief.idle
     return Health.IDLE if few else Health.UNKNOWN

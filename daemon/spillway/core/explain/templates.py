@@ -56,6 +56,8 @@ JUDGED = Pace(rise=0.0, fall=SETTLING)
 """Judged over minutes before it is raised: it is up at once."""
 MEASURED = Pace(rise=SETTLING, fall=SETTLING)
 """Read in a moment: two ticks must agree."""
+MISSED = Pace(rise=SETTLING + 60.0, fall=SETTLING)
+"""Samples did not come, and may be late by a minute or two: three ticks must agree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

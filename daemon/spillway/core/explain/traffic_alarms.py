@@ -5,7 +5,7 @@ Each row is also a section of docs/runbook.md.
 
 from __future__ import annotations
 
-from spillway.core.explain.templates import FACT, JUDGED, MEASURED, alarm_row
+from spillway.core.explain.templates import FACT, JUDGED, MEASURED, MISSED, alarm_row
 from spillway.core.values.alarms import Severity
 
 TRAFFIC_ALARMS = (
@@ -91,7 +91,7 @@ TRAFFIC_ALARMS = (
     ),
     alarm_row(
         Severity.PAGE,
-        MEASURED,
+        MISSED,
         "silent-service",
         "{expected:.0f} requests were expected in the newest sample and it has none, although the query succeeded",
         meaning="Nothing moves for it. All parts of the load balancer are read at once; what may be the cause is among the problems.",
@@ -101,6 +101,7 @@ TRAFFIC_ALARMS = (
             "The alarms beside it: `part-gone` and `certificate-expired` are the usual causes.",
             "Send a request yourself: `curl -v` to the address of `spillway status`.",
             "DNS, and whatever stands before the load balancer: do the names still lead to its address?",
+            "Google's status page: samples of Cloud Monitoring that are late by ten minutes look the same until the first of them comes.",
         ),
         act=(
             "A part is gone: `spillway up` makes it anew.",

@@ -176,7 +176,7 @@ class ServiceAssessment:
     capacity: float | None
     headroom: float | None
     survives_loss: bool | None
-    """True if demand still fits after the largest region is lost (N-1)."""
+    """True if demand still fits after the largest region is lost (N-1), standby regions that would join counted in."""
     shortage: bool
     backends: tuple[BackendAssessment, ...]
     alarms: tuple[Alarm, ...] = ()
