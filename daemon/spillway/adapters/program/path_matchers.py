@@ -40,6 +40,8 @@ class Targets:
 
     services: Mapping[str, Any]
     buckets: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Weights of steered splits as they are wanted now: by path matcher and service."""
 
 
 def path_matcher(name: str, route: RouteConfig, default_service: str, targets: Targets) -> Props:
@@ -51,6 +53,8 @@ def path_matcher(name: str, route: RouteConfig, default_service: str, targets: T
         default_service: where requests go for which the route names no target.
         targets: ids of services and buckets.
     """
+    if name in targets.weights:
+        route = _weighed(route, targets.weights[name])
     matcher: Props = {"name": name, **_default(_actions(route, route, default_service, targets))}
     if headers := _header_action(route.request_headers, route.response_headers):
         matcher["headerAction"] = headers
@@ -71,6 +75,12 @@ def path_matcher(name: str, route: RouteConfig, default_service: str, targets: T
             for entry in route.paths
         ]
     return matcher
+
+
+def _weighed(route: RouteConfig, weights: Mapping[str, int]) -> RouteConfig:
+    """The route with the weights of its split as the daemon wants them."""
+    split = tuple(part.model_copy(update={"weight": weights[part.service]}) for part in route.split)
+    return route.model_copy(update={"split": split})
 
 
 def _default(actions: Props) -> Props:

@@ -104,7 +104,7 @@ class Limits:
             region=place.region.name,
             now=place.now,
             bounds=found,
-            has_scaler=place.belief.backend.has_scaler,
+            graded=place.belief.backend.graded,
         )
 
 
@@ -265,7 +265,7 @@ def movable(place: Place) -> Bounds:
 
 def whole(place: Place) -> Bounds:
     """A backend without a scaler is attached or detached."""
-    if place.belief.backend.has_scaler:
+    if place.belief.backend.graded:
         return ()
     why = reason("no-scaler", region=place.region.name)
     return (Bound(kind=LimitKind.NO_SCALER, allowed=WHOLE, reason=why),)
@@ -332,6 +332,17 @@ def late(place: Place) -> Bounds:
     )
 
 
+def least_share(place: Place) -> Bounds:
+    """A service in a split keeps the part of its weight that the configuration says; one that is closed may stay so."""
+    least = place.belief.backend.least_scaler
+    if least <= 0.0:
+        return ()
+    low = min(least, place.now) if place.now > 0.0 else least
+    why = reason("least-share", region=place.region.name, least=least)
+    allowed = Allowed(closed=place.now == 0.0, low=max(SCALER_FLOOR, low))
+    return (Bound(kind=LimitKind.LEAST_SHARE, allowed=allowed, reason=why),)
+
+
 def keeps_capacity(place: Place) -> Bounds:
     """A region is closed only for being bad at any load: one that is short of machines keeps what it can carry."""
     if place.now == 0.0 or place.region.bad >= place.model.policy.triggers.drain_error_ratio:
@@ -358,7 +369,7 @@ def dwelling(place: Place) -> Bounds:
     if memory.moved_at is None:
         return ()
     at = model.at
-    scaled = place.belief.backend.has_scaler
+    scaled = place.belief.backend.graded
     down_ok, proven_ok, up_ok = (
         has_dwelt(memory, model.policy, at, direction, model.dead_time, whole=not scaled)
         for direction in (-1, 0, 1)
@@ -426,7 +437,7 @@ def _awaited(place: Place, flight: Flight) -> Reason:
 
 def step(place: Place) -> Bounds:
     """One move changes a scaler by at most a step; a backend without one has none."""
-    if not place.belief.backend.has_scaler:
+    if not place.belief.backend.graded:
         return ()
     rhythm, now = place.model.policy.rhythm, place.now
     high, low = min(1.0, round(now + rhythm.up_step, 2)), round(now - rhythm.down_step, 2)
@@ -491,6 +502,7 @@ BOUNDS: tuple[Callable[[Place], Bounds], ...] = (
     lambda place: budget(place.limits, place.now),
     draining,
     step,
+    least_share,
     keeps_capacity,
 )
 """Every bound of a region, in the order in which a refusal names them."""
