@@ -127,9 +127,13 @@ class Place:
         """Its service."""
         return self.limits.model
 
+    def bound(self, kind: LimitKind, allowed: Allowed, why: Reason) -> tuple[Bound]:
+        """One bound."""
+        return (Bound(kind=kind, allowed=allowed, reason=why),)
+
     def stays(self, kind: LimitKind, why: Reason) -> tuple[Bound]:
         """The bound that nothing moves."""
-        return (Bound(kind=kind, allowed=only(self.now), reason=why),)
+        return self.bound(kind, only(self.now), why)
 
 
 Bounds = tuple[Bound, ...]
@@ -340,20 +344,15 @@ def least_share(place: Place) -> Bounds:
     low = min(least, place.now) if place.now > 0.0 else least
     why = reason("least-share", region=place.region.name, least=least)
     allowed = Allowed(closed=place.now == 0.0, low=max(SCALER_FLOOR, low))
-    return (Bound(kind=LimitKind.LEAST_SHARE, allowed=allowed, reason=why),)
+    return place.bound(LimitKind.LEAST_SHARE, allowed, why)
 
 
 def keeps_capacity(place: Place) -> Bounds:
     """A region is closed only for being bad at any load: one that is short of machines keeps what it can carry."""
     if place.now == 0.0 or place.region.bad >= place.model.policy.triggers.drain_error_ratio:
         return ()
-    return (
-        Bound(
-            kind=LimitKind.KEEPS_CAPACITY,
-            allowed=at_least(SCALER_FLOOR),
-            reason=reason("keeps-capacity", region=place.region.name),
-        ),
-    )
+    why = reason("keeps-capacity", region=place.region.name)
+    return place.bound(LimitKind.KEEPS_CAPACITY, at_least(SCALER_FLOOR), why)
 
 
 # --- rhythm
@@ -387,13 +386,8 @@ def dwelling(place: Place) -> Bounds:
     direction = -1 if not down_ok else 1
     rest = required_dwell(memory, model.policy, at, direction, model.dead_time, whole=not scaled)
     ago = at - memory.moved_at
-    return (
-        Bound(
-            kind=LimitKind.DWELL,
-            allowed=allowed,
-            reason=reason("resting", region=place.region.name, ago=ago, rest=rest),
-        ),
-    )
+    why = reason("resting", region=place.region.name, ago=ago, rest=rest)
+    return place.bound(LimitKind.DWELL, allowed, why)
 
 
 def well(place: Place) -> Bounds:
@@ -403,13 +397,8 @@ def well(place: Place) -> Bounds:
     needed = model.policy.rhythm.up_wait
     if since is not None and lasted >= needed:
         return ()
-    return (
-        Bound(
-            kind=LimitKind.NOT_WELL_YET,
-            allowed=at_most(place.now),
-            reason=reason("not-well-yet", region=place.region.name, well=lasted, needed=needed),
-        ),
-    )
+    why = reason("not-well-yet", region=place.region.name, well=lasted, needed=needed)
+    return place.bound(LimitKind.NOT_WELL_YET, at_most(place.now), why)
 
 
 def awaited(place: Place) -> Bounds:
@@ -474,13 +463,8 @@ def draining(place: Place) -> Bounds:
     others = [region for region in place.limits.emptying if region != place.region.name]
     if place.now == 0.0 or not others:
         return ()
-    return (
-        Bound(
-            kind=LimitKind.ONE_DRAIN,
-            allowed=at_least(SCALER_FLOOR),
-            reason=reason("one-drain", other=others[0]),
-        ),
-    )
+    why = reason("one-drain", other=others[0])
+    return place.bound(LimitKind.ONE_DRAIN, at_least(SCALER_FLOOR), why)
 
 
 BOUNDS: tuple[Callable[[Place], Bounds], ...] = (

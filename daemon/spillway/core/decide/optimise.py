@@ -280,7 +280,15 @@ def search_range(limits: Limits, i: int) -> Allowed:
     return Allowed(closed=down.closed, low=low, high=high)
 
 
-LASTING = frozenset({LimitKind.NOT_MOVABLE, LimitKind.NO_SCALER, LimitKind.ALONE, LimitKind.LEAST_SHARE, LimitKind.KEEPS_CAPACITY})
+LASTING = frozenset(
+    {
+        LimitKind.NOT_MOVABLE,
+        LimitKind.NO_SCALER,
+        LimitKind.ALONE,
+        LimitKind.LEAST_SHARE,
+        LimitKind.KEEPS_CAPACITY,
+    }
+)
 """Limits that neither time nor people lift."""
 
 
