@@ -154,9 +154,7 @@ class Balancer:
         order = preference_order(near, preferred[regions])
         shared = control is not None and any(b.weight is not None for b in control.backends)
         shares = ceilings[regions] / ceilings[regions].sum() if shared and len(regions) else None
-        return _Path(
-            streams=streams, regions=regions, ceilings=ceilings[regions], order=order, shares=shares
-        )
+        return _Path(streams=streams, regions=regions, ceilings=ceilings[regions], order=order, shares=shares)
 
     def _update_drain(self, t: float, control: ServiceControl, health: Health) -> None:
         drain = self._drains[control.service]

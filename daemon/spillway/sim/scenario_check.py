@@ -95,7 +95,12 @@ def _check_regions(scenario: Scenario, base_dir: Path) -> Iterator[Mistake]:
 def _check_services(scenario: Scenario) -> Iterator[Mistake]:
     for name, service in scenario.services.items():
         where: KeyPath = ("services", name)
-        named = [*(service.regions or ()), *service.weights, *service.failover, *([service.home] if service.home else [])]
+        named = [
+            *(service.regions or ()),
+            *service.weights,
+            *service.failover,
+            *([service.home] if service.home else []),
+        ]
         for region in named:
             if region not in scenario.regions:
                 yield where, f"{region} is no region of this scenario.", f"Use one of {_names(scenario)}."

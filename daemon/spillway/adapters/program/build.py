@@ -55,7 +55,10 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
             split.matcher: split.weights(overlay.service(split.name))
             for split in steered_splits(config.topology)
         }
-        targets = Targets(services=services, buckets=buckets(config, kept), weights=weights)
+        stored = buckets(config, kept)
+        default_service, default_bucket = config.topology.default_service, config.topology.default_bucket
+        default = stored[default_bucket or ""] if default_service is None else services[default_service]
+        targets = Targets(default=default, services=services, buckets=stored, weights=weights)
         addresses = frontends(config, url_map(config, targets, kept), kept)
         for place, address in addresses:
             pulumi.export(names.on_address("load_balancer_ip", place.suffix).replace("-", "_"), address)
