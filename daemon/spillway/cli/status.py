@@ -138,7 +138,9 @@ def service_table(service: dict[str, Any]) -> Table:
     title = f"{service['service']} · {service['mode']} · posture {service['posture']} · demand {number(service['demand'])} requests/s"
     table = Table(title=title, title_justify="left", title_style="bold", **PLAIN)
     table.add_column("region", no_wrap=True)
-    for heading in ("state", "served", "ceiling", "latency", "errors", "healthy", "scaler"):
+    split = any(backend.get("weight") is not None for backend in service["backends"])
+    lever = "weight" if split else "scaler"
+    for heading in ("state", "served", "ceiling", "latency", "errors", "healthy", lever):
         table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
     for backend in service["backends"]:
         state = backend["state"]
@@ -151,9 +153,15 @@ def service_table(service: dict[str, Any]) -> Table:
             number(backend["latency"], 2, "s"),
             percent(backend["error_ratio"], 1),
             percent(backend["healthy_share"]),
-            f"{scaler:.2f}" if backend["member"] else "out",
+            _lever(backend) if backend["member"] else "out",
         )
     return table
+
+
+def _lever(backend: dict[str, Any]) -> str:
+    """The scaler, or the weight in a split with its share of the configured one."""
+    weight, scaler = backend.get("weight"), backend["scaler_wanted"]
+    return f"{scaler:.2f}" if weight is None else f"{weight:.0f} ({100 * scaler:.0f}%)"
 
 
 def render_status(found: dict[str, Any]) -> None:
