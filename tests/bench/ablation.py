@@ -156,7 +156,7 @@ def without(part: Part) -> Iterator[None]:
     Raises:
         AttributeError: the core has no such constant any more.
     """
-    kept = []
+    kept: list[tuple[ModuleType, str, object]] = []
     for path, value in part.constants:
         module, name = path.rsplit(".", 1)
         known = getattr(import_module(f"spillway.core.{module}"), name)
@@ -167,8 +167,8 @@ def without(part: Part) -> Iterator[None]:
     try:
         yield
     finally:
-        for place, name, value in kept:
-            setattr(place, name, value)
+        for place, name, known in kept:
+            setattr(place, name, known)
 
 
 def core_modules() -> tuple[ModuleType, ...]:
