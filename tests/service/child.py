@@ -172,6 +172,8 @@ def daemon(folder: Path) -> Service:
         reads=ReadTotals(lambda: loop.parts.observer).total,
         lost=lambda: log.lost,
         orders=lambda: loop.kept.holds.active(time.time()),
+        alarms=loop.active_alarms,
+        silences=loop.silences,
     )
 
     def closing() -> None:

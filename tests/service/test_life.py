@@ -463,7 +463,8 @@ def test_reload_waits_for_the_verdict_and_tells_what_changed(make: Make) -> None
     assert code == Exit.CONFIG
     assert "config.json:3: policies.default: the dwell is shorter than the dead time" in answer["notes"][0]
     (alarm,) = [a for a in json.loads(daemon.get("/status")[1])["alarms"] if not a["service"]]
-    assert alarm["code"] == "config-not-in-force"
+    assert (alarm["code"], alarm["severity"]) == ("config-not-in-force", "ticket")
+    daemon.says("Alarm: config-not-in-force (ticket): the configuration on the disk is not in force")
     assert "the dwell is shorter" in alarm["sentence"]
     assert daemon.metric("spillway_config_last_reload_successful") == 0
     daemon.configure(digest="three", restart=["daemon.listen"])

@@ -15,7 +15,7 @@ from spillway import __version__
 from spillway.adapters.history import History
 from spillway.control.report import Pass, TickReport
 from spillway.control.told import shape
-from spillway.core.explain.reasons import reason
+from spillway.core.values.alarms import ActiveAlarm, Silence
 from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment
 from spillway.core.values.drift import DriftReport
 from spillway.core.values.orders import Orders
@@ -50,6 +50,8 @@ class StatusDocument:
         policies: policy of each service, by service name, as it is in force now.
         now: the world's UTC seconds.
         orders: operators' orders in force now.
+        alarms: those that are up now, the most urgent first.
+        silences: operators' silences in force now.
     """
 
     def __init__(
@@ -59,14 +61,16 @@ class StatusDocument:
         policies: Callable[[], Mapping[str, Policy]],
         now: Callable[[], float],
         orders: Callable[[], Orders],
+        alarms: Callable[[], tuple[ActiveAlarm, ...]] = tuple,
+        silences: Callable[[], tuple[Silence, ...]] = tuple,
     ) -> None:
         self.about = about
         self.history = History()
         self._policies = policies
         self._now = now
         self._orders = orders
-        self.config_alarm = ""
-        """Why the configuration on the disk is not in force; empty where it is."""
+        self.alarms = alarms
+        self.silences = silences
         self._lock = threading.Lock()
         self._last: TickReport | None = None
         self._ticked_at = 0.0
@@ -101,7 +105,7 @@ class StatusDocument:
         """The document of /status; docs/operations.md explains its fields."""
         with self._lock:
             last, decisions = self._last, list(self._decisions)
-        about = self.about
+        about, alarms = self.about, self.alarms()
         document: dict[str, Any] = {
             "schema": SCHEMA,
             "version": __version__,
@@ -120,7 +124,8 @@ class StatusDocument:
             "sentence": "Starting: the first tick is not done yet.",
             "address": None,
             "outputs": {},
-            "alarms": self._own_alarms(),
+            "alarms": [plain(alarm) for alarm in alarms],
+            "silences": [plain(silence) for silence in self.silences()],
             "orders": [plain(order) for order in self._orders().items],
             "problems": [],
             "services": [],
@@ -143,29 +148,22 @@ class StatusDocument:
             "sentence": last.sentence,
             "address": last.address,
             "outputs": dict(last.outputs),
-            "alarms": [
-                *self._own_alarms(),
-                *({"service": s.service, **plain(alarm)} for s in last.assessments for alarm in s.alarms),
-            ],
             "problems": list(last.snapshot.problems) + _unread(last.drift),
             **_beside(last.drift),
             "services": [
-                _service(s, policies.get(s.service), str(modes.get(s.service, "observe")))
+                _service(s, policies.get(s.service), str(modes.get(s.service, "observe")), alarms)
                 for s in last.assessments
             ],
         }
 
-    def _own_alarms(self) -> list[dict[str, Any]]:
-        """Alarms about the daemon itself: they belong to no service."""
-        why = self.config_alarm
-        return [{"service": "", **plain(reason("config-not-in-force", why=why))}] if why else []
-
     def _remember(self, report: TickReport) -> None:
         """Keep what a person would want to read again; quiet passes that say the same in other numbers are one entry."""
         newest = self._decisions[0] if self._decisions else None
-        eventful = bool(report.moves or report.applied is not None or report.verdicts)
+        alarms = _alarms_of(report)
+        eventful = bool(report.moves or report.applied is not None or report.verdicts or alarms)
         same = shape(report.sentence)
-        if newest is not None and not eventful and not newest["moves"] and same == self._shape:
+        quiet = newest is not None and not newest["moves"] and not newest["alarms"]
+        if newest is not None and quiet and not eventful and same == self._shape:
             fresh = {"sentence": report.sentence, "last_at": report.at, "times": newest["times"] + 1}
             self._decisions[0] = {**newest, **fresh}
             return
@@ -182,6 +180,7 @@ class StatusDocument:
                 "advice": [_move(move) for move in report.advice],
                 "refusals": [_refusal(refusal) for refusal in report.refusals],
                 "verdicts": [verdict.sentence for verdict in report.verdicts],
+                "alarms": alarms,
                 "applied": None
                 if report.applied is None
                 else {
@@ -212,11 +211,22 @@ def _beside(report: DriftReport | None) -> dict[str, Any]:
     }
 
 
-def _service(assessment: ServiceAssessment, policy: Policy | None, mode: str) -> dict[str, Any]:
-    """One service of /status: the assessment, the mode, and the promise it is measured by."""
+def _service(
+    assessment: ServiceAssessment, policy: Policy | None, mode: str, alarms: tuple[ActiveAlarm, ...]
+) -> dict[str, Any]:
+    """One service of /status: the assessment, the mode, the promise it is measured by, and its alarms that are up."""
     fields: dict[str, Any] = plain(assessment)
     slo = plain(policy.slo) if policy is not None else None
-    return {**fields, "mode": mode, "slo": slo}
+    own = [plain(alarm) for alarm in alarms if alarm.service == assessment.service]
+    return {**fields, "alarms": own, "mode": mode, "slo": slo}
+
+
+def _alarms_of(report: TickReport) -> list[dict[str, Any]]:
+    """The alarms that a pass has raised or ended."""
+    return [
+        *({**plain(alarm), "status": "firing"} for alarm in report.news.raised),
+        *({**plain(alarm), "status": "resolved"} for alarm in report.news.ended),
+    ]
 
 
 def _move(move: Move) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class Stopped:
             "address": None,
             "outputs": {},
             "alarms": [],
+            "silences": [],
             "problems": [self._why],
             "services": [],
             "decisions": [],

@@ -12,7 +12,9 @@ from typing import Literal, Protocol
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
+from spillway.control.alarms import KeptAlarm
 from spillway.control.migrate import migrate
+from spillway.core.values.alarms import Silence
 from spillway.core.values.decision import Plan
 from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting
@@ -84,6 +86,10 @@ class Kept:
     outputs: tuple[tuple[str, str], ...] = ()
     provisioned: str = ""
     """Digest of the topology that was last built in full; empty where a build is due."""
+    alarms: tuple[KeptAlarm, ...] = ()
+    """Those that are up or may come up."""
+    silences: tuple[Silence, ...] = ()
+    """Operators' silences in force."""
 
 
 _ADAPTER = TypeAdapter(Kept)
