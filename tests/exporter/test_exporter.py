@@ -18,7 +18,6 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from tests.exporter import example_report as example
 
 from spillway.adapters.exporter import Exporter
-from spillway.adapters.history import LENGTH, History
 from spillway.adapters.metrics import BY_NAME, METRICS, Kind, render
 from spillway.adapters.reads import Reads, ReadTotals
 from spillway.adapters.status_document import About
@@ -396,21 +395,11 @@ def test_history_has_gaps_where_nothing_was_known(scene: Scene) -> None:
         scene.exporter.report(example.quiet(number))
     history = scene.json("/history")
     assert len(history["at"]) == 3
-    assert history["services"]["pool"]["us-east4"]["served"] == [96.0] * 3
-    assert history["services"]["pool"]["asia-northeast1"]["latency"] == [None] * 3
-    assert history["services"]["pool"]["europe-west4"]["ceiling"] == [74.4] * 3
-
-
-def test_history_is_bounded_and_follows_the_fleet() -> None:
-    history = History()
-    for number in range(LENGTH + 50):
-        history.add(example.quiet(number))
-    assert len(history.document()["at"]) == LENGTH
-    fewer = example.service(backends=example.backends()[1:])
-    history.add(example.quiet(999, assessments=(fewer,)))
-    regions = history.document()["services"]["pool"]
-    assert set(regions) == {"europe-west4", "us-east4"}
-    assert {len(series) for region in regions.values() for series in region.values()} == {LENGTH}
+    regions = history["services"]["pool"]["regions"]
+    assert regions["us-east4"]["served"] == [96.0] * 3
+    assert regions["asia-northeast1"]["latency"] == [None] * 3
+    assert regions["europe-west4"]["ceiling"] == [74.4] * 3
+    assert regions["europe-west4"]["state"] == ["degraded"] * 3
 
 
 # the server
@@ -429,7 +418,9 @@ def test_only_get_is_answered_and_nothing_else_is_there(scene: Scene) -> None:
 
 
 def test_every_answer_carries_the_security_headers(scene: Scene) -> None:
-    for path in ("/", "/metrics", "/status", "/history", "/healthz", "/readyz", "/nowhere"):
+    for path in (
+        "/", "/metrics", "/status", "/history", "/decisions", "/explain", "/healthz", "/readyz", "/nowhere",
+    ):  # fmt: skip
         headers = scene.get(path)[1]
         assert headers["x-content-type-options"] == "nosniff", path
         assert headers["x-frame-options"] == "DENY"

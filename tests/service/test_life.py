@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.control.journal_files import records_in
 
 from spillway.cli.main import main
 from spillway.exits import Exit
@@ -178,8 +179,7 @@ def test_it_starts_gets_ready_tells_systemd_and_stops_on_request(make: Make) -> 
     until(lambda: "STOPPING=1" in daemon.heard)
     assert daemon.wait() == Exit.OK
     assert "Stopped." in daemon.log()
-    journal = (daemon.folder / "state" / "journal" / "journal.jsonl").read_text().splitlines()
-    kinds = [json.loads(line)["kind"] for line in journal]
+    kinds = [record["kind"] for record in records_in(daemon.folder / "state" / "journal")]
     assert kinds[:3] == ["start", "intent", "build"]
     assert kinds[-1] == "stop"
     assert daemon.kept()["tick"] == kinds.count("tick")
@@ -393,11 +393,8 @@ def test_an_order_is_answered_kept_carried_out_shown_and_outlives_a_kill(make: M
     daemon.signal(signal.SIGTERM)
     assert daemon.wait() == Exit.OK
     assert not (daemon.folder / "state" / "control.sock").exists()
-    kinds = [
-        json.loads(line)
-        for line in (daemon.folder / "state" / "journal" / "journal.jsonl").read_text().splitlines()
-    ]
-    told = [(r["command"], r["reason"]) for r in kinds if r["kind"] == "order"]
+    records = records_in(daemon.folder / "state" / "journal")
+    told = [(r["command"], r["reason"]) for r in records if r["kind"] == "order"]
     assert told == [("drain", "new kernel"), ("undrain", "")]
 
 

@@ -50,6 +50,9 @@ class Writer:
         """What an intent that was found open at the start was to leave, until the next build."""
         self.blocked = ""
         """Why the engine cannot work until somebody acts, as the last call found; empty where it can."""
+        self.journal_problem = ""
+        """Why the journal took no record the last time; empty where it did."""
+        self._records_lost = 0
 
     @property
     def state_file(self) -> str:
@@ -140,12 +143,32 @@ class Writer:
         """Write an event to the journal, or say why that does not work."""
         self.record(event_record(kind, at, sentence, **details))
 
-    def record(self, record: dict[str, object]) -> None:
-        """Append to the journal; a full disk must not stop the loop from seeing and saying."""
+    def record(self, record: dict[str, object]) -> bool:
+        """Append to the journal; a full disk must not stop the loop from seeing and saying. False where it is lost."""
+        try:
+            self._append(record)
+        except SpillwayError:
+            return False
+        return True
+
+    def _append(self, record: dict[str, object]) -> None:
+        """Append to the journal, and say once that it takes nothing, and once that it does again.
+
+        Raises:
+            SpillwayError: it does not take the record.
+        """
         try:
             self._journal.append(record)
         except SpillwayError as error:
-            _log.error("%s. %s", error, error.remedy)
+            said = f"{error}. {error.remedy}".rstrip()
+            if not self.journal_problem:
+                _log.error("%s", said)
+            self.journal_problem = said
+            self._records_lost += 1
+            raise
+        if self.journal_problem:
+            _log.info("The journal takes records again; %d were lost.", self._records_lost)
+            self.journal_problem, self._records_lost = "", 0
 
     def _carry_out(
         self, deployer: Deployer, act: Callable[[Overlay], Applied], plan: Plan, at: float
@@ -167,7 +190,7 @@ class Writer:
         """Put the intent on the disk; why nothing may be written, where that does not work."""
         intended = replace(self.kept, intent=Intent(plan=plan, at=at), saved_at=at)
         try:
-            self._journal.append(intent_record(self.kept.tick, at, plan))
+            self._append(intent_record(self.kept.tick, at, plan))
             self._keeper.save(intended)
         except SpillwayError as error:
             return Applied(
