@@ -287,14 +287,18 @@ def test_a_record_tells_what_was_weighed_and_what_no_ceilings_can_avoid() -> Non
         least=0.04,
     )
     plan = Plan(overlay=STARTING, moves=())
-    record = plain(pass_record(MinutesSeen(), example.report(candidates=(weighed,)), Given(overlay=STARTING), plan))
+    record = plain(
+        pass_record(MinutesSeen(), example.report(candidates=(weighed,)), Given(overlay=STARTING), plan)
+    )
     (found,) = record["candidates"]
     assert (found["name"], found["bad_best"], found["least"]) == ("close the bad regions", 0.05, 0.04)
 
 
 def test_a_record_has_the_limit_of_a_refusal_as_its_guard() -> None:
     report = example.report(refusals=(example.REFUSED,))
-    record = plain(pass_record(MinutesSeen(), report, Given(overlay=STARTING), Plan(overlay=STARTING, moves=())))
+    record = plain(
+        pass_record(MinutesSeen(), report, Given(overlay=STARTING), Plan(overlay=STARTING, moves=()))
+    )
     (found,) = record["refusals"]
     assert [*found] == ["guard", "move", "sentence", "ordered"]
     assert (found["guard"], found["move"]["region"]) == ("receiver-limit", "europe-west4")

@@ -14,7 +14,7 @@ import click
 from rich.table import Table
 
 from spillway.cli.console import err, out, print_json
-from spillway.cli.options import config_option, json_option
+from spillway.cli.options import config_option, json_option, url_option
 from spillway.core.values.decision import span
 from spillway.errors import PermanentError, TemporaryError, root_cause
 from spillway.exits import Exit
@@ -23,7 +23,7 @@ PLAIN: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False
 """Tables without rules: eight columns fit into eighty characters."""
 
 _DEADLINE = 5.0
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """The daemon's page is near by as a rule: a proxy of the environment could not reach it."""
 _STYLES = {
     "serving": "green",
@@ -41,7 +41,7 @@ def fetch_status(url: str) -> dict[str, Any]:
         TemporaryError: nobody answers there within five seconds.
     """
     try:
-        with _DIRECT.open(f"{url}/status", timeout=_DEADLINE) as answer:
+        with DIRECT.open(f"{url}/status", timeout=_DEADLINE) as answer:
             status = json.load(answer)
     except (OSError, ValueError, HTTPException, RecursionError) as error:
         raise TemporaryError(
@@ -57,15 +57,11 @@ def fetch_status(url: str) -> dict[str, Any]:
 
 @click.command(short_help="Show what the running daemon sees and did.")
 @config_option
-@click.option(
-    "--url",
-    default=None,
-    help="Address of the daemon instead of the config's, such as http://127.0.0.1:9464.",
-)
+@url_option
 @json_option
 def status(config_path: Path, url: str | None, as_json: bool) -> int:
     """Show regions, scalers, latency and the last decision of the running daemon."""
-    found = fetch_configured(config_path) if url is None else fetch_status(_address(url))
+    found = fetch_configured(config_path) if url is None else fetch_status(address_of(url))
     if as_json:
         print_json(found)
         return Exit.OK
@@ -73,7 +69,7 @@ def status(config_path: Path, url: str | None, as_json: bool) -> int:
     return Exit.OK
 
 
-def _address(url: str) -> str:
+def address_of(url: str) -> str:
     """`--url` without a slash at its end.
 
     Raises:
@@ -86,17 +82,31 @@ def _address(url: str) -> str:
     return url.rstrip("/")
 
 
+def serving_at(config_path: Path) -> str:
+    """Where the daemon of a configuration serves, also where it was started with another `daemon.listen`.
+
+    Raises:
+        TemporaryError: no daemon answers, neither there nor at its control socket.
+    """
+    return _answering(config_path)[0]
+
+
 def fetch_configured(config_path: Path) -> dict[str, Any]:
     """The /status of the daemon of a configuration, also where it was started with another `daemon.listen`.
 
     Raises:
         TemporaryError: no daemon answers, neither there nor at its control socket.
     """
+    return _answering(config_path)[1]
+
+
+def _answering(config_path: Path) -> tuple[str, dict[str, Any]]:
+    """Address and /status of the daemon of a configuration."""
     from spillway.config import load
 
     url = f"http://{load.listen(config_path)}"
     try:
-        return fetch_status(url)
+        return url, fetch_status(url)
     except TemporaryError:
         serving = _told_page(load.state_dir(config_path))
         if serving in {"", url}:
@@ -107,7 +117,7 @@ def fetch_configured(config_path: Path) -> dict[str, Any]:
         markup=False,
         style="yellow",
     )
-    return found
+    return serving, found
 
 
 def _told_page(state_dir: Path) -> str:

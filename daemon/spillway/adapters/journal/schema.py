@@ -29,6 +29,8 @@ BUSY_SECONDS = 3.0
 """Wall seconds that a write waits for a reader, which happens without a write-ahead log alone. Readers are shorter."""
 _WAL_BYTES = 16 << 20
 """Bytes to which the write-ahead log is cut after a checkpoint."""
+_SPARE = 1000
+"""Free pages that stay in the file for the next records: four MiB."""
 _LOOK = 20_000
 """Steps of SQLite's machine between two looks at the clock; some milliseconds."""
 
@@ -185,8 +187,9 @@ def used_bytes(connection: sqlite3.Connection) -> int:
 def give_back(connection: sqlite3.Connection, pages: int) -> None:
     """Return up to `pages` free pages to the disk, where many are free; new records use the others."""
     free, count = _number(connection, "freelist_count"), _number(connection, "page_count")
-    if free > max(1000, count // 8):
-        connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    if free > max(_SPARE, count // 8):
+        # of a statement without columns `execute` takes one step, which is one page
+        connection.executescript(f"PRAGMA incremental_vacuum({pages})")
 
 
 @contextmanager
@@ -216,19 +219,25 @@ def open_reader(path: Path, seconds: float) -> Iterator[sqlite3.Connection]:
 def _connect_reader(path: Path) -> sqlite3.Connection:
     """Read-only; where the folder cannot be written and no writer lives, as a file that nobody changes."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
+    try:
+        return _connected(uri)
+    except sqlite3.OperationalError:
+        # a write-ahead log without its shared memory needs a folder that can be written (sqlite.org/wal.html, section 5)
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+    return _connected(f"{uri}&immutable=1")
+
+
+def _connected(uri: str) -> sqlite3.Connection:
+    """A connection that has read something: `connect` alone opens nothing."""
     connection = sqlite3.connect(
         uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
     )
     try:
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.Error:
         connection.close()
-        # a write-ahead log without its shared memory needs a folder that can be written (sqlite.org/wal.html, section 5)
-        if path.with_name(f"{path.name}-wal").exists():
-            raise
-        connection = sqlite3.connect(
-            f"{uri}&immutable=1", uri=True, isolation_level=None, check_same_thread=False
-        )
+        raise
     return connection
 
 
