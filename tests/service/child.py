@@ -6,6 +6,7 @@ FOLDER/settings.json says how it behaves; the tests write it. The cloud survives
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import threading
 import time
@@ -137,6 +138,8 @@ def daemon(folder: Path) -> Service:
     """The service with everything real but the cloud."""
     cloud = FileCloud(folder)
     settings = cloud.settings()
+    if largest := settings.get("largest_file"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     log = logs.setup("info", "text")
     store = FileStore(folder / "state" / "state.json")
     if store.load() is None and settings.get("drain"):

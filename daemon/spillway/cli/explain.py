@@ -14,7 +14,7 @@ from spillway.adapters.journal.moments import clock
 from spillway.cli.console import out, print_json
 from spillway.cli.history import asked_of, width
 from spillway.cli.options import config_option, json_option, url_option
-from spillway.cli.past import ask_past
+from spillway.cli.past import Moment, ask_past
 from spillway.cli.status import percent
 from spillway.exits import Exit
 
@@ -25,6 +25,7 @@ from spillway.exits import Exit
 @url_option
 @click.option(
     "--at",
+    type=Moment(),
     default=None,
     help="The pass at or before this time: -2h, 03:12 or 2026-11-30T03:12Z (UTC); now by default.",
 )

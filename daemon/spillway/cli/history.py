@@ -15,7 +15,7 @@ from spillway.adapters.journal.explain import said
 from spillway.adapters.journal.moments import FORMS, clock, stamp
 from spillway.cli.console import out, print_json
 from spillway.cli.options import config_option, json_option, url_option
-from spillway.cli.past import ask_past
+from spillway.cli.past import Moment, ask_past
 from spillway.cli.status import PLAIN
 from spillway.exits import Exit
 
@@ -38,11 +38,12 @@ def where_options(function: F) -> F:
 @url_option
 @click.option(
     "--since",
+    type=Moment(),
     default="6h",
     show_default=True,
     help=f"Begin here: 6h (ago), 03:12 or 2026-11-30T03:12Z. {FORMS}",
 )
-@click.option("--until", default=None, help="End here; now by default.")
+@click.option("--until", type=Moment(), default=None, help="End here; now by default.")
 @where_options
 @click.option(
     "--limit",

@@ -13,6 +13,7 @@ from spillway.adapters.journal.moments import FORMS, parse_span
 from spillway.adapters.journal.schema import NAME, open_reader
 from spillway.cli.console import err
 from spillway.cli.options import config_option
+from spillway.cli.past import Moment
 from spillway.exits import Exit
 
 _EVER = 100 * 365 * 86400.0
@@ -26,8 +27,10 @@ def journal() -> None:
 
 @journal.command(short_help="Write the journal as CSV or Parquet.")
 @config_option
-@click.option("--since", default=None, help=f"Begin here; all that is kept by default. {FORMS}")
-@click.option("--until", default=None, help="End here; now by default.")
+@click.option(
+    "--since", type=Moment(), default=None, help=f"Begin here; all that is kept by default. {FORMS}"
+)
+@click.option("--until", type=Moment(), default=None, help="End here; now by default.")
 @click.option(
     "--table",
     type=click.Choice(["figures", "moves"]),

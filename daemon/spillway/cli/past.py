@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.parse
 from collections.abc import Mapping
@@ -10,9 +11,27 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+import click
+
+from spillway.adapters.journal.moments import WrongQuestion, parse_moment
 from spillway.cli.console import err
 from spillway.cli.status import DIRECT, address_of, serving_at
 from spillway.errors import SpillwayError, TemporaryError, root_cause
+
+
+class Moment(click.ParamType[str, Any]):
+    """A time as people write it. It stays a text: whoever answers knows the world's time."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, if it is a time."""
+        try:
+            parse_moment(value, time.time())
+        except WrongQuestion as error:
+            self.fail(f"{error}. {error.remedy}", param, ctx)
+        return str(value)
+
 
 _DEADLINE = 15.0
 """Wall seconds that an answer may take; the daemon ends its own reading after three."""

@@ -111,13 +111,13 @@ def _fitting(points: int, layouts: dict[int, tuple[str, tuple[str, ...]]]) -> in
     width = len(REGION_SERIES) * len(regions) + len(SERVICE_SERIES) * len(
         {name for name, _ in layouts.values()}
     )
-    points = min(points, _MOST_VALUES // max(1, width))
-    if points < _FEWEST_POINTS:
+    room = _MOST_VALUES // max(1, width)
+    if room < _FEWEST_POINTS:
         raise WrongQuestion(
             f"the answer would hold the figures of {len(regions)} backends",
             remedy="Ask for one service: `service=NAME`.",
         )
-    return points
+    return min(points, room)
 
 
 def read(
