@@ -104,8 +104,7 @@ def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     )
     effect = found["effect"]
     if effect is not None:
-        word = "as expected, or something else is to blame" if effect["better"] else "worse than expected"
-        yield "What came of it", [f"{clock(effect['at'])}: {effect['sentence']} ({word})."]
+        yield "What came of it", [f"{clock(effect['at'])}: {effect['sentence']}: {effect['judgement']}."]
     elif found["did"]:
         yield "What came of it", ["Not judged yet, or something else has changed meanwhile."]
 
@@ -123,4 +122,7 @@ def _wrapped(text: str, indent: str) -> list[str]:
     """Lines none longer than there is room, those of a region further to the right."""
     inner = len(text) - len(text.lstrip())
     lead = f"{indent}{' ' * inner}"
-    return textwrap.wrap(text.strip(), width(), initial_indent=lead, subsequent_indent=f"{lead}  ") or [lead]
+    lines = textwrap.wrap(
+        text.strip(), width(), initial_indent=lead, subsequent_indent=f"{lead}  ", break_on_hyphens=False
+    )
+    return lines or [lead]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from spillway.adapters.journal.decided import MOST
 from spillway.adapters.journal.explain import said
@@ -96,7 +97,7 @@ def render_history(found: Mapping[str, Any]) -> None:
         if date != day:
             table.add_row(date, "", "", style="dim")
             day = date
-        table.add_row(clock(entry["at"]), str(entry["tick"] or ""), "\n".join(_wrapped(entry)))
+        table.add_row(clock(entry["at"]), str(entry["tick"] or ""), Text("\n".join(_wrapped(entry))))
     out.print(table)
     if found["left_out"]:
         out.print(f"{found['left_out']} older entries are not shown; --limit shows more, up to {MOST}.")
@@ -108,11 +109,11 @@ def _wrapped(entry: Mapping[str, Any]) -> Iterator[str]:
     room = width() - _TIMES
     for text, indent in _told(entry):
         yield from textwrap.wrap(
-            text.replace("[", "\\["),
+            text,
             room,
             initial_indent=indent,
             subsequent_indent=f"{indent}  ",
-            break_long_words=True,
+            break_on_hyphens=False,
         )
 
 

@@ -66,7 +66,7 @@ class InputsReader:
             KeyError, TypeError, ValueError: it is no record of a pass in the form of this version.
         """
         snapshot, whole = self._snapshot(record["inputs"])
-        memory, fleet, policies = record["memory"], record["fleet"], record["policies"]
+        memory, fleet, policies = (record.get(name) for name in ("memory", "fleet", "policies"))
         return PassInputs(
             snapshot=snapshot,
             overlay=overlay_of(record["overlay"]),

@@ -14,6 +14,7 @@ from spillway.adapters.journal.decided import concerns, entry_of
 from spillway.adapters.journal.moments import WrongQuestion, clock, stamp
 from spillway.adapters.journal.rows import unpack
 from spillway.control.decisions import decision
+from spillway.core.model.predict import TROUBLE_SHARE
 from spillway.core.values.decision import span as lasting
 
 SCHEMA = 1
@@ -220,7 +221,8 @@ def _headline(
         return (
             f"{at}: Nothing was done for {about}, and nothing was in its way. The pass moved something else."
         )
-    return f"{at}: Nothing was done. {entry['sentence'][:1].upper()}{entry['sentence'][1:]}"
+    sentence = f"{entry['sentence'][:1].upper()}{entry['sentence'][1:]}".rstrip(".")
+    return f"{at}: {sentence}." if sentence.startswith("Nothing") else f"{at}: Nothing was done. {sentence}."
 
 
 def said(move: Mapping[str, Any]) -> str:
@@ -380,8 +382,18 @@ def _effect(
         if row is not None:
             names = ("made_at", "at", "predicted", "observed", "better", "sentence")
             own = {name: move[name] for name in ("service", "region", "lever")}
-            return {**own, **dict(zip(names, row, strict=True)), "better": bool(row[4])}
+            effect = {**own, **dict(zip(names, row, strict=True)), "better": bool(row[4])}
+            return {**effect, "judgement": _judgement(effect)}
     return None
+
+
+def _judgement(effect: Mapping[str, Any]) -> str:
+    """What a verdict means: a promise that was not kept is the fault of the move, or of something that came since."""
+    if not effect["better"]:
+        return "more requests were bad than promised, where the move sent load: the region dwells longer"
+    if effect["observed"] > effect["predicted"] + TROUBLE_SHARE:
+        return "more requests were bad than promised, and the move is not to blame: demand has grown, or another region has failed by itself"
+    return "as promised"
 
 
 def _events(
