@@ -402,6 +402,44 @@ def test_history_has_gaps_where_nothing_was_known(scene: Scene) -> None:
     assert regions["europe-west4"]["state"] == ["degraded"] * 3
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/history?points=9999", 400, "2000"),
+        ("/history?since=soon", 400, "UTC"),
+        ("/history?since=1h&until=2h", 400, "before"),
+        ("/history?colour=red", 400, "points"),
+        ("/history?service=nowhere", 404, "pool"),
+        ("/decisions?limit=0", 400, "1000"),
+        ("/explain?id=99-0", 404, "older"),
+        ("/explain?id=x", 400, "/decisions"),
+        ("/explain?region=nowhere&service=" + "x" * 300, 400, "200"),
+    ],
+)
+def test_a_wrong_question_about_the_past_gets_its_remedy(
+    scene: Scene, path: str, status: int, words: str
+) -> None:
+    scene.exporter.report(example.report())
+    code, headers, body = scene.get(path)
+    assert code == status
+    assert headers["content-type"] == "application/json"
+    said = json.loads(body)
+    assert set(said) == {"error", "remedy"}
+    assert words in said["remedy"]
+
+
+def test_what_was_decided_is_told_over_http(scene: Scene) -> None:
+    scene.exporter.report(example.report(41))
+    scene.exporter.report(example.quiet(42))
+    found = scene.json("/decisions?since=1h&service=pool&region=europe-west4")
+    (moved,) = found["decisions"]
+    assert (moved["tick"], moved["moves"][0]["after"]) == (41, "0.62")
+    assert found["left_out"] == 0
+    explained = scene.json("/explain?id=41-0")
+    assert explained["headline"].endswith("Moved pool/europe-west4 scaler 1.00 -> 0.62.")
+    assert scene.json("/history?since=-6h")["marks"][0]["id"] == "41-0"
+
+
 # the server
 
 

@@ -123,7 +123,12 @@ def test_history_has_every_tick_as_a_point_where_there_is_room(past: Answers) ->
     assert pool["regions"]["asia-northeast1"]["served"] == [None] * 20
     (mark,) = found["marks"]
     assert mark["id"] == "11-0"
-    assert (mark["region"], mark["before"], mark["after"], mark["code"]) == ("europe-west4", "1.00", "0.62", "shed-slow")
+    assert (mark["region"], mark["before"], mark["after"], mark["code"]) == (
+        "europe-west4",
+        "1.00",
+        "0.62",
+        "shed-slow",
+    )
     assert mark["outcome"] == "done"
     assert found["marks_left_out"] == 0
 
@@ -167,7 +172,9 @@ def test_a_longer_time_is_averaged_and_the_last_state_counts(tmp_path: Path) -> 
     assert found["at"] == [example.AT - 30.0 + 600.0 * number for number in range(1, 11)]
     region = found["services"]["pool"]["regions"]["us-east4"]
     assert region["served"] == [10.0 * number + 4.5 for number in range(10)]
-    assert region["scaler"] == [pytest.approx(0.1 * number + 0.09) for number in range(10)], "of a setting the last"
+    assert region["scaler"] == [pytest.approx(0.1 * number + 0.09) for number in range(10)], (
+        "of a setting the last"
+    )
 
 
 def test_a_time_without_a_daemon_is_a_gap(tmp_path: Path) -> None:
@@ -186,7 +193,9 @@ def test_regions_that_come_and_go_have_gaps(tmp_path: Path) -> None:
     fewer = example.service(backends=example.backends()[1:])
     journal.append(record_of(example.quiet(2, assessments=(fewer,))))
     journal.close()
-    pool = Answers(journal.path, None, now=lambda: example.AT + 200.0).answer("/history", {})["services"]["pool"]
+    pool = Answers(journal.path, None, now=lambda: example.AT + 200.0).answer("/history", {})["services"][
+        "pool"
+    ]
     assert pool["regions"]["asia-northeast1"]["member"] == [0.0, None]
     assert pool["regions"]["us-east4"]["served"] == [96.0, 96.0]
 
@@ -196,7 +205,9 @@ def test_numbers_have_four_digits_and_no_noise() -> None:
     assert plain(values) == [74.4, 0.013, 12350.0, 0.0, None, -0.5, 1e-07]
 
 
-def test_a_fleet_that_fits_no_answer_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fleet_that_fits_no_answer_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("spillway.adapters.journal.history._MOST_VALUES", 500)
     journal = journal_at(tmp_path / "journal")
     journal.append(record_of(example.quiet(1)))
@@ -216,7 +227,9 @@ def test_advice_is_marked_when_it_comes_up(tmp_path: Path) -> None:
     assert [(mark["id"], mark["outcome"]) for mark in marks] == [("2-0", "advice"), ("5-0", "advice")]
 
 
-def test_marks_are_bounded_and_those_left_out_are_counted(journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_marks_are_bounded_and_those_left_out_are_counted(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("spillway.adapters.journal.history.MOST_MARKS", 2)
     for number in range(21, 25):
         journal.append(record_of(example.report(number)))
@@ -245,7 +258,11 @@ def test_quiet_passes_that_say_the_same_are_one_entry(past: Answers) -> None:
     assert quiet["last_at"] - quiet["at"] == 9 * 60.0
     assert passes[2]["moves"][0]["reason"]["code"] == "shed-slow"
     assert passes[2]["refusals"][0]["guard"] == "receiver-limit"
-    assert passes[2]["applied"] == {"outcome": "done", "sentence": "1 backend service updated.", "engine_seconds": 11.2}
+    assert passes[2]["applied"] == {
+        "outcome": "done",
+        "sentence": "1 backend service updated.",
+        "engine_seconds": 11.2,
+    }
     assert passes[0]["verdicts"][0]["better"] is True
     assert found["left_out"] == 0
 
@@ -267,20 +284,30 @@ def test_decisions_are_bounded_and_those_left_out_are_counted(past: Answers) -> 
 def test_only_what_concerns_a_region_is_told_of_it(past: Answers) -> None:
     found = past.answer("/decisions", {"region": "europe-west4"})["decisions"]
     assert [entry["tick"] for entry in found if entry["kind"] == "tick"] == [16, 11]
-    assert [e for e in past.answer("/decisions", {"service": "another"})["decisions"] if e["kind"] == "tick"] == []
+    assert [
+        e for e in past.answer("/decisions", {"service": "another"})["decisions"] if e["kind"] == "tick"
+    ] == []
 
 
 def test_an_alarm_is_told_when_it_comes_and_when_it_ends(tmp_path: Path) -> None:
-    alarm = Reason(code="shortage", sentence="demand of 300 requests/s exceeds the 255 that all regions can carry")
+    alarm = Reason(
+        code="shortage", sentence="demand of 300 requests/s exceeds the 255 that all regions can carry"
+    )
     other = replace(alarm, sentence="demand of 310 requests/s exceeds the 255 that all regions can carry")
     journal = journal_at(tmp_path / "journal")
     for number, alarms in enumerate([(), (alarm,), (other,), ()], start=1):
         journal.append(record_of(example.quiet(number, assessments=(example.service(alarms=alarms),))))
     journal.close()
     found = Answers(journal.path, None, now=lambda: NOW).answer("/decisions", {})["decisions"]
-    told = [(e["tick"], [(a["code"], a["service"], a["since"], a["ended"]) for a in e["alarms"]]) for e in found]
+    told = [
+        (e["tick"], [(a["code"], a["service"], a["since"], a["ended"]) for a in e["alarms"]]) for e in found
+    ]
     begun = example.AT + 120.0
-    assert told == [(4, [("shortage", "pool", begun, True)]), (2, [("shortage", "pool", begun, False)]), (1, [])]
+    assert told == [
+        (4, [("shortage", "pool", begun, True)]),
+        (2, [("shortage", "pool", begun, False)]),
+        (1, []),
+    ]
 
 
 def test_status_and_decisions_say_the_same(journal: SqliteJournal) -> None:
@@ -300,7 +327,9 @@ def test_status_and_decisions_say_the_same(journal: SqliteJournal) -> None:
 # explain
 
 
-def test_a_move_is_explained_with_numbers_alternatives_limits_and_what_came_of_it(journal: SqliteJournal) -> None:
+def test_a_move_is_explained_with_numbers_alternatives_limits_and_what_came_of_it(
+    journal: SqliteJournal,
+) -> None:
     found = Answers(journal.path, None, now=lambda: NOW).answer("/explain", {"id": "11-0"})
     assert found["at"] == MOVED
     assert (found["tick"], found["service"], found["region"]) == (11, "pool", "europe-west4")
@@ -426,7 +455,9 @@ def test_an_answer_has_a_time_limit(journal: SqliteJournal, monkeypatch: pytest.
     assert "shorter time" in caught.value.remedy
 
 
-def test_a_folder_that_cannot_be_written_is_read_all_the_same(journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_is_read_all_the_same(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a writer there is no shared memory of the write-ahead log, and a reader without rights cannot make it."""
     journal.close()
     connect = sqlite3.connect
@@ -434,7 +465,8 @@ def test_a_folder_that_cannot_be_written_is_read_all_the_same(journal: SqliteJou
     def strict(name: Any, *arguments: Any, **options: Any) -> sqlite3.Connection:
         if "immutable" not in str(name):
             raise sqlite3.OperationalError("unable to open database file")
-        return connect(name, *arguments, **options)
+        found: sqlite3.Connection = connect(name, *arguments, **options)
+        return found
 
     monkeypatch.setattr("spillway.adapters.journal.schema.sqlite3.connect", strict)
     assert Answers(journal.path, None, now=lambda: NOW).answer("/history", {})["services"]

@@ -73,7 +73,7 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.Monk
     (folder / "journal.jsonl").write_bytes(b"".join(old_line(number) for number in range(1, 40)))
     monkeypatch.setattr(migration, "_SYMBOLS", 1)  # one line a transaction
     lines = iter([0.0, *[0.05] * 8, *[9.0] * 50])
-    monkeypatch.setattr(migration.time, "monotonic", lambda: next(lines, 9.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(lines, 9.0))
     first = journal_at(folder)
     first.append(tick(50))
     first.close()

@@ -7,10 +7,9 @@ import importlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 from typing import Any, TextIO
-
-import numpy as np
 
 from spillway.adapters.journal.history import layouts_of, read
 from spillway.adapters.journal.moments import Span
@@ -82,8 +81,8 @@ def _figures(connection: sqlite3.Connection, span: Span) -> Iterator[Row]:
     width = len(REGION_SERIES)
     named = [column for column, name in enumerate(REGION_SERIES) if name in WORDS]
     for series in read(connection, span, layouts_of(connection, None, None)):
-        values = np.where(np.isnan(series.values), None, series.values).tolist()
-        for at, row in zip(series.at.tolist(), values, strict=True):
+        for at, numbers in zip(series.at.tolist(), series.values.tolist(), strict=True):
+            row: list[Any] = [None if isnan(number) else number for number in numbers]
             head, time = row[: len(SERVICE_SERIES)], iso(at)
             for number, region in enumerate(series.regions):
                 own = row[len(SERVICE_SERIES) + number * width : len(SERVICE_SERIES) + (number + 1) * width]

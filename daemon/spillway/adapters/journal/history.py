@@ -164,14 +164,15 @@ def _buckets(times: Floats, span: Span, points: int) -> tuple[Floats, tuple[Floa
     if len(times) <= points:
         # 1. few ticks: each is a point, and a time without ticks is one point without values
         breaks = np.flatnonzero(apart > _GAP * step)
-        ends = np.insert(times, breaks + 1, times[breaks] + step)
+        ends: Floats = np.insert(times, breaks + 1, times[breaks] + step).astype(np.float64)
         places = np.arange(len(times)) + np.searchsorted(breaks, np.arange(len(times)), side="left")
         return ends, (times, places.astype(np.int64)), round(step, 3)
     # 2. many: buckets of equal length, each wide enough that a late tick leaves none of them empty
     step = max((span.until - span.since) / points, 2.0 * step)
     count = int(np.ceil((span.until - span.since) / step - 1e-9))
-    places = np.clip(np.ceil((times - span.since) / step).astype(np.int64) - 1, 0, count - 1)
-    return span.since + step * np.arange(1, count + 1), (times, places), round(step, 3)
+    bucket: Ints = np.clip(np.ceil((times - span.since) / step) - 1.0, 0.0, count - 1.0).astype(np.int64)
+    ends = span.since + step * np.arange(1.0, count + 1.0)
+    return ends, (times, bucket), round(step, 3)
 
 
 def _service(
