@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 _STEP = 8
 """Records that one tick deletes at most: a tick adds two or three, so the file shrinks, and no tick stalls."""
-_PAGES = 256
+_PAGES = 128
 """Pages that one tick gives back to the disk at most: one MiB."""
 MIGRATION_SECONDS = 0.1
 """Wall seconds that one tick spends on files of an older version."""
