@@ -114,6 +114,7 @@ def adjust(count: int, marks: int = 5) -> list[tuple[int, Size]]:
             assert applied.outcome in GOOD, applied.sentence
             writer.save()
             if number in points:
+                journal.close()  # what its write-ahead log holds goes into the file, and the next record opens it again
                 found.append((number, size(folder)))
         engine.close()
         journal.close()

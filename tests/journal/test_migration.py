@@ -100,3 +100,18 @@ def test_what_is_older_than_what_is_kept_is_left_out(tmp_path: Path) -> None:
 
 def test_one_tick_spends_a_bounded_time_on_it() -> None:
     assert store.MIGRATION_SECONDS <= 0.2
+
+
+def test_an_old_file_that_cannot_be_read_is_told_once_and_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "journal"
+    (folder / "journal.jsonl").mkdir(parents=True)
+    journal = journal_at(folder, Bounds(age=90.0, size=AMPLE.size))
+    for number in range(1, 5):
+        journal.append(tick(number))
+    journal.close()
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(told) == 1
+    assert "not taken in" in told[0]
+    assert [r["tick"] for r in records_in(folder)] == [3, 4], "what is too old goes all the same"

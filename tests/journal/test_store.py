@@ -342,6 +342,16 @@ def test_a_spoiled_file_is_set_aside_with_its_time_and_told(
     assert str(aside[0]) in recovered["sentence"]
 
 
+def test_a_file_that_somebody_took_away_is_made_anew(journal: Make, tmp_path: Path) -> None:
+    """A process would write on into a file that has no name any more, and nobody would ever read it."""
+    written = journal()
+    written.append(note(1))
+    for path in (tmp_path / "journal").iterdir():
+        path.unlink()
+    written.append(note(2))
+    assert numbers(tmp_path) == [2]
+
+
 def test_a_newer_schema_is_refused_and_left_alone(journal: Make, tmp_path: Path) -> None:
     first = journal()
     first.append(note(1))

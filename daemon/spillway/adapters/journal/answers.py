@@ -43,7 +43,7 @@ class Answers:
     Args:
         path: the journal's file; None where there is none.
         recent: the last hours in memory; None for a command without a daemon.
-        now: the world's UTC seconds.
+        now: the world's UTC seconds; None for a command without a daemon, which knows this machine's alone.
         problem: why the file takes no record; empty where it does.
     """
 
@@ -52,7 +52,7 @@ class Answers:
         path: Path | None,
         recent: Recent | None,
         *,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
         problem: Callable[[], str] = str,
     ) -> None:
         self._path = path
@@ -111,8 +111,10 @@ class Answers:
 
     def _until(self, connection: sqlite3.Connection) -> float:
         """What `now` means: the world's time; of a world that runs ahead of this clock and is gone, its last moment."""
+        if self._now is not None:
+            return self._now()
         newest = connection.execute("SELECT max(at) FROM records").fetchone()[0]
-        return max(self._now(), newest or 0.0)
+        return max(time.time(), newest or 0.0)
 
     def _read(self, schema: int, build: Build) -> dict[str, Any]:
         """From the file where it can be read and is up to date, else from memory, with the problem."""

@@ -42,18 +42,16 @@ def decisions(
 def entries(connection: sqlite3.Connection, span: Span) -> Iterator[dict[str, Any]]:
     """All entries of a time, newest first."""
     rows = connection.execute(
-        # of the columns beside max(), SQLite takes the values of the row with the maximum (sqlite.org/lang_select.html, 2.4)
         "SELECT story, max(at), count(*), min(id) FROM records WHERE at > ? AND at <= ? AND kind <> 'intent' "
         "GROUP BY story ORDER BY max(at) DESC, story DESC",
         (span.since, span.until),
     ).fetchall()
-    for _, last_at, times, first in rows:
+    for story, last_at, times, first in rows:
         entry = entry_of(connection, first)
         if times > 1:
-            sentence = connection.execute(
-                "SELECT sentence FROM records WHERE at = ? AND kind <> 'intent' ORDER BY id DESC LIMIT 1",
-                (last_at,),
-            ).fetchone()[0]
+            (sentence,) = connection.execute(
+                "SELECT sentence FROM records WHERE at = ? AND story = ?", (last_at, story)
+            ).fetchone()
             entry |= {"last_at": last_at, "times": times, "sentence": sentence}
         yield entry
 

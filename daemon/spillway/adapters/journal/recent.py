@@ -33,9 +33,13 @@ class Recent:
         record = {**told_record(report), "assessments": assessments_record(report.assessments)}
         with self._lock:
             self._connection.execute("BEGIN")
-            self._inserter.insert(record)
-            prune(self._connection, self._bounds, report.at)
-            self._connection.execute("COMMIT")
+            try:
+                self._inserter.insert(record)
+                prune(self._connection, self._bounds, report.at)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
 
     @contextmanager
     def reader(self, seconds: float) -> Iterator[sqlite3.Connection]:

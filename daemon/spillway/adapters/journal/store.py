@@ -72,6 +72,8 @@ class SqliteJournal:
         self._mounts = mounts
         self._connection: sqlite3.Connection | None = None
         self._inserter: Inserter | None = None
+        self._opened = 0
+        """Inode of the file that the connection writes."""
         self._stories = Stories()
         self._migration: Migration | None = Migration(folder)
         self._told_slow = False
@@ -116,7 +118,9 @@ class SqliteJournal:
             raise
 
     def _open(self) -> tuple[sqlite3.Connection, Inserter]:
-        """The connection; opened by the first record, and after a failure by the next one."""
+        """The connection; opened by the first record, and by the next one after a failure or where somebody took the file away."""
+        if self._connection is not None and self._inode() != self._opened:
+            self._let_go()
         if self._connection is None or self._inserter is None:
             folder = self.path.parent
             existing = next((place for place in (folder, *folder.parents) if place.exists()), folder)
@@ -132,7 +136,15 @@ class SqliteJournal:
                 )
             self._connection = open_writer(self.path, wal=local)
             self._inserter = Inserter(self._connection, self._stories, whole=True)
+            self._opened = self._inode()
         return self._connection, self._inserter
+
+    def _inode(self) -> int:
+        """Which file stands under the journal's name; 0 where none does."""
+        try:
+            return self.path.stat().st_ino
+        except OSError:
+            return 0
 
     def _let_go(self) -> None:
         if self._connection is not None:
@@ -207,7 +219,12 @@ class SqliteJournal:
     def _migrate(self, connection: sqlite3.Connection, now: float) -> None:
         if self._migration is None:
             return
-        told = self._migration.step(connection, oldest=now - self._bounds.age, seconds=MIGRATION_SECONDS)
+        try:
+            told = self._migration.step(connection, oldest=now - self._bounds.age, seconds=MIGRATION_SECONDS)
+        except OSError as error:
+            _log.warning("A journal of an older version is not taken in: %s. %s", error, remedy_for(error))
+            self._migration = None
+            return
         if told:
             _log.info("%s", told)
         if self._migration.done:
