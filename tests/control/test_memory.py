@@ -9,12 +9,14 @@ from tests.control.fakes import REGIONS, FakeClock, FakeCloud, Rig, drain, fleet
 from tests.exporter import example_report as example
 
 from spillway.adapters.status_document import plain
+from spillway.control.answered import Answered
 from spillway.control.inputs import MINUTE, MinutesSeen, snapshot_record
 from spillway.control.memory import fit, read_back
 from spillway.control.records import Given, assessments_record, pass_record
 from spillway.control.report import with_health
 from spillway.control.timing import FIRST_WAIT, LONGEST_WAIT, Backoff, Progress
 from spillway.control.told import AdviceWatch, log_lines, shape
+from spillway.core.estimate.answers import Answers
 from spillway.core.explain.assessment import line
 from spillway.core.explain.reasons import alarm
 from spillway.core.values.decision import BackendState, Candidate, Plan
@@ -296,6 +298,13 @@ def test_a_record_names_the_columns_of_its_assessments() -> None:
     assert service["service"] == "pool"
     backends = [dict(zip(record["columns"], row, strict=True)) for row in service["backends"]]
     assert backends == plain(list(example.service().backends))
+
+
+def test_a_record_says_which_share_of_the_answers_was_bad() -> None:
+    answers = Answers(total=400.0, failed=1.0, late=9.0)
+    answered = (Answered(service="pool", total=answers, recent=answers),)
+    record = assessments_record((example.service(), example.service("other")), answered)
+    assert [service["bad_share"] for service in record["services"]] == [0.025, None]
 
 
 def test_what_has_no_json_is_named() -> None:

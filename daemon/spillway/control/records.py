@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from spillway.control.answered import Answered
 from spillway.control.inputs import MinutesSeen, snapshot_record
 from spillway.control.report import TickReport
 from spillway.core.values.decision import BackendAssessment, Plan, Refusal, ServiceAssessment
@@ -55,13 +56,18 @@ def overlay_record(overlay: Overlay) -> dict[str, Any]:
     }
 
 
-def assessments_record(assessments: tuple[ServiceAssessment, ...]) -> dict[str, Any]:
-    """What the core believes: each service's fields, and its backends as rows of values under `columns`."""
+def assessments_record(
+    assessments: tuple[ServiceAssessment, ...], answered: tuple[Answered, ...] = ()
+) -> dict[str, Any]:
+    """What the core believes: each service's fields, what its users got, and its backends as rows of values under `columns`."""
+    recent = {each.service: each.recent for each in answered if each.recent.total > 0.0}
+    bad_share = {service: answers.bad / answers.total for service, answers in recent.items()}
     return {
         "columns": BACKEND,
         "services": [
             {
                 **{name: getattr(a, name) for name in _SERVICE},
+                "bad_share": bad_share.get(a.service),
                 "backends": [tuple(b) for b in a.backends],
             }
             for a in assessments
@@ -101,7 +107,7 @@ def pass_record(seen: MinutesSeen, report: TickReport, given: Given, plan: Plan)
         "memory": given.memory,
         "fleet": given.fleet,
         "policies": given.policies,
-        "assessments": assessments_record(report.assessments),
+        "assessments": assessments_record(report.assessments, report.figures.answered),
         "plan": None if plan.empty else overlay_record(plan.overlay),
     }
 

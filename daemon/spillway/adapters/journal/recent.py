@@ -30,7 +30,10 @@ class Recent:
 
     def add(self, report: TickReport) -> None:
         """Take in one finished pass."""
-        record = {**told_record(report), "assessments": assessments_record(report.assessments)}
+        record = {
+            **told_record(report),
+            "assessments": assessments_record(report.assessments, report.figures.answered),
+        }
         with self._lock:
             self._connection.execute("BEGIN")
             try:
