@@ -136,7 +136,7 @@ def test_a_late_sample_is_counted_when_it_comes() -> None:
 def test_a_correction_adds_the_difference() -> None:
     counting = Counting()
     counting.take(3, window(3))
-    more = [minute(n, ok=100, failed=20 if n == 2 else 0) for n in range(0, 5)]
+    more = [minute(n, ok=100, failed=20 if n == 2 else 0) for n in range(5)]
     found = counting.take(4, more)
     assert (found.total, found.failed) == (420, 20)
 
@@ -144,7 +144,7 @@ def test_a_correction_adds_the_difference() -> None:
 def test_a_correction_downwards_is_taken_off_what_comes_next() -> None:
     counting = Counting()
     counting.take(3, window(3))
-    fewer = [minute(n, ok=20 if n == 3 else 100) for n in range(0, 4)]
+    fewer = [minute(n, ok=20 if n == 3 else 100) for n in range(4)]
     assert counting.take(3, fewer).total == 300, "a counter never falls"
     assert counting.take(4, [*fewer, minute(4)]).total == 320
 
