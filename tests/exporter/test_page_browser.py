@@ -72,7 +72,7 @@ def test_the_page_draws_itself_and_nothing_is_blocked(
 
 def test_a_move_on_a_plot_can_be_read(chrome: Browser, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The documents of a journal: values at a few moments, and one mark."""
-    monkeypatch.setattr(scene.exporter, "history", lambda *_, **__: past(scene.now))
+    monkeypatch.setattr(scene.exporter, "answer", lambda path, asked: past(scene.now))
     chrome.said.clear()
     chrome.open(scene.exporter.url)
     chrome.wait("document.querySelector('.plot.service') !== null")

@@ -1,4 +1,4 @@
-"""The web server: /metrics, /healthz, /readyz, /status, /history and the page at / and /page. Read-only, GET alone, bounded."""
+"""The web server: /metrics, /healthz, /readyz, /status, the past (`journal.web`) and the page at /. Read-only, GET alone, bounded."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from spillway.adapters.bounded_http import BoundedConnection, HostNames
+from spillway.adapters.journal.web import Endpoint, Past, endpoints
 from spillway.adapters.page.assets import POLICY, asset, document
 from spillway.adapters.page.first_state import first_state
 from spillway.errors import SpillwayError, TemporaryError
 
-_NOTHING = "There is nothing here. Try /, /status, /history, /metrics, /healthz or /readyz.\n"
+_NOTHING = (
+    "There is nothing here. Try /, /status, /history, /decisions, /explain, /metrics, /healthz or /readyz.\n"
+)
 _START_DEADLINE = 5.0
 _STOP_DEADLINE = 3.0
 
@@ -55,8 +58,9 @@ class Source(Protocol):
         """The document of /status."""
         ...
 
-    def history(self) -> dict[str, Any]:
-        """The document of /history."""
+    @property
+    def past(self) -> Past:
+        """What answers /history, /decisions and /explain."""
         ...
 
 
@@ -73,6 +77,15 @@ def application(source: Source, names: HostNames) -> Starlette:
 
         return Route(path, endpoint, methods=["GET"])
 
+    def past(path: str, answer: Endpoint) -> Route:
+        async def endpoint(request: Request) -> Response:
+            allowed = names.allow(request.headers.get("host"))
+            response = await answer(request) if allowed else _misdirected()
+            response.headers.update(HEADERS)
+            return response
+
+        return Route(path, endpoint, methods=["GET"])
+
     def metrics(request: Request) -> Response:
         encode, content_type = _encoder(request.headers.get("accept", ""))
         return Response(encode(source.registry), headers={"Content-Type": content_type})
@@ -85,7 +98,7 @@ def application(source: Source, names: HostNames) -> Starlette:
             get("/healthz", lambda _: _verdict(*source.healthy())),
             get("/readyz", lambda _: _verdict(*source.ready())),
             get("/status", lambda _: _json(source.status())),
-            get("/history", lambda _: _json(source.history())),
+            *(past(path, answer) for path, answer in endpoints(source.past).items()),
         ],
         exception_handlers={404: _not_found, 405: _read_only},
     )

@@ -9,6 +9,12 @@ function moveLine(m) {
   return el("div", "move", el("b", "", `${what} ${m.before} → ${m.after}`), ` in ${m.service}. `, say(m.reason?.sentence ?? m.sentence ?? ""));
 }
 
+// An alarm that came up with a pass, or ended with it.
+function alarmLine(a) {
+  const over = a.ended || a.status === "resolved", where = [a.service, a.region].filter(Boolean).join(" · ");
+  return el("div", over ? "move no" : "move failed", el("b", "", over ? "Alarm over: " : "Alarm: "), `${where}${where ? ": " : ""}${say(a.sentence)}`);
+}
+
 const verdictText = v => typeof v === "string" ? v : v.sentence;
 
 function summary(d) {
@@ -20,7 +26,7 @@ function summary(d) {
   for (const m of d.advice) { const made = moveLine(m); made.append(" Advice only: the mode of this service writes nothing."); body.append(made); }
   for (const r of d.refusals) body.append(el("div", "move no", say(r.sentence)));
   for (const v of d.verdicts) body.append(el("div", "move no", say(verdictText(v))));
-  for (const a of d.alarms ?? []) body.append(el("div", "move failed", say(a.sentence ?? String(a))));
+  for (const a of d.alarms ?? []) body.append(alarmLine(a));
   if (d.applied && !["done", "unchanged"].includes(d.applied.outcome)) body.append(el("div", "move failed", el("b", "", d.applied.outcome), `. ${d.applied.sentence}`));
   return el("summary", "", when, body);
 }

@@ -124,12 +124,22 @@ function serviceFigure({ regions }, past) {
   if (past.demand) traces.push(line(past.at, past.demand, "demand", { ...own, line: { width: 1.5, color: Figure.css("--ink"), dash: "dash" } }));
   const top = 1.12 * most(total, past.demand ?? [], (past.capacity ?? []).filter(v => v < 3 * most(total)));
   const rows = [{ title: "requests/s", share: 2.4, range: [0, top] }];
-  if (past.bad) {
-    traces.push(line(past.at, past.bad, "bad requests", { yaxis: "y2", fill: "tozeroy", line: { width: 1.2, color: Figure.css("--bad") }, fillcolor: Figure.faint(Figure.css("--bad"), 0.3), hovertemplate: "%{y:.2%}" }));
-    rows.push({ title: "bad requests, share", tickformat: "~%", range: [0, Math.max(0.02, 1.15 * Math.max(0, ...past.bad.filter(known)))] });
+  const bad = (past.bad ?? []).some(known) ? past.bad : failed(past, shown), what = bad === past.bad ? "bad requests" : "failed requests";
+  if (bad.some(known)) {
+    traces.push(line(past.at, bad, what, { yaxis: "y2", fill: "tozeroy", line: { width: 1.2, color: Figure.css("--bad") }, fillcolor: Figure.faint(Figure.css("--bad"), 0.3), hovertemplate: "%{y:.2%}" }));
+    rows.push({ title: `${what}, share`, tickformat: "~%", range: [0, Math.max(0.02, 1.15 * Math.max(0, ...bad.filter(known)))] });
   }
   traces.push(...markTraces(past.marks, 0.97 * top));
   return { traces, layout: Figure.layout({ height: 310, rows, x: xaxis(past), left: narrow() ? 40 : 52, shapes: markLines(past.marks) }) };
+}
+
+// The share of requests that failed, by the regions' own; for a past in which nobody counted those that came too late.
+function failed(past, regions) {
+  return past.at.map((_, i) => {
+    const pairs = regions.map(r => [past.regions[r].served[i], past.regions[r].errors?.[i]]).filter(([served, errors]) => known(served) && known(errors));
+    const all = pairs.reduce((sum, [served]) => sum + served, 0);
+    return all ? pairs.reduce((sum, [served, errors]) => sum + served * errors, 0) / all : null;
+  });
 }
 
 // One region: traffic against its ceiling, latency, what failed, and its scaler; the background tells its health.

@@ -161,6 +161,7 @@ function facts(s) {
 function estimate(s) {
   const e = s.estimate;
   if (!e) return "";
+  if (!e.saved_requests && !e.advised_requests) return `Estimate by the model, since ${moment(e.since)}: nothing ${e.mode === "act" ? "saved by acting" : "that acting would have saved"} so far.`;
   const saved = `acting has saved ${count(e.saved_requests)} requests from being bad`, advised = `its advice would have saved ${count(e.advised_requests)}`;
   const parts = e.mode === "act" ? [saved, e.advised_requests ? advised : ""] : [e.saved_requests ? saved : "", advised];
   return `Estimate by the model, since ${moment(e.since)}: ${parts.filter(Boolean).join("; ")}.`;
