@@ -9,7 +9,7 @@ DEV    := $(VENV)/.dev-ready
 # as soon as an extra's newer release appeared in the index
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes
 
-.PHONY: help venv demo test test-long check fix bench real-input schemas docs lock clean
+.PHONY: help venv demo test test-long kit check fix bench real-input schemas docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show these commands
@@ -43,6 +43,11 @@ test: $(DEV)  ## Run the tests
 test-long: $(DEV)  ## Run the long simulations too, before an issue is done
 	@$(BIN)/python -m pytest -m long $(ARGS)
 
+kit: $(DEV)  ## Let a real Prometheus judge rules, alerts and dashboards
+	@if command -v prometheus >/dev/null && command -v promtool >/dev/null; then \
+	  $(BIN)/python -m pytest -n0 -m kit tests/kit $(ARGS); \
+	else echo "SKIPPED LOUDLY: Prometheus is not installed, so rules, alerts and dashboards are not judged; on Debian and Ubuntu: apt-get install prometheus"; fi
+
 check: $(DEV)  ## Format, lint, types, import contracts, duplicates, Dockerfile
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -66,6 +71,8 @@ schemas: $(DEV)  ## Trim the published API schemas anew, from the installed docu
 
 docs: $(DEV)  ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m spillway docs docs
+	@$(BIN)/python -m tests.kit.alarm_rules
+	@$(BIN)/python -m tests.kit.dashboards
 
 lock: | $(VENV)/bin/python  ## Resolve the lock files anew (the only command that picks versions)
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet uv

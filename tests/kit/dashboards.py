@@ -61,7 +61,7 @@ MOVES = annotation(
     "{{reason}}",
 )
 ALARMS = annotation(
-    "Pages",
+    "Pages that come up",
     'spillway_alarm{severity="page", service=~"$service"} unless spillway_alarm{severity="page"} offset 2m',
     RED,
     "{{service}} {{region}}: {{code}}",

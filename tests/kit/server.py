@@ -117,14 +117,19 @@ class Prometheus:
         series: list[dict[str, Any]] = self._get("query_range", words)["result"]
         return series
 
+    def rules(self) -> list[dict[str, Any]]:
+        """The groups of rules, with what became of each."""
+        groups: list[dict[str, Any]] = self._get("rules", {})["groups"]
+        return groups
+
     def _get(self, what: str, words: dict[str, str]) -> dict[str, Any]:
-        body = urllib.parse.urlencode(words).encode()
+        body = urllib.parse.urlencode(words).encode() or None
         try:
             with urllib.request.urlopen(f"{self.url}/api/v1/{what}", body, timeout=DEADLINE) as answer:
                 document = json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                raise AssertionError(f"{words['query']}: {error.read().decode()}") from error
+                raise AssertionError(f"{words}: {error.read().decode()}") from error
         assert document["status"] == "success", document
         data: dict[str, Any] = document["data"]
         return data

@@ -51,14 +51,14 @@ class Case:
     """Between two values and two evaluations."""
 
 
-def counters(failed: str, late: str = "0x600", requests: str = "0+6000x6000") -> dict[str, str]:
+def counters(failed: str, late: str = "0x600", requests: str = "0+6000x800") -> dict[str, str]:
     """The counters of a service of 100 requests/s."""
     return {
         f'spillway_requests_total{{{TARGET},service="pool"}}': requests,
         f'spillway_bad_requests_total{{{TARGET},service="pool",kind="failed"}}': failed,
         f'spillway_bad_requests_total{{{TARGET},service="pool",kind="late"}}': late,
-        f'spillway_slo_target_ratio{{{TARGET},service="pool",kind="availability"}}': "0.999x6000",
-        f'spillway_slo_target_ratio{{{TARGET},service="pool",kind="latency"}}': "0.95x6000",
+        f'spillway_slo_target_ratio{{{TARGET},service="pool",kind="availability"}}': "0.999x800",
+        f'spillway_slo_target_ratio{{{TARGET},service="pool",kind="latency"}}': "0.95x800",
     }
 
 

@@ -224,10 +224,26 @@ def render_status(found: dict[str, Any]) -> None:
             out.print(foreign_line(service["service"], pin), markup=False, style="yellow", highlight=False)
     for service in found["services"]:
         out.print(service_table(service, later))
+        if line := estimate_line(service):
+            out.print(line, markup=False, style="dim", highlight=False)
     _print_parts(found)
     for problem in found["problems"]:
         out.print(f"Problem: {problem}", markup=False, style="yellow", highlight=False)
     out.print(f"{age_line(found)} {found['sentence']}", markup=False, highlight=False)
+
+
+def estimate_line(service: dict[str, Any]) -> str:
+    """What acting has saved of a service by the model, and what advice would have; empty where it is nothing yet."""
+    estimate = service.get("estimate")
+    if not estimate:
+        return ""
+    since = moment(estimate["since"])
+    acted, advised = estimate["saved_requests"], estimate["advised_requests"]
+    parts = [
+        *([f"acting has kept {acted:,} requests from being bad"] if acted else ()),
+        *([f"its advice would have kept {advised:,} requests from being bad"] if advised else ()),
+    ]
+    return f"Since {since} {', and '.join(parts)} ({estimate['method']})." if parts else ""
 
 
 def _print_alarms(found: dict[str, Any], later: float) -> None:
