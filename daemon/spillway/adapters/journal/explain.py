@@ -300,7 +300,8 @@ def _region_line(backend: Mapping[str, Any]) -> str:
     notes = "".join(
         f" {note['sentence'][:1].upper()}{note['sentence'][1:]}." for note in backend.get("notes", ())
     )
-    return f"  {backend['region']} ({backend['state']}): {', '.join(parts)}.{notes}"
+    health = f", {backend['health']}" if backend.get("health") else ""
+    return f"  {backend['region']} ({backend['state']}{health}): {', '.join(parts)}.{notes}"
 
 
 def _number(value: float | None) -> str:

@@ -29,7 +29,7 @@ _MOST_VALUES = 1_000_000
 _FEWEST_POINTS = 30
 _GAP = 3.0
 """Ticks without a record from which a chart has a gap."""
-_LAST = ("healthy", "scaler", "member", "state", "health")
+_LAST = ("scaler", "member", "state", "health")
 """Figures of which a bucket shows the last and not the mean."""
 
 Floats = NDArray[np.float64]
