@@ -403,7 +403,7 @@ def _events(
     """Orders, reloads, starts and the like shortly before, oldest first."""
     rows = connection.execute(
         "SELECT id FROM records WHERE at > ? AND at <= ? AND kind NOT IN ('tick', 'health', 'intent') "
-        "ORDER BY at DESC LIMIT ?",
+        "ORDER BY at DESC, id DESC LIMIT ?",
         (at - _EVENTS, at, _MOST_EVENTS),
     ).fetchall()
     found = [entry_of(connection, number) for (number,) in reversed(rows)]
