@@ -14,9 +14,10 @@ from spillway.control.memory import fit, read_back
 from spillway.control.records import Given, assessments_record, pass_record
 from spillway.control.report import with_health
 from spillway.control.timing import FIRST_WAIT, LONGEST_WAIT, Backoff, Progress
-from spillway.control.told import AdviceWatch, AlarmWatch, log_lines
+from spillway.control.told import AdviceWatch, log_lines, shape
 from spillway.core.explain.assessment import line
-from spillway.core.values.decision import BackendState, Candidate, Plan, Reason
+from spillway.core.explain.reasons import alarm
+from spillway.core.values.decision import BackendState, Candidate, Plan
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.overlay import Posture, initial_overlay
 from spillway.core.values.policy import CalendarWindow, Mode, Policy
@@ -149,10 +150,8 @@ def test_a_health_pass_changes_only_what_it_has_seen() -> None:
 
 
 def test_alarms_that_only_traffic_raises_outlive_a_health_pass() -> None:
-    shortage, dead = (
-        Reason(code="shortage", sentence="too little"),
-        Reason(code="region-dead", sentence="down"),
-    )
+    shortage = alarm("shortage", service="pool", demand=300.0, capacity=255.0)
+    dead = alarm("region-dead", service="pool", region="us-east4", healthy=0, total=16)
     quiet, down = example.service(alarms=()), example.service(alarms=(dead,))
     (raised,) = with_health((example.service(alarms=(shortage,)),), (down,))
     assert raised.alarms == (dead, shortage)
@@ -160,24 +159,11 @@ def test_alarms_that_only_traffic_raises_outlive_a_health_pass() -> None:
     assert over.alarms == (shortage,), "a health pass sees for itself that the region is back"
 
 
-def test_an_alarm_is_told_when_it_comes_and_when_it_goes() -> None:
-    watch = AlarmWatch()
-
-    def seen(*sentences: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        alarms = tuple(Reason(code="any", sentence=sentence) for sentence in sentences)
-        return watch.changes((example.service(alarms=alarms),))
-
-    assert seen("us-east4 has 0 of 16 healthy") == (("pool: us-east4 has 0 of 16 healthy",), ())
-    assert seen("us-east4 has 1 of 16 healthy") == ((), ()), "the same alarm in other numbers"
-    assert seen("us-east1 has 1 of 16 healthy") == (
-        ("pool: us-east1 has 1 of 16 healthy",),
-        ("pool: us-east4 has 0 of 16 healthy",),
-    ), "what is over has the words that it came with"
-    assert seen() == ((), ("pool: us-east1 has 1 of 16 healthy",))
-    assert seen("metrics are 599 s late")[0]
+def test_a_sentence_stays_the_same_in_other_numbers() -> None:
+    assert shape("us-east4 has 0 of 16 healthy") == shape("us-east4 has 1 of 16 healthy")
+    assert shape("us-east4 has 1 of 16 healthy") != shape("us-east1 has 1 of 16 healthy")
     for later in ("10 min", "59 min", "1 h", "2 h 27 min", "3 d", "3 d 4 h"):
-        assert seen(f"metrics are {later} late") == ((), ()), later
-    assert seen() == ((), ("pool: metrics are 599 s late",))
+        assert shape(f"metrics are {later} late") == shape("metrics are 599 s late"), later
 
 
 def test_the_log_has_a_line_for_each_of_several_moves() -> None:

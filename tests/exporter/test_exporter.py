@@ -22,9 +22,11 @@ from spillway.adapters.metrics import BY_NAME, METRICS, Kind, render
 from spillway.adapters.reads import Reads, ReadTotals
 from spillway.adapters.status_document import About
 from spillway.adapters.web import PAGE, Web, split_address
+from spillway.control.alarms import AlarmNews
 from spillway.control.report import Pass
 from spillway.core.explain import reasons
-from spillway.core.values.decision import BackendState, Lever, PinnedLever, Reason, Verdict
+from spillway.core.values.alarms import ActiveAlarm, Silence
+from spillway.core.values.decision import BackendState, Lever, PinnedLever, Verdict
 from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
 from spillway.errors import TemporaryError
@@ -41,6 +43,8 @@ class Scene:
     def __init__(self, listen: str = "127.0.0.1:0") -> None:
         self.health = (True, "ok: finished tick 1 s ago")
         self.now = example.AT + 41 * 60 + 30.0
+        self.alarms: tuple[ActiveAlarm, ...] = ()
+        self.silences: tuple[Silence, ...] = ()
         self.exporter = Exporter(
             listen,
             ABOUT,
@@ -56,6 +60,8 @@ class Scene:
             ),
             lost=lambda: 0,
             orders=lambda: Orders(items=(example.ORDER,)),
+            alarms=lambda: self.alarms,
+            silences=lambda: self.silences,
         )
 
     def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
@@ -381,12 +387,26 @@ def test_decisions_are_remembered_up_to_a_bound(scene: Scene) -> None:
 
 
 def test_alarms_are_shown(scene: Scene) -> None:
-    alarm = Reason(
-        code="shortage", sentence="demand of 300 requests/s exceeds the 255 that all regions can carry"
-    )
-    scene.exporter.report(example.report(alarms=(alarm,), assessments=(example.service(alarms=(alarm,)),)))
-    shown = {"service": "pool", "code": "shortage", "sentence": alarm.sentence}
-    assert scene.json("/status")["alarms"] == [shown]
+    scene.alarms = (example.SHORTAGE,)
+    scene.silences = (Silence(code="slo-missed", until=example.AT + 60.0, reason="known", by="ana"),)
+    scene.exporter.report(example.report(alarms=scene.alarms, news=AlarmNews(raised=scene.alarms)))
+    shown = {
+        "code": "shortage",
+        "severity": "page",
+        "load_balancer": "lb",
+        "service": "pool",
+        "region": None,
+        "part": "",
+        "since": example.AT,
+        "sentence": example.SHORTAGE.sentence,
+        "runbook": "docs/runbook.md#shortage",
+        "silenced_until": None,
+    }
+    status = scene.json("/status")
+    assert status["alarms"] == [shown]
+    assert [s["alarms"] for s in status["services"]] == [[shown]]
+    assert status["decisions"][0]["alarms"] == [{**shown, "status": "firing"}]
+    assert [(s["code"], s["service"], s["by"]) for s in status["silences"]] == [("slo-missed", None, "ana")]
     assert scene.samples()["spillway_service_alarms"][labels(service="pool")] == 1
 
 

@@ -175,6 +175,8 @@ def daemon(folder: Path) -> Service:
         reads=ReadTotals(lambda: loop.parts.observer).total,
         lost=lambda: log.lost,
         orders=lambda: loop.kept.holds.active(time.time()),
+        alarms=loop.active_alarms,
+        silences=loop.silences,
         journal=journal.path,
         journal_problem=lambda: loop.journal_problem,
     )

@@ -383,6 +383,16 @@ def test_an_engine_that_cannot_work_leaves_a_daemon_that_watches_and_says_why(ma
     daemon.ready()
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_without_a_meaning_ends_nothing(make: Make, number: signal.Signals) -> None:
+    """Tools that rotate logs send them to any daemon."""
+    daemon = make().start().ready()
+    daemon.signal(number)
+    daemon.signal(signal.SIGHUP)
+    until(lambda: daemon.metric(outcome("unchanged")) == 1)
+    assert daemon.get("/readyz")[0] == 200
+
+
 def outcome(name: str) -> str:
     return f'spillway_config_reloads_total{{outcome="{name}"}}'
 
@@ -511,7 +521,8 @@ def test_reload_waits_for_the_verdict_and_tells_what_changed(make: Make) -> None
     assert code == Exit.CONFIG
     assert "config.json:3: policies.default: the dwell is shorter than the dead time" in answer["notes"][0]
     (alarm,) = [a for a in json.loads(daemon.get("/status")[1])["alarms"] if not a["service"]]
-    assert alarm["code"] == "config-not-in-force"
+    assert (alarm["code"], alarm["severity"]) == ("config-not-in-force", "ticket")
+    daemon.says("Alarm: config-not-in-force (ticket): the configuration on the disk is not in force")
     assert "the dwell is shorter" in alarm["sentence"]
     assert daemon.metric("spillway_config_last_reload_successful") == 0
     daemon.configure(digest="three", restart=["daemon.listen"])

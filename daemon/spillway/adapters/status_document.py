@@ -15,7 +15,7 @@ from spillway import __version__
 from spillway.control.decisions import Stories, decision
 from spillway.control.records import told_record
 from spillway.control.report import Pass, TickReport
-from spillway.core.explain.reasons import reason
+from spillway.core.values.alarms import ActiveAlarm, Silence
 from spillway.core.values.decision import BackendAssessment, ServiceAssessment
 from spillway.core.values.drift import DriftReport
 from spillway.core.values.orders import Orders
@@ -50,6 +50,8 @@ class StatusDocument:
         policies: policy of each service, by service name, as it is in force now.
         now: the world's UTC seconds.
         orders: operators' orders in force now.
+        alarms: those that are up now, the most urgent first.
+        silences: operators' silences in force now.
     """
 
     def __init__(
@@ -59,13 +61,15 @@ class StatusDocument:
         policies: Callable[[], Mapping[str, Policy]],
         now: Callable[[], float],
         orders: Callable[[], Orders],
+        alarms: Callable[[], tuple[ActiveAlarm, ...]] = tuple,
+        silences: Callable[[], tuple[Silence, ...]] = tuple,
     ) -> None:
         self.about = about
         self._policies = policies
         self._now = now
         self._orders = orders
-        self.config_alarm = ""
-        """Why the configuration on the disk is not in force; empty where it is."""
+        self.alarms = alarms
+        self.silences = silences
         self._lock = threading.Lock()
         self._last: TickReport | None = None
         self._ticked_at = 0.0
@@ -94,7 +98,7 @@ class StatusDocument:
         """The document of /status; docs/operations.md explains its fields."""
         with self._lock:
             last, decisions = self._last, list(self._decisions)
-        about = self.about
+        about, alarms = self.about, self.alarms()
         document: dict[str, Any] = {
             "schema": SCHEMA,
             "version": __version__,
@@ -113,7 +117,8 @@ class StatusDocument:
             "sentence": "Starting: the first tick is not done yet.",
             "address": None,
             "outputs": {},
-            "alarms": self._own_alarms(),
+            "alarms": [plain(alarm) for alarm in alarms],
+            "silences": [plain(silence) for silence in self.silences()],
             "orders": [plain(order) for order in self._orders().items],
             "problems": [],
             "services": [],
@@ -136,22 +141,13 @@ class StatusDocument:
             "sentence": last.sentence,
             "address": last.address,
             "outputs": dict(last.outputs),
-            "alarms": [
-                *self._own_alarms(),
-                *({"service": s.service, **plain(alarm)} for s in last.assessments for alarm in s.alarms),
-            ],
             "problems": list(last.snapshot.problems) + _unread(last.drift),
             **_beside(last.drift),
             "services": [
-                _service(s, policies.get(s.service), str(modes.get(s.service, "observe")))
+                _service(s, policies.get(s.service), str(modes.get(s.service, "observe")), alarms)
                 for s in last.assessments
             ],
         }
-
-    def _own_alarms(self) -> list[dict[str, Any]]:
-        """Alarms about the daemon itself: they belong to no service."""
-        why = self.config_alarm
-        return [{"service": "", **plain(reason("config-not-in-force", why=why))}] if why else []
 
     def _remember(self, report: TickReport) -> None:
         """Keep what a person would want to read again; quiet passes that say the same in other numbers are one entry."""
@@ -184,11 +180,14 @@ def _beside(report: DriftReport | None) -> dict[str, Any]:
     }
 
 
-def _service(assessment: ServiceAssessment, policy: Policy | None, mode: str) -> dict[str, Any]:
-    """One service of /status: the assessment, the mode, and the promise it is measured by."""
+def _service(
+    assessment: ServiceAssessment, policy: Policy | None, mode: str, alarms: tuple[ActiveAlarm, ...]
+) -> dict[str, Any]:
+    """One service of /status: the assessment, the mode, the promise it is measured by, and its alarms that are up."""
     fields: dict[str, Any] = plain(assessment)
     slo = plain(policy.slo) if policy is not None else None
-    return {**fields, "mode": mode, "slo": slo}
+    own = [plain(alarm) for alarm in alarms if alarm.service == assessment.service]
+    return {**fields, "alarms": own, "mode": mode, "slo": slo}
 
 
 @cache

@@ -58,6 +58,7 @@ class Stopped:
             "address": None,
             "outputs": {},
             "alarms": [],
+            "silences": [],
             "problems": [self._why],
             "services": [],
             "decisions": [],

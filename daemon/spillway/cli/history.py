@@ -141,7 +141,7 @@ def _told(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "",
         )
     for alarm in entry["alarms"]:
-        word = "alarm over" if alarm["ended"] else "alarm"
+        word = "alarm over" if alarm["status"] == "resolved" else "alarm"
         yield f"{word}: {alarm['service']}: {alarm['sentence']}", ""
     for verdict in entry["verdicts"]:
         yield f"came of it: {verdict['sentence']}", ""

@@ -13,8 +13,10 @@ from spillway.compose.tools import keeper_of
 from spillway.config import load
 from spillway.config.load import Loaded
 from spillway.config.model import Config
+from spillway.control.alarms import RUNBOOK, AlarmBook, LossWatch
 from spillway.control.tick import Loop, Parts
 from spillway.control.timing import Progress
+from spillway.core.values.alarms import Severity
 from spillway.ports import Clock
 from spillway.service.control_socket import NAME
 from spillway.service.life import Service
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from spillway.adapters.exporter import Exporter
     from spillway.adapters.logs import BoundedHandler
     from spillway.adapters.ticker import Ticker
+    from spillway.adapters.webhooks import Webhooks
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +62,9 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         keeper=keeper_of(state_dir),
         clock=clock,
         progress=progress,
+        alarms=alarm_book_of(config),
     )
+    sender = webhooks_of(config, clock)
     ticker = Ticker()
     watch = Watch(config_path, loaded.files)
     in_force = [loaded.data]
@@ -108,6 +113,11 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         signature=watch,
         settled=release_memory,
         closing=closing,
+        sender=sender,
+        losses=(
+            LossWatch("log-lines-lost", lambda: log.lost),
+            LossWatch("webhooks-lost", sender.lost, sender.why),
+        ),
     )
 
 
@@ -154,10 +164,38 @@ def exporter_of(
         lost=lambda: log.lost,
         orders=lambda: loop.kept.holds.active(clock.now()),
         recovered=recoveries.counts,
+        alarms=loop.active_alarms,
+        silences=loop.silences,
         hosts=config.daemon.hosts,
         journal=journal,
         journal_problem=lambda: loop.journal_problem,
     )
+
+
+def alarm_book_of(config: Config) -> AlarmBook:
+    """What knows which alarms are up, and whom webhooks tell."""
+    return AlarmBook(
+        config.name,
+        runbook=config.daemon.runbook_url or RUNBOOK,
+        telling={Severity(name) for hook in config.daemon.webhooks for name in hook.severities},
+    )
+
+
+def webhooks_of(config: Config, clock: Clock) -> Webhooks:
+    """The webhooks of a configuration; without any it tells nobody."""
+    from spillway.adapters.webhooks import Webhook, Webhooks
+
+    receivers = [
+        Webhook(
+            name=f"daemon.webhooks[{index}]",
+            url=hook.url or "",
+            url_file=None if hook.url_file is None else Path(hook.url_file),
+            form=hook.format,
+            severities=frozenset(Severity(name) for name in hook.severities),
+        )
+        for index, hook in enumerate(config.daemon.webhooks)
+    ]
+    return Webhooks(receivers, config.name, clock.now)
 
 
 def rhythm_of(config: Config, speed: float) -> Rhythm:

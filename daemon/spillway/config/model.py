@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from spillway.config.derived import Plain
 from spillway.config.existing import NamesConfig
-from spillway.config.fields import Address, Between, Duration, Model, Shape
+from spillway.config.fields import KINDS, Address, Between, Duration, Model, Shape
 from spillway.config.names import Naming
 from spillway.config.topology import TopologyConfig
+from spillway.config.webhooks import MOST_WEBHOOKS, WebhookConfig
 from spillway.core.values.policy import Policy
 
 
@@ -49,6 +51,17 @@ class EngineConfig(Model):
     """Longest wall time of one engine call. Past it the engine is interrupted, then killed, and the outcome is unknown until observed."""
     parallel: Annotated[int, Field(ge=1, le=64)] = 8
     """Resources that the engine changes at the same time."""
+
+
+def _page_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s#<>|]{1,500}", value):
+        raise ValueError(
+            "this is no URL of a page, without a fragment; write one such as https://wiki.example.com/spillway/runbook"
+        )
+    return value
+
+
+KINDS[_page_url] = "URL of a page"
 
 
 class ObserveConfig(Model):
@@ -109,6 +122,10 @@ class DaemonConfig(Model):
     engine: EngineConfig = EngineConfig()
     observe: ObserveConfig = ObserveConfig()
     journal: JournalConfig = JournalConfig()
+    webhooks: Annotated[tuple[WebhookConfig, ...], Field(max_length=MOST_WEBHOOKS)] = ()
+    """Who is told of alarms; nobody by default."""
+    runbook_url: Annotated[str, AfterValidator(_page_url)] | None = None
+    """Where your copy of docs/runbook.md is: alarms link to its section. Without it they name that page."""
 
 
 class SandboxConfig(Model):

@@ -18,13 +18,12 @@ class Stories:
     """Compares each pass with the one before it. It is given passes as plain values, in the form of `records.told_record`."""
 
     def __init__(self) -> None:
-        self._alarms: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._shape = ""
         self._moved = True
 
     def follow(self, told: Mapping[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
         """(whether the pass only repeats the one before, alarms that came up or ended with it)."""
-        changed = self._changed(told)
+        changed = _changed(told)
         eventful = bool(told["moves"] or told["applied"] is not None or told["verdicts"] or changed)
         same = shape(told["sentence"])
         repeats = not eventful and not self._moved and same == self._shape
@@ -35,19 +34,13 @@ class Stories:
         """Something else happened: the next pass begins an entry of its own."""
         self._moved = True
 
-    def _changed(self, told: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Alarms that came up, with `ended` false, and those that are over, as they were when they came up."""
-        up = {(a["service"], a["code"], shape(a["sentence"])): a for a in told["alarms"]}
-        fresh = [
-            {"region": None, "since": told["at"], **alarm, "ended": False}
-            for key, alarm in up.items()
-            if key not in self._alarms
-        ]
-        over = [{**alarm, "ended": True} for key, alarm in self._alarms.items() if key not in up]
-        kept = {key: alarm for key, alarm in self._alarms.items() if key in up}
-        came = {(a["service"], a["code"], shape(a["sentence"])): a for a in fresh}
-        self._alarms = kept | came
-        return fresh + over
+
+def _changed(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Alarms that came up with a pass, and those that ended with it."""
+    return [
+        *({**alarm, "status": "firing"} for alarm in told.get("raised", ())),
+        *({**alarm, "status": "resolved"} for alarm in told.get("ended", ())),
+    ]
 
 
 def decision(told: Mapping[str, Any], alarms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

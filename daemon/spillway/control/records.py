@@ -83,11 +83,9 @@ def told_record(report: TickReport) -> dict[str, Any]:
         "advice": report.advice,
         "refusals": [_refusal(refusal) for refusal in report.refusals],
         "verdicts": report.verdicts,
-        "alarms": [
-            {"service": a.service, "code": alarm.code, "sentence": alarm.sentence}
-            for a in report.assessments
-            for alarm in a.alarms
-        ],
+        "alarms": report.alarms,
+        "raised": report.news.raised,
+        "ended": report.news.ended,
         "applied": report.applied,
     }
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 
-from spillway.control.drift_watch import DriftWatch, Look, with_alarms
+from spillway.control.alarms import AlarmBook, cloud_alarms
+from spillway.control.drift_watch import DriftWatch, Look
 from spillway.control.inputs import MinutesSeen
 from spillway.control.leaps import SLACK, without_future
 from spillway.control.memory import Keeper, Kept, fit
@@ -23,6 +24,7 @@ from spillway.control.timing import Progress
 from spillway.control.writer import GOOD, Writer
 from spillway.core import loop
 from spillway.core.loop import StepResult
+from spillway.core.values.alarms import ActiveAlarm, Silence
 from spillway.core.values.decision import Plan, ServiceAssessment
 from spillway.core.values.drift import DriftReport
 from spillway.core.values.overlay import Overlay
@@ -87,6 +89,7 @@ class Loop:
         progress: marks for liveness.
         stopwatch: wall seconds for the durations of phases.
         wait: lets that many of the world's seconds pass; by the clock where none is given.
+        alarms: knows which alarms are up, and since when.
     """
 
     def __init__(
@@ -99,8 +102,10 @@ class Loop:
         progress: Progress,
         stopwatch: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] | None = None,
+        alarms: AlarmBook | None = None,
     ) -> None:
         self.parts = parts
+        self.alarms = alarms if alarms is not None else AlarmBook()
         self._writer = Writer(journal=journal, keeper=keeper, progress=progress, now=clock.now)
         self._clock = clock
         self._progress = progress
@@ -132,6 +137,15 @@ class Loop:
         """Why nothing can be written until somebody acts; empty where it can."""
         return self._writer.blocked
 
+    def active_alarms(self) -> tuple[ActiveAlarm, ...]:
+        """The alarms that are up now, the most urgent first; from any thread."""
+        return self.alarms.active(self.now(), self.kept.silences)
+
+    def silences(self) -> tuple[Silence, ...]:
+        """Operators' silences in force now; from any thread."""
+        now = self.now()
+        return tuple(silence for silence in self.kept.silences if silence.in_force(now))
+
     def policies(self) -> dict[ServiceName, Policy]:
         """The policy in force for each service."""
         return self.parts.policies_by_service()
@@ -143,6 +157,7 @@ class Loop:
             SpillwayError: the state folder cannot be read.
         """
         sentence = self._writer.restore()
+        self.alarms.restore(self.kept.alarms)
         self._writer.note("start", self._clock.now(), sentence, digest=self.parts.digest)
         return sentence
 
@@ -349,7 +364,7 @@ class Loop:
             snapshot = replace(snapshot, problems=(*snapshot.problems, writer.journal_problem))
         report = self._report(kind, snapshot, result, sentence, applied)
         with self._phase("record"):
-            writer.kept = replace(writer.kept, saved_at=snapshot.at)
+            writer.kept = replace(writer.kept, saved_at=snapshot.at, alarms=self.alarms.kept)
             writer.save()
             record = pass_record(self._seen, report, self._to_record(given, result, snapshot.at), result.plan)
             if not writer.record(record):
@@ -372,6 +387,14 @@ class Loop:
             (name, self._writer.kept.holds.active(snapshot.at).mode_of(name, policy.mode))
             for name, policy in self.parts.policies_by_service().items()
         )
+        silences = self._writer.kept.silences
+        seen = (
+            *(alarm for service in self._assessments for alarm in service.alarms),
+            *self._drift.alarms(),
+            *self._writer.alarms(),
+            *cloud_alarms(snapshot),
+        )
+        news = self.alarms.update(seen, snapshot.at, silences, blind_to=self._drift.blind_to)
         return TickReport(
             number=self._writer.kept.tick,
             kind=kind,
@@ -379,13 +402,14 @@ class Loop:
             sentence=sentence,
             durations=tuple(self._durations),
             snapshot=snapshot,
-            assessments=with_alarms(self._assessments, self._drift.alarms()),
+            assessments=self._assessments,
             modes=modes,
             moves=result.plan.moves,
             advice=result.advice,
             refusals=result.refusals,
             verdicts=result.verdicts,
-            alarms=(*result.alarms, *(alarm for _, alarm in self._drift.alarms())),
+            alarms=self.alarms.active(snapshot.at, silences),
+            news=news,
             applied=applied,
             candidates=result.candidates,
             outputs=self._writer.kept.outputs,
