@@ -202,7 +202,7 @@ def test_regions_that_come_and_go_have_gaps(tmp_path: Path) -> None:
 
 def test_numbers_have_four_digits_and_no_noise() -> None:
     values = np.array([74.4000015, 0.0129999, 12345.6, 0.0, np.nan, -0.5, 1e-7])
-    assert plain(values) == [74.4, 0.013, 12350.0, 0.0, None, -0.5, 1e-07]
+    assert plain(values[:, None]) == [[74.4, 0.013, 12350.0, 0.0, None, -0.5, 1e-07]]
 
 
 def test_a_fleet_that_fits_no_answer_is_refused_by_name(
@@ -215,6 +215,17 @@ def test_a_fleet_that_fits_no_answer_is_refused_by_name(
     with pytest.raises(WrongQuestion) as caught:
         Answers(journal.path, None, now=lambda: NOW).answer("/history", {})
     assert "one service" in caught.value.remedy
+
+
+def test_a_time_that_fits_no_answer_is_refused_with_what_does(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spillway.adapters.journal.history._MOST_ROWS", 10)
+    past = Answers(journal.path, None, now=lambda: NOW)
+    with pytest.raises(WrongQuestion, match="20 ticks of 1 services") as caught:
+        past.answer("/history", {})
+    assert "shorter time" in caught.value.remedy
+    assert len(past.answer("/history", {"since": "5m"})["at"]) == 5
 
 
 def test_advice_is_marked_when_it_comes_up(tmp_path: Path) -> None:

@@ -300,7 +300,8 @@ def _region_line(backend: Mapping[str, Any]) -> str:
     notes = "".join(
         f" {note['sentence'][:1].upper()}{note['sentence'][1:]}." for note in backend.get("notes", ())
     )
-    return f"  {backend['region']} ({backend['state']}): {', '.join(parts)}.{notes}"
+    health = f", {backend['health']}" if backend.get("health") else ""
+    return f"  {backend['region']} ({backend['state']}{health}): {', '.join(parts)}.{notes}"
 
 
 def _number(value: float | None) -> str:
@@ -402,7 +403,7 @@ def _events(
     """Orders, reloads, starts and the like shortly before, oldest first."""
     rows = connection.execute(
         "SELECT id FROM records WHERE at > ? AND at <= ? AND kind NOT IN ('tick', 'health', 'intent') "
-        "ORDER BY at DESC LIMIT ?",
+        "ORDER BY at DESC, id DESC LIMIT ?",
         (at - _EVENTS, at, _MOST_EVENTS),
     ).fetchall()
     found = [entry_of(connection, number) for (number,) in reversed(rows)]
