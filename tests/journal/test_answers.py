@@ -111,7 +111,7 @@ def test_history_has_every_tick_as_a_point_where_there_is_room(past: Answers) ->
     pool = found["services"]["pool"]
     assert pool["demand"] == [184.0] * 20
     assert pool["served"] == [184.0] * 20
-    assert pool["bad_share"] == [None] * 20
+    assert pool["bad_share"] == [0.03] * 20
     europe = pool["regions"]["europe-west4"]
     assert europe["ceiling"] == [74.4] * 20
     assert europe["latency"] == [4.71] * 20
