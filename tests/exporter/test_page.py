@@ -19,6 +19,7 @@ from tests.exporter.scene import Scene
 from spillway import plotting
 from spillway.adapters.page import assets, first_state
 from spillway.adapters.page.first_state import MOST_LINES, MOST_ROWS
+from spillway.adapters.stopped import Stopped
 from spillway.core.values.policy import CalendarWindow, Policy
 from spillway.errors import SpillwayError
 
@@ -180,3 +181,12 @@ def test_freezes_and_planned_work_in_force_are_told(scene: Scene, monkeypatch: p
         (-60, None),
         (-1, "us-east4"),
     ]
+    text = Outline(first_state.first_state(scene.json("/status"))).text
+    assert "pool: nothing moves until 2026-11-18 11:57:10 UTC: release" in text
+    assert "pool: us-east4 is kept empty until 2026-11-18 11:58:09 UTC: release" in text
+
+
+def test_a_daemon_that_waits_for_somebody_says_so() -> None:
+    text = Outline(first_state.first_state(Stopped("the state cannot be read").status())).text
+    assert "Stopped until somebody acts" in text
+    assert "the state cannot be read" in text

@@ -13,6 +13,9 @@ from tests.browser import Browser, browser, needs_browser
 from tests.exporter import example_report as example
 from tests.exporter.scene import Scene
 
+from spillway.adapters.stopped import Stopped
+from spillway.adapters.web import Web
+
 pytestmark = needs_browser
 
 DRAWN = "document.querySelector('.plot.service .main-svg .scatterlayer .trace') !== null"
@@ -156,3 +159,19 @@ def test_without_javascript_the_tables_are_there(chrome: Browser, scene: Scene) 
     chrome.open(scene.exporter.url, script=False)
     assert "europe-west4" in chrome.value("document.querySelector('#first table').textContent")
     assert chrome.value("document.getElementById('live').hidden")
+
+
+def test_a_daemon_that_waits_for_somebody_says_so(chrome: Browser) -> None:
+    web = Web("127.0.0.1:0", Stopped("the state cannot be read"))
+    web.start()
+    try:
+        chrome.said.clear()
+        chrome.open(web.url)
+        chrome.wait("!document.getElementById('live').hidden")
+        assert (
+            chrome.value("document.getElementById('headline').textContent") == "Stopped until somebody acts"
+        )
+        assert "The state cannot be read." in chrome.value("document.getElementById('problems').textContent")
+        assert not violations(chrome), chrome.said
+    finally:
+        web.stop()

@@ -5,7 +5,7 @@ With JavaScript the scripts take its place as soon as the first answer of /statu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -40,6 +40,7 @@ def first_state(status: Mapping[str, Any]) -> str:
         '<div id="first">'
         f"<h1>{escape(headline(status))}</h1><p>{escape(status['name'])}, as of {_clock(status['now'])}. {escape(_sentence(status))}</p>"
         f"{_alarms(status)}{_list('Orders in force', map(_order, status.get('orders', ())))}"
+        f"{_list('Freezes and planned work in force', _calendar(status['services']))}"
         f"{_list('Not read', status['problems'])}{_services(status['services'])}"
         "<noscript><p>Plots and explanations need JavaScript. This page asks again every 30 s.</p></noscript></div>"
     )
@@ -50,6 +51,8 @@ def headline(status: Mapping[str, Any]) -> str:
     if not status["healthy"]:
         return "The daemon makes no progress: no tick has finished lately"
     loud = [alarm for alarm in status["alarms"] if not alarm.get("silenced_until")]
+    if not loud and not status["ready"] and not status["tick"]:
+        return "Stopped until somebody acts" if status["problems"] else "Starting"
     if not loud:
         return "No alarm"
     return f"{len(loud)} alarm{'s' * (len(loud) != 1)}"
@@ -85,6 +88,13 @@ def _order(order: Mapping[str, Any]) -> str:
     end = f"until {_clock(order['until'])}" if order["until"] is not None else "until it is taken back"
     what = f"{order['kind']} {order['region'] or ''}".strip()
     return f"{what} in {order['service'] or 'all services'}, by {order['by'] or 'somebody'}, {end}: {order['reason']}"
+
+
+def _calendar(services: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for service in services:
+        for window in service.get("calendar", ()):
+            what = f"{window['region']} is kept empty" if window["region"] else "nothing moves"
+            yield f"{service['service']}: {what} until {_clock(window['end'])}: {window['reason']}"
 
 
 def _list(title: str, texts: Iterable[str]) -> str:

@@ -43,9 +43,9 @@ function freezeItem(freeze, now) {
 const others = n => [el("span", "tag", ""), el("span", "what", `and ${n} more: spillway orders`), el("span", "since", "")];
 
 function banners(s) {
-  const freezes = s.services.flatMap(x => (x.calendar ?? []).map(freeze => ({ ...freeze, service: x.service })));
+  const orders = s.orders ?? [], freezes = s.services.flatMap(x => (x.calendar ?? []).map(freeze => ({ ...freeze, service: x.service })));
   const rows = [
-    ...s.orders.slice(0, 12).map(o => [`order ${o.number}`, orderItem(o, s.now)]), ...(s.orders.length > 12 ? [["more", others(s.orders.length - 12)]] : []),
+    ...orders.slice(0, 12).map(o => [`order ${o.number}`, orderItem(o, s.now)]), ...(orders.length > 12 ? [["more", others(orders.length - 12)]] : []),
     ...freezes.slice(0, 12).map((f, i) => [`freeze ${f.service} ${i}`, freezeItem(f, s.now)]),
   ];
   keyed(at("orders"), rows, ([name]) => name, () => el("li", "order"), (node, [, parts]) => renew(node, el("li", "order", ...parts)));
@@ -71,10 +71,11 @@ export function showNow(s) {
   const worst = loud.length ? severity(loud[0]) : "";
   const moving = s.services.some(x => x.backends.some(b => ["draining", "recovering", "joining", "leaving"].includes(b.state)));
   const urgent = loud.filter(a => severity(a) === "page").length;
+  const stopped = !s.ready && !s.tick && s.problems.length > 0; // a daemon that stays up to say what is wrong
   const many = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
-  const said = loud.length ? many(loud.length, "alarm") + (urgent && urgent < loud.length ? `, ${urgent} of them to be answered now` : urgent ? ", to be answered now" : "") : !s.tick ? "Starting" : moving ? "No alarm; traffic is being moved" : "No alarm";
+  const said = loud.length ? many(loud.length, "alarm") + (urgent && urgent < loud.length ? `, ${urgent} of them to be answered now` : urgent ? ", to be answered now" : "") : stopped ? "Stopped until somebody acts" : !s.tick ? "Starting" : moving ? "No alarm; traffic is being moved" : "No alarm";
   setText(at("headline"), said);
-  setClass(at("dot"), `dot ${!s.ready ? "" : worst === "page" ? "bad" : worst === "ticket" ? "warn" : "good"}`);
+  setClass(at("dot"), `dot ${stopped ? "bad" : !s.ready ? "" : worst === "page" ? "bad" : worst === "ticket" ? "warn" : "good"}`);
   setText(at("sentence"), say(s.sentence));
   setText(at("name"), `${s.name} in ${s.project}${s.cloud === "sandbox" ? ` · sandbox, ${s.speed} × real time` : ""}`);
   facts(s);
@@ -84,7 +85,7 @@ export function showNow(s) {
   alarmList(at("silenced").querySelector("ul"), muted, s.now);
   banners(s);
   parts(s);
-  document.title = `${worst === "page" ? "!! " : worst === "ticket" ? "! " : ""}Spillway · ${s.name}`;
+  document.title = `${worst === "page" || stopped ? "!! " : worst === "ticket" ? "! " : ""}Spillway · ${s.name}`;
 }
 
 const ANSWERS = { alarm: "stays until a person decides", respect: "stays", revert: "is written back" };
