@@ -1,6 +1,6 @@
 // The last decisions, newest first; each opens its explanation.
 
-import { at, clock, day, el, keyed, known, percent, renew, say } from "./text.js";
+import { at, clock, day, el, ended, keyed, known, percent, renew, say } from "./text.js";
 
 const PATIENCE = 15000;
 
@@ -37,8 +37,9 @@ function item(d) {
     if (!details.open || details.children.length > 1) return;
     const box = el("div", "why");
     details.append(box);
-    const first = d.moves[0] ?? d.advice[0] ?? d.refusals[0];
-    explain(box, { at: d.last_at, ...(first ? { service: first.service, ...(first.region ? { region: first.region } : {}) } : {}) });
+    const told = d.moves.length ? d.moves : d.advice.length ? d.advice : d.refusals, [first] = told;
+    const alone = told.every(m => m.service === first.service), region = told.length === 1 ? first.region : null;
+    explain(box, { at: d.last_at, ...(first && alone ? { service: first.service } : {}), ...(region ? { region } : {}) });
   });
   return made;
 }
@@ -67,7 +68,7 @@ export async function explain(box, query) {
   }
   if (found.error) { box.replaceChildren(el("p", "", say(found.error), found.remedy ? ` ${found.remedy}` : "")); return; }
   const parts = [el("h4", "", `${found.region ? `${found.region} in ` : ""}${found.service ?? ""} at ${day(found.at)} ${clock(found.at)} UTC, tick ${found.tick}`), el("p", "", say(found.headline))];
-  if (found.situation?.length) parts.push(head("What was seen"), list(found.situation.map(say)));
+  if (found.situation?.length) parts.push(head("What was seen"), list(found.situation.map(ended)));
   if (found.did?.length) parts.push(head("What was done"), ...found.did.map(moveLine));
   if (found.advice?.length) parts.push(head("What was advised"), ...found.advice.map(moveLine));
   if (found.alternatives?.length) parts.push(head("What else could have been done"), alternatives(found.alternatives));

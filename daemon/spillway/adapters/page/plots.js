@@ -84,7 +84,7 @@ async function history(service) {
   if (!answer.ok) throw new Error(document.error ?? answer.statusText);
   const found = document.services[service] ?? {};
   const past = {
-    since: 1000 * since, until: 1000 * until, at: document.at.map(t => 1000 * t), problem: document.problem ?? "", left: document.marks_left_out ?? 0,
+    since: 1000 * since, until: 1000 * until, step: 1000 * (document.step ?? 60), at: document.at.map(t => 1000 * t), problem: document.problem ?? "", left: document.marks_left_out ?? 0,
     demand: found.demand, capacity: found.capacity, bad: found.bad_share, regions: found.regions ?? found,
     marks: (document.marks ?? []).filter(m => m.service === service),
   };
@@ -170,7 +170,7 @@ function healthBands(past, health) {
   const bands = [];
   (health ?? []).forEach((word, i) => {
     if (!(word in HEALTH_TONES)) return;
-    const last = bands[bands.length - 1], from = past.at[i - 1] ?? past.since;
+    const last = bands[bands.length - 1], from = Math.max(past.at[i - 1] ?? past.since, past.at[i] - 2 * past.step);
     if (last && last.word === word && last.x1 === from) last.x1 = past.at[i];
     else bands.push({ word, x0: from, x1: past.at[i] });
   });

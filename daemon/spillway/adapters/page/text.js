@@ -61,8 +61,8 @@ export const day = t => iso(t).slice(0, 10);
 // A moment in UTC; with its date where that is not the date of `now`.
 export const moment = (t, now) => `${known(now) && day(t) === day(now) ? "" : `${day(t)} `}${clock(t)} UTC`;
 
-// A sentence of the daemon with a capital at its beginning and a full stop at its end. A name in front keeps its case.
-export function say(text) {
-  const first = text.split(" ", 1)[0];
-  return (/[-0-9]/.test(first) ? text : text.charAt(0).toUpperCase() + text.slice(1)).replace(/->/g, "→").replace(/([^.!?])$/, "$1.");
-}
+// A text of the daemon with a full stop at its end.
+export const ended = text => text.replace(/->/g, "→").replace(/([^.!?])$/, "$1.");
+
+// The same with a capital at its beginning. A name in front keeps its case.
+export const say = text => ended(/[-0-9]/.test(text.split(" ", 1)[0]) ? text : text.charAt(0).toUpperCase() + text.slice(1));
