@@ -11,10 +11,11 @@ from tests.program.sketch import sketch
 
 from spillway.adapters.drift.wanted import wanted_parts
 from spillway.adapters.program.build import build
-from spillway.config.extra import RESERVED
+from spillway.config.extra import RESERVED, SCHEMAS
 from spillway.config.fleet import starting_overlay
 from spillway.config.load import load
 from spillway.published.arguments import FILE, arguments
+from spillway.published.schemas import field_of, is_published
 from spillway.resources import config_file
 
 
@@ -72,6 +73,53 @@ def test_what_is_wrong_is_said_with_its_place(
     assert problem.line > 0
 
 
+HTTPS = "topology/frontends/https"
+
+
+@pytest.mark.parametrize(
+    ("place", "extra", "at", "message", "remedy"),
+    [
+        ("topology/frontends/extra", {"port_range": "80-90"}, "port_range", "it is `port`", "Remove"),
+        ("topology/frontends/extra", {"source_ip_ranges": []}, "source_ip_ranges", "passthrough", "Remove"),
+        ("topology/frontends/http/extra", {"proxy_bind": True}, "proxy_bind", "service meshes", "Remove"),
+        (f"{HTTPS}/extra", {"quic_override": "ENABLE"}, "quic_override", "it is `quic`", "Remove"),
+        (f"{HTTPS}/extra", {"certificate_manager_certificates": []}, "certificate_manager_certificates", "internal", "Remove"),
+        (f"{HTTPS}/certificates/extra", {"managed": {}}, "managed", "it is `managed`", "Remove"),
+        (f"{HTTPS}/certificates/extra", {"describtion": "x"}, "describtion", "no argument", "description"),
+    ],
+)  # fmt: skip
+def test_frontends_take_what_the_provider_does(
+    change: Change, place: str, extra: dict[str, Any], at: str, message: str, remedy: str
+) -> None:
+    secure = {HTTPS: {"certificates": {"managed": ["api.example.com"]}}} if HTTPS in place else {}
+    problem = change({**secure, place: extra}).at(f"{place.replace('/', '.')}.{at}")
+    assert message in problem.message
+    assert remedy in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("place", "extra", "at", "remedy"),
+    [
+        (SERVICE, {"ip_address_selection_policy": "PREFER_IP6"}, "ip_address_selection_policy", "PREFER_IPV6"),
+        (SERVICE, {"external_managed_migration_state": "NOW"}, "external_managed_migration_state", "PREPARE, TEST_ALL_TRAFFIC"),
+        ("topology/routes/0/extra", {"cache_policy": {"cache_mode": "bypass"}}, "cache_policy.cache_mode", ""),
+    ],
+)  # fmt: skip
+def test_a_text_that_google_does_not_have_is_named(
+    change: Change, place: str, extra: dict[str, Any], at: str, remedy: str
+) -> None:
+    problem = change({place: extra}).at(f"{place.replace('/0', '[0]').replace('/', '.')}.{at}")
+    assert "Google has no" in problem.message
+    assert remedy in problem.remedy
+
+
+def test_every_class_has_a_published_schema() -> None:
+    assert set(SCHEMAS) == set(RESERVED)
+    assert all(map(is_published, SCHEMAS.values()))
+    cdn = field_of("BackendService", "enable_cdn")
+    assert (cdn.type if cdn else None) == "boolean", "found whatever the case of its letters"
+
+
 def test_regions_that_probe_are_not_for_backend_services(change: Change) -> None:
     """The provider takes `source_regions`, and Google refuses to use such a check with a backend service."""
     at = "topology/health_checks/ready/extra"
@@ -88,6 +136,8 @@ def test_what_is_given_reaches_the_provider(change: Change) -> None:
             SERVICE: {"description": "chat", "max_stream_duration": {"seconds": "600"}},
             "topology/health_checks/ready/extra": {"description": "probe"},
             "topology/address/extra": {"description": "front"},
+            "topology/frontends/extra": {"description": "door"},
+            "topology/frontends/http/extra": {"description": "plain"},
         }
     )
     assert verdict.config is not None, verdict.text
@@ -97,6 +147,10 @@ def test_what_is_given_reaches_the_provider(change: Change) -> None:
     assert service["maxStreamDuration"] == {"seconds": "600"}
     assert made.one("HealthCheck")["description"] == "probe"
     assert made.one("GlobalAddress")["description"] == "front"
+    assert {rule["description"] for rule in made.of("GlobalForwardingRule").values()} == {"door"}
+    (name,) = made.of("TargetHttpProxy")
+    assert made.one("TargetHttpProxy")["description"] == "plain"
+    assert name.startswith("spillway-http-"), "a proxy with another description is another one"
 
 
 def test_all_that_the_program_speaks_of_is_reserved() -> None:

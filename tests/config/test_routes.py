@@ -53,7 +53,7 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("unknown bucket", {T: [{"bucket": "asets"}], **BUCKETS}, f"{R}.bucket", "no bucket called 'asets'", "Did you mean assets?"),
     ("bucket as a service", {T: [{"service": "assets"}], **BUCKETS}, f"{R}.service", "assets is a bucket", "Write `bucket: assets`"),
     ("bucket with a share", {T: [{"split": [{"service": "assets", "weight": 1}]}], **BUCKETS}, f"{R}.split[0].service", "assets is a bucket", "on an entry of `paths`"),
-    ("bucket as the default", {"topology/default_service": "assets", **BUCKETS}, "topology.default_service", "assets is a bucket", 'hosts: ["*"], bucket: assets'),
+    ("bucket as the default", {"topology/default_service": "assets", **BUCKETS}, "topology.default_service", "assets is a bucket", "Write `default_bucket: assets`"),
     ("regular expression as a path", {T: [{"paths": [{"paths": ["/v1/.*/x"], "service": "pool"}]}]}, f"{R}.paths[0].paths[0]", "'/v1/.*/x' is not a path", "no regular expressions"),
     ("split to an unknown service", {T: [{"split": [{"service": "poool", "weight": 1}]}]}, f"{R}.split[0].service", "no service called 'poool'", "Did you mean pool?"),
     ("a share twice", {T: [{"split": [{"service": "pool", "weight": 1}, {"service": "pool", "weight": 2}]}]}, f"{R}.split[1].service", "has a share already", "one entry"),

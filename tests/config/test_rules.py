@@ -294,6 +294,8 @@ WARNINGS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("draining where requests outlast the longest", {f"{S}pool/timeout": "1d"}, "topology.services.pool.draining", "cut after 5m", "Write 1h, which is the most there is, and give the service a `timeout` of 1h or less"),
     ("longest draining", {f"{S}pool/timeout": "1d", f"{S}pool/draining": "1h"}, "topology.services.pool.draining", "cut after 1h", "There is no longer one than 1h"),
     ("removal where requests outlast the longest", {f"{S}pool/timeout": "1d"}, "policies.default.membership.drain_wait", "a request to pool may take 1d", "Write 2h, which is the most there is, and give the service a `timeout` of 2h or less"),
+    ("removal before the last answer of a route", {"topology/routes/0/paths/0/timeout": "20m", f"{S}europe/draining": "20m"}, "policies.default.membership.drain_wait", "a request to europe may take 20m by the `timeout` of a route", "Write 20m or more"),
+    ("removal before the last answer of a default route", {"topology/routes/0/timeout": "3h"}, "policies.default.membership.drain_wait", "a request to pool may take 3h by the `timeout` of a route", "give the route a `timeout` of 2h or less"),
     ("removal before the last answer", {f"{P}membership": {"drain_wait": "1m"}, f"{S}europe": REMOVE, "topology/routes": REMOVE}, "policies.default.membership.drain_wait", "removal can cut it", "5m or more"),
 ]  # fmt: skip
 

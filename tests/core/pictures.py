@@ -54,7 +54,7 @@ def area(name: str, **changes: Any) -> Region:
 def whole(name: str, **changes: Any) -> Region:
     """An open, healthy region without a scaler: no target, no health checks."""
     unknown = {"ceiling": UNBOUNDED, "capacity": UNBOUNDED, "capacity_nominal": UNBOUNDED, "proven": False}
-    return area(name, **{**unknown, "has_scaler": False, **changes})
+    return area(name, **{**unknown, "graded": False, **changes})
 
 
 def model_of(regions: tuple[Region, ...], demand: Mapping[str, float]) -> TrafficModel:
@@ -105,25 +105,23 @@ def believe(
         service=SERVICE,
         region=region.name,
         groups=(GroupKey(name=f"{region.name}-g", scope=f"{region.name}-a"),),
-        target=Target(
-            mode=BalancingMode.RATE, per_endpoint=region.ceiling / 10.0 if region.has_scaler else None
-        ),
+        target=Target(mode=BalancingMode.RATE, per_endpoint=region.ceiling / 10.0 if region.graded else None),
         movable=region.movable,
-        has_scaler=region.has_scaler,
+        has_scaler=region.graded,
     )
-    known = region.only_seen is None and region.has_scaler
-    member = region.member and (region.has_scaler or region.scaler > 0.0)
+    known = region.only_seen is None and region.graded
+    member = region.member and (region.graded or region.scaler > 0.0)
     return BackendBelief(
         backend=backend,
         setting=BackendSetting(region=region.name, member=member, scaler=region.scaler),
         memory=memory,
         estimate=estimate or Estimate(),
         window=window(50.0, age),
-        health=HealthCount(healthy=0 if region.dead else 10, total=10) if region.has_scaler else None,
+        health=HealthCount(healthy=0 if region.dead else 10, total=10) if region.graded else None,
         health_at=AT - age,
         share=0.0 if region.dead else 1.0,
         target=region.ceiling if known else None,
-        capacity=region.capacity if region.has_scaler else None,
+        capacity=region.capacity if region.graded else None,
         load_from_peers=0.0,
         region=region.name,
         serving=region.member and region.scaler > 0.0,

@@ -22,6 +22,7 @@ from spillway.sandbox.routing import Request, find
 from spillway.sim.matching import path_matches
 
 TARGETS = Targets(
+    default="projects/p/global/backendServices/pool",
     services={
         name: f"projects/p/global/backendServices/{name}" for name in ("pool", "canary", "premium", "shadow")
     },
@@ -34,7 +35,7 @@ def route(**given: Any) -> RouteConfig:
 
 
 def matcher(**given: Any) -> dict[str, Any]:
-    return path_matcher("m", route(**given), "pool", TARGETS)
+    return path_matcher("m", route(**given), TARGETS)
 
 
 def test_a_route_that_only_has_paths_gets_path_rules() -> None:
@@ -125,9 +126,9 @@ def test_the_provider_has_an_argument_for_all_that_is_declared() -> None:
     declared = sketch(config).of("URLMap")["lb"]["pathMatchers"]
     services = {name: f"id/BackendService/lb-{name}" for name in config.topology.services}
     buckets = {"assets": "id/BackendBucket/lb-assets"}
-    targets = Targets(services=services, buckets=buckets)
+    targets = Targets(default=services["pool"], services=services, buckets=buckets)
     wanted = [
-        path_matcher(f"route-{number}", given, "pool", targets)
+        path_matcher(f"route-{number}", given, targets)
         for number, given in enumerate(config.topology.routes, start=1)
     ]
     assert leaves(declared) == leaves(wanted)
@@ -183,7 +184,7 @@ def test_both_forms_mean_the_same(seed: int) -> None:
             entries.append({"paths": paths, "service": f"s{number}", **extra})
     given = route(service="default", paths=entries)
     services = {name: name for name in ("default", *(entry["service"] for entry in entries))}
-    made = path_matcher("m", given, "default", Targets(services=services))
+    made = path_matcher("m", given, Targets(default=services["default"], services=services))
     url_map = to_body(
         "UrlMap",
         without_zeros({"hostRules": [{"hosts": ["*"], "pathMatcher": "m"}], "pathMatchers": [made]}),

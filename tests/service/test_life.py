@@ -322,6 +322,16 @@ def test_an_engine_that_cannot_work_leaves_a_daemon_that_watches_and_says_why(ma
     daemon.ready()
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_without_a_meaning_ends_nothing(make: Make, number: signal.Signals) -> None:
+    """Tools that rotate logs send them to any daemon."""
+    daemon = make().start().ready()
+    daemon.signal(number)
+    daemon.signal(signal.SIGHUP)
+    until(lambda: daemon.metric(outcome("unchanged")) == 1)
+    assert daemon.get("/readyz")[0] == 200
+
+
 def outcome(name: str) -> str:
     return f'spillway_config_reloads_total{{outcome="{name}"}}'
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from math import nan
 from typing import TypeVar
 
 from spillway.adapters.answers import Object, ShapeError, number, objects, part, quoted, text, truth
-from spillway.adapters.google_http import Budget, Call, Read, Session, fetch, fetch_body, parsed
+from spillway.adapters.google_http import Budget, Call, Read, Session, fetch, fetch_body, find, parsed
 from spillway.adapters.reads import Unforeseen
+from spillway.adapters.splits import listed_splits
 from spillway.core.observe.rows import GroupHealth, HealthReads, ListedGroup, ListedService, Listing, Policies
 from spillway.core.values.snapshot import Absence, Missing, ObservedPolicy
-from spillway.core.values.topology import GroupKey, Preference
+from spillway.core.values.topology import GroupKey, Preference, Service
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 
 T = TypeVar("T")
@@ -27,6 +28,8 @@ PAGES_MAX = 100
 """Pages of a list, 500 items each."""
 _LIST_MAX = 64 * 1024 * 1024
 """Bytes of all pages of one list together."""
+_URL_MAP_MAX = 16 * 1024 * 1024
+"""Bytes of the URL map; Google takes some hundred kilobytes of rules."""
 _HEALTH_MAX = 64 * 1024 * 1024
 """Bytes of all health answers that are held at one moment."""
 _PAGE = "500"
@@ -59,6 +62,8 @@ class ComputeReader:
         parallel: int,
         compute: str = COMPUTE,
         network_services: str = NETWORK_SERVICES,
+        url_map: str = "",
+        splits: Sequence[Service] = (),
     ) -> None:
         """Remember where to read.
 
@@ -69,7 +74,10 @@ class ComputeReader:
             parallel: health reads under way at the same time.
             compute: base URL of Compute, version included.
             network_services: base URL of Network Services, version included.
+            url_map: name of the URL map; it is read only where there are splits.
+            splits: steered splits, whose weights are listed as scalers are.
         """
+        self._url_map, self._splits = url_map, tuple(splits)
         self._session = session
         self._project = project
         self._deadline = deadline
@@ -91,7 +99,7 @@ class ComputeReader:
         self._session.close()
 
     def listing(self, now: float) -> Listing:
-        """All backend services of the project; `now` in UTC seconds becomes the time of the read.
+        """All backend services of the project, and the steered splits; `now` in UTC seconds becomes the time of the read.
 
         Raises:
             SpillwayError: they could not be read, Temporary or Permanent.
@@ -110,7 +118,26 @@ class ComputeReader:
         for page in self._pages("listing", read):
             for service in _shaped(read.what, _services, page):
                 _add(read.what, services, service.resource, service)
-        return Listing(at=now, services=services)
+        return Listing(at=now, services={**services, **self._listed_splits(services)})
+
+    def _listed_splits(self, services: Mapping[str, ListedService]) -> Mapping[str, ListedService]:
+        """The steered splits as the URL map has them; none before it is built. Raises as `listing`."""
+        if not self._splits:
+            return {}
+        read = Read(
+            call=Call(
+                method="GET",
+                url=f"{self._compute}/projects/{self._project}/global/urlMaps/{self._url_map}",
+            ),
+            what=f"the URL map {self._url_map}",
+            permission="compute.urlMaps.get",
+            role=_ROLE,
+        )
+        self._count("listing")
+        found = find(self._session, read, ends=time.monotonic() + self._deadline, budget=Budget(_URL_MAP_MAX))
+        if found is None:
+            return {}
+        return _shaped(read.what, lambda answer: listed_splits(self._splits, answer, services), found)
 
     def policies(self, now: float) -> Policies:
         """All service LB policies of the project; raises as `listing`."""

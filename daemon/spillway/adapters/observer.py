@@ -132,7 +132,9 @@ class CloudObserver:
         self._monitoring.close()
 
     def observe(self) -> Snapshot:
-        """Read everything; see `ports.Observer`."""
+        """Read everything; see `ports.Observer`. Without services there is no traffic to ask for."""
+        if not self._fleet.services:
+            return self.observe_health()
         asked = self._clock.now()
         counts = self._start("counts", lambda: self._monitoring.counts(asked))
         latencies = self._start("latencies", lambda: self._monitoring.latencies(asked))

@@ -13,7 +13,7 @@ from spillway.exits import Exit
 
 _FOR = {
     Role.RUN: "the daemon while it runs",
-    Role.BUILD: "`spillway up` and `destroy`, and a daemon that builds what a changed configuration says",
+    Role.BUILD: "`spillway up` and `destroy`, and a daemon that builds what a changed configuration says or steers a split",
 }
 
 

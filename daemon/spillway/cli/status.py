@@ -176,7 +176,7 @@ def steering(backend: dict[str, Any]) -> str:
     """What Spillway does with a region, in words: open, capped at 0.40, closing, closed, opening, held, standby and so on."""
     state: str = backend["state"]
     if state in _WITH_SCALER:
-        return f"{_WITH_SCALER[state]} at {backend['scaler_wanted']:.2f}"
+        return f"{_WITH_SCALER[state]} at {_lever(backend)}"
     return _STEERING.get(state, state)
 
 
@@ -195,9 +195,14 @@ def _minutes(seconds: float) -> str:
     return f"{seconds // 60.0:.0f} min" if 120.0 <= seconds < 600.0 else span(seconds)
 
 
-def render_status(found: dict[str, Any]) -> None:
-    """Print /status for a person: what is wrong now, what people have ordered, then the regions."""
-    later = 0.0 if found["at"] is None else max(0.0, found["now"] - found["at"])
+def _lever(backend: dict[str, Any]) -> str:
+    """The scaler, or the weight in a split with its share of the configured one."""
+    weight, scaler = backend.get("weight"), backend["scaler_wanted"]
+    return f"{scaler:.2f}" if weight is None else f"{weight:.0f} ({100 * scaler:.0f}%)"
+
+
+def _render_wrong(found: dict[str, Any], later: float) -> None:
+    """Print what is wrong now, `later` seconds after the pass that is shown."""
     if not found["healthy"]:
         out.print(f"The daemon is stuck: its last pass ended {span(later)} ago.", style="bold red")
     elif not found["alarms"] and found["at"] is not None:
@@ -207,6 +212,12 @@ def render_status(found: dict[str, Any]) -> None:
         out.print(line, markup=False, style=alarm_style(alarm), highlight=False)
         if alarm["silenced_until"] is None:
             out.print(f"  {alarm['runbook']}", markup=False, style="dim", highlight=False)
+
+
+def render_status(found: dict[str, Any]) -> None:
+    """Print /status for a person: what is wrong now, what people have ordered, then the regions."""
+    later = 0.0 if found["at"] is None else max(0.0, found["now"] - found["at"])
+    _render_wrong(found, later)
     for line in map(silence_line, found.get("silences", ())):
         out.print(line, markup=False, style="cyan", highlight=False)
     for line in map(order_line, found.get("orders", ())):

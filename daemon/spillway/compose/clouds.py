@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from spillway.config import load
 from spillway.config.model import Config
+from spillway.config.names import url_map
 from spillway.core.values.drift import DriftReport
 from spillway.core.values.overlay import Overlay
 from spillway.ports import Clock, Deployer
@@ -111,7 +112,7 @@ def observer_of(config: Config, clock: Clock) -> CloudObserver:
         monitoring=monitoring.MonitoringReader(
             monitoring.connect() if sandbox is None else monitoring.connect(sandbox.grpc, sandbox.role),
             project=config.project,
-            resources=[service.resource for service in fleet.services],
+            resources=[name for service in fleet.services for name in service.resources],
             window=settings.window,
             deadline=settings.deadline,
         ),
@@ -120,6 +121,8 @@ def observer_of(config: Config, clock: Clock) -> CloudObserver:
             project=config.project,
             deadline=settings.health_deadline,
             parallel=settings.health_parallel,
+            url_map=url_map(config.naming),
+            splits=[service for service in fleet.services if service.shared_out],
             **bases,
         ),
         clock=clock,

@@ -213,10 +213,10 @@ def _default(info: FieldInfo, *, is_section: bool) -> str:
         return ", ".join(own) or "as below"
     if value is None or value in ((), {}):
         return "none"
-    if is_section:
-        return "one called `default`"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if is_section:
+        return "one called `default`"
     if isinstance(value, float) and "duration" in _kind(info.annotation, info.metadata):
         return f"`{format_duration(value)}`"
     if isinstance(value, tuple):

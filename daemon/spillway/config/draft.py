@@ -51,6 +51,7 @@ class Draft:
     address: AddressConfig
     frontends: FrontendsConfig | None
     default_service: str | None
+    default_bucket: str | None
     routes: tuple[tuple[Location, RouteConfig], ...]
     url_map: UrlMapConfig
     health_checks: dict[str, HealthCheckConfig]
@@ -170,6 +171,7 @@ def draft(source: Source) -> Draft:
         address=salvage.part(AddressConfig, ("topology", "address")) or AddressConfig(),
         frontends=salvage.part(FrontendsConfig, FRONTENDS),
         default_service=word("topology", "default_service"),
+        default_bucket=word("topology", "default_bucket"),
         routes=tuple(routes),
         url_map=salvage.part(UrlMapConfig, URL_MAP) or UrlMapConfig(),
         health_checks=salvage.parts(HealthCheckConfig, HEALTH_CHECKS),

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_MADE = "Spillway makes it from the configuration"
+SCHEMAS: Mapping[str, str] = {
+    "compute.BackendBucket": "BackendBucket",
+    "compute.BackendService": "BackendService",
+    "compute.GlobalAddress": "Address",
+    "compute.GlobalForwardingRule": "ForwardingRule",
+    "compute.HealthCheck": "HealthCheck",
+    "compute.InstanceGroup": "InstanceGroup",
+    "compute.ManagedSslCertificate": "SslCertificate",
+    "compute.NetworkEndpointGroup": "NetworkEndpointGroup",
+    "compute.SSLCertificate": "SslCertificate",
+    "compute.SSLPolicy": "SslPolicy",
+    "compute.TargetHttpProxy": "TargetHttpProxy",
+    "compute.TargetHttpsProxy": "TargetHttpsProxy",
+    "compute.URLMap": "UrlMap",
+    "compute.URLMapPathMatcherDefaultRouteActionArgs": "HttpRouteAction",
+}
+"""By class: the published schema of what the API takes. It tells the texts that a field of few values may hold."""
 _NAME = {
     "name": "Spillway makes the names",
     "project": "it is `project` at the top",
     "deletion_policy": "`spillway destroy` deletes what Spillway has made",
 }
 
+_NO_ENDPOINT = "it belongs to endpoints of Private Service Connect"
 _PROBES = ("http", "https", "http2", "tcp", "grpc", "ssl", "grpc_tls")
 
 ROUTE_ACTION = "compute.URLMapPathMatcherDefaultRouteActionArgs"
@@ -107,6 +124,58 @@ RESERVED: Mapping[str, Mapping[str, str]] = {
         "timeout": "it is `timeout`",
         "url_rewrite": "it is `rewrite`",
         "weighted_backend_services": "they are `split`",
+    },
+    "compute.TargetHttpProxy": {
+        **_NAME,
+        "http_keep_alive_timeout_sec": "it is `keep_alive`",
+        "proxy_bind": "it belongs to service meshes",
+        "url_map": "Spillway makes it of `routes`",
+    },
+    "compute.TargetHttpsProxy": {
+        **_NAME,
+        "certificate_manager_certificates": "Google takes them on internal load balancers alone; here write `certificates.map`",
+        "certificate_map": "it is `certificates.map`",
+        "http_keep_alive_timeout_sec": "it is `keep_alive`",
+        "proxy_bind": "it belongs to service meshes",
+        "quic_override": "it is `quic`",
+        "server_tls_policy": "it is `server_tls_policy`",
+        "ssl_certificates": "they are `certificates`",
+        "ssl_policy": "it is `ssl_policy`",
+        "tls_early_data": "it is `tls_early_data`",
+        "url_map": "Spillway makes it of `routes`",
+    },
+    "compute.GlobalForwardingRule": {
+        **_NAME,
+        "allow_psc_global_access": _NO_ENDPOINT,
+        "external_managed_backend_bucket_migration_state": "the rule is EXTERNAL_MANAGED from the start",
+        "external_managed_backend_bucket_migration_testing_percentage": "the rule is EXTERNAL_MANAGED from the start",
+        "ip_address": "it is `address`",
+        "ip_protocol": "an Application Load Balancer takes TCP alone",
+        "ip_version": "it is `address.ip_version`",
+        "labels": "they are `labels`",
+        "load_balancing_scheme": "it is EXTERNAL_MANAGED",
+        "metadata_filters": "they belong to service meshes",
+        "network": "an external address belongs to no network",
+        "network_tier": "a global address is PREMIUM",
+        "no_automate_dns_zone": _NO_ENDPOINT,
+        "port_range": "it is `port`",
+        "service_directory_registrations": _NO_ENDPOINT,
+        "source_ip_ranges": "Google takes them on regional passthrough load balancers alone; here write `security_policy`",
+        "subnetwork": "an external address belongs to no network",
+        "target": "it is the proxy that Spillway makes",
+    },
+    "compute.ManagedSslCertificate": {
+        **_NAME,
+        "managed": "it is `managed`",
+        "type": "it is MANAGED",
+    },
+    "compute.SSLCertificate": {
+        **_NAME,
+        "certificate": "it is `certificate_file`",
+        "name_prefix": "Spillway makes the names",
+        "private_key": "it is `private_key_file`",
+        "private_key_wo": "it is `private_key_file`",
+        "private_key_wo_version": "it is `private_key_file`",
     },
     "compute.SSLPolicy": {
         **_NAME,

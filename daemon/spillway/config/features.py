@@ -35,6 +35,11 @@ FEATURES: tuple[Feature, ...] = (
     Feature("Matches by header, query, method", (f"{_PATH}.headers", f"{_PATH}.query", f"{_PATH}.methods")),
     Feature("Priorities of route rules", (f"{_PATH}.priority",)),
     Feature("Weights: canary, blue/green", (f"{_ROUTE}.split",)),
+    Feature(
+        "Weights between regions, moved by the daemon",
+        (f"{_ROUTE}.steer",),
+        "For services without a scaler, one in each region.",
+    ),
     Feature("Mirroring", (f"{_ROUTE}.mirror",)),
     Feature("Redirects", (f"{_ROUTE}.redirect",)),
     Feature("Rewrites of host, prefix, template", (f"{_ROUTE}.rewrite",)),

@@ -7,20 +7,26 @@ from dataclasses import replace
 from spillway.config.backends import Member, members, takes_policy
 from spillway.config.balancing import BalancingConfig
 from spillway.config.model import Config
-from spillway.config.names import backend_service, group_key
+from spillway.config.names import backend_service, group_key, url_map
 from spillway.config.services import ServiceConfig
+from spillway.config.splits import SteeredSplit, steered_splits
 from spillway.core.values.overlay import Overlay, initial_overlay
 from spillway.core.values.topology import Backend, BalancingMode, Fleet, Service, Target
 
 
 def fleet(config: Config) -> Fleet:
-    """All services of a checked configuration, as the core sees them; sorted by name, backends by region."""
-    return Fleet(
-        services=tuple(
-            _service(config, name, config.topology.services[name])
-            for name in sorted(config.topology.services)
-        )
-    )
+    """All services of a checked configuration, as the core sees them; sorted by name, backends by region.
+
+    A steered split stands for its services: these are steered by their weights in it, and in no other way.
+    """
+    topology = config.topology
+    splits = steered_splits(topology)
+    parts = {part.service for split in splits for part in split.parts}
+    services = [
+        _service(config, name, topology.services[name]) for name in topology.services if name not in parts
+    ]
+    services += [_split(config, split) for split in splits]
+    return Fleet(services=tuple(sorted(services, key=lambda service: service.name)))
 
 
 def starting_overlay(config: Config) -> Overlay:
@@ -30,6 +36,8 @@ def starting_overlay(config: Config) -> Overlay:
     """
     overlay = initial_overlay(fleet(config))
     for setting in overlay.services:
+        if setting.service not in config.topology.services:
+            continue  # a split begins with the weights of the configuration
         given = {
             m.region: m for m in members(config.topology.services[setting.service], config.topology.regions)
         }
@@ -54,6 +62,24 @@ def _service(config: Config, name: str, service: ServiceConfig) -> Service:
         backends=tuple(_backend(name, member) for member in given),
         home=service.home,
         has_policy=takes_policy(given) and service.lb_policy == "made",
+    )
+
+
+def _split(config: Config, split: SteeredSplit) -> Service:
+    return Service(
+        name=split.name,
+        resource=f"{url_map(config.naming)}/{split.matcher}",
+        policy=split.policy,
+        backends=tuple(
+            replace(
+                _backend(split.name, part.member),
+                weight=float(part.weight),
+                least_scaler=part.least_scaler,
+                resource=backend_service(config.naming, part.service),
+            )
+            for part in split.parts
+        ),
+        has_policy=False,
     )
 
 

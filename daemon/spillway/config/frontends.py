@@ -124,6 +124,8 @@ class GivenCertificateConfig(Model):
     """PEM file with the certificate and the chain behind it, relative to this configuration file."""
     private_key_file: str
     """PEM file with the private key, not encrypted; keep it readable for the daemon's user alone."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's SSLCertificate takes, by its names, such as `description`. Another `extra` is another certificate, as Google changes none."""
 
 
 class CertificatesConfig(Model):
@@ -140,6 +142,9 @@ class CertificatesConfig(Model):
     alarm_after: Annotated[Duration, Between("10m", "30d")] = 86400.0
     """Time that a certificate or a map may take to become active; afterwards an alarm names the DNS record that is missing. What stood before stays in place for as long as it takes."""
 
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's ManagedSslCertificate takes, by its names, for each of `managed`. Another `extra` is another certificate, which Google issues anew."""
+
     @property
     def domains(self) -> tuple[tuple[str, ...], ...]:
         """The domains of each managed certificate."""
@@ -155,6 +160,8 @@ class HttpConfig(Model):
     """Answer every request with a redirect to the HTTPS frontend."""
     keep_alive: KeepAlive | None = None
     """How long an idle connection of a client is kept open; Google keeps it 610 s where none is given."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's TargetHttpProxy takes, by its names. A proxy with another `extra` is another proxy, to which the rule is led."""
 
 
 class HttpsConfig(Model):
@@ -185,6 +192,8 @@ class HttpsConfig(Model):
     """How long an idle connection of a client is kept open; Google keeps it 610 s where none is given."""
     tls_early_data: Literal["DISABLED", "STRICT", "PERMISSIVE", "UNRESTRICTED"] | None = None
     """Take the first request within the TLS 1.3 handshake (0-RTT). Such a request can be replayed: STRICT and PERMISSIVE take safe methods alone, STRICT without a query. Google's default is DISABLED."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's TargetHttpsProxy takes, by its names. A proxy with another `extra` is another proxy, to which the rule is led."""
 
 
 class FrontendsConfig(Model):
@@ -196,6 +205,8 @@ class FrontendsConfig(Model):
     """HTTPS, with HTTP/2 and on demand HTTP/3: one frontend, or a list of them with a port each."""
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=60)
     """Labels of the forwarding rules, beside Spillway's own `managed-by`."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the provider's GlobalForwardingRule takes, by its names, for every rule. Google changes nothing of it: a rule with another `extra` is deleted and made anew, and nobody is answered meanwhile."""
 
     @property
     def plain(self) -> tuple[HttpConfig, ...]:

@@ -27,6 +27,7 @@ from spillway.config.rules import (
     protection,
     routes,
     services,
+    splits,
 )
 from spillway.config.source import Source, read
 from spillway.config.tree import Location
@@ -40,6 +41,7 @@ _RULES = (
     groups.check,
     balancing.check,
     services.check,
+    splits.check,
     affinity.check,
     headers.check,
     protection.check,

@@ -7,7 +7,9 @@ watched and what is moved carry the same names. What stands under a name of its 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -136,6 +138,11 @@ def hashed(name: str, *content: str) -> str:
     """
     digest = hashlib.sha256("\0".join(content).encode()).hexdigest()[: HASH_LENGTH - 1]
     return f"{name[: NAME_LIMIT - HASH_LENGTH]}-{digest}"
+
+
+def told(extra: Mapping[str, object]) -> tuple[str, ...]:
+    """What `extra` adds to the content of a name with a hash; nothing where nothing is given."""
+    return (json.dumps(extra, sort_keys=True),) if extra else ()
 
 
 def is_hashed(name: str, prefix: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from spillway.config.fields import Between, Duration, Model, Name, Shape, Short, parse_error_code
 from spillway.config.route_matches import HeaderName, Method
@@ -119,11 +119,33 @@ class SplitConfig(Model):
     service: Name
     """Service that gets its share."""
     weight: Annotated[int, Field(ge=0, le=1000)]
-    """0 to 1000; the share is this over the sum of all weights. Moving traffic between regions never changes it."""
+    """0 to 1000; the share is this over the sum of all weights. Moving traffic between regions never changes it, unless the route has `steer`: then this is the weight of a region that is well, 100 to 1000."""
+    min_weight: Annotated[int, Field(ge=0, le=1000)] = 0
+    """With `steer`: the weight that the daemon leaves it at least. 0 where it may be closed."""
     request_headers: HeadersConfig | None = None
     """Changes to headers of the requests that go to this service, before those of the path and the route."""
     response_headers: HeadersConfig | None = None
     """The same for its answers."""
+
+
+class SteerConfig(Model):
+    """How the weights of a split are moved."""
+
+    name: Name | None = None
+    """Under which the split is watched, ordered and told; the route's `matcher` where none is given."""
+    policy: str = "default"
+    """Name from `policies`. Its floors, steps and dwell hold for the weights as for scalers; it has no failover posture."""
+
+
+def _form(value: Any) -> str:
+    return "switch" if isinstance(value, bool) else "section"
+
+
+Steer = Annotated[
+    Annotated[bool, Tag("switch")] | Annotated[SteerConfig, Tag("section")],
+    Discriminator(_form),
+]
+"""`true`, `false`, or a section."""
 
 
 class MirrorConfig(Model):

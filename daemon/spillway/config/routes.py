@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from spillway.config.fields import GroupName, Model
-from spillway.config.route_actions import RouteActions
+from spillway.config.route_actions import RouteActions, Steer, SteerConfig
 from spillway.config.route_matches import Headers, Method, Query
 
 EVERY_PATH = "/*"
@@ -51,10 +51,19 @@ class RouteHosts(Model):
     """Name of the path matcher in the URL map; `route-1`, `route-2` and so on where none is given."""
     paths: tuple[PathRuleConfig, ...] = ()
     """Paths, headers and so on that are treated apart."""
+    steer: Steer = False
+    """Let the daemon move the weights of the route's `split`, whose services stand for one region each and have no scaler: Cloud Run and other serverless groups, internet and Private Service Connect groups. `true`, or a section. Entries of `paths` without a target follow."""
 
 
 class RouteConfig(RouteActions, RouteHosts):
     """Hosts and what becomes of their requests. What stands on the route itself is for all paths that no entry of `paths` names; only headers and error pages hold for the entries, too."""
+
+    @property
+    def steering(self) -> SteerConfig | None:
+        """How the weights of its split are moved; None where they stay."""
+        if isinstance(self.steer, SteerConfig):
+            return self.steer
+        return SteerConfig() if self.steer else None
 
 
 VARIABLE = re.compile(r"\{(?P<name>[a-z_][a-z0-9_]*)(=(\*\*|\*))?\}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from spillway.config.backends import INSTANCE_GROUPS, UNPROBED, GroupKind, Member, members, takes_policy
 from spillway.config.model import Config
 from spillway.config.services import ServiceConfig
+from spillway.config.splits import SteeredSplit, split_services, steered_splits
 from spillway.config.suggest import listing
 
 _KINDS = {
@@ -24,12 +25,28 @@ _TIED = {
 
 
 def steering(config: Config) -> Mapping[str, str]:
-    """One sentence for each service of a checked configuration, by name."""
+    """One sentence for each service and each steered split of a checked configuration, by name."""
     topology = config.topology
-    return {
-        name: _sentence(service, members(service, topology.regions))
-        for name, service in sorted(topology.services.items())
+    parts = split_services(topology)
+    found = {
+        name: f"its weight in the split {parts[name].name} is steered, and nothing else of it."
+        if name in parts
+        else _sentence(service, members(service, topology.regions))
+        for name, service in topology.services.items()
     }
+    found |= {split.name: _weights(split) for split in steered_splits(topology)}
+    return dict(sorted(found.items()))
+
+
+def _weights(split: SteeredSplit) -> str:
+    """The levers of a steered split."""
+    regions = listing([part.member.region for part in split.parts])
+    kept = [f"{part.service} {part.min_weight}" for part in split.parts if part.min_weight]
+    least = f", never below {listing(kept)}" if kept else ""
+    return (
+        f"the weights of {listing([part.service for part in split.parts])} are steered{least}: each stands for its region "
+        f"({regions}), and requests are shared out wherever they come from."
+    )
 
 
 def _sentence(service: ServiceConfig, given: tuple[Member, ...]) -> str:

@@ -92,17 +92,19 @@ class TopologyConfig(Model):
     """The address that clients connect to."""
     frontends: FrontendsConfig
     """What listens there."""
-    default_service: Name
-    """Service for every request that no route names."""
+    default_service: Name | None = None
+    """Service for every request that no route names. Exactly one of `default_service` and `default_bucket`."""
+    default_bucket: Name | None = None
+    """Name from `buckets` for every request that no route names: a load balancer of files needs no service at all."""
     routes: tuple[RouteConfig, ...] = ()
     """Which host and path goes where."""
     url_map: UrlMapConfig = UrlMapConfig()
     health_checks: dict[Name, HealthCheckConfig] = Field(default_factory=dict)
     """Health checks by name; services refer to them."""
-    regions: Annotated[dict[RegionName, RegionConfig], Field(min_length=1)]
-    """Regions by name, with their groups and what these can take; shared by all services."""
-    services: Annotated[dict[Name, ServiceConfig], Field(min_length=1)]
-    """Backend services by name: global pools and pinned services side by side."""
+    regions: dict[RegionName, RegionConfig] = Field(default_factory=dict)
+    """Regions by name, with their groups and what these can take; shared by all services. None where there are no services."""
+    services: dict[Name, ServiceConfig] = Field(default_factory=dict)
+    """Backend services by name: global pools and pinned services side by side. None where buckets answer everything: then nothing is steered."""
     buckets: dict[Name, BucketConfig] = Field(default_factory=dict)
     """Backend buckets by name: files of Cloud Storage; routes refer to them."""
     references: dict[Name, BackendServiceUrl] = Field(default_factory=dict)

@@ -85,6 +85,7 @@ PROPOSERS: tuple[Proposer, ...] = (
 HEALTH_PROPOSERS: tuple[Proposer, ...] = (dead_drains,)
 """The health pass may only drain."""
 
+NOBODY = "there is no service to steer"
 QUIET_HEALTH = "no region is dead that Google's auto-drain leaves in service"
 
 
@@ -462,7 +463,7 @@ def _result(steps: list[ServiceStep], overlay: Overlay, memory: ControllerMemory
         memory=replace(memory, services=services),
         verdicts=tuple(v for done in steps for v in done.verdicts),
         alarms=tuple(a for done in steps for a in done.assessment.alarms),
-        sentence=tell(plan, advice, refusals, quiet or "there is no data to judge by", mode),
+        sentence=tell(plan, advice, refusals, quiet or NOBODY, mode),
         candidates=tuple(c for done in steps if (c := done.accepted.candidate) is not None),
         edited=any(done.edited for done in steps),
     )

@@ -43,6 +43,18 @@ def fields(schema: str) -> Mapping[str, Field]:
     return {name: _field(given) for name, given in _document()[schema].items()}
 
 
+def field_of(schema: str, argument: str) -> Field | None:
+    """The field that an argument of the provider stands for, by its name in Python; None where the schema has none.
+
+    The provider writes `enable_cdn` for `enableCDN`, and lists in the plural.
+    """
+    wanted = argument.replace("_", "").lower()
+    for name, field in fields(schema).items():
+        if wanted == name.lower() or (field.is_list and wanted.rstrip("s") == name.lower().rstrip("s")):
+            return field
+    return None
+
+
 def is_published(schema: str) -> bool:
     """Whether the file has a schema."""
     return schema in _document()

@@ -37,6 +37,8 @@ class _Path:
     ceilings: Array
     """Requests/s."""
     order: Index
+    shares: Array | None = None
+    """Share of the requests of each region, where weights share them out."""
 
 
 class Balancer:
@@ -150,7 +152,9 @@ class Balancer:
         regions = np.flatnonzero(ceilings > 0)
         near = self._rtt[np.ix_(streams % max(1, self.groups.clients), regions)]
         order = preference_order(near, preferred[regions])
-        return _Path(streams=streams, regions=regions, ceilings=ceilings[regions], order=order)
+        shared = control is not None and any(b.weight is not None for b in control.backends)
+        shares = ceilings[regions] / ceilings[regions].sum() if shared and len(regions) else None
+        return _Path(streams=streams, regions=regions, ceilings=ceilings[regions], order=order, shares=shares)
 
     def _update_drain(self, t: float, control: ServiceControl, health: Health) -> None:
         drain = self._drains[control.service]
@@ -175,7 +179,9 @@ class Balancer:
         health: tuple[tuple[int, int], ...],
         mean: float,
     ) -> float:
-        """Requests/s that the balancer lets into a region before it looks for another one."""
+        """Requests/s that the balancer lets into a region before it looks for another one; in a split the weight."""
+        if backend.weight is not None:
+            return backend.weight * backend.scaler
         i = self._names[backend.region]
         plant = self._plants[i]
         if plant.serverless:
@@ -208,7 +214,10 @@ class Balancer:
             if not len(path.regions):
                 lost[:, path.streams] = own
                 continue
-            spread = waterfall(own, path.ceilings, path.order)
+            if path.shares is not None:
+                spread = own[:, :, None] * path.shares
+            else:
+                spread = waterfall(own, path.ceilings, path.order)
             if spread.shape == sent.shape:  # one service, all streams and regions: nothing to place
                 sent = spread
                 continue

@@ -13,6 +13,9 @@ class BackendControl:
     scaler: float
     """0, or 0.1 to 1."""
     preferred: bool = False
+    weight: float | None = None
+    """Weight at scaler 1 of a service that stands for this region in a split: requests are shared out by weight x scaler, and no
+    ceiling holds. Either all backends of a service have one, or none."""
     target_rate: float | None = None
     """Requests/s that the balancer believes the region takes at scaler 1; None means the scenario's `target_rps`."""
     target_in_flight: float | None = None

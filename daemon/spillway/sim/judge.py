@@ -96,10 +96,10 @@ class Judge:
 
     def _breaks_floor(self, before: ServiceControl, after: ServiceControl) -> bool:
         """True where the write leaves less than a floor demands, and takes away what could be used."""
-        left, was = self._standing(after), self._standing(before)
         asks = self._world.service_of()
         rates = self._world.demand().tolist()
         demand = sum(r for r, s in zip(rates, asks, strict=True) if s == after.service)
+        left, was = self._standing(after, demand), self._standing(before, demand)
         few = left.serving < max(1, self._floors.min_serving_regions) and left.serving < was.serving
         floor = demand * (1.0 + self._floors.reserve)
         scarce = left.ceilings < floor and was.takes - left.takes > NOTHING * demand
@@ -113,9 +113,10 @@ class Judge:
         states = [self._world.state(p.name) for p in self._world.setup.regions]
         return sum(s.capacity for s in states if s.dead < 1.0)
 
-    def _standing(self, control: ServiceControl) -> _Standing:
+    def _standing(self, control: ServiceControl, demand: float) -> _Standing:
         plants = {p.name: p for p in self._world.setup.regions}
         serving, ceilings, takes = 0, 0.0, 0.0
+        whole = sum((b.weight or 0.0) * b.scaler for b in control.backends)
         for backend in control.backends:
             health = self._world.health(backend.region)
             share = sum(passing for passing, _ in health) / sum(total for _, total in health)
@@ -125,7 +126,11 @@ class Judge:
                 target = backend.target_in_flight / plant.service_time.mean
             serving += backend.scaler > 0 and share > 0
             ceiling = target * backend.scaler * share
-            ceilings += ceiling
+            if backend.weight is not None:  # no ceiling holds: what an open region is sent is its share
+                ceilings += target * (backend.scaler > 0)
+                ceiling = demand * backend.weight * backend.scaler / whole if whole else 0.0
+            else:
+                ceilings += ceiling
             well = (1.0 - state.errors) * (1.0 - sum(part for _, part in state.fast))
             takes += well * min(ceiling, state.capacity, inf if state.quota is None else state.quota)
         return _Standing(serving, ceilings, takes)

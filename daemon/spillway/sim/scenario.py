@@ -204,6 +204,8 @@ class ScenarioService(Model):
     """Region of a pinned service, preferred over `failover`."""
     failover: tuple[RegionName, ...] = ()
     """Regions that a policy may join to a pinned service."""
+    weights: dict[RegionName, Annotated[int, Field(ge=100, le=1000)]] = Field(default_factory=dict)
+    """A split instead of a pool: each of these serverless regions has a backend service of its own, and the URL map shares all requests out by weight, wherever they come from."""
     paths: tuple[str, ...] = ()
     """Paths that lead here, such as /europe/*; the service without any takes the rest."""
 

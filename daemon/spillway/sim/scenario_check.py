@@ -9,7 +9,14 @@ from spillway.core.values.geography import REGION_PLACES
 from spillway.core.values.topology import is_legal_scaler
 from spillway.sim.fault_models import OutsideEdit
 from spillway.sim.network import read_matrix
-from spillway.sim.scenario import Client, Region, Scenario, ServiceTimeModel, TraceDemand
+from spillway.sim.scenario import (
+    Client,
+    Region,
+    Scenario,
+    ScenarioService,
+    ServiceTimeModel,
+    TraceDemand,
+)
 from spillway.sim.service_time import AnyTime, ServiceTime, read_times
 from spillway.sim.traces import Trace, read_trace
 
@@ -88,12 +95,19 @@ def _check_regions(scenario: Scenario, base_dir: Path) -> Iterator[Mistake]:
 def _check_services(scenario: Scenario) -> Iterator[Mistake]:
     for name, service in scenario.services.items():
         where: KeyPath = ("services", name)
-        named = [*(service.regions or ()), *service.failover, *([service.home] if service.home else [])]
+        named = [
+            *(service.regions or ()),
+            *service.weights,
+            *service.failover,
+            *([service.home] if service.home else []),
+        ]
         for region in named:
             if region not in scenario.regions:
                 yield where, f"{region} is no region of this scenario.", f"Use one of {_names(scenario)}."
         if service.home and service.regions:
             yield where, "a service is a pool or pinned, not both.", "Leave out `regions` or `home`."
+        if service.weights:
+            yield from _check_split(scenario, (*where, "weights"), service)
         if service.home and not service.paths:
             yield (
                 (*where, "paths"),
@@ -102,6 +116,19 @@ def _check_services(scenario: Scenario) -> Iterator[Mistake]:
             )
     if scenario.services and all(s.paths for s in scenario.services.values()):
         yield ("services",), "no service takes the other paths.", "Leave out `paths` in one of them."
+
+
+def _check_split(scenario: Scenario, where: KeyPath, service: ScenarioService) -> Iterator[Mistake]:
+    if service.home or service.regions:
+        yield where, "a split is neither a pool nor pinned.", "Leave out `weights`, or `regions` and `home`."
+    if len(service.weights) < 2:
+        yield where, "a split has at least two regions.", "Name another region."
+    for name in service.weights:
+        region = scenario.regions.get(name)
+        if region is not None and not region.serverless:
+            yield (*where, name), f"{name} is not serverless: its scaler is the lever.", "Make it a pool."
+        if region is not None and region.standby:
+            yield (*where, name), f"{name} is a standby, and a split has none.", "Take `standby` out."
 
 
 def _check_clients(scenario: Scenario, base_dir: Path) -> Iterator[Mistake]:

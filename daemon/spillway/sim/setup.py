@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,16 +97,21 @@ def default_controls(scenario: Scenario) -> tuple[ServiceControl, ...]:
     return tuple(
         ServiceControl(service=name, backends=(BackendControl(region=s.home, scaler=1.0, preferred=True),))
         if s.home
-        else _pool(name, s.regions or tuple(scenario.regions), scenario)
+        else _pool(name, tuple(s.weights) or s.regions or tuple(scenario.regions), scenario, s.weights)
         for name, s in scenario.services.items()
     )
 
 
-def _pool(name: str, regions: tuple[str, ...], scenario: Scenario) -> ServiceControl:
+def _pool(
+    name: str, regions: tuple[str, ...], scenario: Scenario, weights: Mapping[str, int] = MappingProxyType({})
+) -> ServiceControl:
     return ServiceControl(
         service=name,
         backends=tuple(
-            BackendControl(region=r, scaler=0.0 if scenario.regions[r].standby else 1.0) for r in regions
+            BackendControl(
+                region=r, scaler=0.0 if scenario.regions[r].standby else 1.0, weight=weights.get(r)
+            )
+            for r in regions
         ),
     )
 

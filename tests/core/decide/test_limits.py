@@ -167,6 +167,13 @@ def alone() -> ServiceModel:
     return picture_of((area("a"), area("b", member=False, scaler=0.0)), {"a": 60.0})
 
 
+def keeping(picture: ServiceModel) -> ServiceModel:
+    """Region a keeps at least 0.3 of its weight."""
+    first, *others = picture.beliefs
+    kept = first._replace(backend=replace(first.backend, least_scaler=0.3))
+    return replace(picture, beliefs=(kept, *others))
+
+
 def unseen(picture: ServiceModel, absence: Absence = Absence.STALE, served: float = 50.0) -> ServiceModel:
     """The same without samples of region a."""
     first, *others = picture.beliefs
@@ -245,8 +252,8 @@ SITUATIONS: list[tuple[LimitKind, str, Situation, float, Purpose]] = [
     (LimitKind.UNREAD, "unread", doubting(unread=(("a", UNREAD),)), 0.0, Purpose.LEAVE),
     (LimitKind.PANIC, "panic", (three(), Orders(), PANIC, Trust()), 0.0, Purpose.DRAIN_DEAD),
     (LimitKind.NOT_MOVABLE, "not-movable", plain(three(movable=False)), 0.5, Purpose.OPERATOR),
-    (LimitKind.NO_SCALER, "no-scaler", plain(three(has_scaler=False)), 0.5, Purpose.OPERATOR),
-    (LimitKind.UNREAD, "unread", (three(has_scaler=False, bad=0.5), Orders(), None, Trust(unread=(("a", UNREAD),))), 0.0, Purpose.RELIEVE),
+    (LimitKind.NO_SCALER, "no-scaler", plain(three(graded=False)), 0.5, Purpose.OPERATOR),
+    (LimitKind.UNREAD, "unread", (three(graded=False, bad=0.5), Orders(), None, Trust(unread=(("a", UNREAD),))), 0.0, Purpose.RELIEVE),
     (LimitKind.ALONE, "alone", plain(alone()), 0.5, Purpose.OPERATOR),
     (LimitKind.EVIDENCE, "stale-data", plain(unseen(three())), 0.5, Purpose.RELIEVE),
     (LimitKind.EVIDENCE, "garbage-data", plain(unseen(three(), Absence.GARBAGE)), 0.5, Purpose.RELIEVE),
@@ -266,6 +273,7 @@ SITUATIONS: list[tuple[LimitKind, str, Situation, float, Purpose]] = [
         Purpose.RELIEVE,
     ),
     (LimitKind.ONE_DRAIN, "one-drain", plain(draining()), 0.0, Purpose.OPERATOR),
+    (LimitKind.LEAST_SHARE, "least-share", plain(keeping(three())), 0.2, Purpose.OPERATOR),
     (LimitKind.KEEPS_CAPACITY, "keeps-capacity", plain(three()), 0.0, Purpose.RELIEVE),
 ]  # fmt: skip
 
@@ -399,6 +407,7 @@ PASSERS: list[tuple[LimitKind, str, set[Purpose]]] = [
     (LimitKind.STEP, "the loop's own tuning goes by steps", PEOPLE | MEMBERSHIPS | DEAD | WRONGS),
     (LimitKind.BUDGET, "people and the dead are not counted", PEOPLE | DEAD),
     (LimitKind.ONE_DRAIN, "a dead region is empty already", DEAD),
+    (LimitKind.LEAST_SHARE, "nobody takes the share that the configuration keeps", set()),
     (LimitKind.KEEPS_CAPACITY, "the loop's own tuning closes nothing that is only short of machines",
      PEOPLE | MEMBERSHIPS | DEAD | WRONGS),
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """One part as it stands against what the program wants of it: what differs, what others have set, what no write can carry.
 
-Levers are left out: scalers, membership, preference and the service LB policy are observed by the core, which decides
-about them. Values that Google gives to what nobody has set count as nothing.
+Levers are left out: scalers, membership, preference, the service LB policy and the weights of steered splits are observed by the
+core, which decides about them. Values that Google gives to what nobody has set count as nothing.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ REPLACED = frozenset({BACKEND_SERVICE.token, URL_MAP.token, HEALTH_CHECK.token})
 _LEVERS = re.compile(
     r"backends\[\d+\](\.(capacityScaler|preference|group))?|(failoverConfig|autoCapacityDrain)(\..*)?"
 )
+_WEIGHT = re.compile(r"pathMatchers\[(\d+)\]\.(?:.+\.)?weightedBackendServices\[\d+\]\.weight")
 _ELEMENT = re.compile(r"backends\[(\d+)\]\.(.+)")
 _BACKEND_LEVERS = frozenset({"group", "capacityScaler", "preference"})
 _BACKEND_GOOGLES = {"balancingMode": "UTILIZATION", "maxUtilization": 0.8, "trafficDuration": "SHORT"}
@@ -94,7 +95,7 @@ class Standing:
     groups: tuple[Props, ...]
     """Backends that somebody else has attached."""
     levers: tuple[Difference, ...] = ()
-    """Differences in what the daemon decides: scalers, membership, preference, failover policy."""
+    """Differences in what the daemon decides: scalers, membership, preference, failover policy, weights of steered splits."""
     off: tuple[str, ...] = ()
     """Properties at the top that are wanted off, or as Google has them by itself, and of which nothing stands."""
     elements: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
@@ -113,7 +114,14 @@ class Standing:
         return {name: value for name, value in found.items() if name not in _BACKEND_LEVERS}
 
 
-def stand(wanted: WantedPart, live: Body | None, ours: Collection[str], *, existed: bool = False) -> Standing:
+def stand(
+    wanted: WantedPart,
+    live: Body | None,
+    ours: Collection[str],
+    *,
+    existed: bool = False,
+    steered: Collection[str] = (),
+) -> Standing:
     """What stands of one part.
 
     Args:
@@ -121,6 +129,7 @@ def stand(wanted: WantedPart, live: Body | None, ours: Collection[str], *, exist
         live: what GET answered.
         ours: paths of all groups that the configuration names.
         existed: it stood before Spillway: what it lacks and what nobody would miss is no difference.
+        steered: path matchers whose split is steered.
     """
     if live is None:
         return Standing(wanted=wanted, live=None, differences=(), props={}, foreign=(), unknown=(), groups=())
@@ -150,15 +159,30 @@ def stand(wanted: WantedPart, live: Body | None, ours: Collection[str], *, exist
     return Standing(
         wanted=wanted,
         live=live,
-        differences=tuple(d for d in found if _counts(d, wanted, props)),
+        differences=tuple(
+            d for d in found if _counts(d, wanted, props) and not _is_weight(d, wanted, steered)
+        ),
         props=props,
         foreign=tuple(foreign),
         unknown=(*unknown, *_not_carried(wanted, live)),
         groups=groups,
-        levers=tuple(d for d in found if _LEVERS.fullmatch(d.path)),
+        levers=tuple(d for d in found if _LEVERS.fullmatch(d.path) or _is_weight(d, wanted, steered)),
         off=off,
         elements=elements,
     )
+
+
+def _is_weight(difference: Difference, wanted: WantedPart, steered: Collection[str]) -> bool:
+    """True for a weight of a steered split, also where an entry of the route follows it; other splits of its paths are settings."""
+    found = _WEIGHT.fullmatch(difference.path)
+    if found is None or wanted.token != URL_MAP.token:
+        return False
+    matcher = wanted.inputs["pathMatchers"][int(found[1])]
+    if matcher.get("name") not in steered:
+        return False
+    default = (matcher.get("defaultRouteAction") or {}).get("weightedBackendServices") or []
+    here = value_at(difference.path.rpartition("[")[0], wanted.inputs) or []
+    return [p.get("backendService") for p in here] == [p.get("backendService") for p in default]
 
 
 def _is_off(difference: Difference, wanted: WantedPart) -> bool:

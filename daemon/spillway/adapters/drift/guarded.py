@@ -196,7 +196,7 @@ class Surveyor:
         self._known |= {path: read for path, read in known.items() if not isinstance(read, SpillwayError)}
         self.seen = survey(parts, known, self._ownership, self.last, self._now())
         self._refuse_what_import_would_change(self.seen)
-        return replace(self.seen.kept(self._written()), certificates=self._shown)
+        return replace(self.seen.kept(self.written), certificates=self._shown)
 
     def _refuse_what_import_would_change(self, found: Survey) -> None:
         """The CLI imports what differs all the same, and then changes it (measured); a take-over changes nothing.
@@ -214,7 +214,8 @@ class Surveyor:
                     remedy="Write into the configuration what stands, or let `spillway adopt` write it.",
                 )
 
-    def _written(self) -> frozenset[DriftAnswer]:
+    @property
+    def written(self) -> frozenset[DriftAnswer]:
         """Answers by which drift is written back now. A quick adjustment writes none back: it was asked for something else."""
         if not self.building:
             return frozenset()
@@ -342,7 +343,8 @@ class GuardedDeployer:
                 applied, sentence=" ".join([f"{applied.sentence.rstrip('.')}.", *surveyor.later])
             )
         left_out = _left_out(seen)
-        return _without(applied, left_out) if left_out else applied
+        splits = seen.unwritten_splits(surveyor.written)
+        return _without(applied, left_out, splits) if left_out or splits else applied
 
 
 def _waiting_key(frontend: str) -> str:
@@ -396,10 +398,13 @@ def _wants_more(part: Standing, seen: Survey) -> bool:
     )
 
 
-def _without(applied: Applied, left_out: tuple[HeldPart, ...]) -> Applied:
+def _without(
+    applied: Applied, left_out: tuple[HeldPart, ...], splits: tuple[tuple[str, str], ...]
+) -> Applied:
     """The result with the parts that were left out: refused as a whole where nothing else was written."""
-    told = " ".join(held.sentence for held in left_out)
+    told = " ".join([*(held.sentence for held in left_out), *dict.fromkeys(f"{why}." for _, why in splits)])
     refused = tuple((held.service, held.sentence) for held in left_out if held.service is not None)
+    refused += splits
     if applied.outcome is Outcome.UNCHANGED:
         return replace(applied, outcome=Outcome.REFUSED, sentence=told, refused=refused)
     return replace(applied, sentence=f"{applied.sentence}. {told}", refused=refused)

@@ -23,10 +23,12 @@ from spillway.adapters.engine.provider.kinds_frontend import (
     GIVEN_CERTIFICATE,
     MANAGED_CERTIFICATE,
 )
+from spillway.adapters.engine.provider.kinds_url_map import URL_MAP
 from spillway.adapters.program.kept import Kept, group_path
 from spillway.config import names
 from spillway.config.backends import members
 from spillway.config.model import Config
+from spillway.config.splits import steered_splits
 from spillway.core.values.drift import (
     CertificateState,
     CertificateWait,
@@ -57,6 +59,27 @@ class Survey:
         held = {part.wanted.part for part in self.standing if self.ownership.held_fields(part)}
         services = {self.ownership.service_of(part) for part in held if part[0] == BACKEND_SERVICE.token}
         return frozenset(held | {self.ownership.policy_of(service) for service in services if service})
+
+    def unwritten_splits(self, written: frozenset[DriftAnswer]) -> tuple[tuple[str, str], ...]:
+        """(split, sentence) of steered splits whose weights a write with these answers does not carry, and that stand otherwise.
+
+        The routes of a URL map are kept as a whole where somebody else has changed one of them, or not written at all.
+        """
+        found = []
+        for part in self.standing:
+            wanted = part.wanted
+            if wanted.token != URL_MAP.token or not part.levers:
+                continue
+            drifts = [] if self.ownership.answer(wanted) in written else self.ownership.drifts(part)
+            reasons = [d.path for d in drifts if d.path.startswith("pathMatchers")]
+            reasons += self.ownership.held_fields(part)
+            if reasons:
+                why = (
+                    f"the weights are not written: somebody else has changed {reasons[0]} of the URL map {wanted.name}, "
+                    "whose routes are kept as a whole"
+                )
+                found += [(split.name, why) for split in self.ownership.splits]
+        return tuple(found)
 
     def kept(self, written: frozenset[DriftAnswer]) -> Kept:
         """What the program must leave as it stands; `written` are the answers by which drift is written back now."""
@@ -113,6 +136,7 @@ class Ownership:
             },
             **{self.policy_of(name): name for name in config.topology.services},
         }
+        self.splits = steered_splits(config.topology)
         self.existing = existing_parts(config.names)
         """Parts that stood before Spillway."""
 
@@ -210,7 +234,8 @@ def survey(
             problems.append(f"{part.kind.words} {part.shown} cannot be read: {read}")
         else:
             existed = part.part in ownership.existing
-            standing.append(stand(part, read, ownership.groups(part), existed=existed))
+            steered = [split.matcher for split in ownership.splits]
+            standing.append(stand(part, read, ownership.groups(part), existed=existed, steered=steered))
     drifts = tuple(drift for part in standing for drift in _drifts(part, ownership, last, at))
     return Survey(
         report=DriftReport(

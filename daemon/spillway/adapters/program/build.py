@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spillway.adapters.program.kept import NOTHING, Kept
 from spillway.config import names
+from spillway.config.fleet import fleet
 from spillway.config.routes import is_template
+from spillway.config.splits import steered_splits
 from spillway.errors import PermanentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from spillway.config.model import Config
-    from spillway.core.values.overlay import Overlay
+    from spillway.core.values.overlay import Overlay, ServiceSetting
 
 
 def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[], None]:
@@ -41,13 +44,21 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
         groups = Groups(config, kept)
         checks = health_checks(config, kept)
         services = {
-            setting.service: service(config, groups, checks, setting, kept) for setting in overlay.services
+            setting.service: service(config, groups, checks, setting, kept)
+            for setting in _settings(config, overlay)
         }
         services |= {
             name: pulumi.Output.from_input(path[path.index("projects/") :])
             for name, path in config.topology.references.items()
         }
-        targets = Targets(services=services, buckets=buckets(config, kept))
+        weights = {
+            split.matcher: split.weights(overlay.service(split.name))
+            for split in steered_splits(config.topology)
+        }
+        stored = buckets(config, kept)
+        default_service, default_bucket = config.topology.default_service, config.topology.default_bucket
+        default = stored[default_bucket or ""] if default_service is None else services[default_service]
+        targets = Targets(default=default, services=services, buckets=stored, weights=weights)
         addresses = frontends(config, url_map(config, targets, kept), kept)
         for place, address in addresses:
             pulumi.export(names.on_address("load_balancer_ip", place.suffix).replace("-", "_"), address)
@@ -57,8 +68,22 @@ def build(config: Config, overlay: Overlay, kept: Kept = NOTHING) -> Callable[[]
     return program
 
 
+def _settings(config: Config, overlay: Overlay) -> Iterator[ServiceSetting]:
+    """The setting of each backend service, in the order of the overlay: services of a split stand as it has their region."""
+    splits = {split.name: split for split in steered_splits(config.topology)}
+    for setting in overlay.services:
+        split = splits.get(setting.service)
+        if split is None:
+            yield setting
+            continue
+        for part in split.parts:
+            region = setting.backend(part.member.region)
+            backend = replace(region, scaler=1.0 if region.member else 0.0)
+            yield replace(setting, service=part.service, backends=(backend,))
+
+
 def _agree(config: Config, overlay: Overlay) -> None:
-    wanted = set(config.topology.services)
+    wanted = {service.name for service in fleet(config).services}
     found = {setting.service for setting in overlay.services}
     unknown = {
         backend.region

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,8 @@ class Configured:
     given: GivenCertificateConfig | None = None
     exists: bool = False
     """It stands, and is referred to."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Of a managed one."""
 
 
 def configured(config: Config, https: HttpsConfig) -> Iterator[Configured]:
@@ -46,14 +48,21 @@ def configured(config: Config, https: HttpsConfig) -> Iterator[Configured]:
         # The name follows both: a new key for the same certificate needs a new name too, as the old one is in use.
         # Eight digits of a hash over the two tell nobody anything of a key.
         yield Configured(
-            name=names.hashed(names.certificate(config.naming, given.name), *content), given=given
+            name=names.hashed(
+                names.certificate(config.naming, given.name), *content, *names.told(given.extra)
+            ),
+            given=given,
         )
     for name in https.certificates.existing:
         yield Configured(name=name, exists=True)
     for entry in https.certificates.domains:
         domains = tuple(sorted(entry))
         yield Configured(
-            name=names.hashed(names.certificate(config.naming, "managed"), *domains), domains=domains
+            name=names.hashed(
+                names.certificate(config.naming, "managed"), *domains, *names.told(https.certificates.extra)
+            ),
+            domains=domains,
+            extra=https.certificates.extra,
         )
 
 
@@ -87,7 +96,7 @@ class Certificates:
             return self._reference(one.name)
         if one.name not in self._made:
             self._made[one.name] = (
-                self._managed(one.name, one.domains)
+                self._managed(one.name, one.domains, one.extra)
                 if one.given is None
                 else self._given(one.name, one.given)
             )
@@ -99,9 +108,9 @@ class Certificates:
             return self._reference(one.name)
         if one.name not in self._made:
             self._made[one.name] = (
-                self._managed(one.name, one.domains, untouched=True)
+                self._managed(one.name, one.domains, {}, untouched=True)
                 if one.is_managed
-                else self._declared(one.name, _UNTOUCHED, _UNTOUCHED, untouched=True)
+                else self._declared(one.name, _UNTOUCHED, _UNTOUCHED)
             )
         return self._made[one.name]
 
@@ -111,13 +120,16 @@ class Certificates:
 
         return pulumi.Output.from_input(f"projects/{self.config.project}/global/sslCertificates/{name}")
 
-    def _managed(self, name: str, domains: tuple[str, ...], *, untouched: bool = False) -> pulumi.Output[str]:
+    def _managed(
+        self, name: str, domains: tuple[str, ...], extra: Mapping[str, Any], *, untouched: bool = False
+    ) -> pulumi.Output[str]:
         from spillway.adapters.program.sdk import compute
 
         resource = declare(
             compute.ManagedSslCertificate,
             name,
             self.kept,
+            extra=extra,
             untouched=untouched,
             name=name,
             project=self.config.project,
@@ -129,11 +141,12 @@ class Certificates:
     def _given(self, name: str, given: GivenCertificateConfig) -> pulumi.Output[str]:
         """A certificate from PEM files. Only the key is secret, and it is marked so: the state never holds it in clear."""
         certificate = _pem(given.name, given.certificate_file)
-        return self._declared(name, certificate, _pem(given.name, given.private_key_file))
+        return self._declared(name, certificate, _pem(given.name, given.private_key_file), given.extra)
 
     def _declared(
-        self, name: str, certificate: str, key: str, *, untouched: bool = False
+        self, name: str, certificate: str, key: str, extra: Mapping[str, Any] | None = None
     ) -> pulumi.Output[str]:
+        """One from its texts; `extra` is None for one that stands already and stays as it is."""
         import pulumi
 
         from spillway.adapters.program.sdk import compute
@@ -142,7 +155,8 @@ class Certificates:
             compute.SSLCertificate,
             name,
             self.kept,
-            untouched=untouched,
+            untouched=extra is None,
+            extra=extra,
             name=name,
             project=self.config.project,
             certificate=certificate,

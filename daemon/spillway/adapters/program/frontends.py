@@ -43,7 +43,8 @@ def https_proxy_name(config: Config, name: str, https: HttpsConfig) -> str:
     configuration no longer names it.
     """
     early = None if https.tls_early_data in _ORDINARY else https.tls_early_data
-    return names.proxy(config.naming, name, https.keep_alive, early, https.server_tls_policy)
+    settings = (https.keep_alive, early, https.server_tls_policy, *names.told(https.extra))
+    return names.proxy(config.naming, name, *settings)
 
 
 def frontends(
@@ -103,11 +104,13 @@ def _http_proxy(
 ) -> pulumi.Output[str]:
     from spillway.adapters.program.sdk import compute
 
-    name = names.proxy(config.naming, frontend, *([http.keep_alive] if http.keep_alive is not None else []))
+    keep_alive = [http.keep_alive] if http.keep_alive is not None else []
+    name = names.proxy(config.naming, frontend, *keep_alive, *names.told(http.extra))
     resource = declare(
         compute.TargetHttpProxy,
         name,
         kept,
+        extra=http.extra,
         name=name,
         project=config.project,
         url_map=url_map,
@@ -138,6 +141,7 @@ def _https_proxy(
         compute.TargetHttpsProxy,
         name,
         kept,
+        extra=https.extra,
         name=name,
         project=config.project,
         url_map=url_map,
@@ -173,13 +177,19 @@ def _rule(
     address: pulumi.Output[str],
     target: pulumi.Output[str],
 ) -> Any:
-    """One rule listens on one port: a range such as `80-443` would take 364 of them (gcp.md 3.1)."""
+    """One rule listens on one port: a range such as `80-443` would take 364 of them (gcp.md 3.1).
+
+    What `extra` gives is no part of a name that people look for, so another one replaces the rule in its place.
+    """
     from spillway.adapters.program.sdk import compute
 
+    extra = config.topology.frontends.extra
     return declare(
         compute.GlobalForwardingRule,
         name,
         kept,
+        extra=extra,
+        delete_before_replace=True if extra else None,
         name=name,
         project=config.project,
         load_balancing_scheme=SCHEME,

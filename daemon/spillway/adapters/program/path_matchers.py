@@ -38,20 +38,25 @@ it repeats requests without a body once, and only answers of gRPC carry this sta
 class Targets:
     """Ids of what routes lead to, by name in the configuration."""
 
+    default: Any
+    """Service or bucket for requests that no route names."""
     services: Mapping[str, Any]
     buckets: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Weights of steered splits as they are wanted now: by path matcher and service."""
 
 
-def path_matcher(name: str, route: RouteConfig, default_service: str, targets: Targets) -> Props:
+def path_matcher(name: str, route: RouteConfig, targets: Targets) -> Props:
     """The path matcher of a route.
 
     Args:
         name: of the matcher.
         route: what it says.
-        default_service: where requests go for which the route names no target.
         targets: ids of services and buckets.
     """
-    matcher: Props = {"name": name, **_default(_actions(route, route, default_service, targets))}
+    if name in targets.weights:
+        route = _weighed(route, targets.weights[name])
+    matcher: Props = {"name": name, **_default(_actions(route, route, targets))}
     if headers := _header_action(route.request_headers, route.response_headers):
         matcher["headerAction"] = headers
     if route.errors is not None:
@@ -61,24 +66,29 @@ def path_matcher(name: str, route: RouteConfig, default_service: str, targets: T
             {
                 "priority": rule.priority,
                 "matchRules": match_rules(rule.paths, rule.entry),
-                **_of_entry(rule.entry, route, default_service, targets),
+                **_of_entry(rule.entry, route, targets),
             }
             for rule in route_rules(route)
         ]
     elif route.paths:
         matcher["pathRules"] = [
-            {"paths": list(entry.paths), **_of_entry(entry, route, default_service, targets)}
-            for entry in route.paths
+            {"paths": list(entry.paths), **_of_entry(entry, route, targets)} for entry in route.paths
         ]
     return matcher
+
+
+def _weighed(route: RouteConfig, weights: Mapping[str, int]) -> RouteConfig:
+    """The route with the weights of its split as the daemon wants them."""
+    split = tuple(part.model_copy(update={"weight": weights[part.service]}) for part in route.split)
+    return route.model_copy(update={"split": split})
 
 
 def _default(actions: Props) -> Props:
     return {f"default{key[0].upper()}{key[1:]}": value for key, value in actions.items()}
 
 
-def _of_entry(entry: RouteActions, route: RouteConfig, default_service: str, targets: Targets) -> Props:
-    props = _actions(entry, route, default_service, targets)
+def _of_entry(entry: RouteActions, route: RouteConfig, targets: Targets) -> Props:
+    props = _actions(entry, route, targets)
     if headers := _header_action(entry.request_headers, entry.response_headers):
         props["headerAction"] = headers
     if entry.errors is not None:
@@ -86,7 +96,7 @@ def _of_entry(entry: RouteActions, route: RouteConfig, default_service: str, tar
     return props
 
 
-def _actions(actions: RouteActions, route: RouteConfig, default_service: str, targets: Targets) -> Props:
+def _actions(actions: RouteActions, route: RouteConfig, targets: Targets) -> Props:
     """`service`, `urlRedirect` and `routeAction`, as far as they are wanted."""
     if actions.redirect is not None:
         return {"urlRedirect": _redirect(actions.redirect)}
@@ -98,7 +108,7 @@ def _actions(actions: RouteActions, route: RouteConfig, default_service: str, ta
     elif aim.bucket is not None:
         props["service"] = targets.buckets[aim.bucket]
     else:
-        props["service"] = targets.services[aim.service or default_service]
+        props["service"] = targets.default if aim.service is None else targets.services[aim.service]
     if actions.rewrite is not None:
         action["urlRewrite"] = _rewrite(actions.rewrite)
     if actions.timeout is not None:

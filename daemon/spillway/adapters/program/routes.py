@@ -33,7 +33,7 @@ def url_map(config: Config, targets: Targets, kept: Kept) -> pulumi.Output[str]:
         project=config.project,
         extra=topology.url_map.extra,
         default_url_redirect=None,  # it excludes the default service
-        default_service=targets.services[topology.default_service],
+        default_service=targets.default,
         host_rules=[
             compute.URLMapHostRuleArgs(hosts=list(route.hosts), path_matcher=matcher)
             for matcher, route in matchers
@@ -42,7 +42,7 @@ def url_map(config: Config, targets: Targets, kept: Kept) -> pulumi.Output[str]:
             compute.URLMapPathMatcherArgs(
                 **keywords(
                     compute.URLMapPathMatcherArgs,
-                    path_matcher(matcher, route, topology.default_service, targets),
+                    path_matcher(matcher, route, targets),
                 )
             )
             for matcher, route in matchers

@@ -14,7 +14,8 @@ def check(draft: Draft) -> None:
         members = draft.members(name)
         if members and draft.complete(name):
             _serving(draft, name, members)
-            _levers(draft, name, members)
+            if not any(route.steer and name in route.services for _, route in draft.routes):
+                _levers(draft, name, members)  # in a steered split the weight is its lever
             _floor(draft, name, members)
 
 

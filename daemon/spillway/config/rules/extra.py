@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spillway.config.draft import BUCKETS, FRONTENDS, HEALTH_CHECKS, REGIONS, SERVICES, URL_MAP, Draft
-from spillway.config.extra import RESERVED, ROUTE_ACTION
+from spillway.config.extra import RESERVED, ROUTE_ACTION, SCHEMAS
+from spillway.config.frontends import FrontendsConfig
 from spillway.config.groups import GroupConfig
-from spillway.config.suggest import did_you_mean
+from spillway.config.suggest import did_you_mean, listing
 from spillway.config.tree import Location
 from spillway.published.arguments import WORDS, Argument, arguments
+from spillway.published.schemas import Field, field_of
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "str": (str,),
@@ -40,7 +42,7 @@ def check(draft: Draft) -> None:
                     did_you_mean(name, free, f"Its arguments are {', '.join(sorted(free))}."),
                 )
             else:
-                _value(draft, where, known[name], value)
+                _value(draft, where, known[name], value, field_of(SCHEMAS[resource], name))
 
 
 def _sections(draft: Draft) -> Iterator[tuple[Location, str, Mapping[str, Any]]]:
@@ -62,8 +64,20 @@ def _sections(draft: Draft) -> Iterator[tuple[Location, str, Mapping[str, Any]]]
         yield (*at, "extra"), ROUTE_ACTION, route.extra
         for where, entry in draft.items((*at, "paths"), route.paths):
             yield (*where, "extra"), ROUTE_ACTION, entry.extra
-    frontends = draft.frontends
-    for at, https in draft.each((*FRONTENDS, "https"), frontends.https if frontends is not None else None):
+    if draft.frontends is not None:
+        yield from _frontends(draft, draft.frontends)
+
+
+def _frontends(draft: Draft, frontends: FrontendsConfig) -> Iterator[tuple[Location, str, Mapping[str, Any]]]:
+    yield (*FRONTENDS, "extra"), "compute.GlobalForwardingRule", frontends.extra
+    for at, http in draft.each((*FRONTENDS, "http"), frontends.http):
+        yield (*at, "extra"), "compute.TargetHttpProxy", http.extra
+    for at, https in draft.each((*FRONTENDS, "https"), frontends.https):
+        yield (*at, "extra"), "compute.TargetHttpsProxy", https.extra
+        certificates = (*at, "certificates")
+        yield (*certificates, "extra"), "compute.ManagedSslCertificate", https.certificates.extra
+        for where, given in draft.items((*certificates, "given"), https.certificates.given or ()):
+            yield (*where, "extra"), "compute.SSLCertificate", given.extra
         if https.ssl_policy is not None:
             yield (*at, "ssl_policy", "extra"), "compute.SSLPolicy", https.ssl_policy.extra
 
@@ -80,25 +94,25 @@ def _made(group: GroupConfig) -> str:
     return "compute.InstanceGroup" if group.instance_group else "compute.NetworkEndpointGroup"
 
 
-def _value(draft: Draft, at: Location, argument: Argument, value: Any) -> None:
-    """Judge one value, and what is inside of it."""
+def _value(draft: Draft, at: Location, argument: Argument, value: Any, field: Field | None) -> None:
+    """Judge one value, and what is inside of it; `field` is what the API has in its place, if it is known."""
     if argument.is_list:
         if not isinstance(value, list):
             draft.error(at, f"{at[-1]} is a list, and this is {_told(value)}.", "Write `[...]`.")
             return
         for index, item in enumerate(value):
-            _one(draft, (*at, index), argument, item)
+            _one(draft, (*at, index), argument, item, field)
     elif argument.is_table:
         if not isinstance(value, dict):
             draft.error(at, f"{at[-1]} is a mapping, and this is {_told(value)}.", "Write `{name: value}`.")
             return
         for name, item in value.items():
-            _one(draft, (*at, name), argument, item)
+            _one(draft, (*at, name), argument, item, field)
     else:
-        _one(draft, at, argument, value)
+        _one(draft, at, argument, value, field)
 
 
-def _one(draft: Draft, at: Location, argument: Argument, value: Any) -> None:
+def _one(draft: Draft, at: Location, argument: Argument, value: Any, field: Field | None) -> None:
     if argument.is_plain:
         wrong_truth = isinstance(value, bool) != (argument.type == "bool")
         if wrong_truth or not isinstance(value, _TYPES[argument.type]):
@@ -106,6 +120,13 @@ def _one(draft: Draft, at: Location, argument: Argument, value: Any) -> None:
                 at,
                 f"{at[-1]} must be {WORDS[argument.type]}, and this is {_told(value)}.",
                 "Correct the value.",
+            )
+        elif field is not None and field.names and value not in field.names:
+            known_names = [name for name in field.names if "UNSPECIFIED" not in name]
+            draft.error(
+                at,
+                f"Google has no {value!r} here.",
+                did_you_mean(str(value), known_names, f"It takes {listing(known_names)}."),
             )
         return
     if not isinstance(value, dict):
@@ -118,7 +139,8 @@ def _one(draft: Draft, at: Location, argument: Argument, value: Any) -> None:
             remedy = did_you_mean(name, known, f"Its keys are {', '.join(sorted(known))}.")
             draft.error((*at, name), f"{at[-1]} has no key {name!r}.", remedy)
         else:
-            _value(draft, (*at, name), known[name], inner)
+            schema = field.schema if field is not None else ""
+            _value(draft, (*at, name), known[name], inner, field_of(schema, name) if schema else None)
 
 
 def _told(value: Any) -> str:

@@ -180,15 +180,36 @@ def _span(draft: Draft, at: Location, window: CalendarWindow) -> None:
         )
 
 
-def _at_least(timeout: float, given: float, most: float) -> str:
-    """What to do about a wait that is shorter than the longest request, where no wait may be longer than `most` seconds."""
+def _at_least(timeout: float, given: float, most: float, whose: str = "service") -> str:
+    """What to do about a wait that is shorter than the longest request, where no wait may be longer than `most` seconds.
+
+    Args:
+        timeout: seconds of the longest request.
+        given: seconds of the wait.
+        most: seconds of the longest wait.
+        whose: who says how long a request may take, `service` or `route`.
+    """
     if timeout <= most:
         return f"Write {format_duration(timeout)} or more, unless long requests may be cut."
     longest = format_duration(most)
-    shorten = f"give the service a `timeout` of {longest} or less, unless longer requests may be cut"
+    shorten = f"give the {whose} a `timeout` of {longest} or less, unless longer requests may be cut"
     if given < most:
         return f"Write {longest}, which is the most there is, and {shorten}."
     return f"There is no longer one than {longest}: {shorten}."
+
+
+def _longest_request(draft: Draft, name: str) -> tuple[float, Location]:
+    """Seconds that a request to a service may take, and where that is said: at the service, or at a route that leads there."""
+    found: list[tuple[float, Location]] = [(draft.services[name].timeout, (*SERVICES, name, "timeout"))]
+    for at, route in draft.routes:
+        default = (draft.default_service,) if draft.default_service and not route.targets else ()
+        inherited = route.services or default
+        if route.timeout is not None and name in inherited:
+            found.append((route.timeout, (*at, "timeout")))
+        for where, entry in draft.items((*at, "paths"), route.paths):
+            if entry.timeout is not None and name in (entry.services if entry.targets else inherited):
+                found.append((entry.timeout, (*where, "timeout")))
+    return max(found, key=lambda one: one[0])
 
 
 def _requests(draft: Draft) -> None:
@@ -207,13 +228,20 @@ def _requests(draft: Draft) -> None:
         policy = draft.policies.get(service.policy)
         if policy is None:
             continue
-        if policy.membership.drain_wait < service.timeout and len(draft.members(name)) > 1:
+        lasts, said_at = _longest_request(draft, name)
+        if policy.membership.drain_wait < lasts and len(draft.members(name)) > 1:
+            by_route = "" if said_at in timeout else " by the `timeout` of a route"
             draft.warn(
                 (*POLICIES, service.policy, "membership", "drain_wait"),
                 f"a region is removed {format_duration(policy.membership.drain_wait)} after it was drained, "
-                f"and a request to {name} may take {longest}: removal can cut it.",
-                _at_least(service.timeout, policy.membership.drain_wait, LONGEST_DRAIN_WAIT),
-                uses=timeout,
+                f"and a request to {name} may take {format_duration(lasts)}{by_route}: removal can cut it.",
+                _at_least(
+                    lasts,
+                    policy.membership.drain_wait,
+                    LONGEST_DRAIN_WAIT,
+                    "route" if by_route else "service",
+                ),
+                uses=(*timeout, said_at),
             )
         if policy.slo.latency >= service.timeout:
             draft.error(

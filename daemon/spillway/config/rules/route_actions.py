@@ -121,13 +121,14 @@ def known_service(draft: Draft, at: Location, service: str) -> None:
 def _lead_to(at: Location, bucket: str) -> str:
     """How requests get to a bucket, said for the place where it was written like a service."""
     if at[-1] == "default_service":
-        return f'Name a service here, and write a route `{{hosts: ["*"], bucket: {bucket}}}`: it gets all hosts that no other route names.'
+        return f"Write `default_bucket: {bucket}` instead."
     if "split" in at or "mirror" in at:
         return f"Name a service; Google sends a whole path to a bucket and no share of it: `bucket: {bucket}` on an entry of `paths`."
     return f"Write `bucket: {bucket}`."
 
 
-def _known_bucket(draft: Draft, at: Location, bucket: str) -> None:
+def known_bucket(draft: Draft, at: Location, bucket: str) -> None:
+    """Report a bucket that is not there."""
     if draft.lacks(BUCKETS, bucket):
         draft.error(
             at,
@@ -166,7 +167,7 @@ def _targets(draft: Draft, at: Location, actions: RouteActions) -> None:
     if actions.service is not None:
         known_service(draft, (*at, "service"), actions.service)
     if actions.bucket is not None:
-        _known_bucket(draft, (*at, "bucket"), actions.bucket)
+        known_bucket(draft, (*at, "bucket"), actions.bucket)
     seen: set[str] = set()
     for where, part in draft.items((*at, "split"), actions.split):
         known_service(draft, (*where, "service"), part.service)
@@ -363,7 +364,7 @@ def _errors(draft: Draft, at: Location, actions: RouteActions) -> None:
     if errors is None:
         return
     if errors.bucket is not None:
-        _known_bucket(draft, (*at, "errors", "bucket"), errors.bucket)
+        known_bucket(draft, (*at, "errors", "bucket"), errors.bucket)
     seen: set[str] = set()
     for where, rule in draft.items((*at, "errors", "rules"), errors.rules):
         for place, code in draft.items((*where, "codes"), rule.codes):

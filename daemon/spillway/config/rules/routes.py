@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import chain
 
-from spillway.config.draft import ROUTES, SERVICES, Draft
+from spillway.config.draft import REGIONS, ROUTES, SERVICES, Draft
 from spillway.config.fields import HOST_LABEL
 from spillway.config.route_matches import HeaderMatchConfig, QueryMatchConfig
 from spillway.config.routes import (
@@ -28,18 +28,48 @@ _HOST = re.compile(rf"\*|(\*[.-])?{HOST_LABEL}(\.{HOST_LABEL})*")
 _PATH = re.compile(r"/[^*?#\s]*|(/[^*?#\s/]+)*/\*")
 _TEMPLATE = re.compile(r"(/([^*?#\s/{}]+|\*\*|\*|\{[a-z_][a-z0-9_]*(=(\*\*|\*))?\}))+/?")
 _DEFAULT: Location = ("topology", "default_service")
+_DEFAULT_BUCKET: Location = ("topology", "default_bucket")
 
 
 def check(draft: Draft) -> None:
     """Judge routes and the default service, and look for services that nothing leads to."""
-    if draft.default_service is not None:
-        route_actions.known_service(draft, _DEFAULT, draft.default_service)
+    _default_target(draft)
     hosts: dict[str, Location] = {}
     for at, route in draft.routes:
         _hosts(draft, at, route, hosts)
         route_actions.check_route(draft, at, route)
         _paths(draft, at, route)
     _unreached(draft)
+
+
+def _default_target(draft: Draft) -> None:
+    """Judge what gets the requests that no route names."""
+    service, bucket = draft.default_service, draft.default_bucket
+    if service is not None and bucket is not None:
+        draft.error(
+            _DEFAULT_BUCKET,
+            "requests that no route names go to one target, and a service and a bucket are given.",
+            "Keep `default_service` or `default_bucket`.",
+        )
+    elif service is not None:
+        route_actions.known_service(draft, _DEFAULT, service)
+    elif bucket is not None:
+        route_actions.known_bucket(draft, _DEFAULT_BUCKET, bucket)
+    else:
+        draft.error(
+            _DEFAULT,
+            "the key `default_service` is missing: nothing gets the requests that no route names.",
+            "Write `default_service: NAME`, or `default_bucket: NAME` where a bucket answers them.",
+            uses=(_DEFAULT_BUCKET,),
+        )
+    if draft.names(SERVICES) and not draft.given(REGIONS):
+        draft.error(
+            REGIONS,
+            "the key `regions` is missing, and there are services.",
+            "Add it, with the groups of each region.",
+            uses=(SERVICES,),
+        )
+        draft.salvage.broken.add(REGIONS)
 
 
 def _hosts(draft: Draft, at: Location, route: RouteConfig, seen: dict[str, Location]) -> None:

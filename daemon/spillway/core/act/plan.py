@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spillway.core.model.service import ServiceModel
-from spillway.core.values.decision import Change, Lever, ordered
+from spillway.core.values.decision import GRADED, Change, Lever, ordered
 from spillway.core.values.overlay import BackendSetting, ServiceSetting
 from spillway.errors import UnsafePlan
 
@@ -34,7 +34,7 @@ def make_plan(
             standing = after(standing, change)
     requirements = constraints.against(model.traffic.predict(scalers_of(model, standing)))
     # all ceilings of a service travel in one call, which is never cut short half-way: only its end is a prefix
-    last = max((i for i, c in enumerate(steps) if c.lever is Lever.SCALER), default=-1)
+    last = max((i for i, c in enumerate(steps) if c.lever in GRADED), default=-1)
     for i, change in enumerate(steps):
         setting = after(setting, change)
         if not change.down or i < last:

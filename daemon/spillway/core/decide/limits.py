@@ -104,7 +104,7 @@ class Limits:
             region=place.region.name,
             now=place.now,
             bounds=found,
-            has_scaler=place.belief.backend.has_scaler,
+            graded=place.belief.backend.graded,
         )
 
 
@@ -127,9 +127,13 @@ class Place:
         """Its service."""
         return self.limits.model
 
+    def bound(self, kind: LimitKind, allowed: Allowed, why: Reason) -> tuple[Bound]:
+        """One bound."""
+        return (Bound(kind=kind, allowed=allowed, reason=why),)
+
     def stays(self, kind: LimitKind, why: Reason) -> tuple[Bound]:
         """The bound that nothing moves."""
-        return (Bound(kind=kind, allowed=only(self.now), reason=why),)
+        return self.bound(kind, only(self.now), why)
 
 
 Bounds = tuple[Bound, ...]
@@ -265,7 +269,7 @@ def movable(place: Place) -> Bounds:
 
 def whole(place: Place) -> Bounds:
     """A backend without a scaler is attached or detached."""
-    if place.belief.backend.has_scaler:
+    if place.belief.backend.graded:
         return ()
     why = reason("no-scaler", region=place.region.name)
     return (Bound(kind=LimitKind.NO_SCALER, allowed=WHOLE, reason=why),)
@@ -332,17 +336,23 @@ def late(place: Place) -> Bounds:
     )
 
 
+def least_share(place: Place) -> Bounds:
+    """A service in a split keeps the part of its weight that the configuration says; one that is closed may stay so."""
+    least = place.belief.backend.least_scaler
+    if least <= 0.0:
+        return ()
+    low = min(least, place.now) if place.now > 0.0 else least
+    why = reason("least-share", region=place.region.name, least=least)
+    allowed = Allowed(closed=place.now == 0.0, low=max(SCALER_FLOOR, low))
+    return place.bound(LimitKind.LEAST_SHARE, allowed, why)
+
+
 def keeps_capacity(place: Place) -> Bounds:
     """A region is closed only for being bad at any load: one that is short of machines keeps what it can carry."""
     if place.now == 0.0 or place.region.bad >= place.model.policy.triggers.drain_error_ratio:
         return ()
-    return (
-        Bound(
-            kind=LimitKind.KEEPS_CAPACITY,
-            allowed=at_least(SCALER_FLOOR),
-            reason=reason("keeps-capacity", region=place.region.name),
-        ),
-    )
+    why = reason("keeps-capacity", region=place.region.name)
+    return place.bound(LimitKind.KEEPS_CAPACITY, at_least(SCALER_FLOOR), why)
 
 
 # --- rhythm
@@ -358,7 +368,7 @@ def dwelling(place: Place) -> Bounds:
     if memory.moved_at is None:
         return ()
     at = model.at
-    scaled = place.belief.backend.has_scaler
+    scaled = place.belief.backend.graded
     down_ok, proven_ok, up_ok = (
         has_dwelt(memory, model.policy, at, direction, model.dead_time, whole=not scaled)
         for direction in (-1, 0, 1)
@@ -376,13 +386,8 @@ def dwelling(place: Place) -> Bounds:
     direction = -1 if not down_ok else 1
     rest = required_dwell(memory, model.policy, at, direction, model.dead_time, whole=not scaled)
     ago = at - memory.moved_at
-    return (
-        Bound(
-            kind=LimitKind.DWELL,
-            allowed=allowed,
-            reason=reason("resting", region=place.region.name, ago=ago, rest=rest),
-        ),
-    )
+    why = reason("resting", region=place.region.name, ago=ago, rest=rest)
+    return place.bound(LimitKind.DWELL, allowed, why)
 
 
 def well(place: Place) -> Bounds:
@@ -392,13 +397,8 @@ def well(place: Place) -> Bounds:
     needed = model.policy.rhythm.up_wait
     if since is not None and lasted >= needed:
         return ()
-    return (
-        Bound(
-            kind=LimitKind.NOT_WELL_YET,
-            allowed=at_most(place.now),
-            reason=reason("not-well-yet", region=place.region.name, well=lasted, needed=needed),
-        ),
-    )
+    why = reason("not-well-yet", region=place.region.name, well=lasted, needed=needed)
+    return place.bound(LimitKind.NOT_WELL_YET, at_most(place.now), why)
 
 
 def awaited(place: Place) -> Bounds:
@@ -426,7 +426,7 @@ def _awaited(place: Place, flight: Flight) -> Reason:
 
 def step(place: Place) -> Bounds:
     """One move changes a scaler by at most a step; a backend without one has none."""
-    if not place.belief.backend.has_scaler:
+    if not place.belief.backend.graded:
         return ()
     rhythm, now = place.model.policy.rhythm, place.now
     high, low = min(1.0, round(now + rhythm.up_step, 2)), round(now - rhythm.down_step, 2)
@@ -463,13 +463,8 @@ def draining(place: Place) -> Bounds:
     others = [region for region in place.limits.emptying if region != place.region.name]
     if place.now == 0.0 or not others:
         return ()
-    return (
-        Bound(
-            kind=LimitKind.ONE_DRAIN,
-            allowed=at_least(SCALER_FLOOR),
-            reason=reason("one-drain", other=others[0]),
-        ),
-    )
+    why = reason("one-drain", other=others[0])
+    return place.bound(LimitKind.ONE_DRAIN, at_least(SCALER_FLOOR), why)
 
 
 BOUNDS: tuple[Callable[[Place], Bounds], ...] = (
@@ -491,6 +486,7 @@ BOUNDS: tuple[Callable[[Place], Bounds], ...] = (
     lambda place: budget(place.limits, place.now),
     draining,
     step,
+    least_share,
     keeps_capacity,
 )
 """Every bound of a region, in the order in which a refusal names them."""

@@ -83,7 +83,7 @@ def _join(model: ServiceModel) -> Change | None:
         if movable and policy.planned_in(region.name, model.at) is None:
             room = potential + ramped * region.ceiling
             enough = room >= expected * (1.0 + URGENT) and expected < SURGING * traffic.demand
-            scaler = ramped if enough and region.has_scaler else 1.0
+            scaler = ramped if enough and region.graded else 1.0
             candidates.append((traffic.predict_with(i, scaler).score, region.name, scaler, belief))
     if not candidates:
         return None
@@ -101,7 +101,7 @@ def _join(model: ServiceModel) -> Change | None:
 def _relief_coming(model: ServiceModel) -> bool:
     """Whether a region without a scaler has joined so lately that nobody has seen how it does: it may be all that is needed."""
     return any(
-        not f.backend.has_scaler
+        not f.backend.graded
         and f.memory.joined_at is not None
         and model.at - f.memory.joined_at < model.dead_time
         for f in model.beliefs
@@ -149,7 +149,7 @@ def with_room_timers(model: ServiceModel) -> ServiceMemory:
 def _roomy_without(model: ServiceModel, region: Region, expected: float) -> bool:
     """Whether the others have ample headroom without `region`, and the home of a pinned service is well."""
     without = [0.0 if r is region else r.scaler for r in model.traffic.regions]
-    if not region.has_scaler and model.constraints.serving(without) < model.policy.floors.min_serving_regions:
+    if not region.graded and model.constraints.serving(without) < model.policy.floors.min_serving_regions:
         return False  # it stands in for a region that is detached
     rest = model.traffic.room(raised=True) - min(region.capacity, region.ceiling) * (1.0 - region.bad)
     return rest / expected - 1.0 >= model.policy.membership.leave_above and _home_well(model)
@@ -164,7 +164,7 @@ def _leave(model: ServiceModel) -> Change | None:
             continue
         if not _others_known(model, belief):
             continue
-        if belief.backend.has_scaler:
+        if belief.backend.graded:
             why = reason("leave-idle", region=name, above=policy.leave_above, since=at - since)
         else:
             why = reason("leave-unneeded", region=name, since=at - since)
@@ -212,7 +212,7 @@ def _planned_ends(model: ServiceModel) -> list[Change]:
         if model.policy.planned_in(belief.region, model.at, lead) is None:
             why = reason("join-planned-end", region=belief.region)
             ramped = hundredths(model.policy.membership.join_scaler)
-            scaler = ramped if belief.backend.has_scaler else 1.0
+            scaler = ramped if belief.backend.graded else 1.0
             found.append(_membership(model, belief, Purpose.CALENDAR, why, after=scaler))
     return found
 

@@ -25,7 +25,15 @@ from spillway.core.values.limits import LimitKind
 from spillway.core.values.orders import Order, OrderKind
 from spillway.core.values.policy import Mode
 
-LASTING = frozenset({LimitKind.OPERATOR_HOLD, LimitKind.NOT_MOVABLE, LimitKind.NO_SCALER, LimitKind.ALONE})
+LASTING = frozenset(
+    {
+        LimitKind.OPERATOR_HOLD,
+        LimitKind.NOT_MOVABLE,
+        LimitKind.NO_SCALER,
+        LimitKind.LEAST_SHARE,
+        LimitKind.ALONE,
+    }
+)
 """Limits that refuse an order when it comes, also by force. All others end by themselves, and the order waits."""
 
 
@@ -34,6 +42,9 @@ MOST_TOLD = 6
 
 LEAST_TOLD = 0.1
 """Requests/s that a receiver gets more, from which it is named."""
+
+VALUES = frozenset({LimitKind.NO_SCALER, LimitKind.LEAST_SHARE})
+"""Those of them that only keep some values from a lever."""
 
 LEVERLESS = frozenset({LimitKind.NOT_MOVABLE, LimitKind.ALONE})
 """Those of them that say that a service has no lever there."""
@@ -193,7 +204,7 @@ def check_order(context: Context, order: Order) -> OrderCheck:
     lasting = [
         b
         for b in context.limits.of(belief.region).bounds
-        if b.kind in LASTING and not (b.kind is LimitKind.NO_SCALER and b.allowed.allows(goal))
+        if b.kind in LASTING and not (b.kind in VALUES and b.allowed.allows(goal))
     ]
     found = (
         prospect(context.limits, context.model.traffic.scalers, belief.region, goal) if goal < now else None
@@ -266,7 +277,7 @@ def _receivers(context: Context, found: Prospect) -> str:
         zip(traffic.regions, context.model.traffic.base.flow.loads, then.flow.loads, strict=True)
     ):
         if i != found.task.index and load - before >= LEAST_TOLD:
-            takes = bounded(min(region.capacity_expected, then.scalers[i] * region.ceiling))
+            takes = bounded(min(region.capacity_expected, region.lets_in(then.scalers[i])))
             full = f", {load / takes:.0%} full" if takes else ""
             gains.append((before - load, f"{region.name} {before:.1f} -> {load:.1f} requests/s{full}"))
     told_of = [text for _, text in sorted(gains)]

@@ -201,13 +201,14 @@ def _why(task: Task, found: Found, i: int) -> Reason:
     total, load = task.traffic.forecast, found.base.flow.loads[i]
     numbers: dict[str, object] = {
         "region": region.name,
+        "lever": region.lever_word,
         "bad_before": found.base.share(total),
         "bad_after": found.best.share(total),
         "alternative": _alternative(found, total),
     }
     if found.best.scalers[i] > region.scaler:
-        return reason("make-room" if region.has_scaler else "attach-for-room", **numbers)
-    if not region.has_scaler:
+        return reason("make-room" if region.graded else "attach-for-room", **numbers)
+    if not region.graded:
         return _why_whole(task, i, numbers)
     room = found.best.scalers[i] * region.ceiling
     if load <= room:
@@ -279,7 +280,15 @@ def search_range(limits: Limits, i: int) -> Allowed:
     return Allowed(closed=down.closed, low=low, high=high)
 
 
-LASTING = frozenset({LimitKind.NOT_MOVABLE, LimitKind.NO_SCALER, LimitKind.ALONE, LimitKind.KEEPS_CAPACITY})
+LASTING = frozenset(
+    {
+        LimitKind.NOT_MOVABLE,
+        LimitKind.NO_SCALER,
+        LimitKind.ALONE,
+        LimitKind.LEAST_SHARE,
+        LimitKind.KEEPS_CAPACITY,
+    }
+)
 """Limits that neither time nor people lift."""
 
 

@@ -22,7 +22,7 @@ from spillway.core.estimate.sample import Window
 from spillway.core.explain.reasons import reason
 from spillway.core.model.constraints import capped
 from spillway.core.model.service import ServiceModel
-from spillway.core.values.decision import Change, Lever, Purpose, Reason
+from spillway.core.values.decision import GRADED, Change, Lever, Purpose, Reason
 from spillway.core.values.foreign import ForeignPin
 from spillway.core.values.lifecycle import current_backoff
 from spillway.core.values.overlay import Posture
@@ -117,7 +117,7 @@ def _undo(model: ServiceModel, flight: Flight, observed: float) -> Change | None
     back: what its receivers cannot take is known by now, and the search weighs it with all the rest.
     """
     raised = flight.after > flight.before
-    if not raised or flight.undoes or flight.lever is not Lever.SCALER or flight.region is None:
+    if not raised or flight.undoes or flight.lever not in GRADED or flight.region is None:
         return None
     traffic = model.traffic
     i = traffic.index(flight.region)

@@ -156,13 +156,21 @@ def with_changes(traffic: TrafficModel, changes: Sequence[Change]) -> TrafficMod
 
 def _changed(region: Region, change: Change) -> Region:
     """The region after one change; one that is detached for want of a scaler counts as a member with a scaler of 0."""
-    member = change.member or not (region.has_scaler or change.leaving)
+    member = change.member or not (region.graded or change.leaving)
     return region._replace(scaler=change.after, member=member, movable=region.movable and member)
 
 
 def by_its_lever(model: ServiceModel, change: Change) -> Change:
-    """The same change by the lever that its region has: where there is no scaler, 0 is detached and all else is attached."""
-    if change.region is None or model.belief(change.region).backend.has_scaler:
+    """The same change by the lever that its region has: where there is no scaler, 0 is detached and all else is attached.
+
+    A service in a split stays a member: its weight alone goes to 0, also for planned work.
+    """
+    if change.region is None:
+        return change
+    backend = model.belief(change.region).backend
+    if backend.weight is not None:
+        return replace(change, lever=Lever.WEIGHT, member=True, leaving=False)
+    if backend.has_scaler:
         return change
     return replace(change, lever=Lever.MEMBERSHIP, member=change.after > 0.0, was_member=change.before > 0.0)
 
@@ -192,7 +200,7 @@ def may_move(model: ServiceModel, belief: BackendBelief, direction: int) -> bool
         model.at,
         direction,
         model.dead_time,
-        whole=not belief.backend.has_scaler,
+        whole=not belief.backend.graded,
     )
 
 

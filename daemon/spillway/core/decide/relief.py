@@ -22,7 +22,7 @@ from spillway.core.values.limits import LimitKind
 def relief_joins(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     """The joins of standby regions for the worst region that should leave and may not."""
     model = context.model
-    if not any(f.waiting and not f.backend.has_scaler for f in model.beliefs):
+    if not any(f.waiting and not f.backend.graded for f in model.beliefs):
         return ()  # the usual case
     ill = [
         (region.bad, region.name, belief)
@@ -38,7 +38,7 @@ def relief_joins(context: Context, accepted: Accepted) -> Iterable[Proposal]:
 
 def _should_leave(context: Context, region: Region, belief: BackendBelief) -> bool:
     """Whether it is bad at any load by plenty of fresh answers, and no limit but being the only one keeps it."""
-    if region.has_scaler or not belief.serving or not region.fresh:
+    if region.graded or not belief.serving or not region.fresh:
         return False
     if region.bad < context.model.policy.triggers.drain_error_ratio:
         return False

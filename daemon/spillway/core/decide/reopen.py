@@ -81,7 +81,13 @@ def restores(context: Context, accepted: Accepted) -> Iterable[Proposal]:
                 since = model.beliefs[i].memory.well_since
                 lasted = model.at - (since if since is not None else model.at)
                 share = prediction.share(busy.forecast)
-                why = reason("restore", region=name, well=lasted, bad_after=share)
+                why = reason(
+                    "restore",
+                    region=name,
+                    well=lasted,
+                    lever=traffic.regions[i].lever_word,
+                    bad_after=share,
+                )
                 changes.append(scaler_change(model, name, after, Purpose.RESTORE, why))
                 break
     return [Proposal(changes=(change,)) for change in changes]
@@ -133,9 +139,11 @@ def pre_scale(context: Context, accepted: Accepted) -> Iterable[Proposal]:
         return ()
     changes = []
     for region in rising:
-        after = min(1.0, round(region.scaler + model.policy.rhythm.up_step, 2)) if region.has_scaler else 1.0
-        code = "foresee" if region.has_scaler else "attach-ahead"
-        why = reason(code, region=region.name, demand=traffic.demand, expected=expected)
+        after = min(1.0, round(region.scaler + model.policy.rhythm.up_step, 2)) if region.graded else 1.0
+        code = "foresee" if region.graded else "attach-ahead"
+        why = reason(
+            code, region=region.name, lever=region.lever_word, demand=traffic.demand, expected=expected
+        )
         changes.append(scaler_change(model, region.name, after, Purpose.PRE_SCALE, why))
     return each(changes)
 
@@ -163,7 +171,11 @@ def probes(context: Context, accepted: Accepted) -> Iterable[Proposal]:
         if not _hopeful(model, region, belief):
             continue
         empty = model.at - memory.empty_since
-        if region.has_scaler:
+        if region.shared:
+            least = max(SCALER_FLOOR, belief.backend.least_scaler)
+            hope = _hope(region, belief, model)
+            after, why = least, reason("probe-share", region=region.name, empty=empty, why=hope)
+        elif region.graded:
             after, why = SCALER_FLOOR, reason("probe", region=region.name, empty=empty)
         else:
             after, why = (
@@ -202,7 +214,7 @@ def _hopeful(model: ServiceModel, region: Region, belief: BackendBelief) -> bool
     """Whether a closed region is likely enough to be well: what health checks cannot show is only seen with load."""
     traffic = model.traffic
     harm = SCALER_FLOOR * region.ceiling * max(UNSEEN_BAD, shown_bad(belief))
-    cheap = region.has_scaler and harm <= PROBE_COST_SHARE * traffic.forecast
+    cheap = region.graded and harm <= PROBE_COST_SHARE * traffic.forecast
     chance = PROBE_P_RECOVERED if cheap else COSTLY_PROBE_P_RECOVERED
     if short_soon(model, raised=True):
         chance = NEEDED_P_RECOVERED

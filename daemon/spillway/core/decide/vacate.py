@@ -107,7 +107,7 @@ def way_down(task: Emptying) -> Way:
 def _partly(task: Emptying) -> tuple[float, ...]:
     """The deepest cut above the goal that breaks nothing, by bisection over the hundredths."""
     now = task.scalers[task.index]
-    if not task.traffic.regions[task.index].has_scaler:
+    if not task.traffic.regions[task.index].graded:
         return task.scalers  # no part of it can be taken
     low, high = round(max(task.goal, SCALER_FLOOR) * HUNDREDTHS), round(now * HUNDREDTHS)
     best = task.scalers
@@ -170,7 +170,7 @@ def helpers(limits: Limits, task: Emptying) -> Help:
         if i != task.index and _may_join(limits, i)
     )
     for _, i in ranked:
-        for scaler in (first, 1.0) if model.beliefs[i].backend.has_scaler else (1.0,):
+        for scaler in (first, 1.0) if model.beliefs[i].backend.graded else (1.0,):
             tried = [*joins, (i, scaler)]
             if way_down(with_standbys(task, tried)).reached:
                 return Help(joins=tuple(tried), enough=True)
@@ -180,7 +180,7 @@ def helpers(limits: Limits, task: Emptying) -> Help:
 
 def _with_helper(task: Emptying, i: int) -> Prediction:
     """What is expected once the standby at `i` has joined; with the region emptied where it goes as a whole."""
-    if task.traffic.regions[task.index].has_scaler:
+    if task.traffic.regions[task.index].graded:
         return task.traffic.predict_with(i, 1.0)
     then = {i: 1.0, task.index: task.goal}
     return task.traffic.predict([then.get(j, s) for j, s in enumerate(task.scalers)])

@@ -53,13 +53,20 @@ def update_origins(
     if newest <= memory.origins_at:
         return memory
     # 1. What reached the regions, and which of them sent some of theirs on.
-    full = _full(beliefs, settings, memory.flights, (newest - policy.timing.sample_period, newest))
+    shared = any(f.backend.weight is not None for f in beliefs)
+    full = (
+        frozenset[str]()
+        if shared
+        else _full(beliefs, settings, memory.flights, (newest - policy.timing.sample_period, newest))
+    )
     layout = layout_of(beliefs) if full else ()
     rates = _rates(beliefs, newest, policy.timing)
     if not rates:
         return memory
     # 2. From which places it came.
     seen = _by_place(rates, memory.origins, places, policy.evidence)
+    if shared:  # by weight nobody has a home: what moves from region to region is the same demand
+        seen = {place: {beliefs[0].region: sum(row.values())} for place, row in seen.items()}
 
     def next_of(place: str, home: str) -> tuple[str, ...]:
         return _names(place, home, layout)

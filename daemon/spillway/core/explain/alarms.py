@@ -85,7 +85,7 @@ def standby_room(model: ServiceModel) -> float:
     """Requests/s that the standby regions could carry which wait to be called and are not kept out by planned work."""
     return sum(
         [
-            min(region.capacity, region.ceiling) * (1.0 - region.bad)
+            min(region.capacity, region.lets_in(1.0)) * (1.0 - region.bad)
             for region, belief in zip(model.traffic.regions, model.beliefs, strict=True)
             if belief.waiting
             and belief.backend.movable
@@ -105,7 +105,7 @@ def survival(model: ServiceModel) -> tuple[bool | None, Alarm | None]:
     if traffic.forecast <= 0.0:
         return None, None
     parts = [
-        (min(r.capacity, r.ceiling) * (1.0 - r.bad), r.name)
+        (min(r.capacity, r.lets_in(1.0)) * (1.0 - r.bad), r.name)
         for r in traffic.regions
         if r.member and not r.dead
     ]

@@ -103,7 +103,7 @@ def foreign_pins(model: ServiceModel) -> tuple[PinnedLever, ...]:
     found = [
         PinnedLever(
             region=f.region,
-            lever=Lever.SCALER if pin.member and pin.wanted_member else Lever.MEMBERSHIP,
+            lever=_lever(f) if pin.member and pin.wanted_member else Lever.MEMBERSHIP,
             value=pin.shown,
             wanted=pin.wanted,
             since=pin.since,
@@ -127,6 +127,11 @@ def foreign_pins(model: ServiceModel) -> tuple[PinnedLever, ...]:
     return tuple(found)
 
 
+def _lever(belief: BackendBelief) -> Lever:
+    """The graded lever of a backend."""
+    return Lever.SCALER if belief.backend.weight is None else Lever.WEIGHT
+
+
 def _backend(
     belief: BackendBelief,
     region: Region,
@@ -141,7 +146,7 @@ def _backend(
     own = [note for name, note in notes if name == belief.region] if notes else ()
     seen = window if isinstance(window, Window) else None
     served = seen.rate if seen is not None else None
-    carries = bounded(min(region.scaler * region.ceiling, region.capacity))
+    carries = bounded(min(region.lets_in(region.scaler), region.capacity))
     return BackendAssessment(
         region=belief.region,
         state=belief.memory.state,
@@ -163,6 +168,9 @@ def _backend(
         age=window.age,
         notes=(*own, *_notes(belief, region)),
         health=health,
+        weight=None
+        if belief.backend.weight is None
+        else float(round(belief.backend.weight * belief.setting.scaler)),
     )
 
 
@@ -272,7 +280,12 @@ def quiet_reason(model: ServiceModel, candidate: Candidate | None) -> str:
     if traffic.forecast <= 0.0:
         return reason("no-data").sentence
     if candidate is not None:
-        numbers = {"bad": candidate.bad_now, "best": candidate.bad_best, "least": candidate.least}
+        numbers: dict[str, object] = {
+            "levers": "weights" if traffic.shared else "ceilings",
+            "bad": candidate.bad_now,
+            "best": candidate.bad_best,
+            "least": candidate.least,
+        }
         return reason("no-better", **numbers).sentence
     if model.memory.flights:
         count = len(model.memory.flights)

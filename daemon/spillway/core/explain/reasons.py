@@ -148,6 +148,11 @@ GUARDS = rows(
         "Nothing can be shed to anybody, so its ceiling stays as it is.",
     ),
     (
+        "least-share",
+        "{region} keeps at least {least:.2f} of its weight",
+        "`min_weight` in the split. An operator's order does not pass it either.",
+    ),
+    (
         "keeps-capacity",
         "{region} is closed only for answers that are bad at any load",
         "`triggers.drain_error_ratio`: a region that is short of machines keeps what it can carry.",
@@ -204,7 +209,7 @@ QUIETS = rows(
     ),
     (
         "no-better",
-        "no set of ceilings would save enough requests (bad now {bad:.2%}, best found {best:.2%}, none gets below {least:.2%}, limits aside)",
+        "no set of {levers} would save enough requests (bad now {bad:.2%}, best found {best:.2%}, none gets below {least:.2%}, limits aside)",
         "`rhythm.margin`. The last number is a proof for all ceilings, by what is known of the regions; limits may allow less.",
     ),
     ("no-data", "there is no data to judge by", "Missing data never causes a move."),
@@ -217,12 +222,12 @@ MOVES = (
         Kind.MOVE,
         (
             "shed-overload",
-            "{region} gets {load:.0f} requests/s and can take {capacity:.0f}: lower its ceiling so that {to:.0f} stay and the rest goes where there is room; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+            "{region} gets {load:.0f} requests/s and can take {capacity:.0f}: lower its {lever} so that {to:.0f} stay and the rest goes where there is room; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
             "More arrives than the region can answer within the SLO. Add capacity there if it happens daily.",
         ),
         (
             "cap-receiver",
-            "{region} can take {capacity:.0f} requests/s and gets what others shed: its ceiling lets {room:.0f} in; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+            "{region} can take {capacity:.0f} requests/s and gets what others shed: its {lever} lets {room:.0f} in; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
             "One cut fills the next region, so the ceilings of those that receive are lowered in the same write.",
         ),
         (
@@ -242,7 +247,7 @@ MOVES = (
         ),
         (
             "make-room",
-            "{region} can take more: raise its ceiling for what other regions shed; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
+            "{region} can take more: raise its {lever} for what other regions shed; expected bad requests {bad_before:.1%} -> {bad_after:.1%}{alternative}",
             "Part of a move that relieves another region.",
         ),
         (
@@ -257,7 +262,7 @@ MOVES = (
         ),
         (
             "restore",
-            "{region} has been well for {well:span}: raise its ceiling one step; expected bad requests stay at {bad_after:.1%}",
+            "{region} has been well for {well:span}: raise its {lever} one step; expected bad requests stay at {bad_after:.1%}",
             "The way back after a fault, one step at a time.",
         ),
         (
@@ -267,13 +272,18 @@ MOVES = (
         ),
         (
             "foresee",
-            "demand grows from {demand:.0f} towards {expected:.0f} requests/s: raise the ceiling of {region} before the others are full",
+            "demand grows from {demand:.0f} towards {expected:.0f} requests/s: raise the {lever} of {region} before the others are full",
             "A region is opened in steps with a dwell in between; one that begins when the others are full ends too late.",
         ),
         (
             "probe",
             "{region} was emptied {empty:span} ago and its health checks pass: let a tenth back in to see how it does",
             "With no traffic there is no latency to judge by; this tries with the least that Google allows.",
+        ),
+        (
+            "probe-share",
+            "{region} was emptied {empty:span} ago and {why}: give it a part of its weight back to see how it does",
+            "A service in a split that has no health checks comes back by time and hope, a tenth of its weight first.",
         ),
         (
             "drain-dead",

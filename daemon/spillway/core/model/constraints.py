@@ -25,7 +25,6 @@ from typing import NamedTuple
 
 from spillway.core.estimate.capacity import NEARLY_ALL
 from spillway.core.model.predict import Prediction, Region, TrafficModel
-from spillway.core.model.waterfall import pour
 from spillway.core.values.topology import SCALER_FLOOR
 
 FULLY_OPEN = 0.85
@@ -82,7 +81,7 @@ class _Row(NamedTuple):
     """At scaler 1, in `surely_carried`."""
     capacity_sure: float
     open_from: float
-    """Ceiling from which the region counts as fully open."""
+    """Ceiling from which the region counts as fully open; a share is no ceiling, and counts as what it is."""
     surely_open_from: float
     """The same for `surely_carried`: a region that was not found to take less is fully open only at all that it is sure to take."""
     good_share: float
@@ -127,7 +126,7 @@ class Constraints:
                 capacity_expected=r.capacity_expected,
                 ceiling_sure=r.ceiling_sure,
                 capacity_sure=r.capacity_sure,
-                open_from=FULLY_OPEN * r.capacity_expected,
+                open_from=(1.0 if r.shared else FULLY_OPEN) * r.capacity_expected,
                 surely_open_from=(FULLY_OPEN if _limit_found(r, nominal) else 1.0) * r.capacity_sure,
                 good_share=0.0 if r.dead else 1.0 - r.bad,
                 nominal=nominal,
@@ -172,11 +171,12 @@ class Constraints:
     def carried(self, scalers: Sequence[float]) -> float:
         """Requests/s that all open regions together carry well.
 
-        Where demand exceeds all ceilings, Google overfills them in proportion, so what a region carries is its share.
+        Where demand exceeds all ceilings, Google overfills them in proportion, so what a region carries is its share. Where weights
+        share it out, that is always so.
         """
         opened = [s * row.ceiling for s, row in zip(scalers, self.rows, strict=True)]
-        if sum(opened) < self.traffic.forecast:
-            opened = list(pour(self.traffic.origins, opened).loads)
+        if self.traffic.shared or sum(opened) < self.traffic.forecast:
+            opened = list(self.traffic.flow(opened).loads)
         return sum(
             [
                 (row.capacity_expected if o >= row.open_from else o) * row.good_share

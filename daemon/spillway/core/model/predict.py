@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from spillway.core.model.waterfall import Flow, Origins, pour
+from spillway.core.model.waterfall import Flow, Origins, pour, share_out
 from spillway.core.values.topology import RegionName
 
 OVERLOAD_SECONDS = 600.0
@@ -111,7 +111,22 @@ class Region(NamedTuple):
     only_seen: float | None = None
     """Requests/s that it serves, where its target is not known, because nobody has read yet how many endpoints it has: its ceiling
     is that of a typical region then. None where the target is known, and where there is none."""
-    has_scaler: bool = True
+    graded: bool = True
+    """True if its lever has values between closed and open."""
+    shared: bool = False
+    """True if it gets its share of all requests by weight. No ceiling limits what comes then: `ceiling` is the load that it would have at
+    scaler 1, with the others as they stand."""
+
+    @property
+    def lever_word(self) -> str:
+        """What moves it, in a word."""
+        return "weight" if self.shared else "ceiling"
+
+    def lets_in(self, scaler: float) -> float:
+        """Requests/s up to which the balancer sends it more at this scaler."""
+        if self.shared:
+            return UNBOUNDED if scaler > 0.0 else 0.0
+        return scaler * self.ceiling
 
     @property
     def capacity_expected(self) -> float:
@@ -241,8 +256,19 @@ class TrafficModel:
                 return i
         raise ValueError(region)
 
+    @cached_property
+    def shared(self) -> bool:
+        """Whether requests are shared out by weight."""
+        return any(r.shared for r in self.regions)
+
+    def flow(self, opened: Sequence[float]) -> Flow:
+        """Where the forecast goes under these ceilings in requests/s; by weight they are no ceilings, and their ratios alone count."""
+        return share_out(self.origins, opened) if self.shared else pour(self.origins, opened)
+
     def at_home(self) -> list[float]:
         """Requests/s of the forecast that come to each region first, if nothing is in the way."""
+        if self.shared:
+            return list(self.flow([r.ceiling for r in self.regions]).loads)
         homes = [0.0] * len(self.regions)
         for rate, order in zip(self.origins.rates, self.origins.orders, strict=True):
             homes[order[0]] += rate
@@ -253,7 +279,7 @@ class TrafficModel:
         """Requests/s that all member regions could carry well with open ceilings; bad shares taken off."""
         return sum(
             [
-                min(r.capacity_expected, r.ceiling) * (1.0 - r.bad)
+                min(r.capacity_expected, r.lets_in(1.0)) * (1.0 - r.bad)
                 for r in self.regions
                 if r.member and not r.dead
             ]
@@ -261,7 +287,7 @@ class TrafficModel:
 
     def room(self, *, raised: bool = False) -> float:
         """Requests/s that the open regions carry well with the ceilings as they are, or once they are `raised`."""
-        opened = [(r, r.ceiling if raised else r.scaler * r.ceiling) for r in self.regions if r.scaler > 0.0]
+        opened = [(r, r.lets_in(1.0 if raised else r.scaler)) for r in self.regions if r.scaler > 0.0]
         return sum([min(ceiling, r.capacity_expected) * (1.0 - r.bad) for r, ceiling in opened])
 
     def busier(self, factor: float) -> TrafficModel:
@@ -296,7 +322,7 @@ class TrafficModel:
                     not r.dead and r.quota is None and r.capacity > 0.0 and r.backlog <= r.slack,
                     1.0 - r.bad,
                     r.capacity_expected,
-                    r.ceiling if r.has_scaler else self.forecast,
+                    r.ceiling if r.graded else self.forecast,
                 )
                 for r in self.regions
             ]
@@ -306,7 +332,7 @@ class TrafficModel:
         """What is expected under these scalers."""
         numbers = self._numbers
         opened = [s * n[0] for s, n in zip(scalers, numbers, strict=True)]
-        flow = pour(self.origins, opened)
+        flow, shared = self.flow(opened), self.shared
         bad, cost, closed, room, largest = flow.unserved, 0.0, 0.0, 0.0, 0.0
         for i, (_, capacity, price, counts, plain, well, capacity_expected, taken) in enumerate(numbers):
             load = flow.loads[i]
@@ -318,6 +344,8 @@ class TrafficModel:
                 cost += load * price
             if counts:
                 part = min(opened[i], capacity_expected)
+                if shared:
+                    part = capacity_expected if scalers[i] > 0.0 else 0.0
                 room += part
                 largest = max(largest, part)
                 closed += (1.0 - scalers[i]) * taken

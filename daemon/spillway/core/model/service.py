@@ -47,6 +47,10 @@ QUEUE_GROWTH = 6.0
 """Waiting in a saturated region when a write takes effect, over what its newest minute shows: five minutes later."""
 
 
+FADED = 0.05
+"""Chance that a capacity which was found still holds, below which nobody counts with it: more than four half-lives."""
+
+
 AS_LIKELY_AS_NOT = 0.5
 """Chance that a quota or another finding still holds, from which it is the capacity of a backend without a target."""
 
@@ -67,6 +71,8 @@ def region_of(
     drained: bool,
 ) -> Region:
     """One region of the model; `usual` is (target of a typical region, share that is bad everywhere)."""
+    if belief.backend.weight is not None:
+        return weighed_region(belief, shown, policy, usual[1], at=at)
     if not belief.backend.has_scaler:
         return whole_region(belief, shown, policy, usual[1], at=at)
     estimate, window, setting = belief.estimate, belief.window, belief.setting
@@ -155,7 +161,54 @@ def whole_region(
         idle=belief.idle,
         proven=full is not None,
         backlog=backlog,
-        has_scaler=False,
+        graded=False,
+    )
+
+
+def weighed_region(
+    belief: BackendBelief, shown: Shown, policy: Policy, everywhere: float, *, at: float
+) -> Region:
+    """One region without a target that gets its share by weight: a part of it can be tried, so what was found of it fades by its chance.
+
+    What it is known to take at all is the most that it was seen to carry at its usual latency; nobody needs a figure while nothing was found.
+    """
+    estimate, saturation = belief.estimate, belief.estimate.saturation
+    bad, fresh = shown
+    backoff = current_backoff(belief.memory, policy.rhythm, at)
+    p_reopened = _reopens(belief, at, backoff)
+    quota, full, held = estimate.quota.rate, saturation.rate, 1.0
+    if full is None and saturation.last_at and saturation.last_rate > 0.0:
+        full = saturation.last_rate
+        held = p_degraded(saturation.last_at, at, backoff * persistence(saturation))
+    limit, baseline = estimate.concurrency.limit, estimate.latency.baseline
+    carried = limit / baseline if limit is not None and baseline else estimate.served
+    if held < FADED:
+        full = None
+    if quota is not None and p_degraded(estimate.quota.met_at, at, backoff) < FADED:
+        quota = None
+    nominal = UNBOUNDED if quota is None and full is None else max(carried, quota or 0.0, full or 0.0)
+    service_time = estimate.latency.service_time if estimate.latency.service_time is not None else 0.0
+    return Region(
+        name=belief.region,
+        scaler=belief.setting.scaler if belief.setting.member else 0.0,
+        ceiling=UNBOUNDED,
+        capacity=nominal if full is None else full,
+        capacity_nominal=nominal,
+        p_recovered=0.0 if full is None else 1.0 - held,
+        slack=policy.slo.latency - service_time,
+        bad=_expected_bad(bad, everywhere, fresh=fresh) * (1.0 - p_reopened),
+        p_reopened=p_reopened,
+        quota=quota,
+        p_quota_lifted=0.0 if quota is None else 1.0 - p_degraded(estimate.quota.met_at, at, backoff),
+        cost=belief.backend.cost,
+        movable=belief.backend.movable and belief.setting.member,
+        fresh=fresh,
+        dead=False,
+        member=belief.setting.member,
+        idle=belief.idle,
+        proven=saturation.rate is not None,
+        backlog=min(QUEUE_SECONDS, QUEUE_GROWTH * saturation.waiting) if saturation.rate is not None else 0.0,
+        graded=True,
     )
 
 
@@ -313,6 +366,8 @@ def build(
     effect = policy.timing.effect
     dead = dead_time(policy, memory)
     origins, level = _origins(memory, layout, min(ages, default=0.0) + effect, dead)
+    if service.shared_out:
+        regions = _by_weight(regions, beliefs, origins.total)
     traffic = TrafficModel(regions=tuple(regions), origins=origins, demand=level, forecast=origins.total)
     newest = max([f.made_at for f in memory.flights], default=at)
     traffic = _with_queues(traffic, effect, max(0.0, at - newest - effect))
@@ -326,6 +381,14 @@ def build(
         at=at,
         dead_time=dead,
     )
+
+
+def _by_weight(regions: list[Region], beliefs: Sequence[BackendBelief], total: float) -> list[Region]:
+    """The regions with their shares: each would have its weight's part of `total` requests/s, the others as they stand."""
+    weights = [f.backend.weight or 0.0 for f in beliefs]
+    whole = sum([w * r.scaler for w, r in zip(weights, regions, strict=True)]) or sum(weights)
+    unit = (total if total > 0.0 else 1.0) / whole if whole > 0.0 else 0.0
+    return [r._replace(shared=True, ceiling=w * unit) for w, r in zip(weights, regions, strict=True)]
 
 
 def _with_queues(traffic: TrafficModel, seconds: float, since: float) -> TrafficModel:

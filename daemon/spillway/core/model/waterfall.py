@@ -46,6 +46,21 @@ class Flow(NamedTuple):
     unserved: float
     """Requests/s that no region takes: every ceiling is 0."""
     overfilled: bool
+    """True where the loads are no longer those that the ceilings let in; always where weights share them out."""
+
+
+def share_out(origins: Origins, weights: Sequence[float]) -> Flow:
+    """Distribute the demand of `origins` in proportion to weights, wherever it comes from: a URL map knows no distance and no ceiling."""
+    total, whole = origins.total, sum(weights)
+    if whole <= _EPSILON:
+        return Flow(loads=(0.0,) * len(weights), travel=0.0, unserved=total, overfilled=total > 0)
+    shares = [weight / whole for weight in weights]
+    travel = sum(
+        rate * share * trip
+        for rate, trips in zip(origins.rates, origins.round_trips, strict=True)
+        for share, trip in zip(shares, trips, strict=True)
+    )
+    return Flow(loads=tuple([total * s for s in shares]), travel=travel, unserved=0.0, overfilled=True)
 
 
 def pour(origins: Origins, ceilings: Sequence[float]) -> Flow:

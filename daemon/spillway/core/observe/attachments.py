@@ -52,13 +52,13 @@ def _attachment(backend: Backend, resource: str, groups: tuple[ListedGroup, ...]
     if not groups:
         detached = ObservedBackend(member=False, scaler=0.0, mixed=False, preference=backend.preference)
         return Attachment(resource=resource, groups=groups, value=detached)
-    for group in groups if backend.has_scaler else ():
+    for group in groups if backend.graded else ():
         if not is_legal_scaler(group.scaler):
             why = f"a capacity scaler of {group.scaler:g} is listed for {group.key.name} in {group.key.scope}, and Google has none"
             missing = Missing(absence=Absence.GARBAGE, detail=why)
             told = f"the listing of {backend.service} in {backend.region} cannot be true: {why}"
             return Attachment(resource=resource, groups=groups, value=missing, problem=told)
-    scalers = [group.scaler for group in groups] if backend.has_scaler else [1.0]
+    scalers = [group.scaler for group in groups] if backend.graded else [1.0]
     partial = len(groups) < len(backend.groups)
     observed = ObservedBackend(
         member=True,

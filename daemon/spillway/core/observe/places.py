@@ -83,12 +83,13 @@ def directory(fleet: Fleet) -> Directory:
     """The directory of `fleet`."""
     result = Directory()
     for index, service in enumerate(fleet.services):
-        result.targets[service.resource] = index
+        result.targets |= dict.fromkeys(service.resources, index)
         for backend in service.backends:
             place = (index, backend.region)
+            resource = backend.resource or service.resource
             for group in backend.groups:
-                result.exact[service.resource, group.name, group.scope] = place
-                name = (service.resource, group.name)
+                result.exact[resource, group.name, group.scope] = place
+                name = (resource, group.name)
                 result.by_name[name] = place if result.by_name.get(name, place) == place else None
     return result
 

@@ -258,8 +258,9 @@ def _attachments(seen: _Pass, service: Service) -> tuple[Attachment | None, ...]
         return unknown
     listed = seen.listing.services.get(service.resource)
     if listed is None:
+        what = "the split" if service.shared_out else "backend service"
         seen.problems.append(
-            f"backend service {service.resource} does not exist; `spillway up` makes it, also if somebody deleted it"
+            f"{what} {service.resource} does not exist; `spillway up` makes it, also if somebody deleted it"
         )
         return unknown
     return attachments(service, listed)

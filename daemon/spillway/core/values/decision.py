@@ -53,11 +53,17 @@ class Health(StrEnum):
 
 
 class Lever(StrEnum):
-    """The three settings that Spillway changes."""
+    """The settings that Spillway changes."""
 
     SCALER = "scaler"
+    WEIGHT = "weight"
+    """Of a backend service in a steered split; its value is the part of the configured weight, as of a scaler."""
     POSTURE = "posture"
     MEMBERSHIP = "membership"
+
+
+GRADED = frozenset({Lever.SCALER, Lever.WEIGHT})
+"""Levers with values between closed and open."""
 
 
 class Purpose(StrEnum):
@@ -145,6 +151,8 @@ class BackendAssessment(NamedTuple):
     """Seconds since the newest trusted sample ended."""
     notes: tuple[Reason, ...] = ()
     health: Health = Health.UNKNOWN
+    weight: float | None = None
+    """Weight that is wanted in the URL map, of a service in a steered split; None elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,8 @@ class LimitKind(StrEnum):
     STEP = "step-limit"
     BUDGET = "budget-spent"
     ONE_DRAIN = "one-drain"
+    LEAST_SHARE = "least-share"
+    """The configuration keeps a part of its weight for it."""
     KEEPS_CAPACITY = "keeps-capacity"
     """A region is closed only for answers that are bad at any load."""
 
@@ -201,11 +203,11 @@ class ScalerLimits:
     now: float
     """The scaler as it stands; it is always allowed."""
     bounds: tuple[Bound, ...]
-    has_scaler: bool = True
+    graded: bool = True
     """False where every change is one of membership, so that nothing passes `UNREAD`."""
 
     def _passed(self, purpose: Purpose) -> frozenset[LimitKind]:
-        return PASSES[purpose] if self.has_scaler else PASSES[purpose] - _SCALER
+        return PASSES[purpose] if self.graded else PASSES[purpose] - _SCALER
 
     @cached_property
     def _binding(self) -> tuple[Bound, ...]:

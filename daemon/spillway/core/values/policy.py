@@ -324,7 +324,7 @@ class Membership:
     drain_wait: Annotated[
         float,
         seconds(
-            "Time between scaler 0 and the removal of the groups. Not shorter than the service's longest request.",
+            "Time between scaler 0 and the removal of the groups. Not shorter than the longest request: the longest `timeout` of the service and of the routes that lead to it.",
             0.0,
             LONGEST_DRAIN_WAIT,
         ),

@@ -112,23 +112,49 @@ class Backend:
     has_scaler: bool = True
     """False for serverless, internet and Private Service Connect groups. They have no target and no health checks either (BS), so the
     lever is membership: such a backend is attached (1) or detached (0)."""
+    weight: float | None = None
+    """Weight in the URL map at a scaler of 1, of a backend service that stands for this region in a steered split; None elsewhere.
+    Its scaler is the part of that weight which is written."""
+    least_scaler: float = 0.0
+    """Smallest scaler that the configuration allows; 0 where the region may be closed."""
+    resource: str | None = None
+    """Name of its own backend service in Google Cloud, where it is not that of the service."""
     latitude: float | None = None
     longitude: float | None = None
+
+    @property
+    def graded(self) -> bool:
+        """True if its lever has values between closed and open: a scaler, or a weight in the URL map."""
+        return self.has_scaler or self.weight is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One backend service. `home` is set for a pinned regional service, whose other backends are failover regions."""
+    """One backend service, or the services of a steered split together, of which each stands for a region.
+
+    `home` is set for a pinned regional service, whose other backends are failover regions.
+    """
 
     name: ServiceName
     resource: str
-    """Name of the backend service in Google Cloud (label `backend_target_name`)."""
+    """Name of the backend service in Google Cloud (label `backend_target_name`); of a split, that of the URL map and the path matcher."""
     policy: str
     backends: tuple[Backend, ...]
     """Sorted by region."""
     home: RegionName | None = None
     has_policy: bool = True
     """False where Google takes no service LB policy: serverless, internet, Private Service Connect and regional instance groups (SLP)."""
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Names of the backend services in Google Cloud that carry its traffic: one, or those of a split."""
+        own = [backend.resource for backend in self.backends if backend.resource is not None]
+        return tuple(own) or (self.resource,)
+
+    @property
+    def shared_out(self) -> bool:
+        """True for a steered split: the URL map shares requests out by weight, wherever they come from."""
+        return any(backend.weight is not None for backend in self.backends)
 
     def backend(self, region: RegionName) -> Backend:
         """The backend in `region`.

@@ -62,7 +62,7 @@ class Levers:
             b.region: b.preference is Preference.PREFERRED
             for b in self.fleet.service(control.service).backends
         }
-        scaled = {b.region: b.has_scaler for b in self.fleet.service(control.service).backends}
+        scaled = {b.region: b.graded for b in self.fleet.service(control.service).backends}
         backends = []
         for _, region in self.keys(control.service):
             scaler = legal_scaler(wanted.get((control.service, region), 0.0))

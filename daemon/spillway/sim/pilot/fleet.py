@@ -30,7 +30,7 @@ def _service(name: str, service: ScenarioService, setup: Setup) -> Service:
     names = (
         (service.home, *service.failover)
         if service.home
-        else (service.regions or tuple(setup.scenario.regions))
+        else (tuple(service.weights) or service.regions or tuple(setup.scenario.regions))
     )
     plants = {plant.name: plant for plant in setup.regions}
     return Service(
@@ -55,6 +55,7 @@ def _backend(name: str, plant: RegionPlant, setup: Setup, service: ScenarioServi
         groups=tuple(GroupKey(name=GROUP, scope=zone_name(plant.name, i)) for i in range(plant.zones)),
         target=Target(mode=BalancingMode.RATE, per_endpoint=told),
         has_scaler=not plant.serverless,
+        weight=service.weights.get(plant.name),
         preference=Preference.PREFERRED if service.home == plant.name else Preference.DEFAULT,
         cost=plant.cost,
         standby=plant.name != service.home if pinned else plant.standby,
@@ -97,14 +98,18 @@ def posture_set(policy: Policy, posture: Posture) -> PostureSet:
     return sets[posture]
 
 
-def controls_of(overlay: Overlay, policy: Policy) -> tuple[ServiceControl, ...]:
+def controls_of(fleet: Fleet, overlay: Overlay, policy: Policy) -> tuple[ServiceControl, ...]:
     """What the balancer is told under an overlay, as the Pulumi program would."""
+    weights = {(b.service, b.region): b.weight for s in fleet.services for b in s.backends}
     return tuple(
         ServiceControl(
             service=setting.service,
             backends=tuple(
                 BackendControl(
-                    region=b.region, scaler=b.scaler, preferred=b.preference is Preference.PREFERRED
+                    region=b.region,
+                    scaler=b.scaler,
+                    preferred=b.preference is Preference.PREFERRED,
+                    weight=weights.get((setting.service, b.region)),
                 )
                 for b in setting.backends
                 if b.member

@@ -71,7 +71,7 @@ class Pilot:
         self._eyes = Eyes(
             self._fleet, Lag(sample_period=monitoring.sample_period, ingest_delay=monitoring.visibility_delay)
         )
-        return controls_of(self._overlay, self._policy)
+        return controls_of(self._fleet, self._overlay, self._policy)
 
     def tick(self, sight: Sight, /) -> tuple[ServiceControl, ...] | None:
         """One pass of the daemon's loop; while a write is under way the daemon is inside it, and so is this."""
@@ -86,7 +86,7 @@ class Pilot:
             return None
         self.sentences.append((sight.date, result.sentence))
         self._writing = (result.plan, sight.date)
-        return controls_of(result.plan.overlay, self._policy)
+        return controls_of(self._fleet, result.plan.overlay, self._policy)
 
     def _settle(self, sight: Sight) -> None:
         """Take in what became of the last write."""
