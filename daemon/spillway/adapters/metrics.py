@@ -113,7 +113,12 @@ METRICS = (
             "1 for the failover posture in force, 0 for the others.",
         ),
         ("service_mode", _G, (*_SERVICE, "mode"), "1 for the mode of its policy: observe, recommend or act."),
-        ("service_alarms", _G, _SERVICE, "Alarms of the service that are up; the page and the log say which."),
+        (
+            "service_alarms",
+            _G,
+            _SERVICE,
+            "Alarms of the service that are up; the page and the log say which.",
+        ),
     ),
     *_metrics(
         "People",
