@@ -170,3 +170,32 @@ def test_a_part_that_is_deleted_after_the_adoption_is_made_anew(
         closer(deployer)()
     assert applied.outcome is Outcome.DONE, applied.sentence
     assert sorted(applied.changes) == [("create", "web-proxy"), ("create", "web-rule")]
+
+
+def test_certificates_that_stay_with_their_owner_are_told_with_the_reason(
+    cloud: Builder, base: Path, tmp_path: Path
+) -> None:
+    """A private key is given to nobody, and a managed certificate under another name would be issued anew."""
+    file = tmp_path / "adopted.yaml"
+    adopted = adopt(LAYOUTS["https"](cloud), project=None, path=file, base=base)
+    web, own = adopted.notes
+    assert own.startswith("The certificate own is referred to (`certificates.existing`) and not imported: ")
+    assert "Google gives its private key to nobody" in own
+    assert "under `given`" in own
+    assert "so it would be issued anew" in web
+    assert "write example.com under `managed`" in web
+    head = " ".join(file.read_text().replace("\n# ", " ").split())
+    assert "Google gives its private key to nobody" in head
+    assert load.load(file).config.topology.frontends.secure[0].certificates.existing
+
+
+def test_files_alone_are_taken_over(cloud: Builder, base: Path, writes: list[str], tmp_path: Path) -> None:
+    """The default of the URL map is a bucket, and there is no backend service at all."""
+    site = cloud.post("backendBuckets", name="site", bucketName="acme-site")
+    cloud.http("site", cloud.post("urlMaps", name="site", defaultService=site))
+    writes.clear()
+    file = tmp_path / "adopted.yaml"
+    adopt("site", project=None, path=file, base=base)
+    topology = load.load(file).config.topology
+    assert (topology.default_service, topology.default_bucket, topology.services) == (None, "site", {})
+    assert writes == []

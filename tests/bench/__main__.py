@@ -1,7 +1,7 @@
 """`make bench`: every figure that the docs name, measured on the machine at hand, beside its goal.
 
 Nothing here passes or fails: machines differ. Compare within one run. Without words everything runs, the library of
-scenarios last. A first word `goals`, `growth`, `kills`, `library`, `random`, `varied`, `wild`, `delays`, `eyes`, `pauses`, `lies`, `alarms` or `ablation` runs that alone and takes options
+scenarios last. A first word `goals`, `growth`, `journal`, `kills`, `library`, `random`, `varied`, `wild`, `delays`, `eyes`, `pauses`, `lies`, `alarms` or `ablation` runs that alone and takes options
 (`--help` lists them); other words choose figures by what their names hold.
 """
 
@@ -26,6 +26,7 @@ from tests.bench import (
     eyes,
     goals,
     growth,
+    journal,
     kills,
     library,
     lies,
@@ -117,6 +118,7 @@ FIGURES = (
 STUDIES = {
     "goals": goals.main,
     "growth": growth.main,
+    "journal": journal.main,
     "kills": kills.main,
     "library": library.main,
     "random": schedules.main,

@@ -61,6 +61,19 @@ def test_check_names_all_mistakes_at_once(capsys: pytest.CaptureFixture[str], tm
     assert all(p["line"] > 0 and p["remedy"] for p in found["problems"])
 
 
+@pytest.mark.parametrize(("old", "new"), [("max_bytes: 50000000", "max_mib"), ("keep: 10", "max_age")])
+def test_keys_of_the_old_journal_are_refused_with_the_new_ones(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, old: str, new: str
+) -> None:
+    text = (CONFIG / "demo.yaml").read_text()
+    text = text.replace("scenarios/demo.yaml", str(CONFIG / "scenarios/demo.yaml"))
+    path = tmp_path / "old.yaml"
+    path.write_text(f"{text}\ndaemon:\n  journal: {{{old}}}\n")
+    code, _, err = run(capsys, "check", "--config", str(path))
+    assert code == Exit.CONFIG
+    assert f"`{new}`" in err
+
+
 def test_check_prints_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "check", "--schema")
     assert code == Exit.OK

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from spillway.adapters.collector import Counters, LastPass, registry_with_process
 from spillway.adapters.engine.recovery import RecoveryKind
+from spillway.adapters.journal.answers import Answers
+from spillway.adapters.journal.recent import Recent
 from spillway.adapters.reads import MONITORING, Reads
 from spillway.adapters.status_document import About, StatusDocument
 from spillway.adapters.web import Web
@@ -36,6 +39,8 @@ class Exporter:
         recovered: what was put right after crashes, by kind.
         alarms: those that are up now, the most urgent first.
         silences: operators' silences in force now.
+        journal: the journal's file; without one the past is what this process remembers.
+        journal_problem: why the journal takes no record; empty where it does.
     """
 
     def __init__(
@@ -55,6 +60,8 @@ class Exporter:
         recovered: Callable[[], Mapping[str, int]] = dict,
         alarms: Callable[[], tuple[ActiveAlarm, ...]] = tuple,
         silences: Callable[[], tuple[Silence, ...]] = tuple,
+        journal: Path | None = None,
+        journal_problem: Callable[[], str] = str,
     ) -> None:
         self._document = StatusDocument(
             about, policies=policies, now=now, orders=orders, alarms=alarms, silences=silences
@@ -81,6 +88,8 @@ class Exporter:
                 info={"kind": about.engine, "cloud": about.cloud},
             )
         )
+        self._recent = Recent()
+        self.past = Answers(journal, self._recent, now=now, problem=journal_problem)
         self._web = Web(listen, self, hosts=hosts)
 
     @property
@@ -112,6 +121,7 @@ class Exporter:
         """Take in one finished pass."""
         self._counters.add(report)
         self._document.report(report)
+        self._recent.add(report)
 
     def failed(self, kind: str) -> None:
         """A pass ended in a defect."""
@@ -157,10 +167,6 @@ class Exporter:
         if self._blocked:
             document["problems"] = [self._blocked, *document["problems"]]
         return document
-
-    def history(self) -> dict[str, Any]:
-        """The document of /history."""
-        return self._document.history_document()
 
     def _figures(self) -> dict[str, float | Mapping[str, float]]:
         reads = self._reads()

@@ -12,11 +12,11 @@ from math import isfinite
 from typing import Any
 
 from spillway import __version__
-from spillway.adapters.history import History
+from spillway.control.decisions import Stories, decision
+from spillway.control.records import told_record
 from spillway.control.report import Pass, TickReport
-from spillway.control.told import shape
 from spillway.core.values.alarms import ActiveAlarm, Silence
-from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment
+from spillway.core.values.decision import BackendAssessment, ServiceAssessment
 from spillway.core.values.drift import DriftReport
 from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
@@ -65,7 +65,6 @@ class StatusDocument:
         silences: Callable[[], tuple[Silence, ...]] = tuple,
     ) -> None:
         self.about = about
-        self.history = History()
         self._policies = policies
         self._now = now
         self._orders = orders
@@ -74,7 +73,7 @@ class StatusDocument:
         self._lock = threading.Lock()
         self._last: TickReport | None = None
         self._ticked_at = 0.0
-        self._shape = ""
+        self._stories = Stories()
         self._decisions: deque[dict[str, Any]] = deque(maxlen=DECISIONS)
 
     def report(self, report: TickReport) -> None:
@@ -83,7 +82,6 @@ class StatusDocument:
             self._last = report
             if report.kind is Pass.TICK:
                 self._ticked_at = report.at
-                self.history.add(report)
             self._remember(report)
 
     def last(self) -> TickReport | None:
@@ -95,11 +93,6 @@ class StatusDocument:
         """The world's UTC time of the last finished tick; 0 before the first."""
         with self._lock:
             return self._ticked_at
-
-    def history_document(self) -> dict[str, Any]:
-        """The document of /history."""
-        with self._lock:
-            return self.history.document()
 
     def status(self, *, ready: bool, healthy: bool, missed: int) -> dict[str, Any]:
         """The document of /status; docs/operations.md explains its fields."""
@@ -158,38 +151,14 @@ class StatusDocument:
 
     def _remember(self, report: TickReport) -> None:
         """Keep what a person would want to read again; quiet passes that say the same in other numbers are one entry."""
-        newest = self._decisions[0] if self._decisions else None
-        alarms = _alarms_of(report)
-        eventful = bool(report.moves or report.applied is not None or report.verdicts or alarms)
-        same = shape(report.sentence)
-        quiet = newest is not None and not newest["moves"] and not newest["alarms"]
-        if newest is not None and quiet and not eventful and same == self._shape:
+        told = plain(told_record(report))
+        repeats, alarms = self._stories.follow(told)
+        if repeats and self._decisions:
+            newest = self._decisions[0]
             fresh = {"sentence": report.sentence, "last_at": report.at, "times": newest["times"] + 1}
             self._decisions[0] = {**newest, **fresh}
             return
-        self._shape = same
-        self._decisions.appendleft(
-            {
-                "tick": report.number,
-                "kind": report.kind.value,
-                "at": report.at,
-                "last_at": report.at,
-                "times": 1,
-                "sentence": report.sentence,
-                "moves": [_move(move) for move in report.moves],
-                "advice": [_move(move) for move in report.advice],
-                "refusals": [_refusal(refusal) for refusal in report.refusals],
-                "verdicts": [verdict.sentence for verdict in report.verdicts],
-                "alarms": alarms,
-                "applied": None
-                if report.applied is None
-                else {
-                    "outcome": report.applied.outcome.value,
-                    "sentence": report.applied.sentence,
-                    "engine_seconds": round(report.applied.engine_seconds, 3),
-                },
-            }
-        )
+        self._decisions.appendleft(decision(told, alarms))
 
 
 def _unread(report: DriftReport | None) -> list[str]:
@@ -219,30 +188,6 @@ def _service(
     slo = plain(policy.slo) if policy is not None else None
     own = [plain(alarm) for alarm in alarms if alarm.service == assessment.service]
     return {**fields, "alarms": own, "mode": mode, "slo": slo}
-
-
-def _alarms_of(report: TickReport) -> list[dict[str, Any]]:
-    """The alarms that a pass has raised or ended."""
-    return [
-        *({**plain(alarm), "status": "firing"} for alarm in report.news.raised),
-        *({**plain(alarm), "status": "resolved"} for alarm in report.news.ended),
-    ]
-
-
-def _move(move: Move) -> dict[str, Any]:
-    fields: dict[str, Any] = plain(move)
-    return fields
-
-
-def _refusal(refusal: Refusal) -> dict[str, Any]:
-    return {
-        "guard": refusal.limit,
-        "service": refusal.move.service,
-        "region": refusal.move.region,
-        "lever": refusal.move.lever.value,
-        "wanted": refusal.move.after,
-        "sentence": refusal.sentence,
-    }
 
 
 @cache

@@ -66,6 +66,7 @@ def adopt(name: str, project: str | None, path: Path, base: Path | None, as_json
                 "name": adopted.name,
                 "engine": adopted.engine,
                 "resources": list(adopted.resources),
+                "notes": list(adopted.notes),
             }
         )
         return Exit.OK
@@ -77,6 +78,8 @@ def adopt(name: str, project: str | None, path: Path, base: Path | None, as_json
     )
     for resource in adopted.resources:
         out.print(f"  = {resource}", markup=False)
+    for note in adopted.notes:
+        out.print(note, markup=False, soft_wrap=True)
     return Exit.OK
 
 

@@ -17,6 +17,9 @@ from spillway.cli import (
     demo,
     doctor,
     document,
+    explain,
+    history,
+    journal,
     orders,
     provision,
     roles,
@@ -44,6 +47,8 @@ First steps
 To a running daemon
   spillway status          what is wrong now, and what it sees and does
   spillway alarms          what is wrong now; also silence, unsilence
+  spillway history         what it has decided and done; also without a running daemon
+  spillway explain         why: the story of a move, or of its absence
   spillway drain REGION    take the load from a region; also hold, pin, mode, undo, orders
   spillway reload          read the configuration again, and hear what became of it
 
@@ -67,6 +72,9 @@ for command in (
     adopt.adopt,
     adopt.unadopt,
     status.status,
+    history.history,
+    explain.explain,
+    journal.journal,
     orders.orders,
     orders.hold,
     orders.release,

@@ -14,7 +14,7 @@ import click
 from rich.table import Table
 
 from spillway.cli.console import err, out, print_json
-from spillway.cli.options import config_option, json_option
+from spillway.cli.options import config_option, json_option, url_option
 from spillway.core.values.decision import span
 from spillway.errors import PermanentError, TemporaryError, root_cause
 from spillway.exits import Exit
@@ -27,7 +27,7 @@ _NARROW = {**PLAIN, "padding": (0, 1, 0, 0)}
 _SAME_AGE = 60.0
 """Seconds by which the ages of two regions' figures may differ and still be told as one: a sample."""
 _DEADLINE = 5.0
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """The daemon's page is near by as a rule: a proxy of the environment could not reach it."""
 _HEALTH_STYLES = {"ok": "green", "slow": "yellow", "saturated": "yellow", "failing": "red", "dead": "red"}
 """By health, not by what Spillway does; `idle` and `unknown` are dim."""
@@ -50,7 +50,7 @@ def fetch_status(url: str) -> dict[str, Any]:
         TemporaryError: nobody answers there within five seconds.
     """
     try:
-        with _DIRECT.open(f"{url}/status", timeout=_DEADLINE) as answer:
+        with DIRECT.open(f"{url}/status", timeout=_DEADLINE) as answer:
             status = json.load(answer)
     except (OSError, ValueError, HTTPException, RecursionError) as error:
         raise TemporaryError(
@@ -66,15 +66,11 @@ def fetch_status(url: str) -> dict[str, Any]:
 
 @click.command(short_help="Show what the running daemon sees and did.")
 @config_option
-@click.option(
-    "--url",
-    default=None,
-    help="Address of the daemon instead of the config's, such as http://127.0.0.1:9464.",
-)
+@url_option
 @json_option
 def status(config_path: Path, url: str | None, as_json: bool) -> int:
     """Show what is wrong now and since when, the orders in force, and every region: its health, and what Spillway does with it."""
-    found = fetch_configured(config_path) if url is None else fetch_status(_address(url))
+    found = fetch_configured(config_path) if url is None else fetch_status(address_of(url))
     if as_json:
         print_json(found)
         return Exit.OK
@@ -82,7 +78,7 @@ def status(config_path: Path, url: str | None, as_json: bool) -> int:
     return Exit.OK
 
 
-def _address(url: str) -> str:
+def address_of(url: str) -> str:
     """`--url` without a slash at its end.
 
     Raises:
@@ -95,17 +91,31 @@ def _address(url: str) -> str:
     return url.rstrip("/")
 
 
+def serving_at(config_path: Path) -> str:
+    """Where the daemon of a configuration serves, also where it was started with another `daemon.listen`.
+
+    Raises:
+        TemporaryError: no daemon answers, neither there nor at its control socket.
+    """
+    return _answering(config_path)[0]
+
+
 def fetch_configured(config_path: Path) -> dict[str, Any]:
     """The /status of the daemon of a configuration, also where it was started with another `daemon.listen`.
 
     Raises:
         TemporaryError: no daemon answers, neither there nor at its control socket.
     """
+    return _answering(config_path)[1]
+
+
+def _answering(config_path: Path) -> tuple[str, dict[str, Any]]:
+    """Address and /status of the daemon of a configuration."""
     from spillway.config import load
 
     url = f"http://{load.listen(config_path)}"
     try:
-        return fetch_status(url)
+        return url, fetch_status(url)
     except TemporaryError:
         serving = _told_page(load.state_dir(config_path))
         if serving in {"", url}:
@@ -116,7 +126,7 @@ def fetch_configured(config_path: Path) -> dict[str, Any]:
         markup=False,
         style="yellow",
     )
-    return found
+    return serving, found
 
 
 def _told_page(state_dir: Path) -> str:
@@ -173,11 +183,17 @@ def service_table(service: dict[str, Any], later: float = 0.0) -> Table:
 
 
 def steering(backend: dict[str, Any]) -> str:
-    """What Spillway does with a region, in words: open, capped at 0.40, closing, closed, opening, held, standby and so on."""
+    """What Spillway does with a region, in words: open, capped at 0.40, closing, closed, opening, held, standby and so on.
+
+    Of a service in a steered split its weight stands in place of the scaler.
+    """
     state: str = backend["state"]
+    weight = backend.get("weight")
     if state in _WITH_SCALER:
-        return f"{_WITH_SCALER[state]} at {_lever(backend)}"
-    return _STEERING.get(state, state)
+        value = f"{backend['scaler_wanted']:.2f}" if weight is None else f"weight {weight:.0f}"
+        return f"{_WITH_SCALER[state]} at {value}"
+    word = _STEERING.get(state, state)
+    return word if weight is None or state != "serving" else f"{word}, weight {weight:.0f}"
 
 
 def figures_line(service: dict[str, Any], later: float) -> str:
@@ -195,14 +211,27 @@ def _minutes(seconds: float) -> str:
     return f"{seconds // 60.0:.0f} min" if 120.0 <= seconds < 600.0 else span(seconds)
 
 
-def _lever(backend: dict[str, Any]) -> str:
-    """The scaler, or the weight in a split with its share of the configured one."""
-    weight, scaler = backend.get("weight"), backend["scaler_wanted"]
-    return f"{scaler:.2f}" if weight is None else f"{weight:.0f} ({100 * scaler:.0f}%)"
+def render_status(found: dict[str, Any]) -> None:
+    """Print /status for a person: what is wrong now, what people have ordered, then the regions."""
+    later = 0.0 if found["at"] is None else max(0.0, found["now"] - found["at"])
+    _print_alarms(found, later)
+    for line in map(silence_line, found.get("silences", ())):
+        out.print(line, markup=False, style="cyan", highlight=False)
+    for line in map(order_line, found.get("orders", ())):
+        out.print(line, markup=False, style="cyan", highlight=False)
+    for service in found["services"]:
+        for pin in service.get("foreign_pins", ()):
+            out.print(foreign_line(service["service"], pin), markup=False, style="yellow", highlight=False)
+    for service in found["services"]:
+        out.print(service_table(service, later))
+    _print_parts(found)
+    for problem in found["problems"]:
+        out.print(f"Problem: {problem}", markup=False, style="yellow", highlight=False)
+    out.print(f"{age_line(found)} {found['sentence']}", markup=False, highlight=False)
 
 
-def _render_wrong(found: dict[str, Any], later: float) -> None:
-    """Print what is wrong now, `later` seconds after the pass that is shown."""
+def _print_alarms(found: dict[str, Any], later: float) -> None:
+    """What is wrong now, the most urgent first, or that nothing is."""
     if not found["healthy"]:
         out.print(f"The daemon is stuck: its last pass ended {span(later)} ago.", style="bold red")
     elif not found["alarms"] and found["at"] is not None:
@@ -214,33 +243,15 @@ def _render_wrong(found: dict[str, Any], later: float) -> None:
             out.print(f"  {alarm['runbook']}", markup=False, style="dim", highlight=False)
 
 
-def render_status(found: dict[str, Any]) -> None:
-    """Print /status for a person: what is wrong now, what people have ordered, then the regions."""
-    later = 0.0 if found["at"] is None else max(0.0, found["now"] - found["at"])
-    _render_wrong(found, later)
-    for line in map(silence_line, found.get("silences", ())):
-        out.print(line, markup=False, style="cyan", highlight=False)
-    for line in map(order_line, found.get("orders", ())):
-        out.print(line, markup=False, style="cyan", highlight=False)
-    for service in found["services"]:
-        for pin in service.get("foreign_pins", ()):
-            out.print(foreign_line(service["service"], pin), markup=False, style="yellow", highlight=False)
-    for service in found["services"]:
-        out.print(service_table(service, later))
+def _print_parts(found: dict[str, Any]) -> None:
+    """Parts of the load balancer that are not written, and settings of others that are kept."""
     for held in found.get("held", ()):
         field = f": {held['field']}" if held["field"] else ""
-        out.print(
-            f"Not written: {held['kind']} {held['name']}{field}",
-            markup=False,
-            style="yellow",
-            highlight=False,
-        )
+        line = f"Not written: {held['kind']} {held['name']}{field}"
+        out.print(line, markup=False, style="yellow", highlight=False)
     for kept in found.get("kept", ()):
         line = f"Kept, not managed: {kept['kind']} {kept['name']}: {kept['field']}: {kept['value']}"
         out.print(line, markup=False, style="dim", highlight=False)
-    for problem in found["problems"]:
-        out.print(f"Problem: {problem}", markup=False, style="yellow", highlight=False)
-    out.print(f"{age_line(found)} {found['sentence']}", markup=False, highlight=False)
 
 
 def alarm_line(alarm: dict[str, Any], now: float) -> str:

@@ -50,6 +50,8 @@ class Adopted:
     engine: str
     warnings: tuple[Problem, ...] = ()
     """What `check` says of the new configuration."""
+    notes: tuple[str, ...] = ()
+    """What is referred to and not imported, and why, in sentences."""
 
 
 def adopt(name: str, *, project: str | None, path: Path, base: Path | None) -> Adopted:
@@ -66,6 +68,7 @@ def adopt(name: str, *, project: str | None, path: Path, base: Path | None) -> A
         SpillwayError: it could not be read, or the file or the state could not be written.
     """
     from spillway.adapters.adopt.document import document, text
+    from spillway.adapters.adopt.frontends import left_alone
     from spillway.adapters.adopt.layout import find_layout
     from spillway.adapters.adopt.refusals import Refusals
 
@@ -88,9 +91,10 @@ def adopt(name: str, *, project: str | None, path: Path, base: Path | None) -> A
     data = document(layout, given, refusals)
     refusals.stop()
     main = str(layout.url_map["name"])
-    _write_new(path, text(data, main))
+    notes = left_alone(layout)
+    _write_new(path, text(data, main, notes))
     try:
-        return _taken_over(path, main)
+        return replace(_taken_over(path, main), notes=notes)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

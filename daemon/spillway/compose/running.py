@@ -41,7 +41,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     from spillway.adapters import logs
     from spillway.adapters.engine.recovery import Recoveries
     from spillway.adapters.file_lock import FileLease
-    from spillway.adapters.journal import FileJournal
+    from spillway.adapters.journal.store import Bounds, SqliteJournal
     from spillway.adapters.process import SystemdNotifier, release_memory
     from spillway.adapters.ticker import Ticker
 
@@ -53,9 +53,9 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     session = session_of(config)
     rhythm = rhythm_of(config, speed)
     progress = Progress(time.monotonic, tick=rhythm.tick, write_limit=rhythm.write)
-    settings = config.daemon.journal
     recoveries = Recoveries()
-    journal = FileJournal(state_dir / "journal", max_bytes=settings.max_bytes, keep=settings.keep)
+    settings = config.daemon.journal
+    journal = SqliteJournal(state_dir / "journal", Bounds(age=settings.max_age, size=settings.max_mib << 20))
     loop = Loop(
         parts_of(loaded, clock, session, recoveries),
         journal=journal,
@@ -102,6 +102,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
             progress=progress,
             log=log,
             recoveries=recoveries,
+            journal=journal.path,
         ),
         notifier=SystemdNotifier(),
         lease=FileLease(state_dir),
@@ -136,6 +137,7 @@ def exporter_of(
     progress: Progress,
     log: BoundedHandler,
     recoveries: Recoveries,
+    journal: Path,
 ) -> Exporter:
     """Metrics, status and page of a loop."""
     from spillway.adapters.exporter import Exporter
@@ -165,6 +167,8 @@ def exporter_of(
         alarms=loop.active_alarms,
         silences=loop.silences,
         hosts=config.daemon.hosts,
+        journal=journal,
+        journal_problem=lambda: loop.journal_problem,
     )
 
 

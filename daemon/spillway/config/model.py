@@ -82,12 +82,12 @@ class ObserveConfig(Model):
 
 
 class JournalConfig(Model):
-    """One JSON line for each tick, in `state_dir`/journal."""
+    """What was seen, decided and done, in one SQLite file: `state_dir`/journal/journal.sqlite3."""
 
-    max_bytes: Annotated[int, Field(ge=100_000)] = 50_000_000
-    """Size at which a new file is begun."""
-    keep: Annotated[int, Field(ge=1, le=1000)] = 10
-    """Files that are kept."""
+    max_age: Annotated[Duration, Between("1h", "1000d")] = 14 * 86400.0
+    """How long records are kept."""
+    max_mib: Annotated[int, Field(ge=16, le=1 << 20)] = 2048
+    """Largest size of the file in MiB; the oldest records go first. The write-ahead log beside it takes up to some 16 MiB more."""
 
 
 class DaemonConfig(Model):

@@ -59,8 +59,9 @@ class Writer:
         """Why the last write did not work; empty where it did."""
         self.unsaved = ""
         """Why what must survive is not on the disk; empty where it is."""
-        self.unrecorded = ""
-        """Why the newest record is not in the journal; empty where it is."""
+        self.journal_problem = ""
+        """Why the journal took no record the last time; empty where it did."""
+        self._records_lost = 0
 
     @property
     def state_file(self) -> str:
@@ -130,8 +131,8 @@ class Writer:
             yield alarm("writes-failing", count=self._backoff.failures, why=self.failed)
         if self.unsaved:
             yield alarm("state-not-kept", why=self.unsaved)
-        if self.unrecorded:
-            yield alarm("journal-not-written", why=self.unrecorded)
+        if self.journal_problem:
+            yield alarm("journal-not-written", why=self.journal_problem)
 
     def waiting(self, at: float) -> str:
         """A sentence about why nothing is written at the moment; empty where there is no reason."""
@@ -165,15 +166,32 @@ class Writer:
         """Write an event to the journal, or say why that does not work."""
         self.record(event_record(kind, at, sentence, **details))
 
-    def record(self, record: dict[str, object]) -> None:
-        """Append to the journal; a full disk must not stop the loop from seeing and saying."""
+    def record(self, record: dict[str, object]) -> bool:
+        """Append to the journal; a full disk must not stop the loop from seeing and saying. False where it is lost."""
+        try:
+            self._append(record)
+        except SpillwayError:
+            return False
+        return True
+
+    def _append(self, record: dict[str, object]) -> None:
+        """Append to the journal, and say once that it takes nothing, and once that it does again.
+
+        Raises:
+            SpillwayError: it does not take the record.
+        """
         try:
             self._journal.append(record)
         except SpillwayError as error:
-            _log.error("%s. %s", error, error.remedy)
-            self.unrecorded = f"{error}"
-        else:
-            self.unrecorded = ""
+            said = f"{error}. {error.remedy}".rstrip()
+            if not self.journal_problem:
+                _log.error("%s", said)
+            self.journal_problem = said
+            self._records_lost += 1
+            raise
+        if self.journal_problem:
+            _log.info("The journal takes records again; %d were lost.", self._records_lost)
+            self.journal_problem, self._records_lost = "", 0
 
     def _carry_out(
         self, deployer: Deployer, act: Callable[[Overlay], Applied], plan: Plan, at: float
@@ -195,7 +213,7 @@ class Writer:
         """Put the intent on the disk; why nothing may be written, where that does not work."""
         intended = replace(self.kept, intent=Intent(plan=plan, at=at), saved_at=at)
         try:
-            self._journal.append(intent_record(self.kept.tick, at, plan))
+            self._append(intent_record(self.kept.tick, at, plan))
             self._keeper.save(intended)
         except SpillwayError as error:
             return Applied(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
+from textwrap import wrap
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -61,7 +62,7 @@ def document(layout: Layout, base: Mapping[str, Any], refusals: Refusals) -> Sec
     topology: Section = {
         "address": address,
         "frontends": listening,
-        "default_service": default,
+        **{f"default_{key}": name for key, name in default.items()},
         "routes": routed,
         "health_checks": health_checks(layout, by_check, refusals),
         "regions": {name: regions[name] for name in sorted(regions)},
@@ -87,13 +88,14 @@ _ORDER = (
 )
 
 
-def text(data: Section, name: str) -> str:
-    """The same as YAML with comments."""
+def text(data: Section, name: str, notes: Sequence[str] = ()) -> str:
+    """The same as YAML with comments, `notes` at the head."""
     yaml = YAML()
     yaml.width = _WIDTH
     yaml.indent(mapping=2, sequence=4, offset=2)
     tree = _commented(data)
-    tree.yaml_set_start_comment(_HEAD.format(name=name, project=data["project"]))
+    head = [_HEAD.format(name=name, project=data["project"]), *(f"{line}\n" for line in _wrapped(notes))]
+    tree.yaml_set_start_comment("".join(head))
     for place, comment in _COMMENTS.items():
         *way, last = place
         section = tree
@@ -107,6 +109,10 @@ def text(data: Section, name: str) -> str:
     stream = StringIO()
     yaml.dump(tree, stream)
     return stream.getvalue()
+
+
+def _wrapped(notes: Sequence[str]) -> list[str]:
+    return [line for note in notes for line in wrap(note, _WIDTH - 2)]
 
 
 def _commented(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spillway.adapters.adopt.groups import Section
@@ -159,6 +159,31 @@ def _frontend(layout: Layout, key: str, frontend: Frontend, names: Section, refu
     if str(proxy.get("tlsEarlyData") or "DISABLED") != "DISABLED":
         section["tls_early_data"] = proxy["tlsEarlyData"]
     return section
+
+
+def left_alone(layout: Layout) -> tuple[str, ...]:
+    """Why certificates are referred to and not imported: a sentence for each, sorted by name."""
+    links = {
+        path(str(link))
+        for frontend in layout.frontends
+        for link in frontend.proxy.get("sslCertificates") or ()
+    }
+    return tuple(_left_alone(link, layout.parts.get(link) or {}) for link in sorted(links))
+
+
+def _left_alone(link: str, body: Mapping[str, Any]) -> str:
+    name = link.rsplit("/", 1)[-1]
+    told = f"The certificate {name} is referred to (`certificates.existing`) and not imported"
+    if body.get("type") == "MANAGED":
+        domains = ", ".join((body.get("managed") or {}).get("domains") or ()) or "its domains"
+        return (
+            f"{told}: Google renews it by itself, and one that Spillway keeps has another name, so it would be issued anew. "
+            f"To have that done without a gap, write {domains} under `managed`, and take {name} out once the new one is active."
+        )
+    return (
+        f"{told}: Google gives its private key to nobody, and without the key it could not be made again. To have Spillway "
+        f"keep it, write its files under `given` in its place; a certificate with a new name is then made and shown."
+    )
 
 
 def _certificates(what: str, proxy: dict[str, Any], refusals: Refusals) -> Section:

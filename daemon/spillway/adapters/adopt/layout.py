@@ -308,12 +308,12 @@ def _services(reader: CloudReader, url_map: Body, refusals: Refusals) -> dict[st
     found = _all_of(reader, own, refusals)
     for where, body in found.items():
         _check_scheme(words(where), body, refusals)
-    if not found:
+    if not found and not any(_links(url_map, "backendBuckets")):
         refusals.add(
             words(path_of(url_map)),
             "",
-            "it leads to no backend service of its project, so there is nothing to steer.",
-            "Adopt a load balancer with a backend service of its own project.",
+            "it leads to no backend service or bucket of its project, so there is nothing to keep.",
+            "Adopt a load balancer with a backend service or bucket of its own project.",
         )
     return found
 

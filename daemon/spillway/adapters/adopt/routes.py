@@ -26,19 +26,22 @@ _MATCHER = (
 )
 
 
-def routes(layout: Layout, names: Names, refusals: Refusals) -> tuple[str, list[Section]]:
-    """(default service, routes) of a layout."""
+def routes(layout: Layout, names: Names, refusals: Refusals) -> tuple[Section, list[Section]]:
+    """(`service` or `bucket` for what no route names, routes) of a layout."""
     url_map = layout.url_map
     place = Place(names=names, what=words(path_of(url_map)), at="", refusals=refusals)
-    link = url_map.get("defaultService")
-    default = names.services.get(path(str(link))) if link else None
-    if default is None:
+    where = path(str(url_map.get("defaultService") or ""))
+    default: Section = {}
+    if where in names.services:
+        default = {"service": names.services[where]}
+    elif where in names.buckets:
+        default = {"bucket": names.buckets[where]}
+    else:
         place.refuse(
             "defaultService",
-            "it has none, and the configuration demands a backend service for all that no route names.",
-            "Set a default service, and put the redirect or the bucket into a path matcher for the host `*`.",
+            "it has none, and the configuration demands a backend service or bucket for all that no route names.",
+            "Set a default service, and put the redirect into a path matcher for the host `*`.",
         )
-        default = next(iter(names.services.values()), "")
     matchers = {str(matcher["name"]): matcher for matcher in url_map.get("pathMatchers") or ()}
     used: set[str] = set()
     found: list[Section] = []
@@ -62,11 +65,12 @@ def routes(layout: Layout, names: Names, refusals: Refusals) -> tuple[str, list[
     return default, found
 
 
-def _matcher(place: Place, matcher: Mapping[str, Any], default: str) -> Section:
+def _matcher(place: Place, matcher: Mapping[str, Any], default: Section) -> Section:
     place.only(matcher, _MATCHER)
     section = actions(place, matcher, "default")
-    if section.get("service") == default:
-        del section["service"]
+    for key, name in default.items():
+        if section.get(key) == name:
+            del section[key]
     entries = [
         _entry(
             replace(place, at=f"{place.at}.pathRules[{position}]"),

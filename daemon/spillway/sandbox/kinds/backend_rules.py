@@ -18,7 +18,13 @@ _OTHERS = frozenset({"SERVERLESS", "PRIVATE_SERVICE_CONNECT", "INTERNET_FQDN_POR
 _RATES = ("maxRate", "maxRatePerInstance", "maxRatePerEndpoint")
 _IN_FLIGHT = ("maxInFlightRequests", "maxInFlightRequestsPerInstance", "maxInFlightRequestsPerEndpoint")
 _TARGETS = (*_RATES, *_IN_FLIGHT, "maxUtilization", "customMetrics")
-_NOT_CLASSIC = ("outlierDetection", "serviceLbPolicy", "localityLbPolicy", "customMetrics")
+_NOT_CLASSIC = (
+    *("outlierDetection", "serviceLbPolicy", "localityLbPolicy", "customMetrics"),
+    "ipAddressSelectionPolicy",
+)
+_INTERNET = frozenset({"INTERNET_FQDN_PORT", "INTERNET_IP_PORT"})
+_MESH = ("clientTlsPolicy", "subjectAltNames")
+"""Security settings of service meshes alone (compute v1: SecuritySettings)."""
 _OUTLIER_SCHEMES = frozenset({"EXTERNAL_MANAGED", "INTERNAL_SELF_MANAGED"})
 LEAST_SCALER = 0.1
 
@@ -51,6 +57,7 @@ def check(draft: Draft) -> None:
         if service["loadBalancingScheme"] == "EXTERNAL":
             _check_classic(backend, place)
     _check_mixture(service, groups)
+    _check_security(draft, groups)
     if "SERVERLESS" in groups:
         serverless_rules.check(service, backends)
 
@@ -107,6 +114,36 @@ def _complete_iap(draft: Draft) -> None:
             raise invalid("resource.iap.oauth2ClientSecret", "", "A client ID needs its client secret.")
         return
     iap["oauth2ClientSecretSha256"] = hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _check_security(draft: Draft, groups: list[str]) -> None:
+    """Settings of a service mesh, and the signature for buckets of others, whose key the API never gives back.
+
+    The key is required of a body that sets or changes the signature (compute v1: AWSV4Signature.accessKey). What Google says
+    where one of these does not fit is not published.
+    """
+    service = draft.resource
+    settings = service.get("securitySettings") or {}
+    place = "resource.securitySettings"
+    for name in _MESH:
+        if settings.get(name) and service["loadBalancingScheme"] != "INTERNAL_SELF_MANAGED":
+            raise invalid(
+                f"{place}.{name}",
+                settings[name],
+                "The field needs load balancing scheme INTERNAL_SELF_MANAGED.",
+            )
+    signature = settings.get("awsV4Authentication")
+    if signature is None:
+        return
+    place = f"{place}.awsV4Authentication"
+    if not groups or not _INTERNET.issuperset(groups):
+        raise invalid(
+            place, "", "AWS V4 authentication is only allowed for internet network endpoint group backends."
+        )
+    key = signature.pop("accessKey", "")
+    before = ((draft.before or {}).get("securitySettings") or {}).get("awsV4Authentication")
+    if not key and signature != before:
+        raise required(f"{place}.accessKey")
 
 
 def _no_duplicates(backends: list[Resource]) -> None:

@@ -76,9 +76,9 @@ BACKEND_SERVICES = Kind(
         unmodelled="backends.failover backends.maxConnections backends.maxConnectionsPerEndpoint "
         "backends.maxConnectionsPerInstance backends.orchestrationInfo backends.service "
         "circuitBreakers connectionTrackingPolicy dynamicForwarding externalManagedMigrationState "
-        "externalManagedMigrationTestingPercentage failoverPolicy haPolicy ipAddressSelectionPolicy localityLbPolicies "
-        "network networkPassThroughLbTrafficPolicy orchestrationInfo params securitySettings serviceBindings "
-        "subsetting",
+        "externalManagedMigrationTestingPercentage failoverPolicy haPolicy localityLbPolicies "
+        "network networkPassThroughLbTrafficPolicy orchestrationInfo params securitySettings.authentication "
+        "serviceBindings subsetting",
     ),
     defaults={
         "description": "",
