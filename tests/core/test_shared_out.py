@@ -84,6 +84,20 @@ def test_an_ill_region_may_be_emptied_where_the_others_take_its_share() -> None:
     assert last.code == "last-backend"
 
 
+def test_a_share_may_move_to_a_region_that_is_a_little_worse() -> None:
+    """All that comes is carried, so no room to spare is counted: a person may halve the weight of the better region."""
+    model = split_picture(share("a", 60.0), share("b", 60.0, bad=0.015))
+    requirements = model.constraints.against(model.traffic.base)
+    assert requirements.broken((0.5, 1.0), {"a"}) is None
+    assert requirements.price(model.traffic.predict((0.5, 1.0)), 0.0) < 10.0, (
+        "and the search sees no breach in it"
+    )
+    ill = split_picture(share("a", 60.0), share("b", 60.0, bad=0.4))
+    violation = ill.constraints.against(ill.traffic.base).broken((0.5, 1.0), {"a"})
+    assert violation is not None
+    assert violation.code == "floor-capacity"
+
+
 def test_a_full_region_is_pushed_by_nobody() -> None:
     full = share("b", 60.0, capacity=70.0, capacity_nominal=70.0, proven=True)
     model = split_picture(share("a", 60.0, bad=0.02), full)
