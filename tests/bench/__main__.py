@@ -1,7 +1,7 @@
 """`make bench`: every figure that the docs name, measured on the machine at hand, beside its goal.
 
 Nothing here passes or fails: machines differ. Compare within one run. Without words everything runs, the library of
-scenarios last. A first word `goals`, `growth`, `kills`, `library`, `random`, `varied`, `wild`, `delays`, `eyes`, `pauses`, `lies` or `ablation` runs that alone and takes options
+scenarios last. A first word `goals`, `growth`, `journal`, `kills`, `library`, `random`, `varied`, `wild`, `delays`, `eyes`, `pauses`, `lies`, `alarms` or `ablation` runs that alone and takes options
 (`--help` lists them); other words choose figures by what their names hold.
 """
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from tests.bench import (
     ablation,
+    alarms,
     bench_core,
     bench_engine,
     bench_observe,
@@ -25,6 +26,7 @@ from tests.bench import (
     eyes,
     goals,
     growth,
+    journal,
     kills,
     library,
     lies,
@@ -116,12 +118,14 @@ FIGURES = (
 STUDIES = {
     "goals": goals.main,
     "growth": growth.main,
+    "journal": journal.main,
     "kills": kills.main,
     "library": library.main,
     "random": schedules.main,
     "varied": varied.main,
     "wild": wild.main,
     "delays": delays.main,
+    "alarms": alarms.main,
     "eyes": eyes.main,
     "pauses": pauses.main,
     "lies": lies.main,

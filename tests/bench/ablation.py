@@ -8,6 +8,7 @@ A part is taken away by giving its constant a value at which it does nothing, in
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from math import exp, inf, log
 from statistics import fmean
+from types import ModuleType
 
 from rich.console import Console
 from rich.progress import Progress
@@ -97,7 +99,7 @@ PARTS = (
     Part(name="loss of machines behind slowness", constants=(("estimate.capacity.EXPLAINED", 0.0),)),
     Part(
         name="expecting a flapping region to fall again",
-        constants=(("estimate.failures.RECOVERY_SECONDS", 0.0),),
+        constants=(("estimate.failures.FLAP_SECONDS", 0.0),),
     ),
     Part(name="shedding one region in a shortage", constants=(("decide.search.MOST_SHED", 0),)),
     Part(
@@ -149,22 +151,30 @@ def main(words: Sequence[str]) -> int:
 
 @contextmanager
 def without(part: Part) -> Iterator[None]:
-    """The core with `part` taken away.
+    """The core with `part` taken away, also where another module of the core imports its constant.
 
     Raises:
         AttributeError: the core has no such constant any more.
     """
-    kept = []
+    kept: list[tuple[ModuleType, str, object]] = []
     for path, value in part.constants:
         module, name = path.rsplit(".", 1)
-        place = import_module(f"spillway.core.{module}")
-        kept.append((place, name, getattr(place, name)))
-        setattr(place, name, value)
+        known = getattr(import_module(f"spillway.core.{module}"), name)
+        for place in core_modules():
+            if getattr(place, name, None) is known:
+                kept.append((place, name, known))
+                setattr(place, name, value)
     try:
         yield
     finally:
-        for place, name, value in kept:
-            setattr(place, name, value)
+        for place, name, known in kept:
+            setattr(place, name, known)
+
+
+def core_modules() -> tuple[ModuleType, ...]:
+    """All modules of the core."""
+    import_module("spillway.core.loop")
+    return tuple(m for name, m in sorted(sys.modules.items()) if name.startswith("spillway.core."))
 
 
 def _run(job: tuple[Part, Setup, int]) -> RunResult:

@@ -14,9 +14,10 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+from tests.control.journal_files import journal_at
+
 from spillway.adapters.exporter import Exporter
 from spillway.adapters.files import FileStore
-from spillway.adapters.journal import FileJournal
 from spillway.adapters.process import release_memory
 from spillway.adapters.reads import ReadTotals
 from spillway.adapters.status_document import About
@@ -242,7 +243,7 @@ def daemon_of(fleet: Fleet, folder: Path) -> tuple[Loop, Synthetic, Exporter]:
     progress = Progress(time.monotonic, tick=60.0, write_limit=900.0)
     loop = Loop(
         parts,
-        journal=FileJournal(folder / "journal", max_bytes=50_000_000, keep=2),
+        journal=journal_at(folder / "journal"),
         keeper=Keeper(FileStore(folder / "state.json")),
         clock=cloud,
         progress=progress,
@@ -339,7 +340,7 @@ def _live(count: int) -> dict[str, float]:
             if number % 10 == 0:
                 generate_latest(exporter.registry)
                 json.dumps(exporter.status())
-                json.dumps(exporter.history())
+                json.dumps(exporter.past.answer("/history", {}))
             if number == 300:
                 early = _resident()
         return {

@@ -19,7 +19,7 @@ from spillway.adapters.files import FileStore
 from spillway.adapters.permissions import Role, names_of
 from spillway.cli.main import main
 from spillway.cli.provision import _finish
-from spillway.cli.status import fetch_status, render_status
+from spillway.cli.status import fetch_status, render_status, steering
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit, exit_code
 from spillway.ports import Applied, Outcome
@@ -61,6 +61,19 @@ def test_check_names_all_mistakes_at_once(capsys: pytest.CaptureFixture[str], tm
     assert all(p["line"] > 0 and p["remedy"] for p in found["problems"])
 
 
+@pytest.mark.parametrize(("old", "new"), [("max_bytes: 50000000", "max_mib"), ("keep: 10", "max_age")])
+def test_keys_of_the_old_journal_are_refused_with_the_new_ones(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, old: str, new: str
+) -> None:
+    text = (CONFIG / "demo.yaml").read_text()
+    text = text.replace("scenarios/demo.yaml", str(CONFIG / "scenarios/demo.yaml"))
+    path = tmp_path / "old.yaml"
+    path.write_text(f"{text}\ndaemon:\n  journal: {{{old}}}\n")
+    code, _, err = run(capsys, "check", "--config", str(path))
+    assert code == Exit.CONFIG
+    assert f"`{new}`" in err
+
+
 def test_check_prints_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "check", "--schema")
     assert code == Exit.OK
@@ -90,9 +103,31 @@ def test_an_address_that_will_not_do_is_wrong_input(
 
 
 def test_status_tells_what_is_wrong_and_how_old_its_picture_is(capsys: pytest.CaptureFixture[str]) -> None:
+    alarm = {
+        "code": "region-dead",
+        "severity": "ticket",
+        "load_balancer": "lb",
+        "service": "pool",
+        "region": "us-east4",
+        "part": "",
+        "since": 1_699_999_310.0,
+        "sentence": "us-east4 has 0 of 16 endpoints healthy",
+        "runbook": "docs/runbook.md#region-dead",
+        "silenced_until": None,
+    }
     found = {
         "services": [],
-        "alarms": [{"service": "pool", "code": "blind", "sentence": "no fresh traffic data"}],
+        "alarms": [alarm, {**alarm, "region": None, "severity": "page", "silenced_until": 1_700_003_600.0}],
+        "silences": [
+            {
+                "code": "region-dead",
+                "service": None,
+                "region": None,
+                "by": "ana",
+                "until": 1_700_003_600.0,
+                "reason": "rack",
+            }
+        ],
         "problems": ["latencies could not be read: 503"],
         "tick": 7,
         "at": 1_700_000_000.0,
@@ -102,14 +137,70 @@ def test_status_tells_what_is_wrong_and_how_old_its_picture_is(capsys: pytest.Ca
     }
     render_status(found)
     assert capsys.readouterr().out.splitlines() == [
-        "Alarm: pool: no fresh traffic data",
+        "Ticket: pool us-east4: us-east4 has 0 of 16 endpoints healthy (region-dead, since 2023-11-14 22:01:50 UTC, 12 min)",
+        "  docs/runbook.md#region-dead",
+        "Page: pool: us-east4 has 0 of 16 endpoints healthy (region-dead, since 2023-11-14 22:01:50 UTC, 12 min, silenced until 2023-11-14 23:13:20 UTC)",
+        "Silence: region-dead in all services, by ana, until 2023-11-14 23:13:20 UTC: rack",
         "Problem: latencies could not be read: 503",
         "Tick 7 at 22:13:20 UTC, 30 s ago: nothing done, because.",
     ]
     render_status({**found, "now": 1_700_000_900.0, "healthy": False})
-    assert "15 min ago, and the daemon is stuck" in capsys.readouterr().out
+    stuck = capsys.readouterr().out
+    assert stuck.startswith("The daemon is stuck: its last pass ended 15 min ago.")
+    assert "15 min ago, and the daemon is stuck" in stuck
+    render_status({**found, "alarms": []})
+    assert capsys.readouterr().out.startswith("Nothing is wrong: no alarm is up.")
     render_status({**found, "at": None, "sentence": "Starting."})
     assert capsys.readouterr().out.endswith("No tick yet. Starting.\n")
+
+
+def test_status_shows_the_health_of_a_region_apart_from_what_spillway_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    backend = {
+        "region": "us-east4",
+        "state": "serving",
+        "member": True,
+        "scaler_wanted": 1.0,
+        "served": 88.0,
+        "target": 160.0,
+        "latency": 1.9,
+        "error_ratio": 0.0,
+        "healthy_share": 1.0,
+        "age": 231.0,
+        "health": "ok",
+    }
+    rows: dict[str, dict[str, Any]] = {
+        "open": {"health": "dead", "healthy_share": 0.0},
+        "capped at 0.40": {"state": "degraded", "scaler_wanted": 0.4},
+        "closing": {"state": "draining", "scaler_wanted": 0.0},
+        "closed": {"state": "drained", "scaler_wanted": 0.0, "health": "idle"},
+        "opening at 0.20": {"state": "recovering", "scaler_wanted": 0.2},
+        "pinned at 0.90": {"state": "pinned", "scaler_wanted": 0.9},
+        "changed by others": {"state": "edited"},
+        "held": {"state": "held", "health": "saturated"},
+        "standby": {"state": "standby", "member": False, "health": "idle", "age": None},
+        "joining at 0.50": {"state": "joining", "scaler_wanted": 0.5},
+        "leaving": {"state": "leaving", "scaler_wanted": 0.0},
+    }
+    for words, changes in rows.items():
+        assert steering({**backend, **changes}) == words
+    service = {"service": "pool", "mode": "act", "posture": "normal", "demand": 88.0, "foreign_pins": []}
+    found = {
+        "services": [{**service, "backends": [{**backend, **changes} for changes in rows.values()]}],
+        "alarms": [],
+        "problems": [],
+        "tick": 1,
+        "at": 1_700_000_000.0,
+        "now": 1_700_000_040.0,
+        "healthy": True,
+        "sentence": "nothing done.",
+    }
+    render_status(found)
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["us-east4", "dead", "open", "88.0", "160.0", "1.90s", "0.0%", "0%"] in said
+    assert ["us-east4", "ok", "capped", "at", "0.40", "88.0", "64.0", "1.90s", "0.0%", "100%"] in said
+    assert ["figures", "of", "its", "traffic", "are", "4", "min", "old"] in said, "as old as they are now"
 
 
 def test_status_tells_what_others_have_set(capsys: pytest.CaptureFixture[str]) -> None:

@@ -158,7 +158,8 @@ def test_a_route_with_a_long_timeout_says_how_long_to_drain(change: Change) -> N
     )
     verdict = change({**on_route(timeout="2h"), pool: "1h"})
     assert "write a timeout of 1h or less" in verdict.warning_at(f"{R}.timeout").remedy
-    assert change({**on_route(timeout="30m"), pool: "30m"}).warnings == ()
+    waits = {"policies/default/membership": {"drain_wait": "30m"}}
+    assert change({**on_route(timeout="30m"), pool: "30m", **waits}).warnings == ()
 
 
 def test_a_service_that_only_gets_shares_or_copies_is_reached(change: Change) -> None:

@@ -41,6 +41,7 @@ PSC = {**SERVERLESS, EU: {"psc_neg": "apigee-eu"}, f"{R}us-east4/groups/0": {"ps
 HTTPS = {"certificates": {"managed": ["api.example.com"]}}
 GIVEN = {"name": "api", "certificate_file": "none.pem", "private_key_file": "none.key"}
 LONG = "a" * 42
+HOOK = "https://hooks.example.com/services/T0-secret"
 
 
 def test_the_sound_configuration_is_sound(change: Change) -> None:
@@ -257,6 +258,17 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("address without a port", {"daemon/listen": "localhost"}, "daemon.listen", "not an address", "127.0.0.1:9464"),
     ("state in no known place", {"daemon/engine/backend": "my-bucket"}, "daemon.engine.backend", "not a place", "gs://"),
     ("stack name", {"daemon/engine/stack": "a b"}, "daemon.engine.stack", "not the name of a stack", "main"),
+    ("webhook without an address", {"daemon/webhooks": [{"format": "slack"}]}, "daemon.webhooks[0]", "neither `url` nor `url_file`", "one of them"),
+    ("webhook with two addresses", {"daemon/webhooks": [{"url": HOOK, "url_file": "x"}]}, "daemon.webhooks[0]", "both `url` and `url_file`", "one of them"),
+    ("webhook whose file is not there", {"daemon/webhooks": [{"url_file": "/nowhere/url"}]}, "daemon.webhooks[0].url_file", "cannot be read", "nobody else"),
+    ("webhook that anybody could read", {"daemon/webhooks": [{"url": "http://hooks.example.com/T0-secret"}]}, "daemon.webhooks[0].url", "not on this machine", "https://hooks.example.com"),
+    ("webhook that is no URL", {"daemon/webhooks": [{"url": "T0-secret"}]}, "daemon.webhooks[0].url", "no https URL", "https://"),
+    ("webhook with a password", {"daemon/webhooks": [{"url": "https://ana:T0-secret@hooks.example.com/"}]}, "daemon.webhooks[0].url", "user name", "https://"),
+    ("webhooks that are no list", {"daemon/webhooks": HOOK}, "daemon.webhooks", "a list is wanted", "list"),
+    ("webhook that is no section", {"daemon/webhooks": [HOOK]}, "daemon.webhooks[0]", "section", "keys"),
+    ("webhook for an unknown severity", {"daemon/webhooks": [{"url": HOOK, "severities": ["pages"]}]}, "daemon.webhooks[0].severities[0]", "'pages' is none of page, ticket, note", "Did you mean page?"),
+    ("webhook for nothing", {"daemon/webhooks": [{"url": HOOK, "severities": []}]}, "daemon.webhooks[0].severities", "empty", "1"),
+    ("runbook that is no page", {"daemon/runbook_url": "wiki/spillway"}, "daemon.runbook_url", "no URL of a page", "https://wiki.example.com"),
     ("engine that is a tool of the tests", {"daemon/engine/kind": "cli+standin"}, "daemon.engine.kind", "a tool of Spillway's own tests", "auto or embedded"),
     ("engine that cannot reach Google", {"daemon/engine/kind": "embedded"}, "daemon.engine.kind", "cannot change Google Cloud", "cli+plugin"),
     ("sandbox missing", {"cloud": "sandbox"}, "cloud", "`sandbox` is missing", "scenario"),
@@ -286,6 +298,29 @@ WARNINGS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("removal before the last answer of a default route", {"topology/routes/0/timeout": "3h"}, "policies.default.membership.drain_wait", "a request to pool may take 3h by the `timeout` of a route", "give the route a `timeout` of 2h or less"),
     ("removal before the last answer", {f"{P}membership": {"drain_wait": "1m"}, f"{S}europe": REMOVE, "topology/routes": REMOVE}, "policies.default.membership.drain_wait", "removal can cut it", "5m or more"),
 ]  # fmt: skip
+
+
+def test_no_message_about_a_webhook_holds_its_url(change: Change, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("http://hooks.example.com/T0-secret\n")
+    cases = [e[1] for e in ERRORS if e[0].startswith("webhook")]
+    cases.append({"daemon/webhooks": [{"url_file": str(file)}]})
+    for changes in cases:
+        verdict = change(changes)
+        assert verdict.problems, changes
+        assert "T0-secret" not in _said(verdict, "")
+
+
+def test_webhooks_are_taken_and_their_url_is_not_in_their_repr(change: Change, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text(HOOK + "\n")
+    hooks = [{"url": HOOK}, {"url": "http://127.0.0.1:9093/x"}, {"url_file": str(file), "format": "slack"}]
+    verdict = change({"daemon/webhooks": hooks})
+    assert verdict.problems == ()
+    assert verdict.config is not None
+    found = verdict.config.daemon.webhooks
+    assert [hook.severities for hook in found] == [("page", "ticket")] * 3
+    assert "T0-secret" not in repr(verdict.config)
 
 
 def _said(verdict: Verdict, path: str) -> str:

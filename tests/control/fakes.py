@@ -8,7 +8,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from spillway.adapters.journal import encode
+from spillway.adapters.journal.rows import encode
 from spillway.control.memory import Keeper, Kept, dump
 from spillway.control.tick import Loop, Parts
 from spillway.control.timing import Progress

@@ -8,7 +8,9 @@ import pytest
 from tests.control.fakes import START, Rig, drain
 
 from spillway.control.drift_watch import EXPIRY_SECONDS
-from spillway.control.orders import Command, OrderDesk, Request, Verdict
+from spillway.control.orders import OrderDesk
+from spillway.control.requests import Command, Request, Verdict
+from spillway.core.values.alarms import Severity
 from spillway.core.values.drift import CertificateState, CertificateWait, DriftReport, HeldPart, SettingDrift
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import DriftAnswer, Mode
@@ -54,7 +56,12 @@ def looking(looks: Looks, *, mode: Mode = Mode.ACT, services: tuple[str, ...] = 
 
 def codes(rig: Rig) -> list[tuple[str, str]]:
     report = rig.loop.tick()
-    return [(service.service, alarm.code) for service in report.assessments for alarm in service.alarms]
+    return [(alarm.service, alarm.code) for alarm in report.alarms]
+
+
+def seen(rig: Rig) -> list[str]:
+    """What the next tick sees, whether it is up already or not."""
+    return [alarm.code for service in rig.loop.tick().assessments for alarm in service.alarms]
 
 
 @pytest.mark.parametrize("answer", list(DriftAnswer))
@@ -73,7 +80,9 @@ def test_drift_is_an_alarm_unless_the_policy_respects_it(answer: DriftAnswer) ->
 def test_a_part_that_is_gone_is_an_alarm_at_once(answer: DriftAnswer) -> None:
     rig = looking(Looks(replace(RULE, answer=answer)))
     rig.loop.drift_pass()
-    assert codes(rig) == [("pool", "part-gone")]
+    assert codes(rig) == [("", "part-gone")], "all services share it"
+    (alarm,) = rig.loop.active_alarms()
+    assert (alarm.severity, alarm.part) == (Severity.PAGE, "forwarding rule lb-http")
 
 
 @pytest.mark.parametrize("drift", [TIMEOUT, RULE], ids=["a setting", "a part"])
@@ -115,6 +124,8 @@ def test_a_mode_that_writes_nothing_writes_nothing_back() -> None:
         ("PROVISIONING", None, None),
         ("ACTIVE", None, None),
         ("ACTIVE", 13.9, "certificate-expires"),
+        ("ACTIVE", -0.1, "certificate-expired"),
+        ("RENEWAL_FAILED", -0.1, "certificate-expired"),
         ("FAILED_NOT_VISIBLE", None, "certificate-failed"),
         ("RENEWAL_FAILED", 90.0, "certificate-failed"),
     ],
@@ -196,6 +207,26 @@ def test_a_reload_looks_at_once_so_that_no_alarm_is_over_for_a_while() -> None:
     assert ("pool", "setting-drift") in codes(rig)
 
 
+def test_a_restart_ends_no_alarm_before_the_first_look() -> None:
+    looks = Looks(TIMEOUT)
+    rig = looking(looks)
+    rig.loop.drift_pass()
+    assert ("pool", "setting-drift") in codes(rig)
+    rig.restart()
+    rig.loop.parts = replace(rig.loop.parts, look=looks)
+    rig.loop.restore()
+    looks.broken = True
+    for _ in range(3):
+        rig.later()
+        report = rig.loop.tick()
+        assert not report.news.ended
+        rig.loop.drift_pass()  # it cannot be read
+    assert ("pool", "setting-drift") in codes(rig)
+    looks.broken, looks.report = False, DriftReport(at=rig.clock.at)
+    rig.loop.drift_pass()
+    assert [a.code for a in rig.loop.tick().news.ended] == ["setting-drift"]
+
+
 def test_silence_where_requests_were_expected_reads_all_parts_at_once_and_moves_nothing() -> None:
     looks = Looks(RULE)
     rig = looking(looks)
@@ -206,18 +237,25 @@ def test_silence_where_requests_were_expected_reads_all_parts_at_once_and_moves_
     # 60 requests/s, 3600 a sample: the newest sample is there, the next one does not come.
     rig.cloud.silent_since = rig.clock.at - 220.0
     rig.later()
+    assert [service.silent for service in rig.loop.tick().assessments] == [False], "one has just come"
     rig.later()
     report = rig.loop.tick()
     assert [service.silent for service in report.assessments] == [True]
-    assert "silent-service" in [alarm.code for alarm in report.alarms]
+    assert "silent-service" in [alarm.code for service in report.assessments for alarm in service.alarms]
+    assert "silent-service" not in [alarm.code for alarm in report.alarms], "one sample wakes nobody"
     assert "forwarding rule lb-http is gone" in report.snapshot.problems
     assert looks.count == 1
     assert not report.moves
     assert not report.advice
     rig.later()
-    rig.loop.tick()
+    assert "silent-service" not in [code for _, code in codes(rig)], "it may be late by a minute"
+    rig.later()
+    (silent,) = [alarm for alarm in rig.loop.tick().alarms if alarm.code == "silent-service"]
+    assert silent.since == report.at, "since the first pass that saw it"
     assert looks.count == 1, "at the first such sample; the timer does the rest"
     rig.cloud.silent_since = rig.clock.at + 3600.0
+    rig.later()
+    assert "silent-service" in [code for _, code in codes(rig)], "one sample ends nothing"
     rig.later()
     assert "silent-service" not in [code for _, code in codes(rig)]
 
@@ -233,12 +271,12 @@ def test_a_region_that_was_closed_since_has_answered_the_newest_sample() -> None
     rig.loop.tick()
     rig.cloud.mute = frozenset(others)
     rig.later(30.0)
-    told = [code for _, code in codes(rig)]
+    told = seen(rig)
     assert "silent-service" not in told
     assert "blind" not in told
     rig.cloud.mute = frozenset((closed, *others))
     rig.later(30.0)
-    assert "silent-service" in [code for _, code in codes(rig)]
+    assert "silent-service" in seen(rig)
 
 
 def test_few_requests_are_no_silence() -> None:

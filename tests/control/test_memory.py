@@ -11,12 +11,13 @@ from tests.exporter import example_report as example
 from spillway.adapters.status_document import plain
 from spillway.control.inputs import MINUTE, MinutesSeen, snapshot_record
 from spillway.control.memory import fit, read_back
-from spillway.control.records import assessments_record, pass_record
+from spillway.control.records import Given, assessments_record, pass_record
 from spillway.control.report import with_health
 from spillway.control.timing import FIRST_WAIT, LONGEST_WAIT, Backoff, Progress
-from spillway.control.told import AdviceWatch, AlarmWatch, log_lines
+from spillway.control.told import AdviceWatch, log_lines, shape
 from spillway.core.explain.assessment import line
-from spillway.core.values.decision import BackendState, Candidate, Plan, Reason
+from spillway.core.explain.reasons import alarm
+from spillway.core.values.decision import BackendState, Candidate, Plan
 from spillway.core.values.histogram import Distribution
 from spillway.core.values.overlay import Posture, initial_overlay
 from spillway.core.values.policy import CalendarWindow, Mode, Policy
@@ -149,10 +150,8 @@ def test_a_health_pass_changes_only_what_it_has_seen() -> None:
 
 
 def test_alarms_that_only_traffic_raises_outlive_a_health_pass() -> None:
-    shortage, dead = (
-        Reason(code="shortage", sentence="too little"),
-        Reason(code="region-dead", sentence="down"),
-    )
+    shortage = alarm("shortage", service="pool", demand=300.0, capacity=255.0)
+    dead = alarm("region-dead", service="pool", region="us-east4", healthy=0, total=16)
     quiet, down = example.service(alarms=()), example.service(alarms=(dead,))
     (raised,) = with_health((example.service(alarms=(shortage,)),), (down,))
     assert raised.alarms == (dead, shortage)
@@ -160,24 +159,11 @@ def test_alarms_that_only_traffic_raises_outlive_a_health_pass() -> None:
     assert over.alarms == (shortage,), "a health pass sees for itself that the region is back"
 
 
-def test_an_alarm_is_told_when_it_comes_and_when_it_goes() -> None:
-    watch = AlarmWatch()
-
-    def seen(*sentences: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        alarms = tuple(Reason(code="any", sentence=sentence) for sentence in sentences)
-        return watch.changes((example.service(alarms=alarms),))
-
-    assert seen("us-east4 has 0 of 16 healthy") == (("pool: us-east4 has 0 of 16 healthy",), ())
-    assert seen("us-east4 has 1 of 16 healthy") == ((), ()), "the same alarm in other numbers"
-    assert seen("us-east1 has 1 of 16 healthy") == (
-        ("pool: us-east1 has 1 of 16 healthy",),
-        ("pool: us-east4 has 0 of 16 healthy",),
-    ), "what is over has the words that it came with"
-    assert seen() == ((), ("pool: us-east1 has 1 of 16 healthy",))
-    assert seen("metrics are 599 s late")[0]
+def test_a_sentence_stays_the_same_in_other_numbers() -> None:
+    assert shape("us-east4 has 0 of 16 healthy") == shape("us-east4 has 1 of 16 healthy")
+    assert shape("us-east4 has 1 of 16 healthy") != shape("us-east1 has 1 of 16 healthy")
     for later in ("10 min", "59 min", "1 h", "2 h 27 min", "3 d", "3 d 4 h"):
-        assert seen(f"metrics are {later} late") == ((), ()), later
-    assert seen() == ((), ("pool: metrics are 599 s late",))
+        assert shape(f"metrics are {later} late") == shape("metrics are 599 s late"), later
 
 
 def test_the_log_has_a_line_for_each_of_several_moves() -> None:
@@ -218,9 +204,10 @@ def test_a_minute_is_written_to_the_journal_once() -> None:
     second = replace(first, end=120.0)
     seen = MinutesSeen()
     seen.begin()
-    assert [m[0] for m in seen.fresh("pool", "us-east4", (first,))] == [60.0]
+    assert [m[0] for m in seen.fresh("pool", "us-east4", (first,))[0]] == [60.0]
     seen.begin()
-    (record,) = seen.fresh("pool", "us-east4", (first, second))
+    (record,), held = seen.fresh("pool", "us-east4", (first, second))
+    assert held == 2
     assert dict(zip(MINUTE, record, strict=True)) == {
         "end": 120.0,
         "ok": 50.0,
@@ -233,19 +220,25 @@ def test_a_minute_is_written_to_the_journal_once() -> None:
         "counts": [50.0],
     }
     assert seen.bounds() == [bounds]
-    assert seen.fresh("pool", "us-east4", (first, second)) == []
+    assert seen.fresh("pool", "us-east4", (first, second)) == ([], 2)
 
 
-def test_a_minute_that_shows_late_is_written_and_one_that_was_corrected_is_not() -> None:
+def test_a_minute_that_shows_late_or_was_corrected_is_written() -> None:
     def minute(end: float, ok: float = 50.0) -> Minute:
         return Minute(end=end, ok=ok, client_error=0.0, too_many=0.0, server_error=0.0, latency=None)
 
     seen = MinutesSeen()
     seen.begin()
-    assert [m[0] for m in seen.fresh("pool", "us-east4", (minute(60.0), minute(180.0)))] == [60.0, 180.0]
+    found, _ = seen.fresh("pool", "us-east4", (minute(60.0), minute(180.0)))
+    assert [m[0] for m in found] == [60.0, 180.0]
     late = (minute(60.0, 51.0), minute(120.0), minute(180.0), minute(240.0))
-    assert [m[:2] for m in seen.fresh("pool", "us-east4", late)] == [(120.0, 50.0), (240.0, 50.0)]
-    assert seen.fresh("pool", "us-east4", late[1:]) == []
+    found, held = seen.fresh("pool", "us-east4", late)
+    assert [m[:2] for m in found] == [(60.0, 51.0), (120.0, 50.0), (240.0, 50.0)]
+    assert held == 4
+    assert seen.fresh("pool", "us-east4", late[1:]) == ([], 3)
+    found, held = seen.fresh("pool", "us-east4", (late[1], late[3]))
+    assert [m[0] for m in found] == [120.0, 240.0], "one has left the middle: the window is exactly these"
+    assert held == -2
 
 
 def test_a_record_holds_every_signal_with_its_age_or_its_reason() -> None:
@@ -266,7 +259,7 @@ def test_traffic_has_its_age_its_evidence_and_its_minutes() -> None:
     backends = tuple(replace(b, traffic=seen) for b in view.backends)
     record = snapshot_record(MinutesSeen(), replace(snapshot, services=(replace(view, backends=backends),)))
     for _, _, traffic in record["services"]["pool"]["backends"].values():
-        assert traffic == (240.0, 53, [(60.0, 50.0, 0.0, 1.0, 2.0)])
+        assert traffic == (240.0, 53, [(60.0, 50.0, 0.0, 1.0, 2.0)], 1)
 
 
 def test_a_record_tells_what_was_weighed_and_what_no_ceilings_can_avoid() -> None:
@@ -280,14 +273,18 @@ def test_a_record_tells_what_was_weighed_and_what_no_ceilings_can_avoid() -> Non
         least=0.04,
     )
     plan = Plan(overlay=STARTING, moves=())
-    record = plain(pass_record(MinutesSeen(), example.report(candidates=(weighed,)), STARTING, plan))
+    record = plain(
+        pass_record(MinutesSeen(), example.report(candidates=(weighed,)), Given(overlay=STARTING), plan)
+    )
     (found,) = record["candidates"]
     assert (found["name"], found["bad_best"], found["least"]) == ("close the bad regions", 0.05, 0.04)
 
 
 def test_a_record_has_the_limit_of_a_refusal_as_its_guard() -> None:
     report = example.report(refusals=(example.REFUSED,))
-    record = plain(pass_record(MinutesSeen(), report, STARTING, Plan(overlay=STARTING, moves=())))
+    record = plain(
+        pass_record(MinutesSeen(), report, Given(overlay=STARTING), Plan(overlay=STARTING, moves=()))
+    )
     (found,) = record["refusals"]
     assert [*found] == ["guard", "move", "sentence", "ordered"]
     assert (found["guard"], found["move"]["region"]) == ("receiver-limit", "europe-west4")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.control.fakes import FakeStore
 
 from spillway.control.memory import Keeper, Kept, dump
 from spillway.control.migrate import migrate
@@ -163,9 +164,35 @@ def test_a_file_nested_deeper_than_the_parser_follows_is_unreadable() -> None:
 
 @pytest.mark.parametrize("moment", [1e308, -1.0, "nan", "inf"])
 @pytest.mark.parametrize("field", ["at", "until"])
-def test_an_order_at_a_time_that_no_calendar_has_is_unreadable(field: str, moment: float | str) -> None:
-    order = {"kind": "hold", "until": 1.8e9, "at": 1.7e9, "reason": "storm", field: moment}
-    kept, flaw = Keeper(OneFile(json.dumps({"version": 3, "holds": {"items": [order]}}).encode())).look()
+def test_an_order_at_a_time_that_no_calendar_has_is_given_up_and_nothing_else(
+    field: str, moment: float | str
+) -> None:
+    good = {"kind": "hold", "until": 1.8e9, "at": 1.7e9, "reason": "storm", "number": 7}
+    store = FakeStore()
+    store.content = json.dumps(
+        {
+            "version": 3,
+            "tick": 41,
+            "holds": {"items": [{**good, field: moment}, good]},
+            "undo": {"orders": {"items": [{**good, field: moment}]}, "told": "hold"},
+        }
+    ).encode()
+    written = store.content
+    kept, sentence = Keeper(store).restore()
+    assert kept.tick == 41
+    assert [order.number for order in kept.holds.items] == [7]
+    assert kept.undo is None
+    assert sentence.startswith(
+        "Warm start: going on after tick 41. Given up, because they make no sense: order 1 ("
+    )
+    assert "no calendar" in sentence
+    assert "what `spillway undo` would bring back" in sentence
+    assert store.aside == [written], "the file as it was is kept for whoever wants to know"
+    assert restored(store.content or b"") == kept, "what was given up is not told again"
+
+
+def test_an_order_that_makes_no_sense_beside_another_flaw_leaves_the_file_whole() -> None:
+    content = {"version": 3, "tick": "many", "holds": {"items": [{"kind": "hold"}]}}
+    kept, flaw = Keeper(OneFile(json.dumps(content).encode())).look()
     assert kept is None
-    assert flaw.startswith("unreadable at holds.items.0")
-    assert "no calendar" in flaw
+    assert flaw.startswith("unreadable at tick")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from tests.control.fakes import REGIONS, START, Rig
 
-from spillway.control.orders import LONGEST_REASON, POLICY, Answer, Command, OrderDesk, Request, Verdict
+from spillway.control.orders import OrderDesk
+from spillway.control.requests import LONGEST_REASON, POLICY, Answer, Command, Request, Verdict
 from spillway.core.values.foreign import ForeignPin
 from spillway.core.values.orders import MOST_ORDERS
 from spillway.core.values.policy import Mode

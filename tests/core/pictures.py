@@ -105,9 +105,7 @@ def believe(
         service=SERVICE,
         region=region.name,
         groups=(GroupKey(name=f"{region.name}-g", scope=f"{region.name}-a"),),
-        target=Target(
-            mode=BalancingMode.RATE, per_endpoint=region.ceiling / 10.0 if region.graded else None
-        ),
+        target=Target(mode=BalancingMode.RATE, per_endpoint=region.ceiling / 10.0 if region.graded else None),
         movable=region.movable,
         has_scaler=region.graded,
     )

@@ -108,7 +108,11 @@ def test_traffic_becomes_visible(stage: Stage, daemon: Child) -> None:
 
     rates = until("traffic in four regions", served)
     assert 150 < sum(rates.values()) < 350, rates  # the demo's quiet start is 226 requests/s
-    until("the alarm in the log", lambda: "Alarm: europe: losing europe-west4" in daemon.log.read_text())
+    alarms = (stage.status() or {})["alarms"]
+    assert [a for a in alarms if a["service"] == "europe"] == [], (
+        "its standby regions cover the loss of its home"
+    )
+    assert "losing europe-west4" not in daemon.log.read_text()
 
 
 def test_bad_config_changes_nothing_and_good_one_is_taken(stage: Stage, daemon: Child) -> None:
@@ -170,6 +174,12 @@ def test_reload_waits_for_the_verdict(stage: Stage, daemon: Child) -> None:
     assert any("has no unit" in note for note in answer["notes"])
     until(
         "the alarm", lambda: any(a["code"] == "config-not-in-force" for a in (stage.status() or {})["alarms"])
+    )
+    until(
+        "the alarm in the log",
+        lambda: (
+            "Alarm: config-not-in-force (ticket): the configuration on the disk" in daemon.log.read_text()
+        ),
     )
     stage.config.write_text(good)
     assert spillway(stage, "reload")[0] == 0

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from pulumi_gcp import compute, networkservices
+from tests.control.journal_files import journal_at
 from tests.engine.bench_config import config, overlay
 
 from spillway.adapters.engine.embedded.embedded_engine import EmbeddedEngine
 from spillway.adapters.engine.pulumi_cli.cli_engine import CliEngine
 from spillway.adapters.engine.pulumi_cli.workspace import Workspace
 from spillway.adapters.files import FileStore
-from spillway.adapters.journal import FileJournal
 from spillway.adapters.program.build import build
 from spillway.control.memory import Keeper
 from spillway.control.timing import Progress
@@ -82,7 +82,7 @@ def live(order: dict[str, Any], answer: Any) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     writer = Writer(
-        journal=FileJournal(folder / "journal", max_bytes=1_000_000, keep=2),
+        journal=journal_at(folder / "journal"),
         keeper=Keeper(FileStore(folder / "state.json")),
         progress=Progress(time.monotonic, tick=60.0, write_limit=_DEADLINE),
         now=time.time,

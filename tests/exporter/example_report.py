@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spillway.control.report import Pass, TickReport
+from spillway.core.values.alarms import ActiveAlarm, Severity
 from spillway.core.values.decision import (
     BackendAssessment,
     BackendState,
@@ -51,6 +52,18 @@ SHED = Move(
         code="shed-slow",
         sentence="europe-west4 is slow (31.0% of its answers take longer than 4.0 s): move load to faster regions; expected bad requests 9.4% -> 0.6%",
     ),
+)
+
+SHORTAGE = ActiveAlarm(
+    code="shortage",
+    severity=Severity.PAGE,
+    load_balancer="lb",
+    service="pool",
+    region=None,
+    part="",
+    since=AT,
+    sentence="demand of 300 requests/s exceeds the 255 that all regions can carry",
+    runbook="docs/runbook.md#shortage",
 )
 
 REFUSED = Refusal(

@@ -18,14 +18,15 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from tests.exporter import example_report as example
 
 from spillway.adapters.exporter import Exporter
-from spillway.adapters.history import LENGTH, History
 from spillway.adapters.metrics import BY_NAME, METRICS, Kind, render
 from spillway.adapters.reads import Reads, ReadTotals
 from spillway.adapters.status_document import About
 from spillway.adapters.web import PAGE, Web, split_address
+from spillway.control.alarms import AlarmNews
 from spillway.control.report import Pass
 from spillway.core.explain import reasons
-from spillway.core.values.decision import BackendState, Lever, PinnedLever, Reason, Verdict
+from spillway.core.values.alarms import ActiveAlarm, Silence
+from spillway.core.values.decision import BackendState, Lever, PinnedLever, Verdict
 from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
 from spillway.errors import TemporaryError
@@ -42,6 +43,8 @@ class Scene:
     def __init__(self, listen: str = "127.0.0.1:0") -> None:
         self.health = (True, "ok: finished tick 1 s ago")
         self.now = example.AT + 41 * 60 + 30.0
+        self.alarms: tuple[ActiveAlarm, ...] = ()
+        self.silences: tuple[Silence, ...] = ()
         self.exporter = Exporter(
             listen,
             ABOUT,
@@ -57,6 +60,8 @@ class Scene:
             ),
             lost=lambda: 0,
             orders=lambda: Orders(items=(example.ORDER,)),
+            alarms=lambda: self.alarms,
+            silences=lambda: self.silences,
         )
 
     def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
@@ -382,12 +387,26 @@ def test_decisions_are_remembered_up_to_a_bound(scene: Scene) -> None:
 
 
 def test_alarms_are_shown(scene: Scene) -> None:
-    alarm = Reason(
-        code="shortage", sentence="demand of 300 requests/s exceeds the 255 that all regions can carry"
-    )
-    scene.exporter.report(example.report(alarms=(alarm,), assessments=(example.service(alarms=(alarm,)),)))
-    shown = {"service": "pool", "code": "shortage", "sentence": alarm.sentence}
-    assert scene.json("/status")["alarms"] == [shown]
+    scene.alarms = (example.SHORTAGE,)
+    scene.silences = (Silence(code="slo-missed", until=example.AT + 60.0, reason="known", by="ana"),)
+    scene.exporter.report(example.report(alarms=scene.alarms, news=AlarmNews(raised=scene.alarms)))
+    shown = {
+        "code": "shortage",
+        "severity": "page",
+        "load_balancer": "lb",
+        "service": "pool",
+        "region": None,
+        "part": "",
+        "since": example.AT,
+        "sentence": example.SHORTAGE.sentence,
+        "runbook": "docs/runbook.md#shortage",
+        "silenced_until": None,
+    }
+    status = scene.json("/status")
+    assert status["alarms"] == [shown]
+    assert [s["alarms"] for s in status["services"]] == [[shown]]
+    assert status["decisions"][0]["alarms"] == [{**shown, "status": "firing"}]
+    assert [(s["code"], s["service"], s["by"]) for s in status["silences"]] == [("slo-missed", None, "ana")]
     assert scene.samples()["spillway_service_alarms"][labels(service="pool")] == 1
 
 
@@ -396,21 +415,49 @@ def test_history_has_gaps_where_nothing_was_known(scene: Scene) -> None:
         scene.exporter.report(example.quiet(number))
     history = scene.json("/history")
     assert len(history["at"]) == 3
-    assert history["services"]["pool"]["us-east4"]["served"] == [96.0] * 3
-    assert history["services"]["pool"]["asia-northeast1"]["latency"] == [None] * 3
-    assert history["services"]["pool"]["europe-west4"]["ceiling"] == [74.4] * 3
+    regions = history["services"]["pool"]["regions"]
+    assert regions["us-east4"]["served"] == [96.0] * 3
+    assert regions["asia-northeast1"]["latency"] == [None] * 3
+    assert regions["europe-west4"]["ceiling"] == [74.4] * 3
+    assert regions["europe-west4"]["state"] == ["degraded"] * 3
 
 
-def test_history_is_bounded_and_follows_the_fleet() -> None:
-    history = History()
-    for number in range(LENGTH + 50):
-        history.add(example.quiet(number))
-    assert len(history.document()["at"]) == LENGTH
-    fewer = example.service(backends=example.backends()[1:])
-    history.add(example.quiet(999, assessments=(fewer,)))
-    regions = history.document()["services"]["pool"]
-    assert set(regions) == {"europe-west4", "us-east4"}
-    assert {len(series) for region in regions.values() for series in region.values()} == {LENGTH}
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/history?points=9999", 400, "2000"),
+        ("/history?since=soon", 400, "UTC"),
+        ("/history?since=1h&until=2h", 400, "before"),
+        ("/history?colour=red", 400, "points"),
+        ("/history?service=nowhere", 404, "pool"),
+        ("/decisions?limit=0", 400, "1000"),
+        ("/explain?id=99-0", 404, "older"),
+        ("/explain?id=x", 400, "/decisions"),
+        ("/explain?region=nowhere&service=" + "x" * 300, 400, "200"),
+    ],
+)
+def test_a_wrong_question_about_the_past_gets_its_remedy(
+    scene: Scene, path: str, status: int, words: str
+) -> None:
+    scene.exporter.report(example.report())
+    code, headers, body = scene.get(path)
+    assert code == status
+    assert headers["content-type"] == "application/json"
+    said = json.loads(body)
+    assert set(said) == {"error", "remedy"}
+    assert words in said["remedy"]
+
+
+def test_what_was_decided_is_told_over_http(scene: Scene) -> None:
+    scene.exporter.report(example.report(41))
+    scene.exporter.report(example.quiet(42))
+    found = scene.json("/decisions?since=1h&service=pool&region=europe-west4")
+    (moved,) = found["decisions"]
+    assert (moved["tick"], moved["moves"][0]["after"]) == (41, "0.62")
+    assert found["left_out"] == 0
+    explained = scene.json("/explain?id=41-0")
+    assert explained["headline"].endswith("Moved pool/europe-west4 scaler 1.00 -> 0.62.")
+    assert scene.json("/history?since=-6h")["marks"][0]["id"] == "41-0"
 
 
 # the server
@@ -429,7 +476,9 @@ def test_only_get_is_answered_and_nothing_else_is_there(scene: Scene) -> None:
 
 
 def test_every_answer_carries_the_security_headers(scene: Scene) -> None:
-    for path in ("/", "/metrics", "/status", "/history", "/healthz", "/readyz", "/nowhere"):
+    for path in (
+        "/", "/metrics", "/status", "/history", "/decisions", "/explain", "/healthz", "/readyz", "/nowhere",
+    ):  # fmt: skip
         headers = scene.get(path)[1]
         assert headers["x-content-type-options"] == "nosniff", path
         assert headers["x-frame-options"] == "DENY"

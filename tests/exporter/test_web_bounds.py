@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from spillway.adapters import bounded_http
 from spillway.adapters.bounded_http import HostNames
+from spillway.adapters.journal.answers import Answers
+from spillway.adapters.journal.recent import Recent
 from spillway.adapters.web import Web, split_address
 
 
@@ -30,8 +32,7 @@ class Source:
     def status(self) -> dict[str, object]:
         return {"long": "x" * 20_000_000}
 
-    def history(self) -> dict[str, object]:
-        return {}
+    past = Answers(None, Recent())
 
 
 @pytest.fixture

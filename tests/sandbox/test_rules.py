@@ -117,7 +117,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (body(EU, logConfig={"sampleRate": 0.5}), "logging is enabled"),
     (body(EU, nonsense=1), 'Unknown name "nonsense"'),
     (body({**EU, "nonsense": 1}), "resource.backends[0]"),
-    (body(EU, securitySettings={"clientTlsPolicy": "x"}), "needs load balancing scheme INTERNAL_SELF_MANAGED"),
+    (
+        body(EU, securitySettings={"clientTlsPolicy": "x"}),
+        "needs load balancing scheme INTERNAL_SELF_MANAGED",
+    ),
     (body(EU, securitySettings={"authentication": "x"}), "The sandbox does not model this field"),
     (body(EU, tlsSettings={"sni": "x"}), "TLS settings need the protocol HTTPS or HTTP2"),
     (body(EU, name="Not-A-Name"), "Must be a match of regex"),

@@ -6,6 +6,7 @@ FOLDER/settings.json says how it behaves; the tests write it. The cloud survives
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import threading
 import time
@@ -14,13 +15,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from tests.control.fakes import FakeCloud, fleet
+from tests.control.journal_files import journal_at
 
 from spillway.adapters import logs
 from spillway.adapters.clock import CloudClock
 from spillway.adapters.exporter import Exporter
 from spillway.adapters.file_lock import FileLease
 from spillway.adapters.files import FileStore
-from spillway.adapters.journal import FileJournal
 from spillway.adapters.process import SystemdNotifier, release_memory
 from spillway.adapters.reads import ReadTotals
 from spillway.adapters.status_document import About
@@ -137,6 +138,8 @@ def daemon(folder: Path) -> Service:
     """The service with everything real but the cloud."""
     cloud = FileCloud(folder)
     settings = cloud.settings()
+    if largest := settings.get("largest_file"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     log = logs.setup("info", "text")
     store = FileStore(folder / "state" / "state.json")
     if store.load() is None and settings.get("drain"):
@@ -156,7 +159,7 @@ def daemon(folder: Path) -> Service:
     )
     rhythm = Rhythm(tick=0.05, health=0.05, stop=settings.get("stop", 20.0), write=60.0)
     progress = Progress(time.monotonic, tick=rhythm.tick, write_limit=rhythm.write)
-    journal = FileJournal(folder / "state" / "journal", max_bytes=10_000_000, keep=2)
+    journal = journal_at(folder / "state" / "journal")
     loop = Loop(parts, journal=journal, keeper=Keeper(store), clock=CloudClock(), progress=progress)
     ticker = Ticker()
     show = Exporter(
@@ -172,6 +175,10 @@ def daemon(folder: Path) -> Service:
         reads=ReadTotals(lambda: loop.parts.observer).total,
         lost=lambda: log.lost,
         orders=lambda: loop.kept.holds.active(time.time()),
+        alarms=loop.active_alarms,
+        silences=loop.silences,
+        journal=journal.path,
+        journal_problem=lambda: loop.journal_problem,
     )
 
     def closing() -> None:

@@ -33,7 +33,7 @@ class Told:
     def built(self, applied: Applied) -> None:
         self.builds.append(applied)
 
-    def reloaded(self, outcome: str, alarm: str) -> None:
+    def reloaded(self, outcome: str) -> None:
         self.reloads.append(outcome)
 
     def __getattr__(self, name: str) -> Any:

@@ -22,7 +22,7 @@ import pytest
 
 from spillway.cli.main import main
 from spillway.cli.orders import ask
-from spillway.control.orders import Answer, Command, Request, Verdict
+from spillway.control.requests import Answer, Command, Request, Verdict
 from spillway.errors import PermanentError, TemporaryError
 from spillway.exits import Exit
 from spillway.service import control_socket

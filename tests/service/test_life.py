@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.control.journal_files import records_in
 
 from spillway.cli.main import main
 from spillway.exits import Exit
@@ -178,8 +179,7 @@ def test_it_starts_gets_ready_tells_systemd_and_stops_on_request(make: Make) -> 
     until(lambda: "STOPPING=1" in daemon.heard)
     assert daemon.wait() == Exit.OK
     assert "Stopped." in daemon.log()
-    journal = (daemon.folder / "state" / "journal" / "journal.jsonl").read_text().splitlines()
-    kinds = [json.loads(line)["kind"] for line in journal]
+    kinds = [record["kind"] for record in records_in(daemon.folder / "state" / "journal")]
     assert kinds[:3] == ["start", "intent", "build"]
     assert kinds[-1] == "stop"
     assert daemon.kept()["tick"] == kinds.count("tick")
@@ -275,26 +275,87 @@ def test_a_first_build_that_fails_has_its_exit_code(
     assert daemon.wait() == code
 
 
-@pytest.mark.parametrize(
-    ("in_the_way", "words"), [("a full disk", "No space left on device"), ("a file", "File exists")]
-)
+@pytest.mark.parametrize(("in_the_way", "words"), [("a quota", "disk I/O error"), ("a file", "File exists")])
 def test_a_journal_that_cannot_be_written_is_no_matter_of_permissions(
     make: Make, in_the_way: str, words: str
 ) -> None:
     """It used to end with 4 and to send people to `doctor` for the cloud's permissions."""
-    daemon = make()
+    daemon = make(largest_file=40_000 if in_the_way == "a quota" else None)
     journal = daemon.folder / "state" / "journal"
     journal.parent.mkdir()
-    if in_the_way == "a full disk":
-        journal.mkdir()
-        (journal / "journal.jsonl").symlink_to("/dev/full")
-    else:
+    if in_the_way == "a file":
         journal.touch()
     assert daemon.start().wait() == Exit.UNAVAILABLE
     assert words in daemon.log()
     assert "doctor" not in daemon.log()
     assert "daemon.state_dir" in daemon.log()
     assert not (daemon.folder / "writes").exists()
+
+
+def test_a_journal_that_takes_nothing_any_more_does_not_end_the_daemon(make: Make) -> None:
+    """The loop goes on, the page has the last hours from memory, and all of it says why, once."""
+    daemon = make(largest_file=150_000).start().ready()
+
+    def troubled(ticks: int) -> bool:
+        """Whether the journal takes nothing, and still nothing so many ticks later."""
+        for _ in range(2):
+            status = json.loads(daemon.get("/status")[1] or "{}")
+            if not any("takes no record" in problem for problem in status.get("problems", ())):
+                return False
+            until(lambda: bool(daemon.kept()["tick"] >= status["tick"] + ticks))  # noqa: B023 called at once
+        return True
+
+    until(lambda: troubled(4))
+    said = daemon.log().count("takes no record")
+    assert troubled(4)
+    assert daemon.log().count("takes no record") == said, "it is said when it begins, and not with every pass"
+    history = json.loads(daemon.get("/history")[1])
+    assert "takes no record" in history["problem"]
+    assert len(history["at"]) > 5
+    newest = json.loads(daemon.get("/decisions?limit=5")[1])["decisions"][0]
+    assert newest["last_at"] >= history["at"][-1]
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == Exit.OK
+    kinds = [record["kind"] for record in records_in(daemon.folder / "state" / "journal")]
+    assert kinds[:3] == ["start", "intent", "build"]
+
+
+def test_the_past_is_asked_of_the_daemon_and_of_its_file(make: Make, tmp_path: Path) -> None:
+    daemon = make(drain=EUROPE).start().ready()
+    until(lambda: daemon.scaler() == 0.0)
+    until(lambda: daemon.kept()["tick"] > 3)
+    config = tmp_path / "spillway.yaml"
+    config.write_text(f"daemon:\n  state_dir: {daemon.folder / 'state'}\n  listen: {daemon.listen}\n")
+
+    def asked(*words: str) -> tuple[int, str]:
+        with redirect_stdout(StringIO()) as told:
+            code = main([*words, "--config", str(config)])
+        return code, told.getvalue()
+
+    answers = [asked("history"), asked("explain", EUROPE), asked("history", "--json", "--region", EUROPE)]
+    assert [code for code, _ in answers] == [Exit.OK] * 3
+    assert f"pool/{EUROPE} scaler 1.00 -> 0.00: done" in answers[0][1]
+    assert max(map(len, answers[0][1].splitlines())) <= 80
+    assert f"  {EUROPE} (drain" in answers[1][1]
+    entries = json.loads(answers[2][1])["decisions"]
+    (moved,) = [entry for entry in entries if entry["moves"]]
+    assert moved["moves"][0]["region"] == EUROPE
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == Exit.OK
+    code, told = asked("history", "--json", "--region", EUROPE)
+    assert code == Exit.OK
+    assert [entry for entry in json.loads(told)["decisions"] if entry["moves"]] == [moved]
+    code, told = asked("explain", "--id", moved["id"])
+    assert code == Exit.OK
+    assert f"Moved pool/{EUROPE} scaler 1.00 -> 0.00" in told
+    assert max(map(len, told.splitlines())) <= 82
+    assert asked("explain", "--at", "soon")[0] == Exit.CONFIG
+    assert asked("explain", "nowhere")[0] == Exit.FAILED
+    target = tmp_path / "figures.csv"
+    assert asked("journal", "export", "--out", str(target))[0] == Exit.OK
+    assert target.read_text().startswith("time,at,service,region,")
+    assert asked("journal", "export", "--table", "moves", "--out", str(target))[0] == Exit.OK
+    assert target.read_text().count(",operator-drain,") == 1
 
 
 def test_an_engine_that_cannot_work_leaves_a_daemon_that_watches_and_says_why(make: Make) -> None:
@@ -320,6 +381,16 @@ def test_an_engine_that_cannot_work_leaves_a_daemon_that_watches_and_says_why(ma
     until(lambda: daemon.get("/readyz")[0] == 503)
     daemon.behave(blocked=False)
     daemon.ready()
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_without_a_meaning_ends_nothing(make: Make, number: signal.Signals) -> None:
+    """Tools that rotate logs send them to any daemon."""
+    daemon = make().start().ready()
+    daemon.signal(number)
+    daemon.signal(signal.SIGHUP)
+    until(lambda: daemon.metric(outcome("unchanged")) == 1)
+    assert daemon.get("/readyz")[0] == 200
 
 
 def outcome(name: str) -> str:
@@ -393,11 +464,8 @@ def test_an_order_is_answered_kept_carried_out_shown_and_outlives_a_kill(make: M
     daemon.signal(signal.SIGTERM)
     assert daemon.wait() == Exit.OK
     assert not (daemon.folder / "state" / "control.sock").exists()
-    kinds = [
-        json.loads(line)
-        for line in (daemon.folder / "state" / "journal" / "journal.jsonl").read_text().splitlines()
-    ]
-    told = [(r["command"], r["reason"]) for r in kinds if r["kind"] == "order"]
+    records = records_in(daemon.folder / "state" / "journal")
+    told = [(r["command"], r["reason"]) for r in records if r["kind"] == "order"]
     assert told == [("drain", "new kernel"), ("undrain", "")]
 
 
@@ -453,7 +521,8 @@ def test_reload_waits_for_the_verdict_and_tells_what_changed(make: Make) -> None
     assert code == Exit.CONFIG
     assert "config.json:3: policies.default: the dwell is shorter than the dead time" in answer["notes"][0]
     (alarm,) = [a for a in json.loads(daemon.get("/status")[1])["alarms"] if not a["service"]]
-    assert alarm["code"] == "config-not-in-force"
+    assert (alarm["code"], alarm["severity"]) == ("config-not-in-force", "ticket")
+    daemon.says("Alarm: config-not-in-force (ticket): the configuration on the disk is not in force")
     assert "the dwell is shorter" in alarm["sentence"]
     assert daemon.metric("spillway_config_last_reload_successful") == 0
     daemon.configure(digest="three", restart=["daemon.listen"])

@@ -9,7 +9,7 @@ import pytest
 from tests.control.fakes import Rig
 
 from spillway.compose.changes import MOST_CHANGES, differences
-from spillway.control.orders import Verdict
+from spillway.control.requests import Verdict
 from spillway.core.values.overlay import Overlay
 from spillway.errors import ConfigError, Problem
 from spillway.ports import Applied, Outcome
@@ -52,8 +52,9 @@ class Office:
             retime=lambda rhythm: None,
         )
 
-    def reloaded(self, outcome: str, alarm: str) -> None:
-        self.told.append((outcome, alarm))
+    def reloaded(self, outcome: str) -> None:
+        alarms = [a for a in self.rig.loop.active_alarms() if a.code == "config-not-in-force"]
+        self.told.append((outcome, alarms[0].sentence if alarms else ""))
 
     def built(self, applied: Applied) -> None:
         """Nobody counts."""
@@ -193,3 +194,6 @@ def test_differences_are_bounded_and_tell_no_password() -> None:
     assert max(map(len, told)) < 100
     (line,) = differences({"backend": "file:///x"}, {"backend": "postgres://ana:secret@db/state"})
     assert line == "backend: file:///x -> postgres://...@db/state"
+    hooks = {"daemon": {"webhooks": [{"url": "https://hooks.example.com/T0-secret", "format": "slack"}]}}
+    assert "T0-secret" not in "".join(differences({}, hooks))
+    assert "daemon.webhooks[0].url: (not there) -> (not shown)" in differences({}, hooks)

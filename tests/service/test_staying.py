@@ -14,6 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.control.journal_files import journal_at
+from tests.exporter import example_report as example
+from tests.journal.samples import record_of
 
 from spillway.cli.main import main
 from spillway.errors import PermanentError, TemporaryError
@@ -74,7 +77,10 @@ def test_a_mistake_in_the_configuration_is_told_until_it_is_corrected(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     address, path = free_address(), tmp_path / "spillway.yaml"
-    path.write_text(f"daemon: {{listen: '{address}'}}\nnonsense: 1\n")
+    path.write_text(f"daemon: {{listen: '{address}', state_dir: '{tmp_path}'}}\nnonsense: 1\n")
+    journal = journal_at(tmp_path / "journal")
+    journal.append(record_of(example.report(1)))
+    journal.close()
     assert main(["run", "--config", str(path)]) == Exit.CONFIG, "without the switch it ends"
 
     def look() -> None:
@@ -86,6 +92,8 @@ def test_a_mistake_in_the_configuration_is_told_until_it_is_corrected(
         assert status["sentence"] == "Stopped until somebody acts."
         assert "nonsense" in status["problems"][0]
         assert "<html" in get(address, "/")[1]
+        (moved,) = json.loads(get(address, f"/decisions?since={example.AT}")[1])["decisions"]
+        assert moved["moves"], "what happened before is told all the same"
         path.write_text(f"daemon: {{listen: '{address}'}}\nanother: 1\n")
         until(lambda: "another" in get(address, "/readyz")[1])
 

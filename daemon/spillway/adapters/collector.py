@@ -168,7 +168,8 @@ class LastPass(Collector):
             modes = dict(report.modes)
             percentiles = self._percentiles()
             for assessment in report.assessments:
-                _add_service(families, assessment, modes.get(assessment.service))
+                alarms = sum(1 for alarm in report.alarms if alarm.service == assessment.service)
+                _add_service(families, assessment, modes.get(assessment.service), alarms)
                 for backend in assessment.backends:
                     _add_region(
                         families, assessment.service, backend, percentiles.get(assessment.service, nan)
@@ -241,7 +242,9 @@ def known(value: float | None) -> float:
     return nan if value is None else float(value)
 
 
-def _add_service(families: Mapping[str, GaugeMetricFamily], a: ServiceAssessment, mode: Mode | None) -> None:
+def _add_service(
+    families: Mapping[str, GaugeMetricFamily], a: ServiceAssessment, mode: Mode | None, alarms: int
+) -> None:
     labels = [a.service]
     values = {
         "demand_requests_per_second": a.demand,
@@ -250,7 +253,7 @@ def _add_service(families: Mapping[str, GaugeMetricFamily], a: ServiceAssessment
         "headroom_ratio": a.headroom,
         "survives_region_loss": a.survives_loss,
         "shortage": a.shortage,
-        "alarms": len(a.alarms),
+        "alarms": alarms,
     }
     for name, value in values.items():
         families["spillway_service_" + name].add_metric(labels, known(value))

@@ -113,7 +113,7 @@ def _state_folder(folder: Path) -> Finding:
             verdict="warn",
             subject=subject,
             detail=f"{folder} has {free >> 20} MiB left; the journal may need more",
-            remedy="Free room, or lower daemon.journal.max_bytes and keep.",
+            remedy="Free room, or lower daemon.journal.max_mib.",
         )
     return Finding(verdict="ok", subject=subject, detail=f"{folder}, {free >> 30} GiB free")
 

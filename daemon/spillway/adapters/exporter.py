@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from spillway.adapters.collector import Counters, LastPass, registry_with_process
 from spillway.adapters.engine.recovery import RecoveryKind
+from spillway.adapters.journal.answers import Answers
+from spillway.adapters.journal.recent import Recent
 from spillway.adapters.reads import MONITORING, Reads
 from spillway.adapters.status_document import About, StatusDocument
 from spillway.adapters.web import Web
 from spillway.control.report import TickReport
+from spillway.core.values.alarms import ActiveAlarm, Silence
 from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
 from spillway.core.values.topology import Fleet
@@ -33,6 +37,10 @@ class Exporter:
         orders: operators' orders in force now.
         hosts: names by which the web server may be asked, beside addresses and those of this machine.
         recovered: what was put right after crashes, by kind.
+        alarms: those that are up now, the most urgent first.
+        silences: operators' silences in force now.
+        journal: the journal's file; without one the past is what this process remembers.
+        journal_problem: why the journal takes no record; empty where it does.
     """
 
     def __init__(
@@ -50,8 +58,14 @@ class Exporter:
         orders: Callable[[], Orders],
         hosts: Sequence[str] = (),
         recovered: Callable[[], Mapping[str, int]] = dict,
+        alarms: Callable[[], tuple[ActiveAlarm, ...]] = tuple,
+        silences: Callable[[], tuple[Silence, ...]] = tuple,
+        journal: Path | None = None,
+        journal_problem: Callable[[], str] = str,
     ) -> None:
-        self._document = StatusDocument(about, policies=policies, now=now, orders=orders)
+        self._document = StatusDocument(
+            about, policies=policies, now=now, orders=orders, alarms=alarms, silences=silences
+        )
         self.registry = registry_with_process()
         self._counters = Counters(self.registry)
         self._health = health
@@ -74,6 +88,8 @@ class Exporter:
                 info={"kind": about.engine, "cloud": about.cloud},
             )
         )
+        self._recent = Recent()
+        self.past = Answers(journal, self._recent, now=now, problem=journal_problem)
         self._web = Web(listen, self, hosts=hosts)
 
     @property
@@ -105,21 +121,16 @@ class Exporter:
         """Take in one finished pass."""
         self._counters.add(report)
         self._document.report(report)
+        self._recent.add(report)
 
     def failed(self, kind: str) -> None:
         """A pass ended in a defect."""
         self._counters.failed.labels(kind).inc()
 
-    def reloaded(self, outcome: str, alarm: str = "") -> None:
-        """A reload ended: accepted, unchanged, refused, restart-needed or failed.
-
-        Args:
-            outcome: which of them.
-            alarm: why the configuration on the disk is not in force; empty where it is.
-        """
+    def reloaded(self, outcome: str) -> None:
+        """A reload ended: accepted, unchanged, refused, restart-needed or failed."""
         self._counters.reloads.labels(outcome).inc()
         self._reload_good = outcome in {"accepted", "unchanged"}
-        self._document.config_alarm = alarm
 
     def built(self, applied: Applied) -> None:
         """A start or a reload has built the load balancer, or tried to."""
@@ -156,10 +167,6 @@ class Exporter:
         if self._blocked:
             document["problems"] = [self._blocked, *document["problems"]]
         return document
-
-    def history(self) -> dict[str, Any]:
-        """The document of /history."""
-        return self._document.history_document()
 
     def _figures(self) -> dict[str, float | Mapping[str, float]]:
         reads = self._reads()

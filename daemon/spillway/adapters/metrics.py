@@ -103,7 +103,7 @@ METRICS = (
             "service_survives_region_loss",
             _G,
             _SERVICE,
-            "1 if demand still fits after the largest region is lost.",
+            "1 if demand still fits after the largest region is lost, standby regions that would join counted in.",
         ),
         ("service_shortage", _G, _SERVICE, "1 if all regions together are short."),
         (
@@ -113,7 +113,12 @@ METRICS = (
             "1 for the failover posture in force, 0 for the others.",
         ),
         ("service_mode", _G, (*_SERVICE, "mode"), "1 for the mode of its policy: observe, recommend or act."),
-        ("service_alarms", _G, _SERVICE, "Alarms that are up; the page and the log say which."),
+        (
+            "service_alarms",
+            _G,
+            _SERVICE,
+            "Alarms of the service that are up; the page and the log say which.",
+        ),
     ),
     *_metrics(
         "People",

@@ -12,11 +12,11 @@ from math import isfinite
 from typing import Any
 
 from spillway import __version__
-from spillway.adapters.history import History
+from spillway.control.decisions import Stories, decision
+from spillway.control.records import told_record
 from spillway.control.report import Pass, TickReport
-from spillway.control.told import shape
-from spillway.core.explain.reasons import reason
-from spillway.core.values.decision import BackendAssessment, Move, Refusal, ServiceAssessment
+from spillway.core.values.alarms import ActiveAlarm, Silence
+from spillway.core.values.decision import BackendAssessment, ServiceAssessment
 from spillway.core.values.drift import DriftReport
 from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
@@ -50,6 +50,8 @@ class StatusDocument:
         policies: policy of each service, by service name, as it is in force now.
         now: the world's UTC seconds.
         orders: operators' orders in force now.
+        alarms: those that are up now, the most urgent first.
+        silences: operators' silences in force now.
     """
 
     def __init__(
@@ -59,18 +61,19 @@ class StatusDocument:
         policies: Callable[[], Mapping[str, Policy]],
         now: Callable[[], float],
         orders: Callable[[], Orders],
+        alarms: Callable[[], tuple[ActiveAlarm, ...]] = tuple,
+        silences: Callable[[], tuple[Silence, ...]] = tuple,
     ) -> None:
         self.about = about
-        self.history = History()
         self._policies = policies
         self._now = now
         self._orders = orders
-        self.config_alarm = ""
-        """Why the configuration on the disk is not in force; empty where it is."""
+        self.alarms = alarms
+        self.silences = silences
         self._lock = threading.Lock()
         self._last: TickReport | None = None
         self._ticked_at = 0.0
-        self._shape = ""
+        self._stories = Stories()
         self._decisions: deque[dict[str, Any]] = deque(maxlen=DECISIONS)
 
     def report(self, report: TickReport) -> None:
@@ -79,7 +82,6 @@ class StatusDocument:
             self._last = report
             if report.kind is Pass.TICK:
                 self._ticked_at = report.at
-                self.history.add(report)
             self._remember(report)
 
     def last(self) -> TickReport | None:
@@ -92,16 +94,11 @@ class StatusDocument:
         with self._lock:
             return self._ticked_at
 
-    def history_document(self) -> dict[str, Any]:
-        """The document of /history."""
-        with self._lock:
-            return self.history.document()
-
     def status(self, *, ready: bool, healthy: bool, missed: int) -> dict[str, Any]:
         """The document of /status; docs/operations.md explains its fields."""
         with self._lock:
             last, decisions = self._last, list(self._decisions)
-        about = self.about
+        about, alarms = self.about, self.alarms()
         document: dict[str, Any] = {
             "schema": SCHEMA,
             "version": __version__,
@@ -120,7 +117,8 @@ class StatusDocument:
             "sentence": "Starting: the first tick is not done yet.",
             "address": None,
             "outputs": {},
-            "alarms": self._own_alarms(),
+            "alarms": [plain(alarm) for alarm in alarms],
+            "silences": [plain(silence) for silence in self.silences()],
             "orders": [plain(order) for order in self._orders().items],
             "problems": [],
             "services": [],
@@ -143,54 +141,24 @@ class StatusDocument:
             "sentence": last.sentence,
             "address": last.address,
             "outputs": dict(last.outputs),
-            "alarms": [
-                *self._own_alarms(),
-                *({"service": s.service, **plain(alarm)} for s in last.assessments for alarm in s.alarms),
-            ],
             "problems": list(last.snapshot.problems) + _unread(last.drift),
             **_beside(last.drift),
             "services": [
-                _service(s, policies.get(s.service), str(modes.get(s.service, "observe")))
+                _service(s, policies.get(s.service), str(modes.get(s.service, "observe")), alarms)
                 for s in last.assessments
             ],
         }
 
-    def _own_alarms(self) -> list[dict[str, Any]]:
-        """Alarms about the daemon itself: they belong to no service."""
-        why = self.config_alarm
-        return [{"service": "", **plain(reason("config-not-in-force", why=why))}] if why else []
-
     def _remember(self, report: TickReport) -> None:
         """Keep what a person would want to read again; quiet passes that say the same in other numbers are one entry."""
-        newest = self._decisions[0] if self._decisions else None
-        eventful = bool(report.moves or report.applied is not None or report.verdicts)
-        same = shape(report.sentence)
-        if newest is not None and not eventful and not newest["moves"] and same == self._shape:
+        told = plain(told_record(report))
+        repeats, alarms = self._stories.follow(told)
+        if repeats and self._decisions:
+            newest = self._decisions[0]
             fresh = {"sentence": report.sentence, "last_at": report.at, "times": newest["times"] + 1}
             self._decisions[0] = {**newest, **fresh}
             return
-        self._shape = same
-        self._decisions.appendleft(
-            {
-                "tick": report.number,
-                "kind": report.kind.value,
-                "at": report.at,
-                "last_at": report.at,
-                "times": 1,
-                "sentence": report.sentence,
-                "moves": [_move(move) for move in report.moves],
-                "advice": [_move(move) for move in report.advice],
-                "refusals": [_refusal(refusal) for refusal in report.refusals],
-                "verdicts": [verdict.sentence for verdict in report.verdicts],
-                "applied": None
-                if report.applied is None
-                else {
-                    "outcome": report.applied.outcome.value,
-                    "sentence": report.applied.sentence,
-                    "engine_seconds": round(report.applied.engine_seconds, 3),
-                },
-            }
-        )
+        self._decisions.appendleft(decision(told, alarms))
 
 
 def _unread(report: DriftReport | None) -> list[str]:
@@ -212,27 +180,14 @@ def _beside(report: DriftReport | None) -> dict[str, Any]:
     }
 
 
-def _service(assessment: ServiceAssessment, policy: Policy | None, mode: str) -> dict[str, Any]:
-    """One service of /status: the assessment, the mode, and the promise it is measured by."""
+def _service(
+    assessment: ServiceAssessment, policy: Policy | None, mode: str, alarms: tuple[ActiveAlarm, ...]
+) -> dict[str, Any]:
+    """One service of /status: the assessment, the mode, the promise it is measured by, and its alarms that are up."""
     fields: dict[str, Any] = plain(assessment)
     slo = plain(policy.slo) if policy is not None else None
-    return {**fields, "mode": mode, "slo": slo}
-
-
-def _move(move: Move) -> dict[str, Any]:
-    fields: dict[str, Any] = plain(move)
-    return fields
-
-
-def _refusal(refusal: Refusal) -> dict[str, Any]:
-    return {
-        "guard": refusal.limit,
-        "service": refusal.move.service,
-        "region": refusal.move.region,
-        "lever": refusal.move.lever.value,
-        "wanted": refusal.move.after,
-        "sentence": refusal.sentence,
-    }
+    own = [plain(alarm) for alarm in alarms if alarm.service == assessment.service]
+    return {**fields, "alarms": own, "mode": mode, "slo": slo}
 
 
 @cache

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
 
 from spillway import __version__
+from spillway.adapters.journal.answers import Answers
+from spillway.adapters.journal.recent import Recent
 
 
 class Stopped:
@@ -15,10 +18,12 @@ class Stopped:
 
     Args:
         why: one sentence, and what a person can do.
+        journal: the file of what happened before; None where nobody knows where it is.
     """
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, journal: Path | None = None) -> None:
         self._why = why
+        self.past = Answers(journal, Recent())
         self.registry = CollectorRegistry()
         Gauge("spillway_ready", "1 from the first finished tick until the stop.", registry=self.registry).set(
             0
@@ -53,11 +58,8 @@ class Stopped:
             "address": None,
             "outputs": {},
             "alarms": [],
+            "silences": [],
             "problems": [self._why],
             "services": [],
             "decisions": [],
         }
-
-    def history(self) -> dict[str, Any]:
-        """The document of /history: there is none."""
-        return {"schema": 1, "at": [], "services": {}}

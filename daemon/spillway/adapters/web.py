@@ -1,4 +1,4 @@
-"""The web server: /metrics, /healthz, /readyz, /status, /history and the page at /. Read-only, GET alone, bounded."""
+"""The web server: /metrics, /healthz, /readyz, /status, the past (`journal.web`) and the page at /. Read-only, GET alone, bounded."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from spillway.adapters.bounded_http import BoundedConnection, HostNames
+from spillway.adapters.journal.web import Endpoint, Past, endpoints
 from spillway.errors import TemporaryError
 
 PAGE = files("spillway.adapters").joinpath("page.html").read_text(encoding="utf-8")
@@ -74,8 +75,9 @@ class Source(Protocol):
         """The document of /status."""
         ...
 
-    def history(self) -> dict[str, Any]:
-        """The document of /history."""
+    @property
+    def past(self) -> Past:
+        """What answers /history, /decisions and /explain."""
         ...
 
 
@@ -86,6 +88,15 @@ def application(source: Source, names: HostNames) -> Starlette:
         async def endpoint(request: Request) -> Response:
             asked = request.headers.get("host")
             response = answer(request) if names.allow(asked) else _misdirected()
+            response.headers.update(HEADERS)
+            return response
+
+        return Route(path, endpoint, methods=["GET"])
+
+    def past(path: str, answer: Endpoint) -> Route:
+        async def endpoint(request: Request) -> Response:
+            allowed = names.allow(request.headers.get("host"))
+            response = await answer(request) if allowed else _misdirected()
             response.headers.update(HEADERS)
             return response
 
@@ -102,7 +113,7 @@ def application(source: Source, names: HostNames) -> Starlette:
             get("/healthz", lambda _: _verdict(*source.healthy())),
             get("/readyz", lambda _: _verdict(*source.ready())),
             get("/status", lambda _: _json(source.status())),
-            get("/history", lambda _: _json(source.history())),
+            *(past(path, answer) for path, answer in endpoints(source.past).items()),
         ],
         exception_handlers={404: _not_found, 405: _read_only},
     )
@@ -133,7 +144,7 @@ def _misdirected() -> Response:
 
 async def _not_found(request: Request, error: Exception) -> Response:
     del request, error
-    text = "There is nothing here. Try /, /status, /history, /metrics, /healthz or /readyz.\n"
+    text = "There is nothing here. Try /, /status, /history, /decisions, /explain, /metrics, /healthz or /readyz.\n"
     return PlainTextResponse(text, status_code=404, headers=HEADERS)
 
 

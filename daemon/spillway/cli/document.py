@@ -21,6 +21,7 @@ def pages(folder: Path) -> dict[str, str]:
     from spillway.cli.reasons_page import render as render_reasons
     from spillway.cli.reasons_page import states
     from spillway.cli.roles import render as render_roles
+    from spillway.cli.runbook_page import render as render_runbook
     from spillway.config.document import render as render_configuration
 
     architecture = (folder / "architecture.md").read_text(encoding="utf-8")
@@ -31,6 +32,7 @@ def pages(folder: Path) -> dict[str, str]:
         "metrics.md": render_metrics(),
         "operations.md": _between(operations, ROLES, render_roles()),
         "reasons.md": render_reasons(),
+        "runbook.md": render_runbook(),
     }
 
 

@@ -11,11 +11,15 @@ import click
 from spillway import __version__
 from spillway.cli import (
     adopt,
+    alarms,
     backtest,
     check,
     demo,
     doctor,
     document,
+    explain,
+    history,
+    journal,
     orders,
     provision,
     roles,
@@ -41,7 +45,10 @@ First steps
 
 \b
 To a running daemon
-  spillway status          what it sees and does
+  spillway status          what is wrong now, and what it sees and does
+  spillway alarms          what is wrong now; also silence, unsilence
+  spillway history         what it has decided and done; also without a running daemon
+  spillway explain         why: the story of a move, or of its absence
   spillway drain REGION    take the load from a region; also hold, pin, mode, undo, orders
   spillway reload          read the configuration again, and hear what became of it
 
@@ -65,6 +72,9 @@ for command in (
     adopt.adopt,
     adopt.unadopt,
     status.status,
+    history.history,
+    explain.explain,
+    journal.journal,
     orders.orders,
     orders.hold,
     orders.release,
@@ -74,6 +84,9 @@ for command in (
     orders.mode,
     orders.undo,
     orders.reload,
+    alarms.alarms,
+    alarms.silence,
+    alarms.unsilence,
     demo.demo,
     backtest.backtest,
     sandbox.sandbox,

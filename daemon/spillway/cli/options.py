@@ -40,3 +40,12 @@ def config_option(function: F) -> F:
 def json_option(function: F) -> F:
     """`--json`: one JSON document on standard output instead of people's words."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")(function)
+
+
+def url_option(function: F) -> F:
+    """`--url`."""
+    return click.option(
+        "--url",
+        default=None,
+        help="Address of the daemon instead of the config's, such as http://127.0.0.1:9464.",
+    )(function)

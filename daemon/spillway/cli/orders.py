@@ -18,7 +18,7 @@ from spillway.cli.console import err, out, print_json
 from spillway.cli.options import config_option, json_option
 from spillway.cli.status import order_line
 from spillway.config.fields import parse_duration
-from spillway.control.orders import LEAST_SECONDS, MOST_SECONDS, POLICY, Answer, Command, Request, Verdict
+from spillway.control.requests import LEAST_SECONDS, MOST_SECONDS, POLICY, Answer, Command, Request, Verdict
 from spillway.core.values.policy import Mode
 from spillway.core.values.topology import is_in_hundredths
 from spillway.errors import PermanentError, TemporaryError
@@ -50,24 +50,35 @@ _EXITS = {
 }
 
 
-class Lasting(click.ParamType[float, Any]):
-    """A duration such as 2h, or `forever`: seconds, or None."""
+class Limited(click.ParamType[float, Any]):
+    """A duration such as 2h, from one minute to 30 days."""
 
     name = "duration"
+    without_end = ""
+    """What is said about an order without end; empty where there is none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Seconds of a duration; `FOREVER` stays as it is."""
-        if value == FOREVER or isinstance(value, float):
+        """Its seconds."""
+        if isinstance(value, float):
             return value
         try:
             seconds = parse_duration(value)
         except ValueError as error:
-            self.fail(f"{error}, or {FOREVER}", param, ctx)
+            hint = f", or {FOREVER}" if self.without_end else ""
+            self.fail(f"{error}{hint}", param, ctx)
         if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
-            self.fail(
-                f"{value} is not between 1m and 30d; write {FOREVER} for an order without end", param, ctx
-            )
+            self.fail(f"{value} is not between 1m and 30d{self.without_end}", param, ctx)
         return seconds
+
+
+class Lasting(Limited):
+    """Such a duration, or `forever`."""
+
+    without_end = f"; write {FOREVER} for an order without end"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Seconds of a duration; `FOREVER` stays as it is."""
+        return value if value == FOREVER else super().convert(value, param, ctx)
 
 
 class Wait(click.ParamType[float, Any]):
@@ -288,9 +299,15 @@ def reload(**where: Any) -> int:
 
 
 def send(
-    request: Request, *, config_path: Path, state_dir: Path | None, timeout: float, as_json: bool
+    request: Request,
+    *,
+    config_path: Path,
+    state_dir: Path | None,
+    timeout: float,
+    as_json: bool,
+    shown: Callable[[Request, Answer, dict[str, Any]], None] | None = None,
 ) -> int:
-    """Send one request to the daemon and print its answer; the exit code.
+    """Send one request to the daemon and print its answer, by `shown` if that is given; the exit code.
 
     Raises:
         TemporaryError: no daemon answers.
@@ -304,7 +321,7 @@ def send(
     if as_json:
         print_json(document)
     else:
-        show(request, answer, document)
+        (shown or show)(request, answer, document)
     return _EXITS[answer.verdict]
 
 

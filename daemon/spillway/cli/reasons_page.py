@@ -16,6 +16,13 @@ _TITLES = {
     Kind.ALARM: "What somebody should look at now",
     Kind.QUIET: "Why nothing was done",
 }
+_MORE = {
+    Kind.ALARM: (
+        "",
+        "[The runbook](runbook.md) has a section for each: how urgent it is, whom it hurts, what to look at and what to do.",
+    )
+}
+"""What stands under a title."""
 _FORMAT = re.compile(r"\{(\w+)[^}]*\}")
 
 
@@ -31,7 +38,14 @@ def render() -> str:
     for kind, title in _TITLES.items():
         rows = [template for template in reasons.table() if template.kind is kind]
         if rows:
-            lines += ["", f"## {title}", "", "| code | sentence | what it means |", "| --- | --- | --- |"]
+            lines += [
+                "",
+                f"## {title}",
+                *_MORE.get(kind, ()),
+                "",
+                "| code | sentence | what it means |",
+                "| --- | --- | --- |",
+            ]
             lines += [f"| `{row.code}` | {_cell(row.sentence)} | {_cell(row.meaning)} |" for row in rows]
     return "\n".join(lines) + "\n"
 

@@ -14,24 +14,33 @@ import click
 from rich.table import Table
 
 from spillway.cli.console import err, out, print_json
-from spillway.cli.options import config_option, json_option
+from spillway.cli.options import config_option, json_option, url_option
 from spillway.core.values.decision import span
 from spillway.errors import PermanentError, TemporaryError, root_cause
 from spillway.exits import Exit
 
 PLAIN: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False, "header_style": "dim"}
-"""Tables without rules: eight columns fit into eighty characters."""
+"""Tables without rules."""
+_NARROW = {**PLAIN, "padding": (0, 1, 0, 0)}
+"""Eight columns fit into eighty characters."""
 
+_SAME_AGE = 60.0
+"""Seconds by which the ages of two regions' figures may differ and still be told as one: a sample."""
 _DEADLINE = 5.0
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """The daemon's page is near by as a rule: a proxy of the environment could not reach it."""
-_STYLES = {
-    "serving": "green",
-    "degraded": "yellow",
-    "draining": "red",
-    "drained": "red",
-    "recovering": "cyan",
+_HEALTH_STYLES = {"ok": "green", "slow": "yellow", "saturated": "yellow", "failing": "red", "dead": "red"}
+"""By health, not by what Spillway does; `idle` and `unknown` are dim."""
+_SEVERITY_STYLES = {"page": "bold red", "ticket": "yellow", "note": "dim"}
+_STEERING = {
+    "serving": "open",
+    "draining": "closing",
+    "drained": "closed",
+    "edited": "changed by others",
 }
+"""What Spillway does with a region, where its word is another than the state's."""
+_WITH_SCALER = {"degraded": "capped", "recovering": "opening", "pinned": "pinned", "joining": "joining"}
+"""The same where the scaler belongs to it."""
 
 
 def fetch_status(url: str) -> dict[str, Any]:
@@ -41,7 +50,7 @@ def fetch_status(url: str) -> dict[str, Any]:
         TemporaryError: nobody answers there within five seconds.
     """
     try:
-        with _DIRECT.open(f"{url}/status", timeout=_DEADLINE) as answer:
+        with DIRECT.open(f"{url}/status", timeout=_DEADLINE) as answer:
             status = json.load(answer)
     except (OSError, ValueError, HTTPException, RecursionError) as error:
         raise TemporaryError(
@@ -57,15 +66,11 @@ def fetch_status(url: str) -> dict[str, Any]:
 
 @click.command(short_help="Show what the running daemon sees and did.")
 @config_option
-@click.option(
-    "--url",
-    default=None,
-    help="Address of the daemon instead of the config's, such as http://127.0.0.1:9464.",
-)
+@url_option
 @json_option
 def status(config_path: Path, url: str | None, as_json: bool) -> int:
-    """Show regions, scalers, latency and the last decision of the running daemon."""
-    found = fetch_configured(config_path) if url is None else fetch_status(_address(url))
+    """Show what is wrong now and since when, the orders in force, and every region: its health, and what Spillway does with it."""
+    found = fetch_configured(config_path) if url is None else fetch_status(address_of(url))
     if as_json:
         print_json(found)
         return Exit.OK
@@ -73,7 +78,7 @@ def status(config_path: Path, url: str | None, as_json: bool) -> int:
     return Exit.OK
 
 
-def _address(url: str) -> str:
+def address_of(url: str) -> str:
     """`--url` without a slash at its end.
 
     Raises:
@@ -86,17 +91,31 @@ def _address(url: str) -> str:
     return url.rstrip("/")
 
 
+def serving_at(config_path: Path) -> str:
+    """Where the daemon of a configuration serves, also where it was started with another `daemon.listen`.
+
+    Raises:
+        TemporaryError: no daemon answers, neither there nor at its control socket.
+    """
+    return _answering(config_path)[0]
+
+
 def fetch_configured(config_path: Path) -> dict[str, Any]:
     """The /status of the daemon of a configuration, also where it was started with another `daemon.listen`.
 
     Raises:
         TemporaryError: no daemon answers, neither there nor at its control socket.
     """
+    return _answering(config_path)[1]
+
+
+def _answering(config_path: Path) -> tuple[str, dict[str, Any]]:
+    """Address and /status of the daemon of a configuration."""
     from spillway.config import load
 
     url = f"http://{load.listen(config_path)}"
     try:
-        return fetch_status(url)
+        return url, fetch_status(url)
     except TemporaryError:
         serving = _told_page(load.state_dir(config_path))
         if serving in {"", url}:
@@ -107,13 +126,13 @@ def fetch_configured(config_path: Path) -> dict[str, Any]:
         markup=False,
         style="yellow",
     )
-    return found
+    return serving, found
 
 
 def _told_page(state_dir: Path) -> str:
     """Where the daemon of a state folder says that its page is; empty where none answers this user."""
     from spillway.cli.orders import ask
-    from spillway.control.orders import Command, Request
+    from spillway.control.requests import Command, Request
     from spillway.service.control_socket import NAME
 
     try:
@@ -133,63 +152,130 @@ def percent(value: float | None, digits: int = 0) -> str:
     return "-" if value is None else f"{100 * value:.{digits}f}%"
 
 
-def service_table(service: dict[str, Any]) -> Table:
-    """One service of /status as a table with a row for each region."""
+def service_table(service: dict[str, Any], later: float = 0.0) -> Table:
+    """One service of /status as a table with a row for each region: what it is like, and what Spillway does with it.
+
+    Args:
+        service: as in /status.
+        later: seconds since the pass that is shown.
+    """
     title = f"{service['service']} · {service['mode']} · posture {service['posture']} · demand {number(service['demand'])} requests/s"
-    table = Table(title=title, title_justify="left", title_style="bold", **PLAIN)
-    table.add_column("region", no_wrap=True)
-    split = any(backend.get("weight") is not None for backend in service["backends"])
-    lever = "weight" if split else "scaler"
-    for heading in ("state", "served", "ceiling", "latency", "errors", "healthy", lever):
-        table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
+    table = Table(
+        title=f"{title}\n{figures_line(service, later)}", title_justify="left", title_style="bold", **_NARROW
+    )
+    for heading in ("region", "health", "Spillway", "served", "ceiling", "latency", "errors", "up"):
+        left = heading in {"region", "health", "Spillway"}
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for backend in service["backends"]:
-        state = backend["state"]
+        health = backend.get("health", "unknown")
         target, scaler = backend["target"], backend["scaler_wanted"]
         table.add_row(
             backend["region"],
-            f"[{_STYLES.get(state, 'dim')}]{state}[/]",
+            f"[{_HEALTH_STYLES.get(health, 'dim')}]{health}[/]",
+            steering(backend),
             number(backend["served"]),
             number(None if target is None or not backend["member"] else target * scaler),
             number(backend["latency"], 2, "s"),
             percent(backend["error_ratio"], 1),
             percent(backend["healthy_share"]),
-            _lever(backend) if backend["member"] else "out",
         )
     return table
 
 
-def _lever(backend: dict[str, Any]) -> str:
-    """The scaler, or the weight in a split with its share of the configured one."""
-    weight, scaler = backend.get("weight"), backend["scaler_wanted"]
-    return f"{scaler:.2f}" if weight is None else f"{weight:.0f} ({100 * scaler:.0f}%)"
+def steering(backend: dict[str, Any]) -> str:
+    """What Spillway does with a region, in words: open, capped at 0.40, closing, closed, opening, held, standby and so on.
+
+    Of a service in a steered split its weight stands in place of the scaler.
+    """
+    state: str = backend["state"]
+    weight = backend.get("weight")
+    if state in _WITH_SCALER:
+        value = f"{backend['scaler_wanted']:.2f}" if weight is None else f"weight {weight:.0f}"
+        return f"{_WITH_SCALER[state]} at {value}"
+    word = _STEERING.get(state, state)
+    return word if weight is None or state != "serving" else f"{word}, weight {weight:.0f}"
+
+
+def figures_line(service: dict[str, Any], later: float) -> str:
+    """How old the figures of a service are: Cloud Monitoring shows samples some four minutes after they were taken."""
+    ages = [b["age"] + later for b in service["backends"] if b.get("age") is not None]
+    if not ages:
+        return "no figures of its traffic"
+    newest, oldest = _minutes(min(ages)), _minutes(max(ages))
+    same = max(ages) - min(ages) < _SAME_AGE
+    return f"figures of its traffic are {newest} old" + ("" if same else f", some {oldest}")
+
+
+def _minutes(seconds: float) -> str:
+    """An age as people say it: in whole minutes from two on."""
+    return f"{seconds // 60.0:.0f} min" if 120.0 <= seconds < 600.0 else span(seconds)
 
 
 def render_status(found: dict[str, Any]) -> None:
-    """Print /status for a person."""
-    for service in found["services"]:
-        out.print(service_table(service))
-    for alarm in found["alarms"]:
-        whose = f"{alarm['service']}: " if alarm["service"] else ""
-        out.print(f"Alarm: {whose}{alarm['sentence']}", markup=False, style="red", highlight=False)
+    """Print /status for a person: what is wrong now, what people have ordered, then the regions."""
+    later = 0.0 if found["at"] is None else max(0.0, found["now"] - found["at"])
+    _print_alarms(found, later)
+    for line in map(silence_line, found.get("silences", ())):
+        out.print(line, markup=False, style="cyan", highlight=False)
     for line in map(order_line, found.get("orders", ())):
         out.print(line, markup=False, style="cyan", highlight=False)
     for service in found["services"]:
         for pin in service.get("foreign_pins", ()):
             out.print(foreign_line(service["service"], pin), markup=False, style="yellow", highlight=False)
-    for held in found.get("held", ()):
-        field = f": {held['field']}" if held["field"] else ""
-        out.print(
-            f"Not written: {held['kind']} {held['name']}{field}",
-            markup=False,
-            style="yellow",
-            highlight=False,
-        )
-    for kept in found.get("kept", ()):
-        line = f"Kept, not managed: {kept['kind']} {kept['name']}: {kept['field']}: {kept['value']}"
-        out.print(line, markup=False, style="dim", highlight=False)
+    for service in found["services"]:
+        out.print(service_table(service, later))
+    _print_parts(found)
     for problem in found["problems"]:
         out.print(f"Problem: {problem}", markup=False, style="yellow", highlight=False)
     out.print(f"{age_line(found)} {found['sentence']}", markup=False, highlight=False)
+
+
+def _print_alarms(found: dict[str, Any], later: float) -> None:
+    """What is wrong now, the most urgent first, or that nothing is."""
+    if not found["healthy"]:
+        out.print(f"The daemon is stuck: its last pass ended {span(later)} ago.", style="bold red")
+    elif not found["alarms"] and found["at"] is not None:
+        out.print("Nothing is wrong: no alarm is up.", style="green")
+    for alarm in found["alarms"]:
+        line = alarm_line(alarm, found["now"])
+        out.print(line, markup=False, style=alarm_style(alarm), highlight=False)
+        if alarm["silenced_until"] is None:
+            out.print(f"  {alarm['runbook']}", markup=False, style="dim", highlight=False)
+
+
+def _print_parts(found: dict[str, Any]) -> None:
+    """Parts of the load balancer that are not written, and settings of others that are kept."""
+    for held in found.get("held", ()):
+        field = f": {held['field']}" if held["field"] else ""
+        line = f"Not written: {held['kind']} {held['name']}{field}"
+        out.print(line, markup=False, style="yellow", highlight=False)
+    for kept in found.get("kept", ()):
+        line = f"Kept, not managed: {kept['kind']} {kept['name']}: {kept['field']}: {kept['value']}"
+        out.print(line, markup=False, style="dim", highlight=False)
+
+
+def alarm_line(alarm: dict[str, Any], now: float) -> str:
+    """One alarm as a line: how urgent, whose, what, since when, and whether somebody has silenced it."""
+    where = " ".join(part for part in (alarm["service"], alarm["region"] or "") if part)
+    since = f"{alarm['code']}, since {moment(alarm['since'])}, {span(max(0.0, now - alarm['since']))}"
+    silenced = alarm["silenced_until"]
+    if silenced is not None:
+        since += f", silenced until {moment(silenced)}"
+    sentence = alarm["sentence"]
+    told = f"{where}: {sentence}" if where else sentence
+    return f"{alarm['severity'].capitalize()}: {told} ({since})"
+
+
+def alarm_style(alarm: dict[str, Any]) -> str:
+    """The style of that line; a silenced one is dim."""
+    return "dim" if alarm["silenced_until"] is not None else _SEVERITY_STYLES[alarm["severity"]]
+
+
+def silence_line(silence: dict[str, Any]) -> str:
+    """One silence in force as a line: what, where, by whom, until when and why."""
+    where = " ".join(part for part in (silence["service"], silence["region"]) if part) or "all services"
+    who = silence["by"] or "somebody"
+    return f"Silence: {silence['code']} in {where}, by {who}, until {moment(silence['until'])}: {silence['reason']}"
 
 
 def order_line(order: dict[str, Any]) -> str:

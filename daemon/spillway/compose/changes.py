@@ -14,6 +14,7 @@ from spillway.config.model import Config
 _RESTART = (
     "cloud", "project", "name", "sandbox",
     "daemon.state_dir", "daemon.listen", "daemon.hosts", "daemon.operators_group", "daemon.log", "daemon.journal",
+    "daemon.webhooks", "daemon.runbook_url",
     "daemon.engine.kind", "daemon.engine.backend", "daemon.engine.stack",
 )  # fmt: skip
 """What a running process cannot change: where it lives, where it listens, which stack it owns."""
@@ -39,6 +40,8 @@ MOST_CHANGES = 40
 _LONGEST_VALUE = 60
 """Characters of a value that are told."""
 _NOTHING = object()
+_SECRET = re.compile(r"daemon\.webhooks\b.*")
+"""Keys whose values are told to nobody: who knows the URL of a webhook may post to it."""
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 """What stands before the host of a URL."""
 
@@ -62,6 +65,8 @@ def differences(before: object, after: object) -> tuple[str, ...]:
 def _word(leaves: dict[str, object], path: str) -> str:
     if path not in leaves:
         return "(not there)"
+    if _SECRET.fullmatch(path):
+        return "(not shown)"
     word = _CREDENTIALS.sub("://...@", str(leaves[path]))
     return word if len(word) <= _LONGEST_VALUE else word[: _LONGEST_VALUE - 3] + "..."
 

@@ -13,8 +13,10 @@ from spillway.compose.tools import keeper_of
 from spillway.config import load
 from spillway.config.load import Loaded
 from spillway.config.model import Config
+from spillway.control.alarms import RUNBOOK, AlarmBook, LossWatch
 from spillway.control.tick import Loop, Parts
 from spillway.control.timing import Progress
+from spillway.core.values.alarms import Severity
 from spillway.ports import Clock
 from spillway.service.control_socket import NAME
 from spillway.service.life import Service
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from spillway.adapters.exporter import Exporter
     from spillway.adapters.logs import BoundedHandler
     from spillway.adapters.ticker import Ticker
+    from spillway.adapters.webhooks import Webhooks
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +41,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     from spillway.adapters import logs
     from spillway.adapters.engine.recovery import Recoveries
     from spillway.adapters.file_lock import FileLease
-    from spillway.adapters.journal import FileJournal
+    from spillway.adapters.journal.store import Bounds, SqliteJournal
     from spillway.adapters.process import SystemdNotifier, release_memory
     from spillway.adapters.ticker import Ticker
 
@@ -50,16 +53,18 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
     session = session_of(config)
     rhythm = rhythm_of(config, speed)
     progress = Progress(time.monotonic, tick=rhythm.tick, write_limit=rhythm.write)
-    settings = config.daemon.journal
     recoveries = Recoveries()
-    journal = FileJournal(state_dir / "journal", max_bytes=settings.max_bytes, keep=settings.keep)
+    settings = config.daemon.journal
+    journal = SqliteJournal(state_dir / "journal", Bounds(age=settings.max_age, size=settings.max_mib << 20))
     loop = Loop(
         parts_of(loaded, clock, session, recoveries),
         journal=journal,
         keeper=keeper_of(state_dir),
         clock=clock,
         progress=progress,
+        alarms=alarm_book_of(config),
     )
+    sender = webhooks_of(config, clock)
     ticker = Ticker()
     watch = Watch(config_path, loaded.files)
     in_force = [loaded.data]
@@ -97,6 +102,7 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
             progress=progress,
             log=log,
             recoveries=recoveries,
+            journal=journal.path,
         ),
         notifier=SystemdNotifier(),
         lease=FileLease(state_dir),
@@ -107,6 +113,11 @@ def daemon(loaded: Loaded, config_path: Path) -> Service:
         signature=watch,
         settled=release_memory,
         closing=closing,
+        sender=sender,
+        losses=(
+            LossWatch("log-lines-lost", lambda: log.lost),
+            LossWatch("webhooks-lost", sender.lost, sender.why),
+        ),
     )
 
 
@@ -126,6 +137,7 @@ def exporter_of(
     progress: Progress,
     log: BoundedHandler,
     recoveries: Recoveries,
+    journal: Path,
 ) -> Exporter:
     """Metrics, status and page of a loop."""
     from spillway.adapters.exporter import Exporter
@@ -152,8 +164,38 @@ def exporter_of(
         lost=lambda: log.lost,
         orders=lambda: loop.kept.holds.active(clock.now()),
         recovered=recoveries.counts,
+        alarms=loop.active_alarms,
+        silences=loop.silences,
         hosts=config.daemon.hosts,
+        journal=journal,
+        journal_problem=lambda: loop.journal_problem,
     )
+
+
+def alarm_book_of(config: Config) -> AlarmBook:
+    """What knows which alarms are up, and whom webhooks tell."""
+    return AlarmBook(
+        config.name,
+        runbook=config.daemon.runbook_url or RUNBOOK,
+        telling={Severity(name) for hook in config.daemon.webhooks for name in hook.severities},
+    )
+
+
+def webhooks_of(config: Config, clock: Clock) -> Webhooks:
+    """The webhooks of a configuration; without any it tells nobody."""
+    from spillway.adapters.webhooks import Webhook, Webhooks
+
+    receivers = [
+        Webhook(
+            name=f"daemon.webhooks[{index}]",
+            url=hook.url or "",
+            url_file=None if hook.url_file is None else Path(hook.url_file),
+            form=hook.format,
+            severities=frozenset(Severity(name) for name in hook.severities),
+        )
+        for index, hook in enumerate(config.daemon.webhooks)
+    ]
+    return Webhooks(receivers, config.name, clock.now)
 
 
 def rhythm_of(config: Config, speed: float) -> Rhythm:

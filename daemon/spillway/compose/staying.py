@@ -30,7 +30,7 @@ def stay(why: str, config_path: Path) -> bool:
     from spillway.adapters.stopped import Stopped
     from spillway.adapters.web import Web
 
-    web = Web(_listen(config_path), Stopped(why))
+    web = Web(_listen(config_path), Stopped(why, _journal(config_path)))
     signals = SignalListener()
     watch = Watch(config_path, (config_path,))
     try:
@@ -45,6 +45,17 @@ def stay(why: str, config_path: Path) -> bool:
     finally:
         web.stop()
         signals.close()
+
+
+def _journal(config_path: Path) -> Path | None:
+    """The journal of `daemon.state_dir`, as far as the configuration can be read."""
+    from spillway.adapters.journal.schema import NAME
+
+    try:
+        found = look_up(read(config_path).data, ("daemon", "state_dir"))
+    except SpillwayError:
+        return None
+    return Path(found) / "journal" / NAME if isinstance(found, str) else None
 
 
 def _listen(config_path: Path) -> str:

@@ -128,6 +128,7 @@ def _resolved(source: Source) -> Source:
     for location in (
         ("sandbox", "scenario"),
         ("daemon", "engine", "passphrase_file"),
+        *_webhooks(data),
         *_certificates(data),
         *_secrets(data),
     ):
@@ -160,6 +161,12 @@ def _secrets(data: Any) -> list[Location]:
             keys = look_up(data, at := (*section, name, "cdn", "signed_url_keys"))
             found += [(*at, index, "key_file") for index in range(len(keys) if isinstance(keys, list) else 0)]
     return found
+
+
+def _webhooks(data: Any) -> list[Location]:
+    """Where files with URLs of webhooks are named."""
+    hooks = look_up(data, at := ("daemon", "webhooks"))
+    return [(*at, index, "url_file") for index in range(len(hooks) if isinstance(hooks, list) else 0)]
 
 
 def _put(data: Any, location: Location, value: str) -> Any:

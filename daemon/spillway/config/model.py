@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from spillway.config.derived import Plain
 from spillway.config.existing import NamesConfig
-from spillway.config.fields import Address, Between, Duration, Model, Shape
+from spillway.config.fields import KINDS, Address, Between, Duration, Model, Shape
 from spillway.config.names import Naming
 from spillway.config.topology import TopologyConfig
+from spillway.config.webhooks import MOST_WEBHOOKS, WebhookConfig
 from spillway.core.values.policy import Policy
 
 
@@ -51,6 +53,17 @@ class EngineConfig(Model):
     """Resources that the engine changes at the same time."""
 
 
+def _page_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s#<>|]{1,500}", value):
+        raise ValueError(
+            "this is no URL of a page, without a fragment; write one such as https://wiki.example.com/spillway/runbook"
+        )
+    return value
+
+
+KINDS[_page_url] = "URL of a page"
+
+
 class ObserveConfig(Model):
     """Reading from Cloud Monitoring and Compute."""
 
@@ -69,12 +82,12 @@ class ObserveConfig(Model):
 
 
 class JournalConfig(Model):
-    """One JSON line for each tick, in `state_dir`/journal."""
+    """What was seen, decided and done, in one SQLite file: `state_dir`/journal/journal.sqlite3."""
 
-    max_bytes: Annotated[int, Field(ge=100_000)] = 50_000_000
-    """Size at which a new file is begun."""
-    keep: Annotated[int, Field(ge=1, le=1000)] = 10
-    """Files that are kept."""
+    max_age: Annotated[Duration, Between("1h", "1000d")] = 14 * 86400.0
+    """How long records are kept."""
+    max_mib: Annotated[int, Field(ge=16, le=1 << 20)] = 2048
+    """Largest size of the file in MiB; the oldest records go first. The write-ahead log beside it takes up to some 16 MiB more."""
 
 
 class DaemonConfig(Model):
@@ -109,6 +122,10 @@ class DaemonConfig(Model):
     engine: EngineConfig = EngineConfig()
     observe: ObserveConfig = ObserveConfig()
     journal: JournalConfig = JournalConfig()
+    webhooks: Annotated[tuple[WebhookConfig, ...], Field(max_length=MOST_WEBHOOKS)] = ()
+    """Who is told of alarms; nobody by default."""
+    runbook_url: Annotated[str, AfterValidator(_page_url)] | None = None
+    """Where your copy of docs/runbook.md is: alarms link to its section. Without it they name that page."""
 
 
 class SandboxConfig(Model):

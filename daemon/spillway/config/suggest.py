@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 
 _FOREIGN_KEYS = {
+    "max_bytes": "The journal is one file now: write its size in MiB as `max_mib`, such as `max_mib: 2048`.",
+    "keep": "The journal is one file now: write how long records are kept as `max_age`, such as `max_age: 14d`, and `max_mib` for its size.",
     "port_range": "A frontend listens on one port: write `port: 80` under `http` and `port: 443` under `https`.",
     "capacity_scaler": "It is called `scaler` here.",
     "failover_ratio": "It belongs to passthrough load balancers; here the failover posture of the policy (`postures`) decides.",

@@ -221,7 +221,7 @@ def explain(error: ErrorDetails, *, model: type[object], at: Location, around: A
     meaning = describe(field_at(model, at))
     wrong = _Wrong(
         kind=kind,
-        value=error["input"],
+        value=_seen(error["input"], at),
         context=error.get("ctx", {}),
         said=error["msg"],
         at=at,
@@ -238,6 +238,12 @@ def explain(error: ErrorDetails, *, model: type[object], at: Location, around: A
     if meaning and kind not in {"value_error", "assertion_error"} and meaning not in remedy:
         remedy = f"{remedy} {_sentence(meaning)}"
     return message, remedy
+
+
+def _seen(value: Any, at: Location) -> Any:
+    """A value as messages may show it: the URL of a webhook is a secret."""
+    secret = at[:2] == ("daemon", "webhooks") and isinstance(value, str) and ":" in value
+    return "(not shown)" if secret else value
 
 
 def unknown_key(key: str, model: type[object], at: Location, around: Any) -> tuple[str, str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 
-from spillway.core.explain.reasons import reason
-from spillway.core.values.decision import Reason, ServiceAssessment
+from spillway.core.explain.reasons import alarm
+from spillway.core.values.alarms import Alarm
 from spillway.core.values.drift import CertificateState, DriftReport, SettingDrift
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import DriftAnswer, Mode
@@ -25,6 +26,20 @@ _ALARMS = 20
 """Alarms of one service at most: somebody who has rebuilt everything by hand needs no more."""
 _FAILED = ("FAILED", "PROVISIONING_FAILED", "RENEWAL_FAILED")
 """How all states of a managed certificate begin with which Google has trouble (compute v1: SslCertificateManagedSslCertificate)."""
+
+
+BY_LOOK = frozenset(
+    {
+        "part-gone",
+        "setting-drift",
+        "part-held",
+        "certificate-expired",
+        "certificate-failed",
+        "certificate-expires",
+        "certificate-waits",
+    }
+)
+"""The alarms that a look can raise."""
 
 
 class DriftWatch:
@@ -64,29 +79,21 @@ class DriftWatch:
         acts = all(mode is Mode.ACT for mode in modes.values())
         return step if acts and step == self._step_before and step != self.refused else ""
 
-    def alarms(self) -> Iterator[tuple[ServiceName | None, Reason]]:
-        """(service, alarm); None for what all services share."""
+    @property
+    def blind_to(self) -> frozenset[str]:
+        """Codes of the alarms that nobody can see at present: all of them until a first look has read the parts."""
+        read = self.report is not None and self.report.at > 0.0
+        return frozenset() if read else BY_LOOK
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """What the last look has found; without a service where it is about what all services share."""
         report = self.report
         if report is None:
-            return
-        for drift in report.drifts:
-            numbers = {"kind": drift.kind, "name": drift.name}
-            if drift.gone:
-                yield drift.service, reason("part-gone", **numbers)
-            elif drift.answer is not DriftAnswer.RESPECT:
-                found = {"field": drift.field, "found": drift.found, "expected": drift.expected}
-                yield drift.service, reason("setting-drift", **numbers, **found)
-        for held in report.held:
-            yield held.service, reason("part-held", kind=held.kind, name=held.name, field=held.field)
-        for certificate in report.certificates:
-            alarm = _certificate(certificate, report.at)
-            if alarm is not None:
-                yield None, alarm
-        for wait in report.waits:
-            waited = report.at - wait.since
-            if waited > wait.limit:
-                hours = waited / 3600.0
-                yield None, reason("certificate-waits", name=wait.name, hours=hours, missing=wait.missing)
+            return ()
+        by_service: dict[ServiceName, list[Alarm]] = {}
+        for found in _found(report):
+            by_service.setdefault(found.service, []).append(found)
+        return tuple(found for alarms in by_service.values() for found in islice(alarms, _ALARMS))
 
     def causes(self) -> tuple[str, ...]:
         """Sentences about what may keep all requests away."""
@@ -95,22 +102,51 @@ class DriftWatch:
             return ()
         shared = [drift.sentence for drift in report.drifts if drift.gone or drift.service is None]
         flawed = [_certificate(certificate, report.at) for certificate in report.certificates]
-        return tuple(shared + [alarm.sentence for alarm in flawed if alarm is not None])
+        return tuple(shared + [found.sentence for found in flawed if found is not None])
 
 
-def with_alarms(
-    assessments: tuple[ServiceAssessment, ...], found: Iterator[tuple[ServiceName | None, Reason]]
-) -> tuple[ServiceAssessment, ...]:
-    """The assessments with these alarms; what all services share is told with the first one."""
-    if not assessments:
-        return assessments
-    alarms: dict[ServiceName, list[Reason]] = {}
-    for service, alarm in found:
-        alarms.setdefault(service or assessments[0].service, []).append(alarm)
-    return tuple(
-        replace(a, alarms=(*a.alarms, *alarms[a.service][:_ALARMS])) if a.service in alarms else a
-        for a in assessments
-    )
+def _found(report: DriftReport) -> Iterator[Alarm]:
+    """The alarms of one look."""
+    for drift in report.drifts:
+        where = f"{drift.kind} {drift.name}"
+        if drift.gone:
+            yield alarm(
+                "part-gone", service=drift.service or "", part=where, kind=drift.kind, name=drift.name
+            )
+        elif drift.answer is not DriftAnswer.RESPECT:
+            yield alarm(
+                "setting-drift",
+                service=drift.service or "",
+                part=f"{where}: {drift.field}",
+                kind=drift.kind,
+                name=drift.name,
+                field=drift.field,
+                found=drift.found,
+                expected=drift.expected,
+            )
+    for held in report.held:
+        yield alarm(
+            "part-held",
+            service=held.service or "",
+            part=f"{held.kind} {held.name}: {held.field}",
+            kind=held.kind,
+            name=held.name,
+            field=held.field,
+        )
+    for certificate in report.certificates:
+        flawed = _certificate(certificate, report.at)
+        if flawed is not None:
+            yield flawed
+    for wait in report.waits:
+        waited = report.at - wait.since
+        if waited > wait.limit:
+            yield alarm(
+                "certificate-waits",
+                part=wait.name,
+                name=wait.name,
+                hours=waited / 3600.0,
+                missing=wait.missing,
+            )
 
 
 def _key(drift: SettingDrift) -> tuple[str, str, str, str]:
@@ -122,9 +158,14 @@ def _acts(drift: SettingDrift, modes: Mapping[ServiceName, Mode]) -> bool:
     return all(mode is Mode.ACT for mode in concerned)
 
 
-def _certificate(certificate: CertificateState, at: float) -> Reason | None:
+def _certificate(certificate: CertificateState, at: float) -> Alarm | None:
+    """What is wrong with a certificate; the most urgent, where it is several things."""
+    name = certificate.name
+    left = None if certificate.expires is None else certificate.expires - at
+    if left is not None and left <= 0.0:
+        return alarm("certificate-expired", part=name, name=name, ago=-left)
     if certificate.status.startswith(_FAILED):
-        return reason("certificate-failed", name=certificate.name, status=certificate.status)
-    if certificate.expires is None or certificate.expires - at > EXPIRY_SECONDS:
+        return alarm("certificate-failed", part=name, name=name, status=certificate.status)
+    if left is None or left > EXPIRY_SECONDS:
         return None
-    return reason("certificate-expires", name=certificate.name, days=(certificate.expires - at) / 86400.0)
+    return alarm("certificate-expires", part=name, name=name, days=left / 86400.0)

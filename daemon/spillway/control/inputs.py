@@ -1,7 +1,7 @@
 """What a pass has observed, for the journal: compact, because a large fleet says a lot and most of it again and again.
 
-Minutes of traffic are written once, by the first record that saw them: a window of fifteen overlapping minutes
-would make every record fifteen times as large. Settings and health that thousands of backends share are written once a
+Minutes of traffic are written once, by the first record that saw them as they are: a window of fifteen overlapping minutes
+would make every record fifteen times as large. `control.readback` puts the windows together again. Settings and health that thousands of backends share are written once a
 record and named by their place.
 """
 
@@ -45,15 +45,26 @@ class MinutesSeen:
         """Bucket bounds used in this record; minutes name them by their place here."""
         return list(self._bounds)
 
-    def fresh(self, service: str, region: str, minutes: tuple[Minute, ...]) -> list[tuple[Any, ...]]:
-        """Those of `minutes` that no record has yet, as `MINUTE` says."""
+    def fresh(
+        self, service: str, region: str, minutes: tuple[Minute, ...]
+    ) -> tuple[list[tuple[Any, ...]], int]:
+        """Those of `minutes` that no record has yet as they are now, as `MINUTE` says, and how many the window holds.
+
+        Whoever reads the records back merges what is new into the window of the record before and keeps that many of the
+        newest. Where a minute has left the middle of the window, all minutes are new and their number is negative: the
+        window is exactly these.
+        """
         before = self._known.get((service, region), ())
         self._known[service, region] = minutes
         older = minutes[:-1]
         if older and older == before[-len(older) :]:
-            return [self._minute(minutes[-1])]  # the usual case: one more minute, and all others as they were
-        known = {minute.end for minute in before}
-        return [self._minute(minute) for minute in minutes if minute.end not in known]
+            return [self._minute(minutes[-1])], len(minutes)  # the usual case: one more minute
+        known = {minute.end: minute for minute in before}
+        new = [minute for minute in minutes if known.get(minute.end) != minute]
+        merged = {**known, **{minute.end: minute for minute in new}}
+        if tuple(merged[end] for end in sorted(merged)[-len(minutes) :]) != minutes:
+            return [self._minute(minute) for minute in minutes], -len(minutes)
+        return [self._minute(minute) for minute in new], len(minutes)
 
     def _minute(self, m: Minute) -> tuple[Any, ...]:
         latency = m.latency
@@ -136,10 +147,10 @@ def _traffic(
     region: str,
     value: Seen[tuple[Minute, ...]] | Missing,
 ) -> Any:
-    """(age, evidence, new minutes), or the place of the reason why there are none."""
+    """(age, evidence, new minutes, minutes of the window), or the place of the reason why there are none."""
     if isinstance(value, Missing):
         return signals.place(value)
-    return value.age, value.evidence, seen.fresh(service, region, value.value)
+    return value.age, value.evidence, *seen.fresh(service, region, value.value)
 
 
 def _places(signals: _Signals, value: Seen[tuple[PlaceDemand, ...]] | Missing) -> Any:

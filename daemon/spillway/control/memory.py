@@ -12,7 +12,9 @@ from typing import Literal, Protocol
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
+from spillway.control.alarms import KeptAlarm
 from spillway.control.migrate import migrate
+from spillway.core.values.alarms import Silence
 from spillway.core.values.decision import Plan
 from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting
@@ -84,6 +86,10 @@ class Kept:
     outputs: tuple[tuple[str, str], ...] = ()
     provisioned: str = ""
     """Digest of the topology that was last built in full; empty where a build is due."""
+    alarms: tuple[KeptAlarm, ...] = ()
+    """Those that are up or may come up."""
+    silences: tuple[Silence, ...] = ()
+    """Operators' silences in force."""
 
 
 _ADAPTER = TypeAdapter(Kept)
@@ -112,12 +118,20 @@ class Keeper:
         Raises:
             SpillwayError: the file is there and the disk does not give it.
         """
-        kept, flaw = self.look()
+        kept, flaw, dropped = self._read()
         if flaw:
             return Kept(), f"Cold start: what was kept is {flaw} and now lies in {self._store.set_aside()}."
         if kept is None:
             return Kept(), "Cold start: nothing was kept."
-        return kept, f"Warm start: going on after tick {kept.tick}."
+        warm = f"Warm start: going on after tick {kept.tick}."
+        if not dropped:
+            return kept, warm
+        aside = self._store.set_aside()
+        self.save(kept)
+        return (
+            kept,
+            f"{warm} Given up, because they make no sense: {'; '.join(dropped)}. The file as it was lies in {aside}.",
+        )
 
     def look(self) -> tuple[Kept | None, str]:
         """What is kept, or None where nothing is; and what is wrong with it, empty where it makes sense. Touches nothing.
@@ -125,15 +139,26 @@ class Keeper:
         Raises:
             SpillwayError: the file is there and the disk does not give it.
         """
+        kept, flaw, _ = self._read()
+        return kept, flaw
+
+    def _read(self) -> tuple[Kept | None, str, tuple[str, ...]]:
+        """What is kept, what is wrong with the whole of it, and each order that makes no sense and is left out."""
         content = self._store.load()
         if content is None:
-            return None, ""
+            return None, "", ()
+        content = migrate(content)
         try:
-            return _ADAPTER.validate_json(migrate(content)), ""
+            return _ADAPTER.validate_json(content), "", ()
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the whole file"
-            return None, f"unreadable at {place} ({first['msg']})"
+            found = error
+        dropped, rest = _without_bad_orders(content, found)
+        if not dropped:
+            return None, _flaw(found), ()
+        try:
+            return _ADAPTER.validate_json(rest), "", dropped
+        except ValidationError as error:
+            return None, _flaw(error), ()
 
     def save(self, kept: Kept) -> None:
         """Keep it.
@@ -142,6 +167,38 @@ class Keeper:
             SpillwayError: the disk does not take it; what was kept before stands.
         """
         self._store.save(dump(kept))
+
+
+def _flaw(error: ValidationError) -> str:
+    """What is wrong with a file as a whole."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the whole file"
+    return f"unreadable at {place} ({first['msg']})"
+
+
+def _without_bad_orders(content: bytes, error: ValidationError) -> tuple[tuple[str, ...], bytes]:
+    """Each order that makes no sense, in words, and the file without them; none where something else is wrong too.
+
+    An order is small beside what the file has learned: a wrong one must not cost the rest.
+    """
+    bad: dict[int, str] = {}
+    undo = ""
+    for problem in error.errors():
+        match problem["loc"]:
+            case ("holds", "items", int(number), *place):
+                what = ".".join(str(part) for part in place)
+                bad.setdefault(number, f"order {number + 1} ({what + ': ' if what else ''}{problem['msg']})")
+            case ("undo", *_):
+                undo = f"what `spillway undo` would bring back ({problem['msg']})"
+            case _:
+                return (), content
+    document = msgspec.json.decode(content)
+    if bad:
+        orders = document["holds"]["items"]
+        document["holds"]["items"] = [order for number, order in enumerate(orders) if number not in bad]
+    if undo:
+        document["undo"] = None
+    return (*bad.values(), *((undo,) if undo else ())), msgspec.json.encode(document)
 
 
 def fit(starting: Overlay, overlay: Overlay | None) -> Overlay:

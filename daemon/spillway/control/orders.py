@@ -6,13 +6,25 @@ carries it out.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from spillway.control.memory import Undo, fit
+from spillway.control.requests import (
+    LEAST_SECONDS,
+    MOST_SECONDS,
+    POLICY,
+    Answer,
+    Command,
+    RefusedRequest,
+    Request,
+    Verdict,
+    check_names,
+    done,
+    mistake,
+    reason_of,
+)
 from spillway.control.tick import Loop
 from spillway.core import between
 from spillway.core.values.orders import MOST_ORDERS, Order, OrderKind, Orders
@@ -20,102 +32,12 @@ from spillway.core.values.policy import Mode
 from spillway.core.values.topology import is_in_hundredths
 from spillway.errors import SpillwayError
 
-LEAST_SECONDS = 60.0
-"""Shortest time that an order may last: one tick."""
-MOST_SECONDS = 30 * 86_400.0
-"""Longest time; what is to last longer lasts until it is taken back."""
-POLICY = "policy"
-"""The mode that ends an operator's mode."""
-LONGEST_REASON = 200
-LEAST_REASON = 3
-"""Characters of a reason."""
-
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-
-
-class Command(StrEnum):
-    """What an operator may ask of a running daemon."""
-
-    HOLD = "hold"
-    RELEASE = "release"
-    PIN = "pin"
-    DRAIN = "drain"
-    UNDRAIN = "undrain"
-    MODE = "mode"
-    UNDO = "undo"
-    ORDERS = "orders"
-    """Only look."""
-    RELOAD = "reload"
-
-
 _KINDS = {
     Command.HOLD: OrderKind.HOLD,
     Command.PIN: OrderKind.PIN,
     Command.DRAIN: OrderKind.DRAIN,
     Command.MODE: OrderKind.MODE,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One command as it was sent."""
-
-    command: Command
-    service: str | None = None
-    region: str | None = None
-    scaler: float | None = None
-    mode: str | None = None
-    seconds: float | None = None
-    """How long it lasts, in seconds of the world; None until it is taken back."""
-    reason: str = ""
-    force: bool = False
-    by: str = ""
-    """Who sent it."""
-
-
-class Verdict(StrEnum):
-    """What became of a request."""
-
-    DONE = "done"
-    REFUSED = "refused"
-    """A limit, a floor or the configuration is against it."""
-    MISTAKEN = "mistaken"
-    """It makes no sense: an unknown service, region or value."""
-    UNAVAILABLE = "unavailable"
-    """Not now: the daemon cannot judge it or cannot keep it."""
-    FAILED = "failed"
-    """It was tried, and it did not work."""
-    UNKNOWN = "unknown"
-    """It is being carried out, and its sender did not wait for the end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What is said to the sender."""
-
-    verdict: Verdict
-    sentence: str
-    guard: str = ""
-    """Reason code of what refused it."""
-    remedy: str = ""
-    notes: tuple[str, ...] = ()
-    """What will happen, or what else to know; of a reload what has changed, of a refused one its mistakes."""
-    orders: tuple[Order, ...] = ()
-    """All that are in force afterwards."""
-    page: str = ""
-    """Where the daemon serves its page; filled in for who only looks."""
-
-
-class _Refused(Exception):
-    """Ends the work on a request with an answer."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.sentence)
-        self.answer = answer
-
-
-def _mistake(sentence: str, remedy: str = "") -> _Refused:
-    return _Refused(Answer(verdict=Verdict.MISTAKEN, sentence=sentence, remedy=remedy))
 
 
 class OrderDesk:
@@ -136,7 +58,7 @@ class OrderDesk:
         """Carry out one command; accepted or refused, the journal has it."""
         try:
             answer = self._decide(request)
-        except _Refused as refused:
+        except RefusedRequest as refused:
             answer = refused.answer
         except SpillwayError as error:
             answer = Answer(
@@ -177,14 +99,14 @@ class OrderDesk:
             case Command.ORDERS:
                 count = len(self.in_force().items)
                 if not count:
-                    return _done("no order is in force")
-                return _done(f"{count} orders are in force" if count > 1 else "1 order is in force")
+                    return done("no order is in force")
+                return done(f"{count} orders are in force" if count > 1 else "1 order is in force")
             case Command.RELEASE:
                 kinds = {OrderKind.HOLD} if request.region is None else {OrderKind.PIN, OrderKind.DRAIN}
                 return self._end(request, kinds)
             case Command.UNDRAIN:
                 if request.region is None:
-                    raise _mistake("undrain needs a region", "Write spillway undrain REGION.")
+                    raise mistake("undrain needs a region", "Write spillway undrain REGION.")
                 return self._end(request, {OrderKind.DRAIN})
             case Command.MODE if request.mode == POLICY:
                 return self._end(request, {OrderKind.MODE})
@@ -193,7 +115,7 @@ class OrderDesk:
             case Command.HOLD | Command.PIN | Command.DRAIN | Command.MODE:
                 return self._accept(request)
             case _:
-                raise _mistake(f"{request.command} is no order")
+                raise mistake(f"{request.command} is no order")
 
     # --- new orders
 
@@ -202,7 +124,7 @@ class OrderDesk:
         order, orders = self._order(request), self.in_force()
         others = Orders(items=tuple(o for o in orders.items if not order.replaces(o)))
         if len(others.items) >= MOST_ORDERS:
-            raise _Refused(
+            raise RefusedRequest(
                 Answer(
                     verdict=Verdict.REFUSED,
                     sentence=f"{MOST_ORDERS} orders are in force already",
@@ -213,21 +135,14 @@ class OrderDesk:
         if order.until is None:
             notes = (*notes, "it has no end: it lasts until somebody takes it back")
         self._keep(orders.with_order(order), told=describe(order), number=order.number, freed=order)
-        return _done(f"{describe(order)}, is in force {lasting(order)}", notes)
+        return done(f"{describe(order)}, is in force {lasting(order)}", notes)
 
     def _order(self, request: Request) -> Order:
         """The order that a request asks for."""
         loop, now = self._loop, self._loop.now()
-        why = _UNPRINTABLE.sub(" ", request.reason).strip()[:LONGEST_REASON]
-        if len(why) < LEAST_REASON:
-            told = (
-                f"the reason {why!r} is too short: {LEAST_REASON} characters at least"
-                if why
-                else "an order needs a reason"
-            )
-            raise _mistake(told, 'Write --reason "why, for whoever is on call".')
+        why = reason_of(request, "an order")
         if request.seconds is not None and not LEAST_SECONDS <= request.seconds <= MOST_SECONDS:
-            raise _mistake(
+            raise mistake(
                 f"an order lasts from {LEAST_SECONDS:g} s to {MOST_SECONDS / 86_400:g} days, not {request.seconds:g} s",
                 "Write --for 2h, or --for forever.",
             )
@@ -235,8 +150,12 @@ class OrderDesk:
         scaler = request.scaler if kind is OrderKind.PIN else None
         if scaler is not None and not is_in_hundredths(scaler):
             # nobody would see it as it is: it is shown and journalled with two digits
-            raise _mistake(f"a pin needs a scaler of 0 or 0.1 to 1.0, in hundredths, not {scaler}")
-        self._known(request.service, request.region if kind in {OrderKind.PIN, OrderKind.DRAIN} else None)
+            raise mistake(f"a pin needs a scaler of 0 or 0.1 to 1.0, in hundredths, not {scaler}")
+        check_names(
+            self._loop.parts.fleet,
+            request.service,
+            request.region if kind in {OrderKind.PIN, OrderKind.DRAIN} else None,
+        )
         try:
             return Order(
                 kind=kind,
@@ -252,18 +171,7 @@ class OrderDesk:
                 number=loop.kept.order_number + 1,
             )
         except ValueError as error:
-            raise _mistake(str(error)) from None
-
-    def _known(self, service: str | None, region: str | None) -> None:
-        """Refuse names that the configuration does not have."""
-        services = {s.name: s for s in self._loop.parts.fleet.services}
-        if service is not None and service not in services:
-            raise _mistake(f"there is no service {service!r}", f"There are: {_listed(services)}.")
-        asked = [services[service]] if service is not None else list(services.values())
-        regions = sorted({b.region for s in asked for b in s.backends})
-        if region is not None and region not in regions:
-            where = f"service {service} has no region" if service else "there is no region"
-            raise _mistake(f"{where} {region!r}", f"There are: {_listed(regions)}.")
+            raise mistake(str(error)) from None
 
     def _judged(self, order: Order, others: Orders) -> tuple[str, ...]:
         """What will happen, by the newest belief; a refusal where a guard is against it."""
@@ -271,7 +179,7 @@ class OrderDesk:
         if order.goal is None:
             return self._of_modes(order)
         if loop.snapshot is None:
-            raise _Refused(
+            raise RefusedRequest(
                 Answer(
                     verdict=Verdict.UNAVAILABLE,
                     sentence="nothing has been observed yet, so nobody knows what the order would do",
@@ -301,7 +209,7 @@ class OrderDesk:
             remedy = "It can be forced: --force." if check.forceable else ""
             if check.refused.code == "operator-hold":
                 remedy = "End the hold first: `spillway release`."
-            raise _Refused(
+            raise RefusedRequest(
                 Answer(
                     verdict=Verdict.REFUSED,
                     guard=check.refused.code,
@@ -327,7 +235,7 @@ class OrderDesk:
     def _end(self, request: Request, kinds: Collection[OrderKind]) -> Answer:
         """Take back the orders of these kinds that a request names."""
         region = request.region
-        self._known(request.service, region)
+        check_names(self._loop.parts.fleet, request.service, region)
         orders = self.in_force()
         ended = tuple(o for o in orders.items if o.kind in kinds and _named(o, request))
         if ended:
@@ -339,18 +247,18 @@ class OrderDesk:
                 back = f"{region} comes back step by step, as its policy allows"
             elif OrderKind.MODE in kinds:
                 back = "the mode is the policy's again"
-            return _done(f"{told}, {'is' if len(ended) == 1 else 'are'} ended", (back,))
+            return done(f"{told}, {'is' if len(ended) == 1 else 'are'} ended", (back,))
         if region is not None and self._free(request.service, region):
-            return _done(f"somebody's edit of {region} is no longer left alone", ("Spillway moves it again",))
+            return done(f"somebody's edit of {region} is no longer left alone", ("Spillway moves it again",))
         what = " or ".join(sorted(kind.value for kind in kinds)) + (f" of {region}" if region else "")
         still = _still(orders, request, kinds)
         if still is None:
-            return _done(f"nothing is in force: there is no {what} to end")
+            return done(f"nothing is in force: there is no {what} to end")
         # what the sender wants is not so: another order keeps the region or the service as it is
         remedy = "One for all services is ended without --service."
         if still.kind not in kinds:
             remedy = f"`spillway release {region}` ends it."
-        raise _Refused(
+        raise RefusedRequest(
             Answer(
                 verdict=Verdict.REFUSED,
                 sentence=f"no {what} is in force"
@@ -373,7 +281,7 @@ class OrderDesk:
         """Bring back the orders as they were before the last one."""
         undo = self._loop.kept.undo
         if undo is None:
-            raise _Refused(
+            raise RefusedRequest(
                 Answer(
                     verdict=Verdict.REFUSED,
                     sentence="there is no order to undo",
@@ -389,7 +297,7 @@ class OrderDesk:
                 notes = (*notes, *self._judged(order, others))
         kept = self._loop.kept
         self._loop.keep(replace(kept, holds=before, undo=None))
-        return _done(f"{undo.told}, is undone", notes)
+        return done(f"{undo.told}, is undone", notes)
 
     def _keep(self, orders: Orders, *, told: str, number: int | None = None, freed: Order) -> None:
         """Put the orders on the disk; an operator's order on a lever ends what somebody outside has set there."""
@@ -406,10 +314,6 @@ class OrderDesk:
                 order_number=kept.order_number if number is None else number,
             )
         )
-
-
-def _done(sentence: str, notes: tuple[str, ...] = ()) -> Answer:
-    return Answer(verdict=Verdict.DONE, sentence=sentence, notes=notes)
 
 
 def _named(order: Order, request: Request) -> bool:
@@ -429,10 +333,6 @@ def _still(orders: Orders, request: Request, kinds: Collection[OrderKind]) -> Or
         if request.service is None or order.service in {None, request.service}:
             return order
     return None
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
 
 
 def describe(order: Order) -> str:

@@ -2,22 +2,46 @@
 
 Values stay values here; the journal's adapter turns dataclasses and enumerations into JSON.
 A tick's record holds what the core was given and what it gave back, so that `explain` and `replay` need nothing else;
-docs/operations.md describes it.
+docs/operations.md describes it. The controller's memory is large and follows from the inputs: it stands in records in which
+something was decided, and in one an hour, together with fleet and policies.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from spillway.control.inputs import MinutesSeen, snapshot_record
 from spillway.control.report import TickReport
 from spillway.core.values.decision import BackendAssessment, Plan, Refusal, ServiceAssessment
+from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay
+from spillway.core.values.policy import Policy
+from spillway.core.values.state import ControllerMemory
+from spillway.core.values.topology import Fleet
 
 BACKEND = BackendAssessment._fields
 """What the values of a backend's assessment are, in their order."""
-_SERVICE = tuple(field.name for field in fields(ServiceAssessment) if field.name != "backends")
+_SERVICE = tuple(each.name for each in fields(ServiceAssessment) if each.name != "backends")
+
+
+CHECKPOINT_SECONDS = 3600.0
+"""The world's seconds between two records that hold everything that a replay begins with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the core was given beside the snapshot."""
+
+    overlay: Overlay
+    orders: Orders = field(default_factory=Orders)
+    """Those in force."""
+    edit_told: bool = False
+    memory: ControllerMemory | None = None
+    """None where the record need not hold it."""
+    fleet: Fleet | None = None
+    policies: Mapping[str, Policy] | None = None
 
 
 def overlay_record(overlay: Overlay) -> dict[str, Any]:
@@ -45,17 +69,14 @@ def assessments_record(assessments: tuple[ServiceAssessment, ...]) -> dict[str, 
     }
 
 
-def pass_record(seen: MinutesSeen, report: TickReport, before: Overlay, plan: Plan) -> dict[str, Any]:
-    """One tick or health pass: inputs, what was observed and believed, what was decided and refused, what became of it."""
+def told_record(report: TickReport) -> dict[str, Any]:
+    """What a pass says about itself: what was decided and refused, and what became of it."""
     return {
         "kind": report.kind.value,
         "tick": report.number,
         "at": report.at,
         "sentence": report.sentence,
         "durations": dict(report.durations),
-        "inputs": snapshot_record(seen, report.snapshot),
-        "overlay": overlay_record(before),
-        "assessments": assessments_record(report.assessments),
         "modes": dict(report.modes),
         "candidates": report.candidates,
         "moves": report.moves,
@@ -63,8 +84,25 @@ def pass_record(seen: MinutesSeen, report: TickReport, before: Overlay, plan: Pl
         "refusals": [_refusal(refusal) for refusal in report.refusals],
         "verdicts": report.verdicts,
         "alarms": report.alarms,
-        "plan": None if plan.empty else overlay_record(plan.overlay),
+        "raised": report.news.raised,
+        "ended": report.news.ended,
         "applied": report.applied,
+    }
+
+
+def pass_record(seen: MinutesSeen, report: TickReport, given: Given, plan: Plan) -> dict[str, Any]:
+    """One tick or health pass: inputs, what was observed and believed, what was decided and refused, what became of it."""
+    return {
+        **told_record(report),
+        "inputs": snapshot_record(seen, report.snapshot),
+        "overlay": overlay_record(given.overlay),
+        "orders": given.orders,
+        "edit_told": given.edit_told,
+        "memory": given.memory,
+        "fleet": given.fleet,
+        "policies": given.policies,
+        "assessments": assessments_record(report.assessments),
+        "plan": None if plan.empty else overlay_record(plan.overlay),
     }
 
 

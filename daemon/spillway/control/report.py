@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from spillway.control.alarms import AlarmNews
+from spillway.core.explain.health import after_health_pass
+from spillway.core.values.alarms import ActiveAlarm, Alarm
 from spillway.core.values.decision import (
     BackendAssessment,
     Candidate,
     Move,
-    Reason,
     Refusal,
     ServiceAssessment,
     Verdict,
@@ -20,8 +22,8 @@ from spillway.core.values.snapshot import Snapshot
 from spillway.core.values.topology import ServiceName
 from spillway.ports import Applied, Outcome
 
-_DEAD = "region-dead"
-"""The alarm that a health pass sees come and go by itself."""
+_BY_HEALTH = frozenset({"region-dead", "all-regions-dead"})
+"""The alarms that a health pass sees come and go by itself."""
 
 
 class Pass(StrEnum):
@@ -53,7 +55,8 @@ class TickReport:
     """What would have been written in the other services."""
     refusals: tuple[Refusal, ...]
     verdicts: tuple[Verdict, ...]
-    alarms: tuple[Reason, ...]
+    alarms: tuple[ActiveAlarm, ...]
+    """All that are up, the most urgent first."""
     applied: Applied | None
     """None where nothing was written."""
     candidates: tuple[Candidate, ...] = ()
@@ -62,6 +65,8 @@ class TickReport:
     """Outputs of the stack, `load_balancer_ip` among them."""
     drift: DriftReport | None = None
     """The last look at all parts; None before the first."""
+    news: AlarmNews = AlarmNews()  # noqa: RUF009 - a frozen value
+    """The alarms that this pass has raised or ended."""
 
     @property
     def conflict(self) -> bool:
@@ -100,10 +105,13 @@ def _service(before: ServiceAssessment | None, fresh: ServiceAssessment) -> Serv
     )
 
 
-def _alarms(before: tuple[Reason, ...], fresh: tuple[Reason, ...]) -> tuple[Reason, ...]:
+def _alarms(before: tuple[Alarm, ...], fresh: tuple[Alarm, ...]) -> tuple[Alarm, ...]:
     """Those of a health pass, and those of the tick before that only traffic can raise or end."""
-    known = {_DEAD, *(alarm.code for alarm in fresh)}
-    return (*fresh, *(alarm for alarm in before if alarm.code not in known))
+    known = {alarm.key for alarm in fresh}
+    return (
+        *fresh,
+        *(alarm for alarm in before if alarm.key not in known and alarm.code not in _BY_HEALTH),
+    )
 
 
 def _backend(before: BackendAssessment | None, fresh: BackendAssessment) -> BackendAssessment:
@@ -115,5 +123,6 @@ def _backend(before: BackendAssessment | None, fresh: BackendAssessment) -> Back
         scaler_observed=fresh.scaler_observed,
         scaler_wanted=fresh.scaler_wanted,
         healthy_share=fresh.healthy_share,
+        health=after_health_pass(before.health, fresh.health),
         notes=fresh.notes or before.notes,
     )

@@ -10,18 +10,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import inf
 
-from spillway.control.drift_watch import DriftWatch, Look, with_alarms
+from spillway.control.alarms import AlarmBook, cloud_alarms
+from spillway.control.drift_watch import DriftWatch, Look
 from spillway.control.inputs import MinutesSeen
 from spillway.control.leaps import SLACK, without_future
 from spillway.control.memory import Keeper, Kept, fit
-from spillway.control.records import pass_record
+from spillway.control.records import CHECKPOINT_SECONDS, Given, pass_record
 from spillway.control.report import Pass, TickReport, with_health
 from spillway.control.standing import Standing, Wanted, implausible, wait_on, what_stands
 from spillway.control.timing import Progress
 from spillway.control.writer import GOOD, Writer
 from spillway.core import loop
 from spillway.core.loop import StepResult
+from spillway.core.values.alarms import ActiveAlarm, Silence
 from spillway.core.values.decision import Plan, ServiceAssessment
 from spillway.core.values.drift import DriftReport
 from spillway.core.values.overlay import Overlay
@@ -86,6 +89,7 @@ class Loop:
         progress: marks for liveness.
         stopwatch: wall seconds for the durations of phases.
         wait: lets that many of the world's seconds pass; by the clock where none is given.
+        alarms: knows which alarms are up, and since when.
     """
 
     def __init__(
@@ -98,8 +102,10 @@ class Loop:
         progress: Progress,
         stopwatch: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] | None = None,
+        alarms: AlarmBook | None = None,
     ) -> None:
         self.parts = parts
+        self.alarms = alarms if alarms is not None else AlarmBook()
         self._writer = Writer(journal=journal, keeper=keeper, progress=progress, now=clock.now)
         self._clock = clock
         self._progress = progress
@@ -108,6 +114,8 @@ class Loop:
         self._edit_told = False
         """Whether the last write met an edit by somebody else: the next pass is the second look at it."""
         self._seen = MinutesSeen()
+        self._checkpoint_at = -inf
+        """UTC seconds of the last record that holds everything that a replay begins with."""
         self._drift = DriftWatch()
         self._assessments: tuple[ServiceAssessment, ...] = ()
         self._durations: list[tuple[str, float]] = []
@@ -120,9 +128,23 @@ class Loop:
         return self._writer.kept
 
     @property
+    def journal_problem(self) -> str:
+        """Why the journal took no record the last time; empty where it did."""
+        return self._writer.journal_problem
+
+    @property
     def blocked(self) -> str:
         """Why nothing can be written until somebody acts; empty where it can."""
         return self._writer.blocked
+
+    def active_alarms(self) -> tuple[ActiveAlarm, ...]:
+        """The alarms that are up now, the most urgent first; from any thread."""
+        return self.alarms.active(self.now(), self.kept.silences)
+
+    def silences(self) -> tuple[Silence, ...]:
+        """Operators' silences in force now; from any thread."""
+        now = self.now()
+        return tuple(silence for silence in self.kept.silences if silence.in_force(now))
 
     def policies(self) -> dict[ServiceName, Policy]:
         """The policy in force for each service."""
@@ -135,6 +157,7 @@ class Loop:
             SpillwayError: the state folder cannot be read.
         """
         sentence = self._writer.restore()
+        self.alarms.restore(self.kept.alarms)
         self._writer.note("start", self._clock.now(), sentence, digest=self.parts.digest)
         return sentence
 
@@ -205,6 +228,7 @@ class Loop:
             self.parts = parts
             self.snapshot = None
             self._seen = MinutesSeen()
+            self._checkpoint_at = -inf
             self._assessments = ()
             self._drift = DriftWatch()
             self._look_at_parts()
@@ -270,7 +294,7 @@ class Loop:
 
     def tick(self) -> TickReport:
         """One full pass."""
-        snapshot, before, result = self._think(self.parts.observer.observe, loop.step)
+        snapshot, given, result = self._think(self.parts.observer.observe, loop.step)
         silent = {a.service for a in result.assessment if a.silent}
         if silent:
             # Named once: the first silent sample has the parts read at once, the timer does the rest.
@@ -282,23 +306,23 @@ class Loop:
         self._writer.kept = replace(self._writer.kept, tick=self._writer.kept.tick + 1)
         self._assessments = result.assessment
         self.snapshot = snapshot
-        report = self._finish(Pass.TICK, snapshot, before, result)
+        report = self._finish(Pass.TICK, snapshot, given, result)
         self._progress.ticked()
         return report
 
     def health_pass(self) -> TickReport | None:
         """The fast pass, which may only drain; None where it changed nothing and found no edit by somebody else."""
-        snapshot, before, result = self._think(self.parts.observer.observe_health, loop.health_step)
+        snapshot, given, result = self._think(self.parts.observer.observe_health, loop.health_step)
         if result.plan.empty and not result.edited:
             self._writer.kept = replace(self._writer.kept, memory=result.memory, overlay=result.overlay)
             return None
         self._assessments = with_health(self._assessments, result.assessment)
-        return self._finish(Pass.HEALTH, snapshot, before, result)
+        return self._finish(Pass.HEALTH, snapshot, given, result)
 
     def _think(
         self, look: Callable[[], Snapshot], step: Callable[..., StepResult]
-    ) -> tuple[Snapshot, Overlay, StepResult]:
-        """What both passes begin with: look, then one step of the core; the overlay in the middle is the one before it."""
+    ) -> tuple[Snapshot, Given, StepResult]:
+        """What both passes begin with: look, then one step of the core; in the middle is what the core was given besides."""
         self._durations = []
         with self._phase("observe"):
             snapshot = look()
@@ -307,6 +331,7 @@ class Loop:
             self._writer.kept = replace(self._writer.kept, memory=memory, saved_at=snapshot.at)
         before, kept = self._overlay(), self._writer.kept
         told, self._edit_told = self._edit_told, False
+        orders = kept.holds.active(snapshot.at)
         with self._phase("decide"):
             result = step(
                 self.parts.fleet,
@@ -314,12 +339,12 @@ class Loop:
                 snapshot,
                 before,
                 kept.memory,
-                orders=kept.holds.active(snapshot.at),
+                orders=orders,
                 edit_told=told,
             )
-        return snapshot, before, result
+        return snapshot, Given(overlay=before, orders=orders, edit_told=told, memory=kept.memory), result
 
-    def _finish(self, kind: Pass, snapshot: Snapshot, before: Overlay, result: StepResult) -> TickReport:
+    def _finish(self, kind: Pass, snapshot: Snapshot, given: Given, result: StepResult) -> TickReport:
         """Write what is to be written, then record all of it."""
         writer = self._writer
         writer.kept = replace(writer.kept, memory=result.memory, overlay=result.overlay)
@@ -335,12 +360,25 @@ class Loop:
                 self._edit_told = applied.outcome is Outcome.CONFLICT
             elif applied.refused:
                 sentence = f"{sentence} Left out: {' '.join(told for _, told in applied.refused)}"
+        if writer.journal_problem:
+            snapshot = replace(snapshot, problems=(*snapshot.problems, writer.journal_problem))
         report = self._report(kind, snapshot, result, sentence, applied)
         with self._phase("record"):
-            writer.kept = replace(writer.kept, saved_at=snapshot.at)
+            writer.kept = replace(writer.kept, saved_at=snapshot.at, alarms=self.alarms.kept)
             writer.save()
-            writer.record(pass_record(self._seen, report, before, result.plan))
+            record = pass_record(self._seen, report, self._to_record(given, result, snapshot.at), result.plan)
+            if not writer.record(record):
+                self._seen = MinutesSeen()  # the next record must hold the minutes that this one has lost
+                self._checkpoint_at = -inf
         return replace(report, durations=tuple(self._durations))
+
+    def _to_record(self, given: Given, result: StepResult, at: float) -> Given:
+        """What the record of this pass holds of what was given: everything once an hour, the memory where something was decided."""
+        if at - self._checkpoint_at >= CHECKPOINT_SECONDS or at < self._checkpoint_at:
+            self._checkpoint_at = at
+            return replace(given, fleet=self.parts.fleet, policies=self.parts.policies)
+        decided = bool(result.plan.moves or result.verdicts or result.edited)
+        return given if decided else replace(given, memory=None)
 
     def _report(
         self, kind: Pass, snapshot: Snapshot, result: StepResult, sentence: str, applied: Applied | None
@@ -349,6 +387,14 @@ class Loop:
             (name, self._writer.kept.holds.active(snapshot.at).mode_of(name, policy.mode))
             for name, policy in self.parts.policies_by_service().items()
         )
+        silences = self._writer.kept.silences
+        seen = (
+            *(alarm for service in self._assessments for alarm in service.alarms),
+            *self._drift.alarms(),
+            *self._writer.alarms(),
+            *cloud_alarms(snapshot),
+        )
+        news = self.alarms.update(seen, snapshot.at, silences, blind_to=self._drift.blind_to)
         return TickReport(
             number=self._writer.kept.tick,
             kind=kind,
@@ -356,13 +402,14 @@ class Loop:
             sentence=sentence,
             durations=tuple(self._durations),
             snapshot=snapshot,
-            assessments=with_alarms(self._assessments, self._drift.alarms()),
+            assessments=self._assessments,
             modes=modes,
             moves=result.plan.moves,
             advice=result.advice,
             refusals=result.refusals,
             verdicts=result.verdicts,
-            alarms=(*result.alarms, *(alarm for _, alarm in self._drift.alarms())),
+            alarms=self.alarms.active(snapshot.at, silences),
+            news=news,
             applied=applied,
             candidates=result.candidates,
             outputs=self._writer.kept.outputs,

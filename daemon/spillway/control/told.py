@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from spillway.control.report import Pass, TickReport
 from spillway.core.explain.assessment import line
-from spillway.core.values.decision import ServiceAssessment
+from spillway.core.values.alarms import ActiveAlarm
 from spillway.core.values.policy import Mode
 
 K = TypeVar("K", bound=Hashable)
@@ -52,21 +52,11 @@ def log_lines(report: TickReport) -> tuple[str, ...]:
     return (head, *(f"{word}: {line(move)}" for move in moves))
 
 
-class AlarmWatch:
-    """Remembers the alarms of the last pass."""
-
-    def __init__(self) -> None:
-        self._changes = Changes[tuple[str, str]]()
-
-    def changes(self, assessments: tuple[ServiceAssessment, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """(those that have come up, those that are over) as `service: sentence`."""
-        return self._changes.since(
-            {
-                (service.service, shape(alarm.sentence)): f"{service.service}: {alarm.sentence}"
-                for service in assessments
-                for alarm in service.alarms
-            }
-        )
+def alarm_line(alarm: ActiveAlarm) -> str:
+    """One alarm for the log: how urgent, whose, what, and whether somebody has silenced it."""
+    whose = f"{alarm.service}: " if alarm.service else ""
+    silenced = ", silenced" if alarm.silenced else ""
+    return f"{alarm.code} ({alarm.severity.value}{silenced}): {whose}{alarm.sentence}"
 
 
 class AdviceWatch:

@@ -7,13 +7,15 @@ as a write of unknown outcome: the next pass looks before it decides, and nothin
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from spillway.control.memory import Intent, Keeper, Kept
 from spillway.control.records import event_record, intent_record
 from spillway.control.timing import Backoff, Progress
 from spillway.core import loop
+from spillway.core.explain.reasons import alarm
+from spillway.core.values.alarms import Alarm
 from spillway.core.values.decision import Plan, span
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.topology import ServiceName
@@ -24,6 +26,9 @@ _log = logging.getLogger(__name__)
 
 GOOD = frozenset({Outcome.DONE, Outcome.UNCHANGED})
 """Outcomes after which the cloud is as the plan says."""
+
+FAILURES = 3
+"""Writes in a row that did not work, from which it is an alarm: the third comes some three minutes after the first."""
 
 
 class Writer:
@@ -50,6 +55,13 @@ class Writer:
         """What an intent that was found open at the start was to leave, until the next build."""
         self.blocked = ""
         """Why the engine cannot work until somebody acts, as the last call found; empty where it can."""
+        self.failed = ""
+        """Why the last write did not work; empty where it did."""
+        self.unsaved = ""
+        """Why what must survive is not on the disk; empty where it is."""
+        self.journal_problem = ""
+        """Why the journal took no record the last time; empty where it did."""
+        self._records_lost = 0
 
     @property
     def state_file(self) -> str:
@@ -93,9 +105,11 @@ class Writer:
         if done:
             plan = _without(plan, frozenset(service for service, _ in applied.refused), self.kept.overlay)
             self._backoff.done()
+            self.failed = ""
             self.kept = replace(self.kept, overlay=plan.overlay, outputs=applied.outputs or self.kept.outputs)
         elif applied.outcome is not Outcome.CONFLICT:  # after a conflict a new pass decides anew at once
             self._backoff.failed(at)
+            self.failed = f"{applied.outcome.value}: {applied.sentence}"
         self._settle(plan, self._now(), done=done)
         return applied
 
@@ -110,6 +124,15 @@ class Writer:
             self.kept = replace(self.kept, overlay=plan.overlay, outputs=applied.outputs, provisioned=digest)
         self.save()
         return applied
+
+    def alarms(self) -> Iterator[Alarm]:
+        """What is wrong with what it writes: to the cloud, and to the disk."""
+        if self._backoff.failures >= FAILURES:
+            yield alarm("writes-failing", count=self._backoff.failures, why=self.failed)
+        if self.unsaved:
+            yield alarm("state-not-kept", why=self.unsaved)
+        if self.journal_problem:
+            yield alarm("journal-not-written", why=self.journal_problem)
 
     def waiting(self, at: float) -> str:
         """A sentence about why nothing is written at the moment; empty where there is no reason."""
@@ -126,6 +149,9 @@ class Writer:
             self._keeper.save(self.kept)
         except SpillwayError as error:
             _log.error("%s. %s", error, error.remedy)
+            self.unsaved = f"{error}"
+        else:
+            self.unsaved = ""
 
     def keep(self, kept: Kept) -> None:
         """Go on with `kept` once it is on the disk.
@@ -140,12 +166,32 @@ class Writer:
         """Write an event to the journal, or say why that does not work."""
         self.record(event_record(kind, at, sentence, **details))
 
-    def record(self, record: dict[str, object]) -> None:
-        """Append to the journal; a full disk must not stop the loop from seeing and saying."""
+    def record(self, record: dict[str, object]) -> bool:
+        """Append to the journal; a full disk must not stop the loop from seeing and saying. False where it is lost."""
+        try:
+            self._append(record)
+        except SpillwayError:
+            return False
+        return True
+
+    def _append(self, record: dict[str, object]) -> None:
+        """Append to the journal, and say once that it takes nothing, and once that it does again.
+
+        Raises:
+            SpillwayError: it does not take the record.
+        """
         try:
             self._journal.append(record)
         except SpillwayError as error:
-            _log.error("%s. %s", error, error.remedy)
+            said = f"{error}. {error.remedy}".rstrip()
+            if not self.journal_problem:
+                _log.error("%s", said)
+            self.journal_problem = said
+            self._records_lost += 1
+            raise
+        if self.journal_problem:
+            _log.info("The journal takes records again; %d were lost.", self._records_lost)
+            self.journal_problem, self._records_lost = "", 0
 
     def _carry_out(
         self, deployer: Deployer, act: Callable[[Overlay], Applied], plan: Plan, at: float
@@ -167,7 +213,7 @@ class Writer:
         """Put the intent on the disk; why nothing may be written, where that does not work."""
         intended = replace(self.kept, intent=Intent(plan=plan, at=at), saved_at=at)
         try:
-            self._journal.append(intent_record(self.kept.tick, at, plan))
+            self._append(intent_record(self.kept.tick, at, plan))
             self._keeper.save(intended)
         except SpillwayError as error:
             return Applied(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from spillway.core.act.standing import stand as stand_service
 from spillway.core.decide.operators import OrderCheck, check_order
 from spillway.core.loop import begin, in_force, step_service
-from spillway.core.values.decision import Reason
+from spillway.core.values.alarms import Alarm
 from spillway.core.values.orders import Order, Orders
 from spillway.core.values.overlay import Overlay
 from spillway.core.values.policy import Policy
@@ -74,7 +74,7 @@ def stand(
     overlay: Overlay,
     memory: ControllerMemory,
     intended: Overlay | None,
-) -> tuple[Overlay, ControllerMemory, tuple[tuple[ServiceName, Reason], ...]]:
+) -> tuple[Overlay, ControllerMemory, tuple[tuple[ServiceName, Alarm], ...]]:
     """What the cloud has, taken over before a build: overlay, memory, and what others have set, by service.
 
     Args:
@@ -84,7 +84,7 @@ def stand(
         memory: What is remembered.
         intended: What an open intent of ours was to leave; None where there is none.
     """
-    told: list[tuple[ServiceName, Reason]] = []
+    told: list[tuple[ServiceName, Alarm]] = []
     known = {s.service: s for s in memory.services}
     meant = {s.service: s for s in intended.services} if intended is not None else {}
     for view in snapshot.services:

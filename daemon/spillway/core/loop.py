@@ -31,9 +31,10 @@ from spillway.core.decide.relief import relief_joins
 from spillway.core.decide.reopen import pre_scale, probes, restores
 from spillway.core.estimate.service import SharedBackends, estimate_backends, estimate_demand, unlearned
 from spillway.core.explain.assessment import assess, panic_of, quiet_reason, tell, verdict_of
-from spillway.core.explain.reasons import reason
+from spillway.core.explain.reasons import alarm, as_alarm, reason
 from spillway.core.model.service import ServiceModel, build
 from spillway.core.model.verify import Review, review
+from spillway.core.values.alarms import Alarm
 from spillway.core.values.decision import (
     Candidate,
     Change,
@@ -47,12 +48,12 @@ from spillway.core.values.decision import (
     ordered,
 )
 from spillway.core.values.limits import Trust
-from spillway.core.values.orders import Orders
+from spillway.core.values.orders import OrderKind, Orders
 from spillway.core.values.overlay import Overlay, ServiceSetting
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import ServiceView, Snapshot
 from spillway.core.values.state import ControllerMemory, ServiceMemory, fresh
-from spillway.core.values.topology import Fleet, Service
+from spillway.core.values.topology import Fleet, Service, ServiceName
 from spillway.errors import UnsafePlan
 
 __all__ = [
@@ -104,7 +105,8 @@ class StepResult:
     """The overlay to go on with if nothing is written: edits from outside are taken over in it."""
     memory: ControllerMemory
     verdicts: tuple[Verdict, ...]
-    alarms: tuple[Reason, ...]
+    alarms: tuple[Alarm, ...]
+    """What was seen in this step."""
     sentence: str
     candidates: tuple[Candidate, ...] = ()
     edited: bool = False
@@ -202,11 +204,18 @@ def step_service(
     accepted = propose(HEALTH_PROPOSERS if now.only_dead else PROPOSERS, context)
     # 6. the plan, refused whole if a constraint breaks
     changes, after, unsafe = _planned(setting, accepted, model)
-    alarms = (*found.alarms, *_alarms(panic, unsafe), *_passed_pins(model, changes))
+    alarms = (*found.alarms, *_alarms(service.name, panic, unsafe), *_passed_pins(model, changes))
     if not now.only_dead:
         alarms = (*alarms, *order_alarms(context, accepted), *planned_alarms(context, accepted))
     return ServiceStep(
-        assessment=assess(model, view, found.notes, alarms),
+        assessment=assess(
+            model,
+            view,
+            found.notes,
+            alarms,
+            before=standing[1],
+            may_join=_may_join(model, now.orders),
+        ),
         setting=setting,
         after=after,
         accepted=accepted,
@@ -239,12 +248,19 @@ def _planned(
     return changes, after, ()
 
 
-def _alarms(panic: Reason | None, unsafe: tuple[Refusal, ...]) -> list[Reason]:
+def _alarms(service: ServiceName, panic: Reason | None, unsafe: tuple[Refusal, ...]) -> list[Alarm]:
     """Alarms of this step itself: a suspected measurement, a plan that refused itself."""
-    found = [] if panic is None else [replace(panic, code="panic-alarm")]
+    found = [] if panic is None else [as_alarm("panic-alarm", panic, service=service)]
     if unsafe:
-        found.append(reason("unsafe-plan-alarm", why=unsafe[0].sentence))
+        found.append(alarm("unsafe-plan-alarm", service=service, why=unsafe[0].sentence))
     return found
+
+
+def _may_join(model: ServiceModel, orders: Orders) -> bool:
+    """Whether Spillway may join standby regions at present: its mode is `act`, and no hold and no freeze forbids it."""
+    held = orders.find(model.service.name, None, OrderKind.HOLD) is not None
+    frozen = any(window.start <= model.at < window.end for window in model.policy.freezes)
+    return model.policy.mode is Mode.ACT and not held and not frozen
 
 
 def _quiet(model: ServiceModel, candidate: Candidate | None, trust: Trust, now: StepContext) -> str:
@@ -255,11 +271,11 @@ def _quiet(model: ServiceModel, candidate: Candidate | None, trust: Trust, now: 
     return QUIET_HEALTH if now.only_dead else quiet_reason(model, candidate)
 
 
-def _passed_pins(model: ServiceModel, changes: tuple[Change, ...]) -> list[Reason]:
+def _passed_pins(model: ServiceModel, changes: tuple[Change, ...]) -> list[Alarm]:
     """Alarms about drains of dead regions that somebody else had set."""
     pins = {f.region: f.memory.pin for f in model.beliefs}
     return [
-        reason("pin-passed", region=c.region, value=pin.shown)
+        alarm("pin-passed", service=model.service.name, region=c.region, value=pin.shown)
         for c in changes
         if c.purpose is Purpose.DRAIN_DEAD and (pin := pins.get(c.region or "")) is not None
     ]

@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spillway.control.orders import Answer, Command, Request, Verdict
+from spillway.control.requests import LOOKING, Answer, Request, Verdict
 from spillway.errors import PermanentError, SpillwayError, TemporaryError
 from spillway.service.desk import Desk, Ticket
 from spillway.service.protocol import (
@@ -302,7 +302,7 @@ class ControlSocket:
                 connection, refused(str(error), "Use the spillway command of the daemon's own version.")
             )
             return
-        if parcel.request.command is Command.ORDERS:
+        if parcel.request.command in LOOKING:
             self._answer(connection, self._look(parcel.request))
             return
         connection.until = time.monotonic() + parcel.timeout

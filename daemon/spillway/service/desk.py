@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spillway.control.orders import Answer, Request, Verdict
+from spillway.control.requests import Answer, Request, Verdict
 
 MOST_WAITING = 32
 """Requests that wait for the loop at the same time."""

@@ -9,34 +9,52 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
-from spillway.control.orders import Answer, Command, OrderDesk, Request
+from spillway.control.alarms import MENTION_SECONDS, LossWatch
+from spillway.control.orders import OrderDesk
 from spillway.control.report import Pass, TickReport
+from spillway.control.requests import SILENCING, Answer, Command, Request
+from spillway.control.silences import SilenceDesk
 from spillway.control.tick import Loop
 from spillway.control.timing import Progress
-from spillway.control.told import AdviceWatch, AlarmWatch, Changes, log_lines
+from spillway.control.told import AdviceWatch, Changes, alarm_line, log_lines
 from spillway.control.writer import GOOD
+from spillway.core.explain.reasons import alarm
+from spillway.core.values.alarms import Severity
 from spillway.errors import OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit
 from spillway.ports import Applied, Outcome
 from spillway.service.control_socket import ControlSocket
 from spillway.service.desk import Desk
 from spillway.service.reload import Reloader, warn_of_edit
-from spillway.service.roles import Candidate, Control, Lease, Notifier, Rhythm, StatusServer, Ticker
+from spillway.service.roles import (
+    AlarmSender,
+    Candidate,
+    Control,
+    Lease,
+    Notifier,
+    Rhythm,
+    StatusServer,
+    Ticker,
+)
 from spillway.service.signals import RELOADING, STOPPING, SignalListener
 from spillway.service.watch import ClockWatch
 
 _log = logging.getLogger(__name__)
 
+_LEVELS = {Severity.PAGE: logging.ERROR, Severity.TICKET: logging.WARNING, Severity.NOTE: logging.INFO}
+"""Of the log line about an alarm that has come up."""
 _CONFLICT_PASSES = 3
 """Passes in a row while each write meets an edit by somebody else."""
 _LOOK = 1.0
 """Wall seconds between looks at the config file and the clock."""
 _INTERRUPT_GRACE = 5.0
 """Wall seconds that an interrupted engine call gets to put its state on the disk (reference: pulumi.md section 7)."""
+_SENDING = 2.0
+"""Wall seconds that messages about alarms get at the end."""
 _TRY_AGAIN = 10
 """Ticks between two builds that look whether somebody has put right what keeps the engine from working."""
 
@@ -57,6 +75,8 @@ class Service:
         signature: differs after the files of the configuration have changed.
         settled: called once, after the first tick: what starting has left behind may go.
         closing: called at the very end, for instance to flush the log.
+        sender: tells people of alarms; None where nobody is to be told.
+        losses: watch for what is lost, such as lines of the log.
         leave: ends the process at once, for a pass that cannot be stopped.
     """
 
@@ -76,9 +96,10 @@ class Service:
         settled: Callable[[], None],
         closing: Callable[[], None],
         leave: Callable[[int], NoReturn] = os._exit,
+        sender: AlarmSender | None = None,
+        losses: Sequence[LossWatch] = (),
     ) -> None:
         self._loop = loop
-        self._alarms = AlarmWatch()
         self._advice = AdviceWatch()
         self._problems = Changes[str]()
         """Of what a tick could not read or did not find."""
@@ -94,6 +115,7 @@ class Service:
             loop=loop, server=server, notifier=notifier, candidate=candidate, retime=self._retime
         )
         self._orders = OrderDesk(loop)
+        self._silences = SilenceDesk(loop)
         self._control = ControlSocket(
             control.path,
             group=control.group,
@@ -104,8 +126,12 @@ class Service:
         self._settled = settled
         self._closing = closing
         self._leave = leave
+        self._sender = sender
+        self._losses = tuple(losses)
         self._problem: BaseException | None = None
         self._was_ready = False
+        self._defects = 0
+        """Passes that ended in a defect."""
         self._blocked = ""
         """Why the engine cannot work until somebody acts; empty where it can."""
         self._signals = SignalListener()
@@ -133,6 +159,8 @@ class Service:
         with self._signals.listening():
             self._server.start()
             self._control.start()
+            if self._sender is not None:
+                self._sender.start()
             _log.info("Spillway is at %s", self._server.url)
             self._notifier.status("Starting: building the load balancer.")
             self._ticker.start(self._raised)
@@ -202,13 +230,17 @@ class Service:
         if request.command is Command.RELOAD:
             _log.info("%s asked for a reload.", request.by or "Somebody")
             return self._reload().answer()  # the reload logs what becomes of it
-        answer = self._orders.handle(request)
+        answer = self._desk_of(request).handle(request)
         _log.info("%s asked for %s: %s.", request.by, request.command, answer.sentence.rstrip("."))
         return answer
 
     def _look(self, request: Request) -> Answer:
         """Answer what changes nothing; in the thread of the control socket. A configuration that changed may name another page."""
-        return replace(self._orders.handle(request), page=self._server.url)
+        return replace(self._desk_of(request).handle(request), page=self._server.url)
+
+    def _desk_of(self, request: Request) -> OrderDesk | SilenceDesk:
+        """Who carries out what an operator asks for."""
+        return self._silences if request.command in SILENCING else self._orders
 
     def _ordered(self) -> None:
         """Orders have changed: the next pass comes soon."""
@@ -223,13 +255,17 @@ class Service:
         self._server.set_blocked(blocked and f"Nothing can be written: {blocked}")
         if blocked:
             _log.error("Spillway only observes, nothing can be written: %s", blocked)
+            self._loop.alarms.set(alarm("writes-blocked", why=blocked), self._loop.now())
         else:
             _log.info("The engine works again.")
+            self._loop.alarms.clear("writes-blocked", self._loop.now())
 
     def _tick(self) -> None:
         """A tick; after a write that met an edit by somebody else at once another, which takes the edit over or decides anew."""
         self._reload.retry()
-        for text in self._orders.expire():
+        for loss in self._losses:
+            loss.check(self._loop.alarms, self._loop.now())
+        for text in (*self._orders.expire(), *self._silences.expire()):
             _log.info("%s.", text)
         for _ in range(_CONFLICT_PASSES):
             report = self._loop.tick()
@@ -264,11 +300,12 @@ class Service:
                 _log.warning("Problem: %s", text)
         for text in self._advice.new(report):
             _log.warning("Advice: %s", text)
-        raised, over = self._alarms.changes(report.assessments)
-        for text in raised:
-            _log.warning("Alarm: %s", text)
-        for text in over:
-            _log.info("Alarm over: %s", text)
+        for raised in report.news.raised:
+            _log.log(_LEVELS[raised.severity], "Alarm: %s", alarm_line(raised))
+        for ended in report.news.ended:
+            _log.info("Alarm over: %s", alarm_line(ended))
+        if self._sender is not None:
+            self._sender.send(report.news)
         told, *moves = log_lines(report)
         phases = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in report.durations)
         _log.info(
@@ -295,9 +332,15 @@ class Service:
         if name == "start":
             self._give_up(error)
         elif name == "reload":
-            self._server.reloaded("failed", "the reload ended in a defect of Spillway; the log has its trace")
+            self._server.reloaded("failed")
+            why = "the reload ended in a defect of Spillway; the log has its trace"
+            self._loop.alarms.set(alarm("config-not-in-force", why=why), self._loop.now())
         elif name != "orders":
-            self._server.failed("tick" if name == "pass" else name)
+            kind = "tick" if name == "pass" else name
+            self._server.failed(kind)
+            self._defects += 1
+            defect = alarm("pass-defect", kind=kind, count=self._defects)
+            self._loop.alarms.set(defect, self._loop.now(), seconds=MENTION_SECONDS)
 
     def _give_up(self, error: BaseException) -> None:
         """End the process with this error; called from the ticker's thread."""
@@ -336,6 +379,8 @@ class Service:
             self._loop.parts.interrupt()
             idle = self._ticker.stop(min(_INTERRUPT_GRACE, self._rhythm.stop))
         self._control.stop()
+        if self._sender is not None:
+            self._sender.stop(_SENDING)
         if idle:
             self._loop.note("stop", "Stopped on request.")
             self._loop.close()

@@ -1,12 +1,13 @@
 """The protocol of the control socket: one JSON object a line, one request and one answer on each connection.
 
 Version 1. A request: `{"v": 1, "command": "drain", "service": null, "region": "us-east4", "scaler": null, "mode": null,
-"seconds": 7200.0, "reason": "...", "force": false, "timeout": 30.0, "on_behalf_of": ""}`; all but `v` and `command` may be
-missing. `seconds` null or missing: until it is taken back. `timeout`: wall seconds that the sender waits. `on_behalf_of`
+"seconds": 7200.0, "reason": "...", "force": false, "timeout": 30.0, "on_behalf_of": "", "code": null}`; all but `v` and `command`
+may be missing. `code` names the alarm of a `silence`. `seconds` null or missing: until it is taken back. `timeout`: wall seconds that the sender waits. `on_behalf_of`
 counts only where root sends it.
 
-An answer: `{"v": 1, "verdict": "done", "sentence": "...", "guard": "", "remedy": "", "notes": [], "orders": [], "page": ""}`;
-`page` is the address of the daemon's page in the answer to `orders`.
+An answer: `{"v": 1, "verdict": "done", "sentence": "...", "guard": "", "remedy": "", "notes": [], "orders": [], "page": "", "at": 0.0,
+"alarms": [], "left_out": 0, "silences": []}`; `page` is the address of the daemon's page in the answer to `orders`; the last four are
+filled in for `silence`, `unsilence` and `alarms`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from math import isfinite
 
 import msgspec
 
-from spillway.control.orders import Answer, Command, Request, Verdict
+from spillway.control.requests import Answer, Command, Request, Verdict
 
 VERSION = 1
 LONGEST_REQUEST = 8192
 """Bytes of a request, its newline included."""
 LONGEST_ANSWER = 256 * 1024
-"""Bytes of an answer that a client reads: 64 orders of some 500 bytes, and the mistakes of a long configuration."""
+"""Bytes of an answer that a client reads: 64 orders of some 500 bytes, 200 alarms, and the mistakes of a long configuration."""
 LONGEST_WAIT = 900.0
 """Wall seconds that a sender may wait."""
 DEFAULT_WAIT = 30.0
@@ -45,6 +46,7 @@ class _Message(msgspec.Struct):
     force: bool = False
     timeout: float = DEFAULT_WAIT
     on_behalf_of: str = ""
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ def encode_request(request: Request, timeout: float, on_behalf_of: str = "") -> 
         force=request.force,
         timeout=timeout,
         on_behalf_of=on_behalf_of,
+        code=request.code,
     )
     return msgspec.json.encode(message) + b"\n"
 
@@ -107,6 +110,7 @@ def decode_request(line: bytes, sender: str, *, root: bool) -> Parcel:
         reason=message.reason,
         force=message.force,
         by=by,
+        code=message.code,
     )
     return Parcel(request=request, timeout=min(LONGEST_WAIT, max(0.0, message.timeout)))
 

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from spillway.control.orders import Answer, Verdict
+from spillway.control.requests import Answer, Verdict
 from spillway.control.tick import Loop
 from spillway.control.timing import Backoff
 from spillway.control.writer import GOOD
+from spillway.core.explain.reasons import alarm
 from spillway.core.values.decision import span
 from spillway.errors import ConfigError, SpillwayError
 from spillway.ports import Applied
@@ -90,7 +91,7 @@ class Reloader:
 
     Args:
         loop: takes over the new parts.
-        server: counts outcomes, and shows that what is on the disk is not in force.
+        server: counts outcomes.
         notifier: told when a reload begins and ends.
         candidate: reads the configuration again; raises ConfigError.
         retime: told the new rhythm after a swap.
@@ -154,8 +155,12 @@ class Reloader:
         # what an earlier reload has brought is in the log already
         for change in report.changes if report.outcome != "unchanged" else ():
             _log.info("Changed: %s", change)
+        if report.good:
+            self._loop.alarms.clear("config-not-in-force", self._loop.now())
+        else:
+            self._loop.alarms.set(alarm("config-not-in-force", why=_brief(report)), self._loop.now())
         # Last: whoever is alerted by the count finds the reason in the journal.
-        self._server.reloaded(report.outcome, "" if report.good else _brief(report))
+        self._server.reloaded(report.outcome)
         return report
 
     def _with_next_try(self, report: ReloadReport) -> ReloadReport:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
 RELOADING = frozenset({signal.SIGHUP})
+WITHOUT_MEANING = frozenset({signal.SIGUSR1, signal.SIGUSR2})
+"""Their default would end the process; tools that rotate logs send them."""
 
 
 class SignalListener:
@@ -22,8 +24,9 @@ class SignalListener:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Catch SIGTERM, SIGINT and SIGHUP inside the block; for the main thread alone."""
-        before = {number: signal.signal(number, _caught) for number in STOPPING | RELOADING}
+        """Catch SIGTERM, SIGINT, SIGHUP and those without a meaning inside the block; for the main thread alone."""
+        caught = STOPPING | RELOADING | WITHOUT_MEANING
+        before = {number: signal.signal(number, _caught) for number in caught}
         old = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         try:
             yield

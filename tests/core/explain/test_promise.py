@@ -8,7 +8,7 @@ import pytest
 from tests.core.pictures import area, picture_of, window
 
 from spillway.core.estimate.belief import BackendBelief
-from spillway.core.explain.assessment import broken, failing
+from spillway.core.explain.slo import broken, failing
 from spillway.core.values.policy import Policy, Slo
 
 POLICY = Policy(slo=Slo(latency=4.0, percentile=95.0, availability=0.999))
@@ -36,14 +36,14 @@ def two(first: dict[str, Any], second: dict[str, Any]) -> tuple[BackendBelief, .
 def test_an_alarm_tells_that_the_promise_is_broken(
     first: dict[str, Any], second: dict[str, Any], told: str | None
 ) -> None:
-    found = broken(two(first, second), POLICY)
+    found = broken("pool", two(first, second), POLICY)
     assert (found is None) == (told is None)
     assert told is None or (found is not None and told in found.sentence)
 
 
 def test_a_few_answers_break_nothing() -> None:
     few = {"slow": 1.0, "answers": 10.0}
-    assert broken(two(few, few), POLICY) is None
+    assert broken("pool", two(few, few), POLICY) is None
 
 
 def test_a_region_that_fails_is_not_called_well_because_no_lever_helps() -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 from spillway.config.draft import Draft
 from spillway.config.fields import format_duration, split_address
 from spillway.config.model import DaemonConfig, SandboxConfig
+from spillway.config.rules.protection import check_secret
 from spillway.config.tree import Location
+from spillway.config.webhooks import url_flaw
 
 _AT: Location = ("daemon",)
 _SANDBOX: Location = ("sandbox",)
@@ -22,6 +24,7 @@ def check(draft: Draft) -> None:
     if draft.daemon is not None:
         _rhythm(draft, draft.daemon)
         _places(draft, draft.daemon)
+        _webhooks(draft, draft.daemon)
     if draft.cloud == "gcp":
         _production(draft)
     elif draft.cloud == "sandbox":
@@ -97,6 +100,21 @@ def _places(draft: Draft, daemon: DaemonConfig) -> None:
             f"there is no file {engine.passphrase_file} on this machine.",
             "Make sure that it is there where the daemon runs.",
         )
+
+
+def _webhooks(draft: Draft, daemon: DaemonConfig) -> None:
+    for where, hook in draft.items((*_AT, "webhooks"), daemon.webhooks):
+        if (hook.url is None) == (hook.url_file is None):
+            told = "neither `url` nor `url_file`" if hook.url is None else "both `url` and `url_file`"
+            draft.error(where, f"there is {told}.", "Write one of them.")
+        elif hook.url_file is not None:
+            at = (*where, "url_file")
+            text = check_secret(draft, at, hook.url_file)
+            flaw = url_flaw(text) if text is not None else ""
+            if flaw:
+                draft.error(
+                    at, f"of what {hook.url_file} holds, {flaw}.", "Write the URL alone into the file."
+                )
 
 
 def _production(draft: Draft) -> None:

@@ -10,16 +10,15 @@ from dataclasses import replace
 
 from spillway.core.act.sightings import LOOKS_APART, in_write
 from spillway.core.estimate.belief import posture_set
+from spillway.core.explain.alarms import edit_alarm
 from spillway.core.explain.reasons import reason
+from spillway.core.values.alarms import Alarm
 from spillway.core.values.decision import Reason
 from spillway.core.values.foreign import ForeignPosture, PostureSighting, policy_words
 from spillway.core.values.overlay import Posture, ServiceSetting
 from spillway.core.values.policy import DriftAnswer, Policy
 from spillway.core.values.snapshot import Missing, ObservedPolicy, ServiceView
 from spillway.core.values.state import ServiceMemory
-
-EDITED = "outside-edit-alarm"
-"""Code of the alarm about an edit by somebody else."""
 
 
 def reconcile_posture(
@@ -30,7 +29,7 @@ def reconcile_posture(
     *,
     at: float,
     edit_told: bool,
-) -> tuple[ServiceSetting, ServiceMemory, Reason | None, list[Reason]]:
+) -> tuple[ServiceSetting, ServiceMemory, Reason | None, list[Alarm]]:
     """Take over the failover policy that somebody else has set, once it is believed; also why nothing is written meanwhile, and alarms."""
     pin, before = memory.posture_pin, memory.posture_sighting
     if isinstance(view.policy, Missing):
@@ -57,13 +56,13 @@ def reconcile_posture(
     wanted = pin.wanted if pin is not None else setting.posture
     until = at + policy.drift.pin_for if policy.drift.levers is DriftAnswer.RESPECT else None
     pin = ForeignPosture(since=at, until=until, found=found, wanted=wanted)
-    edited = reason(EDITED, region="failover policy", observed=pin.shown, wanted=str(setting.posture))
+    told = edit_alarm(setting.service, None, policy.drift, value=pin.shown, wanted=str(setting.posture))
     if own is not None:
         setting = replace(setting, posture=own)
     memory = replace(
         memory, posture_pin=None if own is wanted else pin, posture_sighting=None, posture_wanted=None
     )
-    return setting, memory, _posture_doubt("just-adopted", found), [edited]
+    return setting, memory, _posture_doubt("just-adopted", found), [told]
 
 
 def _posture_doubt(code: str, found: ObservedPolicy) -> Reason:

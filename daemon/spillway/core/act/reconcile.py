@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from spillway.core.act.account import account
-from spillway.core.act.posture_edits import EDITED, reconcile_posture
+from spillway.core.act.posture_edits import reconcile_posture
 from spillway.core.act.sightings import (
     SAME,
     Crowd,
@@ -23,7 +23,9 @@ from spillway.core.act.sightings import (
     what,
 )
 from spillway.core.estimate.belief import posture_set
-from spillway.core.explain.reasons import reason
+from spillway.core.explain.alarms import edit_alarm
+from spillway.core.explain.reasons import as_alarm, reason
+from spillway.core.values.alarms import Alarm
 from spillway.core.values.decision import Reason
 from spillway.core.values.foreign import Difference, ForeignPin, words
 from spillway.core.values.limits import Trust
@@ -65,7 +67,7 @@ class Reconciled:
 
     setting: ServiceSetting
     memory: ServiceMemory
-    alarms: tuple[Reason, ...]
+    alarms: tuple[Alarm, ...]
     notes: tuple[tuple[str, Reason], ...]
     """(region, note)."""
     trust: Trust
@@ -100,10 +102,12 @@ def reconcile(
             edit_told=reading.edit_told,
         )
     memory = replace(memory, sighting=judged.sighting)
-    alarms = [] if judged.panic is None else [replace(judged.panic, code="listing-panic-alarm")]
+    alarms: list[Alarm] = []
+    if judged.panic is not None:
+        alarms.append(as_alarm("listing-panic-alarm", judged.panic, service=setting.service))
     setting, memory, told = adopt(judged.believed, setting, memory, policy, at)
     notes.extend((region, note) for region, note, _ in told)
-    alarms.extend(alarm for _, _, alarm in told)
+    alarms.extend(edited for _, _, edited in told)
     as_wanted = not found and len(seen) == len(view.backends) and not _writing(setting, memory, policy, at)
     if as_wanted or judged.believed:
         memory = replace(memory, listed_fingerprint=view.fingerprint)
@@ -217,7 +221,7 @@ def adopt(
     memory: ServiceMemory,
     policy: Policy,
     at: float,
-) -> tuple[ServiceSetting, ServiceMemory, list[tuple[str, Reason, Reason]]]:
+) -> tuple[ServiceSetting, ServiceMemory, list[tuple[str, Reason, Alarm]]]:
     """Take over what somebody else has set, and pin it; (region, note, alarm) of each."""
     told = []
     for found in believed:
@@ -228,12 +232,14 @@ def adopt(
         pin = pin_of(was, ours.pin, found, policy.drift, at)
         ours = account(ours, member=taken.member, scaler=taken.scaler, at=at, backoff=None)
         memory = memory.with_backend(replace(ours, pin=pin))
-        numbers = {
-            "region": found.region,
-            "observed": words(member=taken.member, scaler=taken.scaler),
-            "wanted": words(member=was.member, scaler=was.scaler),
-        }
-        told.append((found.region, _adopted(was, taken), reason(EDITED, **numbers)))
+        edited = edit_alarm(
+            setting.service,
+            found.region,
+            policy.drift,
+            value=words(member=taken.member, scaler=taken.scaler),
+            wanted=words(member=was.member, scaler=was.scaler),
+        )
+        told.append((found.region, _adopted(was, taken), edited))
     return setting, memory, told
 
 

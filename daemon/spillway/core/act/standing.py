@@ -13,7 +13,7 @@ from spillway.core.act.account import account
 from spillway.core.act.posture_edits import reconcile_posture
 from spillway.core.act.reconcile import accounted, adopt, resolve_unknown
 from spillway.core.act.sightings import differences, listed
-from spillway.core.values.decision import Reason
+from spillway.core.values.alarms import Alarm
 from spillway.core.values.foreign import Difference
 from spillway.core.values.overlay import ServiceSetting
 from spillway.core.values.policy import Policy
@@ -29,7 +29,7 @@ def stand(
     *,
     at: float,
     intended: ServiceSetting | None,
-) -> tuple[ServiceSetting, ServiceMemory, tuple[Reason, ...]]:
+) -> tuple[ServiceSetting, ServiceMemory, tuple[Alarm, ...]]:
     """The setting and the memory as the cloud has it, and what was taken over from others.
 
     Args:

@@ -16,8 +16,10 @@ from spillway.core.decide.proposals import Accepted, Context, Proposal
 from spillway.core.decide.vacate import Prospect, make_way, outcome_of, prospect, told
 from spillway.core.estimate.belief import BackendBelief
 from spillway.core.estimate.sample import Window
-from spillway.core.explain.reasons import reason
+from spillway.core.explain.reasons import alarm, reason
 from spillway.core.model.predict import TROUBLE_SHARE, bounded
+from spillway.core.model.service import ServiceModel
+from spillway.core.values.alarms import Alarm
 from spillway.core.values.decision import Change, Purpose, Reason
 from spillway.core.values.limits import LimitKind
 from spillway.core.values.orders import Order, OrderKind
@@ -99,7 +101,7 @@ def _part(context: Context, belief: BackendBelief, order: Order) -> Change:
 # --- alarms
 
 
-def order_alarms(context: Context, accepted: Accepted) -> list[Reason]:
+def order_alarms(context: Context, accepted: Accepted) -> list[Alarm]:
     """What people should know of their orders: those that cannot be carried out, and those that stand in the way."""
     if not context.orders.items:
         return []
@@ -107,12 +109,12 @@ def order_alarms(context: Context, accepted: Accepted) -> list[Reason]:
     waiting = [w for w in _waiting(context) if w[0].region not in done]
     found = [_late(context, accepted, *w) for w in waiting]
     found += [_in_the_way(context, f) for f in context.model.beliefs]
-    return [alarm for alarm in found if alarm is not None]
+    return [raised for raised in found if raised is not None]
 
 
 def _late(
     context: Context, accepted: Accepted, belief: BackendBelief, order: Order, goal: float
-) -> Reason | None:
+) -> Alarm | None:
     """The alarm about an order that waits: at once where nothing in sight helps, else when it has waited too long."""
     model = context.model
     bound = context.limits.of(belief.region).active(goal, Purpose.OPERATOR)
@@ -122,16 +124,17 @@ def _late(
     if why is None and goal < belief.setting.scaler:
         found = prospect(context.limits, accepted.scalers, belief.region, goal)
         if not found.possible and found.way.lacking is not None:
-            return _waits(order, belief, told(found.way.lacking))
+            return _waits(model, order, belief, told(found.way.lacking))
         why = None if found.way.lacking is None else told(found.way.lacking)
     if why is None or model.at - order.at < model.dead_time + model.policy.timing.effect:
         return None
-    return _waits(order, belief, why)
+    return _waits(model, order, belief, why)
 
 
-def _waits(order: Order, belief: BackendBelief, why: Reason) -> Reason:
-    return reason(
+def _waits(model: ServiceModel, order: Order, belief: BackendBelief, why: Reason) -> Alarm:
+    return alarm(
         "order-waits",
+        service=model.service.name,
         kind=order.kind.value,
         region=belief.region,
         by=order.by or "an operator",
@@ -140,7 +143,7 @@ def _waits(order: Order, belief: BackendBelief, why: Reason) -> Reason:
     )
 
 
-def _in_the_way(context: Context, belief: BackendBelief) -> Reason | None:
+def _in_the_way(context: Context, belief: BackendBelief) -> Alarm | None:
     """The alarm about a pin that keeps the loop from what it would do: the region fails, or it is needed."""
     model = context.model
     order = context.orders.find(model.service.name, belief.region, OrderKind.PIN, OrderKind.DRAIN)
@@ -155,8 +158,9 @@ def _in_the_way(context: Context, belief: BackendBelief) -> Reason | None:
         why = f"{traffic.base.share(traffic.forecast):.1%} of all requests are expected to be bad"
     else:
         return None
-    return reason(
+    return alarm(
         "pin-in-the-way",
+        service=model.service.name,
         region=belief.region,
         by=order.by or "an operator",
         scaler=belief.setting.scaler,

@@ -18,9 +18,10 @@ from spillway.core.decide.overrides import scaler_change
 from spillway.core.decide.proposals import Accepted, Context, Proposal
 from spillway.core.decide.vacate import make_way, prospect, standby_joins, told
 from spillway.core.estimate.belief import BackendBelief
-from spillway.core.explain.reasons import reason
+from spillway.core.explain.reasons import alarm, reason
 from spillway.core.model.service import ServiceModel
-from spillway.core.values.decision import Change, Lever, Purpose, Reason, span
+from spillway.core.values.alarms import Alarm
+from spillway.core.values.decision import Change, Lever, Purpose, span
 from spillway.core.values.policy import CalendarWindow
 
 LEAD_DEAD_TIMES = 3.0
@@ -46,7 +47,7 @@ def planned_drains(context: Context, accepted: Accepted) -> Iterable[Proposal]:
     return found
 
 
-def planned_alarms(context: Context, accepted: Accepted) -> list[Reason]:
+def planned_alarms(context: Context, accepted: Accepted) -> list[Alarm]:
     """What is told of planned work whose region will not be empty when it begins."""
     model, found = context.model, []
     for belief, window, _ in _coming(model):
@@ -64,8 +65,14 @@ def planned_alarms(context: Context, accepted: Accepted) -> list[Reason]:
         when = f"begins in {span(ahead)}" if ahead > 0.0 else f"began {span(-ahead)} ago"
         scaler = belief.setting.scaler
         found.append(
-            reason(
-                "planned-late", region=belief.region, why=window.reason, when=when, scaler=scaler, guard=why
+            alarm(
+                "planned-late",
+                service=model.service.name,
+                region=belief.region,
+                why=window.reason,
+                when=when,
+                scaler=scaler,
+                guard=why,
             )
         )
     return found

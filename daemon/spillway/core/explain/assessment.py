@@ -1,21 +1,24 @@
-"""What the core believes of a service and its backends, whether the SLO is kept, and one sentence about the step.
+"""What the core believes of a service and its backends, and one sentence about the step.
 
 All of it is put into the words of `core.values.decision`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from spillway.core.estimate.belief import BackendBelief, is_blind, is_known, looks_bad
-from spillway.core.estimate.sample import Blind, Window
+from spillway.core.estimate.sample import Window
+from spillway.core.explain.alarms import expected_in_silence, service_alarms, survival, unseen
+from spillway.core.explain.health import health_of
 from spillway.core.explain.reasons import ending, reason
+from spillway.core.explain.slo import failing
 from spillway.core.model.predict import Region, bounded
 from spillway.core.model.service import ServiceModel
 from spillway.core.model.verify import Judgement
+from spillway.core.values.alarms import Alarm
 from spillway.core.values.decision import (
     BackendAssessment,
     Candidate,
+    Health,
     Lever,
     Move,
     PinnedLever,
@@ -25,103 +28,60 @@ from spillway.core.values.decision import (
     ServiceAssessment,
     Verdict,
 )
-from spillway.core.values.policy import DriftAnswer, Policy, Slo
-from spillway.core.values.snapshot import Absence, Minute, Missing, ObservedBackend, Seen, ServiceView
-
-BURN_RATE = 14.4
-"""Burn rate of the error budget from which failures are told: at this rate the budget of a month is gone in two days (Google, The Site
-Reliability Workbook, chapter 5, table 5-8). Lower rates come and go with every deployment."""
-
-
-def may_be_late(slo: Slo) -> float:
-    """Share of the answers that may take longer than the SLO's latency."""
-    return 1.0 - slo.percentile / 100.0
-
-
-def may_fail(slo: Slo) -> float:
-    """Share of the answers that may fail in the judged minutes before it is told."""
-    return min(1.0, BURN_RATE * (1.0 - slo.availability))
-
-
-def failing(beliefs: Sequence[BackendBelief], slo: Slo) -> Reason | None:
-    """The reason for the worst open region that misses the SLO; None where no region that was seen misses it."""
-    worst: tuple[float, str, Window] | None = None
-    for f in beliefs:
-        window = f.window
-        if not isinstance(window, Window) or not f.serving:
-            continue
-        breaks = window.slow > may_be_late(slo) or window.error_ratio > may_fail(slo)
-        if breaks and (worst is None or window.bad > worst[0]):
-            worst = window.bad, f.region, window
-    if worst is None:
-        return None
-    _, region, window = worst
-    return reason("no-relief", region=region, late=window.slow, failed=window.error_ratio)
-
-
-def broken(beliefs: Sequence[BackendBelief], policy: Policy) -> Reason | None:
-    """The alarm that a service as a whole misses the SLO; None where it keeps it, or where too few answers were seen."""
-    answers = late = failed = 0.0
-    for f in beliefs:
-        window = f.window
-        if isinstance(window, Window):
-            answers += window.answers
-            failed += window.error_ratio * window.answers
-            late += window.slow * (1.0 - window.error_ratio - window.too_many_ratio) * window.answers
-    if answers < policy.evidence.min_requests:
-        return None
-    slo = policy.slo
-    late, failed = late / answers, failed / answers
-    if late <= may_be_late(slo) and failed <= may_fail(slo):
-        return None
-    return reason("slo-missed", late=late, latency=slo.latency, failed=failed)
-
+from spillway.core.values.snapshot import Missing, ObservedBackend, Seen, ServiceView
+from spillway.core.values.state import ServiceMemory
 
 PLENTY = 10.0
 """Answers over `evidence.min_requests` from which more answers add no confidence."""
-
-UNASSIGNED_RATE = 0.1
-"""Requests/s without a backend from which the alarm rises."""
 
 BELIEVE_SECONDS = 240.0
 """Seconds after which a panic with fresh samples is believed to be real: people were told, and the loop moves again."""
 
 
-SILENCE = 50.0
-"""Requests expected in a sample from which none at all is an alarm: chance leaves so many out once in 10^21 samples."""
-
-
 def assess(
-    model: ServiceModel, view: ServiceView, notes: tuple[tuple[str, Reason], ...], alarms: tuple[Reason, ...]
+    model: ServiceModel,
+    view: ServiceView,
+    notes: tuple[tuple[str, Reason], ...],
+    alarms: tuple[Alarm, ...],
+    *,
+    before: ServiceMemory,
+    may_join: bool,
 ) -> ServiceAssessment:
-    """The assessment of one service."""
+    """The assessment of one service.
+
+    Args:
+        model: The service.
+        view: What was observed of it.
+        notes: (region, note).
+        alarms: What the step itself has found.
+        before: What was remembered of it before this step.
+        may_join: Whether Spillway may join standby regions at present.
+    """
     traffic = model.traffic
     observed = {b.region: b.observed for b in view.backends}
     plenty = PLENTY * model.policy.evidence.min_requests
     backends = tuple(
         [
-            _backend(f, r, observed[f.region], (*notes, *_pin_notes(f, model.at)), home=home, plenty=plenty)
+            _backend(
+                f,
+                r,
+                observed[f.region],
+                (*notes, *_pin_notes(f, model.at)),
+                home=home,
+                plenty=plenty,
+                health=health_of(f, model.policy, demand_known=bool(model.memory.origins)),
+            )
             for f, r, home in zip(model.beliefs, traffic.regions, traffic.at_home(), strict=True)
         ]
     )
     known = traffic.forecast > 0.0
     potential = traffic.potential
-    survives, loss = _survives(model)
+    survives, loss = survival(model)
     short = known and potential < traffic.forecast
     pins = foreign_pins(model)
-    raised = [*alarms, *_alarms(model, view)]
-    if model.policy.drift.levers is DriftAnswer.ALARM:
-        raised += [
-            reason("foreign-pin-alarm", what=p.region or "failover policy", value=p.value, wanted=p.wanted)
-            for p in pins
-        ]
-    missed = _expected_in_silence(model, view)
-    if missed is not None:
-        raised.append(reason("silent-service", expected=missed))
-    if short:
-        raised.append(reason("shortage", demand=traffic.forecast, capacity=potential))
-    elif survives is False and loss is not None:
-        raised.append(loss)
+    silent = expected_in_silence(model, view, before)
+    found = service_alarms(model, view, pins, may_join=may_join, loss=loss, silent=silent)
+    seen = {a.key: a for a in (*alarms, *found)}
     return ServiceAssessment(
         service=model.service.name,
         posture=model.posture,
@@ -132,9 +92,9 @@ def assess(
         survives_loss=survives,
         shortage=short,
         backends=backends,
-        alarms=tuple(raised),
+        alarms=tuple(seen.values()),
         foreign_pins=pins,
-        silent=missed is not None,
+        silent=silent is not None,
     )
 
 
@@ -172,51 +132,6 @@ def _lever(belief: BackendBelief) -> Lever:
     return Lever.SCALER if belief.backend.weight is None else Lever.WEIGHT
 
 
-def _expected_in_silence(model: ServiceModel, view: ServiceView) -> float | None:
-    """Requests that the newest sample should have, where no backend has any; None where some has, or nobody knows.
-
-    A sample is due half a sample period after the longest visibility delay: clocks and reads differ by seconds. What a query
-    did not answer is not silence, and neither is a sample that the balancer itself or a region closed since has answered.
-    """
-    timing = model.policy.timing
-    expected = model.traffic.demand * timing.sample_period
-    if expected < SILENCE:
-        return None
-    due = model.at - timing.visibility_delay - 1.5 * timing.sample_period
-    serving = {f.region for f in model.beliefs if f.serving}
-    signals = [b.traffic for b in view.backends if b.region in serving]
-    answered = (view.unassigned, *(b.traffic for b in view.backends if b.region not in serving))
-    heard = any(isinstance(traffic, Seen) and not _is_silent(traffic, due) for traffic in answered)
-    if not signals or heard:
-        return None
-    return expected if all(_is_silent(signal, due) for signal in signals) else None
-
-
-def _is_silent(traffic: Seen[tuple[Minute, ...]] | Missing, due: float) -> bool:
-    if isinstance(traffic, Missing):
-        return traffic.absence in {Absence.NO_SERIES, Absence.STALE}
-    return not traffic.value or traffic.value[-1].end < due
-
-
-def _survives(model: ServiceModel) -> tuple[bool | None, Reason | None]:
-    """N-1: whether demand still fits after the largest region is lost; None where nothing is known."""
-    traffic = model.traffic
-    if traffic.forecast <= 0.0:
-        return None, None
-    parts = [
-        (min(r.capacity, r.lets_in(1.0)) * (1.0 - r.bad), r.name)
-        for r in traffic.regions
-        if r.member and not r.dead
-    ]
-    if not parts:
-        return False, None
-    largest, name = max(parts)
-    left = sum(p for p, _ in parts) - largest
-    if left >= traffic.forecast:
-        return True, None
-    return False, reason("no-survival", region=name, left=left, demand=traffic.forecast)
-
-
 def _backend(
     belief: BackendBelief,
     region: Region,
@@ -225,6 +140,7 @@ def _backend(
     *,
     home: float,
     plenty: float,
+    health: Health,
 ) -> BackendAssessment:
     window = belief.window
     own = [note for name, note in notes if name == belief.region] if notes else ()
@@ -251,6 +167,7 @@ def _backend(
         confidence=confidence(belief, plenty),
         age=window.age,
         notes=(*own, *_notes(belief, region)),
+        health=health,
         weight=None
         if belief.backend.weight is None
         else float(round(belief.backend.weight * belief.setting.scaler)),
@@ -283,9 +200,9 @@ def _notes(belief: BackendBelief, region: Region) -> list[Reason]:
     saturated = belief.estimate.saturation.rate
     if saturated is not None:
         notes.append(reason("saturated", region=belief.region, rate=saturated * belief.share))
-    unseen = _unseen(belief)
-    if unseen is not None and belief.serving:
-        notes.append(reason("missing", signal="traffic", region=belief.region, why=unseen.why))
+    blind = unseen(belief)
+    if blind is not None and belief.serving:
+        notes.append(reason("missing", signal="traffic", region=belief.region, why=blind.why))
     if not belief.health_known and belief.setting.member:
         notes.append(reason("missing", signal="health", region=belief.region, why="not read or stale"))
     if belief.dead and region.ceiling == 0.0 and belief.serving and belief.health is not None:
@@ -298,34 +215,6 @@ def _notes(belief: BackendBelief, region: Region) -> list[Reason]:
             )
         )
     return notes
-
-
-def _unseen(belief: BackendBelief) -> Blind | None:
-    """Why its traffic cannot be judged; None where it can, or where it was not read, as in a health pass."""
-    window = belief.window
-    return window if isinstance(window, Blind) and window.absence is not Absence.NOT_ASKED else None
-
-
-def _alarms(model: ServiceModel, view: ServiceView) -> list[Reason]:
-    alarms = []
-    # a region that was closed a moment ago still has the newest samples
-    anybody = any(f.serving for f in model.beliefs)
-    if anybody and all(_unseen(f) is not None for f in model.beliefs) and model.memory.origins:
-        alarms.append(reason("blind", service=model.service.name))
-    missed = broken(model.beliefs, model.policy)
-    if missed is not None:
-        alarms.append(missed)
-    alarms.extend(
-        reason("region-dead", region=f.region, healthy=f.health.healthy, total=f.health.total)
-        for f in model.beliefs
-        if f.setting.member and f.dead and f.health is not None
-    )
-    if not isinstance(view.unassigned, Missing) and view.unassigned.value:
-        minutes = view.unassigned.value[-model.policy.evidence.minutes :]
-        rate = sum(m.total for m in minutes) / (model.policy.timing.sample_period * len(minutes))
-        if rate > UNASSIGNED_RATE:
-            alarms.append(reason("unassigned", rate=rate))
-    return alarms
 
 
 def panic_of(model: ServiceModel, *, only_dead: bool) -> tuple[Reason | None, float | None]:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import re
 
+from spillway.core.explain.daemon_alarms import DAEMON_ALARMS
 from spillway.core.explain.membership_moves import MEMBERSHIP_MOVES
-from spillway.core.explain.templates import Kind, Template, rows
+from spillway.core.explain.templates import AlarmTemplate, Kind, Template, rows
+from spillway.core.explain.traffic_alarms import TRAFFIC_ALARMS
+from spillway.core.values.alarms import Alarm
 from spillway.core.values.decision import Lever, Reason, span
+from spillway.core.values.topology import RegionName, ServiceName
 
 GUARDS = rows(
     Kind.GUARD,
@@ -181,113 +185,6 @@ NOTES = rows(
     ),
 )
 
-ALARMS = rows(
-    Kind.ALARM,
-    (
-        "shortage",
-        "demand of {demand:.0f} requests/s exceeds the {capacity:.0f} that all regions can carry",
-        "Add capacity or shed demand.",
-    ),
-    (
-        "no-survival",
-        "losing {region} would leave {left:.0f} requests/s for a demand of {demand:.0f}",
-        "N-1 does not hold.",
-    ),
-    (
-        "unassigned",
-        "{rate:.1f} requests/s reach no backend at all",
-        "INVALID_BACKEND and its like: no healthy backend.",
-    ),
-    (
-        "slo-missed",
-        "{late:.1%} of the answers took longer than {latency:g} s and {failed:.1%} failed in the last minutes: more than the SLO allows",
-        "`slo`. Late by more than the percentile allows, or failed 14.4 times as often as the availability allows.",
-    ),
-    ("blind", "no fresh traffic data for {service}", "Nothing moves until data return."),
-    (
-        "outside-edit-alarm",
-        "{region} was changed from outside: {observed} instead of {wanted}",
-        "Two hands on one lever. `drift.levers` says what becomes of it.",
-    ),
-    (
-        "foreign-pin-alarm",
-        "{what} still stands at {value}, as somebody else has set it, not at {wanted}: a person must decide",
-        "`drift.levers: alarm`. Put the value back, or give an operator's order for the region.",
-    ),
-    (
-        "pin-passed",
-        "{region} is dead and is drained, though somebody else had set it to {value}",
-        "The one move that passes a foreign pin.",
-    ),
-    (
-        "listing-panic-alarm",
-        "the listing is not believed, and nothing moves: {why}",
-        "Look at the backend service in the console. If it stands so, a person closed it; else the listing lies.",
-    ),
-    (
-        "silent-service",
-        "{expected:.0f} requests were expected in the newest sample and it has none, although the query succeeded",
-        "Nothing moves for it. All parts of the load balancer are read at once; what may be the cause is among the problems.",
-    ),
-    (
-        "part-gone",
-        "{kind} {name} is gone",
-        "Somebody deleted it. `spillway up` makes it anew; so does the daemon where `drift.settings` is `revert`.",
-    ),
-    (
-        "setting-drift",
-        "{kind} {name}: {field} is {found} instead of {expected}",
-        "`drift.settings`. Put it back, change the configuration, or write the configuration's value with `spillway up`.",
-    ),
-    (
-        "part-held",
-        "{kind} {name} is not written: somebody has set {field}, which no write can carry",
-        "Take the setting away, or name it in `may_lose` of the service. Until then nothing of this service moves.",
-    ),
-    (
-        "certificate-failed",
-        "certificate {name} is {status}",
-        "Google does not issue or renew it. Look at the DNS records of its domains.",
-    ),
-    (
-        "certificate-expires",
-        "certificate {name} expires in {days:.1f} days",
-        "A managed one should have been renewed by now; a given one is yours to renew.",
-    ),
-    (
-        "certificate-waits",
-        "{name} is not active after {hours:.0f} hours: {missing}",
-        "`certificates.alarm_after`. What stood before stays in place. Set the DNS record that is named, or take the domain out.",
-    ),
-    ("region-dead", "{region} has {healthy} of {total} endpoints healthy", "The region is down."),
-    (
-        "config-not-in-force",
-        "the configuration on the disk is not in force: {why}",
-        "`spillway reload` and `spillway check` name each mistake. What was in force before stays so.",
-    ),
-    (
-        "planned-late",
-        'planned work in {region} ("{why}") {when}, and the region is not empty by then (its scaler is {scaler:.2f}): {guard}',
-        "It is drained as far as the floors allow. Add capacity, move the work, or `spillway drain REGION --force`.",
-    ),
-    (
-        "order-waits",
-        "the {kind} of {region} by {by} waits at {scaler:.2f}: {guard}",
-        "It is carried out as soon as that ends. `--force` passes the floors; `spillway release REGION` or `undrain REGION` ends it.",
-    ),
-    (
-        "pin-in-the-way",
-        "{by} pins {region} at {scaler:.2f} and {why}",
-        "An operator's pin holds both ways. `spillway release REGION` lets Spillway move the region again.",
-    ),
-    (
-        "unsafe-plan-alarm",
-        "the plan broke a constraint and was refused whole: {why}",
-        "Nothing was written. A defect of Spillway: report it with the journal of the tick.",
-    ),
-    ("panic-alarm", "{bad} of {count} regions look bad or blind at once", "Measurement or catastrophe."),
-)
-
 VERDICTS = rows(
     Kind.VERDICT,
     (
@@ -447,9 +344,12 @@ MOVES = (
 )
 
 
-__all__ = ["Kind", "Template", "ending", "reason", "table"]
+__all__ = ["ALARMS", "AlarmTemplate", "Kind", "Template", "alarm", "as_alarm", "ending", "reason", "table"]
 
-_TABLE = {t.code: t for t in (*MOVES, *GUARDS, *NOTES, *ALARMS, *VERDICTS, *QUIETS)}
+ALARMS = {row.code: row for row in (*TRAFFIC_ALARMS, *DAEMON_ALARMS)}
+"""The alarms of the table, by code."""
+
+_TABLE = {t.code: t for t in (*MOVES, *GUARDS, *NOTES, *ALARMS.values(), *VERDICTS, *QUIETS)}
 
 _SPAN = re.compile(r"\{(\w+):span\}")
 _SENTENCES = {
@@ -473,6 +373,39 @@ def reason(code: str, **numbers: object) -> Reason:
     for name in spans:
         numbers[name] = span(numbers[name])  # type: ignore[arg-type]  # a sentence says so of a number of seconds
     return Reason(code=code, sentence=sentence.format(**numbers))
+
+
+def alarm(
+    code: str,
+    *,
+    service: ServiceName = "",
+    region: RegionName | None = None,
+    part: str = "",
+    **numbers: object,
+) -> Alarm:
+    """The alarm `code` with its sentence filled in; the sentence may name the service and the region.
+
+    Raises:
+        KeyError: no such alarm, or the sentence needs a number that is not given.
+    """
+    sentence = reason(code, service=service, region=region, **numbers).sentence
+    return Alarm(
+        code=code,
+        severity=ALARMS[code].severity,
+        sentence=sentence,
+        service=service,
+        region=region,
+        part=part,
+    )
+
+
+def as_alarm(code: str, why: Reason, *, service: ServiceName) -> Alarm:
+    """A reason that is also the alarm `code` of a service: the sentence is the same.
+
+    Raises:
+        KeyError: no such alarm.
+    """
+    return Alarm(code=code, severity=ALARMS[code].severity, sentence=why.sentence, service=service)
 
 
 def ending(until: float | None, at: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from spillway.core.values.alarms import Alarm
 from spillway.core.values.overlay import Overlay, Posture
 from spillway.core.values.topology import RegionName, ServiceName
 
@@ -31,6 +32,24 @@ class BackendState(StrEnum):
     STANDBY = "standby"
     JOINING = "joining"
     LEAVING = "leaving"
+
+
+class Health(StrEnum):
+    """What a region is like, by evidence, whatever Spillway does to it. `core.explain.health` judges it."""
+
+    OK = "ok"
+    SLOW = "slow"
+    """More of its answers are late than the SLO allows."""
+    FAILING = "failing"
+    """More of its answers fail than the SLO allows."""
+    SATURATED = "saturated"
+    """Its load is at its capacity or over it, or it refuses requests for want of quota."""
+    DEAD = "dead"
+    """Its endpoints fail their health checks."""
+    IDLE = "idle"
+    """It is sent no requests: closed, detached, a standby, or nobody is near."""
+    UNKNOWN = "unknown"
+    """There is no evidence."""
 
 
 class Lever(StrEnum):
@@ -131,6 +150,7 @@ class BackendAssessment(NamedTuple):
     age: float | None
     """Seconds since the newest trusted sample ended."""
     notes: tuple[Reason, ...] = ()
+    health: Health = Health.UNKNOWN
     weight: float | None = None
     """Weight that is wanted in the URL map, of a service in a steered split; None elsewhere."""
 
@@ -164,10 +184,11 @@ class ServiceAssessment:
     capacity: float | None
     headroom: float | None
     survives_loss: bool | None
-    """True if demand still fits after the largest region is lost (N-1)."""
+    """True if demand still fits after the largest region is lost (N-1), standby regions that would join counted in."""
     shortage: bool
     backends: tuple[BackendAssessment, ...]
-    alarms: tuple[Reason, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    """What is seen in this step; `control.alarms` knows which of them are up, and since when."""
     foreign_pins: tuple[PinnedLever, ...] = ()
     """What somebody else has set and is left alone; by region, the failover policy last."""
     silent: bool = False

@@ -1,0 +1,147 @@
+"""`spillway history`: what was decided and done, as a table; oldest first, so that the newest stands above the prompt."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from spillway.adapters.journal.decided import MOST
+from spillway.adapters.journal.explain import said
+from spillway.adapters.journal.moments import FORMS, clock, stamp
+from spillway.cli.console import out, print_json
+from spillway.cli.options import config_option, json_option, url_option
+from spillway.cli.past import Moment, ask_past
+from spillway.cli.status import PLAIN
+from spillway.exits import Exit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+WIDTH = 80
+"""Columns where the output is no terminal, and at most on one: longer lines are hard to read."""
+_TIMES = 17
+"""Columns before the text."""
+
+
+def where_options(function: F) -> F:
+    """`--service` and `--region`."""
+    function = click.option("--region", default=None, help="Only what concerns this region.")(function)
+    return click.option("--service", default=None, help="Only what concerns this service.")(function)
+
+
+@click.command(short_help="Show what was decided and done, and why.")
+@config_option
+@url_option
+@click.option(
+    "--since",
+    type=Moment(),
+    default="6h",
+    show_default=True,
+    help=f"Begin here: 6h (ago), 03:12 or 2026-11-30T03:12Z. {FORMS}",
+)
+@click.option("--until", type=Moment(), default=None, help="End here; now by default.")
+@where_options
+@click.option(
+    "--limit",
+    type=click.IntRange(1, MOST),
+    default=50,
+    show_default=True,
+    help="So many of the newest entries.",
+)
+@json_option
+def history(
+    config_path: Path, url: str | None, since: str, until: str | None, as_json: bool, **asked: Any
+) -> int:
+    """Show the decisions of a time: moves, advice, what was refused, alarms, orders, and what came of moves.
+
+    It asks the running daemon, or reads the journal's file where none runs. All times are UTC.
+    """
+    question = {"since": since, "until": until, **asked}
+    found = ask_past("/decisions", asked_of(question), config_path=config_path, url=url)
+    if as_json:
+        print_json(found)
+        return Exit.OK
+    render_history(found)
+    return Exit.OK
+
+
+def asked_of(question: Mapping[str, object]) -> dict[str, str]:
+    """The options that were given."""
+    return {name: str(value) for name, value in question.items() if value is not None}
+
+
+def width() -> int:
+    """Columns to write in."""
+    return min(out.width, 100) if out.is_terminal else WIDTH
+
+
+def render_history(found: Mapping[str, Any]) -> None:
+    """Print /decisions for a person."""
+    if "problem" in found:
+        out.print(f"Problem: {found['problem']}", markup=False, style="yellow")
+    entries = list(reversed(found["decisions"]))
+    if not entries:
+        out.print("Nothing is recorded in this time.")
+        return
+    table = Table(**PLAIN)
+    for heading in ("UTC", "tick", "what"):
+        table.add_column(heading, no_wrap=True)
+    day = ""
+    for entry in entries:
+        date = stamp(entry["at"])[:10]
+        if date != day:
+            table.add_row(date, "", "", style="dim")
+            day = date
+        table.add_row(clock(entry["at"]), str(entry["tick"] or ""), Text("\n".join(_wrapped(entry))))
+    out.print(table)
+    if found["left_out"]:
+        out.print(f"{found['left_out']} older entries are not shown; --limit shows more, up to {MOST}.")
+    out.print("`spillway explain --at TIME` tells the story of one of them.", markup=False)
+
+
+def _wrapped(entry: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of an entry, none longer than there is room."""
+    room = width() - _TIMES
+    for text, indent in _told(entry):
+        yield from textwrap.wrap(
+            text,
+            room,
+            initial_indent=indent,
+            subsequent_indent=f"{indent}  ",
+            break_on_hyphens=False,
+        )
+
+
+def _told(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(text, indentation) of what an entry says, in the order in which it happened."""
+    if entry["kind"] not in {"tick", "health"}:
+        yield f"{entry['kind']}: {entry['sentence']}", ""
+        return
+    outcome = entry["applied"]["outcome"] if entry["applied"] is not None else "waiting"
+    for move in entry["moves"]:
+        yield f"{said(move)}: {outcome}", ""
+        yield move["reason"]["sentence"], "  "
+    for move in entry["advice"]:
+        yield f"would: {said(move)}", ""
+        yield move["reason"]["sentence"], "  "
+    if entry["applied"] is not None and outcome not in {"done", "unchanged"}:
+        yield f"the write ended {outcome}: {entry['applied']['sentence']}", ""
+    if not entry["moves"] and not entry["advice"]:
+        more = f" ({entry['times']} times until {clock(entry['last_at'])})" if entry["times"] > 1 else ""
+        yield f"{entry['sentence']}{more}", ""
+    for refusal in entry["refusals"]:
+        where = "/".join(filter(None, (refusal["service"], refusal["region"])))
+        yield (
+            f"not done: {where} {refusal['lever']} {refusal['wanted']} ({refusal['guard']}): {refusal['sentence']}",
+            "",
+        )
+    for alarm in entry["alarms"]:
+        word = "alarm over" if alarm["status"] == "resolved" else "alarm"
+        yield f"{word}: {alarm['service']}: {alarm['sentence']}", ""
+    for verdict in entry["verdicts"]:
+        yield f"came of it: {verdict['sentence']}", ""
