@@ -93,8 +93,11 @@ class _Row(NamedTuple):
 
 
 def _good_share(region: Region) -> float:
-    """Share of its answers that counts as good. Of a split what is below trouble counts as good, or no share could be moved to a
-    region that is a little worse: what moves is carried there in full, and nobody has room to spare that could be counted."""
+    """Share of its answers that counts as good.
+
+    In a split a share below trouble counts as nothing: all that comes is carried somewhere, so otherwise no floor would let a
+    share move to a region that is a little worse.
+    """
     if region.dead:
         return 0.0
     return 1.0 if region.shared and region.bad <= TROUBLE_SHARE else 1.0 - region.bad
