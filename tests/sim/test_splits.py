@@ -94,7 +94,7 @@ def test_a_quota_is_met_by_the_share_that_it_accepts() -> None:
     pilot = Pilot()
     ours = story("split-quota", pilot, 4.0)
     first = pilot.sentences[0][1]
-    assert first.startswith("chat/us-east4 weight 1.00 -> 0.2"), first
+    assert first.startswith("chat/us-east4 weight 1.00 -> 0.3"), first
     assert "refuses" in first
     assert (ours.wrong_way_moves, ours.floors_broken, ours.reversals) == (0, 0, 0)
 
