@@ -553,7 +553,7 @@ def test_a_pin_tells_a_wrong_scaler_as_it_was_written(
         (
             1,
             2,
-            "acting has kept 1 requests from being bad, and its advice would have kept 2 requests from being bad",
+            "acting has kept 1 request from being bad, and its advice would have kept 2 requests from being bad",
         ),
     ],
 )
