@@ -22,7 +22,7 @@ from spillway.adapters.files import FileStore
 from spillway.adapters.permissions import Role, names_of
 from spillway.cli.main import main
 from spillway.cli.provision import _finish
-from spillway.cli.status import fetch_status, render_status, steering
+from spillway.cli.status import estimate_line, fetch_status, render_status, steering
 from spillway.errors import ConfigError, OutcomeUnknown, PermanentError, SpillwayError, TemporaryError
 from spillway.exits import Exit, exit_code
 from spillway.ports import Applied, Outcome, PreviewedChange
@@ -542,3 +542,31 @@ def test_a_pin_tells_a_wrong_scaler_as_it_was_written(
     code, _, said = run(capsys, "pin", "us-east4", scaler, "--reason", "a test")
     assert code == Exit.CONFIG
     assert f"{float(scaler)} is no scaler. Write 0, or 0.1 to 1 in hundredths." in said
+
+
+@pytest.mark.parametrize(
+    ("saved", "advised", "told"),
+    [
+        (0, 0, ""),
+        (12345, 0, "acting has kept 12,345 requests from being bad"),
+        (0, 7, "its advice would have kept 7 requests from being bad"),
+        (
+            1,
+            2,
+            "acting has kept 1 request from being bad, and its advice would have kept 2 requests from being bad",
+        ),
+    ],
+)
+def test_status_says_what_acting_saves_and_that_it_is_an_estimate(
+    saved: int, advised: int, told: str
+) -> None:
+    estimate = {
+        "since": 1_700_000_000.0,
+        "saved_requests": saved,
+        "advised_requests": advised,
+        "mode": "act",
+        "method": "by the model: an estimate",
+    }
+    whole = f"Since 2023-11-14 22:13:20 UTC {told} (by the model: an estimate)."
+    assert estimate_line({"estimate": estimate}) == (whole if told else "")
+    assert estimate_line({"estimate": None}) == estimate_line({}) == ""

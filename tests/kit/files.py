@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class Named:
     legend: str = ""
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     """All rules of the kit."""
     found: list[dict[str, Any]] = []
@@ -54,6 +56,7 @@ def alerts() -> dict[str, dict[str, Any]]:
     return {rule["alert"]: rule for rule in rules() if "alert" in rule}
 
 
+@cache
 def dashboards() -> dict[str, dict[str, Any]]:
     """The dashboards, by the name of their file."""
     return {

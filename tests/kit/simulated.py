@@ -64,7 +64,7 @@ class SimulatedWorld:
         """What the observer makes of the truth."""
         self.controls: tuple[ServiceControl, ...] | None = None
         """What the last pass has written; None where it wrote nothing."""
-        self._policy = policy
+        self._fleet, self._policy = fleet, policy
         self._eyes = Eyes(fleet, lag)
 
     def now(self) -> float:
@@ -86,7 +86,7 @@ class SimulatedWorld:
     def apply(self, overlay: Overlay) -> Applied:
         outcome = self.outcome(self.now())
         if outcome is Outcome.DONE:
-            self.controls = controls_of(overlay, self._policy)
+            self.controls = controls_of(self._fleet, overlay, self._policy)
         return Applied(
             outcome=outcome, sentence=outcome.value, engine_processes=1, engine_seconds=ENGINE_SECONDS
         )
@@ -170,7 +170,7 @@ class SimulatedDaemon:
             stopwatch=lambda: 0.0,
             alarms=AlarmBook("lb"),
         )
-        return controls_of(starting, self.policy)
+        return controls_of(self.fleet, starting, self.policy)
 
     def policies(self) -> dict[ServiceName, Policy]:
         """The policy of each service."""

@@ -238,9 +238,9 @@ def _wrong(alarms: Iterable[ActiveAlarm]) -> Iterator[Metric]:
         since[labels] = min(each.since, since.get(labels, inf))
         silenced[labels] = None if until is None or known is None else min(until, known)
     up, quiet = gauge("spillway_alarm"), gauge("spillway_alarm_silenced")
-    for labels, at in since.items():
-        up.add_metric(labels, at)
-        _add(quiet, labels, silenced[labels])
+    for pairs, at in since.items():
+        up.add_metric(pairs, at)
+        _add(quiet, pairs, silenced[pairs])
     yield from (up, quiet)
 
 

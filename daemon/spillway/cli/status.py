@@ -240,10 +240,14 @@ def estimate_line(service: dict[str, Any]) -> str:
     since = moment(estimate["since"])
     acted, advised = estimate["saved_requests"], estimate["advised_requests"]
     parts = [
-        *([f"acting has kept {acted:,} requests from being bad"] if acted else ()),
-        *([f"its advice would have kept {advised:,} requests from being bad"] if advised else ()),
+        *([f"acting has kept {_requests(acted)} from being bad"] if acted else ()),
+        *([f"its advice would have kept {_requests(advised)} from being bad"] if advised else ()),
     ]
     return f"Since {since} {', and '.join(parts)} ({estimate['method']})." if parts else ""
+
+
+def _requests(count: int) -> str:
+    return f"{count:,} request{'s' * (count != 1)}"
 
 
 def _print_alarms(found: dict[str, Any], later: float) -> None:

@@ -15,10 +15,10 @@ counted is what is new:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spillway.core.estimate.answers import NONE, Answers, answers_of
+from spillway.core.estimate.answers import NONE, Answers, answers_of, summed
 from spillway.core.estimate.sample import later
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Minute, Seen, ServiceView, Snapshot
@@ -103,7 +103,7 @@ class _Backend:
         self.answers = tuple([answers for _, answers in kept])
         return added
 
-    def recent(self, start: float) -> Iterable[Answers]:
+    def recent(self, start: float) -> tuple[Answers, ...]:
         """Of the minutes that ended after `start`."""
         count = len(later(self.minutes, start))
         return self.answers[len(self.answers) - count :]
@@ -147,27 +147,27 @@ class AnswerCounts:
         backends = self._backends.setdefault(name, {})
         signals = [(backend.region, backend.traffic) for backend in view.backends]
         # 1. what is new
-        added = NONE
+        fresh = []
         for region, traffic in (*signals, (NOBODY, view.unassigned)):
             if isinstance(traffic, Seen) and traffic.value:
                 backend = backends.get(region)
                 if backend is None:
                     backend = backends[region] = _Backend(begun.of(region))
                 more = backend.take(traffic.value, latency, by_backend=region != NOBODY)
-                added = added if more is NONE else added.plus(more)
+                if more is not NONE:
+                    fresh.append(more)
         # 2. counters never fall
-        total = self._sums[name] = self._sums.get(name, NONE).plus(added)
+        total = self._sums[name] = summed([self._sums.get(name, NONE), *fresh])
         shown = self._shown.get(name, NONE)
         shown = self._shown[name] = Answers(*map(max, total, shown))
         # 3. the judged minutes, the same of all backends
         newest = max([b.minutes[-1].end for b in backends.values()], default=0.0)
         start = newest - (policy.evidence.minutes - 0.5) * policy.timing.sample_period
-        recent = NONE
+        judged: list[Answers] = []
         if at - newest <= policy.evidence.max_age:
             for backend in backends.values():
-                for answers in backend.recent(start):
-                    recent = recent.plus(answers)
-        return Answered(service=name, total=shown, recent=recent)
+                judged += backend.recent(start)
+        return Answered(service=name, total=shown, recent=summed(judged))
 
     def _counted(self, name: ServiceName) -> Counted:
         begun = self._begun[name]

@@ -15,6 +15,7 @@ chapter 5): at 1 the error budget of a period lasts exactly that period.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from spillway.core.values.policy import Slo
@@ -45,6 +46,11 @@ class Answers(NamedTuple):
 
 
 NONE = Answers()
+
+
+def summed(parts: Sequence[Answers]) -> Answers:
+    """The sum of all."""
+    return Answers(*map(sum, zip(*parts, strict=True))) if parts else NONE
 
 
 def answers_of(minute: Minute, latency: float, *, by_backend: bool = True) -> Answers:
