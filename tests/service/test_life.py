@@ -500,6 +500,20 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     daemon.notify.close()
 
 
+def _silence_and_back(daemon: Daemon, alarm: dict[str, Any]) -> None:
+    """By commands: the alarm is listed, silenced for a while, still shown, and no longer silenced."""
+    assert spillway(daemon, "alarms")[1]["alarms"] == [alarm]
+    words = ("silence", alarm["code"], "--for", "1h", "--reason", "known")
+    code, answer = spillway(daemon, *words)
+    assert (code, answer["verdict"]) == (Exit.OK, "done"), answer
+    (shown,) = json.loads(daemon.get("/status")[1])["alarms"]
+    assert shown["silenced_until"] == answer["silences"][0]["until"]
+    assert daemon.kept()["silences"][0]["code"] == alarm["code"]
+    assert spillway(daemon, "unsilence", alarm["code"])[0] == Exit.OK
+    assert spillway(daemon, "silence", "no-such-code", "--reason", "known")[0] == Exit.CONFIG
+    assert json.loads(daemon.get("/status")[1])["alarms"] == [alarm]
+
+
 def test_reload_waits_for_the_verdict_and_tells_what_changed(make: Make) -> None:
     daemon = make().start().ready()
     code, answer = spillway(daemon, "reload")
@@ -524,6 +538,7 @@ def test_reload_waits_for_the_verdict_and_tells_what_changed(make: Make) -> None
     assert (alarm["code"], alarm["severity"]) == ("config-not-in-force", "ticket")
     daemon.says("Alarm: config-not-in-force (ticket): the configuration on the disk is not in force")
     assert "the dwell is shorter" in alarm["sentence"]
+    _silence_and_back(daemon, alarm)
     assert daemon.metric("spillway_config_last_reload_successful") == 0
     daemon.configure(digest="three", restart=["daemon.listen"])
     code, answer = spillway(daemon, "reload")

@@ -143,7 +143,7 @@ class AlarmBook:
 
     def restore(self, kept: Iterable[KeptAlarm]) -> None:
         """Go on with what the last process has kept; what was up is no news."""
-        self.kept = tuple(each for each in kept if each.code in ALARMS)
+        self.kept = tuple(each for each in kept if each.code in ALARMS and each.since >= 0.0)
         self._announced = {each.key: self._shown(each, None) for each in self.kept if each.up}
 
     def set(self, raised: Alarm, at: float, *, seconds: float | None = None) -> None:

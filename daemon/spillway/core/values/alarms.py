@@ -16,6 +16,10 @@ MOST_SILENCES = 64
 """Silences in force at the same time, at most: each is shown on the page and in the metrics."""
 
 
+LONGEST_SILENCE = 60 * 86_400.0
+"""Seconds that a silence may have before it: twice what an operator can order, for a clock that was set back."""
+
+
 class Severity(StrEnum):
     """How soon a person is needed."""
 
@@ -113,8 +117,8 @@ class Silence:
         return self.code == code and self.service in {None, service} and self.region in {None, region}
 
     def in_force(self, at: float) -> bool:
-        """Tell whether it has not ended at UTC second `at`."""
-        return self.until > at
+        """Tell whether it has not ended at UTC second `at`. One that would last longer than any may is not believed."""
+        return at < self.until <= at + LONGEST_SILENCE
 
     def replaces(self, other: Silence) -> bool:
         """Tell whether both speak of the same alarms, so that the newer one ends the other."""
