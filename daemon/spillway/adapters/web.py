@@ -67,24 +67,21 @@ class Source(Protocol):
 def application(source: Source, names: HostNames) -> Starlette:
     """The routes over a source, for requests under one of `names`."""
 
-    def get(path: str, answer: Callable[[Request], Response]) -> Route:
+    def route(path: str, answer: Endpoint) -> Route:
         async def endpoint(request: Request) -> Response:
-            asked = request.headers.get("host")
-            response = answer(request) if names.allow(asked) else _misdirected()
+            allowed = names.allow(request.headers.get("host"))
+            response = await answer(request) if allowed else _misdirected()
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
             return response
 
         return Route(path, endpoint, methods=["GET"])
 
-    def past(path: str, answer: Endpoint) -> Route:
-        async def endpoint(request: Request) -> Response:
-            allowed = names.allow(request.headers.get("host"))
-            response = await answer(request) if allowed else _misdirected()
-            response.headers.update(HEADERS)
-            return response
+    def get(path: str, answer: Callable[[Request], Response]) -> Route:
+        async def at_once(request: Request) -> Response:
+            return answer(request)
 
-        return Route(path, endpoint, methods=["GET"])
+        return route(path, at_once)
 
     def metrics(request: Request) -> Response:
         encode, content_type = _encoder(request.headers.get("accept", ""))
@@ -93,12 +90,12 @@ def application(source: Source, names: HostNames) -> Starlette:
     return Starlette(
         routes=[
             get("/", lambda _: _page(source.status())),
-            get("/page/{name}", _asset),
+            route("/page/{name}", _file),
             get("/metrics", metrics),
             get("/healthz", lambda _: _verdict(*source.healthy())),
             get("/readyz", lambda _: _verdict(*source.ready())),
             get("/status", lambda _: _json(source.status())),
-            *(past(path, answer) for path, answer in endpoints(source.past).items()),
+            *(route(path, answer) for path, answer in endpoints(source.past).items()),
         ],
         exception_handlers={404: _not_found, 405: _read_only},
     )
@@ -115,6 +112,11 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
 def _page(status: dict[str, Any]) -> Response:
     before, after = document()
     return Response(f"{before}{first_state(status)}{after}", media_type="text/html")
+
+
+async def _file(request: Request) -> Response:
+    """A file of the page. The first answer packs it, which takes a moment: that is done beside the server's own thread."""
+    return await asyncio.to_thread(_asset, request)
 
 
 def _asset(request: Request) -> Response:

@@ -168,7 +168,7 @@ function estimate(s) {
 }
 
 function updateCard(card, s, many) {
-  const set = folded.get(s.service), ill = s.shortage || s.alarms.length || s.backends.some(b => !["serving", "standby"].includes(b.state));
+  const set = folded.get(s.service), ill = s.shortage || s.alarms.length || s.backends.some(b => !["serving", "standby"].includes(b.state) || !["ok", "idle", "unknown"].includes(b.health ?? "unknown"));
   const open = set === undefined ? !many || Boolean(ill) : set;
   if (card.open !== open) card.open = open;
   const [summary, told, table, plot] = card.children, [, about, posture, mode] = summary.children;
