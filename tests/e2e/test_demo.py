@@ -30,7 +30,7 @@ TOLD = 60.0
 """Seconds within which the demo must have told its first fault."""
 
 
-def rehearsals() -> set[Path]:
+def folders() -> set[Path]:
     """Folders of demos that exist now."""
     return set(Path(tempfile.gettempdir()).glob("spillway-demo-*"))
 
@@ -82,13 +82,13 @@ def test_the_story_uses_every_lever_and_ends_better_than_without() -> None:
     not Path("/proc/self/task").is_dir(), reason="children of a process are read from /proc, which is Linux"
 )
 def test_ctrl_c_leaves_nothing_behind() -> None:
-    before = rehearsals()
+    before = folders()
     with on_terminal(*DEMO, "--speed", str(SPEED)) as (program, terminal):
         said, until = b"", time.monotonic() + TOLD
         while b"turns slow" not in said and time.monotonic() < until:
             said += read(terminal, 0.5)
         assert b"turns slow" in said, said
-        assert rehearsals() > before
+        assert folders() > before
         below = children(program.pid)
         assert len(below) >= 2, "sandbox and daemon"
         os.write(terminal, CTRL_C)
@@ -98,4 +98,4 @@ def test_ctrl_c_leaves_nothing_behind() -> None:
         assert b"nothing is left behind" in said
         assert b"Traceback" not in said, said
         assert gone(below, 10.0)
-    assert rehearsals() <= before
+    assert folders() <= before

@@ -153,6 +153,8 @@ function facts(s) {
   if (known(s.capacity)) found.push(`of ${rate(s.capacity)} sustainable`);
   if (known(s.headroom)) found.push(s.headroom >= 3 ? `room for ${(1 + s.headroom).toFixed(0)} × demand` : `headroom ${percent(s.headroom)}`);
   if (known(s.bad_share)) found.push(`${percent(s.bad_share, 2)} bad`);
+  const burn = Math.max(0, ...Object.values(s.burn ?? {}).filter(v => Number.isFinite(v)));
+  if (burn > 1) found.push(`burn rate ${burn.toFixed(burn < 10 ? 1 : 0)}`);
   if (known(s.survives_loss)) found.push(s.survives_loss ? "survives the loss of its largest region" : "would not survive the loss of its largest region");
   return found.join(" · ");
 }

@@ -15,7 +15,7 @@ from spillway.sim.backtest.jobs import Done, Job
 from spillway.sim.backtest.recorder import Series
 from spillway.sim.backtest.table import ScenarioTable, by_scenario, count, share, totals
 from spillway.sim.faults import Fault
-from spillway.sim.report.faults import words
+from spillway.sim.report.figures import words
 from spillway.sim.report.summary import dot, lead, matrix, totals_table
 from spillway.sim.setup import Setup
 
