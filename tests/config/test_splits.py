@@ -13,6 +13,7 @@ from spillway.config import load
 from spillway.config.fleet import fleet, starting_overlay
 from spillway.config.splits import steered_splits
 from spillway.config.steering import steering
+from spillway.control.memory import fit
 from spillway.errors import ConfigError
 
 REGIONS = {"europe-west1": "eu", "us-central1": "us"}
@@ -154,3 +155,29 @@ def test_a_policy_that_could_empty_nothing_is_refused(tmp_path: Path) -> None:
     ((path, message, _),) = problems(changed("routes", 0, "steer", value={"policy": "wide"}), tmp_path)
     assert path == "policies.wide.floors.min_serving_regions"
     assert "the split route-1 has 2" in message
+
+
+def test_what_was_kept_before_a_split_was_steered_goes_on(tmp_path: Path) -> None:
+    """An overlay of the same services unsteered says nothing of the split, which begins with its configured weights."""
+    raw = changed("routes", 0, "steer", value=False)
+    del raw["topology"]["routes"][0]["split"][0]["min_weight"]
+    before = starting_overlay(loaded(raw, tmp_path).config)
+    start = starting_overlay(loaded(CONFIG, tmp_path).config)
+    assert fit(start, before) == start
+    assert fit(before, start) == before, "and the way back"
+
+
+def test_a_policy_that_only_a_split_names_is_used(tmp_path: Path) -> None:
+    raw = changed("routes", 0, "steer", value={"policy": "gentle"})
+    raw["policies"]["gentle"] = {}
+    warnings = loaded(raw, tmp_path).warnings
+    assert [w.path for w in warnings if w.path.startswith("policies.gentle")] == []
+
+
+def test_the_floor_of_a_split_is_that_of_its_policy(tmp_path: Path) -> None:
+    """Each of its services has one region, so none of them could keep two."""
+    raw = changed("services", "rest", "regions", value=["us-east4"])
+    raw["policies"]["default"] = {"floors": {"min_serving_regions": 2}}
+    raw["policies"]["lone"] = {}
+    raw["topology"]["services"]["rest"]["policy"] = "lone"
+    assert fleet(loaded(raw, tmp_path).config).service("route-1").policy == "default"

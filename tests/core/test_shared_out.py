@@ -9,14 +9,18 @@ import pytest
 from tests.core.pictures import AT, SERVICE, area, model_of, picture_of, whole
 
 from spillway.core.act.plan import make_plan
-from spillway.core.decide.proposals import by_its_lever
+from spillway.core.decide.limits import limits_of
+from spillway.core.decide.operators import check_order
+from spillway.core.decide.proposals import Context, by_its_lever
 from spillway.core.estimate.capacity import RECOVERY_SECONDS
 from spillway.core.estimate.origins import update_origins
 from spillway.core.explain.assessment import quiet_reason
 from spillway.core.model.predict import UNBOUNDED, Region, TrafficModel, least_bad
 from spillway.core.model.service import ServiceModel, weighed_region
+from spillway.core.model.verify import Review
 from spillway.core.model.waterfall import Origins, share_out
 from spillway.core.values.decision import Change, Lever, Purpose, Reason
+from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.overlay import Posture, ServiceSetting
 from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Absence, Missing
@@ -82,6 +86,20 @@ def test_an_ill_region_may_be_emptied_where_the_others_take_its_share() -> None:
     last = requirements.broken((0.0, 0.0), {"a", "b"})
     assert last is not None
     assert last.code == "last-backend"
+
+
+def test_a_share_may_move_to_a_region_that_is_a_little_worse() -> None:
+    """All that comes is carried, so no room to spare is counted: a person may halve the weight of the better region."""
+    model = split_picture(share("a", 60.0), share("b", 60.0, bad=0.015))
+    requirements = model.constraints.against(model.traffic.base)
+    assert requirements.broken((0.5, 1.0), {"a"}) is None
+    assert requirements.price(model.traffic.predict((0.5, 1.0)), 0.0) < 10.0, (
+        "and the search sees no breach in it"
+    )
+    ill = split_picture(share("a", 60.0), share("b", 60.0, bad=0.4))
+    violation = ill.constraints.against(ill.traffic.base).broken((0.5, 1.0), {"a"})
+    assert violation is not None
+    assert violation.code == "floor-capacity"
 
 
 def test_a_full_region_is_pushed_by_nobody() -> None:
@@ -168,3 +186,30 @@ def test_a_capacity_that_was_found_fades_likewise() -> None:
 def test_it_is_told_in_weights() -> None:
     model = split_picture(share("a", 60.0), share("b", 60.0))
     assert "headroom unknown" in quiet_reason(model, None)
+
+
+def test_no_order_takes_the_share_that_is_kept() -> None:
+    model = split_picture(share("a", 60.0), share("b", 60.0))
+    first, second = model.beliefs
+    kept = first._replace(backend=replace(first.backend, least_scaler=0.3))
+    model = replace(model, beliefs=(kept, second))
+    context = Context(
+        model=model, limits=limits_of(model, Orders(), None), verdicts=Review(memory=model.memory)
+    )
+
+    def told(scaler: float, *, force: bool = False) -> str | None:
+        order = Order(
+            kind=OrderKind.PIN,
+            service=SERVICE,
+            region="a",
+            scaler=scaler,
+            until=None,
+            reason="trial",
+            at=AT,
+            force=force,
+        )
+        refused = check_order(context, order).refused
+        return None if refused is None else refused.code
+
+    assert told(0.2) == told(0.2, force=True) == "least-share"
+    assert told(0.3) is None

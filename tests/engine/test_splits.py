@@ -20,8 +20,12 @@ from spillway.adapters.google_http import sandbox_session
 from spillway.config.fleet import fleet, starting_overlay
 from spillway.config.model import Config
 from spillway.config.names import url_map
-from spillway.core.observe.rows import ListedService
+from spillway.core.loop import fresh, health_step
+from spillway.core.observe.rows import HealthReads, Lag, ListedService
+from spillway.core.observe.snapshot import NOTHING_ASKED, observe
+from spillway.core.values.decision import Lever
 from spillway.core.values.overlay import Overlay
+from spillway.core.values.snapshot import Absence, Missing
 from spillway.ports import Outcome
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
@@ -204,3 +208,38 @@ def test_a_weight_set_by_hand_is_no_drift_and_a_changed_route_is(hands: Hands) -
     ((split, why),) = refused.refused
     assert (split, "whose routes are kept as a whole" in why) == ("chat", True)
     assert hands.weights() == [200, 100, 400]
+
+
+def test_a_weight_set_by_hand_is_taken_over_and_pinned(hands: Hands) -> None:
+    """As the daemon reads it: two listings that agree, then it is the new starting point for two hours."""
+    overlay, memory = starting_overlay(hands.config), fresh()
+    hands.engine.build(overlay)
+    known = fleet(hands.config)
+
+    def look(at: float) -> None:
+        nonlocal overlay, memory
+        snapshot = observe(
+            known,
+            at=at,
+            readings=NOTHING_ASKED,
+            listing=hands.reader.listing(at),
+            policies=Missing(absence=Absence.NOT_ASKED),
+            health=HealthReads(at=at, groups={}),
+            lag=Lag(),
+        )
+        assert snapshot.problems == ()
+        result = health_step(known, hands.config.policies, snapshot, overlay, memory)
+        overlay, memory = result.overlay, result.memory
+
+    look(1e9)
+    hands.edit({}, weights={1: 100})
+    look(1e9 + 20.0)
+    assert overlay.service("chat").backend("europe-west4").scaler == 1.0, "one reading convinces nobody"
+    look(1e9 + 40.0)
+    assert overlay.service("chat").backend("europe-west4").scaler == 0.25
+    pin = next(s for s in memory.services if s.service == "chat").backend("europe-west4").pin
+    assert pin is not None
+    assert pin.until == pytest.approx(1e9 + 40.0 + 7200.0)
+    assert hands.engine.apply(overlay).outcome in {Outcome.DONE, Outcome.UNCHANGED}
+    assert hands.weights() == [200, 100, 400]
+    assert Lever.WEIGHT.value == "weight"

@@ -15,6 +15,7 @@ from spillway.sim.baselines import BASELINES
 from spillway.sim.baselines.levers import Levers
 from spillway.sim.pilot.fleet import fleet_of
 from spillway.sim.pilot.pilot import Pilot
+from spillway.sim.run import Run
 from spillway.sim.scenario_check import check
 
 REGIONS = {"europe-west4": run_region(), "us-east4": run_region(300.0)}
@@ -93,6 +94,25 @@ def test_a_quota_is_met_by_the_share_that_it_accepts() -> None:
     pilot = Pilot()
     ours = story("split-quota", pilot, 4.0)
     first = pilot.sentences[0][1]
-    assert first.startswith("chat/us-east4 weight 1.00 -> 0.2"), first
+    assert first.startswith("chat/us-east4 weight 1.00 -> 0.3"), first
     assert "refuses" in first
     assert (ours.wrong_way_moves, ours.floors_broken, ours.reversals) == (0, 0, 0)
+
+
+def test_a_weight_set_by_hand_is_left_alone_until_its_pin_ends() -> None:
+    edit = {"kind": "outside-edit", "region": "europe-west4", "at": "30m", "scaler": 0.4}
+    ill = {"kind": "errors", "region": "europe-west4", "at": "40m", "for": "4h", "ratio": 0.4}
+    calm = [client("paris", 90.0, 48.9, 2.4)]
+    built = setup(regions=REGIONS, clients=calm, services=CHAT, duration="4h", faults=[edit, ill])
+    pilot = Pilot()
+    result = Run(built, pilot).go()
+    first, sentence = pilot.sentences[0]
+    assert 1800.0 + 7200.0 <= first - built.scenario.start <= 1800.0 + 7200.0 + 600.0, "two hours of pin"
+    assert sentence.startswith("chat/europe-west4 weight 0.40 -> 0.00"), sentence
+    assert result.floors_broken == 0
+
+
+@pytest.mark.parametrize("name", sorted(BASELINES))
+def test_every_opponent_plays_a_split(name: str) -> None:
+    result = story("split-quota", BASELINES[name](), 1.0)
+    assert result.report.requests > 0

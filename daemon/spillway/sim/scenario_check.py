@@ -157,7 +157,8 @@ def _check_faults(scenario: Scenario) -> Iterator[Mistake]:
         zone = getattr(fault, "zone", None)
         if region is not None and zone is not None and zone >= scenario.regions[region].zones:
             yield ("faults", i, "zone"), f"{region} has no zone {zone}.", "Zones count from 0; see `zones`."
-        if isinstance(fault, OutsideEdit) and scenario.regions[fault.region].serverless:
+        weighed = any(region in service.weights for service in scenario.services.values())
+        if isinstance(fault, OutsideEdit) and scenario.regions[fault.region].serverless and not weighed:
             yield (
                 ("faults", i, "region"),
                 f"{fault.region} is serverless and has no scaler that could be edited.",

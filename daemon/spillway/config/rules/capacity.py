@@ -14,8 +14,9 @@ def check(draft: Draft) -> None:
         members = draft.members(name)
         if members and draft.complete(name):
             _serving(draft, name, members)
-            if not any(route.steer and name in route.services for _, route in draft.routes):
-                _levers(draft, name, members)  # in a steered split the weight is its lever
+            if any(route.steer and name in route.services for _, route in draft.routes):
+                continue  # the weight is its lever, and the split has the floor
+            _levers(draft, name, members)
             _floor(draft, name, members)
 
 

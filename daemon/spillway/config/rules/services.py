@@ -312,7 +312,8 @@ def _unused(draft: Draft) -> None:
         return  # a service with mistakes may be the one that uses them
     used_regions = {r for service in draft.services.values() for r in region_names(service, draft.regions)}
     used_checks = {service.health_check for service in draft.services.values()}
-    used_policies = {service.policy for service in draft.services.values()}
+    steering = [route.steering.policy for _, route in draft.routes if route.steering is not None]
+    used_policies = {*steering, *(service.policy for service in draft.services.values())}
     for section, used, what in (
         (REGIONS, used_regions, "region"),
         (HEALTH_CHECKS, used_checks, "health check"),

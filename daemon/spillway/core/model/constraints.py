@@ -24,7 +24,7 @@ from operator import mul
 from typing import NamedTuple
 
 from spillway.core.estimate.capacity import NEARLY_ALL
-from spillway.core.model.predict import Prediction, Region, TrafficModel
+from spillway.core.model.predict import TROUBLE_SHARE, Prediction, Region, TrafficModel
 from spillway.core.values.topology import SCALER_FLOOR
 
 FULLY_OPEN = 0.85
@@ -92,6 +92,17 @@ class _Row(NamedTuple):
     """Load past which it counts as pushed over its limit."""
 
 
+def _good_share(region: Region) -> float:
+    """Share of its answers that counts as good.
+
+    In a split a share below trouble counts as nothing: all that comes is carried somewhere, so otherwise no floor would let a
+    share move to a region that is a little worse.
+    """
+    if region.dead:
+        return 0.0
+    return 1.0 if region.shared and region.bad <= TROUBLE_SHARE else 1.0 - region.bad
+
+
 def _limit_found(region: Region, nominal: float) -> bool:
     """Whether it was found to take less than its healthy endpoints are configured for, `nominal` requests/s.
 
@@ -128,12 +139,19 @@ class Constraints:
                 capacity_sure=r.capacity_sure,
                 open_from=(1.0 if r.shared else FULLY_OPEN) * r.capacity_expected,
                 surely_open_from=(FULLY_OPEN if _limit_found(r, nominal) else 1.0) * r.capacity_sure,
-                good_share=0.0 if r.dead else 1.0 - r.bad,
+                good_share=_good_share(r),
                 nominal=nominal,
                 receives=r.receives(self.receiver_limit),
             )
             for r, nominal in zip(self.traffic.regions, self.nominal, strict=True)
         )
+
+    @cached_property
+    def demand_factor(self) -> float:
+        """Demand for which what is carried is counted, over the forecast: of a split that of the floor, as its shares carry all that comes."""
+        if not self.traffic.shared or self.traffic.forecast <= 0.0:
+            return 1.0
+        return max(1.0, self.floor / self.traffic.forecast)
 
     @property
     def tight(self) -> bool:
@@ -172,11 +190,11 @@ class Constraints:
         """Requests/s that all open regions together carry well.
 
         Where demand exceeds all ceilings, Google overfills them in proportion, so what a region carries is its share. Where weights
-        share it out, that is always so.
+        share it out, that is always so, and it is counted for the demand of the floor.
         """
         opened = [s * row.ceiling for s, row in zip(scalers, self.rows, strict=True)]
         if self.traffic.shared or sum(opened) < self.traffic.forecast:
-            opened = list(self.traffic.flow(opened).loads)
+            opened = [load * self.demand_factor for load in self.traffic.flow(opened).loads]
         return sum(
             [
                 (row.capacity_expected if o >= row.open_from else o) * row.good_share
@@ -290,6 +308,7 @@ class Requirements:
         """
         ceilings, surely, carried = self.ceilings_least, self.surely_least, self.carried_least
         pushed, overfilled = 0.0, prediction.flow.overfilled
+        factor = self.constraints.demand_factor
         for scaler, load, was, row in zip(
             prediction.scalers,
             prediction.flow.loads,
@@ -313,7 +332,7 @@ class Requirements:
             part = scaler * ceiling_sure
             surely -= (sure if part >= sure_from else part) * good_share
             if overfilled:
-                opened = load
+                opened = load * factor
             carried -= (capacity_expected if opened >= open_from else opened) * good_share
             if load > receives and load > was * SAME_LOAD_FACTOR:
                 pushed += load - receives

@@ -365,7 +365,7 @@ class Drift:
     levers: Annotated[
         DriftAnswer,
         Spec(
-            "Scalers, membership and failover posture. `respect` pins what was found until `pin_for` is over, `alarm` pins it until a person decides, `revert` writes back what was wanted."
+            "Scalers, weights of steered splits, membership and failover posture. `respect` pins what was found until `pin_for` is over, `alarm` pins it until a person decides, `revert` writes back what was wanted."
         ),
     ] = DriftAnswer.RESPECT
     pin_for: Annotated[
