@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -151,3 +152,33 @@ def test_other_names_are_refused(web: Web, host: str) -> None:
         answer = b"".join(iter(lambda: client.recv(10_000), b""))
     assert answer.startswith(b"HTTP/1.1 421")
     assert b"daemon.hosts" in answer
+
+
+@pytest.mark.parametrize("path", ["/history", "/decisions", "/explain"])
+def test_the_past_is_told_under_own_names_alone(web: Web, path: str) -> None:
+    with connect(web) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(10_000), b""))
+    assert answer.startswith(b"HTTP/1.1 421")
+
+
+def test_a_slow_reading_of_the_past_keeps_no_probe_out(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading happens beside the server's own thread, two questions at a time."""
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def slow(path: str, asked: object) -> dict[str, object]:
+        del path, asked
+        begun.release()
+        go.wait(20.0)
+        return {"schema": 1}
+
+    monkeypatch.setattr(Source.past, "answer", slow)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(web)) for _ in range(5)]
+        for client in clients:
+            client.sendall(b"GET /history HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert begun.acquire(timeout=10.0)
+        assert alive(web)
+        go.set()
+        for client in clients:
+            assert client.recv(100).startswith(b"HTTP/1.1 200")

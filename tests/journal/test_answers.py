@@ -25,8 +25,8 @@ from spillway.adapters.journal.moments import WrongQuestion, parse_moment, parse
 from spillway.adapters.journal.recent import Recent
 from spillway.adapters.journal.schema import TooLong
 from spillway.adapters.journal.store import Bounds, SqliteJournal
+from spillway.control.alarms import AlarmNews
 from spillway.control.report import Pass
-from spillway.core.values.decision import Reason
 from spillway.core.values.policy import Mode
 from spillway.errors import TemporaryError
 from spillway.ports import Outcome
@@ -119,7 +119,7 @@ def test_history_has_every_tick_as_a_point_where_there_is_room(past: Answers) ->
     assert europe["scaler"] == [0.62] * 20
     assert europe["member"] == [1.0] * 20
     assert europe["state"] == ["degraded"] * 20
-    assert europe["health"] == [None] * 20
+    assert europe["health"] == ["unknown"] * 20
     assert pool["regions"]["asia-northeast1"]["served"] == [None] * 20
     (mark,) = found["marks"]
     assert mark["id"] == "11-0"
@@ -202,7 +202,7 @@ def test_regions_that_come_and_go_have_gaps(tmp_path: Path) -> None:
 
 def test_numbers_have_four_digits_and_no_noise() -> None:
     values = np.array([74.4000015, 0.0129999, 12345.6, 0.0, np.nan, -0.5, 1e-7])
-    assert plain(values) == [74.4, 0.013, 12350.0, 0.0, None, -0.5, 1e-07]
+    assert plain(values[:, None]) == [[74.4, 0.013, 12350.0, 0.0, None, -0.5, 1e-07]]
 
 
 def test_a_fleet_that_fits_no_answer_is_refused_by_name(
@@ -215,6 +215,17 @@ def test_a_fleet_that_fits_no_answer_is_refused_by_name(
     with pytest.raises(WrongQuestion) as caught:
         Answers(journal.path, None, now=lambda: NOW).answer("/history", {})
     assert "one service" in caught.value.remedy
+
+
+def test_a_time_that_fits_no_answer_is_refused_with_what_does(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spillway.adapters.journal.history._MOST_ROWS", 10)
+    past = Answers(journal.path, None, now=lambda: NOW)
+    with pytest.raises(WrongQuestion, match="20 ticks of 1 services") as caught:
+        past.answer("/history", {})
+    assert "shorter time" in caught.value.remedy
+    assert len(past.answer("/history", {"since": "5m"})["at"]) == 5
 
 
 def test_advice_is_marked_when_it_comes_up(tmp_path: Path) -> None:
@@ -290,24 +301,25 @@ def test_only_what_concerns_a_region_is_told_of_it(past: Answers) -> None:
 
 
 def test_an_alarm_is_told_when_it_comes_and_when_it_ends(tmp_path: Path) -> None:
-    alarm = Reason(
-        code="shortage", sentence="demand of 300 requests/s exceeds the 255 that all regions can carry"
-    )
-    other = replace(alarm, sentence="demand of 310 requests/s exceeds the 255 that all regions can carry")
+    up, later = example.SHORTAGE, replace(example.SHORTAGE, sentence="in other numbers")
     journal = journal_at(tmp_path / "journal")
-    for number, alarms in enumerate([(), (alarm,), (other,), ()], start=1):
-        journal.append(record_of(example.quiet(number, assessments=(example.service(alarms=alarms),))))
+    for number, alarms, news in (
+        (1, (), AlarmNews()),
+        (2, (up,), AlarmNews(raised=(up,))),
+        (3, (later,), AlarmNews()),
+        (4, (), AlarmNews(ended=(later,))),
+    ):
+        journal.append(record_of(example.quiet(number, alarms=alarms, news=news)))
     journal.close()
-    found = Answers(journal.path, None, now=lambda: NOW).answer("/decisions", {})["decisions"]
+    past = Answers(journal.path, None, now=lambda: NOW)
+    found = past.answer("/decisions", {})["decisions"]
     told = [
-        (e["tick"], [(a["code"], a["service"], a["since"], a["ended"]) for a in e["alarms"]]) for e in found
+        (e["tick"], [(a["code"], a["service"], a["since"], a["status"]) for a in e["alarms"]]) for e in found
     ]
-    begun = example.AT + 120.0
-    assert told == [
-        (4, [("shortage", "pool", begun, True)]),
-        (2, [("shortage", "pool", begun, False)]),
-        (1, []),
-    ]
+    about = up.code, up.service, up.since
+    assert told == [(4, [(*about, "resolved")]), (2, [(*about, "firing")]), (1, [])]
+    explained = past.answer("/explain", {"at": str(example.AT + 180.0), "service": "pool"})
+    assert [(a["code"], a["severity"]) for a in explained["alarms"]] == [(up.code, up.severity.value)]
 
 
 def test_status_and_decisions_say_the_same(journal: SqliteJournal) -> None:

@@ -42,7 +42,7 @@ def test_figures_are_a_row_for_each_tick_service_and_region(config: Path, tmp_pa
     assert tuple(rows[0]) == export.FIGURES
     (europe,) = [r for r in rows if r["region"] == "europe-west4" and float(r["at"]) == example.AT + 660.0]
     assert europe["time"] == export.iso(example.AT + 660.0)
-    assert (float(europe["served"]), europe["state"], europe["health"]) == (88.0, "degraded", "")
+    assert (float(europe["served"]), europe["state"], europe["health"]) == (88.0, "degraded", "unknown")
     assert float(europe["service_demand"]) == 184.0
     standby = next(r for r in rows if r["region"] == "asia-northeast1")
     assert standby["served"] == "", "what is not known is empty, not zero"
@@ -139,4 +139,4 @@ def test_parquet_has_the_same_rows(
     assert len(rows) == (60 if table == "figures" else 1)
     if table == "figures":
         (europe,) = [r for r in rows if r["region"] == "europe-west4" and r["at"] == example.AT + 660.0]
-        assert (europe["served"], europe["state"], europe["health"]) == (88.0, "degraded", None)
+        assert (europe["served"], europe["state"], europe["health"]) == (88.0, "degraded", "unknown")

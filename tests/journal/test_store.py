@@ -219,7 +219,7 @@ import resource, sys
 from pathlib import Path
 from tests.control.journal_files import journal_at
 from spillway.errors import TemporaryError
-resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
 journal = journal_at(Path(sys.argv[1]))
 written = 0
 for number in range(200):
@@ -247,6 +247,7 @@ def test_a_file_that_may_not_grow_takes_records_again_once_it_may(tmp_path: Path
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'daemon'}:{ROOT}"},
     ).stdout.split(maxsplit=1)
     found = numbers(tmp_path)
+    assert 2 < int(told[0]) < 200
     assert found[-1] == 999
     assert found[:-1] == list(range(int(told[0])))
     assert intact(tmp_path / "journal" / NAME)
@@ -342,6 +343,41 @@ def test_a_spoiled_file_is_set_aside_with_its_time_and_told(
     assert str(aside[0]) in recovered["sentence"]
 
 
+def test_what_is_spoiled_where_only_the_pruning_looks_is_found(
+    journal: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that takes records and cannot drop any would grow for ever."""
+    written = journal()
+    written.append(tick_at(1000.0, 1))
+    spoiled = sqlite3.DatabaseError("database disk image is malformed")
+    spoiled.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+    def fail(*_: object) -> int:
+        raise spoiled
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "prune", fail)
+        written.append(tick_at(1060.0, 2))
+    assert "now lies in" in caplog.text
+    written.append(tick_at(1120.0, 3))
+    assert [record["kind"] for record in records_in(tmp_path / "journal")] == ["recover", "tick"]
+
+
+def test_a_pruning_that_fails_is_told_once_and_costs_no_record(
+    journal: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = journal()
+
+    def fail(*_: object) -> int:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(store, "prune", fail)
+    for number in range(1, 4):
+        written.append(tick_at(1000.0 + 60.0 * number, number))
+    assert caplog.text.count("cannot drop what is too old") == 1
+    assert numbers(tmp_path) == [1, 2, 3]
+
+
 def test_a_file_that_somebody_took_away_is_made_anew(journal: Make, tmp_path: Path) -> None:
     """A process would write on into a file that has no name any more, and nobody would ever read it."""
     written = journal()
@@ -391,7 +427,7 @@ def test_a_kill_at_any_moment_loses_at_most_the_record_being_written(tmp_path: P
     """A child appends without end and says each number once `append` has returned; what it has said must be there."""
     folder = tmp_path / "journal"
     number = 1
-    for life in range(4):
+    for life in range(3):
         with subprocess.Popen(
             [sys.executable, "-c", _ENDLESS, str(folder), str(number)],
             stdout=subprocess.PIPE,

@@ -294,7 +294,7 @@ def test_a_journal_that_cannot_be_written_is_no_matter_of_permissions(
 
 def test_a_journal_that_takes_nothing_any_more_does_not_end_the_daemon(make: Make) -> None:
     """The loop goes on, the page has the last hours from memory, and all of it says why, once."""
-    daemon = make(largest_file=150_000).start().ready()
+    daemon = make(largest_file=300_000).start().ready()
 
     def troubled(ticks: int) -> bool:
         """Whether the journal takes nothing, and still nothing so many ticks later."""
@@ -305,9 +305,9 @@ def test_a_journal_that_takes_nothing_any_more_does_not_end_the_daemon(make: Mak
             until(lambda: bool(daemon.kept()["tick"] >= status["tick"] + ticks))  # noqa: B023 called at once
         return True
 
-    until(lambda: troubled(4))
+    until(lambda: troubled(2))
     said = daemon.log().count("takes no record")
-    assert troubled(4)
+    assert troubled(2)
     assert daemon.log().count("takes no record") == said, "it is said when it begins, and not with every pass"
     history = json.loads(daemon.get("/history")[1])
     assert "takes no record" in history["problem"]

@@ -152,13 +152,12 @@ class StatusDocument:
     def _remember(self, report: TickReport) -> None:
         """Keep what a person would want to read again; quiet passes that say the same in other numbers are one entry."""
         told = plain(told_record(report))
-        repeats, alarms = self._stories.follow(told)
-        if repeats and self._decisions:
+        if self._stories.repeats(told) and self._decisions:
             newest = self._decisions[0]
             fresh = {"sentence": report.sentence, "last_at": report.at, "times": newest["times"] + 1}
             self._decisions[0] = {**newest, **fresh}
             return
-        self._decisions.appendleft(decision(told, alarms))
+        self._decisions.appendleft(decision(told))
 
 
 def _unread(report: DriftReport | None) -> list[str]:

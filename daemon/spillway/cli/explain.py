@@ -12,7 +12,7 @@ import click
 from spillway.adapters.journal.explain import said
 from spillway.adapters.journal.moments import clock
 from spillway.cli.console import out, print_json
-from spillway.cli.history import asked_of, width
+from spillway.cli.history import alarm_line, asked_of, width
 from spillway.cli.options import config_option, json_option, url_option
 from spillway.cli.past import Moment, ask_past
 from spillway.cli.status import percent
@@ -84,7 +84,7 @@ def render_explain(found: Mapping[str, Any]) -> None:
 def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """(title, its texts) in the order of the story."""
     yield "Shortly before", [f"{clock(e['at'])} {e['kind']}: {e['sentence']}" for e in found["events"]]
-    yield "Alarms", [f"{a['service']}: {a['sentence']}" for a in found["alarms"]]
+    yield "Alarms", [alarm_line(alarm) for alarm in found["alarms"]]
     yield "Situation", list(found["situation"])
     yield "Done", [_move(move, move["outcome"]) for move in found["did"]]
     applied = found["applied"]

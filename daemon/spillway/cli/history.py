@@ -117,6 +117,13 @@ def _wrapped(entry: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def alarm_line(alarm: Mapping[str, Any]) -> str:
+    """How urgent an alarm is, whom it concerns, and its sentence; one of an older version says less."""
+    severity = f"{alarm['code']} ({alarm['severity']}): " if "severity" in alarm else ""
+    whose = f"{alarm['service']}: " if alarm["service"] else ""
+    return f"{severity}{whose}{alarm['sentence']}"
+
+
 def _told(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(text, indentation) of what an entry says, in the order in which it happened."""
     if entry["kind"] not in {"tick", "health"}:
@@ -142,6 +149,6 @@ def _told(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
     for alarm in entry["alarms"]:
         word = "alarm over" if alarm["status"] == "resolved" else "alarm"
-        yield f"{word}: {alarm['service']}: {alarm['sentence']}", ""
+        yield f"{word}: {alarm_line(alarm)}", ""
     for verdict in entry["verdicts"]:
         yield f"came of it: {verdict['sentence']}", ""

@@ -5,7 +5,7 @@ Quiet passes that say the same in other numbers are one entry, so that a quiet n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from spillway.control.told import shape
@@ -21,14 +21,14 @@ class Stories:
         self._shape = ""
         self._moved = True
 
-    def follow(self, told: Mapping[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
-        """(whether the pass only repeats the one before, alarms that came up or ended with it)."""
-        changed = _changed(told)
-        eventful = bool(told["moves"] or told["applied"] is not None or told["verdicts"] or changed)
+    def repeats(self, told: Mapping[str, Any]) -> bool:
+        """Whether the pass only repeats the one before."""
+        applied = told["applied"] is not None
+        eventful = bool(told["moves"] or applied or told["verdicts"] or _changed(told))
         same = shape(told["sentence"])
         repeats = not eventful and not self._moved and same == self._shape
         self._shape, self._moved = same, bool(told["moves"])
-        return repeats, changed
+        return repeats
 
     def interrupt(self) -> None:
         """Something else happened: the next pass begins an entry of its own."""
@@ -43,8 +43,8 @@ def _changed(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def decision(told: Mapping[str, Any], alarms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One entry: a pass or an event as plain values, and the alarms that came up or ended with it."""
+def decision(told: Mapping[str, Any]) -> dict[str, Any]:
+    """One entry: a pass or an event, given as plain values; its alarms are those that came up or ended with it."""
     applied = told.get("applied")
     return {
         "tick": told.get("tick", 0),
@@ -57,7 +57,7 @@ def decision(told: Mapping[str, Any], alarms: Sequence[Mapping[str, Any]]) -> di
         "advice": list(told.get("advice", ())),
         "refusals": [_refusal(refusal) for refusal in told.get("refusals", ())],
         "verdicts": [_verdict(verdict) for verdict in told.get("verdicts", ())],
-        "alarms": [dict(alarm) for alarm in alarms],
+        "alarms": _changed(told),
         "applied": None
         if applied is None
         else {

@@ -60,7 +60,7 @@ def entry_of(connection: sqlite3.Connection, number: int) -> dict[str, Any]:
     """The entry of one record."""
     (content,) = connection.execute("SELECT detail FROM records WHERE id = ?", (number,)).fetchone()
     told = unpack(content)
-    return {"id": str(number), **decision(told, told.get("alarms_changed", ()))} | _of_event(told)
+    return {"id": str(number), **decision(told)} | _of_event(told)
 
 
 def _of_event(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,5 +91,5 @@ def concerns(entry: Mapping[str, Any], service: str | None, region: str | None) 
 
 def _names(part: Mapping[str, Any], service: str | None, region: str | None) -> bool:
     """Whether a part speaks of a service and a region, or of all."""
-    mine = service is None or part.get("service") in {None, service}
+    mine = service is None or part.get("service") in {None, "", service}
     return mine and (region is None or part.get("region") in {None, region})

@@ -62,7 +62,7 @@ def explain(connection: sqlite3.Connection, question: Question) -> dict[str, Any
     """
     number, service, region = _find(connection, question)
     found = _read(connection, number)
-    entry = decision(found.told, found.told.get("alarms_changed", ()))
+    entry = decision(found.told)
     beliefs = _beliefs(found, service, region, entry)
     did = [_with_outcome(move, entry["applied"]) for move in _of(entry["moves"], service, region)]
     advice = _of(entry["advice"], service, region)
@@ -188,7 +188,7 @@ def _of(parts: Sequence[Mapping[str, Any]], service: str | None, region: str | N
     return [
         dict(part)
         for part in parts
-        if (service is None or part["service"] == service)
+        if (service is None or part["service"] in {"", service})
         and (region is None or part.get("region") in {None, region})
     ]
 
@@ -295,12 +295,15 @@ def _region_line(backend: Mapping[str, Any]) -> str:
         observed = backend["scaler_observed"]
         if observed is not None and abs(observed - backend["scaler_wanted"]) > 0.005:
             parts.append(f"listed at {observed:.2f}")
+    if backend.get("weight") is not None:
+        parts.append(f"weight {backend['weight']:g}")
     if backend["age"] is not None:
         parts.append(f"data {lasting(backend['age'])} old")
     notes = "".join(
         f" {note['sentence'][:1].upper()}{note['sentence'][1:]}." for note in backend.get("notes", ())
     )
-    return f"  {backend['region']} ({backend['state']}): {', '.join(parts)}.{notes}"
+    health = f", {backend['health']}" if backend.get("health") else ""
+    return f"  {backend['region']} ({backend['state']}{health}): {', '.join(parts)}.{notes}"
 
 
 def _number(value: float | None) -> str:
@@ -402,7 +405,7 @@ def _events(
     """Orders, reloads, starts and the like shortly before, oldest first."""
     rows = connection.execute(
         "SELECT id FROM records WHERE at > ? AND at <= ? AND kind NOT IN ('tick', 'health', 'intent') "
-        "ORDER BY at DESC LIMIT ?",
+        "ORDER BY at DESC, id DESC LIMIT ?",
         (at - _EVENTS, at, _MOST_EVENTS),
     ).fetchall()
     found = [entry_of(connection, number) for (number,) in reversed(rows)]

@@ -27,9 +27,11 @@ MOST_MARKS = 1000
 _MOST_VALUES = 1_000_000
 """Numbers of one answer: about 7 MB. A fleet of 2,000 backends gets fewer points."""
 _FEWEST_POINTS = 30
+_MOST_ROWS = 150_000
+"""Ticks times services that one answer is made of: a week of 14 services, or twelve hours of 200."""
 _GAP = 3.0
 """Ticks without a record from which a chart has a gap."""
-_LAST = ("healthy", "scaler", "member", "state", "health")
+_LAST = ("scaler", "member", "state", "health")
 """Figures of which a bucket shows the last and not the mean."""
 
 Floats = NDArray[np.float64]
@@ -58,6 +60,7 @@ def history(
     """
     layouts = layouts_of(connection, service, region)
     points = _fitting(points, layouts)
+    _bound_rows(connection, span, len({name for name, _ in layouts.values()}))
     found = read(connection, span, layouts)
     times = np.unique(np.concatenate([series.at for series in found])) if found else np.empty(0)
     ends, places, step = _buckets(times, span, points)
@@ -118,6 +121,21 @@ def _fitting(points: int, layouts: dict[int, tuple[str, tuple[str, ...]]]) -> in
             remedy="Ask for one service: `service=NAME`.",
         )
     return min(points, room)
+
+
+def _bound_rows(connection: sqlite3.Connection, span: Span, services: int) -> None:
+    """Refuse what would take longer to put together than an answer may.
+
+    Raises:
+        WrongQuestion: it is too much.
+    """
+    query = "SELECT count(*) FROM records WHERE at > ? AND at <= ? AND kind = 'tick'"
+    (ticks,) = connection.execute(query, (span.since, span.until)).fetchone()
+    if ticks * services > _MOST_ROWS:
+        raise WrongQuestion(
+            f"{ticks} ticks of {services} services are too much for one answer",
+            remedy="Ask for one service, `service=NAME`, or for a shorter time.",
+        )
 
 
 def read(
@@ -208,29 +226,30 @@ def _service(
             table = regions.setdefault(name, np.full((count, len(REGION_SERIES)), np.nan))
             table[at[starts]] = own_values
     return {
-        **{figure: plain(head[:, column]) for column, figure in enumerate(SERVICE_SERIES)},
-        "regions": {
-            name: {
-                figure: _named(table[:, column], words) if figure in WORDS else plain(table[:, column])
-                for column, figure in enumerate(REGION_SERIES)
-            }
-            for name, table in sorted(regions.items())
-        },
+        **dict(zip(SERVICE_SERIES, plain(head), strict=True)),
+        "regions": {name: _region(table, words) for name, table in sorted(regions.items())},
     }
 
 
-def plain(values: Floats) -> list[float | None]:
-    """Numbers with four significant digits, which are more than a chart can show; None for what is not known."""
+def _region(table: Floats, words: dict[int, str]) -> dict[str, list[Any]]:
+    """The series of one region by name."""
+    series: dict[str, list[Any]] = dict(zip(REGION_SERIES, plain(table), strict=True))
+    for figure in WORDS:
+        series[figure] = [None if number is None else words.get(int(number)) for number in series[figure]]
+    return series
+
+
+def plain(table: Floats) -> list[list[float | None]]:
+    """The columns of a table with four significant digits, which are more than a chart can show; None for what is not known."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        digits = 3.0 - np.floor(np.log10(np.abs(values)))
+        digits = 3.0 - np.floor(np.log10(np.abs(table)))
     digits = np.where(np.isfinite(digits), digits, 0.0)
     scale = 10.0 ** np.abs(digits)
-    rounded = np.where(digits >= 0, np.round(values * scale) / scale, np.round(values / scale) * scale)
-    return [None if value != value else value for value in rounded.tolist()]  # noqa: PLR0124 only NaN differs from itself
-
-
-def _named(values: Floats, words: dict[int, str]) -> list[str | None]:
-    return [None if value != value else words.get(int(value)) for value in values.tolist()]  # noqa: PLR0124 as above
+    rounded = np.where(digits >= 0, np.round(table * scale) / scale, np.round(table / scale) * scale)
+    return [
+        [None if number != number else number for number in column]  # noqa: PLR0124 only NaN differs from itself
+        for column in rounded.T.tolist()
+    ]
 
 
 def marks_of(

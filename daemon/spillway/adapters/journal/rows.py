@@ -97,9 +97,7 @@ class Inserter:
         kind, at, tick = str(told.get("kind", "")), float(told.get("at") or 0.0), int(told.get("tick") or 0)
         repeats = False
         if kind in PASSES:
-            repeats, alarms = self._stories.follow(told)
-            if alarms:
-                content = msgspec.json.encode({**told, "alarms_changed": alarms})
+            repeats = self._stories.repeats(told)
         else:
             self._stories.interrupt()
         cursor = self._connection.execute(

@@ -25,7 +25,7 @@ _APPLICATION = 0x53505759
 """`SPWY` in the header (sqlite.org/pragma.html#pragma_application_id), so that `file` can tell what it is."""
 _MODE = 0o640
 """Permission bits of a journal: it names projects, addresses and orders, so it is no business of other users."""
-BUSY_SECONDS = 3.0
+BUSY_SECONDS = 5.0
 """Wall seconds that a write waits for a reader, which happens without a write-ahead log alone. Readers are shorter."""
 _WAL_BYTES = 16 << 20
 """Bytes to which the write-ahead log is cut after a checkpoint."""

@@ -76,7 +76,9 @@ class SqliteJournal:
         """Inode of the file that the connection writes."""
         self._stories = Stories()
         self._migration: Migration | None = Migration(folder)
-        self._told_slow = False
+        self._told_remote = False
+        self._untidy = False
+        """Whether the last try to drop what is too old has failed."""
         self._lock = threading.Lock()
 
     def append(self, record: Mapping[str, Any]) -> None:
@@ -89,11 +91,15 @@ class SqliteJournal:
         """
         with self._lock:
             try:
-                self._append(record)
-            except sqlite3.DatabaseError as error:
-                if error_code(error) not in _SPOILED:
-                    raise self._refusal(error) from error
-                self._begin_anew(error, record)
+                try:
+                    self._append(record)
+                except sqlite3.DatabaseError as error:
+                    if error_code(error) not in _SPOILED:
+                        raise
+                    self._begin_anew(error, float(record.get("at", 0.0)))
+                    self._append(record)
+            except sqlite3.Error as error:
+                raise self._refusal(error) from error
             except OSError as error:
                 self._let_go()
                 raise TemporaryError(
@@ -126,8 +132,8 @@ class SqliteJournal:
             existing = next((place for place in (folder, *folder.parents) if place.exists()), folder)
             kind = file_system(existing, self._mounts)
             local = kind in LOCAL
-            if not local and not self._told_slow:
-                self._told_slow = True
+            if not local and not self._told_remote:
+                self._told_remote = True
                 _log.warning(
                     "The journal %s lies on a file system that is not local (%s): it is written without a write-ahead log, "
                     "and each record waits for its readers. Set daemon.state_dir to a folder on a local disk.",
@@ -152,32 +158,20 @@ class SqliteJournal:
                 self._connection.close()
         self._connection = self._inserter = None
 
-    def _begin_anew(self, error: sqlite3.DatabaseError, record: Mapping[str, Any]) -> None:
-        """Set a spoiled file aside, tell it, and write the record to a new one.
+    def _begin_anew(self, error: sqlite3.DatabaseError, at: float) -> None:
+        """Set a spoiled file aside, and begin a new one whose first record tells it.
 
         Raises:
-            TemporaryError: the disk takes neither.
+            sqlite3.Error: the disk takes no new file.
+            OSError: the old one cannot be renamed, or no new one made.
         """
         self._let_go()
-        try:
-            aside = _set_aside(self.path)
-        except OSError as failure:
-            raise TemporaryError(
-                f"the journal {self.path} is spoiled ({error}) and cannot be set aside: {failure}",
-                remedy=remedy_for(failure),
-            ) from failure
+        aside = _set_aside(self.path)
         told = f"The journal was spoiled ({error}) and now lies in {aside}; a new one begins."
         _log.error("%s", told)
-        try:
-            self._append({"kind": "recover", "at": record.get("at", 0.0), "sentence": told})
-            self._append(record)
-        except (sqlite3.Error, OSError) as failure:
-            raise TemporaryError(
-                f"the journal {self.path} takes no record: {failure}",
-                remedy="Look at daemon.state_dir and its disk (`dmesg`, `df`, `ls -l`).",
-            ) from failure
+        self._append({"kind": "recover", "at": at, "sentence": told})
 
-    def _refusal(self, error: sqlite3.DatabaseError) -> TemporaryError:
+    def _refusal(self, error: sqlite3.Error) -> TemporaryError:
         """What an error of SQLite means to people."""
         self._let_go()
         code = error_code(error)
@@ -212,9 +206,19 @@ class SqliteJournal:
             prune(connection, self._bounds, now)
             connection.execute("COMMIT")
             give_back(connection, _PAGES)
-        except (sqlite3.Error, OSError) as error:
-            _log.debug("The journal was not tidied: %s", error)
+        except sqlite3.Error as error:
             self._let_go()
+            if isinstance(error, sqlite3.DatabaseError) and error_code(error) in _SPOILED:
+                with suppress(sqlite3.Error, OSError):  # the next record finds the same, and tells it
+                    self._begin_anew(error, now)
+                return
+            if not self._untidy:
+                _log.warning(
+                    "The journal %s cannot drop what is too old: %s. It grows meanwhile.", self.path, error
+                )
+            self._untidy = True
+        else:
+            self._untidy = False
 
     def _migrate(self, connection: sqlite3.Connection, now: float) -> None:
         if self._migration is None:
