@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -94,6 +95,12 @@ def test_every_file_is_served_packed_with_its_type_and_not_sent_twice(scene: Sce
         assert gzip.decompress(packed) == found.plain()
         assert fetch(url, **{"If-None-Match": headers["etag"]})[0] == 304
     assert len(fetch(f"{scene.exporter.url}/page/page.js")[2]) == (FOLDER / "page.js").stat().st_size
+
+
+def test_the_python_side_of_the_plotting_library_is_never_imported(scene: Scene) -> None:
+    """It would cost every start a quarter of a second."""
+    assert fetch(f"{scene.exporter.url}/page/plotly.js")[0] == 200
+    assert not [name for name in sys.modules if name.partition(".")[0] in {"plotly", "_plotly_utils"}]
 
 
 def test_only_the_files_of_the_page_are_served(scene: Scene) -> None:
