@@ -98,7 +98,7 @@ def test_every_file_is_served_packed_with_its_type_and_not_sent_twice(scene: Sce
 
 
 def test_the_python_side_of_the_plotting_library_is_never_imported(scene: Scene) -> None:
-    """It would cost every start a quarter of a second."""
+    """Figures are made in the browser; a start must not pay for the other way to make them."""
     assert fetch(f"{scene.exporter.url}/page/plotly.js")[0] == 200
     assert not [name for name in sys.modules if name.partition(".")[0] in {"plotly", "_plotly_utils"}]
 

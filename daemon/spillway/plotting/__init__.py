@@ -1,8 +1,7 @@
 """The plotting library of the page and of the backtest's report: Plotly's script, and what both share of its use.
 
-Plotly's Python package carries the script. Nothing of that package is imported: its Python side would cost every start
-a quarter of a second, and the figures are made in the browser. `figure.js` beside this file has what page and report
-share: colours, axes, hover boxes, and the loading of the script.
+Plotly's Python package carries the script. Nothing of that package is imported: the figures are made in the browser.
+`figure.js` beside this file has what page and report share: colours, axes, hover boxes, and the loading of the script.
 """
 
 from __future__ import annotations
