@@ -26,10 +26,12 @@ _RENAMED = {
 _FOREIGN = ("customRequestHeaders", "customResponseHeaders", "securityPolicy", "edgeSecurityPolicy")
 """What the provider finds and takes away unless it is told to ignore it (measured)."""
 _REFERENCES = {"securityPolicy": "setSecurityPolicy", "edgeSecurityPolicy": "setEdgeSecurityPolicy"}
-_OWN_FORM = frozenset(
-    {"project", "deletionPolicy", "backends", "healthChecks", "connectionDrainingTimeoutSec", *_REFERENCES}
-)
+_OWN_FORM = frozenset({"project", "deletionPolicy", "backends", "healthChecks", "connectionDrainingTimeoutSec"})
 """Properties of a backend service that are written in another way than by their name."""
+_ALSO_EMPTY = frozenset({"iap", "backends", "customRequestHeaders", "customResponseHeaders"})
+"""Fields of a backend service that the provider sends also where they are empty (measured)."""
+_RING_SIZE = 1024
+"""Points of a ring where the program says nothing; the provider's default, which it sends (measured)."""
 _BACKEND = (
     "balancingMode",
     "capacityScaler",
@@ -64,11 +66,32 @@ def _backend_body(backend: Props) -> Body:
     return body
 
 
+def _without_empty(body: Body) -> Body:
+    """What is zero, false or empty is not sent (measured); inside of a block it is."""
+    return {
+        name: value
+        for name, value in body.items()
+        if name in _ALSO_EMPTY or value not in (None, False, 0, "", [], {})
+    }
+
+
+def _iap_body(iap: Body) -> Body:
+    """Client and secret stand there also where Google's own client is wanted (measured)."""
+    return {"oauth2ClientId": "", "oauth2ClientSecret": "", **iap}
+
+
 def service_body(inputs: Props) -> Body:
-    """The body of a create; `backends` sorted by group, `iap` an explicit null where none is wanted (measured)."""
+    """The body of a create; `backends` sorted by group, `iap` an explicit null where none is wanted (measured).
+
+    The policies stand in it although a call of their own sets each: so the provider has them (measured).
+    """
     known = fields_of(compute.BackendServiceArgs)
     plain = {name: value for name, value in inputs.items() if name in known and name not in _OWN_FORM}
-    body: Body = {"iap": None, **to_body("BackendService", plain, _RENAMED)}
+    body: Body = _without_empty({"iap": None, **to_body("BackendService", plain, _RENAMED)})
+    if body["iap"]:
+        body["iap"] = _iap_body(body["iap"])
+    if body.get("consistentHash"):
+        body["consistentHash"] = {"minimumRingSize": _RING_SIZE, **body["consistentHash"]}
     backends = inputs.get("backends") or ()
     body["backends"] = [_backend_body(backend) for backend in sorted(backends, key=lambda b: str(b["group"]))]
     body["connectionDraining"] = {"drainingTimeoutSec": inputs.get("connectionDrainingTimeoutSec", 300)}
@@ -134,9 +157,9 @@ RINGS = frozenset({"MAGLEV", "RING_HASH"})
 
 def _service_repeated(body: Body) -> Body:
     """The client of the Identity-Aware Proxy is emptied unless its secret is ours, and a hash goes where it has no ring (measured)."""
-    result = dict(body)
+    result = _without_empty(body)
     if body.get("iap") and not body["iap"].get("oauth2ClientSecret"):
-        result["iap"] = {"enabled": bool(body["iap"].get("enabled"))}
+        result["iap"] = _iap_body({"enabled": bool(body["iap"].get("enabled"))})
     if body.get("localityLbPolicy") not in RINGS:
         result.pop("consistentHash", None)
     return result
@@ -218,6 +241,8 @@ def _check_body(inputs: Props) -> Body:
             body[probe] = {**({"proxyHeader": "NONE"} if proxied else {}), **inputs[probe]}
             if probe in _PROBES[:3]:
                 body[probe].setdefault("requestPath", "/")
+    if not (body.get("logConfig") or {}).get("enable"):
+        body.pop("logConfig", None)  # logging that is off is not sent (measured)
     return body
 
 

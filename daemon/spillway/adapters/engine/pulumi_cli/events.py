@@ -16,6 +16,7 @@ from spillway.ports import PreviewedChange
 
 _STACK = "pulumi:pulumi:Stack"
 _NOTES = "__defaults"
+"""Where the plugin names those of a mapping's parts that it has added."""
 _OPERATIONS = {
     OpType.CREATE: "create",
     OpType.UPDATE: "update",
@@ -167,9 +168,16 @@ def _props(value: Any) -> Props:
 
 
 def _plain(value: Any) -> Any:
-    """`value` without secrets and without the plugin's notes, at any depth, about which of its parts are defaults."""
+    """`value` without secrets and, at any depth, without what the program did not set.
+
+    The plugin adds its defaults to the inputs and notes their names. What it keeps in its outputs may differ from them:
+    a share of logged requests is 1 by default, and 0 while logging is off (measured).
+    """
     if is_secret(value):
         return SECRET
     if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items() if name != _NOTES}
+        defaults = value.get(_NOTES) or ()
+        return {
+            name: _plain(part) for name, part in value.items() if name != _NOTES and name not in defaults
+        }
     return [_plain(part) for part in value] if isinstance(value, list) else value

@@ -1,0 +1,59 @@
+"""Events as the real plugin fills them: its defaults stand in the inputs, and are noted there (measured)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pulumi.automation.events import EngineEvent
+
+from spillway.adapters.engine.pulumi_cli.events import Events, ReadEvents
+
+URN = "urn:pulumi:main::spillway::gcp:compute/backendService:BackendService::lb-pool"
+GROUP = "projects/demo-project/zones/us-east4-b/networkEndpointGroups/api"
+
+
+def inputs(scaler: float) -> dict[str, Any]:
+    """The inputs of a service without logging. The plugin adds the share of requests that would be logged."""
+    return {
+        "__defaults": [],
+        "name": "lb-pool",
+        "backends": [{"__defaults": [], "group": GROUP, "balancingMode": "RATE", "capacityScaler": scaler}],
+        "logConfig": {"__defaults": ["sampleRate"], "enable": False, "sampleRate": 1},
+        "timeoutSec": 30,
+    }
+
+
+def outputs(scaler: float, timeout: int = 30) -> dict[str, Any]:
+    """What the plugin reads: the share is 0 while nothing is logged."""
+    return {
+        "name": "lb-pool",
+        "backends": [{"group": GROUP, "balancingMode": "RATE", "capacityScaler": scaler, "maxRate": 0}],
+        "logConfig": {"enable": False, "sampleRate": 0, "optionalMode": "", "optionalFields": []},
+        "timeoutSec": timeout,
+        "description": "",
+    }
+
+
+def step(key: str, op: str, old: dict[str, Any], new: dict[str, Any]) -> EngineEvent:
+    metadata = {"op": op, "urn": URN, "type": URN.split("::")[2], "diffs": ["backends"]}
+    content = {"planning": False, "metadata": {**metadata, "old": old, "new": new}}
+    return EngineEvent.from_json({"sequence": 1, "timestamp": 1, key: content})
+
+
+def test_a_default_of_the_plugin_is_no_change_that_people_are_told() -> None:
+    events = Events()
+    old = {"inputs": inputs(1), "outputs": outputs(1)}
+    events.on_event(step("resOutputsEvent", "update", old, {"inputs": inputs(0.5), "outputs": outputs(0.5)}))
+    (change,) = events.changes
+    assert change.details == ("scaler 1.0 -> 0.5 (us-east4)",)
+
+
+def test_a_default_of_the_plugin_is_no_edit_by_somebody_else() -> None:
+    events = Events()
+    old = {"inputs": inputs(1), "outputs": outputs(1)}
+    events.on_event(step("resourcePreEvent", "update", old, {"inputs": inputs(0.5)}))
+    for timeout, undone in ((30, False), (77, True)):
+        seen = ReadEvents(events.wanted)
+        live = {"inputs": inputs(1), "outputs": outputs(1, timeout)}
+        seen.on_event(step("resOutputsEvent", "refresh", old, live))
+        assert seen.undone == {URN: undone}
