@@ -57,3 +57,28 @@ def test_a_default_of_the_plugin_is_no_edit_by_somebody_else() -> None:
         live = {"inputs": inputs(1), "outputs": outputs(1, timeout)}
         seen.on_event(step("resOutputsEvent", "refresh", old, live))
         assert seen.undone == {URN: undone}
+
+
+def test_a_secret_inside_of_a_block_that_changed_is_told_without_its_value() -> None:
+    """The plugin marks the secret of an OAuth client alone; the stand-in marks the whole block."""
+    envelope = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+
+    def iap(secret: str, client: str = "client") -> dict[str, Any]:
+        return {
+            "enabled": True,
+            "oauth2ClientId": client,
+            "oauth2ClientSecret": {**envelope, "ciphertext": secret},
+        }
+
+    for client, told in (
+        ("client", ("Identity-Aware Proxy changes (secret)",)),
+        ("other", ("iap.oauth2ClientId client -> other",)),
+    ):
+        old, new = ({**inputs(1), "iap": one} for one in (iap("one"), iap("two", client)))
+        states = {"old": {"inputs": old, "outputs": old}, "new": {"inputs": new, "outputs": new}}
+        metadata = {"op": "update", "urn": URN, "type": URN.split("::")[2], "diffs": ["iap"], **states}
+        content = {"planning": True, "metadata": metadata}
+        events = Events()
+        events.on_event(EngineEvent.from_json({"sequence": 1, "timestamp": 1, "resourcePreEvent": content}))
+        (change,) = events.changes
+        assert change.details == told

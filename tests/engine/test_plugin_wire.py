@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from spillway.adapters.engine.provider import kinds_backend as backend
+from spillway.adapters.engine.provider import kinds_edge as edge
 from spillway.adapters.engine.provider import kinds_frontend as frontend
 from spillway.adapters.engine.provider.kinds import Props, ResourceKind
 from spillway.adapters.engine.provider.standin import carry, unsent
@@ -22,7 +23,9 @@ SERVICE: Props = {
     "logConfig": {"enable": False},
 }
 BODY: dict[str, Any] = {
-    **{name: SERVICE[name] for name in ("name", "loadBalancingScheme", "protocol", "timeoutSec", "logConfig")},
+    **{
+        name: SERVICE[name] for name in ("name", "loadBalancingScheme", "protocol", "timeoutSec", "logConfig")
+    },
     "connectionDraining": {"drainingTimeoutSec": 300},
     "backends": [],
     "iap": None,
@@ -58,6 +61,11 @@ POLICY = "projects/demo-project/global/securityPolicies/waf"
             {**SERVICE, "consistentHash": {"httpHeaderName": "x-session"}},
             {**BODY, "consistentHash": {"httpHeaderName": "x-session", "minimumRingSize": 1024}},
         ),
+        (
+            backend.BACKEND_SERVICE,
+            {**SERVICE, "strongSessionAffinityCookie": {"name": "gpu", "ttl": {"seconds": 0}}},
+            {**BODY, "strongSessionAffinityCookie": {"name": "gpu"}},
+        ),
         (backend.HEALTH_CHECK, {**CHECK, "logConfig": {"enable": False}}, CHECK_BODY),
         (
             backend.HEALTH_CHECK,
@@ -66,10 +74,19 @@ POLICY = "projects/demo-project/global/securityPolicies/waf"
         ),
         (frontend.GLOBAL_ADDRESS, {**ADDRESS, "ipVersion": "IPV4"}, ADDRESS_BODY),
         (frontend.GLOBAL_ADDRESS, {**ADDRESS, "ipVersion": "IPV6"}, {**ADDRESS_BODY, "ipVersion": "IPV6"}),
+        (
+            edge.BUCKET_KEY,
+            {"name": "one", "project": "demo-project", "backendBucket": "lb-assets", "keyValue": "MDEy"},
+            {
+                "keyName": "one",
+                "keyValue": "MDEy",
+                "backendBucket": "projects/demo-project/global/backendBuckets/lb-assets",
+            },
+        ),
     ],
     ids=[
-        "service", "what is off or empty", "policy", "Google's client", "ring", "check without logs", "check with logs",
-        "IPv4", "IPv6",
+        "service", "what is off or empty", "policy", "Google's client", "ring", "a zero in a cookie", "check without logs",
+        "check with logs", "IPv4", "IPv6", "key",
     ],
 )  # fmt: skip
 def test_the_body_of_a_create(kind: ResourceKind, inputs: Props, body: dict[str, Any]) -> None:

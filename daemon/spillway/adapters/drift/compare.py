@@ -23,7 +23,7 @@ from spillway.adapters.engine.provider.diff import (
     value_at,
 )
 from spillway.adapters.engine.provider.kinds import PROVISIONED, Props, property_name, relative
-from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, RINGS
+from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, loses_hash
 from spillway.adapters.engine.provider.kinds_url_map import URL_MAP
 from spillway.adapters.program.kept import group_path
 from spillway.adapters.program.provider_fields import Field, fields_of
@@ -285,5 +285,5 @@ def _not_carried(wanted: WantedPart, live: Body) -> Iterator[str]:
     ours = (wanted.inputs.get("iap") or {}).get("oauth2ClientId")
     if not ours and (live.get("iap") or {}).get("oauth2ClientId"):
         yield "iap"
-    if live.get("consistentHash") and live.get("localityLbPolicy") not in RINGS:
+    if live.get("consistentHash") and loses_hash(live):
         yield "consistentHash"

@@ -81,6 +81,14 @@ def singular(name: str) -> str:
     return name.removesuffix("s")
 
 
+def without_zeros(value: Any) -> Any:
+    """A copy without fields that are zero, false or empty; elements of lists stay."""
+    if isinstance(value, dict):
+        parts = {name: without_zeros(part) for name, part in value.items()}
+        return {name: part for name, part in parts.items() if part not in (None, False, 0, "", [], {})}
+    return [without_zeros(part) for part in value] if isinstance(value, list) else value
+
+
 def in_global(collection: str) -> Callable[[Props], str]:
     """The path of a global collection."""
     return lambda inputs: f"projects/{inputs['project']}/global/{collection}"

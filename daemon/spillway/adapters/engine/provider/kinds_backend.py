@@ -15,6 +15,7 @@ from spillway.adapters.engine.provider.kinds import (
     in_zone,
     last_part,
     pick,
+    without_zeros,
 )
 from spillway.adapters.program.provider_fields import fields_of
 from spillway.adapters.program.sdk import compute
@@ -26,7 +27,9 @@ _RENAMED = {
 _FOREIGN = ("customRequestHeaders", "customResponseHeaders", "securityPolicy", "edgeSecurityPolicy")
 """What the provider finds and takes away unless it is told to ignore it (measured)."""
 _REFERENCES = {"securityPolicy": "setSecurityPolicy", "edgeSecurityPolicy": "setEdgeSecurityPolicy"}
-_OWN_FORM = frozenset({"project", "deletionPolicy", "backends", "healthChecks", "connectionDrainingTimeoutSec"})
+_OWN_FORM = frozenset(
+    {"project", "deletionPolicy", "backends", "healthChecks", "connectionDrainingTimeoutSec"}
+)
 """Properties of a backend service that are written in another way than by their name."""
 _ALSO_EMPTY = frozenset({"iap", "backends", "customRequestHeaders", "customResponseHeaders"})
 """Fields of a backend service that the provider sends also where they are empty (measured)."""
@@ -91,7 +94,9 @@ def service_body(inputs: Props) -> Body:
     if body["iap"]:
         body["iap"] = _iap_body(body["iap"])
     if body.get("consistentHash"):
-        body["consistentHash"] = {"minimumRingSize": _RING_SIZE, **body["consistentHash"]}
+        body["consistentHash"] = {"minimumRingSize": _RING_SIZE, **without_zeros(body["consistentHash"])}
+    if body.get("strongSessionAffinityCookie"):
+        body["strongSessionAffinityCookie"] = without_zeros(body["strongSessionAffinityCookie"])
     backends = inputs.get("backends") or ()
     body["backends"] = [_backend_body(backend) for backend in sorted(backends, key=lambda b: str(b["group"]))]
     body["connectionDraining"] = {"drainingTimeoutSec": inputs.get("connectionDrainingTimeoutSec", 300)}
@@ -155,12 +160,17 @@ RINGS = frozenset({"MAGLEV", "RING_HASH"})
 """Locality policies beside which the provider keeps `consistentHash` (measured)."""
 
 
+def loses_hash(service: Body) -> bool:
+    """True if the provider forgets the hash of a service: another locality policy stands beside it (measured). None is no other."""
+    return bool(service.get("localityLbPolicy")) and service["localityLbPolicy"] not in RINGS
+
+
 def _service_repeated(body: Body) -> Body:
     """The client of the Identity-Aware Proxy is emptied unless its secret is ours, and a hash goes where it has no ring (measured)."""
     result = _without_empty(body)
     if body.get("iap") and not body["iap"].get("oauth2ClientSecret"):
         result["iap"] = _iap_body({"enabled": bool(body["iap"].get("enabled"))})
-    if body.get("localityLbPolicy") not in RINGS:
+    if loses_hash(body):
         result.pop("consistentHash", None)
     return result
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 from spillway.adapters.engine.provider.cloud import Body, Request
 from spillway.adapters.engine.provider.convert import to_body, to_props
-from spillway.adapters.engine.provider.kinds import Props, ResourceKind, common, in_global
+from spillway.adapters.engine.provider.kinds import Props, ResourceKind, common, in_global, without_zeros
 from spillway.adapters.program.provider_fields import arguments_of, class_of
 
 _TOKEN = "gcp:compute/uRLMap:URLMap"  # noqa: S105 a type token is no secret
@@ -24,14 +23,6 @@ def map_body(inputs: Props) -> Body:
     """The body of a create; what is zero, false or empty is not sent, whatever the field (tf:resource_compute_url_map.go)."""
     given = {name: value for name, value in inputs.items() if name not in _OWN}
     return to_body("UrlMap", without_zeros(given))
-
-
-def without_zeros(value: Any) -> Any:
-    """A copy without fields that are zero, false or empty; elements of lists stay."""
-    if isinstance(value, dict):
-        parts = {name: without_zeros(part) for name, part in value.items()}
-        return {name: part for name, part in parts.items() if part not in (None, False, 0, "", [], {})}
-    return [without_zeros(part) for part in value] if isinstance(value, list) else value
 
 
 def map_props(live: Body) -> Props:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pulumi.automation.events import EngineEvent, OpType, StepEventMetadata
@@ -156,11 +156,24 @@ def _details(metadata: StepEventMetadata) -> tuple[str, ...]:
     old_inputs, old, new = (
         _props(part) for part in (metadata.old.inputs, metadata.old.outputs, metadata.new.inputs)
     )
-    # Two secrets look alike here; which of them changed, the engine alone knows.
+    seen = compare(kind, old_inputs, old, new)
+    # Two secrets look alike here; which property holds one that changed, the engine alone knows.
     unlike = tuple(
-        Difference(name, DiffKind.UPDATE) for name in metadata.diffs or () if new.get(name) == SECRET
+        Difference(path, DiffKind.UPDATE)
+        for name in metadata.diffs or ()
+        if name not in seen.changed
+        for path in _secrets(new.get(name), name)
     )
-    return describe((*compare(kind, old_inputs, old, new).differences, *unlike), old, new)
+    return describe((*seen.differences, *unlike), old, new)
+
+
+def _secrets(value: Any, path: str) -> Iterator[str]:
+    """Paths of the marks of secrets. The plugin marks the secret alone, not the block in which it stands."""
+    if value == SECRET:
+        yield path
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _secrets(part, f"{path}.{name}")
 
 
 def _props(value: Any) -> Props:
@@ -177,7 +190,5 @@ def _plain(value: Any) -> Any:
         return SECRET
     if isinstance(value, Mapping):
         defaults = value.get(_NOTES) or ()
-        return {
-            name: _plain(part) for name, part in value.items() if name != _NOTES and name not in defaults
-        }
+        return {name: _plain(part) for name, part in value.items() if name != _NOTES and name not in defaults}
     return [_plain(part) for part in value] if isinstance(value, list) else value
