@@ -289,6 +289,30 @@ def test_a_part_that_all_share_is_not_written_either(
     assert "pathMatchers" in cloud.get("global/urlMaps/lb")
 
 
+def test_another_order_of_a_set_is_nobodys_edit(cloud: Cloud, made: Callable[..., GuardedDeployer]) -> None:
+    """The real provider sends headers, hosts and paths in an order of its own (measured)."""
+    hosts, paths = ["a.example.com", "b.example.com", "c.example.com"], ["/a/*", "/b/*", "/c/*"]
+    raw = document(
+        routes=[{"hosts": hosts, "service": "pool", "paths": [{"paths": paths, "service": "pool"}]}]
+    )
+    headers = [f"x-{letter}: 1" for letter in "abcd"]
+    raw["topology"]["services"]["pool"]["custom_request_headers"] = headers
+    engine = made(raw)
+    assert engine.build(overlay()).outcome is Outcome.DONE
+    service, routes = cloud.get(), cloud.get("global/urlMaps/lb")
+    (rule,) = [rule for rule in routes["hostRules"] if "a.example.com" in rule["hosts"]]
+    (matcher,) = [one for one in routes["pathMatchers"] if one["name"] == rule["pathMatcher"]]
+    sent = (service["customRequestHeaders"], rule["hosts"], matcher["pathRules"][0]["paths"])
+    assert [sorted(one) for one in sent] == [headers, hosts, paths]
+    assert sent != (headers, hosts, paths), "in the order of the provider's hashes"
+    preview = engine.preview(overlay())
+    assert (preview.changes, preview.drift) == ((), ())
+    assert engine.build(overlay()).outcome is Outcome.UNCHANGED
+    cloud.set("", {"customRequestHeaders": [*headers[:3], "x-d: 2"]})
+    (drift,) = {drift.field.partition("[")[0] for drift in engine.preview(overlay()).drift}
+    assert drift == "customRequestHeaders"
+
+
 FIRST = "/asia-northeast1-"
 """In the group of the program's first backend. The real provider sends backends in an order of its own."""
 

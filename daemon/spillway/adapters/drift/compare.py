@@ -22,7 +22,7 @@ from spillway.adapters.engine.provider.diff import (
     is_within,
     value_at,
 )
-from spillway.adapters.engine.provider.kinds import PROVISIONED, Props, property_name, relative
+from spillway.adapters.engine.provider.kinds import ITSELF, PROVISIONED, Props, property_name, relative
 from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, loses_hash
 from spillway.adapters.engine.provider.kinds_url_map import URL_MAP
 from spillway.adapters.program.kept import group_path
@@ -228,6 +228,8 @@ def _counts(difference: Difference, wanted: WantedPart, props: Props) -> bool:
 def _additions(wanted: WantedPart, props: Props) -> Iterator[Difference]:
     """Fields that somebody has added to elements of lists that are ours: the comparison looks at what we name alone."""
     for name, key in wanted.kind.keyed.items():
+        if key == ITSELF:
+            continue
         there = {relative(str(e.get(key))): e for e in props.get(name) or ()}
         for position, element in enumerate(wanted.inputs.get(name) or ()):
             live = there.get(relative(str(element.get(key)))) or {}

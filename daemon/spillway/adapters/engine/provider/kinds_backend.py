@@ -7,11 +7,13 @@ import hashlib
 from spillway.adapters.engine.provider.cloud import Body, Request
 from spillway.adapters.engine.provider.convert import to_body, to_props
 from spillway.adapters.engine.provider.kinds import (
+    ITSELF,
     PROVISIONED,
     Props,
     ResourceKind,
     common,
     in_global,
+    in_set_order,
     in_zone,
     last_part,
     pick,
@@ -24,14 +26,15 @@ _RENAMED = {
     "logConfig.requestHeaders": "loggingHttpRequestHeaders",
     "logConfig.responseHeaders": "loggingHttpResponseHeaders",
 }
-_FOREIGN = ("customRequestHeaders", "customResponseHeaders", "securityPolicy", "edgeSecurityPolicy")
+_HEADERS = ("customRequestHeaders", "customResponseHeaders")
+_FOREIGN = (*_HEADERS, "securityPolicy", "edgeSecurityPolicy")
 """What the provider finds and takes away unless it is told to ignore it (measured)."""
 _REFERENCES = {"securityPolicy": "setSecurityPolicy", "edgeSecurityPolicy": "setEdgeSecurityPolicy"}
 _OWN_FORM = frozenset(
     {"project", "deletionPolicy", "backends", "healthChecks", "connectionDrainingTimeoutSec"}
 )
 """Properties of a backend service that are written in another way than by their name."""
-_ALSO_EMPTY = frozenset({"iap", "backends", "customRequestHeaders", "customResponseHeaders"})
+_ALSO_EMPTY = frozenset({"iap", "backends", *_HEADERS})
 """Fields of a backend service that the provider sends also where they are empty (measured)."""
 _RING_SIZE = 1024
 """Points of a ring where the program says nothing; the provider's default, which it sends (measured)."""
@@ -91,6 +94,7 @@ def service_body(inputs: Props) -> Body:
     known = fields_of(compute.BackendServiceArgs)
     plain = {name: value for name, value in inputs.items() if name in known and name not in _OWN_FORM}
     body: Body = _without_empty({"iap": None, **to_body("BackendService", plain, _RENAMED)})
+    body |= {name: in_set_order(body[name]) for name in _HEADERS if name in body}
     if body["iap"]:
         body["iap"] = _iap_body(body["iap"])
     if body.get("consistentHash"):
@@ -148,8 +152,7 @@ def _service_update(resource: str, state: Props, inputs: Props, _: frozenset[str
     """One PUT of the whole service with the fingerprint from the state: a foreign edit shows as 412."""
     body = {
         **pick(state, "sessionAffinity", "timeoutSec", "portName"),
-        "customRequestHeaders": [],
-        "customResponseHeaders": [],
+        **dict.fromkeys(_HEADERS, []),
         **service_body(inputs),
         "fingerprint": state.get("fingerprint", ""),
     }
@@ -187,7 +190,12 @@ BACKEND_SERVICE = ResourceKind(
         *("backends", "healthChecks", "outlierDetection", "serviceLbPolicy", "localityLbPolicy"),
         *_FOREIGN,
     ),
-    keyed={"backends": "group", "customMetrics": "name"},
+    keyed={
+        "backends": "group",
+        "customMetrics": "name",
+        **dict.fromkeys(_HEADERS, ITSELF),
+        **dict.fromkeys(("queryStringBlacklists", "queryStringWhitelists"), ITSELF),
+    },
     assumed={"backends": {"balancingMode": "UTILIZATION", "capacityScaler": 1}},
     renamed={
         "connectionDraining": "connectionDrainingTimeoutSec",
