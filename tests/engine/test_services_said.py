@@ -202,7 +202,8 @@ SAID: dict[str, tuple[Raw, Raw]] = {
             "custom_request_headers": ["x-country: {client_region}", "Host: api.vendor.example"],
             "custom_response_headers": ["x-cache: {cdn_cache_status}"],
         },
-        {"customRequestHeaders": ["x-country: {client_region}", "Host: api.vendor.example"]},
+        # In the order in which the real provider sends a set.
+        {"customRequestHeaders": ["Host: api.vendor.example", "x-country: {client_region}"]},
     ),
     "a header ties": (
         {"affinity": "HEADER_FIELD", "affinity_header": "x-conversation"},

@@ -152,7 +152,7 @@ def _service_update(resource: str, state: Props, inputs: Props, _: frozenset[str
     """One PUT of the whole service with the fingerprint from the state: a foreign edit shows as 412."""
     body = {
         **pick(state, "sessionAffinity", "timeoutSec", "portName"),
-        **dict.fromkeys(_HEADERS, []),
+        **{name: [] for name in _HEADERS},
         **service_body(inputs),
         "fingerprint": state.get("fingerprint", ""),
     }
