@@ -59,6 +59,21 @@ def test_a_default_of_the_plugin_is_no_edit_by_somebody_else() -> None:
         assert seen.undone == {URN: undone}
 
 
+def test_an_update_of_the_state_alone_is_no_change() -> None:
+    """After the import of an address with the provider's own label the plugin notes the label, and sends nothing."""
+    kind = "gcp:compute/globalAddress:GlobalAddress"
+    for diffs, changes, same in ((["pulumiLabels"], 0, 1), (["labels", "pulumiLabels"], 1, 0)):
+        address = {"inputs": {"name": "lb-address"}, "outputs": {"name": "lb-address"}}
+        metadata = {"op": "update", "urn": f"urn:pulumi:main::spillway::{kind}::lb-address", "type": kind}
+        content = {
+            "planning": True,
+            "metadata": {**metadata, "diffs": diffs, "old": address, "new": address},
+        }
+        events = Events()
+        events.on_event(EngineEvent.from_json({"sequence": 1, "timestamp": 1, "resourcePreEvent": content}))
+        assert (len(events.changes), events.same) == (changes, same)
+
+
 def test_a_secret_inside_of_a_block_that_changed_is_told_without_its_value() -> None:
     """The plugin marks the secret of an OAuth client alone; the stand-in marks the whole block."""
     envelope = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}

@@ -25,6 +25,8 @@ _OPERATIONS = {
     OpType.IMPORT: "import",
 }
 """Steps that people count; a replacement also has steps of its own for the new and the old."""
+_ONLY_NOTED = frozenset({"pulumiLabels"})
+"""Outputs in which the plugin notes which labels are the program's; their change alone sends nothing (measured)."""
 _CREATES = frozenset({OpType.CREATE, OpType.CREATE_REPLACEMENT})
 
 
@@ -91,9 +93,9 @@ class Events:
         if metadata.type.startswith("pulumi:") or f"{metadata.op} {metadata.urn}" in self._finished:
             return
         self._finished.add(f"{metadata.op} {metadata.urn}")
-        if metadata.op == OpType.SAME:
+        if metadata.op == OpType.SAME or _is_note(metadata):
             self.same += 1
-        if metadata.op in _OPERATIONS:
+        elif metadata.op in _OPERATIONS:
             self.changes.append(
                 PreviewedChange(
                     operation=_OPERATIONS[metadata.op],
@@ -137,6 +139,13 @@ def urn_type(urn: str) -> str:
 def urn_words(urn: str) -> str:
     """Kind and name of a resource, for people."""
     return f"{words_for(urn_type(urn))} {urn.rsplit('::', 1)[-1]}"
+
+
+def _is_note(metadata: StepEventMetadata) -> bool:
+    """True for an update of the state alone. One follows the import of what carries the provider's own label."""
+    return (
+        metadata.op == OpType.UPDATE and bool(metadata.diffs) and _ONLY_NOTED.issuperset(metadata.diffs or ())
+    )
 
 
 def _name(metadata: StepEventMetadata) -> str:
