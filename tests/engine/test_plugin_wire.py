@@ -94,6 +94,19 @@ def test_the_body_of_a_create(kind: ResourceKind, inputs: Props, body: dict[str,
     assert unsent(kind, inputs) == []
 
 
+def test_a_put_of_a_check_says_that_it_logs_nothing() -> None:
+    assert backend.HEALTH_CHECK.update is not None
+    (request,) = backend.HEALTH_CHECK.update("p", {}, {**CHECK, "logConfig": {"enable": False}}, frozenset())
+    assert request.body == {**CHECK_BODY, "description": "", "logConfig": {}}
+
+
+def test_a_put_leaves_the_size_of_a_ring_as_it_stands() -> None:
+    assert backend.BACKEND_SERVICE.update is not None
+    ring = {"httpHeaderName": "x-session"}
+    (request,) = backend.BACKEND_SERVICE.update("p", {}, {**SERVICE, "consistentHash": ring}, frozenset())
+    assert (request.body or {})["consistentHash"] == ring
+
+
 def test_a_put_repeats_nothing_that_is_empty() -> None:
     """What stands and is off was set by nobody: a PUT without it says the same."""
     assert backend.BACKEND_SERVICE.update is not None

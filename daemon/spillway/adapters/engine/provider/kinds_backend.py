@@ -87,7 +87,7 @@ def _iap_body(iap: Body) -> Body:
 
 
 def service_body(inputs: Props) -> Body:
-    """The body of a create; `backends` sorted by group, `iap` an explicit null where none is wanted (measured).
+    """The body of a PUT; `backends` sorted by group, `iap` an explicit null where none is wanted (measured).
 
     The policies stand in it although a call of their own sets each: so the provider has them (measured).
     """
@@ -98,7 +98,7 @@ def service_body(inputs: Props) -> Body:
     if body["iap"]:
         body["iap"] = _iap_body(body["iap"])
     if body.get("consistentHash"):
-        body["consistentHash"] = {"minimumRingSize": _RING_SIZE, **without_zeros(body["consistentHash"])}
+        body["consistentHash"] = without_zeros(body["consistentHash"])
     if body.get("strongSessionAffinityCookie"):
         body["strongSessionAffinityCookie"] = without_zeros(body["strongSessionAffinityCookie"])
     backends = inputs.get("backends") or ()
@@ -106,6 +106,14 @@ def service_body(inputs: Props) -> Body:
     body["connectionDraining"] = {"drainingTimeoutSec": inputs.get("connectionDrainingTimeoutSec", 300)}
     if inputs.get("healthChecks"):
         body["healthChecks"] = [inputs["healthChecks"]]
+    return body
+
+
+def _created_service(inputs: Props) -> Body:
+    """The body of a create; a PUT keeps the size of the ring that stands."""
+    body = service_body(inputs)
+    if body.get("consistentHash"):
+        body["consistentHash"] = {"minimumRingSize": _RING_SIZE, **body["consistentHash"]}
     return body
 
 
@@ -182,7 +190,7 @@ BACKEND_SERVICE = ResourceKind(
     token="gcp:compute/backendService:BackendService",  # noqa: S106 a type token is no secret
     words="backend service",
     collection=in_global("backendServices"),
-    body=service_body,
+    body=_created_service,
     live=_service_live,
     update=_service_update,
     computed=("selfLink", "creationTimestamp", "fingerprint", "generatedId"),
@@ -264,6 +272,12 @@ def _check_body(inputs: Props) -> Body:
     return body
 
 
+def _check_update(resource: str, _: Props, inputs: Props, __: frozenset[str]) -> list[Request]:
+    """One PUT of the whole check; unlike a create it says that there is no description and no logging (measured)."""
+    body = {"description": "", "logConfig": {}, **_check_body(inputs)}
+    return [Request(method="PUT", path=resource, body=body)]
+
+
 def _check_live(live: Body) -> Props:
     settings = ("checkIntervalSec", "timeoutSec", "healthyThreshold", "unhealthyThreshold", "type", *_PROBES)
     logs = bool((live.get("logConfig") or {}).get("enable"))
@@ -276,9 +290,7 @@ HEALTH_CHECK = ResourceKind(
     collection=in_global("healthChecks"),
     body=_check_body,
     live=_check_live,
-    update=lambda resource, _state, inputs, _: [
-        Request(method="PUT", path=resource, body=_check_body(inputs))
-    ],
+    update=_check_update,
     computed=("selfLink", "creationTimestamp", "type"),
     watched=("logConfig", *_PROBES),
 )

@@ -20,7 +20,7 @@ _EDGE = {"edgeSecurityPolicy": "setEdgeSecurityPolicy"}
 
 
 def _bucket_body(inputs: Props) -> Body:
-    own = {"project", "deletionPolicy", *_EDGE}
+    own = {"project", "deletionPolicy"}
     return to_body("BackendBucket", {name: value for name, value in inputs.items() if name not in own})
 
 
