@@ -15,7 +15,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def test_every_alarm_has_its_section_and_every_link_inside_leads_to_one() -> None:
-    page = pages(DOCS)["runbook.md"]
+    page = pages(DOCS, group)["runbook.md"]
     sections = re.findall(r"^## (.*)$", page, re.MULTILINE)
     assert sorted(sections) == sorted(ALARMS)
     links = set(re.findall(r"\]\(#([^)]*)\)", page))
@@ -25,8 +25,8 @@ def test_every_alarm_has_its_section_and_every_link_inside_leads_to_one() -> Non
     assert commands <= {*group.commands, "history", "explain"}
 
 
-@pytest.mark.parametrize("name", sorted(pages(DOCS)))
+@pytest.mark.parametrize("name", sorted(pages(DOCS, group)))
 def test_page_is_fresh(name: str) -> None:
-    assert (DOCS / name).read_text(encoding="utf-8") == pages(DOCS)[name], (
+    assert (DOCS / name).read_text(encoding="utf-8") == pages(DOCS, group)[name], (
         f"docs/{name} is stale: run `make docs`"
     )

@@ -15,9 +15,15 @@ ROLES = ("<!-- roles: made by `make docs` -->", "<!-- roles: end -->")
 """What the permissions of both roles stand between in the page on operation."""
 
 
-def pages(folder: Path) -> dict[str, str]:
-    """File name and text of every page in `folder` that is generated, or holds a generated part."""
+def pages(folder: Path, group: click.Group) -> dict[str, str]:
+    """File name and text of every page in `folder` that is generated, or holds a generated part.
+
+    Args:
+        folder: where the pages lie.
+        group: the command line, of which the man page is made.
+    """
     from spillway.adapters.metrics import render as render_metrics
+    from spillway.cli.man_page import render as render_man_page
     from spillway.cli.reasons_page import render as render_reasons
     from spillway.cli.reasons_page import states
     from spillway.cli.roles import render as render_roles
@@ -33,6 +39,7 @@ def pages(folder: Path) -> dict[str, str]:
         "permissions.md": _between(permissions, ROLES, render_roles()),
         "reasons.md": render_reasons(),
         "runbook.md": render_runbook(),
+        "spillway.1": render_man_page(group),
     }
 
 
@@ -45,9 +52,13 @@ def _between(text: str, marks: tuple[str, str], made: str) -> str:
 
 @click.command(hidden=True)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
-def docs(folder: Path) -> int:
+@click.pass_context
+def docs(context: click.Context, folder: Path) -> int:
     """Write the generated reference pages into FOLDER."""
-    for name, text in pages(folder).items():
+    root = context.find_root().command
+    if not isinstance(root, click.Group):
+        raise click.UsageError("The pages are made from the whole command line: give `spillway docs FOLDER`.")
+    for name, text in pages(folder, root).items():
         (folder / name).write_text(text, encoding="utf-8")
         out.print(f"wrote {folder / name}")
     return Exit.OK

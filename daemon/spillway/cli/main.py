@@ -14,9 +14,11 @@ from spillway.cli import (
     alarms,
     backtest,
     check,
+    completion,
     doctor,
     document,
     explain,
+    health,
     history,
     journal,
     orders,
@@ -72,6 +74,7 @@ for command in (
     adopt.adopt,
     adopt.unadopt,
     status.status,
+    health.health,
     history.history,
     explain.explain,
     journal.journal,
@@ -93,6 +96,7 @@ for command in (
     setup.setup,
     doctor.doctor,
     roles.roles,
+    completion.completion,
     document.docs,
 ):
     group.add_command(command)

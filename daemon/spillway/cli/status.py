@@ -117,7 +117,7 @@ def _answering(config_path: Path) -> tuple[str, dict[str, Any]]:
     try:
         return url, fetch_status(url)
     except TemporaryError:
-        serving = _told_page(load.state_dir(config_path))
+        serving = told_page(load.state_dir(config_path))
         if serving in {"", url}:
             raise
     found = fetch_status(serving)
@@ -129,7 +129,7 @@ def _answering(config_path: Path) -> tuple[str, dict[str, Any]]:
     return serving, found
 
 
-def _told_page(state_dir: Path) -> str:
+def told_page(state_dir: Path) -> str:
     """Where the daemon of a state folder says that its page is; empty where none answers this user."""
     from spillway.cli.orders import ask
     from spillway.control.requests import Command, Request
