@@ -1,13 +1,14 @@
-# Spillway in a container. Any Debian-like base with Python 3.11+ (and its venv module) will do:
+# Spillway in a container, as it runs in production: with the Pulumi CLI and its Google plugin, without root, on a read-only root.
 #   docker build --build-arg BASE=python:3.12-slim -t spillway .
-#   docker run --read-only --tmpfs /tmp -v spillway-state:/var/lib/spillway \
-#     -v "$PWD/config/spillway.yaml:/etc/spillway/spillway.yaml:ro" -p 127.0.0.1:9464:9464 spillway
-# In a container, set `daemon.listen: 0.0.0.0:9464`, and publish the port on loopback only, as above.
-# For `cloud: gcp` the image needs the Pulumi CLI and the gcp plugin: --build-arg WITH_ENGINE=1 fetches both.
+#   docker run --read-only --tmpfs /tmp --stop-timeout 90 -v spillway-state:/var/lib/spillway \
+#     -v /etc/spillway:/etc/spillway:ro -p 127.0.0.1:9464:9464 spillway
+# Any Debian-like base with Python 3.11+ (and its venv module) will do. docs/operations.md has the rest: credentials, the address to
+# listen on, Kubernetes. Without a way to Pulumi's downloads build with --build-arg WITH_ENGINE=0, and mount a folder that
+# `spillway setup --home FOLDER` has filled: -v FOLDER:/opt/spillway/pulumi:ro.
 ARG BASE=python:3.12-slim
 
 FROM ${BASE} AS build
-ARG WITH_ENGINE=0
+ARG WITH_ENGINE=1
 SHELL ["/bin/sh", "-eu", "-c"]
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python3 -m venv --copies /opt/spillway
@@ -22,8 +23,13 @@ COPY docs ./docs
 COPY systemd ./systemd
 RUN /opt/spillway/bin/python -m pip install --no-deps --no-build-isolation . \
     && /opt/spillway/bin/python -m compileall -q -x 'pulumi_gcp/(?!compute/|networkservices/|certificatemanager/|config/|[^/]*[.]py$)' /opt/spillway/lib \
-    && mkdir -p /opt/spillway/pulumi \
-    && if [ "$WITH_ENGINE" = 1 ]; then PULUMI_HOME=/opt/spillway/pulumi /opt/spillway/bin/spillway setup; fi
+    && mkdir -p /opt/spillway/pulumi
+# A build that cannot fetch the engine fails, and says what to put where by hand.
+RUN case "$WITH_ENGINE" in \
+      1) PULUMI_HOME=/opt/spillway/pulumi /opt/spillway/bin/spillway setup ;; \
+      0) echo "WITH_ENGINE=0: cloud: gcp needs an engine mounted at /opt/spillway/pulumi" ;; \
+      *) echo "WITH_ENGINE is $WITH_ENGINE; write 1 or 0" >&2; exit 2 ;; \
+    esac
 
 FROM ${BASE} AS run
 SHELL ["/bin/sh", "-eu", "-c"]
@@ -47,8 +53,10 @@ VOLUME ["/var/lib/spillway"]
 EXPOSE 9464
 # SIGTERM finishes or abandons the running pass within daemon.stop_deadline (60 s): give `docker stop --time 90`.
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20m --retries=3 \
-    CMD ["/opt/spillway/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9464/healthz', timeout=4)"]
+# Asks /healthz at `daemon.listen` of the configuration: progress of the loop, not an open port. A first build may take 15 minutes.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=20m --retries=3 \
+    CMD ["/opt/spillway/bin/python", "-m", "spillway.cli.health"]
 ENTRYPOINT ["/usr/bin/dumb-init", "--", "/opt/spillway/bin/spillway"]
 # Started again after every exit, a container stays up instead where that would change nothing, and says why on /readyz.
-CMD ["run", "--stay", "--config", "/etc/spillway/spillway.yaml"]
+# Both take their configuration from $SPILLWAY_CONFIG, else from /etc/spillway/spillway.yaml.
+CMD ["run", "--stay"]
