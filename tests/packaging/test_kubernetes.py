@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import jsonschema
 import pytest
 from tests.packaging.kubernetes_fields import FILE, KINDS, documents, with_key_file
 
+from spillway.compose.changes import Watch
 from spillway.config.load import Loaded, load
 from spillway.config.model import DaemonConfig
 
@@ -116,6 +118,22 @@ def test_the_configuration_is_whole_and_fits_the_pod(loaded: Loaded) -> None:
     service = OBJECTS["Service"]["metadata"]["name"]
     assert {service, f"{service}.spillway.svc"} <= set(daemon.hosts)
     assert all(policy.mode == "observe" for policy in loaded.config.policies.values())
+
+
+def test_a_changed_configmap_reaches_the_daemon(tmp_path: Path) -> None:
+    """The kubelet writes a new folder and turns one link; the file's own name leads through that link."""
+    for version, text in (("..1", "name: one\n"), ("..2", "name: two\n")):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "spillway.yaml").write_text(text, encoding="utf-8")
+    os.utime(tmp_path / "..1" / "spillway.yaml", (1e9, 1e9))
+    (tmp_path / "..data").symlink_to("..1")
+    path = tmp_path / "spillway.yaml"
+    path.symlink_to("..data/spillway.yaml")
+    watch = Watch(path, (path,))
+    assert watch() == 0
+    (tmp_path / "..new").symlink_to("..2")
+    (tmp_path / "..new").rename(tmp_path / "..data")
+    assert watch() == 1
 
 
 def test_the_objects_name_each_other_rightly() -> None:
