@@ -11,6 +11,11 @@ FROM ${BASE} AS build
 ARG WITH_ENGINE=1
 SHELL ["/bin/sh", "-eu", "-c"]
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
+# Pulumi's installer fetches with curl, and a slim base has none.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates curl \
+    && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv --copies /opt/spillway
 WORKDIR /src
 # The lock first: its layer stays while only Spillway itself changes.

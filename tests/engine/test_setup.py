@@ -89,6 +89,22 @@ def test_without_a_network_it_says_which_file_goes_where(home: Path) -> None:
     assert "`cloud: sandbox` works" in text
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_the_curl_that_the_installer_needs_is_named_where_it_is_missing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """A slim image has none, and the installer's own last line only says that something went wrong."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    if there:
+        (programs / "curl").write_text("#!/bin/sh\n", encoding="utf-8")
+        (programs / "curl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    result = install_missing(installer=("/bin/sh", "-c", "echo 'Something went wrong.' >&2; exit 1"))
+    assert not result.ok
+    assert any("needs `curl`" in line for line in result.lines) is not there
+
+
 def test_a_refused_plugin_leaves_the_cli_and_says_what_is_missing(home: Path) -> None:
     said = (
         "warning: Error downloading plugin: 403 Forbidden",

@@ -129,6 +129,13 @@ def test_the_image_is_built_in_stages_on_a_base_of_your_choice() -> None:
     assert not re.search(r":latest\b", DOCKER)
 
 
+def test_the_stage_that_fetches_the_engine_has_what_its_installer_needs() -> None:
+    """A slim base has no curl, so the default build would end there. The image itself needs none."""
+    build, run = DOCKER.split(" AS run\n")
+    assert re.search(r"apt-get install [^&]*\bcurl\b", build)
+    assert "curl" not in run
+
+
 def test_the_container_runs_without_root_and_in_exec_form() -> None:
     last = DOCKER[DOCKER.rindex("\nFROM ") :]
     users = re.findall(r"(?m)^USER (\S+)", last)

@@ -116,6 +116,10 @@ def _fetch_cli(home: Path, installer: Sequence[str], deadline: float, result: In
         _run([*installer, str(root)], home, deadline)
     except (OSError, subprocess.SubprocessError) as error:
         result.lines.append(f"The Pulumi CLI could not be fetched: {_short(error)}")
+        if shutil.which("curl") is None:
+            result.lines.append(
+                "Pulumi's installer needs `curl`, and there is none on PATH: install it, and try again."
+            )
         return None
     found = find_cli(home)
     if found is None:
