@@ -69,6 +69,14 @@ def test_it_fetches_the_cli_and_lets_it_fetch_the_plugin(home: Path) -> None:
     assert (home / "calls").read_text().splitlines() == calls
 
 
+def test_the_plugin_can_be_run_by_the_user_of_the_daemon(home: Path) -> None:
+    """The CLI makes its folders for whoever runs `setup`, which is root, and the daemon has a user of its own."""
+    result = install_missing(installer=installer(PUTS_THE_PLUGIN + f"\nchmod -R go= {home}/plugins"))
+    assert result.ok, result.lines
+    for path in (home / "plugins", plugin_folder(home), plugin_folder(home) / "pulumi-resource-gcp"):
+        assert path.stat().st_mode & 0o777 == 0o755, path
+
+
 def test_another_folder_is_said_to_need_a_setting(home: Path, tmp_path: Path) -> None:
     result = install_missing(tmp_path / "elsewhere", installer=installer(PUTS_THE_PLUGIN))
     assert result.ok, result.lines

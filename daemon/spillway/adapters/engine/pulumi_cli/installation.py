@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -96,6 +97,7 @@ def install_missing(
     if not has_plugin(folder) and result.cli is not None:
         _fetch_plugin(result.cli, folder, deadline, result)
     if has_plugin(folder):
+        _let_others_run(plugin_folder(folder))
         result.plugin = str(plugin_folder(folder))
         result.lines.append(f"gcp plugin {plugin_version()}: {result.plugin}")
     else:
@@ -136,6 +138,22 @@ def _fetch_plugin(command: str, home: Path, deadline: float, result: Installatio
         )
     except (OSError, subprocess.SubprocessError) as error:
         result.lines.append(f"The gcp plugin could not be fetched: {_short(error)}")
+
+
+def _let_others_run(plugin: Path) -> None:
+    """Let every user read the plugin and the folder of all plugins: the CLI keeps both for whoever fetched it.
+
+    The daemon has a user of its own, in the image as under systemd, and `setup` runs as root. Others' files stay as they are.
+    """
+    for path in (plugin.parent, plugin, *plugin.rglob("*")):
+        if path.is_symlink():
+            continue
+        mode = path.stat().st_mode
+        runs = mode & stat.S_IXUSR
+        readable = mode | stat.S_IRGRP | stat.S_IROTH | (runs >> 3) | (runs >> 6)
+        if readable != mode:
+            with suppress(PermissionError):
+                path.chmod(stat.S_IMODE(readable))
 
 
 def _run(command: Sequence[str], home: Path, deadline: float) -> None:
