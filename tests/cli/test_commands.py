@@ -20,6 +20,7 @@ import pytest
 from spillway import compose
 from spillway.adapters.files import FileStore
 from spillway.adapters.permissions import Role, names_of
+from spillway.cli.history import render_history
 from spillway.cli.main import main
 from spillway.cli.provision import _finish
 from spillway.cli.status import estimate_line, fetch_status, render_status, steering
@@ -570,3 +571,47 @@ def test_status_says_what_acting_saves_and_that_it_is_an_estimate(
     whole = f"Since 2023-11-14 22:13:20 UTC {told} (by the model: an estimate)."
     assert estimate_line({"estimate": estimate}) == (whole if told else "")
     assert estimate_line({"estimate": None}) == estimate_line({}) == ""
+
+
+def _past(**changes: Any) -> dict[str, Any]:
+    """An entry of /decisions."""
+    entry = {
+        "tick": 12_345,
+        "kind": "tick",
+        "at": 1_700_000_000.0,
+        "last_at": 1_700_000_000.0,
+        "times": 1,
+        "sentence": "nothing done, because " + " ".join(f"word{i}" * (1 + i % 3) for i in range(60)),
+        **dict.fromkeys(("moves", "advice", "refusals", "alarms", "verdicts"), ()),
+        "applied": None,
+    }
+    return {**entry, **changes}
+
+
+def test_history_cuts_no_word_and_pads_no_line_also_after_a_week(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = [_past(), _past(tick=9, at=1_699_999_000.0)]
+    render_history({"decisions": entries, "left_out": 0})
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 80 and line == line.rstrip() for line in lines)
+    assert lines[:2] == ["UTC          tick  what", "2023-11-14"]
+    assert lines[2].startswith("21:56:40        9  nothing done, because word0 ")
+    told = " ".join(" ".join(line[19:].strip() for line in lines[2:-1]).split())
+    assert told == f"{entries[0]['sentence']} {entries[1]['sentence']}"
+
+
+def test_history_tells_who_gave_an_order_and_that_one_ended_by_itself(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = _past(tick=0, kind="order", sentence="ana: hold: order 1 is in force", by="ana", command="hold")
+    over = _past(tick=0, kind="order", sentence="order 1 has expired", by="ana", command="expired")
+    render_history({"decisions": [over, given], "left_out": 0})
+    lines = [line[18:] for line in capsys.readouterr().out.splitlines()]
+    assert lines[2:4] == ["order by ana: hold: order 1 is in force", "order: order 1 has expired"]
+
+
+def test_history_without_an_entry_says_when_the_newest_record_is(capsys: pytest.CaptureFixture[str]) -> None:
+    render_history({"decisions": [], "left_out": 0, "newest": 1_700_000_000.0})
+    said = capsys.readouterr().out
+    assert said == "Nothing is recorded in this time. The newest record is of 2023-11-14 22:13:20 UTC.\n"
+    render_history({"decisions": [], "left_out": 0, "newest": None})
+    assert capsys.readouterr().out == "Nothing is recorded in this time.\n"

@@ -295,9 +295,17 @@ def test_decisions_are_bounded_and_those_left_out_are_counted(past: Answers) -> 
 def test_only_what_concerns_a_region_is_told_of_it(past: Answers) -> None:
     found = past.answer("/decisions", {"region": "europe-west4"})["decisions"]
     assert [entry["tick"] for entry in found if entry["kind"] == "tick"] == [16, 11]
-    assert [
-        e for e in past.answer("/decisions", {"service": "another"})["decisions"] if e["kind"] == "tick"
-    ] == []
+    with pytest.raises(WrongQuestion, match="no service 'another' is recorded") as caught:
+        past.answer("/decisions", {"service": "another"})
+    assert (caught.value.status, caught.value.remedy) == (404, "Known: pool.")
+    with pytest.raises(WrongQuestion, match="no region 'us-east9' is recorded"):
+        past.answer("/decisions", {"region": "us-east9"})
+
+
+def test_decisions_say_when_the_newest_record_is_where_none_is_in_the_time(past: Answers) -> None:
+    found = past.answer("/decisions", {"since": "1970-01-02", "until": "1970-01-03"})
+    assert found["decisions"] == []
+    assert found["newest"] == example.AT + 1200.0
 
 
 def test_an_alarm_is_told_when_it_comes_and_when_it_ends(tmp_path: Path) -> None:
