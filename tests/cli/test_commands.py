@@ -183,6 +183,7 @@ def test_status_shows_the_health_of_a_region_apart_from_what_spillway_does(
         "pinned at 0.90": {"state": "pinned", "scaler_wanted": 0.9},
         "changed by others": {"state": "edited"},
         "held": {"state": "held", "health": "saturated"},
+        "held at 0.10": {"state": "held", "scaler_wanted": 0.1},
         "standby": {"state": "standby", "member": False, "health": "idle", "age": None},
         "joining at 0.50": {"state": "joining", "scaler_wanted": 0.5},
         "leaving": {"state": "leaving", "scaler_wanted": 0.0},
@@ -615,3 +616,55 @@ def test_history_without_an_entry_says_when_the_newest_record_is(capsys: pytest.
     assert said == "Nothing is recorded in this time. The newest record is of 2023-11-14 22:13:20 UTC.\n"
     render_history({"decisions": [], "left_out": 0, "newest": None})
     assert capsys.readouterr().out == "Nothing is recorded in this time.\n"
+
+
+def test_status_tells_whom_it_hurts_what_is_left_and_why_a_region_is_as_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    note = {
+        "code": "saturated",
+        "sentence": "us-east4 is saturated: its answer rate, 44 requests/s, is its capacity",
+    }
+    backend = {
+        **dict.fromkeys(("served", "target", "latency", "error_ratio", "healthy_share", "age")),
+        "region": "us-east4", "state": "serving", "member": True, "scaler_wanted": 1.0, "notes": [note],
+    }  # fmt: skip
+    service = {
+        **{"service": "pool", "mode": "act", "posture": "normal", "demand": 228.0, "backends": [backend]},
+        **{
+            "capacity": 365.0,
+            "headroom": 0.6,
+            "bad_share": 0.3547,
+            "survives_loss": False,
+            "shortage": False,
+        },
+        "burn": {"latency": 12.3, "availability": 266.2, "good": None},
+    }
+    found = {
+        **{
+            "services": [service],
+            "alarms": [],
+            "problems": [],
+            "tick": 1,
+            "healthy": True,
+            "sentence": "done.",
+        },
+        **{
+            "at": 1_700_000_000.0,
+            "now": 1_700_000_040.0,
+            "name": "night",
+            "project": "p",
+            "cloud": "sandbox",
+        },
+        **{"address": "203.0.113.10", "speed": 40.0},
+    }
+    render_status(found)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert "35.5% bad · burn rate 266 · capacity 365.0 · headroom 60% · N-1 does not hold" in lines
+    assert "Note: us-east4 is saturated: its answer rate, 44 requests/s, is its capacity" in lines
+    place = "night in p, address 203.0.113.10. Times are the sandbox's, 40 times as fast as real ones."
+    assert place in " ".join(lines)
+    render_status({**found, "cloud": "gcp", "services": [{**service, "backends": [backend] * 30}]})
+    said = capsys.readouterr().out
+    assert "\nnight in p, address 203.0.113.10\n" in said
+    assert "and 10 more notes: spillway status --json" in said

@@ -14,8 +14,9 @@ from spillway.adapters.journal.decided import concerns, entry_of
 from spillway.adapters.journal.moments import WrongQuestion, clock, stamp
 from spillway.adapters.journal.rows import unpack
 from spillway.control.decisions import decision
+from spillway.control.told import STATE_WORDS, elapsed
+from spillway.core.values.decision import span
 from spillway.core.model.predict import TROUBLE_SHARE
-from spillway.core.values.decision import span as lasting
 
 SCHEMA = 1
 """Version of the document; raised when a field changes its meaning or disappears."""
@@ -243,7 +244,7 @@ def _situation(
     late = question.at - found.at
     if question.name is None and late > _OLD:
         lines.append(
-            f"No pass is recorded in the {lasting(late)} before {stamp(question.at)}: the daemon may have been down."
+            f"No pass is recorded in the {elapsed(late)} before {stamp(question.at)}: the daemon may have been down."
         )
     modes = found.told.get("modes", {})
     for belief in beliefs:
@@ -298,12 +299,12 @@ def _region_line(backend: Mapping[str, Any]) -> str:
     if backend.get("weight") is not None:
         parts.append(f"weight {backend['weight']:g}")
     if backend["age"] is not None:
-        parts.append(f"data {lasting(backend['age'])} old")
+        parts.append(f"data {span(backend['age'])} old")
     notes = "".join(
         f" {note['sentence'][:1].upper()}{note['sentence'][1:]}." for note in backend.get("notes", ())
     )
     health = f", {backend['health']}" if backend.get("health") else ""
-    return f"  {backend['region']} ({backend['state']}{health}): {', '.join(parts)}.{notes}"
+    return f"  {backend['region']} ({STATE_WORDS.get(backend['state'], backend['state'])}{health}): {', '.join(parts)}.{notes}"
 
 
 def _number(value: float | None) -> str:
@@ -324,7 +325,7 @@ def _last_move(connection: sqlite3.Connection, at: float, service: str, region: 
     move = dict(
         zip(("at", "service", "region", "lever", "before", "after", "code", "outcome"), row, strict=True)
     )
-    return f"  Last move before: {clock(move['at'])} UTC ({lasting(at - move['at'])} earlier): {said(move)} ({move['code']}, {move['outcome']})."
+    return f"  Last move before: {clock(move['at'])} UTC ({elapsed(at - move['at'])} earlier): {said(move)} ({move['code']}, {move['outcome']})."
 
 
 def _alternatives(
