@@ -630,33 +630,32 @@ def test_status_tells_whom_it_hurts_what_is_left_and_why_a_region_is_as_it_is(
         "region": "us-east4", "state": "serving", "member": True, "scaler_wanted": 1.0, "notes": [note],
     }  # fmt: skip
     service = {
-        **{"service": "pool", "mode": "act", "posture": "normal", "demand": 228.0, "backends": [backend]},
-        **{
-            "capacity": 365.0,
-            "headroom": 0.6,
-            "bad_share": 0.3547,
-            "survives_loss": False,
-            "shortage": False,
-        },
+        "service": "pool",
+        "mode": "act",
+        "posture": "normal",
+        "demand": 228.0,
+        "backends": [backend],
+        "capacity": 365.0,
+        "headroom": 0.6,
+        "bad_share": 0.3547,
+        "survives_loss": False,
+        "shortage": False,
         "burn": {"latency": 12.3, "availability": 266.2, "good": None},
     }
     found = {
-        **{
-            "services": [service],
-            "alarms": [],
-            "problems": [],
-            "tick": 1,
-            "healthy": True,
-            "sentence": "done.",
-        },
-        **{
-            "at": 1_700_000_000.0,
-            "now": 1_700_000_040.0,
-            "name": "night",
-            "project": "p",
-            "cloud": "sandbox",
-        },
-        **{"address": "203.0.113.10", "speed": 40.0},
+        "services": [service],
+        "alarms": [],
+        "problems": [],
+        "tick": 1,
+        "healthy": True,
+        "sentence": "done.",
+        "at": 1_700_000_000.0,
+        "now": 1_700_000_040.0,
+        "name": "night",
+        "project": "p",
+        "cloud": "sandbox",
+        "address": "203.0.113.10",
+        "speed": 40.0,
     }
     render_status(found)
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]

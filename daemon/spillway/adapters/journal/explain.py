@@ -15,8 +15,8 @@ from spillway.adapters.journal.moments import WrongQuestion, clock, stamp
 from spillway.adapters.journal.rows import unpack
 from spillway.control.decisions import decision
 from spillway.control.told import STATE_WORDS, elapsed
-from spillway.core.values.decision import span
 from spillway.core.model.predict import TROUBLE_SHARE
+from spillway.core.values.decision import span
 
 SCHEMA = 1
 """Version of the document; raised when a field changes its meaning or disappears."""
