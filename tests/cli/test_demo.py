@@ -49,7 +49,7 @@ def decision(tick: int, *, outcome: str = "done", judged: bool = False) -> dict[
         "kind": "tick",
         "at": 60.0 * tick,
         "moves": [move],
-        "verdicts": [{"sentence": f"what became of {tick}"}] if judged else [],
+        "verdicts": [{"service": "pool", "sentence": f"what became of {tick}"}] if judged else [],
         "applied": {"outcome": outcome, "sentence": f"the write ended {outcome}"},
     }
 
@@ -70,7 +70,9 @@ def test_a_failed_write_and_a_new_alarm_are_told() -> None:
     assert [line.who for line in lines] == ["spillway", "alarm", "alarm"]
     assert feed.lines(status(decision(1, outcome="unknown"), alarms=("shortage",))) == []
     assert feed.moves == 0, "a move whose write failed is none"
-    assert feed.lines(status()) == []
+    (over,) = feed.lines(status())
+    assert (over.who, over.text) == ("alarm", "over: pool: shortage")
+    assert feed.lines(status()) == [], "its end is told once"
     assert len(feed.lines(status(alarms=("shortage",)))) == 1, "it comes back, so it is told again"
 
 
@@ -81,6 +83,7 @@ def test_an_alarm_names_its_service_and_is_told_once_for_each_region() -> None:
     assert feed.lines(status(alarms=("us-east4 has 1 of 16 endpoints healthy",))) == [], "other numbers"
     both = ("us-east4 has 1 of 16 endpoints healthy", "us-east1 has 0 of 8 endpoints healthy")
     assert [line.text for line in feed.lines(status(alarms=both))] == [f"pool: {both[1]}"]
+    assert [line.text for line in feed.lines(status(alarms=both[1:]))] == [f"over: {first[0].text}"]
 
 
 def test_lines_come_in_order_of_time_though_a_pass_is_told_when_it_has_ended() -> None:
@@ -96,7 +99,7 @@ def test_lines_come_in_order_of_time_though_a_pass_is_told_when_it_has_ended() -
     timeline.add(feed.lines(status(decision(2, judged=True), decision(1))))
     told = timeline.due(feed.told_until({"at": 180.0}))
     assert [line.at for line in told] == [60.0, 120.0, 120.0, 130.0]
-    assert [line.text for line in told][1] == "what became of 2", (
+    assert [line.text for line in told][1] == "pool: what became of 2", (
         "a verdict comes before the moves that build on it"
     )
     assert timeline.due(500.0) == []

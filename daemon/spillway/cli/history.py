@@ -157,4 +157,4 @@ def _told(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         word = "alarm over" if alarm["status"] == "resolved" else "alarm"
         yield f"{word}: {alarm_line(alarm)}", ""
     for verdict in entry["verdicts"]:
-        yield f"came of it: {verdict['sentence']}", ""
+        yield f"came of it: {verdict['service']}: {verdict['sentence']}", ""

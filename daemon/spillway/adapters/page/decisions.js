@@ -26,7 +26,7 @@ function summary(d) {
   if (told && waits >= 0) body.append(el("div", "move failed", d.sentence.slice(waits)));
   for (const m of d.advice) { const made = moveLine(m); made.append(" Advice only: the mode of this service writes nothing."); body.append(made); }
   for (const r of d.refusals) body.append(el("div", "move no", `Not done: ${moveWords(r)} → ${r.wanted} in ${r.service}. `, say(r.sentence)));
-  for (const v of d.verdicts) body.append(el("div", "move no", say(verdictText(v))));
+  for (const v of d.verdicts) body.append(el("div", "move no", `Came of it${v.service ? ` in ${v.service}` : ""}: `, ended(verdictText(v))));
   for (const a of d.alarms ?? []) body.append(alarmLine(a));
   if (d.applied && !["done", "unchanged"].includes(d.applied.outcome)) body.append(el("div", "move failed", el("b", "", d.applied.outcome), `. ${d.applied.sentence}`));
   return el("summary", "", when, body);
