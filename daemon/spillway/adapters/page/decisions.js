@@ -68,7 +68,7 @@ export async function explain(box, query) {
     found = { error: `no answer: ${problem.message}` };
   }
   if (found.error) { box.replaceChildren(el("p", "", say(found.error), found.remedy ? ` ${found.remedy}` : "")); return; }
-  const parts = [el("h4", "", `${found.region ? `${found.region} in ` : ""}${found.service ?? ""} at ${day(found.at)} ${clock(found.at)} UTC, tick ${found.tick}`), el("p", "", say(found.headline))];
+  const parts = [el("h4", "", `${found.region ? `${found.region} in ` : ""}${found.service ?? ""} at ${day(found.at)} ${clock(found.at)} UTC, tick ${found.tick}`), el("p", "", say(found.headline.replace(/^[-0-9]+ [:0-9]+ UTC: /, "")))]; // the title has the time
   if (found.events?.length) parts.push(head("Shortly before"), list(found.events.map(e => `${clock(e.at)} ${e.kind}: ${ended(e.sentence)}`)));
   if (found.situation?.length) parts.push(head("What was seen"), list(found.situation.map(ended)));
   if (found.did?.length) parts.push(head("What was done"), ...found.did.map(moveLine));
