@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
 from rich.console import Console
 
 from spillway.cli.demo.baselines import verdict
+from spillway.cli.demo.command import _keep
+from spillway.cli.demo.environment import Environment
 from spillway.cli.demo.events import Decisions, Line, Timeline
 from spillway.cli.demo.output import Output
 from spillway.cli.demo.script import script
@@ -135,3 +139,18 @@ def test_the_comparison_is_honest(spillway: float, google: float, words: str) ->
         for name, bad in (("static", 2 * google), ("google", google), ("spillway", spillway))
     }
     assert words in verdict(runs)
+
+
+def test_a_demo_that_is_kept_says_how_to_give_commands_to_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spillway.cli.demo.command.time.sleep", interrupted)
+    config = Path("/somewhere/spillway-demo-12345678") / ("long" * 10) / "demo.yaml"
+    kept = SimpleNamespace(addresses=SimpleNamespace(daemon="127.0.0.1:9464"), config=config)
+    _keep(cast(Environment, kept))
+    said = capsys.readouterr().out
+    assert "Still running: http://127.0.0.1:9464/" in said
+    assert f"spillway status --config {config}\n" in said, "in one line, to be copied"

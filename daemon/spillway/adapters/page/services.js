@@ -29,7 +29,7 @@ function bar(cls, words, share, limit, mark) {
 function traffic(b, out) {
   if (out && !known(b.served)) return [el("span", "dim", "–")];
   const ceiling = known(b.target) ? b.target * b.scaler_wanted : null, full = Math.max(b.target || 0, b.served || 0) || 1;
-  const over = known(ceiling) && b.served > ceiling * 1.02;
+  const over = !out && known(ceiling) && b.served > ceiling * 1.02;
   const words = `${rate(b.served)} requests/s served, ceiling ${rate(ceiling)} of target ${rate(b.target)}`;
   return [
     el("span", `figure${out ? " dim" : ""}`, rate(b.served), el("small", "", known(ceiling) && !out ? ` of ${rate(ceiling)} /s` : " /s")),

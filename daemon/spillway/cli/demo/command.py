@@ -128,6 +128,7 @@ def play(environment: Environment, *, quiet: bool = False) -> tuple[Output, dict
 def _keep(environment: Environment) -> None:
     """Wait for Ctrl-C with everything running."""
     out.print(f"\nStill running: http://{environment.addresses.daemon}/ - Ctrl-C ends it.")
+    out.print(f"Commands, in another terminal: spillway status --config {environment.config}", soft_wrap=True)
     try:
         while True:
             time.sleep(1.0)
