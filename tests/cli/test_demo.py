@@ -150,7 +150,7 @@ def test_a_demo_that_is_kept_says_how_to_give_commands_to_it(
     monkeypatch.setattr("spillway.cli.demo.command.time.sleep", interrupted)
     config = Path("/somewhere/spillway-demo-12345678") / ("long" * 10) / "demo.yaml"
     kept = SimpleNamespace(addresses=SimpleNamespace(daemon="127.0.0.1:9464"), config=config)
-    _keep(cast(Environment, kept))
+    _keep(cast("Environment", kept))
     said = capsys.readouterr().out
     assert "Still running: http://127.0.0.1:9464/" in said
     assert f"spillway status --config {config}\n" in said, "in one line, to be copied"

@@ -204,7 +204,10 @@ def test_slack_gets_blocks_with_escaped_text_and_a_link() -> None:
     assert text.startswith("*Firing page* `slo-missed` pool\n")
     assert "4 s &amp; &lt;b&gt;more&lt;/b&gt;" in text
     assert "<https://wiki.example.com/spillway#slo-missed|runbook>" in text
-    assert second["text"]["text"].startswith("*Resolved ticket* `region-dead` pool us-east4")
+    resolved = second["text"]["text"]
+    assert resolved.startswith("*Resolved ticket* `region-dead` pool us-east4")
+    assert f" UTC, over at {datetime.fromtimestamp(AT, UTC):%H:%M} UTC · " in resolved
+    assert "over at" not in text
     assert more["elements"][0]["text"].startswith("and 3 more")
 
 
