@@ -263,6 +263,8 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("webhook whose file is not there", {"daemon/webhooks": [{"url_file": "/nowhere/url"}]}, "daemon.webhooks[0].url_file", "cannot be read", "nobody else"),
     ("webhook that anybody could read", {"daemon/webhooks": [{"url": "http://hooks.example.com/T0-secret"}]}, "daemon.webhooks[0].url", "not on this machine", "https://hooks.example.com"),
     ("webhook that is no URL", {"daemon/webhooks": [{"url": "T0-secret"}]}, "daemon.webhooks[0].url", "no https URL", "https://"),
+    ("webhook whose host has two dots in a row", {"daemon/webhooks": [{"url": "https://hooks..example.com/T0-secret"}]}, "daemon.webhooks[0].url", "no host can have", "https://"),
+    ("webhook whose host has a long part", {"daemon/webhooks": [{"url": f"https://{'h' * 64}.example.com/T0-secret"}]}, "daemon.webhooks[0].url", "no host can have", "https://"),
     ("webhook with a password", {"daemon/webhooks": [{"url": "https://ana:T0-secret@hooks.example.com/"}]}, "daemon.webhooks[0].url", "user name", "https://"),
     ("webhooks that are no list", {"daemon/webhooks": HOOK}, "daemon.webhooks", "a list is wanted", "list"),
     ("webhook that is no section", {"daemon/webhooks": [HOOK]}, "daemon.webhooks[0]", "section", "keys"),

@@ -102,8 +102,6 @@ _ADAPTER = TypeAdapter(Kept)
 
 _MOST_TICKS = 1 << 53
 """Beyond this number of a tick a reader of JSON may round; at one tick each second it takes 285 million years."""
-_LONGEST_NUMBER = 400
-"""Characters of a whole number."""
 _MOST_TOLD = 10
 """Parts that make no sense and are told one by one."""
 
@@ -189,7 +187,7 @@ class Keeper:
             return None, _flaw(error), ()
         dropped += more
         if not 0 <= kept.tick < _MOST_TICKS:
-            dropped += (f"the number of the tick ({kept.tick:.3g})",)
+            dropped += ("the number of the tick",)
             kept = replace(kept, tick=0)
         return kept, "", dropped
 
@@ -237,7 +235,7 @@ def _without_bad_parts(content: bytes) -> tuple[Kept, tuple[str, ...]]:
         what = ".".join(str(part) for part in place)
         told = f"{_ITEMS[path]} {number + 1} ({what + ': ' if what else ''}{problem['msg']})"
         items.setdefault(path, {}).setdefault(number, told)
-    document = json.loads(content, parse_int=_whole_number)
+    document = json.loads(content)
     for path, bad in items.items():
         *above, last = path
         holder = document
@@ -249,11 +247,6 @@ def _without_bad_parts(content: bytes) -> tuple[Kept, tuple[str, ...]]:
     dropped = (*(told for bad in items.values() for told in bad.values()), *whole.values())
     kept, more = _without_bad_parts(msgspec.json.encode(document))  # it ends: each call leaves something out
     return kept, (*dropped, *more)
-
-
-def _whole_number(text: str) -> int | None:
-    """A whole number of JSON; None for one that is too long to mean anything."""
-    return int(text) if len(text) < _LONGEST_NUMBER else None
 
 
 def fit(starting: Overlay, overlay: Overlay | None) -> Overlay:
