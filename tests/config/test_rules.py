@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -311,6 +312,21 @@ def test_no_message_about_a_webhook_holds_its_url(change: Change, tmp_path: Path
         verdict = change(changes)
         assert verdict.problems, changes
         assert "T0-secret" not in _said(verdict, "")
+
+
+def test_the_check_waits_for_no_pipe_in_the_place_of_a_secret(
+    change: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spillway.config.reading.PIPE_SECONDS", 0.05)
+    os.mkfifo(tmp_path / "url")
+    verdict = change({"daemon/webhooks": [{"url_file": str(tmp_path / "url")}]})
+    assert any("no file of the disk" in problem.message for problem in verdict.problems)
+
+
+def test_a_character_that_no_file_has_is_told_and_no_defect(change: Change) -> None:
+    verdict = change({"daemon/webhooks": [{"url_file": "/etc/a\0b"}], "daemon/state_dir": "/var/\0"})
+    told = [problem.path for problem in verdict.problems if "no file, name" in problem.message]
+    assert sorted(told) == ["daemon.state_dir", "daemon.webhooks[0].url_file"]
 
 
 def test_webhooks_are_taken_and_their_url_is_not_in_their_repr(change: Change, tmp_path: Path) -> None:
