@@ -130,6 +130,15 @@ def test_numbers_that_no_computer_holds_are_wrong_questions(
         past.answer(path, asked)
 
 
+@pytest.mark.parametrize("asked", [{"service": "pol"}, {"region": "mars-1"}])
+def test_a_story_of_a_name_that_is_not_recorded_is_no_story(past: Answers, asked: dict[str, str]) -> None:
+    """From memory, too, which does not keep what was believed."""
+    with pytest.raises(WrongQuestion) as caught:
+        past.answer("/explain", {"at": str(MOVED), **asked})
+    assert caught.value.status == 404
+    assert "Known: " in caught.value.remedy
+
+
 def test_a_time_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(WrongQuestion, match="ends before it begins"):
         parse_span("1h", "2h", NOW, default=60.0)

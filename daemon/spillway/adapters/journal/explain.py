@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spillway.adapters.journal.decided import concerns, entry_of
+from spillway.adapters.journal.history import layouts_of
 from spillway.adapters.journal.moments import WrongQuestion, clock, stamp
 from spillway.adapters.journal.rows import unpack
 from spillway.control.decisions import decision
@@ -66,6 +67,10 @@ def explain(connection: sqlite3.Connection, question: Question) -> dict[str, Any
     """
     number, service, region = _find(connection, question)
     found = _read(connection, number)
+    if not found.large:
+        layouts_of(
+            connection, service, region
+        )  # what was believed is not kept: the names are known from the figures
     entry = decision(found.told)
     beliefs = _beliefs(found, service, region, entry)
     did = [_with_outcome(move, entry["applied"]) for move in _of(entry["moves"], service, region)]
