@@ -570,3 +570,12 @@ def test_status_says_what_acting_saves_and_that_it_is_an_estimate(
     whole = f"Since 2023-11-14 22:13:20 UTC {told} (by the model: an estimate)."
     assert estimate_line({"estimate": estimate}) == (whole if told else "")
     assert estimate_line({"estimate": None}) == estimate_line({}) == ""
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
+@pytest.mark.parametrize("speed", ["nan", "-1", "inf"])
+def test_a_speed_that_is_no_number_is_a_wrong_argument(
+    command: str, speed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--speed", speed]) == Exit.CONFIG
+    assert "--speed" in capsys.readouterr().err
