@@ -110,7 +110,7 @@ def test_years_without_a_record_are_passed_over_at_once(
     journal.append({**record_of(night()[10]), "at": example.AT + 40 * 365 * 86400.0})
     journal.close()
     opened = []
-    reader = export.open_reader
+    reader = open_reader
 
     def counted(path: Path, seconds: float) -> Any:
         opened.append(path)
