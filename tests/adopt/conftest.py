@@ -11,7 +11,7 @@ from tests.engine import conftest as engines
 from tests.engine.conftest import CALLERS, PROJECT
 from tests.engine.plugin import install
 
-from spillway.adapters.engine.pulumi_cli.installation import find_cli, pulumi_home
+from spillway.adapters.engine.pulumi_cli.installation import find_cli, has_plugin, pulumi_home
 from spillway.sandbox.compute import ComputeApi
 from spillway.sandbox.netservices import NetworkServicesApi
 from spillway.sandbox.server import SandboxServer
@@ -54,15 +54,19 @@ BOTH = pytest.mark.parametrize(
 def base(
     request: pytest.FixtureRequest, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """What a new configuration begins with, for each engine: the CLI has the stand-in plugin as a process of its own."""
+    """What a new configuration begins with, for each engine.
+
+    The CLI has the real plugin where that is installed, and otherwise the stand-in as a process of its own.
+    """
     kind = getattr(request, "param", "embedded")
     if kind != "embedded":
         for name, value in CALLERS.items():
             monkeypatch.setenv(name, value)
         if find_cli(pulumi_home()) is None:
             pytest.skip("SKIPPED LOUDLY: there is no `pulumi` on PATH; `spillway setup` gets it")
-        install(tmp_path / "home")
-        monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+        if not has_plugin(pulumi_home()):
+            install(tmp_path / "home")
+            monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     (tmp_path / "world.yaml").write_text("")
     file = tmp_path / "base.yaml"
     file.write_text(

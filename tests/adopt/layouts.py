@@ -10,6 +10,7 @@ import requests
 from tests.engine.bench_config import REGIONS
 from tests.engine.conftest import PROJECT
 
+from spillway.adapters.engine.provider.kinds import PROVISIONED
 from spillway.sandbox.seeds import SeedGroup
 from spillway.sandbox.server import SandboxServer
 
@@ -133,6 +134,7 @@ def https(cloud: Builder) -> str:
         defaultUrlRedirect={"httpsRedirect": True, "redirectResponseCode": "MOVED_PERMANENTLY_DEFAULT"},
     )
     address = cloud.post("addresses", name="site-ip", ipVersion="IPV4")
+    cloud.label(address, **PROVISIONED)  # another stack of Pulumi has made it
     number = cloud.get(address)["address"]
     own = cloud.post("sslCertificates", name="own", certificate=PEM, privateKey=KEY)
     managed = cloud.post(

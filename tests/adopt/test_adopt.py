@@ -77,12 +77,12 @@ def test_what_stands_is_taken_over_unchanged(
 
 
 def _without_scalers(body: dict[str, Any]) -> dict[str, Any]:
-    """What a PUT of the provider changes besides: lists that were not there are empty."""
+    """What a PUT of the provider changes besides: lists that were not there are empty, and backends are a set."""
     rest = {
         name: value for name, value in body.items() if name not in {"fingerprint", "backends"} and value != []
     }
     backends = [{k: v for k, v in backend.items() if k != "capacityScaler"} for backend in body["backends"]]
-    return {**rest, "backends": backends}
+    return {**rest, "backends": sorted(backends, key=lambda backend: str(backend["group"]))}
 
 
 @BOTH

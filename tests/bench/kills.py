@@ -3,7 +3,8 @@
 `python -m tests.bench kills --engine cli --count 200 --seed 7`
 
 The embedded engine runs inside the daemon, so there the daemon alone can be killed. With `pulumi` on PATH the real CLI
-runs with a plugin of its own, which serves the stand-in provider.
+runs with a plugin of its own, which serves the stand-in provider, and as `cli+plugin` with the real one where it is
+installed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rich.table import Table
 from tests.engine.kills import HEADINGS, WHO, Kill, Life, rows, schedule
 from tests.engine.tinycloud import TinyCloud, serving
 
-from spillway.adapters.engine.pulumi_cli.installation import find_cli, pulumi_home
+from spillway.adapters.engine.pulumi_cli.installation import find_cli, has_plugin, plugin_folder, pulumi_home
 
 
 def main(words: list[str]) -> int:
@@ -31,14 +32,21 @@ def main(words: list[str]) -> int:
     console = Console()
     bad = 0
     for engine in WHO if options.engine == "all" else (options.engine,):
-        cli = find_cli(pulumi_home()) if engine == "cli" else ""
+        cli = "" if engine == "embedded" else find_cli(pulumi_home())
         if cli is None:
-            console.print("cli: not measured, there is no `pulumi` on PATH")
+            console.print(f"{engine}: not measured, there is no `pulumi` on PATH")
             continue
+        real = engine == "cli+plugin"
+        if real and not has_plugin(pulumi_home()):
+            console.print(f"{engine}: not measured, there is no plugin in {plugin_folder(pulumi_home())}")
+            continue
+        chance = random.Random(options.seed)
         with (
             tempfile.TemporaryDirectory() as folder,
             serving(TinyCloud()) as cloud,
-            Life(cloud, Path(folder) / "life", cli=cli, chance=random.Random(options.seed)) as life,
+            Life(
+                cloud, Path(folder) / "life", cli=cli, chance=chance, home=pulumi_home() if real else None
+            ) as life,
         ):
             life.rehearse()
             kills: list[Kill] = []

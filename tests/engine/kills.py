@@ -29,7 +29,9 @@ from spillway.core.values.overlay import Posture
 
 OPERATIONS = ("create", "scaler", "membership", "posture", "destroy")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
-WHO = {"embedded": ("daemon",), "cli": ("engine", "plugin", "daemon", "both")}
+_PARTS = ("engine", "plugin", "daemon", "both")
+WHO = {"embedded": ("daemon",), "cli": _PARTS, "cli+plugin": _PARTS}
+"""Who can be killed, by engine: the one inside of the daemon, the real CLI with the stand-in as its plugin, and with the real one."""
 _REGIONS = ("asia-northeast1", "europe-west4", "us-east4")
 _SERVICE = "projects/demo-project/global/backendServices/lb-pool"
 _PATIENCE = 120.0
@@ -61,6 +63,8 @@ class Life:
     folder: Path
     cli: str = ""
     """The `pulumi` executable; empty for the embedded engine."""
+    home: Path | None = None
+    """PULUMI_HOME with the real plugin; None for the stand-in in its place."""
     chance: random.Random = field(default_factory=lambda: random.Random(7))
     scalers: dict[str, float | None] = field(default_factory=dict)
     posture: str = Posture.NORMAL.value
@@ -74,7 +78,7 @@ class Life:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.cli:
+        if self.cli and self.home is None:
             install(self.folder / "home")
         path = os.pathsep.join([str(ROOT), str(ROOT / "daemon"), os.environ.get("PYTHONPATH", "")])
         with (self.folder / "log").open("w") as log:
@@ -174,7 +178,7 @@ class Life:
             "folder": str(self.folder),
             "url": self.cloud.url,
             "executable": self.cli,
-            "home": str(self.folder / "home"),
+            "home": str(self.home or self.folder / "home"),
             "scalers": self.scalers,
             "posture": self.posture,
         }

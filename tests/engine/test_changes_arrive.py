@@ -155,6 +155,27 @@ def test_auto_drain_goes_off_and_on(builder: Builder) -> None:
     assert builder.policy()["autoCapacityDrain"] == {"enable": True}
 
 
+@pytest.mark.parametrize(
+    ("affinity", "cookie"),
+    [
+        ("HTTP_COOKIE", lambda live: live["consistentHash"]["httpCookie"]),
+        ("STRONG_COOKIE_AFFINITY", lambda live: live["strongSessionAffinityCookie"]),
+    ],
+)
+def test_a_cookie_that_lasts_no_longer_than_the_session(
+    builder: Builder, affinity: str, cookie: Callable[[Raw], Raw]
+) -> None:
+    """The provider sends no zero, so nothing is given that says zero: a plan would want to add it for ever."""
+    raw = document()
+    pool = raw["topology"]["services"]["pool"]
+    pool.update(affinity=affinity, affinity_cookie={"name": "session", "ttl": "1h"})
+    builder.build(raw)
+    assert cookie(builder.read("backendServices/lb-pool"))["ttl"] == {"seconds": "3600"}
+    pool["affinity_cookie"]["ttl"] = "0s"
+    assert builder.build(raw) == (("update", "lb-pool"),)
+    assert cookie(builder.read("backendServices/lb-pool")) == {"name": "session"}
+
+
 def test_groups_that_become_serverless(builder: Builder, sandbox: SandboxServer) -> None:
     """Their timeout is Google's own, and so is what is left of outlier detection; neither is a difference afterwards."""
     sandbox.store.seed_groups(

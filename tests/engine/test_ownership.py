@@ -14,6 +14,8 @@ from tests.engine.standin_cli import EngineForm, engine_of
 from tests.engine.test_on_sandbox import full, other
 
 from spillway.adapters.drift.guarded import GuardedDeployer
+from spillway.adapters.engine.provider.kinds import without_zeros
+from spillway.adapters.engine.words_of_services import HEADERS
 from spillway.config.fleet import starting_overlay
 from spillway.config.model import Config
 from spillway.core.values.overlay import Overlay, Posture
@@ -59,6 +61,7 @@ FOREIGN: dict[str, tuple[str, Raw]] = {
     "description": ("", {"description": "ask Ada before you touch this"}),
     "longest stream": ("", {"maxStreamDuration": {"seconds": "600"}}),
     "metrics of its own": ("", {"customMetrics": [{"name": "kv", "dryRun": True}]}),
+    "a hash": ("", {"consistentHash": {"httpHeaderName": "X-User"}}),
 }
 UNKNOWN: dict[str, tuple[str, Raw]] = {
     "a field that the provider does not have": ("", {"metadatas": {"owner": "gke"}}),
@@ -66,7 +69,10 @@ UNKNOWN: dict[str, tuple[str, Raw]] = {
         "",
         {"iap": {"enabled": True, "oauth2ClientId": "client", "oauth2ClientSecret": "hush"}},
     ),
-    "a hash without its ring": ("", {"consistentHash": {"httpHeaderName": "X-User"}}),
+    "a hash without its ring": (
+        "",
+        {"consistentHash": {"httpHeaderName": "X-User"}, "localityLbPolicy": "LEAST_REQUEST"},
+    ),
 }
 
 
@@ -98,10 +104,16 @@ class Cloud:
         assert answer.status_code == 200, answer.text
 
     def foreign(self) -> Raw:
-        """All that stands of a service but levers and fingerprint."""
+        """All that stands of a service but levers and fingerprint.
+
+        Headers are a set to the real provider, and what is off inside of a block it sends as off (measured).
+        """
+        found: Raw = without_zeros(self.get())
+        for name in HEADERS:
+            found[name] = sorted(found.get(name, ()))
         return {
             name: value
-            for name, value in self.get().items()
+            for name, value in found.items()
             if name not in {"fingerprint", "backends", "outlierDetection"}
         }
 
@@ -176,7 +188,7 @@ def test_each_foreign_setting_is_shown_as_kept(cloud: Cloud, made: Callable[...,
     assert set(shown) == {
         *("customRequestHeaders", "customResponseHeaders", "enableCdn", "cdnPolicy", "iap", "securityPolicy"),
         *("edgeSecurityPolicy", "compressionMode", "logConfig.optionalMode", "logConfig.optionalFields"),
-        *("description", "maxStreamDuration", "customMetrics"),
+        *("description", "maxStreamDuration", "customMetrics", "consistentHash"),
     }
     assert shown["customRequestHeaders"] == "X-Geo, X-Key", "a header may hold a key"
     assert "hush" not in str(preview)
@@ -277,11 +289,39 @@ def test_a_part_that_all_share_is_not_written_either(
     assert "pathMatchers" in cloud.get("global/urlMaps/lb")
 
 
+def test_another_order_of_a_set_is_nobodys_edit(cloud: Cloud, made: Callable[..., GuardedDeployer]) -> None:
+    """The real provider sends headers, hosts and paths in an order of its own (measured)."""
+    hosts, paths = ["a.example.com", "b.example.com", "c.example.com"], ["/a/*", "/b/*", "/c/*"]
+    raw = document(
+        routes=[{"hosts": hosts, "service": "pool", "paths": [{"paths": paths, "service": "pool"}]}]
+    )
+    headers = [f"x-{letter}: 1" for letter in "abcd"]
+    raw["topology"]["services"]["pool"]["custom_request_headers"] = headers
+    engine = made(raw)
+    assert engine.build(overlay()).outcome is Outcome.DONE
+    service, routes = cloud.get(), cloud.get("global/urlMaps/lb")
+    (rule,) = [rule for rule in routes["hostRules"] if "a.example.com" in rule["hosts"]]
+    (matcher,) = [one for one in routes["pathMatchers"] if one["name"] == rule["pathMatcher"]]
+    sent = (service["customRequestHeaders"], rule["hosts"], matcher["pathRules"][0]["paths"])
+    assert [sorted(one) for one in sent] == [headers, hosts, paths]
+    assert sent != (headers, hosts, paths), "in the order of the provider's hashes"
+    preview = engine.preview(overlay())
+    assert (preview.changes, preview.drift) == ((), ())
+    assert engine.build(overlay()).outcome is Outcome.UNCHANGED
+    cloud.set("", {"customRequestHeaders": [*headers[:3], "x-d: 2"]})
+    (drift,) = {drift.field.partition("[")[0] for drift in engine.preview(overlay()).drift}
+    assert drift == "customRequestHeaders"
+
+
+FIRST = "/asia-northeast1-"
+"""In the group of the program's first backend. The real provider sends backends in an order of its own."""
+
+
 def drifted(cloud: Cloud) -> None:
     """Settings that the configuration speaks of, changed by hand: of a service, its health check, one of its backends."""
     cloud.set("", {"timeoutSec": 77, "outlierDetection": {"consecutiveErrors": 99}})
     backends = cloud.get()["backends"]
-    backends[0]["maxRatePerEndpoint"] = 3
+    next(backend for backend in backends if FIRST in backend["group"])["maxRatePerEndpoint"] = 3
     cloud.set("", {"backends": backends})
     cloud.set("", {"checkIntervalSec": 9}, "global/healthChecks/lb-ready")
 
@@ -291,7 +331,7 @@ def stands(cloud: Cloud) -> tuple[object, ...]:
     return (
         live["timeoutSec"],
         live["outlierDetection"]["consecutiveErrors"],
-        live["backends"][0]["maxRatePerEndpoint"],
+        next(backend["maxRatePerEndpoint"] for backend in live["backends"] if FIRST in backend["group"]),
         cloud.get("global/healthChecks/lb-ready")["checkIntervalSec"],
     )
 

@@ -72,7 +72,7 @@ class Plain:
 
 @contextmanager
 def by_hand(form: EngineForm, folder: Path, sandbox: SandboxServer) -> Iterator[Plain]:
-    """The environment that docs/operations.md tells, and the provider pointed at the sandbox."""
+    """The environment that docs/takeover.md tells, and the provider pointed at the sandbox."""
     environment = {
         "PATH": PATH,
         "HOME": str(folder),

@@ -45,10 +45,7 @@ def inputs_of(kind: ResourceKind, body: dict[str, Any], entry: dict[str, Any]) -
         name = entry["path"].rsplit("serviceLbPolicyId=", 1)[-1]
         live = {**body, "name": f"projects/p/locations/global/serviceLbPolicies/{name}"}
         return {**kind.live(live), "labels": {}}
-    found = {**kind.live({**body, "portRange": body.get("portRange", "")}), "project": "p"}
-    if kind is frontend.GLOBAL_ADDRESS and "ipVersion" not in body:
-        del found["ipVersion"]  # stands where nobody has asked for a version
-    return found
+    return {**kind.live({**body, "portRange": body.get("portRange", "")}), "project": "p"}
 
 
 def canonical(value: Any) -> Any:

@@ -238,7 +238,7 @@ def test_addresses_are_read_with_their_port() -> None:
 
 def test_every_field_of_status_is_in_the_docs(scene: Scene) -> None:
     scene.exporter.report(example.report())
-    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    page = (Path(__file__).resolve().parents[2] / "docs" / "http.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(\w+)`", page))
     status = scene.json("/status")
     (service,) = status["services"]

@@ -21,7 +21,7 @@ TOLD = (Severity.PAGE, Severity.TICKET)
 _HEAD = """# Alerts on what the daemon has found: one for each alarm of severity page and ticket, unless an operator has silenced it.
 # Made by `make docs` from the table of alarms; do not edit.
 # They have no `for`: the daemon itself waits until an alarm is worth telling (docs/runbook.md).
-# Replace https://spillway.example by the place of your copy of docs/ (docs/operations.md).
+# Replace https://spillway.example by the place of your copy of docs/ (docs/prometheus.md).
 
 """
 

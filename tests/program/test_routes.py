@@ -11,7 +11,7 @@ from tests.engine.routed import routed
 from tests.program.sketch import sketch
 
 from spillway.adapters.engine.provider.convert import to_body
-from spillway.adapters.engine.provider.kinds_url_map import without_zeros
+from spillway.adapters.engine.provider.kinds import without_zeros
 from spillway.adapters.program.build import urls
 from spillway.adapters.program.path_matchers import Targets, path_matcher
 from spillway.adapters.program.provider_fields import fields_of, keywords

@@ -98,7 +98,7 @@ class StatusDocument:
             return self._ticked_at
 
     def status(self, *, ready: bool, healthy: bool, missed: int) -> dict[str, Any]:
-        """The document of /status; docs/operations.md explains its fields."""
+        """The document of /status; docs/http.md explains its fields."""
         with self._lock:
             last, decisions = self._last, list(self._decisions)
         about, alarms = self.about, self.alarms()

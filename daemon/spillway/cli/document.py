@@ -25,12 +25,12 @@ def pages(folder: Path) -> dict[str, str]:
     from spillway.config.document import render as render_configuration
 
     architecture = (folder / "architecture.md").read_text(encoding="utf-8")
-    operations = (folder / "operations.md").read_text(encoding="utf-8")
+    permissions = (folder / "permissions.md").read_text(encoding="utf-8")
     return {
         "architecture.md": _between(architecture, STATES, states()),
         "configuration.md": render_configuration(),
         "metrics.md": render_metrics(),
-        "operations.md": _between(operations, ROLES, render_roles()),
+        "permissions.md": _between(permissions, ROLES, render_roles()),
         "reasons.md": render_reasons(),
         "runbook.md": render_runbook(),
     }

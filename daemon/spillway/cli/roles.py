@@ -29,7 +29,7 @@ def roles(project: str, as_json: bool) -> int:
     run    the daemon: sees, reads again after an edit or a crash, moves traffic
     build  besides, what building and removing the load balancer takes
 
-    docs/operations.md lists what each permission is for; `spillway doctor` tests which are granted.
+    docs/permissions.md lists what each permission is for; `spillway doctor` tests which are granted.
     """  # noqa: D301 click wants the backspace itself, which keeps the lines below it as they are
     if as_json:
         print_json(
@@ -53,7 +53,7 @@ def roles(project: str, as_json: bool) -> int:
 
 
 def render() -> str:
-    """The tables of both roles, for docs/operations.md."""
+    """The tables of both roles, for docs/permissions.md."""
     return "\n".join(line for role in Role for line in _table(role))
 
 

@@ -2,7 +2,7 @@
 
 Values stay values here; the journal's adapter turns dataclasses and enumerations into JSON.
 A tick's record holds what the core was given and what it gave back, so that `explain` and `replay` need nothing else;
-docs/operations.md describes it. The controller's memory is large and follows from the inputs: it stands in records in which
+docs/journal.md describes it. The controller's memory is large and follows from the inputs: it stands in records in which
 something was decided, and in one an hour, together with fleet and policies.
 """
 

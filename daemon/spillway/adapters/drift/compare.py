@@ -22,8 +22,8 @@ from spillway.adapters.engine.provider.diff import (
     is_within,
     value_at,
 )
-from spillway.adapters.engine.provider.kinds import PROVISIONED, Props, property_name, relative
-from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, RINGS
+from spillway.adapters.engine.provider.kinds import ITSELF, PROVISIONED, Props, property_name, relative
+from spillway.adapters.engine.provider.kinds_backend import BACKEND_SERVICE, HEALTH_CHECK, loses_hash
 from spillway.adapters.engine.provider.kinds_url_map import URL_MAP
 from spillway.adapters.program.kept import group_path
 from spillway.adapters.program.provider_fields import Field, fields_of
@@ -252,6 +252,8 @@ def _counts(difference: Difference, wanted: WantedPart, props: Props) -> bool:
 def _additions(wanted: WantedPart, props: Props) -> Iterator[Difference]:
     """Fields that somebody has added to elements of lists that are ours: the comparison looks at what we name alone."""
     for name, key in wanted.kind.keyed.items():
+        if key == ITSELF:
+            continue
         there = {relative(str(e.get(key))): e for e in props.get(name) or ()}
         for position, element in enumerate(wanted.inputs.get(name) or ()):
             live = there.get(relative(str(element.get(key)))) or {}
@@ -309,5 +311,5 @@ def _not_carried(wanted: WantedPart, live: Body) -> Iterator[str]:
     ours = (wanted.inputs.get("iap") or {}).get("oauth2ClientId")
     if not ours and (live.get("iap") or {}).get("oauth2ClientId"):
         yield "iap"
-    if live.get("consistentHash") and live.get("localityLbPolicy") not in RINGS:
+    if live.get("consistentHash") and loses_hash(live):
         yield "consistentHash"

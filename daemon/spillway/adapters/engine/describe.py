@@ -99,7 +99,7 @@ def _phrase(difference: Difference, olds: Props, news: Props) -> str:
     path, top = difference.path, difference.top
     if top == "sslCertificates":
         return _attached(olds.get(top) or [], news.get(top) or [])
-    if SECRET in (olds.get(top), news.get(top)):
+    if SECRET in (value_at(path, olds), value_at(path, news), olds.get(top), news.get(top)):
         return f"{_WORDS.get(top, top)} changes (secret)"
     route = changed_route(difference, olds, news, text)
     if route is not None:

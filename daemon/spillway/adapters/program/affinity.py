@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spillway.config.affinity import CookieConfig
     from spillway.config.services import ServiceConfig
 
 _HASHED = frozenset({"HEADER_FIELD", "HTTP_COOKIE"})
@@ -21,9 +22,10 @@ def affinity(given: ServiceConfig) -> dict[str, Any]:
     if given.affinity == "GENERATED_COOKIE" and cookie is not None:
         found["affinity_cookie_ttl_sec"] = round(cookie.ttl)
     if given.affinity == "STRONG_COOKIE_AFFINITY" and cookie is not None:
-        ttl = compute.BackendServiceStrongSessionAffinityCookieTtlArgs(seconds=round(cookie.ttl))
         found["strong_session_affinity_cookie"] = compute.BackendServiceStrongSessionAffinityCookieArgs(
-            name=cookie.name, path=cookie.path, ttl=ttl
+            name=cookie.name,
+            path=cookie.path,
+            **_lifetime(compute.BackendServiceStrongSessionAffinityCookieTtlArgs, cookie),
         )
     if given.affinity in _HASHED or given.minimum_ring_size is not None:
         found["consistent_hash"] = _hash(given)
@@ -48,6 +50,14 @@ def _hash(given: ServiceConfig) -> Any:
         parts["http_cookie"] = compute.BackendServiceConsistentHashHttpCookieArgs(
             name=cookie.name,
             path=cookie.path,
-            ttl=compute.BackendServiceConsistentHashHttpCookieTtlArgs(seconds=round(cookie.ttl)),
+            **_lifetime(compute.BackendServiceConsistentHashHttpCookieTtlArgs, cookie),
         )
     return compute.BackendServiceConsistentHashArgs(**parts)
+
+
+def _lifetime(block: Any, cookie: CookieConfig) -> dict[str, Any]:
+    """The block of a lifetime; none for a cookie that lasts as long as the browser's session.
+
+    The provider sends no zero. A block with one would be a difference in every plan (measured).
+    """
+    return {"ttl": block(seconds=round(cookie.ttl))} if round(cookie.ttl) else {}

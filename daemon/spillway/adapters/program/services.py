@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from spillway.core.values.overlay import ServiceSetting
     from spillway.core.values.policy import PostureSet
 
-_SPOKEN = {"outlier_detection": "outlierDetection", "log_config": "logConfig.sampleRate"}
+_SPOKEN = {
+    "outlier_detection": "outlierDetection",
+    "log_config": "logConfig.sampleRate",
+    "consistent_hash": "consistentHash.httpCookie.ttl",
+    "strong_session_affinity_cookie": "strongSessionAffinityCookie.ttl",
+}
 """Paths that are ours although nothing may stand there, by the argument in which they lie."""
 SCHEME = "EXTERNAL_MANAGED"
 """The global external Application Load Balancer. Always set, on rule and service alike: the provider's default changed."""

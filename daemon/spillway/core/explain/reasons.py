@@ -100,7 +100,7 @@ GUARDS = rows(
     (
         "listing-panic",
         "the listing is not believed: {why}",
-        "`evidence.panic_share`, and what no listing can show. Nothing moves while it lasts; docs/operations.md says what to do.",
+        "`evidence.panic_share`, and what no listing can show. Nothing moves while it lasts; docs/troubleshooting.md says what to do.",
     ),
     (
         "unconfirmed",

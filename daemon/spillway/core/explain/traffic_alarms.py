@@ -265,7 +265,7 @@ TRAFFIC_ALARMS = (
         ),
         act=(
             "It stands as listed and was a mistake: put it back, region by region, or `spillway up`.",
-            "It stands as listed and was meant: `spillway hold --for 2h --reason TEXT` while you work; docs/operations.md says how Spillway takes it over.",
+            "It stands as listed and was meant: `spillway hold --for 2h --reason TEXT` while you work; docs/troubleshooting.md says how Spillway takes it over.",
         ),
         ends="When the listing shows what is wanted, or no more than `evidence.panic_share` of the regions differ; two ticks in a row.",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import replace
 
 from spillway.sandbox.kinds.base import Action, Draft, Resource
 from spillway.sandbox.refusals import Refusal, invalid, required
@@ -97,7 +98,10 @@ def _delete(draft: Draft, body: Resource) -> None:
     names.remove(name)
 
 
+_KEY = replace(published("SignedUrlKey"), outputs=frozenset({"backendBucket", "backendService"}))
+"""The provider also sends whose key it is: the documents have no such field, and the provider works."""
+
 KEY_ACTIONS = (
-    Action(name="addSignedUrlKey", body=published("SignedUrlKey"), change=_add),
+    Action(name="addSignedUrlKey", body=_KEY, change=_add),
     Action(name="deleteSignedUrlKey", body=None, change=_delete, query=frozenset({"keyName"})),
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from spillway.adapters.engine.provider.kinds import Props, ResourceKind, relative
+from spillway.adapters.engine.provider.kinds import ITSELF, Props, ResourceKind, relative
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands on Pulumi's wire for a value that is known only after an update."""
@@ -218,6 +218,8 @@ def shaped(old: Any, live: Any, name: str, keyed: Mapping[str, str]) -> Any:
 
 
 def _key(by: str | None, position: int, element: Any) -> Any:
+    if by == ITSELF:
+        return relative(str(element))
     if by is None or not isinstance(element, Mapping):
         return position
     return relative(str(element.get(by)))

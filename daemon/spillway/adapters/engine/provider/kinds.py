@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,10 @@ Props = dict[str, Any]
 
 PROVISIONED = {"goog-pulumi-provisioned": "true"}
 """The label that the provider adds to what carries labels (measured: not to forwarding rules)."""
+
+
+ITSELF = ""
+"""Key of a set of texts: each is identified by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +49,7 @@ class ResourceKind:
     query: Callable[[Props], str] = field(default=lambda _: "")
     """Added to the query of a create."""
     keyed: dict[str, str] = field(default_factory=dict)
-    """Lists that are sets: property to the field that identifies an element."""
+    """Lists that are sets: property to the field that identifies an element, or `ITSELF` for a set of texts."""
     assumed: dict[str, Props] = field(default_factory=dict)
     """What the provider takes for what an element of a list does not name, by list."""
     renamed: dict[str, str] = field(default_factory=dict)
@@ -79,6 +84,19 @@ def singular(name: str) -> str:
     if name.endswith("ies"):
         return f"{name[:-3]}y"
     return name.removesuffix("s")
+
+
+def without_zeros(value: Any) -> Any:
+    """A copy without fields that are zero, false or empty; elements of lists stay."""
+    if isinstance(value, dict):
+        parts = {name: without_zeros(part) for name, part in value.items()}
+        return {name: part for name, part in parts.items() if part not in (None, False, 0, "", [], {})}
+    return [without_zeros(part) for part in value] if isinstance(value, list) else value
+
+
+def in_set_order(texts: Iterable[str]) -> list[str]:
+    """A set of texts in the order in which the provider sends it, by the digits of their hashes (tf: schema.HashString, measured)."""
+    return sorted(texts, key=lambda text: str(zlib.crc32(text.encode())))
 
 
 def in_global(collection: str) -> Callable[[Props], str]:

@@ -7,14 +7,17 @@ import hashlib
 from spillway.adapters.engine.provider.cloud import Body, Request
 from spillway.adapters.engine.provider.convert import to_body, to_props
 from spillway.adapters.engine.provider.kinds import (
+    ITSELF,
     PROVISIONED,
     Props,
     ResourceKind,
     common,
     in_global,
+    in_set_order,
     in_zone,
     last_part,
     pick,
+    without_zeros,
 )
 from spillway.adapters.program.provider_fields import fields_of
 from spillway.adapters.program.sdk import compute
@@ -23,13 +26,18 @@ _RENAMED = {
     "logConfig.requestHeaders": "loggingHttpRequestHeaders",
     "logConfig.responseHeaders": "loggingHttpResponseHeaders",
 }
-_FOREIGN = ("customRequestHeaders", "customResponseHeaders", "securityPolicy", "edgeSecurityPolicy")
+_HEADERS = ("customRequestHeaders", "customResponseHeaders")
+_FOREIGN = (*_HEADERS, "securityPolicy", "edgeSecurityPolicy")
 """What the provider finds and takes away unless it is told to ignore it (measured)."""
 _REFERENCES = {"securityPolicy": "setSecurityPolicy", "edgeSecurityPolicy": "setEdgeSecurityPolicy"}
 _OWN_FORM = frozenset(
-    {"project", "deletionPolicy", "backends", "healthChecks", "connectionDrainingTimeoutSec", *_REFERENCES}
+    {"project", "deletionPolicy", "backends", "healthChecks", "connectionDrainingTimeoutSec"}
 )
 """Properties of a backend service that are written in another way than by their name."""
+_ALSO_EMPTY = frozenset({"iap", "backends", *_HEADERS})
+"""Fields of a backend service that the provider sends also where they are empty (measured)."""
+_RING_SIZE = 1024
+"""Points of a ring where the program says nothing; the provider's default, which it sends (measured)."""
 _BACKEND = (
     "balancingMode",
     "capacityScaler",
@@ -64,16 +72,48 @@ def _backend_body(backend: Props) -> Body:
     return body
 
 
+def _without_empty(body: Body) -> Body:
+    """What is zero, false or empty is not sent (measured); inside of a block it is."""
+    return {
+        name: value
+        for name, value in body.items()
+        if name in _ALSO_EMPTY or value not in (None, False, 0, "", [], {})
+    }
+
+
+def _iap_body(iap: Body) -> Body:
+    """Client and secret stand there also where Google's own client is wanted (measured)."""
+    return {"oauth2ClientId": "", "oauth2ClientSecret": "", **iap}
+
+
 def service_body(inputs: Props) -> Body:
-    """The body of a create; `backends` sorted by group, `iap` an explicit null where none is wanted (measured)."""
+    """The body of a PUT; `backends` sorted by group, `iap` an explicit null where none is wanted (measured).
+
+    The policies stand in it although a call of their own sets each: so the provider has them (measured).
+    """
     known = fields_of(compute.BackendServiceArgs)
     plain = {name: value for name, value in inputs.items() if name in known and name not in _OWN_FORM}
-    body: Body = {"iap": None, **to_body("BackendService", plain, _RENAMED)}
+    body: Body = _without_empty({"iap": None, **to_body("BackendService", plain, _RENAMED)})
+    body |= {name: in_set_order(body[name]) for name in _HEADERS if name in body}
+    if body["iap"]:
+        body["iap"] = _iap_body(body["iap"])
+    if body.get("consistentHash"):
+        body["consistentHash"] = without_zeros(body["consistentHash"])
+    if body.get("strongSessionAffinityCookie"):
+        body["strongSessionAffinityCookie"] = without_zeros(body["strongSessionAffinityCookie"])
     backends = inputs.get("backends") or ()
     body["backends"] = [_backend_body(backend) for backend in sorted(backends, key=lambda b: str(b["group"]))]
     body["connectionDraining"] = {"drainingTimeoutSec": inputs.get("connectionDrainingTimeoutSec", 300)}
     if inputs.get("healthChecks"):
         body["healthChecks"] = [inputs["healthChecks"]]
+    return body
+
+
+def _created_service(inputs: Props) -> Body:
+    """The body of a create; a PUT keeps the size of the ring that stands."""
+    body = service_body(inputs)
+    if body.get("consistentHash"):
+        body["consistentHash"] = {"minimumRingSize": _RING_SIZE, **body["consistentHash"]}
     return body
 
 
@@ -120,8 +160,7 @@ def _service_update(resource: str, state: Props, inputs: Props, _: frozenset[str
     """One PUT of the whole service with the fingerprint from the state: a foreign edit shows as 412."""
     body = {
         **pick(state, "sessionAffinity", "timeoutSec", "portName"),
-        "customRequestHeaders": [],
-        "customResponseHeaders": [],
+        **{name: [] for name in _HEADERS},
         **service_body(inputs),
         "fingerprint": state.get("fingerprint", ""),
     }
@@ -132,12 +171,17 @@ RINGS = frozenset({"MAGLEV", "RING_HASH"})
 """Locality policies beside which the provider keeps `consistentHash` (measured)."""
 
 
+def loses_hash(service: Body) -> bool:
+    """True if the provider forgets the hash of a service: another locality policy stands beside it (measured). None is no other."""
+    return bool(service.get("localityLbPolicy")) and service["localityLbPolicy"] not in RINGS
+
+
 def _service_repeated(body: Body) -> Body:
     """The client of the Identity-Aware Proxy is emptied unless its secret is ours, and a hash goes where it has no ring (measured)."""
-    result = dict(body)
+    result = _without_empty(body)
     if body.get("iap") and not body["iap"].get("oauth2ClientSecret"):
-        result["iap"] = {"enabled": bool(body["iap"].get("enabled"))}
-    if body.get("localityLbPolicy") not in RINGS:
+        result["iap"] = _iap_body({"enabled": bool(body["iap"].get("enabled"))})
+    if loses_hash(body):
         result.pop("consistentHash", None)
     return result
 
@@ -146,7 +190,7 @@ BACKEND_SERVICE = ResourceKind(
     token="gcp:compute/backendService:BackendService",  # noqa: S106 a type token is no secret
     words="backend service",
     collection=in_global("backendServices"),
-    body=service_body,
+    body=_created_service,
     live=_service_live,
     update=_service_update,
     computed=("selfLink", "creationTimestamp", "fingerprint", "generatedId"),
@@ -154,7 +198,12 @@ BACKEND_SERVICE = ResourceKind(
         *("backends", "healthChecks", "outlierDetection", "serviceLbPolicy", "localityLbPolicy"),
         *_FOREIGN,
     ),
-    keyed={"backends": "group", "customMetrics": "name"},
+    keyed={
+        "backends": "group",
+        "customMetrics": "name",
+        **dict.fromkeys(_HEADERS, ITSELF),
+        **dict.fromkeys(("queryStringBlacklists", "queryStringWhitelists"), ITSELF),
+    },
     assumed={"backends": {"balancingMode": "UTILIZATION", "capacityScaler": 1}},
     renamed={
         "connectionDraining": "connectionDrainingTimeoutSec",
@@ -218,7 +267,15 @@ def _check_body(inputs: Props) -> Body:
             body[probe] = {**({"proxyHeader": "NONE"} if proxied else {}), **inputs[probe]}
             if probe in _PROBES[:3]:
                 body[probe].setdefault("requestPath", "/")
+    if not (body.get("logConfig") or {}).get("enable"):
+        body.pop("logConfig", None)  # logging that is off is not sent (measured)
     return body
+
+
+def _check_update(resource: str, _: Props, inputs: Props, __: frozenset[str]) -> list[Request]:
+    """One PUT of the whole check; unlike a create it says that there is no description and no logging (measured)."""
+    body = {"description": "", "logConfig": {}, **_check_body(inputs)}
+    return [Request(method="PUT", path=resource, body=body)]
 
 
 def _check_live(live: Body) -> Props:
@@ -233,9 +290,7 @@ HEALTH_CHECK = ResourceKind(
     collection=in_global("healthChecks"),
     body=_check_body,
     live=_check_live,
-    update=lambda resource, _state, inputs, _: [
-        Request(method="PUT", path=resource, body=_check_body(inputs))
-    ],
+    update=_check_update,
     computed=("selfLink", "creationTimestamp", "type"),
     watched=("logConfig", *_PROBES),
 )

@@ -20,7 +20,7 @@ _EDGE = {"edgeSecurityPolicy": "setEdgeSecurityPolicy"}
 
 
 def _bucket_body(inputs: Props) -> Body:
-    own = {"project", "deletionPolicy", *_EDGE}
+    own = {"project", "deletionPolicy"}
     return to_body("BackendBucket", {name: value for name, value in inputs.items() if name not in own})
 
 
@@ -109,7 +109,12 @@ def _key(token: str, words: str, owner: str, collection: str) -> ResourceKind:
         collection=lambda inputs: (
             f"projects/{inputs['project']}/global/{collection}/{inputs[owner]}/{SIGNED_URL_KEYS}"
         ),
-        body=lambda inputs: {"keyName": inputs["name"], "keyValue": inputs["keyValue"]},
+        # The provider also sends whose key it is, as the path of the resource (measured).
+        body=lambda inputs: {
+            "keyName": inputs["name"],
+            "keyValue": inputs["keyValue"],
+            owner: f"projects/{inputs['project']}/global/{collection}/{inputs[owner]}",
+        },
         live=lambda live: pick(live, "name"),
         fixed=frozenset({"name", "project", owner}),
         opaque=frozenset({"keyValue"}),

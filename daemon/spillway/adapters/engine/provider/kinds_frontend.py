@@ -27,6 +27,8 @@ def address_labels(inputs: Props) -> Props:
 
 def _address_body(inputs: Props) -> Body:
     plain = pick(inputs, "name", "description", "ipVersion", "address", "addressType")
+    if plain.get("ipVersion") == "IPV4":
+        del plain["ipVersion"]  # the API's own default is not sent (measured)
     return {**plain, "labels": address_labels(inputs), "networkTier": "PREMIUM"}
 
 

@@ -7,10 +7,19 @@ from typing import Any
 
 from spillway.adapters.engine.provider.cloud import Body, Request
 from spillway.adapters.engine.provider.convert import to_body, to_props
-from spillway.adapters.engine.provider.kinds import Props, ResourceKind, common, in_global
+from spillway.adapters.engine.provider.kinds import (
+    ITSELF,
+    Props,
+    ResourceKind,
+    common,
+    in_global,
+    in_set_order,
+    without_zeros,
+)
 from spillway.adapters.program.provider_fields import arguments_of, class_of
 
 _TOKEN = "gcp:compute/uRLMap:URLMap"  # noqa: S105 a type token is no secret
+_SETS = frozenset({"hosts", "paths"})
 _OWN = ("project", "fingerprint", "deletionPolicy")
 """Properties that are no part of the body, or are added to it by the call."""
 
@@ -23,15 +32,16 @@ def _arguments() -> type:
 def map_body(inputs: Props) -> Body:
     """The body of a create; what is zero, false or empty is not sent, whatever the field (tf:resource_compute_url_map.go)."""
     given = {name: value for name, value in inputs.items() if name not in _OWN}
-    return to_body("UrlMap", without_zeros(given))
+    return to_body("UrlMap", _in_set_order(without_zeros(given)))
 
 
-def without_zeros(value: Any) -> Any:
-    """A copy without fields that are zero, false or empty; elements of lists stay."""
+def _in_set_order(value: Any) -> Any:
+    """A copy with hosts and paths in the order in which the provider sends them."""
     if isinstance(value, dict):
-        parts = {name: without_zeros(part) for name, part in value.items()}
-        return {name: part for name, part in parts.items() if part not in (None, False, 0, "", [], {})}
-    return [without_zeros(part) for part in value] if isinstance(value, list) else value
+        return {
+            name: in_set_order(part) if name in _SETS else _in_set_order(part) for name, part in value.items()
+        }
+    return [_in_set_order(part) for part in value] if isinstance(value, list) else value
 
 
 def map_props(live: Body) -> Props:
@@ -54,5 +64,5 @@ URL_MAP = ResourceKind(
     ],
     computed=("selfLink", "creationTimestamp", "fingerprint"),
     watched=("defaultService", "defaultUrlRedirect", "hostRules", "pathMatchers"),
-    keyed={"pathMatchers": "name", "hostRules": "pathMatcher"},
+    keyed={"pathMatchers": "name", "hostRules": "pathMatcher", **dict.fromkeys(_SETS, ITSELF)},
 )

@@ -255,7 +255,9 @@ def unsent(kind: ResourceKind, inputs: Props) -> list[str]:
 
 
 def _another(value: Any) -> Any:
-    """Some other value in the place of one."""
+    """Some other value in the place of one; in a block each part is another, as one that is off may be left out whole."""
+    if isinstance(value, Mapping):
+        return {name: _another(part) for name, part in value.items()}
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pulumi.automation.events import EngineEvent, OpType, StepEventMetadata
@@ -16,6 +16,7 @@ from spillway.ports import PreviewedChange
 
 _STACK = "pulumi:pulumi:Stack"
 _NOTES = "__defaults"
+"""Where the plugin names those of a mapping's parts that it has added."""
 _OPERATIONS = {
     OpType.CREATE: "create",
     OpType.UPDATE: "update",
@@ -24,6 +25,8 @@ _OPERATIONS = {
     OpType.IMPORT: "import",
 }
 """Steps that people count; a replacement also has steps of its own for the new and the old."""
+_ONLY_NOTED = frozenset({"pulumiLabels"})
+"""Outputs in which the plugin notes which labels are the program's; their change alone sends nothing (measured)."""
 _CREATES = frozenset({OpType.CREATE, OpType.CREATE_REPLACEMENT})
 
 
@@ -90,9 +93,9 @@ class Events:
         if metadata.type.startswith("pulumi:") or f"{metadata.op} {metadata.urn}" in self._finished:
             return
         self._finished.add(f"{metadata.op} {metadata.urn}")
-        if metadata.op == OpType.SAME:
+        if metadata.op == OpType.SAME or _is_note(metadata):
             self.same += 1
-        if metadata.op in _OPERATIONS:
+        elif metadata.op in _OPERATIONS:
             self.changes.append(
                 PreviewedChange(
                     operation=_OPERATIONS[metadata.op],
@@ -138,6 +141,13 @@ def urn_words(urn: str) -> str:
     return f"{words_for(urn_type(urn))} {urn.rsplit('::', 1)[-1]}"
 
 
+def _is_note(metadata: StepEventMetadata) -> bool:
+    """True for an update of the state alone. One follows the import of what carries the provider's own label."""
+    return (
+        metadata.op == OpType.UPDATE and bool(metadata.diffs) and _ONLY_NOTED.issuperset(metadata.diffs or ())
+    )
+
+
 def _name(metadata: StepEventMetadata) -> str:
     state = metadata.new or metadata.old
     inputs = state.inputs if state is not None else None
@@ -155,11 +165,24 @@ def _details(metadata: StepEventMetadata) -> tuple[str, ...]:
     old_inputs, old, new = (
         _props(part) for part in (metadata.old.inputs, metadata.old.outputs, metadata.new.inputs)
     )
-    # Two secrets look alike here; which of them changed, the engine alone knows.
+    seen = compare(kind, old_inputs, old, new)
+    # Two secrets look alike here; which property holds one that changed, the engine alone knows.
     unlike = tuple(
-        Difference(name, DiffKind.UPDATE) for name in metadata.diffs or () if new.get(name) == SECRET
+        Difference(path, DiffKind.UPDATE)
+        for name in metadata.diffs or ()
+        if name not in seen.changed
+        for path in _secrets(new.get(name), name)
     )
-    return describe((*compare(kind, old_inputs, old, new).differences, *unlike), old, new)
+    return describe((*seen.differences, *unlike), old, new)
+
+
+def _secrets(value: Any, path: str) -> Iterator[str]:
+    """Paths of the marks of secrets. The plugin marks the secret alone, not the block in which it stands."""
+    if value == SECRET:
+        yield path
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _secrets(part, f"{path}.{name}")
 
 
 def _props(value: Any) -> Props:
@@ -167,9 +190,14 @@ def _props(value: Any) -> Props:
 
 
 def _plain(value: Any) -> Any:
-    """`value` without secrets and without the plugin's notes, at any depth, about which of its parts are defaults."""
+    """`value` without secrets and, at any depth, without what the program did not set.
+
+    The plugin adds its defaults to the inputs and notes their names. What it keeps in its outputs may differ from them:
+    a share of logged requests is 1 by default, and 0 while logging is off (measured).
+    """
     if is_secret(value):
         return SECRET
     if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items() if name != _NOTES}
+        defaults = value.get(_NOTES) or ()
+        return {name: _plain(part) for name, part in value.items() if name != _NOTES and name not in defaults}
     return [_plain(part) for part in value] if isinstance(value, list) else value
