@@ -667,3 +667,12 @@ def test_status_tells_whom_it_hurts_what_is_left_and_why_a_region_is_as_it_is(
     said = capsys.readouterr().out
     assert "\nnight in p, address 203.0.113.10\n" in said
     assert "and 10 more notes: spillway status --json" in said
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
+@pytest.mark.parametrize("speed", ["nan", "-1", "inf"])
+def test_a_speed_that_is_no_number_is_a_wrong_argument(
+    command: str, speed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--speed", speed]) == Exit.CONFIG
+    assert "--speed" in capsys.readouterr().err

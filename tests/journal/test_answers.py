@@ -95,6 +95,50 @@ def test_what_is_no_time_is_refused_with_the_forms(text: str) -> None:
     assert "UTC" in caught.value.remedy
 
 
+@pytest.mark.parametrize("text", ["999999999999", "9999-12-31T23:59:59-14:00", "253402300799"])
+def test_a_time_that_has_no_date_is_refused(text: str) -> None:
+    with pytest.raises(WrongQuestion, match="is no time"):
+        parse_moment(text, NOW)
+
+
+@pytest.mark.parametrize("text", ["-999999999999d", "1" * 150 + "d", "0001-01-01T00:00+14:00", "1066-10-14"])
+def test_a_time_before_1970_is_the_beginning(text: str) -> None:
+    assert parse_moment(text, NOW) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/history", {"points": "²"}),
+        ("/history", {"points": "٣"}),
+        ("/decisions", {"limit": "0000000019999999"}),
+        ("/decisions", {"limit": "9" * 5000}),
+        ("/explain", {"id": "9" * 20}),
+        ("/explain", {"id": f"1-{'9' * 20}"}),
+        ("/explain", {"id": "²"}),
+        ("/explain", {"id": "1-²"}),
+        ("/explain", {"id": "1-"}),
+        ("/explain", {"at": "999999999999"}),
+        ("/explain", {"at": "-999999999999d"}),
+        ("/explain", {"at": "0001-01-01T00:00+14:00"}),
+    ],
+)
+def test_numbers_that_no_computer_holds_are_wrong_questions(
+    past: Answers, path: str, asked: dict[str, str]
+) -> None:
+    with pytest.raises(WrongQuestion):
+        past.answer(path, asked)
+
+
+@pytest.mark.parametrize("asked", [{"service": "pol"}, {"region": "mars-1"}])
+def test_a_story_of_a_name_that_is_not_recorded_is_no_story(past: Answers, asked: dict[str, str]) -> None:
+    """From memory, too, which does not keep what was believed."""
+    with pytest.raises(WrongQuestion) as caught:
+        past.answer("/explain", {"at": str(MOVED), **asked})
+    assert caught.value.status == 404
+    assert "Known: " in caught.value.remedy
+
+
 def test_a_time_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(WrongQuestion, match="ends before it begins"):
         parse_span("1h", "2h", NOW, default=60.0)

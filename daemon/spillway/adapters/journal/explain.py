@@ -5,12 +5,14 @@ What was it like, what was done, what else could have been done, what was in the
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from spillway.adapters.journal.decided import concerns, entry_of
+from spillway.adapters.journal.history import layouts_of
 from spillway.adapters.journal.moments import WrongQuestion, clock, stamp
 from spillway.adapters.journal.rows import unpack
 from spillway.control.decisions import decision
@@ -30,6 +32,9 @@ _EVENTS = 900.0
 _MOST_EVENTS = 10
 _SEEN_WITHIN = 7200.0
 """Seconds after a move in which its verdict comes, or never."""
+
+_NAME = re.compile("[0-9]{1,18}(-[0-9]{1,18})?")
+"""Of a decision or a mark. A number of 18 digits fits into a column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,10 @@ def explain(connection: sqlite3.Connection, question: Question) -> dict[str, Any
     """
     number, service, region = _find(connection, question)
     found = _read(connection, number)
+    if not found.large:
+        layouts_of(
+            connection, service, region
+        )  # what was believed is not kept: the names are known from the figures
     entry = decision(found.told)
     beliefs = _beliefs(found, service, region, entry)
     did = [_with_outcome(move, entry["applied"]) for move in _of(entry["moves"], service, region)]
@@ -98,7 +107,7 @@ def _find(connection: sqlite3.Connection, question: Question) -> tuple[int, str 
     name = question.name
     if name is not None:
         tick, dash, number = name.partition("-")
-        if not tick.isdigit() or (dash and not number.isdigit()):
+        if not _NAME.fullmatch(name):
             raise WrongQuestion(
                 f"{name[:60]!r} is no name of a decision",
                 remedy="Take one from /decisions or from a mark of /history.",
