@@ -148,7 +148,7 @@ def test_orders_are_judged_shown_and_carried_out_on_the_cloud(
 
     def judged() -> bool:
         given.append(spillway(environment, *words))
-        return given[-1][1]["verdict"] != "unavailable"
+        return bool(given[-1][1]["verdict"] != "unavailable")
 
     until("a tick since the last reload, by which an order is judged", judged)
     code, answer = given[-1]
