@@ -23,7 +23,7 @@ from spillway.cli.init_groups import (
     table,
 )
 from spillway.cli.options import json_option
-from spillway.config.backends import STEERABLE
+from spillway.config.backends import STEERABLE, GroupKind
 from spillway.config.check import counted, render_problems
 from spillway.config.fields import parse_duration
 from spillway.config.starter import (
@@ -137,7 +137,7 @@ def init(path: Path, force: bool, yes: bool, as_json: bool, **flags: object) -> 
     \b
       spillway init
       spillway init --project my-project-123 --from-project --match 'chat-*' --yes
-      spillway init --project my-project-123 --region europe-west4=europe-west4-a/chat-eu --target 12 --yes
+      spillway init --project my-project-123 --region us-east4=us-east4-a/chat --target 12 --yes
       spillway init --sandbox --yes
     """  # noqa: D301 click wants the backspace itself, which keeps the lines below it as they are
     from spillway.compose.starting import refuse_existing, write_checked
@@ -255,28 +255,64 @@ def _simulated(given: _Given, starter: Starter, path: Path) -> Starter:
 
 
 def _asked(given: _Given, starter: Starter) -> Starter:
-    """The same with a person's answers to what no flag says."""
+    """The same with a person's answers to what no flag says; each answer is checked at once.
+
+    Raises:
+        ConfigError: what the flags say cannot be used, whatever the answers.
+    """
+    from spillway.compose.starting import checked
+
+    checked(render(starter))
     probed = any(group.kind in STEERABLE for group in starter.groups)
     if given.target is None and probed:
-        rate = _ask(
-            "Requests/s that one endpoint or instance takes, as measured (empty: not measured yet)", "", _rate
-        )
-        starter = replace(starter, rate=rate)
+        question = "Requests/s that one endpoint or instance takes, as measured (empty: not measured yet)"
+        starter = _ask(question, "", lambda text: _usable(replace(starter, rate=_rate(text))))
     if given.latency is None:
-        starter = replace(
-            starter, latency=_ask("Time in which 95 % of answers must come", _LATENCY, _duration)
-        )
+        question = "Time in which 95 % of answers must come"
+        starter = _ask(question, _LATENCY, lambda text: _usable(replace(starter, latency=_duration(text))))
     if given.health_path is None and probed:
-        starter = replace(starter, health_path=_ask("Path that says an endpoint can serve", _HEALTH, str))
+        question = "Path that says an endpoint can serve"
+        starter = _ask(question, _HEALTH, lambda text: _usable(replace(starter, health_path=text)))
     if given.domain is None:
-        domain = _ask("Name for HTTPS, such as api.example.com (empty: plain HTTP)", "", str)
-        starter = replace(starter, domain=domain or None)
+        question = "Name for HTTPS, such as api.example.com (empty: plain HTTP)"
+        starter = _ask(question, "", lambda text: _usable(replace(starter, domain=text or None)))
     if given.state is None:
-        state = _ask(
-            "Where Pulumi keeps its state, such as gs://BUCKET/PATH (empty: on this machine)", "", str
-        )
-        starter = replace(starter, backend=state or None)
+        question = "Where Pulumi keeps its state, such as gs://BUCKET/PATH (empty: on this machine)"
+        starter = _ask(question, "", lambda text: _usable(replace(starter, backend=text or None)))
     return starter
+
+
+def _usable(starter: Starter) -> Starter:
+    """The same, if `check` takes it.
+
+    Raises:
+        click.UsageError: it does not.
+    """
+    from spillway.compose.starting import checked
+
+    try:
+        checked(render(starter))
+    except ConfigError as error:
+        told = (f"{problem.message} {problem.remedy}".rstrip() for problem in error.problems)
+        raise click.UsageError(" ".join(told)) from None
+    return starter
+
+
+def _project_id(text: str) -> str:
+    """A project as a person types it, tried in a configuration in which all else is right."""
+    group = StarterGroup(region="us-east4", zone="us-east4-a", name="a", kind=GroupKind.NEG)
+    starter = Starter(
+        project=text,
+        name="spillway",
+        groups=(group,),
+        rate=None,
+        latency=_duration(_LATENCY),
+        health_path=_HEALTH,
+        domain=None,
+        state_dir=_STATE_DIR,
+        backend=None,
+    )
+    return _usable(starter).project
 
 
 def _project(given: _Given) -> str:
@@ -292,7 +328,7 @@ def _project(given: _Given) -> str:
         return SANDBOX_PROJECT
     if not given.asks:
         raise click.UsageError("It is not known which project is meant. Give --project PROJECT.")
-    return _ask("ID of the project", None, str)
+    return _ask("ID of the project", None, _project_id)
 
 
 def _groups(given: _Given, project: str) -> tuple[list[StarterGroup], list[str]]:

@@ -10,7 +10,7 @@ from spillway.config import load
 from spillway.config.backends import GroupKind
 from spillway.config.load import Loaded
 from spillway.config.starter import StarterGroup
-from spillway.errors import PermanentError
+from spillway.errors import PermanentError, TemporaryError
 
 if TYPE_CHECKING:
     from spillway.adapters.inventory import Inventory
@@ -35,6 +35,10 @@ def inventory(project: str, sandbox: str | None) -> Inventory:
     reader = reader_of(given)
     try:
         return take_inventory(reader)
+    except TemporaryError as error:
+        if sandbox is not None and not error.remedy:
+            error.remedy = f"Start one with `spillway sandbox`, or correct the address {sandbox} with --http."
+        raise
     finally:
         reader.close()
 
@@ -76,6 +80,15 @@ def refuse_existing(path: Path, *, force: bool) -> None:
             if path.is_dir()
             else "Name another file with --out, or replace it with --force.",
         )
+
+
+def checked(text: str) -> Loaded:
+    """A configuration that stands in no file.
+
+    Raises:
+        ConfigError: with every mistake in it.
+    """
+    return load.load_text(Path("spillway.yaml"), text)
 
 
 def write_checked(path: Path, text: str, *, force: bool) -> Loaded:
