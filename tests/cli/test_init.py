@@ -12,12 +12,15 @@ import pytest
 import requests
 from tests.sandbox.conftest import ToyPlant
 
+from spillway.adapters.inventory import take_inventory
 from spillway.adapters.permissions import Role, names_of
 from spillway.cli.main import main
+from spillway.compose.adoption import reader_of
 from spillway.config import load
 from spillway.config.check import look_up
 from spillway.config.starter import MARK
 from spillway.core.values.policy import Mode
+from spillway.errors import PermanentError
 from spillway.exits import Exit
 from spillway.resources import config_file
 from spillway.sandbox.access import Access
@@ -370,6 +373,19 @@ def test_a_load_balancer_that_stands_is_told(
     _, _, err = run(capsys, *asking(project), "--kind", "endpoints")
     assert "load balancers already (web)" in err
     assert "spillway adopt" in err
+
+
+def test_a_role_that_may_not_list_groups_hears_which_permission_it_lacks(project: SandboxServer) -> None:
+    sections = {"cloud": "sandbox", "project": PROJECT}
+    address = project.url.removeprefix("http://")
+    builds = reader_of({**sections, "sandbox": {"http": address, "role": "build"}})
+    assert len(take_inventory(builds).groups) == 6
+    builds.close()
+    runs = reader_of({**sections, "sandbox": {"http": address, "role": "run"}})
+    with pytest.raises(PermanentError) as refused:
+        take_inventory(runs)
+    runs.close()
+    assert "compute.networkEndpointGroups.list" in refused.value.remedy
 
 
 def test_a_project_without_groups_says_what_to_do(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

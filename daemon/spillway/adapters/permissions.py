@@ -179,7 +179,11 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_of(Role.BUILD, "building and removing groups that the configuration creates", _GROUPS),
     *_of(Role.BUILD, "building and removing address, frontends and routes", _FRONTENDS),
     *_of(Role.BUILD, "building and removing HTTPS", _HTTPS),
-    *_of(Role.BUILD, "finding a load balancer that stands (`spillway adopt`), and groups for a new one (`spillway init`)", _TAKE_OVER),
+    *_of(
+        Role.BUILD,
+        "finding a load balancer that stands (`spillway adopt`), and groups for a new one (`spillway init`)",
+        _TAKE_OVER,
+    ),
 )
 """Every permission once, by role and purpose.
 
