@@ -277,7 +277,8 @@ def test_the_roles_hold_what_is_used_and_nothing_else(sandbox: SandboxServer, tm
     for collection in ("forwardingRules", "targetHttpProxies", "targetHttpsProxies", "urlMaps", "addresses"):
         assert finder.listed(collection) == {}, "all is gone"
     assert finder.anywhere("forwardingRules", "web") == finder.anywhere("urlMaps", "web") == ()
-    assert len(finder.everywhere("networkEndpointGroups")) == len(REGIONS)
+    seeded = {*(f"api-{region}" for region in REGIONS), "run"}
+    assert {group["name"] for group in finder.everywhere("networkEndpointGroups")} == seeded
     assert finder.everywhere("instanceGroups") == ()
     assert finder.each([f"projects/{PROJECT}/regions/us-east4/networkEndpointGroups/none"]) == {}
     finder.close()
