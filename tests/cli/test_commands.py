@@ -387,7 +387,20 @@ def test_a_wrong_option_is_wrong_input(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize(
     "command",
-    ["check", "demo", "destroy", "doctor", "plan", "roles", "run", "sandbox", "setup", "status", "up"],
+    [
+        "check",
+        "demo",
+        "destroy",
+        "doctor",
+        "init",
+        "plan",
+        "roles",
+        "run",
+        "sandbox",
+        "setup",
+        "status",
+        "up",
+    ],
 )
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, command, "--help")
