@@ -276,6 +276,13 @@ def test_status_of_something_else_is_no_defect(body: bytes) -> None:
         fetch_status("http://127.0.0.1:notaport")
 
 
+def test_of_a_status_without_end_only_so_much_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spillway.cli.status.LARGEST_ANSWER", 1000)
+    body = b'{"schema": 1, "services": [], "sentence": "' + b"x" * 2000 + b'"}'
+    with answering(body) as url, pytest.raises(TemporaryError, match="no daemon answers"):
+        fetch_status(url)
+
+
 def test_status_asks_past_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)

@@ -30,6 +30,8 @@ _MOST_NOTES = 20
 _SAME_AGE = 60.0
 """Seconds by which the ages of two regions' figures may differ and still be told as one: a sample."""
 _DEADLINE = 5.0
+LARGEST_ANSWER = 64 << 20
+"""Bytes of an answer of the daemon that are read; what is longer is cut, and then no JSON."""
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """The daemon's page is near by as a rule: a proxy of the environment could not reach it."""
 _HEALTH_STYLES = {"ok": "green", "slow": "yellow", "saturated": "yellow", "failing": "red", "dead": "red"}
@@ -43,11 +45,11 @@ def fetch_status(url: str) -> dict[str, Any]:
     """The daemon's /status as plain data.
 
     Raises:
-        TemporaryError: nobody answers there within five seconds.
+        TemporaryError: nobody answers there within five seconds, or with more than `LARGEST_ANSWER`.
     """
     try:
         with DIRECT.open(f"{url}/status", timeout=_DEADLINE) as answer:
-            status = json.load(answer)
+            status = json.loads(answer.read(LARGEST_ANSWER))
     except (OSError, ValueError, HTTPException, RecursionError) as error:
         raise TemporaryError(
             f"no daemon answers at {url}: {root_cause(error)}",
