@@ -20,6 +20,7 @@ import pytest
 from spillway import compose
 from spillway.adapters.files import FileStore
 from spillway.adapters.permissions import Role, names_of
+from spillway.cli.history import render_history
 from spillway.cli.main import main
 from spillway.cli.provision import _finish
 from spillway.cli.status import estimate_line, fetch_status, render_status, steering
@@ -182,6 +183,7 @@ def test_status_shows_the_health_of_a_region_apart_from_what_spillway_does(
         "pinned at 0.90": {"state": "pinned", "scaler_wanted": 0.9},
         "changed by others": {"state": "edited"},
         "held": {"state": "held", "health": "saturated"},
+        "held at 0.10": {"state": "held", "scaler_wanted": 0.1},
         "standby": {"state": "standby", "member": False, "health": "idle", "age": None},
         "joining at 0.50": {"state": "joining", "scaler_wanted": 0.5},
         "leaving": {"state": "leaving", "scaler_wanted": 0.0},
@@ -272,6 +274,13 @@ def test_status_of_something_else_is_no_defect(body: bytes) -> None:
         fetch_status(url)
     with pytest.raises(TemporaryError, match=r"no daemon answers at http://127\.0\.0\.1:notaport"):
         fetch_status("http://127.0.0.1:notaport")
+
+
+def test_of_a_status_without_end_only_so_much_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spillway.cli.status.LARGEST_ANSWER", 1000)
+    body = b'{"schema": 1, "services": [], "sentence": "' + b"x" * 2000 + b'"}'
+    with answering(body) as url, pytest.raises(TemporaryError, match="no daemon answers"):
+        fetch_status(url)
 
 
 def test_status_asks_past_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +394,20 @@ def test_a_wrong_option_is_wrong_input(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize(
     "command",
-    ["check", "demo", "destroy", "doctor", "plan", "roles", "run", "sandbox", "setup", "status", "up"],
+    [
+        "check",
+        "demo",
+        "destroy",
+        "doctor",
+        "init",
+        "plan",
+        "roles",
+        "run",
+        "sandbox",
+        "setup",
+        "status",
+        "up",
+    ],
 )
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, command, "--help")
@@ -570,3 +592,107 @@ def test_status_says_what_acting_saves_and_that_it_is_an_estimate(
     whole = f"Since 2023-11-14 22:13:20 UTC {told} (by the model: an estimate)."
     assert estimate_line({"estimate": estimate}) == (whole if told else "")
     assert estimate_line({"estimate": None}) == estimate_line({}) == ""
+
+
+def _past(**changes: Any) -> dict[str, Any]:
+    """An entry of /decisions."""
+    entry = {
+        "tick": 12_345,
+        "kind": "tick",
+        "at": 1_700_000_000.0,
+        "last_at": 1_700_000_000.0,
+        "times": 1,
+        "sentence": "nothing done, because " + " ".join(f"word{i}" * (1 + i % 3) for i in range(60)),
+        **dict.fromkeys(("moves", "advice", "refusals", "alarms", "verdicts"), ()),
+        "applied": None,
+    }
+    return {**entry, **changes}
+
+
+def test_history_cuts_no_word_and_pads_no_line_also_after_a_week(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = [_past(), _past(tick=9, at=1_699_999_000.0)]
+    render_history({"decisions": entries, "left_out": 0})
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 80 and line == line.rstrip() for line in lines)
+    assert lines[:2] == ["UTC          tick  what", "2023-11-14"]
+    assert lines[2].startswith("21:56:40        9  nothing done, because word0 ")
+    told = " ".join(" ".join(line[19:].strip() for line in lines[2:-1]).split())
+    assert told == f"{entries[0]['sentence']} {entries[1]['sentence']}"
+
+
+def test_history_tells_who_gave_an_order_and_that_one_ended_by_itself(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = _past(tick=0, kind="order", sentence="ana: hold: order 1 is in force", by="ana", command="hold")
+    over = _past(tick=0, kind="order", sentence="order 1 has expired", by="ana", command="expired")
+    render_history({"decisions": [over, given], "left_out": 0})
+    lines = [line[18:] for line in capsys.readouterr().out.splitlines()]
+    assert lines[2:4] == ["order by ana: hold: order 1 is in force", "order: order 1 has expired"]
+
+
+def test_history_without_an_entry_says_when_the_newest_record_is(capsys: pytest.CaptureFixture[str]) -> None:
+    render_history({"decisions": [], "left_out": 0, "newest": 1_700_000_000.0})
+    said = capsys.readouterr().out
+    assert said == "Nothing is recorded in this time. The newest record is of 2023-11-14 22:13:20 UTC.\n"
+    render_history({"decisions": [], "left_out": 0, "newest": None})
+    assert capsys.readouterr().out == "Nothing is recorded in this time.\n"
+
+
+def test_status_tells_whom_it_hurts_what_is_left_and_why_a_region_is_as_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    note = {
+        "code": "saturated",
+        "sentence": "us-east4 is saturated: its answer rate, 44 requests/s, is its capacity",
+    }
+    backend = {
+        **dict.fromkeys(("served", "target", "latency", "error_ratio", "healthy_share", "age")),
+        "region": "us-east4", "state": "serving", "member": True, "scaler_wanted": 1.0, "notes": [note],
+    }  # fmt: skip
+    service = {
+        "service": "pool",
+        "mode": "act",
+        "posture": "normal",
+        "demand": 228.0,
+        "backends": [backend],
+        "capacity": 365.0,
+        "headroom": 0.6,
+        "bad_share": 0.3547,
+        "survives_loss": False,
+        "shortage": False,
+        "burn": {"latency": 12.3, "availability": 266.2, "good": None},
+    }
+    found = {
+        "services": [service],
+        "alarms": [],
+        "problems": [],
+        "tick": 1,
+        "healthy": True,
+        "sentence": "done.",
+        "at": 1_700_000_000.0,
+        "now": 1_700_000_040.0,
+        "name": "night",
+        "project": "p",
+        "cloud": "sandbox",
+        "address": "203.0.113.10",
+        "speed": 40.0,
+    }
+    render_status(found)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert "35.5% bad · burn rate 266 · capacity 365.0 · headroom 60% · N-1 does not hold" in lines
+    assert "Note: us-east4 is saturated: its answer rate, 44 requests/s, is its capacity" in lines
+    place = "night in p, address 203.0.113.10. Times are the sandbox's, 40 times as fast as real ones."
+    assert place in " ".join(lines)
+    render_status({**found, "cloud": "gcp", "services": [{**service, "backends": [backend] * 30}]})
+    said = capsys.readouterr().out
+    assert "\nnight in p, address 203.0.113.10\n" in said
+    assert "and 10 more notes: spillway status --json" in said
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
+@pytest.mark.parametrize("speed", ["nan", "-1", "inf"])
+def test_a_speed_that_is_no_number_is_a_wrong_argument(
+    command: str, speed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--speed", speed]) == Exit.CONFIG
+    assert "--speed" in capsys.readouterr().err

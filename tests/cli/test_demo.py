@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
 from rich.console import Console
 
 from spillway.cli.demo.baselines import verdict
+from spillway.cli.demo.command import _keep
+from spillway.cli.demo.environment import Environment
 from spillway.cli.demo.events import Decisions, Line, Timeline
 from spillway.cli.demo.output import Output
 from spillway.cli.demo.script import script
@@ -49,7 +53,7 @@ def decision(tick: int, *, outcome: str = "done", judged: bool = False) -> dict[
         "kind": "tick",
         "at": 60.0 * tick,
         "moves": [move],
-        "verdicts": [{"sentence": f"what became of {tick}"}] if judged else [],
+        "verdicts": [{"service": "pool", "sentence": f"what became of {tick}"}] if judged else [],
         "applied": {"outcome": outcome, "sentence": f"the write ended {outcome}"},
     }
 
@@ -70,7 +74,9 @@ def test_a_failed_write_and_a_new_alarm_are_told() -> None:
     assert [line.who for line in lines] == ["spillway", "alarm", "alarm"]
     assert feed.lines(status(decision(1, outcome="unknown"), alarms=("shortage",))) == []
     assert feed.moves == 0, "a move whose write failed is none"
-    assert feed.lines(status()) == []
+    (over,) = feed.lines(status())
+    assert (over.who, over.text) == ("alarm", "over: pool: shortage")
+    assert feed.lines(status()) == [], "its end is told once"
     assert len(feed.lines(status(alarms=("shortage",)))) == 1, "it comes back, so it is told again"
 
 
@@ -81,6 +87,7 @@ def test_an_alarm_names_its_service_and_is_told_once_for_each_region() -> None:
     assert feed.lines(status(alarms=("us-east4 has 1 of 16 endpoints healthy",))) == [], "other numbers"
     both = ("us-east4 has 1 of 16 endpoints healthy", "us-east1 has 0 of 8 endpoints healthy")
     assert [line.text for line in feed.lines(status(alarms=both))] == [f"pool: {both[1]}"]
+    assert [line.text for line in feed.lines(status(alarms=both[1:]))] == [f"over: {first[0].text}"]
 
 
 def test_lines_come_in_order_of_time_though_a_pass_is_told_when_it_has_ended() -> None:
@@ -96,7 +103,7 @@ def test_lines_come_in_order_of_time_though_a_pass_is_told_when_it_has_ended() -
     timeline.add(feed.lines(status(decision(2, judged=True), decision(1))))
     told = timeline.due(feed.told_until({"at": 180.0}))
     assert [line.at for line in told] == [60.0, 120.0, 120.0, 130.0]
-    assert [line.text for line in told][1] == "what became of 2", (
+    assert [line.text for line in told][1] == "pool: what became of 2", (
         "a verdict comes before the moves that build on it"
     )
     assert timeline.due(500.0) == []
@@ -132,3 +139,18 @@ def test_the_comparison_is_honest(spillway: float, google: float, words: str) ->
         for name, bad in (("static", 2 * google), ("google", google), ("spillway", spillway))
     }
     assert words in verdict(runs)
+
+
+def test_a_demo_that_is_kept_says_how_to_give_commands_to_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spillway.cli.demo.command.time.sleep", interrupted)
+    config = Path("/somewhere/spillway-demo-12345678") / ("long" * 10) / "demo.yaml"
+    kept = SimpleNamespace(addresses=SimpleNamespace(daemon="127.0.0.1:9464"), config=config)
+    _keep(cast("Environment", kept))
+    said = capsys.readouterr().out
+    assert "Still running: http://127.0.0.1:9464/" in said
+    assert f"spillway status --config {config}\n" in said, "in one line, to be copied"

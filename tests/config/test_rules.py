@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -263,6 +264,8 @@ ERRORS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("webhook whose file is not there", {"daemon/webhooks": [{"url_file": "/nowhere/url"}]}, "daemon.webhooks[0].url_file", "cannot be read", "nobody else"),
     ("webhook that anybody could read", {"daemon/webhooks": [{"url": "http://hooks.example.com/T0-secret"}]}, "daemon.webhooks[0].url", "not on this machine", "https://hooks.example.com"),
     ("webhook that is no URL", {"daemon/webhooks": [{"url": "T0-secret"}]}, "daemon.webhooks[0].url", "no https URL", "https://"),
+    ("webhook whose host has two dots in a row", {"daemon/webhooks": [{"url": "https://hooks..example.com/T0-secret"}]}, "daemon.webhooks[0].url", "no host can have", "https://"),
+    ("webhook whose host has a long part", {"daemon/webhooks": [{"url": f"https://{'h' * 64}.example.com/T0-secret"}]}, "daemon.webhooks[0].url", "no host can have", "https://"),
     ("webhook with a password", {"daemon/webhooks": [{"url": "https://ana:T0-secret@hooks.example.com/"}]}, "daemon.webhooks[0].url", "user name", "https://"),
     ("webhooks that are no list", {"daemon/webhooks": HOOK}, "daemon.webhooks", "a list is wanted", "list"),
     ("webhook that is no section", {"daemon/webhooks": [HOOK]}, "daemon.webhooks[0]", "section", "keys"),
@@ -309,6 +312,21 @@ def test_no_message_about_a_webhook_holds_its_url(change: Change, tmp_path: Path
         verdict = change(changes)
         assert verdict.problems, changes
         assert "T0-secret" not in _said(verdict, "")
+
+
+def test_the_check_waits_for_no_pipe_in_the_place_of_a_secret(
+    change: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spillway.config.reading.PIPE_SECONDS", 0.05)
+    os.mkfifo(tmp_path / "url")
+    verdict = change({"daemon/webhooks": [{"url_file": str(tmp_path / "url")}]})
+    assert any("no file of the disk" in problem.message for problem in verdict.problems)
+
+
+def test_a_character_that_no_file_has_is_told_and_no_defect(change: Change) -> None:
+    verdict = change({"daemon/webhooks": [{"url_file": "/etc/a\0b"}], "daemon/state_dir": "/var/\0"})
+    told = [problem.path for problem in verdict.problems if "no file, name" in problem.message]
+    assert sorted(told) == ["daemon.state_dir", "daemon.webhooks[0].url_file"]
 
 
 def test_webhooks_are_taken_and_their_url_is_not_in_their_repr(change: Change, tmp_path: Path) -> None:

@@ -83,6 +83,9 @@ def test_anchors_aliases_and_merge_keys() -> None:
         ("- a\n- b", 1, "no keys", "key: value"),
         ("[" * 100, 1, "nested", "bracket"),
         ("a: \x07", 1, "special characters", "control character"),
+        ('a: 1\nb: "x\\0y"', 2, "no file, name or message", "escape"),
+        ('a: 1\nb: "\\ud800"', 2, "'\\ud800'", "escape"),
+        ('"a\\0": 1', 1, "'\\x00'", "escape"),
     ],
 )
 def test_mistakes_of_the_text(text: str, line: int, words: str, remedy: str) -> None:

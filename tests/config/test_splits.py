@@ -151,6 +151,14 @@ def test_what_cannot_be_steered_is_refused_with_a_way_out(
     ), found
 
 
+def test_a_split_that_could_never_move_is_warned_of(tmp_path: Path) -> None:
+    raw = changed("routes", 0, "split", 0, "min_weight", value=400)
+    assert "topology.routes[0].split" not in {w.path for w in loaded(raw, tmp_path).warnings}
+    raw["topology"]["routes"][0]["split"][1]["min_weight"] = 600
+    (warning,) = [w for w in loaded(raw, tmp_path).warnings if w.path == "topology.routes[0].split"]
+    assert "none could ever give anything up" in warning.message
+
+
 def test_a_policy_that_could_empty_nothing_is_refused(tmp_path: Path) -> None:
     ((path, message, _),) = problems(changed("routes", 0, "steer", value={"policy": "wide"}), tmp_path)
     assert path == "policies.wide.floors.min_serving_regions"

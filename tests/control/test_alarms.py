@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.control.fakes import START, Rig
 
+from spillway.adapters.webhook_messages import slack_message
 from spillway.control.alarms import MOST_ALARMS, AlarmBook, KeptAlarm, LossWatch, follow
 from spillway.control.memory import Keeper, Kept, dump
 from spillway.control.told import alarm_line
@@ -143,7 +144,7 @@ def test_since_never_moves_while_an_alarm_is_up_and_news_tell_all_of_it(
         assert {a.key: a.since for a in alarms.active(at)} == known
         # a restart changes nothing
         other = book()
-        other.restore(alarms.kept)
+        other.restore(alarms.kept, at)
         assert other.active(at) == alarms.active(at)
         alarms = other
 
@@ -195,7 +196,7 @@ def test_an_alarm_is_told_once_and_its_end_once_also_over_a_restart() -> None:
     alarms = book()
     assert [a.code for a in alarms.update([SLO], START).firing] == ["slo-missed"]
     again = book()
-    again.restore(alarms.kept)
+    again.restore(alarms.kept, START)
     news = again.update([SLO], START + TICK)
     assert (news.firing, news.raised) == ((), ())
     again.update([], START + 2 * TICK)
@@ -230,7 +231,7 @@ def test_severities_that_no_webhook_takes_are_not_told() -> None:
     other = AlarmBook("lb", telling=())
     assert other.update([SLO], START).firing == ()
     with_hooks = book()
-    with_hooks.restore(other.kept)
+    with_hooks.restore(other.kept, START)
     assert with_hooks.update([SLO], START + TICK).firing, "a webhook that is new is told of what is up"
 
 
@@ -256,6 +257,22 @@ def test_alarms_and_silences_survive_and_a_code_that_is_gone_is_forgotten() -> N
     assert (found.code, found.since, found.silenced_until) == ("slo-missed", START, START + 60.0)
     rig.later(61.0)
     assert [a.silenced_until for a in rig.loop.active_alarms()] == [None], "a silence ends by itself"
+
+
+@pytest.mark.parametrize("since", [1e300, 1e18, START + 86_400.0])
+def test_an_alarm_of_a_time_that_has_not_come_begins_at_the_restart(since: float) -> None:
+    """A message and the page write the time as a date before the first pass has looked at it."""
+    rig = Rig().started()
+    kept = KeptAlarm(
+        code="slo-missed", service="pool", region=None, part="", sentence="late", since=since, up=True
+    )
+    rig.store.content = dump(Kept(alarms=(kept, replace(kept, sentence="twice", gone=since))))
+    rig.restart()
+    rig.loop.restore()
+    (found,) = rig.loop.active_alarms()
+    assert (found.since, found.sentence) == (START, "twice")
+    assert rig.loop.alarms.kept[0].gone == START
+    assert b"slo-missed" in slack_message("lb", [("firing", found)], START, 0)
 
 
 def test_an_alarm_keeps_its_beginning_over_a_restart_of_the_loop() -> None:

@@ -113,6 +113,16 @@ def test_patience_doubles_up_to_a_bound_and_urgent_moves_wait_least() -> None:
     assert backoff.waiting(1000.0) == 0.0
 
 
+def test_patience_bears_any_number_of_failures() -> None:
+    """Urgent moves are tried each minute: after a day without permission the wait was a number that no float holds."""
+    backoff = Backoff()
+    for number in range(2000):
+        backoff.failed(60.0 * number)
+    assert backoff.failures == 2000
+    assert backoff.waiting(60.0 * 1999) == LONGEST_WAIT
+    assert backoff.waiting(60.0 * 1999, urgent=True) == FIRST_WAIT
+
+
 def test_progress_is_finished_ticks_and_writes_within_their_deadline() -> None:
     now = [100.0]
     progress = Progress(lambda: now[0], tick=60.0, write_limit=900.0)

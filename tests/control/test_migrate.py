@@ -191,6 +191,72 @@ def test_an_order_at_a_time_that_no_calendar_has_is_given_up_and_nothing_else(
     assert restored(store.content or b"") == kept, "what was given up is not told again"
 
 
+ALARM = {"code": "slo-missed", "service": "pool", "region": None, "part": "", "sentence": "s", "since": 1.7e9}
+SILENCE = {"code": "slo-missed", "until": 1.8e9, "reason": "known"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('"silences":[%s,{"code":"slo-missed","until":"tomorrow","reason":"r"}]', "silence 2 (until: "),
+        ('"silences":[%s,{"code":"slo-missed","until":Infinity,"reason":"r"}]', "silence 2 (until: "),
+        ('"silences":[%s,{"code":"slo-missed","until":"NaN","reason":"r"}]', "silence 2 (until: "),
+        ('"silences":[%s,{"code":"slo-missed","until":1e999,"reason":"r"}]', "silence 2 (until: "),
+        ('"silences":[%s,7]', "silence 2 ("),
+        ('"silences":[%s],"alarms":[{"code":"slo-missed","since":null}]', "alarm 1 (service: "),
+        ('"silences":[%s],"alarms":7', "the alarms ("),
+        ('"silences":[%s],"counted":[{"service":"pool","to":NaN}]', "count of answers 1 (to: "),
+        (
+            '"silences":[%s],"savings":{"services":[{"service":"a","since":1,"saved":Infinity}]}',
+            "the sums of what",
+        ),
+        ('"silences":[%s],"saved_at":-Infinity', "the time of the file ("),
+        ('"silences":[%s],"outputs":[7],"order_number":5', "the outputs ("),
+    ],
+)
+def test_a_small_part_that_makes_no_sense_is_given_up_and_nothing_else(text: str, told: str) -> None:
+    """A number that is not finite would be read now, written as null, and cost the whole memory at the next start."""
+    store = FakeStore()
+    holds = '"holds":{"items":[{"kind":"hold","until":1.8e9,"at":1.7e9,"reason":"storm","number":7}]}'
+    store.content = f'{{"version":3,"tick":41,{holds},{text % json.dumps(SILENCE)}}}'.encode()
+    kept, sentence = Keeper(store).restore()
+    assert sentence.startswith(
+        f"Warm start: going on after tick 41. Given up, because they make no sense: {told}"
+    )
+    assert [order.number for order in kept.holds.items] == [7]
+    assert [silence.until for silence in kept.silences] == [1.8e9]
+    assert restored(store.content) == kept, "what was given up is not told again"
+
+
+@pytest.mark.parametrize("tick", [-1, 10**30])
+def test_a_number_of_the_tick_that_none_can_have_is_given_up(tick: int) -> None:
+    """The journal's column does not hold it, and every pass would end in a defect."""
+    store = FakeStore()
+    store.content = json.dumps({"version": 3, "tick": tick, "order_number": 5}).encode()
+    kept, sentence = Keeper(store).restore()
+    assert (kept.tick, kept.order_number) == (0, 5)
+    assert "the number of the tick" in sentence
+
+
+@pytest.mark.parametrize("digits", [400, 4000, 5000])
+def test_numbers_of_many_digits_beside_a_bad_order_are_no_defect(digits: int) -> None:
+    content = f'{{"version":3,"holds":{{"items":[{{"kind":"hold"}}]}},"saved_at":{"9" * digits},"tick":{"9" * digits}}}'
+    kept, flaw = Keeper(OneFile(content.encode())).look()
+    if digits < 4300:  # what the reader of JSON takes
+        assert kept == Kept()
+        assert flaw == ""
+    else:
+        assert flaw.startswith("unreadable at the whole file")
+
+
+def test_many_parts_that_make_no_sense_are_counted() -> None:
+    store = FakeStore()
+    store.content = json.dumps({"version": 3, "alarms": [{**ALARM, "since": "x"}] * 10_000}).encode()
+    _, sentence = Keeper(store).restore()
+    assert "and 9990 more" in sentence
+    assert len(sentence) < 2000
+
+
 def test_an_order_that_makes_no_sense_beside_another_flaw_leaves_the_file_whole() -> None:
     content = {"version": 3, "tick": "many", "holds": {"items": [{"kind": "hold"}]}}
     kept, flaw = Keeper(OneFile(json.dumps(content).encode())).look()

@@ -204,6 +204,17 @@ def test_undo_brings_back_what_was_before_the_last_order() -> None:
     assert [o.scaler for o in office.desk.in_force().items] == [0.5], "the end of an order is undone as well"
 
 
+def test_an_order_that_has_ended_by_itself_is_not_told_as_undone() -> None:
+    office = Office()
+    office.ask(Command.HOLD, seconds=600.0)
+    office.tick(700.0)
+    answer = office.ask(Command.UNDO)
+    assert answer.verdict is Verdict.REFUSED
+    assert answer.sentence == (
+        "there is nothing to undo: order 1, the hold of all services, makes no difference any more"
+    )
+
+
 def test_a_mode_is_in_force_until_it_is_the_policys_again() -> None:
     office = Office(Rig(mode=Mode.OBSERVE))
     assert any("spillway mode act" in n for n in office.ask(Command.DRAIN, EUROPE).notes)

@@ -31,7 +31,7 @@ def test_a_silence_is_kept_shown_and_ends_by_itself() -> None:
     rig, office = desk()
     answer = ask(office, service="pool", region="us-east4")
     assert answer.verdict is Verdict.DONE
-    assert answer.sentence.startswith("the silence of region-dead in us-east4 of pool, is in force until 20")
+    assert answer.sentence.startswith("the silence of region-dead in us-east4 of pool is in force until 20")
     (silence,) = answer.silences
     assert (silence.by, silence.until, silence.reason) == ("ana", START + HOUR, "rack work")
     rig.restart()
@@ -40,7 +40,7 @@ def test_a_silence_is_kept_shown_and_ends_by_itself() -> None:
     later = SilenceDesk(rig.loop)
     rig.later(HOUR + 1.0)
     assert rig.loop.silences() == ()
-    assert later.expire() == ("the silence of region-dead in us-east4 of pool, has ended",)
+    assert later.expire() == ("the silence of region-dead in us-east4 of pool has ended",)
     assert later.expire() == ()
     assert [r["command"] for r in rig.journal.records if r["kind"] == "silence"] == ["silence", "expired"]
 
@@ -126,7 +126,7 @@ def test_the_end_of_silences() -> None:
     ask(office)
     refused = end(region="us-east4")
     assert refused.verdict is Verdict.REFUSED
-    assert "the silence of region-dead, is" in refused.sentence
+    assert "but the silence of region-dead is" in refused.sentence
     ask(office, region="us-east4")
     assert end(region="us-east4").verdict is Verdict.DONE
     assert [s.region for s in rig.loop.silences()] == [None]

@@ -143,7 +143,15 @@ def spillway(environment: Environment, *words: str) -> tuple[int, dict[str, Any]
 def test_orders_are_judged_shown_and_carried_out_on_the_cloud(
     environment: Environment, daemon: Child
 ) -> None:
-    code, answer = spillway(environment, "pin", "us-east4", "0.9", "--service", "pool", "--reason", "a trial")
+    words = ("pin", "us-east4", "0.9", "--service", "pool", "--reason", "a trial")
+    given: list[tuple[int, dict[str, Any]]] = []
+
+    def judged() -> bool:
+        given.append(spillway(environment, *words))
+        return bool(given[-1][1]["verdict"] != "unavailable")
+
+    until("a tick since the last reload, by which an order is judged", judged)
+    code, answer = given[-1]
     assert (code, answer["verdict"]) == (0, "done"), answer
 
     def pinned() -> bool:

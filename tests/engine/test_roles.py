@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from tests.engine.bench_config import document
+from tests.engine.bench_config import REGIONS, document
 from tests.engine.conftest import PROJECT
 from tests.engine.standin_cli import EngineForm, engine_of
 from tests.engine.test_on_sandbox import full, other
@@ -265,7 +265,7 @@ def test_the_roles_hold_what_is_used_and_nothing_else(sandbox: SandboxServer, tm
     reader.listing(sandbox.clock.now())
     reader.policies(sandbox.clock.now())
 
-    # 5. What `adopt` looks through.
+    # 5. What `adopt` and `init` look through.
     finder = CloudReader(
         lambda: sandbox_session(2, "build"),
         PROJECT,
@@ -277,6 +277,9 @@ def test_the_roles_hold_what_is_used_and_nothing_else(sandbox: SandboxServer, tm
     for collection in ("forwardingRules", "targetHttpProxies", "targetHttpsProxies", "urlMaps", "addresses"):
         assert finder.listed(collection) == {}, "all is gone"
     assert finder.anywhere("forwardingRules", "web") == finder.anywhere("urlMaps", "web") == ()
+    seeded = {*(f"api-{region}" for region in REGIONS), "run"}
+    assert {group["name"] for group in finder.everywhere("networkEndpointGroups")} == seeded
+    assert finder.everywhere("instanceGroups") == ()
     assert finder.each([f"projects/{PROJECT}/regions/us-east4/networkEndpointGroups/none"]) == {}
     finder.close()
 

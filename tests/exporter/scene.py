@@ -31,6 +31,7 @@ class Scene:
         self.fleet = example.fleet()
         self.alarms: tuple[ActiveAlarm, ...] = ()
         self.silences: tuple[Silence, ...] = ()
+        self.orders = Orders(items=(example.ORDER,))
         self.exporter = Exporter(
             listen,
             ABOUT,
@@ -45,7 +46,7 @@ class Scene:
                 seconds={"counts": 0.5},
             ),
             lost=lambda: 0,
-            orders=lambda: Orders(items=(example.ORDER,)),
+            orders=lambda: self.orders,
             alarms=lambda: self.alarms,
             silences=lambda: self.silences,
         )

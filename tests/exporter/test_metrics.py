@@ -20,6 +20,8 @@ from spillway.control.figures import Figures
 from spillway.control.report import Pass
 from spillway.core.explain import reasons
 from spillway.core.values.decision import Health, Lever, Verdict
+from spillway.core.values.drift import CertificateState
+from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Mode
 from spillway.ports import Applied, Outcome
 
@@ -210,6 +212,26 @@ def test_alarms_of_several_parts_are_one_series_since_the_oldest(scene: Scene) -
 
 
 # what is counted
+
+
+def test_no_label_set_stands_twice(scene: Scene) -> None:
+    """Prometheus drops all but one of them, and logs it at each scrape."""
+    newer = replace(example.ORDER, number=4, service="all", until=example.AT + 9000.0)
+    scene.orders = Orders(items=(example.ORDER, newer))
+    twins = tuple(
+        CertificateState(name="lb-own", status=s, expires=e) for s, e in (("ACTIVE", 7.0), ("FAILED", 5.0))
+    )
+    alarms = tuple(replace(example.SHORTAGE, part=part) for part in "ab")
+    scene.alarms = alarms
+    drift = replace(example.DRIFT, certificates=(*twins, twins[0], replace(twins[0], expires=None)))
+    scene.exporter.report(replace(example.report(), drift=drift))
+    lines = [line.rpartition(" ")[0] for line in scene.get("/metrics")[2].splitlines() if line[0] != "#"]
+    assert len(lines) == len(set(lines))
+    found = scene.samples()
+    assert found["spillway_order"] == {
+        labels(kind="drain", service="all", region="us-east4"): example.AT + 9000.0
+    }
+    assert found["spillway_certificate_expiry_timestamp_seconds"] == {labels(certificate="lb-own"): 5.0}
 
 
 def test_passes_are_counted(scene: Scene) -> None:

@@ -21,6 +21,7 @@ from spillway import plotting
 from spillway.adapters.page import assets, first_state
 from spillway.adapters.page.first_state import MOST_LINES, MOST_ROWS
 from spillway.adapters.stopped import Stopped
+from spillway.control.told import STATE_WORDS
 from spillway.core.values.policy import CalendarWindow, Policy
 from spillway.errors import SpillwayError
 
@@ -197,3 +198,10 @@ def test_a_daemon_that_waits_for_somebody_says_so() -> None:
     text = Outline(first_state.first_state(Stopped("the state cannot be read").status())).text
     assert "Stopped until somebody acts" in text
     assert "the state cannot be read" in text
+
+
+def test_the_scripts_say_the_same_words_of_a_state_as_the_commands() -> None:
+    text = (FOLDER / "services.js").read_text()
+    table = re.search(r"const LEVER_WORDS = \{ (.*) \};", text)
+    assert table is not None
+    assert dict(re.findall(r'(\w+): "([^"]+)"', table[1])) == STATE_WORDS

@@ -94,6 +94,26 @@ def test_a_move_on_a_plot_can_be_read(chrome: Browser, scene: Scene, monkeypatch
     assert not violations(chrome), chrome.said
 
 
+def test_a_time_without_figures_is_not_drawn_as_no_traffic(
+    chrome: Browser, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plotting library takes a missing value of a stacked area for 0: a daemon that was away looked like an outage."""
+    monkeypatch.setattr(scene.exporter.past, "answer", lambda path, asked: past(scene.now))
+    chrome.open(scene.exporter.url)
+    chrome.wait("document.querySelector('.plot.service') !== null")
+    chrome.value("document.querySelector('.plot.service').scrollIntoView()")
+    chrome.wait(DRAWN)
+    drawn = chrome.value(
+        "JSON.stringify(document.querySelector('.plot.service').data.filter(t => t.fill || t.stackgroup).map(t => [t.name, [...t.y]]))"
+    )
+    assert json.loads(drawn) == [
+        ["us-east4", [90.0, 91.0]],
+        ["us-east4", [95.0]],
+        ["bad requests", [0.0, 0.1]],
+        ["bad requests", [0.0]],
+    ]
+
+
 def past(now: float) -> dict[str, Any]:
     region = {
         "served": [90.0, 91.0, None, 95.0],
@@ -141,7 +161,8 @@ def test_a_daemon_that_is_gone_cannot_look_alive(chrome: Browser, scene: Scene) 
     chrome.value("void (real => { Date.now = () => real() + 9000; })(Date.now)")  # nine seconds later
     chrome.wait("!document.getElementById('stale').hidden")
     assert chrome.value("document.getElementById('stale-what').textContent") == "The daemon does not answer"
-    assert "Since " in chrome.value("document.getElementById('stale-since').textContent")
+    since = chrome.value("document.getElementById('stale-since').textContent")
+    assert since.startswith("Since 11:48:10 UTC, "), "by the world's clock, as all times here"
     assert chrome.value("getComputedStyle(document.getElementById('shown')).filter") == "grayscale(1)"
     assert chrome.value("document.title") == "✕ The daemon does not answer · Spillway"
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -182,3 +184,62 @@ def test_a_slow_reading_of_the_past_keeps_no_probe_out(web: Web, monkeypatch: py
         go.set()
         for client in clients:
             assert client.recv(100).startswith(b"HTTP/1.1 200")
+
+
+class SlowPast:
+    """Counts questions, and answers none before it may."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.may = threading.Event()
+
+    def answer(self, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
+        self.asked.append(asked.get("service", ""))
+        self.may.wait(10.0)
+        return {}
+
+
+def test_questions_whose_askers_have_gone_are_not_read_for(web: Web) -> None:
+    """They would be answered one after another, and whoever asks next would wait for all of them."""
+    past = SlowPast()
+
+    class Slow(Source):
+        pass
+
+    Slow.past = past  # type: ignore[assignment]
+    slow = Web("127.0.0.1:0", Slow())
+    slow.start()
+    try:
+        request = b"GET /history?service=%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        with connect(slow) as first, connect(slow) as second:
+            for client in (first, second):
+                client.sendall(request % b"taken")
+            until(lambda: len(past.asked) == 2)
+            for _ in range(20):
+                with connect(slow) as gone:
+                    gone.sendall(request % b"gone")
+            assert alive(slow)
+            with connect(slow) as patient:
+                patient.sendall(request % b"patient")
+                assert alive(slow)
+                past.may.set()
+                assert patient.recv(100).startswith(b"HTTP/1.1 200")
+        assert past.asked == ["taken", "taken", "patient"]
+    finally:
+        past.may.set()
+        slow.stop()
+
+
+def until(what: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + 5.0
+    while not what():
+        assert time.monotonic() < ends_at
+        time.sleep(0.005)
+
+
+def test_an_option_that_is_given_twice_is_refused(web: Web) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{web.url}/history?since=1h&since=2h", timeout=5)
+    with caught.value as answer:
+        assert answer.status == 400
+        assert b"given twice" in answer.read()

@@ -95,6 +95,50 @@ def test_what_is_no_time_is_refused_with_the_forms(text: str) -> None:
     assert "UTC" in caught.value.remedy
 
 
+@pytest.mark.parametrize("text", ["999999999999", "9999-12-31T23:59:59-14:00", "253402300799"])
+def test_a_time_that_has_no_date_is_refused(text: str) -> None:
+    with pytest.raises(WrongQuestion, match="is no time"):
+        parse_moment(text, NOW)
+
+
+@pytest.mark.parametrize("text", ["-999999999999d", "1" * 150 + "d", "0001-01-01T00:00+14:00", "1066-10-14"])
+def test_a_time_before_1970_is_the_beginning(text: str) -> None:
+    assert parse_moment(text, NOW) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/history", {"points": "²"}),
+        ("/history", {"points": "٣"}),
+        ("/decisions", {"limit": "0000000019999999"}),
+        ("/decisions", {"limit": "9" * 5000}),
+        ("/explain", {"id": "9" * 20}),
+        ("/explain", {"id": f"1-{'9' * 20}"}),
+        ("/explain", {"id": "²"}),
+        ("/explain", {"id": "1-²"}),
+        ("/explain", {"id": "1-"}),
+        ("/explain", {"at": "999999999999"}),
+        ("/explain", {"at": "-999999999999d"}),
+        ("/explain", {"at": "0001-01-01T00:00+14:00"}),
+    ],
+)
+def test_numbers_that_no_computer_holds_are_wrong_questions(
+    past: Answers, path: str, asked: dict[str, str]
+) -> None:
+    with pytest.raises(WrongQuestion):
+        past.answer(path, asked)
+
+
+@pytest.mark.parametrize("asked", [{"service": "pol"}, {"region": "mars-1"}])
+def test_a_story_of_a_name_that_is_not_recorded_is_no_story(past: Answers, asked: dict[str, str]) -> None:
+    """From memory, too, which does not keep what was believed."""
+    with pytest.raises(WrongQuestion) as caught:
+        past.answer("/explain", {"at": str(MOVED), **asked})
+    assert caught.value.status == 404
+    assert "Known: " in caught.value.remedy
+
+
 def test_a_time_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(WrongQuestion, match="ends before it begins"):
         parse_span("1h", "2h", NOW, default=60.0)
@@ -295,9 +339,17 @@ def test_decisions_are_bounded_and_those_left_out_are_counted(past: Answers) -> 
 def test_only_what_concerns_a_region_is_told_of_it(past: Answers) -> None:
     found = past.answer("/decisions", {"region": "europe-west4"})["decisions"]
     assert [entry["tick"] for entry in found if entry["kind"] == "tick"] == [16, 11]
-    assert [
-        e for e in past.answer("/decisions", {"service": "another"})["decisions"] if e["kind"] == "tick"
-    ] == []
+    with pytest.raises(WrongQuestion, match="no service 'another' is recorded") as caught:
+        past.answer("/decisions", {"service": "another"})
+    assert (caught.value.status, caught.value.remedy) == (404, "Known: pool.")
+    with pytest.raises(WrongQuestion, match="no region 'us-east9' is recorded"):
+        past.answer("/decisions", {"region": "us-east9"})
+
+
+def test_decisions_say_when_the_newest_record_is_where_none_is_in_the_time(past: Answers) -> None:
+    found = past.answer("/decisions", {"since": "1970-01-02", "until": "1970-01-03"})
+    assert found["decisions"] == []
+    assert found["newest"] == example.AT + 1200.0
 
 
 def test_an_alarm_is_told_when_it_comes_and_when_it_ends(tmp_path: Path) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+import errno
 import importlib
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.control.journal_files import journal_at
+from tests.control.journal_files import AMPLE, journal_at
 from tests.exporter import example_report as example
 from tests.journal.samples import night, record_of
 
 from spillway.adapters.journal import export
 from spillway.adapters.journal.schema import NAME, open_reader
+from spillway.adapters.journal.store import Bounds
 from spillway.cli.main import main
 from spillway.exits import Exit
 
@@ -95,6 +99,58 @@ def test_an_export_that_fails_leaves_what_was_there(
     assert run(config, "--out", str(target)) == Exit.UNAVAILABLE
     assert target.read_text() == "yesterday's"
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_years_without_a_record_are_passed_over_at_once(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that began in 1970 until it knew the time: hour by hour this would open the file half a million times."""
+    journal = journal_at(tmp_path / "journal", Bounds(age=1e12, size=AMPLE.size))
+    journal.append({**record_of(night()[10]), "at": 60.0})
+    journal.append({**record_of(night()[10]), "at": example.AT + 40 * 365 * 86400.0})
+    journal.close()
+    opened = []
+    reader = open_reader
+
+    def counted(path: Path, seconds: float) -> Any:
+        opened.append(path)
+        return reader(path, seconds)
+
+    monkeypatch.setattr(export, "open_reader", counted)
+    target = tmp_path / "out.csv"
+    assert run(config, "--table", "moves", "--since", "0", "--out", str(target)) == Exit.OK
+    times = [float(row["at"]) for row in csv.DictReader(target.read_text().splitlines())]
+    assert times == [60.0, example.AT + 660.0, example.AT + 40 * 365 * 86400.0]
+    assert len(opened) < 8
+
+
+def test_a_target_that_cannot_be_written_is_named(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(config, "--out", str(tmp_path / "none" / "out.csv")) == Exit.UNAVAILABLE
+    assert "cannot be written: No such file" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_pipe_is_written_and_not_replaced(config: Path, tmp_path: Path) -> None:
+    """And so is a device: whoever exports to /dev/null as root keeps it."""
+    target = tmp_path / "pipe"
+    os.mkfifo(target)
+    got: list[str] = []
+    reader = threading.Thread(target=lambda: got.append(target.read_text()), daemon=True)
+    reader.start()
+    assert run(config, "--table", "moves", "--out", str(target)) == Exit.OK
+    reader.join(10.0)
+    assert got[0].startswith("time,at,tick")
+    assert target.is_fifo()
+
+
+def test_a_reader_who_goes_away_is_no_mistake(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> int:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(export, "write_csv", gone)
+    monkeypatch.setattr("spillway.cli.journal.drop_output", lambda: None)
+    assert run(config, "--out", "-") == Exit.OK
 
 
 def test_without_a_journal_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

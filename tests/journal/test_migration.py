@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.journal.samples import record_of
 
 from spillway.adapters.journal import migration, store
 from spillway.adapters.journal.answers import Answers
+from spillway.adapters.journal.schema import NAME
 from spillway.adapters.journal.store import Bounds
 
 
@@ -87,6 +90,89 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.Monk
     second.close()
     ticks = sorted(r["tick"] for r in records_in(folder))
     assert ticks == [*range(1, 40), *range(50, 60)], "each once"
+
+
+def test_a_file_that_could_not_be_renamed_is_taken_in_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same as a kill between the last line and the new name."""
+    folder = tmp_path / "journal"
+    write_old(folder)
+
+    def fail(self: Path, target: Path) -> Path:
+        raise OSError(1, "Operation not permitted", str(self), str(target))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        first = journal_at(folder)
+        first.append(tick(6))
+        first.close()
+    assert (folder / "journal.jsonl.2").exists()
+    second = journal_at(folder)
+    for number in (7, 8):
+        second.append(tick(number))
+    second.close()
+    assert sorted(r["tick"] for r in records_in(folder) if r["kind"] == "tick") == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert sorted(path.suffix for path in folder.iterdir() if "jsonl" in path.name) == [".migrated"] * 3
+
+
+def test_a_place_in_a_file_that_is_gone_is_forgotten(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    first = journal_at(folder)
+    first.append(tick(1))
+    first.close()
+    with sqlite3.connect(folder / NAME) as connection:
+        connection.execute("INSERT INTO migration VALUES ('journal.jsonl', 99999)")
+    connection.close()
+    second = journal_at(folder)
+    second.append(tick(2))
+    second.close()
+    (folder / "journal.jsonl").write_bytes(old_line(3))  # an older version has run in between
+    third = journal_at(folder)
+    third.append(tick(4))
+    third.close()
+    assert sorted(r["tick"] for r in records_in(folder)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"at":%d,"kind":"note","tick":99999999999999999999}' % example.AT,
+        b'{"at":%d,"kind":"note","tick":1e300}' % example.AT,
+        b'{"at":1e999,"kind":"note"}',
+        b'{"at":%d,"kind":"note","more":%s' % (example.AT, b"[" * 50_000),
+        old_line(9).replace(b'"lever": "scaler"', b'"lever": {}'),
+        old_line(9).replace(b'"lever": "scaler"', b'"lever": null'),
+        old_line(9).replace(b'"service": "pool"', b'"service": null'),
+        old_line(9).replace(b'"backends": [[', b'"backends": ["x", ['),
+    ],
+    ids=["large", "larger", "infinite", "deep", "object", "null", "no name", "no row"],
+)
+def test_a_line_of_nonsense_stops_neither_the_tick_nor_the_lines_behind_it(
+    tmp_path: Path, line: bytes
+) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    (folder / "journal.jsonl").write_bytes(old_line(1) + line.strip() + b"\n" + old_line(2))
+    journal = journal_at(folder)
+    journal.append(tick(3))
+    journal.close()
+    found = records_in(folder)
+    assert sorted(r["tick"] for r in found) == [1, 2, 3], "and nothing of the line is left"
+    assert all("inputs" in r for r in found)
+    assert (folder / "journal.jsonl.migrated").exists()
+
+
+def test_a_pipe_under_the_name_of_an_old_file_is_not_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    os.mkfifo(folder / "journal.jsonl")
+    journal = journal_at(folder)
+    journal.append(tick(1))
+    journal.close()
+    assert "no regular file" in caplog.text
 
 
 def test_what_is_older_than_what_is_kept_is_left_out(tmp_path: Path) -> None:

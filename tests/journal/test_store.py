@@ -21,7 +21,7 @@ from tests.exporter import example_report as example
 from tests.journal.samples import record_of
 
 from spillway.adapters.journal import store
-from spillway.adapters.journal.schema import NAME, SCHEMA, file_system, open_reader, used_bytes
+from spillway.adapters.journal.schema import NAME, PAGE, SCHEMA, file_system, open_reader, used_bytes
 from spillway.adapters.journal.store import Bounds, SqliteJournal
 from spillway.errors import PermanentError, TemporaryError
 
@@ -385,6 +385,59 @@ def test_a_file_that_somebody_took_away_is_made_anew(journal: Make, tmp_path: Pa
     for path in (tmp_path / "journal").iterdir():
         path.unlink()
     written.append(note(2))
+    assert numbers(tmp_path) == [2]
+
+
+@pytest.mark.parametrize("touch", ["emptied", "cut", "overwritten", "log removed", "log emptied"])
+def test_what_somebody_does_to_the_open_files_costs_no_later_record(
+    journal: Make, tmp_path: Path, touch: str
+) -> None:
+    """The connection would go on to write into a log without a name, or beside what others have written, and tell nobody."""
+    written = journal()
+    for number in range(1, 6):
+        written.append(note(number))
+    log = written.path.with_name(f"{NAME}-wal")
+    match touch:
+        case "emptied":
+            os.truncate(written.path, 0)
+        case "cut":
+            os.truncate(written.path, PAGE)
+        case "overwritten":
+            written.path.write_bytes(b"once upon a time" * 1000)
+        case "log removed":
+            log.unlink()
+        case _:
+            os.truncate(log, 0)
+    if written.path.stat().st_size == 0:
+        with pytest.raises(TemporaryError, match="is empty"):
+            records_in(tmp_path / "journal")  # whoever reads an emptied file removes its log
+    written.append(note(6))
+    written.append(note(7))
+    assert numbers(tmp_path)[-2:] == [6, 7]
+    written.close()
+    assert numbers(tmp_path)[-2:] == [6, 7]
+    assert intact(written.path)
+
+
+def test_no_reader_and_no_writer_waits_for_a_pipe(journal: Make, tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    os.mkfifo(tmp_path / "journal" / NAME)
+    with pytest.raises(TemporaryError, match="no regular file"):
+        journal().append(note(1))
+    with pytest.raises(TemporaryError, match="no regular file"):
+        records_in(tmp_path / "journal")
+
+
+def test_a_database_of_another_program_is_named_and_left_alone(journal: Make, tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    other = sqlite3.connect(tmp_path / "journal" / NAME, isolation_level=None)
+    other.execute("CREATE TABLE records (a)")
+    other.close()
+    with pytest.raises(PermanentError, match="another program") as caught:
+        journal().append(note(1))
+    assert "Move the file away" in caught.value.remedy
+    (tmp_path / "journal" / NAME).unlink()
+    journal().append(note(2))
     assert numbers(tmp_path) == [2]
 
 

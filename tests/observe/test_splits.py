@@ -63,6 +63,10 @@ def scalers(weights: dict[str, Any]) -> dict[str, float]:
         ({"lb-b": 100}, {"a": 0.0, "b": 1.0}),
         ({"lb-a": 300, "lb-b": 200}, {"a": 0.5, "b": 1.0}),
         ({"lb-a": 10, "lb-b": 100}, {"a": 0.0, "b": 1.0}),
+        ({"lb-a": 3, "lb-b": 1}, {"a": 1.0, "b": 1.0}),
+        ({"lb-a": 0, "lb-b": 1}, {"a": 0.0, "b": 1.0}),
+        ({"lb-a": 6, "lb-b": 1}, {"a": 1.0, "b": 0.5}),
+        ({"lb-a": 30, "lb-b": 5}, {"a": 0.1, "b": 0.1}),
     ],
 )
 def test_a_weight_is_its_part_of_the_configured_one(

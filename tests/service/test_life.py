@@ -336,7 +336,7 @@ def test_the_past_is_asked_of_the_daemon_and_of_its_file(make: Make, tmp_path: P
     assert [code for code, _ in answers] == [Exit.OK] * 3
     assert f"pool/{EUROPE} scaler 1.00 -> 0.00: done" in answers[0][1]
     assert max(map(len, answers[0][1].splitlines())) <= 80
-    assert f"  {EUROPE} (drain" in answers[1][1]
+    assert f"  {EUROPE} (clos" in answers[1][1]
     entries = json.loads(answers[2][1])["decisions"]
     (moved,) = [entry for entry in entries if entry["moves"]]
     assert moved["moves"][0]["region"] == EUROPE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import socket
 import threading
@@ -204,7 +205,10 @@ def test_slack_gets_blocks_with_escaped_text_and_a_link() -> None:
     assert text.startswith("*Firing page* `slo-missed` pool\n")
     assert "4 s &amp; &lt;b&gt;more&lt;/b&gt;" in text
     assert "<https://wiki.example.com/spillway#slo-missed|runbook>" in text
-    assert second["text"]["text"].startswith("*Resolved ticket* `region-dead` pool us-east4")
+    resolved = second["text"]["text"]
+    assert resolved.startswith("*Resolved ticket* `region-dead` pool us-east4")
+    assert f" UTC, over at {datetime.fromtimestamp(AT, UTC):%H:%M} UTC · " in resolved
+    assert "over at" not in text
     assert more["elements"][0]["text"].startswith("and 3 more")
 
 
@@ -297,6 +301,26 @@ def test_a_time_beyond_the_deadline_is_not_waited_for(make: Make, receiver: Rece
 )
 def test_retry_after(text: str, seconds: float | None) -> None:
     assert _retry_after(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        f"Mon, 01 Jan 2026 00:00:00 +{'9' * 25}",
+        "9 9 9 9:9:9",
+    ],
+)
+def test_a_date_that_no_clock_shows_asks_for_nothing(text: str) -> None:
+    assert _retry_after(text) is None
+
+
+def test_a_message_is_tried_again_after_an_answer_with_such_a_date(make: Make, receiver: Receiver) -> None:
+    receiver.script = [status(503, Retry_After="Mon, 01 Jan 99999999999999999999 00:00:00 GMT")]
+    hooks = make()
+    hooks.send(FIRING)
+    receiver.wait(2)
+    assert hooks.lost() == 0
 
 
 def test_retry_after_as_a_date() -> None:
@@ -421,6 +445,18 @@ def test_a_file_without_a_good_url_loses_the_message_and_says_so(
     hooks.send(FIRING)
     until(lambda: hooks.lost() == 1)
     assert not receiver.got
+
+
+def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "DEADLINE", 0.2)
+    monkeypatch.setattr("spillway.config.reading.PIPE_SECONDS", 0.05)
+    os.mkfifo(tmp_path / "url")
+    hooks = make(Webhook(name="daemon.webhooks[0]", url_file=tmp_path / "url"))
+    hooks.send(FIRING)
+    until(lambda: hooks.lost() == 1)
+    assert "cannot be read" in hooks.why()
 
 
 def test_the_url_is_in_no_line_and_no_reason(

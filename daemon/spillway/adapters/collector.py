@@ -211,9 +211,13 @@ class LastPass(Collector):
         engine.add_metric([self._info["kind"], self._info["cloud"]], 1)
         yield engine
         order = gauge("spillway_order")
-        for each in self._orders().items:
-            labels = [each.kind.value, each.service or "all", each.region or "all"]
-            order.add_metric(labels, 1.0 if each.until is None else each.until)
+        # a service may be called `all`: of two orders with the same labels the newer is told, because a scrape takes no label set twice
+        ends = {
+            (each.kind.value, each.service or "all", each.region or "all"): each.until
+            for each in self._orders().items
+        }
+        for labels, until in ends.items():
+            order.add_metric(labels, 1.0 if until is None else until)
         yield order
         for name, value in self._figures().items():
             family = counted(name) if name.endswith("_total") else gauge(name)
@@ -283,9 +287,17 @@ def _parts(report: DriftReport | None) -> Iterator[Metric]:
     labels = dict.fromkeys((d.kind, d.name, _INDEX.sub("", d.field) or "gone") for d in drifts)
     for each in list(labels)[:_DRIFTS]:
         drift.add_metric(list(each), 1)
+    # certificates of different kinds may share a name: the one that expires first counts
+    expires: dict[str, float] = {}
+    statuses: dict[tuple[str, str], None] = {}
     for certificate in report.certificates if report is not None else ():
-        _add(expiry, [certificate.name], certificate.expires)
-        status.add_metric([certificate.name, certificate.status], 1)
+        if certificate.expires is not None:
+            expires[certificate.name] = min(certificate.expires, expires.get(certificate.name, inf))
+        statuses[certificate.name, certificate.status] = None
+    for name, ends in expires.items():
+        _add(expiry, [name], ends)
+    for pair in statuses:
+        status.add_metric(pair, 1)
     yield from (drift, expiry, status)
     figures = {
         "kept_settings": None if report is None else len(report.kept),

@@ -158,6 +158,8 @@ _TAKE_OVER = {
     "compute.forwardingRules.list": "forwardingRules.aggregatedList",
     "compute.globalAddresses.list": "globalAddresses.list",
     "compute.globalForwardingRules.list": "globalForwardingRules.list",
+    "compute.instanceGroups.list": "instanceGroups.aggregatedList",
+    "compute.networkEndpointGroups.list": "networkEndpointGroups.aggregatedList",
     "compute.regionNetworkEndpointGroups.get": "regionNetworkEndpointGroups.get",
     "compute.targetHttpProxies.list": "targetHttpProxies.list",
     "compute.targetHttpsProxies.list": "targetHttpsProxies.list",
@@ -177,7 +179,11 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_of(Role.BUILD, "building and removing groups that the configuration creates", _GROUPS),
     *_of(Role.BUILD, "building and removing address, frontends and routes", _FRONTENDS),
     *_of(Role.BUILD, "building and removing HTTPS", _HTTPS),
-    *_of(Role.BUILD, "finding a load balancer that stands (`spillway adopt`)", _TAKE_OVER),
+    *_of(
+        Role.BUILD,
+        "finding a load balancer that stands (`spillway adopt`), and groups for a new one (`spillway init`)",
+        _TAKE_OVER,
+    ),
 )
 """Every permission once, by role and purpose.
 

@@ -1,7 +1,7 @@
 """What the URL map says of steered splits, put as a listed service each: the core reads weights as it reads scalers.
 
 A weight counts as its part of the configured one. If somebody has set one above the configured, all parts are scaled down
-together: what counts is the share of the requests.
+together, and if all are so small that each would count as closed, all are scaled up together: what counts is the share of the requests.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def _listed(split: Service, matcher: Object, services: Mapping[str, ListedServic
     ratios = {b.region: weights.get(b.resource or "", 0.0) / b.weight for b in split.backends if b.weight}
     if not weighted or not any(ratios.values()):
         return None
-    most = max(1.0, *ratios.values())
+    most = max(ratios.values())
+    if legal_scaler(most) > 0.0:
+        most = max(1.0, most)
     groups: list[ListedGroup] = []
     for backend in split.backends:
         service = services.get(backend.resource or "")

@@ -42,14 +42,13 @@ def json_message(load_balancer: str, told: Sequence[Told], at: float, left_out: 
 
 
 def slack_message(load_balancer: str, told: Sequence[Told], at: float, left_out: int) -> bytes:
-    """The message for an incoming webhook of Slack; `at` is UTC seconds."""
-    del at  # Slack shows when a message came
+    """The message for an incoming webhook of Slack; `at` is UTC seconds, when the alarms came up or ended."""
     title = _title(load_balancer, told)
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": title[:_LONGEST_HEADER], "emoji": False}}
     ]
     blocks += [
-        {"type": "section", "text": {"type": "mrkdwn", "text": _section(status, alarm), "verbatim": True}}
+        {"type": "section", "text": {"type": "mrkdwn", "text": _section(status, alarm, at), "verbatim": True}}
         for status, alarm in told
     ]
     if left_out:
@@ -71,14 +70,16 @@ def _title(load_balancer: str, told: Sequence[Told]) -> str:
     return f"{load_balancer}: {', '.join(parts)}"
 
 
-def _section(status: str, alarm: ActiveAlarm) -> str:
-    """One alarm: what it is, whose, its sentence, since when, and the way to its runbook."""
+def _section(status: str, alarm: ActiveAlarm, at: float) -> str:
+    """One alarm: what it is, whose, its sentence, since when, when it was over, and the way to its runbook."""
     where = " ".join(part[:_LONGEST_NAME] for part in (alarm.service, alarm.region or "") if part)
     head = f"*{status.capitalize()} {alarm.severity.value}* `{alarm.code}` {escaped(where)}".rstrip()
-    since = f"{datetime.fromtimestamp(alarm.since, UTC):%Y-%m-%d %H:%M} UTC"
+    since = f"since {datetime.fromtimestamp(alarm.since, UTC):%Y-%m-%d %H:%M} UTC"
+    if status == "resolved":
+        since += f", over at {datetime.fromtimestamp(at, UTC):%H:%M} UTC"
     runbook = escaped(alarm.runbook)
     link = f"<{runbook}|runbook>" if alarm.runbook.startswith(("https://", "http://")) else runbook
-    tail = f"since {since} · {link}"
+    tail = f"{since} · {link}"
     room = _LONGEST_SECTION - len(head) - len(tail) - 2
     return f"{head}\n{_cut(alarm.sentence, max(0, room))}\n{tail}"
 

@@ -22,6 +22,7 @@ import requests
 from spillway import __version__
 from spillway.adapters.http_deadline import DeadlineAdapter
 from spillway.adapters.webhook_messages import MOST_TOLD, Told, json_message, slack_message
+from spillway.config.reading import read_bounded
 from spillway.config.webhooks import LONGEST_URL, url_flaw
 from spillway.control.alarms import AlarmNews
 from spillway.core.values.alarms import Severity
@@ -68,8 +69,7 @@ class Webhook:
         """
         url = self.url
         if self.url_file is not None:
-            with self.url_file.open(encoding="ascii") as file:
-                url = file.read(LONGEST_URL + 2).strip()
+            url = read_bounded(self.url_file, LONGEST_URL + 2).decode("ascii").strip()
         flaw = url_flaw(url)
         if flaw:
             raise ValueError(flaw)
@@ -278,7 +278,7 @@ def _retry_after(text: str) -> float | None:
         return float(text[:9])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         return None

@@ -26,7 +26,8 @@ def render(results: Sequence[RunResult]) -> None:
     out.print(
         "bad: failed or later than the SLO allows; SLO min: minutes in which the SLO was broken; p95, p99: seconds as "
         "clients see them; back: scalers moved back within 30 minutes; wrong: writes that did harm; spread: the "
-        "fullest region's utilisation over the mean. * best, or within 2 % of it.",
+        "fullest region's utilisation over the mean; cost: of a request, by what the scenario says that regions cost, and "
+        "over all scenarios relative to the first policy. * best, or within 2% of it.",
         style="dim",
         markup=False,
     )

@@ -85,18 +85,18 @@ def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """(title, its texts) in the order of the story."""
     yield "Shortly before", [f"{clock(e['at'])} {e['kind']}: {e['sentence']}" for e in found["events"]]
     yield "Alarms", [alarm_line(alarm) for alarm in found["alarms"]]
-    yield "Situation", list(found["situation"])
-    yield "Done", [_move(move, move["outcome"]) for move in found["did"]]
+    yield "What was seen", list(found["situation"])
+    yield "What was done", [_move(move, move["outcome"]) for move in found["did"]]
     applied = found["applied"]
     if applied is not None and applied["outcome"] not in {"done", "unchanged"} and found["did"]:
         yield "The write", [f"{applied['outcome']}: {applied['sentence']}"]
-    yield "Wanted, not written: the mode only advises", [_move(move, "") for move in found["advice"]]
+    yield "What was advised: the mode writes nothing", [_move(move, "") for move in found["advice"]]
     yield (
-        "Weighed (expected share of bad requests)",
+        "What else could have been done (expected share of bad requests)",
         [f"{percent(a['bad_share'], 1):>6}  {a['what']}: {a['why_not']}." for a in found["alternatives"]],
     )
     yield (
-        "In the way",
+        "What was not allowed",
         [
             f"{_place(limit)} {limit['lever']} {limit['wanted']}: {limit['sentence']} ({limit['guard']})."
             for limit in found["limits"]
@@ -104,7 +104,9 @@ def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     )
     effect = found["effect"]
     if effect is not None:
-        yield "What came of it", [f"{clock(effect['at'])}: {effect['sentence']}: {effect['judgement']}."]
+        judgement: str = effect["judgement"]
+        told = f"{clock(effect['at'])}: {effect['sentence']}."
+        yield "What came of it", [told, f"{judgement[:1].upper()}{judgement[1:]}."]
     elif found["did"]:
         yield "What came of it", ["Not judged yet, or something else has changed meanwhile."]
 

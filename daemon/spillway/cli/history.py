@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from spillway.adapters.journal.decided import MOST
 from spillway.adapters.journal.explain import said
@@ -17,15 +15,16 @@ from spillway.adapters.journal.moments import FORMS, clock, stamp
 from spillway.cli.console import out, print_json
 from spillway.cli.options import config_option, json_option, url_option
 from spillway.cli.past import Moment, ask_past
-from spillway.cli.status import PLAIN
 from spillway.exits import Exit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 WIDTH = 80
 """Columns where the output is no terminal, and at most on one: longer lines are hard to read."""
-_TIMES = 17
-"""Columns before the text."""
+_TIME = 10
+"""Columns of a date or a time."""
+_TICK = 4
+"""Columns of a tick's number at least; a daemon passes 9999 within a week."""
 
 
 def where_options(function: F) -> F:
@@ -86,27 +85,33 @@ def render_history(found: Mapping[str, Any]) -> None:
         out.print(f"Problem: {found['problem']}", markup=False, style="yellow")
     entries = list(reversed(found["decisions"]))
     if not entries:
-        out.print("Nothing is recorded in this time.")
+        newest = found.get("newest")
+        where = "" if newest is None else f" The newest record is of {stamp(newest)}."
+        out.print(f"Nothing is recorded in this time.{where}", highlight=False)
         return
-    table = Table(**PLAIN)
-    for heading in ("UTC", "tick", "what"):
-        table.add_column(heading, no_wrap=True)
+    ticks = max(_TICK, *(len(str(entry["tick"])) for entry in entries))
+    out.print(f"{'UTC':<{_TIME}}  {'tick':>{ticks}}  what", style="dim")
     day = ""
     for entry in entries:
         date = stamp(entry["at"])[:10]
         if date != day:
-            table.add_row(date, "", "", style="dim")
+            out.print(date, style="dim", highlight=False)
             day = date
-        table.add_row(clock(entry["at"]), str(entry["tick"] or ""), Text("\n".join(_wrapped(entry))))
-    out.print(table)
+        first, *more = _wrapped(entry, width() - _TIME - ticks - 4)
+        _print(f"{clock(entry['at']):<{_TIME}}  {entry['tick'] or '':>{ticks}}  {first}")
+        for line in more:
+            _print(f"{'':{_TIME + ticks + 4}}{line}")
     if found["left_out"]:
         out.print(f"{found['left_out']} older entries are not shown; --limit shows more, up to {MOST}.")
     out.print("`spillway explain --at TIME` tells the story of one of them.", markup=False)
 
 
-def _wrapped(entry: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of an entry, none longer than there is room."""
-    room = width() - _TIMES
+def _print(line: str) -> None:
+    out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _wrapped(entry: Mapping[str, Any], room: int) -> Iterator[str]:
+    """The lines of an entry, none longer than `room`."""
     for text, indent in _told(entry):
         yield from textwrap.wrap(
             text,
@@ -127,7 +132,8 @@ def alarm_line(alarm: Mapping[str, Any]) -> str:
 def _told(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(text, indentation) of what an entry says, in the order in which it happened."""
     if entry["kind"] not in {"tick", "health"}:
-        yield f"{entry['kind']}: {entry['sentence']}", ""
+        by = " by" if entry.get("by") and entry.get("command") != "expired" else ":"
+        yield f"{entry['kind']}{by} {entry['sentence']}", ""
         return
     outcome = entry["applied"]["outcome"] if entry["applied"] is not None else "waiting"
     for move in entry["moves"]:
@@ -151,4 +157,4 @@ def _told(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         word = "alarm over" if alarm["status"] == "resolved" else "alarm"
         yield f"{word}: {alarm_line(alarm)}", ""
     for verdict in entry["verdicts"]:
-        yield f"came of it: {verdict['sentence']}", ""
+        yield f"came of it: {verdict['service']}: {verdict['sentence']}", ""

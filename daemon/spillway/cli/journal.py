@@ -4,20 +4,48 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
 
 from spillway.adapters.journal.moments import FORMS, parse_span
 from spillway.adapters.journal.schema import NAME, open_reader
-from spillway.cli.console import err
+from spillway.cli.console import drop_output, err
 from spillway.cli.options import config_option
 from spillway.cli.past import Moment
+from spillway.errors import TemporaryError
 from spillway.exits import Exit
 
 _EVER = 100 * 365 * 86400.0
 """Seconds that are exported where nobody says since when."""
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """Where to write so that `target` is replaced whole or not at all; a device or a pipe is written as it stands.
+
+    Raises:
+        TemporaryError: it cannot be written.
+    """
+    whole = target.exists() and not target.is_file()
+    fresh = target if whole else target.with_name(f"{target.name}.part")
+    try:
+        try:
+            yield fresh
+            if not whole:
+                fresh.replace(target)
+        except BaseException:
+            if not whole:
+                with suppress(OSError):
+                    fresh.unlink()
+            raise
+    except OSError as error:
+        raise TemporaryError(
+            f"{target} cannot be written: {error.strerror or error}",
+            remedy="Name a file in a folder that is there and that you may write to, on a disk with room.",
+        ) from error
 
 
 @click.group(short_help="Work with the journal of a state folder.")
@@ -63,19 +91,17 @@ def export(
     span = parse_span(since, until, max(time.time(), newest), default=_EVER)
     columns, rows = TABLES[table], rows_of(path, table, span)
     if to_stdout:
-        count = write_csv(sys.stdout, columns, rows)
-    else:
-        fresh = target.with_name(f"{target.name}.part")
         try:
+            count = write_csv(sys.stdout, columns, rows)
+        except BrokenPipeError:
+            drop_output()  # nobody reads on
+            return Exit.OK
+    else:
+        with _replacing(target) as fresh:
             if write_parquet is not None:
                 count = write_parquet(fresh, columns, rows)
             else:
                 with fresh.open("w", newline="", encoding="utf-8") as file:
                     count = write_csv(file, columns, rows)
-            fresh.replace(target)
-        except BaseException:
-            with suppress(OSError):
-                fresh.unlink()
-            raise
     err.print(f"{count} rows.", style="dim")
     return Exit.OK

@@ -20,6 +20,7 @@ from spillway.cli import (
     explain,
     health,
     history,
+    init,
     journal,
     orders,
     provision,
@@ -39,6 +40,7 @@ HELP = """Build a global Application Load Balancer and move traffic between its 
 \b
 First steps
   spillway demo            see the whole thing run on a simulated Google Cloud
+  spillway init            write a first configuration, from a few answers or from your project
   spillway check           read a configuration and name every mistake in it
   spillway plan            show what would be built or changed
   spillway adopt NAME      take over a load balancer that stands, without changing it
@@ -67,6 +69,7 @@ def group() -> None:
 
 for command in (
     run.run,
+    init.init,
     check.check,
     provision.plan,
     provision.up,

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from math import isnan
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class NumberRange(click.FloatRange):
+    """A number in a range; NaN, which every comparison lets through, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, if it is one of the range."""
+        number: float = super().convert(value, param, ctx)
+        if isnan(number):
+            self.fail(f"{value!r} is not a valid float.", param, ctx)
+        return number
+
 
 CONFIG_VARIABLE = "SPILLWAY_CONFIG"
 """Variable of the environment that names the configuration."""

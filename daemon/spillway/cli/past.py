@@ -15,7 +15,7 @@ import click
 
 from spillway.adapters.journal.moments import WrongQuestion, parse_moment
 from spillway.cli.console import err
-from spillway.cli.status import DIRECT, address_of, serving_at
+from spillway.cli.status import DIRECT, LARGEST_ANSWER, address_of, serving_at
 from spillway.errors import SpillwayError, TemporaryError, root_cause
 
 
@@ -35,8 +35,6 @@ class Moment(click.ParamType[str, Any]):
 
 _DEADLINE = 15.0
 """Wall seconds that an answer may take; the daemon ends its own reading after three."""
-_LARGEST = 64 << 20
-"""Bytes of an answer that are read."""
 
 
 def ask_past(path: str, asked: Mapping[str, str], *, config_path: Path, url: str | None) -> dict[str, Any]:
@@ -74,7 +72,7 @@ def _fetch(url: str, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
     query = urllib.parse.urlencode(asked)
     try:
         with DIRECT.open(f"{url}{path}?{query}", timeout=_DEADLINE) as answer:
-            content = answer.read(_LARGEST)
+            content = answer.read(LARGEST_ANSWER)
         document = json.loads(content)
     except urllib.error.HTTPError as refused:
         with refused:
@@ -94,7 +92,7 @@ def _fetch(url: str, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
 def _said(url: str, refused: urllib.error.HTTPError) -> SpillwayError:
     """What the daemon said instead of an answer."""
     try:
-        said = json.loads(refused.read(_LARGEST))
+        said = json.loads(refused.read(LARGEST_ANSWER))
         return SpillwayError(str(said["error"]), remedy=str(said["remedy"]))
     except (OSError, ValueError, KeyError, TypeError):
         return TemporaryError(

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from spillway.cli.console import err, out
-from spillway.cli.options import CONFIG_VARIABLE, json_option
+from spillway.cli.options import CONFIG_VARIABLE, NumberRange, json_option
 from spillway.errors import PermanentError
 from spillway.exits import Exit
 
@@ -48,7 +48,7 @@ def _on_loopback(_context: click.Context, _option: click.Parameter, address: str
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0, min_open=True, max=600),
+    type=NumberRange(min=0, min_open=True, max=600),
     default=None,
     help="World seconds per second.  [default: the config's, or 1]",
 )

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from spillway.cli.console import err, out, print_json
 from spillway.cli.options import config_option, json_option, url_option
+from spillway.control.told import STATE_WORDS, elapsed
 from spillway.core.values.decision import span
 from spillway.errors import PermanentError, TemporaryError, root_cause
 from spillway.exits import Exit
@@ -24,34 +25,31 @@ PLAIN: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False
 _NARROW = {**PLAIN, "padding": (0, 1, 0, 0)}
 """Eight columns fit into eighty characters."""
 
+_MOST_NOTES = 20
+"""Notes of one service that are shown."""
 _SAME_AGE = 60.0
 """Seconds by which the ages of two regions' figures may differ and still be told as one: a sample."""
 _DEADLINE = 5.0
+LARGEST_ANSWER = 64 << 20
+"""Bytes of an answer of the daemon that are read; what is longer is cut, and then no JSON."""
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """The daemon's page is near by as a rule: a proxy of the environment could not reach it."""
 _HEALTH_STYLES = {"ok": "green", "slow": "yellow", "saturated": "yellow", "failing": "red", "dead": "red"}
 """By health, not by what Spillway does; `idle` and `unknown` are dim."""
 _SEVERITY_STYLES = {"page": "bold red", "ticket": "yellow", "note": "dim"}
-_STEERING = {
-    "serving": "open",
-    "draining": "closing",
-    "drained": "closed",
-    "edited": "changed by others",
-}
-"""What Spillway does with a region, where its word is another than the state's."""
-_WITH_SCALER = {"degraded": "capped", "recovering": "opening", "pinned": "pinned", "joining": "joining"}
-"""The same where the scaler belongs to it."""
+_WITH_SCALER = frozenset({"degraded", "recovering", "pinned", "joining"})
+"""States to which the scaler belongs."""
 
 
 def fetch_status(url: str) -> dict[str, Any]:
     """The daemon's /status as plain data.
 
     Raises:
-        TemporaryError: nobody answers there within five seconds.
+        TemporaryError: nobody answers there within five seconds, or with more than `LARGEST_ANSWER`.
     """
     try:
         with DIRECT.open(f"{url}/status", timeout=_DEADLINE) as answer:
-            status = json.load(answer)
+            status = json.loads(answer.read(LARGEST_ANSWER))
     except (OSError, ValueError, HTTPException, RecursionError) as error:
         raise TemporaryError(
             f"no daemon answers at {url}: {root_cause(error)}",
@@ -161,7 +159,10 @@ def service_table(service: dict[str, Any], later: float = 0.0) -> Table:
     """
     title = f"{service['service']} · {service['mode']} · posture {service['posture']} · demand {number(service['demand'])} requests/s"
     table = Table(
-        title=f"{title}\n{figures_line(service, later)}", title_justify="left", title_style="bold", **_NARROW
+        title="\n".join((title, *facts_line(service), figures_line(service, later))),
+        title_justify="left",
+        title_style="bold",
+        **_NARROW,
     )
     for heading in ("region", "health", "Spillway", "served", "ceiling", "latency", "errors", "up"):
         left = heading in {"region", "health", "Spillway"}
@@ -189,11 +190,37 @@ def steering(backend: dict[str, Any]) -> str:
     """
     state: str = backend["state"]
     weight = backend.get("weight")
-    if state in _WITH_SCALER:
+    word = STATE_WORDS.get(state, state)
+    if state in _WITH_SCALER or (state == "held" and backend["scaler_wanted"] < 1.0):
         value = f"{backend['scaler_wanted']:.2f}" if weight is None else f"weight {weight:.0f}"
-        return f"{_WITH_SCALER[state]} at {value}"
-    word = _STEERING.get(state, state)
+        return f"{word} at {value}"
     return word if weight is None or state != "serving" else f"{word}, weight {weight:.0f}"
+
+
+def facts_line(service: dict[str, Any]) -> tuple[str, ...]:
+    """What the users of a service get and what is left, as a line; none where nothing of it is known."""
+    bad, burn = service.get("bad_share"), service.get("burn") or {}
+    worst = max((rate for rate in burn.values() if rate is not None), default=0.0)
+    survives = service.get("survives_loss")
+    facts = (
+        f"{percent(bad, 1)} bad" if bad is not None else "",
+        f"burn rate {worst:.{0 if worst >= 10.0 else 1}f}" if worst > 1.0 else "",
+        f"capacity {number(service['capacity'])}" if service.get("capacity") is not None else "",
+        f"headroom {percent(service['headroom'])}" if service.get("headroom") is not None else "",
+        "shortage" if service.get("shortage") else "",
+        "" if survives is None else "N-1 holds" if survives else "N-1 does not hold",
+    )
+    line = " · ".join(fact for fact in facts if fact)
+    return (line,) if line else ()
+
+
+def note_lines(service: dict[str, Any]) -> list[str]:
+    """Why the regions of a service are as they are, where that is more than health and state say."""
+    notes = [
+        f"Note: {note['sentence']}" for backend in service["backends"] for note in backend.get("notes", ())
+    ]
+    left = len(notes) - _MOST_NOTES
+    return notes if left <= 0 else [*notes[:_MOST_NOTES], f"and {left} more notes: spillway status --json"]
 
 
 def figures_line(service: dict[str, Any], later: float) -> str:
@@ -201,14 +228,9 @@ def figures_line(service: dict[str, Any], later: float) -> str:
     ages = [b["age"] + later for b in service["backends"] if b.get("age") is not None]
     if not ages:
         return "no figures of its traffic"
-    newest, oldest = _minutes(min(ages)), _minutes(max(ages))
+    newest, oldest = elapsed(min(ages)), elapsed(max(ages))
     same = max(ages) - min(ages) < _SAME_AGE
     return f"figures of its traffic are {newest} old" + ("" if same else f", some {oldest}")
-
-
-def _minutes(seconds: float) -> str:
-    """An age as people say it: in whole minutes from two on."""
-    return f"{seconds // 60.0:.0f} min" if 120.0 <= seconds < 600.0 else span(seconds)
 
 
 def render_status(found: dict[str, Any]) -> None:
@@ -224,12 +246,26 @@ def render_status(found: dict[str, Any]) -> None:
             out.print(foreign_line(service["service"], pin), markup=False, style="yellow", highlight=False)
     for service in found["services"]:
         out.print(service_table(service, later))
+        for line in note_lines(service):
+            out.print(line, markup=False, style="dim", highlight=False)
         if line := estimate_line(service):
             out.print(line, markup=False, style="dim", highlight=False)
     _print_parts(found)
     for problem in found["problems"]:
         out.print(f"Problem: {problem}", markup=False, style="yellow", highlight=False)
+    if line := place_line(found):
+        out.print(line, markup=False, style="dim", highlight=False)
     out.print(f"{age_line(found)} {found['sentence']}", markup=False, highlight=False)
+
+
+def place_line(found: dict[str, Any]) -> str:
+    """Which load balancer this is and where, and of a sandbox whose time is told; empty before it stands."""
+    if not found.get("address"):
+        return ""
+    place = f"{found['name']} in {found['project']}, address {found['address']}"
+    if found["cloud"] != "sandbox":
+        return place
+    return f"{place}. Times are the sandbox's, {found['speed']:g} times as fast as real ones."
 
 
 def estimate_line(service: dict[str, Any]) -> str:
@@ -277,7 +313,7 @@ def _print_parts(found: dict[str, Any]) -> None:
 def alarm_line(alarm: dict[str, Any], now: float) -> str:
     """One alarm as a line: how urgent, whose, what, since when, and whether somebody has silenced it."""
     where = " ".join(part for part in (alarm["service"], alarm["region"] or "") if part)
-    since = f"{alarm['code']}, since {moment(alarm['since'])}, {span(max(0.0, now - alarm['since']))}"
+    since = f"{alarm['code']}, since {moment(alarm['since'])}, {elapsed(max(0.0, now - alarm['since']))}"
     silenced = alarm["silenced_until"]
     if silenced is not None:
         since += f", silenced until {moment(silenced)}"

@@ -82,7 +82,7 @@ def adopt(name: str, *, project: str | None, path: Path, base: Path | None) -> A
             f"{path} is there already", remedy="Name a file that does not exist, with --config."
         )
     refusals = Refusals()
-    reader = _reader(given)
+    reader = reader_of(given)
     try:
         layout = find_layout(reader, name, refusals)
     finally:
@@ -92,7 +92,7 @@ def adopt(name: str, *, project: str | None, path: Path, base: Path | None) -> A
     refusals.stop()
     main = str(layout.url_map["name"])
     notes = left_alone(layout)
-    _write_new(path, text(data, main, notes))
+    write_new(path, text(data, main, notes))
     try:
         return replace(_taken_over(path, main), notes=notes)
     except BaseException:
@@ -264,8 +264,8 @@ def _base(path: Path | None) -> dict[str, Any]:
     return data
 
 
-def _reader(given: Mapping[str, Any]) -> CloudReader:
-    """What reads the cloud that a base names; Google where it names none."""
+def reader_of(given: Mapping[str, Any]) -> CloudReader:
+    """What reads the cloud that the sections `cloud`, `project` and `sandbox` name; Google where they name none."""
     from spillway.adapters.adopt.reading import CloudReader
     from spillway.adapters.google_http import google_session, sandbox_session
     from spillway.config.model import SandboxConfig
@@ -284,8 +284,8 @@ def _reader(given: Mapping[str, Any]) -> CloudReader:
     )
 
 
-def _write_new(path: Path, content: str) -> None:
-    """Write a file that is not there.
+def write_new(path: Path, content: str, option: str = "--config") -> None:
+    """Write a file that is not there; `option` is the one that named it.
 
     Raises:
         PermanentError: it is there, or the disk does not take it.
@@ -295,9 +295,9 @@ def _write_new(path: Path, content: str) -> None:
             file.write(content)
     except FileExistsError:
         raise PermanentError(
-            f"{path} is there already", remedy="Name a file that does not exist, with --config."
+            f"{path} is there already", remedy=f"Name a file that does not exist, with {option}."
         ) from None
     except OSError as error:
         raise PermanentError(
-            f"{path} cannot be written: {error.strerror}", remedy="Name another file with --config."
+            f"{path} cannot be written: {error.strerror}", remedy=f"Name another file with {option}."
         ) from error

@@ -29,11 +29,11 @@ from spillway.config.rules import (
     services,
     splits,
 )
-from spillway.config.source import Source, read
+from spillway.config.source import Source, parsed, read
 from spillway.config.tree import Location
 from spillway.errors import ConfigError, Problem
 
-__all__ = ["Loaded", "fleet", "judge", "load", "starting_overlay", "state_dir"]
+__all__ = ["Loaded", "fleet", "judge", "load", "load_text", "starting_overlay", "state_dir"]
 
 _RULES = (
     frontends.check,
@@ -78,7 +78,20 @@ def load(path: Path) -> Loaded:
     Raises:
         ConfigError: with every problem, by file and line.
     """
-    source = _resolved(read(path))
+    return _loaded(path, read(path))
+
+
+def load_text(path: Path, text: str) -> Loaded:
+    """Check a configuration that is still to be written to `path`; nothing is written.
+
+    Raises:
+        ConfigError: with every problem, by the line of the text.
+    """
+    return _loaded(path, parsed(path, text))
+
+
+def _loaded(path: Path, read_source: Source) -> Loaded:
+    source = _resolved(read_source)
     config, problems, warnings = judge(source)
     if config is None:
         raise ConfigError(problems)

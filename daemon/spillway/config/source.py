@@ -88,6 +88,11 @@ def read(path: Path) -> Source:
     return _source(path, [_read_file(path)])
 
 
+def parsed(path: Path, text: str) -> Source:
+    """What `path` would hold with this text; the file itself is neither read nor written."""
+    return _source(path, [_parse_file(path, text.encode())])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
     path: Path

@@ -29,6 +29,8 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]{0,17})(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What an escape can write and no file name, header or message can hold: NUL, and halves of characters."""
 _TAGS = frozenset({"tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
 _REMEDIES = (
@@ -175,7 +177,7 @@ class _Builder:
         if node.tag not in _TAGS:
             self._flaw(node, location, f"the tag {node.tag} has no meaning here.", "Remove the tag.")
         if isinstance(node, ScalarNode):
-            return _scalar(node.value) if not node.style else node.value
+            return _scalar(node.value) if not node.style else self._text(node, location)
         self.open.add(id(node))
         result = (
             self._mapping(node, location)
@@ -184,6 +186,20 @@ class _Builder:
         )
         self.open.discard(id(node))
         return result
+
+    def _text(self, node: ScalarNode, location: Location) -> str:
+        """A text as it stands; what nothing could hold is a flaw and left out, so that the other checks can go on."""
+        text: str = node.value
+        found = _NO_TEXT.search(text)
+        if found is None:
+            return text
+        self._flaw(
+            node,
+            location,
+            f"the text has the character {found[0]!a}, which no file, name or message can hold.",
+            "Remove the escape, or write the character itself.",
+        )
+        return _NO_TEXT.sub("", text)
 
     def _item(self, node: Node, location: Location) -> Any:
         self.tree.lines[location] = node.start_mark.line + 1
@@ -202,7 +218,7 @@ class _Builder:
                     "Put the key into quotes if it begins with [ or {.",
                 )
                 continue
-            key = key_node.value
+            key = self._text(key_node, location)
             if key == "<<" and not key_node.style:
                 merged.append(value)
                 continue

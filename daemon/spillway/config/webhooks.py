@@ -14,6 +14,8 @@ from spillway.config.fields import KINDS, Model
 MOST_WEBHOOKS = 8
 LONGEST_URL = 2000
 """Characters of a URL."""
+_LONGEST_LABEL = 63
+"""Characters between two dots of a host name (RFC 1035, 2.3.4)."""
 
 _ODD = re.compile(r"[^\x21-\x7e]")
 """What no URL holds: spaces, control characters, anything beyond ASCII."""
@@ -30,6 +32,8 @@ def url_flaw(url: str) -> str:
         return "this is no URL"
     if parts.scheme not in {"https", "http"} or not host:
         return "this is no https URL"
+    if any(not 1 <= len(label) <= _LONGEST_LABEL for label in host.removesuffix(".").split(".")):
+        return "the URL has a host name that no host can have"
     if parts.scheme == "http" and not _is_loopback(host):
         return "the URL is http, and its receiver is not on this machine: anybody on the way could read it"
     if parts.username is not None or parts.fragment:

@@ -141,9 +141,22 @@ class AlarmBook:
         self.kept: tuple[KeptAlarm, ...] = ()
         """What is to survive a restart."""
 
-    def restore(self, kept: Iterable[KeptAlarm]) -> None:
-        """Go on with what the last process has kept; what was up is no news."""
-        self.kept = tuple(each for each in kept if each.code in ALARMS and each.since >= 0.0)
+    def restore(self, kept: Iterable[KeptAlarm], at: float) -> None:
+        """Go on with what the last process has kept; what was up is no news.
+
+        Args:
+            kept: Of two with the same identity the later one counts.
+            at: UTC seconds; what began later, by a clock that was wrong, begins now.
+        """
+        known = {each.key: each for each in kept if each.code in ALARMS and each.since >= 0.0}
+        self.kept = tuple(
+            replace(
+                each,
+                since=min(each.since, at),
+                gone=None if each.gone is None else min(each.gone, at),
+            )
+            for each in known.values()
+        )
         self._announced = {each.key: self._shown(each, None) for each in self.kept if each.up}
 
     def set(self, raised: Alarm, at: float, *, seconds: float | None = None) -> None:

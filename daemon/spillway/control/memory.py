@@ -5,6 +5,7 @@ Losing it is safe. The overlay is then read back from the cloud, and the estimat
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
@@ -99,6 +100,29 @@ class Kept:
 
 _ADAPTER = TypeAdapter(Kept)
 
+_MOST_TICKS = 1 << 53
+"""Beyond this number of a tick a reader of JSON may round; at one tick each second it takes 285 million years."""
+_MOST_TOLD = 10
+"""Parts that make no sense and are told one by one."""
+
+_ITEMS: Mapping[tuple[str, ...], str] = {
+    ("holds", "items"): "order",
+    ("alarms",): "alarm",
+    ("silences",): "silence",
+    ("counted",): "count of answers",
+}
+"""Lists of which one item may be given up, and what an item is called."""
+_PARTS: Mapping[str, str] = {
+    "undo": "what `spillway undo` would bring back",
+    "savings": "the sums of what acting has saved",
+    "alarms": "the alarms",
+    "silences": "the silences",
+    "counted": "the counts of answers",
+    "outputs": "the outputs",
+    "saved_at": "the time of the file",
+}
+"""Parts that may be given up as a whole, and what they are called."""
+
 
 def dump(kept: Kept) -> bytes:
     """The file's content."""
@@ -133,9 +157,12 @@ class Keeper:
             return kept, warm
         aside = self._store.set_aside()
         self.save(kept)
+        told = "; ".join(dropped[:_MOST_TOLD])
+        if len(dropped) > _MOST_TOLD:
+            told += f"; and {len(dropped) - _MOST_TOLD} more"
         return (
             kept,
-            f"{warm} Given up, because they make no sense: {'; '.join(dropped)}. The file as it was lies in {aside}.",
+            f"{warm} Given up, because they make no sense: {told}. The file as it was lies in {aside}.",
         )
 
     def look(self) -> tuple[Kept | None, str]:
@@ -148,22 +175,21 @@ class Keeper:
         return kept, flaw
 
     def _read(self) -> tuple[Kept | None, str, tuple[str, ...]]:
-        """What is kept, what is wrong with the whole of it, and each order that makes no sense and is left out."""
+        """What is kept, what is wrong with the whole of it, and each part that makes no sense and is left out."""
         content = self._store.load()
         if content is None:
             return None, "", ()
-        content = migrate(content)
         try:
-            return _ADAPTER.validate_json(content), "", ()
-        except ValidationError as error:
-            found = error
-        dropped, rest = _without_bad_orders(content, found)
-        if not dropped:
-            return None, _flaw(found), ()
-        try:
-            return _ADAPTER.validate_json(rest), "", dropped
+            kept, dropped = _without_bad_parts(migrate(content))
+            # a number that is not finite is written as null: what could not be read again is left out now
+            kept, more = _without_bad_parts(dump(kept))
         except ValidationError as error:
             return None, _flaw(error), ()
+        dropped += more
+        if not 0 <= kept.tick < _MOST_TICKS:
+            dropped += ("the number of the tick",)
+            kept = replace(kept, tick=0)
+        return kept, "", dropped
 
     def save(self, kept: Kept) -> None:
         """Keep it.
@@ -181,29 +207,46 @@ def _flaw(error: ValidationError) -> str:
     return f"unreadable at {place} ({first['msg']})"
 
 
-def _without_bad_orders(content: bytes, error: ValidationError) -> tuple[tuple[str, ...], bytes]:
-    """Each order that makes no sense, in words, and the file without them; none where something else is wrong too.
+def _without_bad_parts(content: bytes) -> tuple[Kept, tuple[str, ...]]:
+    """What is kept without the small parts that make no sense, and each of these in words.
 
-    An order is small beside what the file has learned: a wrong one must not cost the rest.
+    An order or a silence is small beside what the file has learned: a wrong one must not cost the rest.
+
+    Raises:
+        ValidationError: something else is wrong.
     """
-    bad: dict[int, str] = {}
-    undo = ""
-    for problem in error.errors():
+    try:
+        return _ADAPTER.validate_json(content), ()
+    except ValidationError as error:
+        found = error
+    items: dict[tuple[str, ...], dict[int, str]] = {}
+    whole: dict[str, str] = {}
+    for problem in found.errors():
         match problem["loc"]:
             case ("holds", "items", int(number), *place):
-                what = ".".join(str(part) for part in place)
-                bad.setdefault(number, f"order {number + 1} ({what + ': ' if what else ''}{problem['msg']})")
-            case ("undo", *_):
-                undo = f"what `spillway undo` would bring back ({problem['msg']})"
+                path: tuple[str, ...] = ("holds", "items")
+            case ("alarms" | "silences" | "counted" as name, int(number), *place):
+                path = (name,)
+            case (str(name), *_) if name in _PARTS:
+                whole[name] = f"{_PARTS[name]} ({problem['msg']})"
+                continue
             case _:
-                return (), content
-    document = msgspec.json.decode(content)
-    if bad:
-        orders = document["holds"]["items"]
-        document["holds"]["items"] = [order for number, order in enumerate(orders) if number not in bad]
-    if undo:
-        document["undo"] = None
-    return (*bad.values(), *((undo,) if undo else ())), msgspec.json.encode(document)
+                raise found
+        what = ".".join(str(part) for part in place)
+        told = f"{_ITEMS[path]} {number + 1} ({what + ': ' if what else ''}{problem['msg']})"
+        items.setdefault(path, {}).setdefault(number, told)
+    document = json.loads(content)
+    for path, bad in items.items():
+        *above, last = path
+        holder = document
+        for name in above:
+            holder = holder[name]
+        holder[last] = [item for number, item in enumerate(holder[last]) if number not in bad]
+    for name in whole:
+        del document[name]
+    dropped = (*(told for bad in items.values() for told in bad.values()), *whole.values())
+    kept, more = _without_bad_parts(msgspec.json.encode(document))  # it ends: each call leaves something out
+    return kept, (*dropped, *more)
 
 
 def fit(starting: Overlay, overlay: Overlay | None) -> Overlay:

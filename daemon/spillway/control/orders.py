@@ -290,6 +290,14 @@ class OrderDesk:
             )
         now = self._loop.now()
         before, standing = undo.orders.active(now), self.in_force()
+        if before == standing:
+            raise RefusedRequest(
+                Answer(
+                    verdict=Verdict.REFUSED,
+                    sentence=f"there is nothing to undo: {undo.told}, makes no difference any more",
+                    remedy="`spillway orders` lists the orders in force.",
+                )
+            )
         notes: tuple[str, ...] = ()
         for order in before.items:
             if order not in standing.items:

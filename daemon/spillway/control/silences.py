@@ -81,7 +81,7 @@ class SilenceDesk:
         over = tuple(silence for silence in kept.silences if not silence.in_force(now))
         if not over:
             return ()
-        told = tuple(f"{describe(silence)}, has ended" for silence in over)
+        told = tuple(f"{describe(silence)} has ended" for silence in over)
         for sentence, silence in zip(told, over, strict=True):
             self._loop.note("silence", sentence, command="expired", code=silence.code, by=silence.by)
         left = tuple(silence for silence in kept.silences if silence.in_force(now))
@@ -131,7 +131,7 @@ class SilenceDesk:
                 )
             )
         self._loop.keep(replace(self._loop.kept, silences=(*others, silence)))
-        return done(f"{describe(silence)}, is in force until {_moment(silence.until)}", self._notes(silence))
+        return done(f"{describe(silence)} is in force until {_moment(silence.until)}", self._notes(silence))
 
     def _notes(self, silence: Silence) -> tuple[str, ...]:
         """What the silence means now."""
@@ -159,14 +159,14 @@ class SilenceDesk:
             raise RefusedRequest(
                 Answer(
                     verdict=Verdict.REFUSED,
-                    sentence=f"no silence of {code} is in force for that alone, but {describe(wider[0])}, is",
+                    sentence=f"no silence of {code} is in force for that alone, but {describe(wider[0])} is",
                     remedy="One for all services is ended without --service and --region.",
                 )
             )
         left = tuple(s for s in standing if s not in ended)
         self._loop.keep(replace(self._loop.kept, silences=left))
-        told = ", and ".join(describe(s) for s in ended)
-        return done(f"{told}, {'is' if len(ended) == 1 else 'are'} ended")
+        told = " and ".join(describe(s) for s in ended)
+        return done(f"{told} {'is' if len(ended) == 1 else 'are'} ended")
 
     def _code(self, request: Request) -> str:
         """The alarm that a request names.

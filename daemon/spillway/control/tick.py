@@ -160,7 +160,7 @@ class Loop:
         """
         sentence = self._writer.restore()
         self._figures = FigureDesk(self._writer.kept)
-        self.alarms.restore(self.kept.alarms)
+        self.alarms.restore(self.kept.alarms, self._clock.now())
         self._writer.note("start", self._clock.now(), sentence, digest=self.parts.digest)
         return sentence
 

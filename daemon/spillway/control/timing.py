@@ -11,6 +11,9 @@ FIRST_WAIT = 60.0
 LONGEST_WAIT = 960.0
 """Seconds at most: four doublings; a refusal that lasts an hour makes four writes, not sixty."""
 
+_DOUBLINGS = 10
+"""More of them than reach `LONGEST_WAIT`, and few enough for any number of failures: urgent moves fail a thousand times in a night."""
+
 
 class Progress:
     """Marks set by the loop, read by /healthz and the service manager. All in wall seconds.
@@ -73,7 +76,7 @@ class Backoff:
 
     def failed(self, at: float) -> None:
         """A write at UTC second `at` did not work."""
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0**self.failures)
+        wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(self.failures, _DOUBLINGS))
         self.failures += 1
         self._until = at + wait
         self._failed_at = at

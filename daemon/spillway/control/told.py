@@ -9,9 +9,22 @@ from typing import Generic, TypeVar
 from spillway.control.report import Pass, TickReport
 from spillway.core.explain.assessment import line
 from spillway.core.values.alarms import ActiveAlarm
+from spillway.core.values.decision import span
 from spillway.core.values.policy import Mode
 
 K = TypeVar("K", bound=Hashable)
+
+STATE_WORDS: Mapping[str, str] = {
+    "serving": "open",
+    "degraded": "capped",
+    "draining": "closing",
+    "drained": "closed",
+    "recovering": "opening",
+    "edited": "changed by others",
+}
+"""What Spillway does with a region, as people read it, by the state of the backend; other states are words already.
+
+`spillway status`, `explain` and the page say these words; /status and metrics have the states. `services.js` has the same table."""
 
 _SPAN = re.compile(r"(?<![\w-])(?:\d+ d(?: \d+ h)?|\d+ h(?: \d+ min)?|\d+ min|\d+ s)\b")
 _NUMBER = re.compile(r"(?<![\w-])\d[\d.]*")
@@ -32,6 +45,11 @@ class Changes(Generic[K]):
         over = tuple(text for key, text in self._up.items() if key not in up)
         self._up = {key: self._up.get(key, text) for key, text in up.items()}
         return raised, over
+
+
+def elapsed(seconds: float) -> str:
+    """A time that has passed, as people say it: `90 s`, and whole minutes from two on."""
+    return f"{seconds // 60.0:.0f} min" if 120.0 <= seconds < 600.0 else span(seconds)
 
 
 def shape(sentence: str) -> str:

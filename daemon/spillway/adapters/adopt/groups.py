@@ -20,7 +20,7 @@ _EVERYWHERE = re.compile(r"projects/([^/]+)/global/networkEndpointGroups/([^/]+)
 EVERYWHERE = ""
 """Stands for the region of a global group."""
 _REGIONAL = frozenset({"serverless_neg", "regional_instance_group"})
-_KINDS = {
+KINDS = {
     "GCE_VM_IP_PORT": "neg",
     "NON_GCP_PRIVATE_IP_PORT": "hybrid_neg",
     "SERVERLESS": "serverless_neg",
@@ -112,7 +112,7 @@ def _place(layout: Layout, link: str) -> tuple[str, Section] | None:
 
 def _kind(layout: Layout, link: str) -> str | None:
     """The key of a group by its type; None where the group could not be read or is of another type."""
-    return _KINDS.get(str((layout.parts.get(link) or {}).get("networkEndpointType")))
+    return KINDS.get(str((layout.parts.get(link) or {}).get("networkEndpointType")))
 
 
 def _balancing(backend: Body) -> Section:

@@ -73,8 +73,8 @@ class CloudReader:
             for item in page.get("items") or ()
         }
 
-    def anywhere(self, collection: str, name: str) -> tuple[Body, ...]:
-        """All resources of this name in any region.
+    def everywhere(self, collection: str) -> tuple[Body, ...]:
+        """All resources of a collection in all zones and regions, and the global ones.
 
         Raises:
             SpillwayError: they could not be read.
@@ -84,8 +84,15 @@ class CloudReader:
             for page in self._pages(f"aggregated/{collection}", collection)
             for scope in (page.get("items") or {}).values()
             for item in scope.get(collection) or ()
-            if item.get("name") == name
         )
+
+    def anywhere(self, collection: str, name: str) -> tuple[Body, ...]:
+        """All resources of this name in any region.
+
+        Raises:
+            SpillwayError: they could not be read.
+        """
+        return tuple(item for item in self.everywhere(collection) if item.get("name") == name)
 
     def each(self, paths: Iterable[str]) -> dict[str, Body]:
         """What stands at each path; what is not there is left out.

@@ -5,6 +5,7 @@ The web server and the commands ask here, so that both say the same.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ MEMORY_SECONDS = 0.5
 """The same from memory, which the loop waits for."""
 _SPAN = 6 * 3600.0
 """Seconds that are told where nobody says since when."""
+
+_COUNT = re.compile("[0-9]{1,9}")
 
 Build = Callable[[sqlite3.Connection], dict[str, Any]]
 
@@ -165,6 +168,6 @@ def _count(asked: Mapping[str, str], name: str, default: int, most: int) -> int:
         WrongQuestion: it is none.
     """
     text = asked.get(name, str(default))
-    if not text.isdigit() or not 1 <= int(text[:9]) <= most:
+    if not _COUNT.fullmatch(text) or not 1 <= int(text) <= most:
         raise WrongQuestion(f"{name} is {text[:60]!r}", remedy=f"Write a whole number from 1 to {most}.")
     return int(text)

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from spillway.adapters.journal.history import layouts_of
 from spillway.adapters.journal.moments import Span
 from spillway.adapters.journal.rows import unpack
 from spillway.control.decisions import PASSES, decision
@@ -22,8 +23,13 @@ def decisions(
     """The document, without its schema.
 
     Raises:
+        WrongQuestion: no such service or region is recorded.
         sqlite3.Error: it cannot be read, or not in time.
     """
+    if (service, region) != (None, None) and connection.execute("SELECT 1 FROM layouts LIMIT 1").fetchone():
+        layouts_of(
+            connection, service, region
+        )  # a name that is misspelled is not answered with events of all
     chosen: list[dict[str, Any]] = []
     left_out = 0
     for entry in entries(connection, span):
@@ -36,7 +42,8 @@ def decisions(
             break
         else:
             left_out += 1
-    return {"decisions": chosen, "left_out": left_out}
+    (newest,) = connection.execute("SELECT max(at) FROM records").fetchone()
+    return {"decisions": chosen, "left_out": left_out, "newest": newest}
 
 
 def entries(connection: sqlite3.Connection, span: Span) -> Iterator[dict[str, Any]]:

@@ -5,17 +5,20 @@ What was it like, what was done, what else could have been done, what was in the
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from spillway.adapters.journal.decided import concerns, entry_of
+from spillway.adapters.journal.history import layouts_of
 from spillway.adapters.journal.moments import WrongQuestion, clock, stamp
 from spillway.adapters.journal.rows import unpack
 from spillway.control.decisions import decision
+from spillway.control.told import STATE_WORDS, elapsed
 from spillway.core.model.predict import TROUBLE_SHARE
-from spillway.core.values.decision import span as lasting
+from spillway.core.values.decision import span
 
 SCHEMA = 1
 """Version of the document; raised when a field changes its meaning or disappears."""
@@ -29,6 +32,9 @@ _EVENTS = 900.0
 _MOST_EVENTS = 10
 _SEEN_WITHIN = 7200.0
 """Seconds after a move in which its verdict comes, or never."""
+
+_NAME = re.compile("[0-9]{1,18}(-[0-9]{1,18})?")
+"""Of a decision or a mark. A number of 18 digits fits into a column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +68,10 @@ def explain(connection: sqlite3.Connection, question: Question) -> dict[str, Any
     """
     number, service, region = _find(connection, question)
     found = _read(connection, number)
+    if not found.large:
+        layouts_of(
+            connection, service, region
+        )  # what was believed is not kept: the names are known from the figures
     entry = decision(found.told)
     beliefs = _beliefs(found, service, region, entry)
     did = [_with_outcome(move, entry["applied"]) for move in _of(entry["moves"], service, region)]
@@ -97,7 +107,7 @@ def _find(connection: sqlite3.Connection, question: Question) -> tuple[int, str 
     name = question.name
     if name is not None:
         tick, dash, number = name.partition("-")
-        if not tick.isdigit() or (dash and not number.isdigit()):
+        if not _NAME.fullmatch(name):
             raise WrongQuestion(
                 f"{name[:60]!r} is no name of a decision",
                 remedy="Take one from /decisions or from a mark of /history.",
@@ -243,7 +253,7 @@ def _situation(
     late = question.at - found.at
     if question.name is None and late > _OLD:
         lines.append(
-            f"No pass is recorded in the {lasting(late)} before {stamp(question.at)}: the daemon may have been down."
+            f"No pass is recorded in the {elapsed(late)} before {stamp(question.at)}: the daemon may have been down."
         )
     modes = found.told.get("modes", {})
     for belief in beliefs:
@@ -298,12 +308,12 @@ def _region_line(backend: Mapping[str, Any]) -> str:
     if backend.get("weight") is not None:
         parts.append(f"weight {backend['weight']:g}")
     if backend["age"] is not None:
-        parts.append(f"data {lasting(backend['age'])} old")
+        parts.append(f"data {span(backend['age'])} old")
     notes = "".join(
         f" {note['sentence'][:1].upper()}{note['sentence'][1:]}." for note in backend.get("notes", ())
     )
     health = f", {backend['health']}" if backend.get("health") else ""
-    return f"  {backend['region']} ({backend['state']}{health}): {', '.join(parts)}.{notes}"
+    return f"  {backend['region']} ({STATE_WORDS.get(backend['state'], backend['state'])}{health}): {', '.join(parts)}.{notes}"
 
 
 def _number(value: float | None) -> str:
@@ -324,7 +334,7 @@ def _last_move(connection: sqlite3.Connection, at: float, service: str, region: 
     move = dict(
         zip(("at", "service", "region", "lever", "before", "after", "code", "outcome"), row, strict=True)
     )
-    return f"  Last move before: {clock(move['at'])} UTC ({lasting(at - move['at'])} earlier): {said(move)} ({move['code']}, {move['outcome']})."
+    return f"  Last move before: {clock(move['at'])} UTC ({elapsed(at - move['at'])} earlier): {said(move)} ({move['code']}, {move['outcome']})."
 
 
 def _alternatives(

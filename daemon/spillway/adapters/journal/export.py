@@ -63,14 +63,16 @@ def rows_of(path: Path, table: str, span: Span) -> Iterator[Row]:
         PermanentError: a newer Spillway has written it.
     """
     read_part = _figures if table == "figures" else _moves
-    with open_reader(path, _PART_SECONDS) as connection:
-        first, last = connection.execute("SELECT min(at), max(at) FROM records").fetchone()
-    if first is None:
-        return
-    begin, end = max(span.since, first - 1.0), min(span.until, last)
-    while begin < end:
-        until = min(begin + _PART, end)
+    begin = span.since
+    while True:
         with open_reader(path, _PART_SECONDS) as connection:
+            # from record to record: a clock that was wrong for a while leaves years without any
+            (first,) = connection.execute(
+                "SELECT min(at) FROM records WHERE at > ? AND at <= ?", (begin, span.until)
+            ).fetchone()
+            if first is None:
+                return
+            until = min(first + _PART - 1.0, span.until)
             part = list(read_part(connection, Span(begin, until)))
         yield from part
         begin = until

@@ -6,6 +6,7 @@ in twice. A line that a crash has torn is left out.
 
 from __future__ import annotations
 
+import errno
 import re
 import sqlite3
 import time
@@ -23,6 +24,12 @@ _LONGEST = 64 << 20
 """Bytes of a line that are read; 200 services in ten regions take some two MiB."""
 _SYMBOLS = 1 << 20
 """Bytes of lines in one transaction, about."""
+
+_NO_RECORD = (
+    msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,
+    sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
+)  # fmt: skip
+"""Errors of a line that is torn, or that a hand has changed: the line is left out, and those behind it are taken in."""
 
 
 class _Head(msgspec.Struct):
@@ -60,11 +67,14 @@ class Migration:
             OSError: a file cannot be read or renamed.
         """
         if self._files is None:
-            self._files = _old_files(self._folder)
+            self._files = _begin(connection, self._folder)
         ends = time.monotonic() + seconds
         while self._files and time.monotonic() < ends:
-            if self._part(connection, self._files[0], oldest, ends):
-                self._files[0].replace(self._files[0].with_name(f"{self._files[0].name}.migrated"))
+            path = self._files[0]
+            if self._part(connection, path, oldest, ends):
+                # the place is forgotten last: whoever is killed before that finds the end again, and nothing behind it
+                path.replace(path.with_name(f"{path.name}.migrated"))
+                connection.execute("DELETE FROM migration WHERE file = ?", (path.name,))
                 del self._files[0]
         if self._files:
             return ""
@@ -77,7 +87,14 @@ class Migration:
         )
 
     def _part(self, connection: sqlite3.Connection, path: Path, oldest: float, ends: float) -> bool:
-        """One transaction of lines of a file; whether its end was reached."""
+        """One transaction of lines of a file; whether its end was reached.
+
+        Raises:
+            OSError: it cannot be read, or is no regular file: reading a pipe would wait for its writer.
+            sqlite3.Error: the disk does not take them.
+        """
+        if not path.is_file():
+            raise OSError(errno.EINVAL, "no regular file", str(path))
         inserter = Inserter(connection, self._stories, whole=True)
         begun = connection.execute("SELECT offset FROM migration WHERE file = ?", (path.name,)).fetchone()
         offset, finished, taken = begun[0] if begun else 0, False, 0
@@ -90,18 +107,34 @@ class Migration:
                     if not line:
                         finished = True
                         break
-                    taken += _take(inserter, line, oldest)
+                    record = _record(line, oldest)
+                    if record is None:
+                        continue
+                    connection.execute("SAVEPOINT line")
+                    try:
+                        inserter.insert(record)
+                        taken += 1
+                    except _NO_RECORD:
+                        connection.execute("ROLLBACK TO line")
+                        inserter = Inserter(connection, self._stories, whole=True)
+                    connection.execute("RELEASE line")
                 reached = file.tell()
-            if finished:
-                connection.execute("DELETE FROM migration WHERE file = ?", (path.name,))
-            else:
-                connection.execute("INSERT OR REPLACE INTO migration VALUES (?, ?)", (path.name, reached))
+            connection.execute("INSERT OR REPLACE INTO migration VALUES (?, ?)", (path.name, reached))
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         self._records += taken
         return finished
+
+
+def _begin(connection: sqlite3.Connection, folder: Path) -> list[Path]:
+    """The old files, oldest first; places in files that are gone are forgotten, because another file may get such a name."""
+    files = _old_files(folder)
+    known = {name for (name,) in connection.execute("SELECT file FROM migration")}
+    gone = known - {path.name for path in files}
+    connection.executemany("DELETE FROM migration WHERE file = ?", [(name,) for name in gone])
+    return files
 
 
 def _old_files(folder: Path) -> list[Path]:
@@ -112,17 +145,13 @@ def _old_files(folder: Path) -> list[Path]:
     return [path for _, path in sorted(found, reverse=True)]
 
 
-def _take(inserter: Inserter, line: bytes, oldest: float) -> int:
-    """Insert the record of a line; 0 where it is torn, too old, or nothing that this version knows."""
+def _record(line: bytes, oldest: float) -> dict[str, Any] | None:
+    """The record of a line; None where it is torn, too old, or nothing that this version knows."""
     try:
         head = msgspec.json.decode(line, type=_Head)
-        if head.at < oldest:
-            return 0
-        record = msgspec.json.decode(line)
-        inserter.insert(_as_now(record))
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError, AttributeError):
-        return 0
-    return 1
+        return None if head.at < oldest else _as_now(msgspec.json.decode(line))
+    except _NO_RECORD:
+        return None
 
 
 def _as_now(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 _NO_SECONDS = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(Z|[+-]\d\d:\d\d)?")
 _MINUTE = 59.999
 """What a time without seconds means, beyond its first moment: the whole minute."""
+_END = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""UTC seconds of the last day that can be written as a date."""
 
 FORMS = "Write -2h, 03:12, 2026-11-30T03:12Z, or seconds since 1970; all times are UTC."
 
@@ -41,7 +43,7 @@ class Span:
 
 
 def parse_moment(text: str, now: float, *, whole_minute: bool = False) -> float:
-    """UTC seconds of a time.
+    """UTC seconds of a time; 0 for one before 1970.
 
     Args:
         text: `now`, UTC seconds, `-2h` or `2h` (that long ago), `03:12` (the last one), or ISO 8601.
@@ -49,8 +51,16 @@ def parse_moment(text: str, now: float, *, whole_minute: bool = False) -> float:
         whole_minute: a time without seconds means the end of its minute.
 
     Raises:
-        WrongQuestion: it is none of these.
+        WrongQuestion: it is none of these, or lies beyond the year 9999.
     """
+    at = _seconds(text, now, whole_minute=whole_minute)
+    if not at < _END:
+        raise WrongQuestion(f"{text[:60]!r} is no time", remedy=FORMS)
+    return max(0.0, at)
+
+
+def _seconds(text: str, now: float, *, whole_minute: bool) -> float:
+    """The same, of any year."""
     text = text.strip()
     rest = _MINUTE if whole_minute else 0.0
     if text == "now":

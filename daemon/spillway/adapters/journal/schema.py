@@ -6,8 +6,10 @@ charts or decisions is read without touching the raw inputs.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -118,13 +120,15 @@ def open_writer(path: Path, *, wal: bool) -> sqlite3.Connection:
     """The journal's one writing connection; the file and its folder are made where they are missing.
 
     Raises:
-        OSError: the folder or the file cannot be made.
-        PermanentError: a newer Spillway has written it.
+        OSError: the folder or the file cannot be made, or what stands under its name is no regular file.
+        PermanentError: a newer Spillway has written it, or something else.
         sqlite3.Error: it cannot be opened, or is no database.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _MODE)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, _MODE)
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(path))
         os.fchmod(descriptor, _MODE)
     finally:
         os.close(descriptor)
@@ -148,6 +152,11 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, wal: bool) -> None:
     connection.execute("PRAGMA secure_delete = OFF")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
     if _number(connection, "user_version") == 0:
+        if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            raise PermanentError(
+                f"the journal {path} is a database of another program",
+                remedy="Move the file away: a new one is made then.",
+            )
         make_tables(connection)
 
 
@@ -206,6 +215,10 @@ def open_reader(path: Path, seconds: float) -> Iterator[sqlite3.Connection]:
     if not path.exists():
         raise TemporaryError(
             f"there is no journal {path}", remedy="The daemon makes it with its first record."
+        )
+    if not path.is_file():  # SQLite would wait for the writer of a pipe without a bound
+        raise TemporaryError(
+            f"the journal {path} is no regular file", remedy="Move it away: the daemon makes a new one."
         )
     try:
         with closing(_connect_reader(path)) as connection, bounded(connection, seconds):

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from spillway.adapters.files import remedy_for
 from spillway.adapters.journal.migration import Migration
@@ -57,6 +57,19 @@ class Bounds:
     """Bytes of the file; the write-ahead log comes on top, some MiB."""
 
 
+class _Files(NamedTuple):
+    """What tells whether somebody else has replaced, cut or overwritten the journal: only its writer changes these."""
+
+    inode: int
+    size: int
+    changed: int
+    """Nanoseconds since 1970."""
+    log_inode: int
+    """Of the write-ahead log."""
+    log_size: int
+    log_changed: int
+
+
 class SqliteJournal:
     """The one writer of a journal. May be called from several threads, one after another.
 
@@ -72,8 +85,8 @@ class SqliteJournal:
         self._mounts = mounts
         self._connection: sqlite3.Connection | None = None
         self._inserter: Inserter | None = None
-        self._opened = 0
-        """Inode of the file that the connection writes."""
+        self._left: _Files | None = None
+        """How the last record has left the files."""
         self._stories = Stories()
         self._migration: Migration | None = Migration(folder)
         self._told_remote = False
@@ -107,6 +120,7 @@ class SqliteJournal:
                 ) from error
             if record.get("kind") == "tick":
                 self._tidy(float(record["at"]))
+            self._left = _files(self.path)
 
     def close(self) -> None:
         """Close the file; nothing is lost, as every record is on the disk already."""
@@ -124,8 +138,9 @@ class SqliteJournal:
             raise
 
     def _open(self) -> tuple[sqlite3.Connection, Inserter]:
-        """The connection; opened by the first record, and by the next one after a failure or where somebody took the file away."""
-        if self._connection is not None and self._inode() != self._opened:
+        """The connection; opened by the first record, and by the next one after a failure or where somebody touched the files."""
+        if self._connection is not None and self._left is not None and self._left != _files(self.path):
+            # a file without a name would go on to take records, and pages in memory would hide what was overwritten
             self._let_go()
         if self._connection is None or self._inserter is None:
             folder = self.path.parent
@@ -142,21 +157,13 @@ class SqliteJournal:
                 )
             self._connection = open_writer(self.path, wal=local)
             self._inserter = Inserter(self._connection, self._stories, whole=True)
-            self._opened = self._inode()
         return self._connection, self._inserter
-
-    def _inode(self) -> int:
-        """Which file stands under the journal's name; 0 where none does."""
-        try:
-            return self.path.stat().st_ino
-        except OSError:
-            return 0
 
     def _let_go(self) -> None:
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()
-        self._connection = self._inserter = None
+        self._connection = self._inserter = self._left = None
 
     def _begin_anew(self, error: sqlite3.DatabaseError, at: float) -> None:
         """Set a spoiled file aside, and begin a new one whose first record tells it.
@@ -233,6 +240,19 @@ class SqliteJournal:
             _log.info("%s", told)
         if self._migration.done:
             self._migration = None
+
+
+def _files(path: Path) -> _Files:
+    """The files as they stand; zeros for what is not there."""
+    found: list[int] = []
+    for each in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            status = each.stat()
+        except OSError:
+            found += (0, 0, 0)
+        else:
+            found += (status.st_ino, status.st_size, status.st_mtime_ns)
+    return _Files(*found)
 
 
 def prune(connection: sqlite3.Connection, bounds: Bounds, now: float) -> int:

@@ -15,11 +15,11 @@ from spillway.adapters.journal.moments import WrongQuestion
 from spillway.errors import SpillwayError
 
 _AT_ONCE = 2
-"""Questions that are read for at the same time; others wait, as many as the server has connections."""
+"""Questions that are read for at the same time; others wait, for as long as their connections are there."""
 _LONGEST = 200
 """Characters of a value that may be asked for."""
-_MOST = 16
-"""Options that one question may have."""
+_GONE = 499
+"""Status of an answer that nobody takes: it is not sent, but a response has one."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -38,12 +38,19 @@ def endpoints(past: Past) -> dict[str, Endpoint]:
 
     def endpoint(path: str) -> Endpoint:
         async def respond(request: Request) -> Response:
-            asked = dict(request.query_params.multi_items()[:_MOST])
+            given = request.query_params.multi_items()
+            asked = dict(given)
+            if len(asked) < len(given):
+                return _refusal(
+                    WrongQuestion("an option is given twice", remedy="Write each once: only one could count.")
+                )
             if any(len(value) > _LONGEST for value in asked.values()):
                 return _refusal(
                     WrongQuestion("a value is too long", remedy=f"{_LONGEST} characters are enough.")
                 )
             async with free:
+                if await request.is_disconnected():  # nobody waits any more, and others do
+                    return Response(status_code=_GONE)
                 return await asyncio.to_thread(_answer, past, path, asked)
 
         return respond

@@ -4,9 +4,10 @@ import { at, clock, day, el, ended, keyed, known, percent, renew, say } from "./
 
 const PATIENCE = 15000;
 
+const moveWords = m => m.lever === "posture" ? "posture" : `${m.region} ${m.lever}`;
+
 function moveLine(m) {
-  const what = m.lever === "posture" ? "posture" : m.region + (m.lever === "membership" ? "" : " scaler");
-  return el("div", "move", el("b", "", `${what} ${m.before} → ${m.after}`), ` in ${m.service}. `, say(m.reason?.sentence ?? m.sentence ?? ""));
+  return el("div", "move", el("b", "", `${moveWords(m)} ${m.before} → ${m.after}`), ` in ${m.service}. `, say(m.reason?.sentence ?? m.sentence ?? ""));
 }
 
 // An alarm that came up with a pass, or ended with it.
@@ -24,8 +25,8 @@ function summary(d) {
   const body = el("div", "", told ? null : el("div", "said", say(d.sentence)), ...d.moves.map(moveLine));
   if (told && waits >= 0) body.append(el("div", "move failed", d.sentence.slice(waits)));
   for (const m of d.advice) { const made = moveLine(m); made.append(" Advice only: the mode of this service writes nothing."); body.append(made); }
-  for (const r of d.refusals) body.append(el("div", "move no", say(r.sentence)));
-  for (const v of d.verdicts) body.append(el("div", "move no", say(verdictText(v))));
+  for (const r of d.refusals) body.append(el("div", "move no", `Not done: ${moveWords(r)} → ${r.wanted} in ${r.service}. `, say(r.sentence)));
+  for (const v of d.verdicts) body.append(el("div", "move no", `Came of it${v.service ? ` in ${v.service}` : ""}: `, ended(verdictText(v))));
   for (const a of d.alarms ?? []) body.append(alarmLine(a));
   if (d.applied && !["done", "unchanged"].includes(d.applied.outcome)) body.append(el("div", "move failed", el("b", "", d.applied.outcome), `. ${d.applied.sentence}`));
   return el("summary", "", when, body);
@@ -67,12 +68,13 @@ export async function explain(box, query) {
     found = { error: `no answer: ${problem.message}` };
   }
   if (found.error) { box.replaceChildren(el("p", "", say(found.error), found.remedy ? ` ${found.remedy}` : "")); return; }
-  const parts = [el("h4", "", `${found.region ? `${found.region} in ` : ""}${found.service ?? ""} at ${day(found.at)} ${clock(found.at)} UTC, tick ${found.tick}`), el("p", "", say(found.headline))];
+  const parts = [el("h4", "", `${found.region ? `${found.region} in ` : ""}${found.service ?? ""} at ${day(found.at)} ${clock(found.at)} UTC, tick ${found.tick}`), el("p", "", say(found.headline.replace(/^[-0-9]+ [:0-9]+ UTC: /, "")))]; // the title has the time
+  if (found.events?.length) parts.push(head("Shortly before"), list(found.events.map(e => `${clock(e.at)} ${e.kind}: ${ended(e.sentence)}`)));
   if (found.situation?.length) parts.push(head("What was seen"), list(found.situation.map(ended)));
   if (found.did?.length) parts.push(head("What was done"), ...found.did.map(moveLine));
   if (found.advice?.length) parts.push(head("What was advised"), ...found.advice.map(moveLine));
   if (found.alternatives?.length) parts.push(head("What else could have been done"), alternatives(found.alternatives));
-  if (found.limits?.length) parts.push(head("What was not allowed"), list(found.limits.map(l => say(l.sentence))));
+  if (found.limits?.length) parts.push(head("What was not allowed"), list(found.limits.map(l => `${moveWords(l)} → ${l.wanted} in ${l.service}: ${ended(l.sentence)}`)));
   if (found.alarms?.length) parts.push(head("Alarms"), list(found.alarms.map(a => say(a.sentence))));
   if (found.effect) parts.push(head("What came of it"), el("p", "", say(verdictText(found.effect))));
   const nav = el("nav", "");

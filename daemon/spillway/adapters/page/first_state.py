@@ -10,20 +10,12 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from spillway.control.told import STATE_WORDS
+
 MOST_ROWS = 500
 """Regions shown at most; the rest are counted."""
 MOST_LINES = 50
 """Alarms, orders and problems shown at most, of each."""
-
-LEVER_WORDS: Mapping[str, str] = {
-    "serving": "open",
-    "degraded": "capped",
-    "draining": "closing",
-    "drained": "closed",
-    "recovering": "opening",
-    "edited": "changed by others",
-}
-"""What Spillway does with a region, in words; other states are words already. `services.js` has the same."""
 
 _RANK: Mapping[str, int] = {"page": 0, "ticket": 1, "note": 2}
 """Severities of alarms, the worst first."""
@@ -128,7 +120,7 @@ def _row(backend: Mapping[str, Any]) -> str:
     member = backend["member"]
     cells = (
         backend.get("health") or "-",
-        LEVER_WORDS.get(backend["state"], backend["state"]),
+        STATE_WORDS.get(backend["state"], backend["state"]),
         _number(backend["served"]),
         _number(None if target is None or not member else target * scaler),
         _number(backend["latency"], 2, " s"),
@@ -146,7 +138,7 @@ def _number(value: float | None, digits: int = 1, suffix: str = "") -> str:
 
 
 def _percent(value: float | None, digits: int = 0) -> str:
-    return "-" if value is None else f"{100 * value:.{digits}f} %"
+    return "-" if value is None else f"{100 * value:.{digits}f}%"
 
 
 def _minutes(seconds: float) -> str:

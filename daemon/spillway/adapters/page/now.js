@@ -13,6 +13,8 @@ function alarmItem(alarm, now) {
   const where = [alarm.service, alarm.region].filter(Boolean).join(" · ");
   const item = el("li", `alarm ${silenced ? "muted" : severity(alarm)}`, el("span", "tag", WORD[severity(alarm)]));
   const what = el("span", "what", where ? el("span", "where", `${where}: `) : null, say(alarm.sentence));
+  // the code is what `spillway silence` wants; the place in the runbook has it already
+  if (alarm.code && !alarm.runbook?.endsWith(`#${alarm.code}`) || /^https?:/.test(alarm.runbook ?? "")) what.append(" ", el("span", "about", alarm.code));
   if (/^https?:\/\//.test(alarm.runbook ?? "")) what.append(" ", Object.assign(el("a", "", "What to do"), { href: alarm.runbook, rel: "noreferrer" }));
   else if (alarm.runbook) what.append(" ", el("span", "about", `What to do: ${alarm.runbook}`));
   item.append(what);

@@ -49,7 +49,7 @@ function show(status) {
 // Whether what is shown is of now. What is not, cannot look as if it were.
 function judge() {
   const silent = Date.now() / 1000 - answered;
-  if (silent > SILENT) return stale("The daemon does not answer", `Since ${clock(answered)} UTC, ${span(silent)}. What stands below is from then, and may be wrong by now.`, `no answer, ${span(silent)}`);
+  if (silent > SILENT) return stale("The daemon does not answer", `Since ${shown ? `${clock(shown.now)} UTC` : "this page was opened"}, ${span(silent)}. What stands below is from then, and may be wrong by now.`, `no answer, ${span(silent)}`);
   if (shown?.at) {
     const age = shown.now - shown.at;
     if (age > LATE_TICKS * shown.tick_seconds) return stale("No tick has finished", `Since ${clock(shown.at)} UTC, ${span(age)}; one is due every ${span(shown.tick_seconds)}. The daemon answers, and its loop stands still: see /healthz and the log.`, `last tick ${span(age)} ago`);

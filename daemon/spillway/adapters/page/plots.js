@@ -3,7 +3,7 @@
 import { at, known, percent, rate, seconds, setText } from "./text.js";
 import { explain } from "./decisions.js";
 
-const POINTS = 360, MOST_LAYERS = 12, MOST_LINES = 120, PATIENCE = 20000;
+const POINTS = 360, MOST_LAYERS = 12, MOST_LINES = 120, MOST_RUNS = 24, PATIENCE = 20000;
 const REFRESH = { 3600: 15, 21600: 30, 86400: 120, 604800: 600 }; // real seconds between two readings, by range
 const HEALTH_TONES = { slow: "--warn", saturated: "--warn", failing: "--bad", dead: "--bad", unknown: "--quiet" };
 
@@ -111,14 +111,32 @@ const markLines = marks => marks.slice(-MOST_LINES).map(m => ({ type: "line", xr
 
 const most = (...series) => Math.max(1, ...series.flat().filter(v => Number.isFinite(v)));
 
+// Runs of moments at which something is known: [from, to) each. Plotly draws what is missing in a filled area as 0, so
+// each run is an area of its own, and a time without figures stays empty. Of very many the oldest are one.
+function runs(moments, knownAt) {
+  const found = [];
+  for (let i = 0; i < moments; i++) {
+    if (!knownAt(i)) continue;
+    const last = found[found.length - 1];
+    if (last && last[1] === i) last[1] = i + 1;
+    else found.push([i, i + 1]);
+  }
+  const older = found.splice(0, Math.max(0, found.length - MOST_RUNS));
+  return older.length ? [[older[0][0], older[older.length - 1][1]], ...found] : found;
+}
+
+const pieces = (past, seen, y, name, extra) => seen.map(([from, to]) => line(past.at.slice(from, to), y.slice(from, to), name, extra(from)));
+const area = (past, y, name, extra) => pieces(past, runs(y.length, i => known(y[i])), y, name, () => ({ fill: "tozeroy", ...extra }));
+
 // What a service served, stacked by region, against demand and capacity; the share of bad requests below.
 function serviceFigure({ regions }, past) {
   const name = r => past.regions[r]?.served, shown = regions.filter(name), sum = r => past.regions[r].served.reduce((a, v) => a + (v ?? 0), 0);
   const layers = shown.length > MOST_LAYERS ? [...shown].sort((a, b) => sum(b) - sum(a)).slice(0, MOST_LAYERS) : shown;
   const rest = shown.filter(r => !layers.includes(r)), total = past.at.map((_, i) => shown.reduce((a, r) => a + (past.regions[r].served[i] ?? 0), 0));
-  const layer = (y, label, colour) => line(past.at, y, label, { stackgroup: "served", line: { width: 1, color: colour }, fillcolor: Figure.faint(colour, 0.5), hovertemplate: "%{y:.4~g} /s" });
-  const traces = shown.filter(r => layers.includes(r)).map(r => layer(past.regions[r].served, r, Figure.colour(regions.indexOf(r))));
-  if (rest.length) traces.push(layer(past.at.map((_, i) => rest.reduce((a, r) => a + (past.regions[r].served[i] ?? 0), 0)), `${rest.length} others`, Figure.css("--quiet")));
+  const seen = runs(past.at.length, i => shown.some(r => known(past.regions[r].served[i])));
+  const layer = (y, label, colour) => pieces(past, seen, y, label, from => ({ stackgroup: `served ${from}`, line: { width: 1, color: colour }, fillcolor: Figure.faint(colour, 0.5), hovertemplate: "%{y:.4~g} /s" }));
+  const traces = shown.filter(r => layers.includes(r)).flatMap(r => layer(past.regions[r].served, r, Figure.colour(regions.indexOf(r))));
+  if (rest.length) traces.push(...layer(past.at.map((_, i) => rest.reduce((a, r) => a + (past.regions[r].served[i] ?? 0), 0)), `${rest.length} others`, Figure.css("--quiet")));
   const own = { hovertemplate: "%{y:.4~g} /s" };
   if (past.capacity) traces.push(line(past.at, past.capacity, "can carry", { ...own, line: { width: 1.5, color: Figure.css("--soft"), dash: "dot" } }));
   if (past.demand) traces.push(line(past.at, past.demand, "demand", { ...own, line: { width: 1.5, color: Figure.css("--ink"), dash: "dash" } }));
@@ -126,7 +144,8 @@ function serviceFigure({ regions }, past) {
   const rows = [{ title: "requests/s", share: 2.4, range: [0, top] }];
   const bad = (past.bad ?? []).some(known) ? past.bad : failed(past, shown), what = bad === past.bad ? "bad requests" : "failed requests";
   if (bad.some(known)) {
-    traces.push(line(past.at, bad, what, { yaxis: "y2", fill: "tozeroy", line: { width: 1.2, color: Figure.css("--bad") }, fillcolor: Figure.faint(Figure.css("--bad"), 0.3), hovertemplate: "%{y:.2%}" }));
+    const red = { yaxis: "y2", line: { width: 1.2, color: Figure.css("--bad") }, fillcolor: Figure.faint(Figure.css("--bad"), 0.3), hovertemplate: "%{y:.2%}" };
+    traces.push(...area(past, bad, what, red));
     rows.push({ title: `${what}, share`, tickformat: "~%", range: [0, Math.max(0.02, 1.15 * Math.max(0, ...bad.filter(known)))] });
   }
   traces.push(...markTraces(past.marks, 0.97 * top));
@@ -147,17 +166,17 @@ function regionFigure({ region, number }, past) {
   const r = past.regions[region] ?? {}, colour = Figure.colour(number), marks = past.marks.filter(m => m.region === region), none = past.at.map(() => null);
   const step = { shape: "hv" }, perSecond = { hovertemplate: "%{y:.4~g} /s" };
   const traces = [
-    line(past.at, r.served ?? none, "served", { ...perSecond, fill: "tozeroy", line: { width: 1.5, color: colour }, fillcolor: Figure.faint(colour, 0.25) }),
+    ...area(past, r.served ?? none, "served", { ...perSecond, line: { width: 1.5, color: colour }, fillcolor: Figure.faint(colour, 0.25) }),
     line(past.at, r.ceiling ?? none, "ceiling", { ...perSecond, line: { ...step, width: 1.5, color: Figure.css("--ink") } }),
     line(past.at, r.latency ?? none, "latency", { yaxis: "y2", line: { width: 1.5, color: Figure.css("--latency") }, hovertemplate: "%{y:.3~g} s" }),
-    line(past.at, r.errors ?? none, "errors", { yaxis: "y3", fill: "tozeroy", line: { width: 1.2, color: Figure.css("--bad") }, fillcolor: Figure.faint(Figure.css("--bad"), 0.3), hovertemplate: "%{y:.2%}" }),
+    ...area(past, r.errors ?? none, "errors", { yaxis: "y3", line: { width: 1.2, color: Figure.css("--bad") }, fillcolor: Figure.faint(Figure.css("--bad"), 0.3), hovertemplate: "%{y:.2%}" }),
   ];
   if (r.capacity) traces.push(line(past.at, r.capacity, "can carry", { ...perSecond, line: { width: 1.5, color: Figure.css("--soft"), dash: "dot" } }));
   if (r.too_many) traces.push(line(past.at, r.too_many, "too many requests", { yaxis: "y3", line: { width: 1.2, color: Figure.css("--warn") }, hovertemplate: "%{y:.2%}" }));
   const top = 1.12 * most(r.served ?? [], r.ceiling ?? []), share = Math.max(0.02, 1.15 * Math.max(0, ...[...(r.errors ?? []), ...(r.too_many ?? [])].filter(known)));
   const rows = [{ title: "requests/s", share: 1.6, range: [0, top] }, { title: "latency, s" }, { title: "failed, share", tickformat: "~%", range: [0, share] }];
   if (r.scaler) {
-    traces.push(line(past.at, r.scaler, "scaler", { yaxis: "y4", fill: "tozeroy", line: { ...step, width: 1.2, color: Figure.css("--accent") }, fillcolor: Figure.faint(Figure.css("--accent"), 0.25), hovertemplate: "%{y:.2f}" }));
+    traces.push(...area(past, r.scaler, "scaler", { yaxis: "y4", line: { ...step, width: 1.2, color: Figure.css("--accent") }, fillcolor: Figure.faint(Figure.css("--accent"), 0.25), hovertemplate: "%{y:.2f}" }));
     rows.push({ title: "scaler", share: 0.6, range: [0, 1.1], tickvals: [0, 1] });
   }
   traces.push(...markTraces(marks, 0.97 * top));

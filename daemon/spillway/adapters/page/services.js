@@ -7,7 +7,7 @@ const MANY = 12;
 const MOST_SERVICES = 200, MOST_REGIONS = 200;
 const OLD = 600, VERY_OLD = 1200; // seconds; Monitoring itself is some four minutes late
 
-// What Spillway does with a region, in words; other states are words already. `first_state.py` has the same.
+// What Spillway does with a region, in words; other states are words already. `control/told.py` has the same.
 const LEVER_WORDS = { serving: "open", degraded: "capped", draining: "closing", drained: "closed", recovering: "opening", edited: "changed by others" };
 const LEVER_TONES = { degraded: "shut", draining: "moving", drained: "shut", recovering: "moving", joining: "moving", leaving: "moving", held: "held", pinned: "held", edited: "held", standby: "out" };
 const COLUMNS = [["w-region", "region"], ["w-word", "health"], ["w-word", "Spillway"], ["w-wide", "traffic of ceiling"], ["w-wide", "latency of SLO"], ["w-num num", "errors"], ["w-num num", "healthy"], ["w-num num", "data"]];
@@ -29,7 +29,7 @@ function bar(cls, words, share, limit, mark) {
 function traffic(b, out) {
   if (out && !known(b.served)) return [el("span", "dim", "–")];
   const ceiling = known(b.target) ? b.target * b.scaler_wanted : null, full = Math.max(b.target || 0, b.served || 0) || 1;
-  const over = known(ceiling) && b.served > ceiling * 1.02;
+  const over = !out && known(ceiling) && b.served > ceiling * 1.02;
   const words = `${rate(b.served)} requests/s served, ceiling ${rate(ceiling)} of target ${rate(b.target)}`;
   return [
     el("span", `figure${out ? " dim" : ""}`, rate(b.served), el("small", "", known(ceiling) && !out ? ` of ${rate(ceiling)} /s` : " /s")),
@@ -47,7 +47,7 @@ function latency(b, slo) {
 function lever(b) {
   const word = LEVER_WORDS[b.state] ?? b.state;
   const drift = known(b.scaler_observed) && Math.abs(b.scaler_observed - b.scaler_wanted) >= 0.005;
-  const told = b.member && !["serving", "draining", "drained"].includes(b.state), scaler = told ? ` at ${b.scaler_wanted.toFixed(2)}` : "";
+  const told = b.member && !["serving", "draining", "drained"].includes(b.state) && !(b.state === "held" && b.scaler_wanted === 1), scaler = told ? ` at ${b.scaler_wanted.toFixed(2)}` : "";
   return el("span", `lever ${LEVER_TONES[b.state] ?? ""}`, word, el("small", "", scaler), drift && b.member ? el("small", "now", `now ${b.scaler_observed.toFixed(2)}`) : null);
 }
 
@@ -146,11 +146,11 @@ function makeCard(service) {
   return card;
 }
 
-const key = () => el("ul", "key", ...[["all", "served, by region"], ["dash", "demand"], ["dots", "what the regions can carry"], ["red", "bad requests"], ["mark", "moves: point at one to read it, click it to read why"]].map(([cls, words]) => el("li", cls, el("i", ""), words)));
+const key = () => el("ul", "key", ...[["all", "served, by region"], ["dash", "demand"], ["dots", "capacity of the regions"], ["red", "bad requests"], ["mark", "moves: point at one to read it, click it to read why"]].map(([cls, words]) => el("li", cls, el("i", ""), words)));
 
 function facts(s) {
-  const found = [`${rate(s.demand)} requests/s`];
-  if (known(s.capacity)) found.push(`of ${rate(s.capacity)} sustainable`);
+  const found = [`demand ${rate(s.demand)} requests/s`];
+  if (known(s.capacity)) found.push(`capacity ${rate(s.capacity)}`);
   if (known(s.headroom)) found.push(s.headroom >= 3 ? `room for ${(1 + s.headroom).toFixed(0)} × demand` : `headroom ${percent(s.headroom)}`);
   if (known(s.bad_share)) found.push(`${percent(s.bad_share, 2)} bad`);
   const burn = Math.max(0, ...Object.values(s.burn ?? {}).filter(v => Number.isFinite(v)));
@@ -163,8 +163,8 @@ function facts(s) {
 function estimate(s) {
   const e = s.estimate;
   if (!e) return "";
-  if (!e.saved_requests && !e.advised_requests) return `Estimate by the model, since ${moment(e.since)}: nothing ${e.mode === "act" ? "saved by acting" : "that acting would have saved"} so far.`;
-  const saved = `acting has saved ${count(e.saved_requests)} requests from being bad`, advised = `its advice would have saved ${count(e.advised_requests)}`;
+  if (!e.saved_requests && !e.advised_requests) return `Estimate by the model, since ${moment(e.since)}: ${e.mode === "act" ? "acting has kept" : "its advice would have kept"} no requests from being bad so far.`;
+  const saved = `acting has kept ${count(e.saved_requests)} requests from being bad`, advised = `its advice would have kept ${count(e.advised_requests)}`;
   const parts = e.mode === "act" ? [saved, e.advised_requests ? advised : ""] : [e.saved_requests ? saved : "", advised];
   return `Estimate by the model, since ${moment(e.since)}: ${parts.filter(Boolean).join("; ")}.`;
 }

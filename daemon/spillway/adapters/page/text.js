@@ -40,8 +40,8 @@ export function renew(node, fresh) {
 
 export const known = v => v !== null && v !== undefined;
 export const rate = v => !known(v) ? "–" : v >= 1000 ? Math.round(v).toLocaleString("en") : v >= 100 ? v.toFixed(0) : v.toFixed(1);
-export const percent = (v, digits = 0) => known(v) ? `${(100 * v).toFixed(digits)} %` : "–";
-export const errors = v => !known(v) ? "–" : v === 0 ? "0 %" : v < 0.0005 ? "< 0.1 %" : percent(v, v < 0.1 ? 1 : 0);
+export const percent = (v, digits = 0) => known(v) ? `${(100 * v).toFixed(digits)}%` : "–";
+export const errors = v => !known(v) ? "–" : v === 0 ? "0%" : v < 0.0005 ? "< 0.1%" : percent(v, v < 0.1 ? 1 : 0);
 export const seconds = v => !known(v) ? "–" : v < 1 ? `${Math.round(1000 * v)} ms` : `${v.toFixed(v < 10 ? 2 : 1)} s`;
 export const count = v => !known(v) ? "–" : Math.round(v).toLocaleString("en");
 

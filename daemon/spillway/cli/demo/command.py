@@ -14,7 +14,7 @@ from spillway.cli.console import out, print_json
 from spillway.cli.demo.environment import Environment
 from spillway.cli.demo.events import Decisions, Timeline
 from spillway.cli.demo.output import Output
-from spillway.cli.options import json_option
+from spillway.cli.options import NumberRange, json_option
 from spillway.errors import SpillwayError
 from spillway.exits import Exit
 
@@ -31,7 +31,7 @@ _BASELINES = 120.0
 )  # fmt: skip
 @click.option(
     "--speed",
-    type=click.FloatRange(1, 600),
+    type=NumberRange(1, 600),
     default=None,
     help="World seconds per second.  [default: the config's, 60]",
 )
@@ -128,6 +128,7 @@ def play(environment: Environment, *, quiet: bool = False) -> tuple[Output, dict
 def _keep(environment: Environment) -> None:
     """Wait for Ctrl-C with everything running."""
     out.print(f"\nStill running: http://{environment.addresses.daemon}/ - Ctrl-C ends it.")
+    out.print(f"Commands, in another terminal: spillway status --config {environment.config}", soft_wrap=True)
     try:
         while True:
             time.sleep(1.0)

@@ -50,7 +50,7 @@ class Decisions:
     def __init__(self, epoch: float) -> None:
         self._epoch = epoch
         self._seen: set[tuple[int, str, float]] = set()
-        self._alarms: set[tuple[str, ...]] = set()
+        self._alarms: dict[tuple[str, ...], str] = {}
         self.levers: set[str] = set()
         """Levers that the daemon has moved by itself so far."""
         self.writes = 0
@@ -79,7 +79,10 @@ class Decisions:
     def _lines(self, decision: Mapping[str, Any]) -> list[Line]:
         """Verdicts on earlier moves first, as the moves of a pass build on them."""
         at = decision["at"] - self._epoch
-        lines = [Line(at=at, who="spillway", text=verdict["sentence"]) for verdict in decision["verdicts"]]
+        lines = [
+            Line(at=at, who="spillway", text=f"{verdict['service']}: {verdict['sentence']}")
+            for verdict in decision["verdicts"]
+        ]
         for move in decision["moves"]:
             self.levers.add(move["lever"])
             lines.append(Line(at=at, who="spillway", text=told(move)))
@@ -92,15 +95,19 @@ class Decisions:
         return lines
 
     def _new_alarms(self, status: Mapping[str, Any]) -> list[Line]:
-        """Alarms that were not up at the last look, at the time of the last pass."""
+        """Alarms that have come up since the last look, and those that are over, at the time of the last pass.
+
+        What is over has the text that it came up with, so that people find the two together.
+        """
         up = {
             (a["service"], a["code"], a.get("region") or "", shape(a["sentence"])): _alarm(a)
             for a in status["alarms"]
         }
         at = max(0.0, self.told_until(status))
-        lines = [Line(at=at, who="alarm", text=text) for key, text in up.items() if key not in self._alarms]
-        self._alarms = set(up)
-        return lines
+        over = [f"over: {text}" for key, text in self._alarms.items() if key not in up]
+        came = [text for key, text in up.items() if key not in self._alarms]
+        self._alarms = {key: self._alarms.get(key, text) for key, text in up.items()}
+        return [Line(at=at, who="alarm", text=text) for text in (*over, *came)]
 
 
 def _alarm(alarm: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from spillway.config.draft import BUCKETS, SERVICES, Draft
 from spillway.config.fields import HOST_LABEL, format_duration
 from spillway.config.names import security_policy
 from spillway.config.protection import RATE_INTERVALS, IapConfig, RateLimitConfig, TlsSettingsConfig
+from spillway.config.reading import read_bounded
 from spillway.config.services import ServiceConfig
 from spillway.config.tree import Location
 
@@ -98,8 +99,7 @@ def _iap(draft: Draft, at: Location, iap: IapConfig) -> None:
 def check_secret(draft: Draft, at: Location, name: str) -> str | None:
     """What a file with a secret holds, without white space around it; None after a problem. The text is in no message."""
     try:
-        with Path(name).open("rb") as file:
-            content = file.read(MOST_SECRET + 1)
+        content = read_bounded(Path(name), MOST_SECRET)
         text = content.decode("ascii").strip()
     except OSError as error:
         draft.error(

@@ -43,6 +43,12 @@ def check(draft: Draft) -> None:
         _name(draft, (*where, "name") if steering.name else where, name, names)
         _policy(draft, where, steering.policy, len(route.split), name)
         _parts(draft, at, route)
+        if all(part.min_weight == part.weight for part in route.split):
+            draft.warn(
+                (*at, "split"),
+                "each service keeps its whole weight by `min_weight`, so none could ever give anything up.",
+                "Lower `min_weight`, or take `steer` out.",
+            )
         _alone(draft, at, route)
 
 
