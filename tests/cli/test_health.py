@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,6 +91,29 @@ def test_a_daemon_that_does_not_answer_is_not_well(
     port = free_port()
     assert main(["health", "-c", config(tmp_path, f"0.0.0.0:{port}")]) == Exit.UNAVAILABLE
     assert f"no daemon answers at http://127.0.0.1:{port}/healthz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", ["200 OK", "503 Service Unavailable"])
+def test_an_answer_that_breaks_off_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], status: str
+) -> None:
+    """The connection is reset after the head of the answer, as by a daemon that is killed meanwhile."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 50\r\n\r\nok".encode())
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        thread = Thread(target=answer)
+        thread.start()
+        path = config(tmp_path, f"127.0.0.1:{listener.getsockname()[1]}")
+        code = main(["health", "-c", path])
+        thread.join()
+    assert code == Exit.UNAVAILABLE
+    assert "no daemon answers at" in capsys.readouterr().err
 
 
 def test_a_daemon_that_still_serves_at_the_address_before_a_change_is_found(

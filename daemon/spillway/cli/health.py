@@ -82,11 +82,12 @@ def _ask(url: str) -> tuple[bool, str]:
         TemporaryError: nobody answers there in time.
     """
     try:
-        with _DIRECT.open(url, timeout=_DEADLINE) as answer:
-            return True, _sentence(answer.read(_MOST))
-    except urllib.error.HTTPError as error:
-        with error:
-            return False, _sentence(error.read(_MOST))
+        try:
+            with _DIRECT.open(url, timeout=_DEADLINE) as answer:
+                return True, _sentence(answer.read(_MOST))
+        except urllib.error.HTTPError as error:
+            with error:
+                return False, _sentence(error.read(_MOST))
     except (OSError, ValueError, HTTPException) as error:
         raise TemporaryError(
             f"no daemon answers at {url}: {getattr(error, 'reason', error)}",
