@@ -52,7 +52,7 @@ def still_closed(
     """
     region = backend["region"]
     shut = backend["state"] in _CLOSED and (not backend["member"] or backend["scaler_wanted"] == 0.0)
-    moves = any(move["service"] == service and move["region"] == region for move in told["moves"])
+    moves = any(move["service"] == service and move["region"] == region for move in told.get("moves", ()))
     if not shut or moves:
         return []
     lines = [*_since(connection, told["at"], service, region)]
@@ -93,7 +93,7 @@ def _order(orders: Sequence[Mapping[str, Any]], service: str, region: str) -> st
     for order in orders:
         if order["service"] not in {None, service} or order["region"] not in {None, region}:
             continue
-        who = order["by"] or "somebody"
+        who = order.get("by") or "somebody"  # an order of an older version names nobody
         kind = order["kind"]
         until = "it is taken back" if order["until"] is None else stamp(order["until"])
         if kind == OrderKind.DRAIN.value or (kind == OrderKind.PIN.value and order["scaler"] == 0.0):
@@ -105,7 +105,7 @@ def _order(orders: Sequence[Mapping[str, Any]], service: str, region: str) -> st
 
 def _refused(told: Mapping[str, Any], service: str, region: str) -> str | None:
     """The limit that kept it closed in this pass; None where no opening was refused."""
-    for refusal in told["refusals"]:
+    for refusal in told.get("refusals", ()):
         move = refusal["move"]
         if (move["service"], move["region"]) == (service, region) and move["lever"] in _CEILINGS:
             return f"It was to be opened ({move['lever']} {move['after']}), and a limit was in the way: {refusal['sentence']} ({refusal['guard']}). It opens when that limit allows it."

@@ -257,7 +257,7 @@ def _situation(
             f"No pass is recorded in the {elapsed(late)} before {stamp(question.at)}: the daemon may have been down."
         )
     modes = found.told.get("modes", {})
-    orders = found.large.get("orders", {}).get("items", ())
+    orders = (found.large.get("orders") or {}).get("items", ())
     for belief in beliefs:
         lines.append(_service_line(belief, str(modes.get(belief["service"], ""))))
         for backend in belief["backends"]:
