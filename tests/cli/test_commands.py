@@ -20,6 +20,7 @@ import pytest
 from spillway import compose
 from spillway.adapters.files import FileStore
 from spillway.adapters.permissions import Role, names_of
+from spillway.cli import console
 from spillway.cli.history import render_history
 from spillway.cli.main import main
 from spillway.cli.provision import _finish
@@ -156,6 +157,37 @@ def test_status_tells_what_is_wrong_and_how_old_its_picture_is(capsys: pytest.Ca
     assert capsys.readouterr().out.startswith("Nothing is wrong: no alarm is up.")
     render_status({**found, "at": None, "sentence": "Starting."})
     assert capsys.readouterr().out.endswith("No tick yet. Starting.\n")
+
+
+def test_a_long_alarm_continues_indented_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alarm = {
+        "code": "no-survival",
+        "severity": "ticket",
+        "service": "pool",
+        "region": None,
+        "part": "",
+        "since": 1_699_999_310.0,
+        "sentence": "losing us-east4 would leave 406 requests/s for a demand of 539",
+        "runbook": "docs/runbook.md#no-survival",
+        "silenced_until": None,
+    }
+    found = {
+        "services": [], "alarms": [alarm], "problems": [], "tick": 7, "at": 1_700_000_000.0, "now": 1_700_000_030.0,
+        "healthy": True, "sentence": "nothing done, because.",
+    }  # fmt: skip
+    monkeypatch.setattr(console.out, "_force_terminal", True)
+    monkeypatch.setattr(console.out, "_color_system", None)
+    monkeypatch.setattr(console.out, "_width", 72)
+    monkeypatch.setattr(console.out, "_height", 40)
+    render_status(found)
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "Ticket: pool: losing us-east4 would leave 406 requests/s for a demand of",
+        "  539 (no-survival, since 2023-11-14 22:01:50 UTC, 12 min)",
+        "  docs/runbook.md#no-survival",
+        "Tick 7 at 22:13:20 UTC, 30 s ago: nothing done, because.",
+    ]
 
 
 def test_status_shows_the_health_of_a_region_apart_from_what_spillway_does(

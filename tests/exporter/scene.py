@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -25,7 +26,7 @@ ABOUT = About(
 class Scene:
     """An exporter, and what it asks for."""
 
-    def __init__(self, listen: str = "127.0.0.1:0") -> None:
+    def __init__(self, listen: str = "127.0.0.1:0", journal: Path | None = None) -> None:
         self.health = (True, "ok: finished tick 1 s ago")
         self.now = example.AT + 41 * 60 + 30.0
         self.fleet = example.fleet()
@@ -49,6 +50,7 @@ class Scene:
             orders=lambda: self.orders,
             alarms=lambda: self.alarms,
             silences=lambda: self.silences,
+            journal=journal,
         )
 
     def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], str]:

@@ -27,6 +27,8 @@ from spillway.adapters.journal.schema import TooLong
 from spillway.adapters.journal.store import Bounds, SqliteJournal
 from spillway.control.alarms import AlarmNews
 from spillway.control.report import Pass
+from spillway.core.values.decision import BackendState, ServiceAssessment
+from spillway.core.values.orders import Order, OrderKind, Orders
 from spillway.core.values.policy import Mode
 from spillway.errors import TemporaryError
 from spillway.ports import Outcome
@@ -437,6 +439,74 @@ def test_the_absence_of_a_move_is_explained_by_what_was_in_its_way(tmp_path: Pat
     assert any("Last move before" in line for line in refused["situation"])
     quiet = past.answer("/explain", {})
     assert quiet["headline"].endswith(" UTC: Nothing to do: all 3 regions are well, headroom 39%.")
+
+
+CLOSING = replace(example.SHED, after="0.00")
+OPENING = replace(example.SHED, before="0.00", after="0.10")
+DRAIN = Order(kind=OrderKind.DRAIN, until=example.AT + 3600.0, reason="rack", region="europe-west4", by="ana")
+
+
+def shut(**changes: Any) -> tuple[ServiceAssessment, ...]:
+    """A service whose slow region is closed."""
+    standby, slow, good = example.backends()
+    closed = slow._replace(**{"state": BackendState.DRAINED, "scaler_wanted": 0.0, "served": None, **changes})
+    return (example.service(backends=(standby, closed, good)),)
+
+
+def told_of_the_closed(tmp_path: Path, *orders: Order, refused: bool = False, **changes: Any) -> list[str]:
+    """What is said under the region's line in a pass two minutes after it was closed."""
+    journal = journal_at(tmp_path / "journal")
+    journal.append(record_of(example.report(1, moves=(CLOSING,))))
+    refusals = (replace(example.REFUSED, move=OPENING),) if refused else ()
+    quiet = example.quiet(3, assessments=shut(**changes), refusals=refusals)
+    journal.append({**record_of(quiet), "orders": Orders(items=orders)})
+    journal.close()
+    past = Answers(journal.path, None, now=lambda: example.AT + 200.0)
+    situation = past.answer("/explain", {"region": "europe-west4"})["situation"]
+    return [line.strip() for line in situation[2:-1]]
+
+
+def test_of_a_closed_region_it_is_said_what_its_opening_waits_for(tmp_path: Path) -> None:
+    since, why = told_of_the_closed(tmp_path)
+    assert since.startswith("It is closed since ")
+    assert since.endswith(" UTC, 2 min (shed-slow).")
+    assert why.startswith("No limit was in the way: its opening was not proposed yet.")
+    assert "a chance of 75%: 95% where" in why
+    assert "50% where the other regions are short" in why
+
+
+def test_of_a_closed_region_it_is_said_which_limit_is_in_the_way(tmp_path: Path) -> None:
+    (_, why) = told_of_the_closed(tmp_path, refused=True)
+    assert why.startswith("It was to be opened (scaler 0.10), and a limit was in the way: ")
+    assert why.endswith("(receiver-limit). It opens when that limit allows it.")
+
+
+def test_of_a_closed_region_it_is_said_who_has_ordered_it(tmp_path: Path) -> None:
+    elsewhere = replace(DRAIN, region="us-east4", reason="other")
+    (_, why) = told_of_the_closed(tmp_path, elsewhere, DRAIN, refused=True)
+    assert why.startswith("A drain by ana keeps it closed until ")
+    assert why.endswith('("rack"). `spillway release europe-west4` ends it.')
+
+
+@pytest.mark.parametrize(
+    ("changes", "begins"),
+    [
+        ({"healthy_share": 0.1}, "It is not opened while its health checks fail: healthy 10%."),
+        ({"state": BackendState.EDITED}, "It opens when the value from outside is put back"),
+    ],
+    ids=["dead", "edited"],
+)
+def test_of_a_closed_region_its_health_and_edits_are_said(
+    tmp_path: Path, changes: dict[str, Any], begins: str
+) -> None:
+    assert told_of_the_closed(tmp_path, **changes)[1].startswith(begins)
+
+
+def test_of_an_open_region_and_of_a_standby_nothing_of_the_kind_is_said(tmp_path: Path) -> None:
+    assert told_of_the_closed(tmp_path, state=BackendState.RECOVERING, scaler_wanted=0.1) == []
+    past = Answers(tmp_path / "journal" / "journal.sqlite3", None, now=lambda: example.AT + 200.0)
+    whole = past.answer("/explain", {"region": "asia-northeast1"})["situation"]
+    assert not any("closed since" in line or "opens" in line for line in whole)
 
 
 def test_advice_says_that_nothing_was_written(tmp_path: Path) -> None:

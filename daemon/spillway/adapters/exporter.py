@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from spillway.adapters.collector import Counters, LastPass, registry_with_process
 from spillway.adapters.engine.recovery import RecoveryKind
-from spillway.adapters.journal.answers import Answers
+from spillway.adapters.journal.answers import SECONDS, Answers
 from spillway.adapters.journal.recent import Recent
 from spillway.adapters.reads import MONITORING, Reads
-from spillway.adapters.status_document import About, StatusDocument
+from spillway.adapters.status_document import DECISIONS, About, StatusDocument
 from spillway.adapters.web import Web
 from spillway.control.report import TickReport
 from spillway.core.values.alarms import ActiveAlarm, Silence
 from spillway.core.values.orders import Orders
 from spillway.core.values.policy import Policy
 from spillway.core.values.topology import Fleet
+from spillway.errors import SpillwayError
 from spillway.ports import Applied
+
+_log = logging.getLogger(__name__)
 
 
 class Exporter:
@@ -91,6 +96,8 @@ class Exporter:
         )
         self._recent = Recent()
         self.past = Answers(journal, self._recent, now=now, problem=journal_problem)
+        self._now = now
+        self._recalling: threading.Thread | None = None
         self._web = Web(listen, self, hosts=hosts)
 
     @property
@@ -107,16 +114,22 @@ class Exporter:
         self._web.bind()
 
     def start(self) -> None:
-        """Begin to serve.
+        """Begin to serve, and read beside it what an earlier process has decided.
 
         Raises:
             TemporaryError: the server does not come up.
         """
         self._web.start()
+        # a thread of its own: neither the first tick nor the first answer waits for the disk
+        begun = self._now()
+        self._recalling = threading.Thread(target=self._recall, args=(begun,), name="recall", daemon=True)
+        self._recalling.start()
 
     def stop(self) -> None:
         """End within a bound."""
         self._web.stop()
+        if self._recalling is not None:
+            self._recalling.join(SECONDS)
 
     def report(self, report: TickReport) -> None:
         """Take in one finished pass."""
@@ -168,6 +181,15 @@ class Exporter:
         if self._blocked:
             document["problems"] = [self._blocked, *document["problems"]]
         return document
+
+    def _recall(self, until: float) -> None:
+        """Begin the list of decisions with those of the journal that are older than this process."""
+        try:
+            earlier = self.past.passes_before(until, DECISIONS)
+        except SpillwayError as error:
+            _log.warning("Decisions before the start are not shown: %s. %s", error, error.remedy)
+            return
+        self._document.recall(earlier)
 
     def _figures(self) -> dict[str, float | Mapping[str, float]]:
         reads = self._reads()

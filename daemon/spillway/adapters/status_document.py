@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
+from itertools import islice
 from math import isfinite
 from typing import Any
 
@@ -86,6 +87,11 @@ class StatusDocument:
             if report.kind is Pass.TICK:
                 self._ticked_at = report.at
             self._remember(report)
+
+    def recall(self, earlier: Iterable[dict[str, Any]]) -> None:
+        """Put the decisions of an earlier process, newest first, behind those of this one, as far as there is room."""
+        with self._lock:
+            self._decisions.extend(islice(earlier, DECISIONS - len(self._decisions)))
 
     def last(self) -> TickReport | None:
         """The last report, or None before the first."""

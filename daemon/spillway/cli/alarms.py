@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from spillway.cli.console import out
+from spillway.cli.console import hanging, out
 from spillway.cli.orders import Limited, daemon_options, send, show
 from spillway.cli.status import alarm_line, alarm_style, silence_line
 from spillway.control.requests import MOST_SECONDS, Answer, Command, Request, Verdict
@@ -68,9 +68,10 @@ def _show_alarms(request: Request, answer: Answer, document: dict[str, Any]) -> 
     if answer.verdict is not Verdict.DONE:
         return
     for alarm in document["alarms"]:
-        out.print(alarm_line(alarm, document["at"]), markup=False, style=alarm_style(alarm), highlight=False)
+        line = hanging(alarm_line(alarm, document["at"]))
+        out.print(line, markup=False, style=alarm_style(alarm), highlight=False)
         out.print(f"  {alarm['runbook']}", markup=False, style="dim", highlight=False)
     if document["left_out"]:
         out.print(f"and {document['left_out']} more")
     for silence_found in document["silences"]:
-        out.print(silence_line(silence_found), markup=False, style="cyan", highlight=False)
+        out.print(hanging(silence_line(silence_found)), markup=False, style="cyan", highlight=False)

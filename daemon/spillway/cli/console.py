@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import textwrap
 import traceback
 from contextlib import suppress
 from typing import Any
@@ -27,6 +28,16 @@ class _Output(Console):
 out = _Output(highlight=False, soft_wrap=True)
 """Standard output; rich turns colours off by itself where it is no terminal or NO_COLOR is set."""
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def hanging(text: str) -> str:
+    """A text whose lines after the first are indented by two columns; where the output is no terminal, one line as it is."""
+    if not out.is_terminal:
+        return text
+    lines = textwrap.wrap(
+        text, out.width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+    )
+    return "\n".join(lines)
 
 
 def print_json(value: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from spillway.cli.console import err, out, print_json
+from spillway.cli.console import err, hanging, out, print_json
 from spillway.cli.options import config_option, json_option, url_option
 from spillway.control.told import STATE_WORDS, elapsed
 from spillway.core.values.decision import span
@@ -238,9 +238,9 @@ def render_status(found: dict[str, Any]) -> None:
     later = 0.0 if found["at"] is None else max(0.0, found["now"] - found["at"])
     _print_alarms(found, later)
     for line in map(silence_line, found.get("silences", ())):
-        out.print(line, markup=False, style="cyan", highlight=False)
+        out.print(hanging(line), markup=False, style="cyan", highlight=False)
     for line in map(order_line, found.get("orders", ())):
-        out.print(line, markup=False, style="cyan", highlight=False)
+        out.print(hanging(line), markup=False, style="cyan", highlight=False)
     for service in found["services"]:
         for pin in service.get("foreign_pins", ()):
             out.print(foreign_line(service["service"], pin), markup=False, style="yellow", highlight=False)
@@ -294,7 +294,7 @@ def _print_alarms(found: dict[str, Any], later: float) -> None:
         out.print("Nothing is wrong: no alarm is up.", style="green")
     for alarm in found["alarms"]:
         line = alarm_line(alarm, found["now"])
-        out.print(line, markup=False, style=alarm_style(alarm), highlight=False)
+        out.print(hanging(line), markup=False, style=alarm_style(alarm), highlight=False)
         if alarm["silenced_until"] is None:
             out.print(f"  {alarm['runbook']}", markup=False, style="dim", highlight=False)
 

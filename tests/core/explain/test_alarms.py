@@ -67,6 +67,20 @@ def test_a_loss_that_the_standbys_cover_is_no_alarm() -> None:
     assert lost.region is None, "which region is the largest may change from tick to tick"
 
 
+@pytest.mark.parametrize(
+    ("demand", "code", "told"),
+    [
+        (100.4, "no-survival", "losing b would leave 100.0 requests/s for a demand of 100.4"),
+        (100.04, "no-survival", "losing b would leave 100.00 requests/s for a demand of 100.04"),
+        (100.0 + 1e-9, "no-survival", f"losing b would leave 100.0 requests/s for a demand of {100.0 + 1e-9!r}"),
+        (110.0, "no-survival", "losing b would leave 100 requests/s for a demand of 110"),
+        (200.3, "shortage", "demand of 200.3 requests/s exceeds the 200.0 that all regions can carry"),
+    ],
+)  # fmt: skip
+def test_a_demand_never_reads_as_what_is_left_for_it(demand: float, code: str, told: str) -> None:
+    assert seen(model(area("a"), area("b"), demand=demand))[code].sentence == told
+
+
 def test_a_standby_that_may_not_join_covers_nothing() -> None:
     dead = model(area("a"), area("b"), standby("c", dead=True), demand=120.0)
     assert "no-survival" in seen(dead)

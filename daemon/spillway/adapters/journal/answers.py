@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from spillway.adapters.journal import decided
 from spillway.adapters.journal import explain as story
@@ -30,6 +30,7 @@ _SPAN = 6 * 3600.0
 
 _COUNT = re.compile("[0-9]{1,9}")
 
+T = TypeVar("T")
 Build = Callable[[sqlite3.Connection], dict[str, Any]]
 
 OPTIONS = {
@@ -81,6 +82,18 @@ class Answers:
         if path == "/decisions":
             return self._decisions(asked)
         return self._explain(asked)
+
+    def passes_before(self, until: float, most: int) -> list[dict[str, Any]]:
+        """The newest passes in the file up to a moment, newest first, as /status has them; none where there is no file.
+
+        Raises:
+            TemporaryError: it cannot be read, or takes too long.
+            PermanentError: a newer Spillway has written it.
+        """
+        if self._path is None or not self._path.exists():
+            return []
+        reader = open_reader(self._path, SECONDS)
+        return self._with(reader, lambda connection: decided.passes_before(connection, until, most))
 
     def _history(self, asked: Mapping[str, str]) -> dict[str, Any]:
         points = _count(asked, "points", figures.POINTS, figures.MOST_POINTS)
@@ -137,7 +150,9 @@ class Answers:
         return {"schema": schema, **document, **({"problem": problem} if problem else {})}
 
     @staticmethod
-    def _with(reader: AbstractContextManager[sqlite3.Connection], build: Build) -> dict[str, Any]:
+    def _with(
+        reader: AbstractContextManager[sqlite3.Connection], build: Callable[[sqlite3.Connection], T]
+    ) -> T:
         try:
             with reader as connection:
                 return build(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from spillway.adapters.journal.history import layouts_of
@@ -15,6 +16,8 @@ SCHEMA = 1
 """Version of the document; raised when a field changes its meaning or disappears."""
 LIMIT = 100
 MOST = 1000
+PASSES_SECONDS = 6 * 3600.0
+"""Seconds before the newest record that are looked through for passes before a start."""
 
 
 def decisions(
@@ -44,6 +47,20 @@ def decisions(
             left_out += 1
     (newest,) = connection.execute("SELECT max(at) FROM records").fetchone()
     return {"decisions": chosen, "left_out": left_out, "newest": newest}
+
+
+def passes_before(connection: sqlite3.Connection, until: float, most: int) -> list[dict[str, Any]]:
+    """The newest passes up to a moment, as /status has them; of the last hours that are recorded alone.
+
+    Raises:
+        sqlite3.Error: it cannot be read, or not in time.
+    """
+    (newest,) = connection.execute("SELECT max(at) FROM records WHERE at <= ?", (until,)).fetchone()
+    if newest is None:
+        return []
+    span = Span(since=newest - PASSES_SECONDS, until=newest)
+    passes = (entry for entry in entries(connection, span) if entry["kind"] in PASSES)
+    return [{k: v for k, v in entry.items() if k != "id"} for entry in islice(passes, most)]
 
 
 def entries(connection: sqlite3.Connection, span: Span) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spillway.adapters.journal.closed import still_closed
 from spillway.adapters.journal.decided import concerns, entry_of
 from spillway.adapters.journal.history import layouts_of
 from spillway.adapters.journal.moments import WrongQuestion, clock, stamp
@@ -256,9 +257,13 @@ def _situation(
             f"No pass is recorded in the {elapsed(late)} before {stamp(question.at)}: the daemon may have been down."
         )
     modes = found.told.get("modes", {})
+    orders = (found.large.get("orders") or {}).get("items", ())
     for belief in beliefs:
         lines.append(_service_line(belief, str(modes.get(belief["service"], ""))))
-        lines += [_region_line(b) for b in belief["backends"] if region in {None, b["region"]}]
+        for backend in belief["backends"]:
+            if region in {None, backend["region"]}:
+                lines.append(_region_line(backend))
+                lines += still_closed(connection, found.told, orders, belief["service"], backend)
         last = _last_move(connection, found.at, belief["service"], region)
         if last:
             lines.append(last)

@@ -32,6 +32,9 @@ BLIND_SECONDS = 900.0
 """Seconds past the age at which data are stale, from which blindness in mode `act` needs a person: most gaps of Cloud Monitoring are over
 by then, and a region may have failed unseen."""
 
+_MOST_DECIMALS = 6
+"""Decimals of a rate that are tried before all digits are told."""
+
 
 def service_alarms(
     model: ServiceModel,
@@ -77,7 +80,8 @@ def _capacity(model: ServiceModel, loss: Alarm | None, *, may_join: bool) -> lis
         return []
     potential = traffic.potential + (standby_room(model) if may_join else 0.0)
     if potential < traffic.forecast:
-        return [alarm("shortage", service=service, demand=traffic.forecast, capacity=potential)]
+        capacity, demand = told_apart(potential, traffic.forecast)
+        return [alarm("shortage", service=service, demand=demand, capacity=capacity)]
     return [] if loss is None else [loss]
 
 
@@ -117,9 +121,17 @@ def survival(model: ServiceModel) -> tuple[bool | None, Alarm | None]:
         return True, None
     if len(model.beliefs) < 2:
         return False, None
-    return False, alarm(
-        "no-survival", service=model.service.name, lost=name, left=left, demand=traffic.forecast
-    )
+    room, demand = told_apart(left, traffic.forecast)
+    return False, alarm("no-survival", service=model.service.name, lost=name, left=room, demand=demand)
+
+
+def told_apart(less: float, more: float) -> tuple[str, str]:
+    """Two numbers that differ, with the fewest decimals that show it."""
+    for decimals in range(_MOST_DECIMALS + 1):
+        told = f"{less:.{decimals}f}", f"{more:.{decimals}f}"
+        if told[0] != told[1]:
+            return told
+    return repr(less), repr(more)
 
 
 # --- regions
