@@ -225,13 +225,15 @@ class Web:
             self._certificate = Certificate(self._access.certificate_file, self._access.private_key_file)
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
-            plain = socket.create_server((self._host, self._port), family=family, backlog=128)
+            self._socket = socket.create_server((self._host, self._port), family=family, backlog=128)
         except OSError as error:
             raise TemporaryError(
                 f"cannot listen on {self._host}:{self._port}: {error.strerror or error}",
                 remedy="Stop what is using the address, or set daemon.listen to another one.",
             ) from error
-        self._socket = BoundedListener(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        if self._certificate is not None:
+            plain = self._socket
+            self._socket = BoundedListener(plain.family, plain.type, plain.proto, fileno=plain.detach())
 
     def start(self) -> None:
         """Serve.

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from spillway.adapters.web_token import Stamp, stamp_of
 from spillway.errors import TemporaryError
 
 MOST_SOCKETS = 2 * MOST_CONNECTIONS
-"""Open connections at most, those in their handshake included; one more is closed at once."""
+"""Open connections at most, those in their handshake included; one more ends the oldest."""
 _SHUTDOWN_SECONDS = 1.0
 """Wall seconds that a client has to confirm the end of a connection."""
 _log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Certificate:
 class HandshakeLoop(asyncio.SelectorEventLoop):
     """An event loop whose TLS servers do not wait long for a handshake or for the end of a connection."""
 
-    async def create_server(self, *args: Any, **options: Any) -> asyncio.Server:  # type: ignore[override]
+    async def create_server(self, *args: Any, **options: Any) -> asyncio.Server:
         """As in asyncio, with these deadlines where there is TLS."""
         if options.get("ssl") is not None:
             options["ssl_handshake_timeout"] = HEAD_SECONDS
@@ -85,15 +86,12 @@ class BoundedListener(socket.socket):
     """A listening socket with a bound on open connections: those in a handshake are not yet counted by HTTP."""
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """The next connection.
-
-        Raises:
-            ConnectionAbortedError: there are too many; it has been closed.
-        """
+        """The next connection. Where there are too many, the oldest ends for it."""
         connection, address = super().accept()
         self._open = [other for other in getattr(self, "_open", ()) if other.fileno() != -1]
         if len(self._open) >= MOST_SOCKETS:
-            connection.close()
-            raise ConnectionAbortedError
+            with suppress(OSError):  # the client may have gone
+                # the event loop owns the socket: it sees the end and closes it
+                self._open.pop(0).shutdown(socket.SHUT_RDWR)
         self._open.append(connection)
         return connection, address

@@ -8,6 +8,7 @@ import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,9 @@ def _der_of(file: Path) -> bytes:
 class _PinnedConnection(http.client.HTTPSConnection):
     """A connection to whoever has one certificate. It is compared before anything is sent."""
 
-    wanted = b""
+    def __init__(self, host: str, *, wanted: bytes, **options: Any) -> None:
+        super().__init__(host, **options)
+        self._wanted = wanted
 
     def connect(self) -> None:
         """Connect.
@@ -151,7 +154,7 @@ class _PinnedConnection(http.client.HTTPSConnection):
         """
         super().connect()
         shown = self.sock.getpeercert(binary_form=True) or b""
-        if not hmac.compare_digest(shown, self.wanted):
+        if not hmac.compare_digest(shown, self._wanted):
             self.close()
             raise OSError("its certificate is another one than daemon.tls.certificate_file (or give --ca)")
 
@@ -164,7 +167,7 @@ class _PinnedHandler(urllib.request.HTTPSHandler):
         context.verify_mode = ssl.CERT_NONE
         super().__init__(context=context)
         self._pinning = context
-        self._connection = type("_Pinned", (_PinnedConnection,), {"wanted": wanted})
+        self._connection = partial(_PinnedConnection, wanted=wanted)
 
     def https_open(self, request: urllib.request.Request) -> Any:
         """Open a request over a pinned connection."""
