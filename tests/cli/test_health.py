@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from tests.kit.tls import self_signed
 
 from spillway.cli import status
 from spillway.cli.main import main
@@ -147,3 +149,35 @@ def test_the_module_alone_does_the_same_and_imports_little(tmp_path: Path) -> No
     result = run(free_port())
     assert result.returncode == Exit.UNAVAILABLE
     assert result.stderr.startswith("no daemon answers at ")
+
+
+def test_a_daemon_with_tls_is_asked_over_tls_and_nobody_else_is_believed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    certificate, key = self_signed(tmp_path, "spillway.example.com")
+    stranger, _ = self_signed(tmp_path, "stranger")
+
+    class Tls(HTTPServer):
+        def server_activate(self) -> None:
+            super().server_activate()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, key)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+
+    with answering(WELL, server=Tls) as port:
+        for known, code in ((certificate, Exit.OK), (stranger, Exit.UNAVAILABLE)):
+            text = f"daemon:\n  listen: '127.0.0.1:{port}'\n  state_dir: '{tmp_path}'\n  tls: {{certificate_file: '{known}', private_key_file: '{key}'}}\n"
+            (tmp_path / "spillway.yaml").write_text(text, encoding="utf-8")
+            assert main(["health", "-c", str(tmp_path / "spillway.yaml")]) == code
+    assert capsys.readouterr().out == "the last pass ended 3 s ago\n"
+
+
+def test_probes_are_answered_over_plain_http_where_the_certificate_cannot_be_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    certificate, key = self_signed(tmp_path, "spillway.example.com")
+    with answering(WELL) as port:
+        text = f"daemon:\n  listen: '127.0.0.1:{port}'\n  state_dir: '{tmp_path}'\n  tls: {{certificate_file: '{certificate}', private_key_file: '{key}'}}\n"
+        (tmp_path / "spillway.yaml").write_text(text, encoding="utf-8")
+        assert main(["health", "-c", str(tmp_path / "spillway.yaml")]) == Exit.OK
+    assert capsys.readouterr().out == "the last pass ended 3 s ago\n"

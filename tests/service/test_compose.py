@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from tests.control.fakes import FakeClock, FakeCloud, fleet
 
 from spillway.compose.changes import Watch, digest_of, restart_needed, session_of
 from spillway.compose.clouds import clock_of, closer
-from spillway.compose.running import rhythm_of, tell_warnings
+from spillway.compose.running import exporter_of, rhythm_of, tell_warnings
 from spillway.compose.tools import Provisioner, keeper_of
 from spillway.config import load
+from spillway.config.access import Access, WebTlsConfig
 from spillway.config.load import Loaded
 from spillway.control.memory import Kept
 from spillway.core.values.overlay import initial_overlay
@@ -171,3 +173,21 @@ def test_a_jump_of_the_clock_is_told_once_and_slewing_never() -> None:
     wall[0] -= 3600.0
     assert watch.jump() == pytest.approx(-3600.0)
     assert watch.jump() == 0.0
+
+
+def test_the_web_server_gets_tls_and_token_of_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = loaded(tmp_path).config
+    tls = WebTlsConfig(certificate_file="/a.crt", private_key_file="/a.key")
+    guarded = config.model_copy(
+        update={"daemon": config.daemon.model_copy(update={"tls": tls, "token_file": "/token"})}
+    )
+    made: list[Access] = []
+    monkeypatch.setattr("spillway.adapters.exporter.Exporter", lambda *_, access, **__: made.append(access))
+    parts = {name: Mock() for name in ("ticker", "clock", "progress", "log", "recoveries")}
+    exporter_of(guarded, Mock(), speed=1.0, journal=tmp_path, **parts)
+    assert made == [
+        Access(certificate_file=Path("/a.crt"), private_key_file=Path("/a.key"), token_file=Path("/token"))
+    ]
+    assert restart_needed(config, guarded) == ("daemon.tls", "daemon.token_file")

@@ -15,6 +15,7 @@ from spillway.adapters.journal.recent import Recent
 from spillway.adapters.reads import MONITORING, Reads
 from spillway.adapters.status_document import DECISIONS, About, StatusDocument
 from spillway.adapters.web import Web
+from spillway.config.access import Access
 from spillway.control.report import TickReport
 from spillway.core.values.alarms import ActiveAlarm, Silence
 from spillway.core.values.orders import Orders
@@ -41,6 +42,7 @@ class Exporter:
         lost: log lines lost so far.
         orders: operators' orders in force now.
         hosts: names by which the web server may be asked, beside addresses and those of this machine.
+        access: TLS and token of the web server.
         recovered: what was put right after crashes, by kind.
         alarms: those that are up now, the most urgent first.
         silences: operators' silences in force now.
@@ -62,6 +64,7 @@ class Exporter:
         lost: Callable[[], int],
         orders: Callable[[], Orders],
         hosts: Sequence[str] = (),
+        access: Access = Access(),  # noqa: B008 a frozen value
         recovered: Callable[[], Mapping[str, int]] = dict,
         alarms: Callable[[], tuple[ActiveAlarm, ...]] = tuple,
         silences: Callable[[], tuple[Silence, ...]] = tuple,
@@ -98,7 +101,7 @@ class Exporter:
         self.past = Answers(journal, self._recent, now=now, problem=journal_problem)
         self._now = now
         self._recalling: threading.Thread | None = None
-        self._web = Web(listen, self, hosts=hosts)
+        self._web = Web(listen, self, hosts=hosts, access=access)
 
     @property
     def url(self) -> str:

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -22,6 +23,9 @@ from spillway.adapters.bounded_http import BoundedConnection, HostNames
 from spillway.adapters.journal.web import Endpoint, Past, endpoints
 from spillway.adapters.page.assets import POLICY, asset, document
 from spillway.adapters.page.first_state import first_state
+from spillway.adapters.web_tls import BoundedListener, Certificate, HandshakeLoop
+from spillway.adapters.web_token import Token, TokenGate
+from spillway.config.access import Access
 from spillway.errors import SpillwayError, TemporaryError
 
 _NOTHING = (
@@ -64,8 +68,10 @@ class Source(Protocol):
         ...
 
 
-def application(source: Source, names: HostNames) -> Starlette:
-    """The routes over a source, for requests under one of `names`."""
+def application(source: Source, names: HostNames, access: Access) -> Starlette:
+    """The routes over a source, for requests under one of `names` that have the token, where there is one."""
+    asks = access.closed or access.token_file is not None
+    token = Token(None if access.closed else access.token_file)
 
     def route(path: str, answer: Endpoint) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -97,6 +103,7 @@ def application(source: Source, names: HostNames) -> Starlette:
             get("/status", lambda _: _json(source.status())),
             *(route(path, answer) for path, answer in endpoints(source.past).items()),
         ],
+        middleware=[Middleware(TokenGate, token=token, headers=HEADERS)] if asks else [],
         exception_handlers={404: _not_found, 405: _read_only},
     )
 
@@ -182,11 +189,21 @@ class Web:
         address: where to listen; port 0 takes a free one.
         source: what to show.
         hosts: names by which it may be asked, beside addresses, `localhost` and the name of this machine.
+        access: TLS and token.
     """
 
-    def __init__(self, address: str, source: Source, *, hosts: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        address: str,
+        source: Source,
+        *,
+        hosts: Sequence[str] = (),
+        access: Access = Access(),  # noqa: B008 a frozen value
+    ) -> None:
         self._host, self._port = split_address(address)
-        self._app = application(source, HostNames((self._host, *hosts)))
+        self._app = application(source, HostNames((self._host, *hosts)), access)
+        self._access = access
+        self._certificate: Certificate | None = None
         self._socket: socket.socket | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -196,14 +213,16 @@ class Web:
         """Where it can be reached, with the port that was taken."""
         port = self._socket.getsockname()[1] if self._socket is not None else self._port
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{port}"
+        return f"{'https' if self._access.certificate_file else 'http'}://{host}:{port}"
 
     def bind(self) -> None:
         """Take the address, before anything else is touched.
 
         Raises:
-            TemporaryError: it is in use, or not one of this machine.
+            TemporaryError: it is in use, or not one of this machine; or its certificate cannot be used.
         """
+        if self._access.certificate_file is not None and self._access.private_key_file is not None:
+            self._certificate = Certificate(self._access.certificate_file, self._access.private_key_file)
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
             self._socket = socket.create_server((self._host, self._port), family=family, backlog=128)
@@ -212,6 +231,9 @@ class Web:
                 f"cannot listen on {self._host}:{self._port}: {error.strerror or error}",
                 remedy="Stop what is using the address, or set daemon.listen to another one.",
             ) from error
+        if self._certificate is not None:
+            plain = self._socket
+            self._socket = BoundedListener(plain.family, plain.type, plain.proto, fileno=plain.detach())
 
     def start(self) -> None:
         """Serve.
@@ -222,8 +244,10 @@ class Web:
         if self._socket is None:
             self.bind()
         assert self._socket is not None  # noqa: S101 for the type checker: bind has just set it
+        certificate = self._certificate
         config = uvicorn.Config(
             self._app,
+            ssl_context_factory=(lambda *_: certificate.context) if certificate is not None else None,
             loop="asyncio",
             http=BoundedConnection,
             ws="none",
@@ -257,4 +281,5 @@ class Web:
     @staticmethod
     def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
         """Body of the thread; signals stay with the main thread, as uvicorn takes them there alone."""
-        asyncio.run(server.serve(sockets=[listener]))
+        with asyncio.Runner(loop_factory=HandshakeLoop) as runner:
+            runner.run(server.serve(sockets=[listener]))

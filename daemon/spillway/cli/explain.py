@@ -13,7 +13,7 @@ from spillway.adapters.journal.explain import said
 from spillway.adapters.journal.moments import clock
 from spillway.cli.console import out, print_json
 from spillway.cli.history import alarm_line, asked_of, width
-from spillway.cli.options import config_option, json_option, url_option
+from spillway.cli.options import ca_option, config_option, json_option, url_option
 from spillway.cli.past import Moment, ask_past
 from spillway.cli.status import percent
 from spillway.exits import Exit
@@ -23,6 +23,7 @@ from spillway.exits import Exit
 @click.argument("region", required=False)
 @config_option
 @url_option
+@ca_option
 @click.option(
     "--at",
     type=Moment(),
@@ -38,6 +39,7 @@ def explain(
     region: str | None,
     config_path: Path,
     url: str | None,
+    ca: Path | None,
     at: str | None,
     name: str | None,
     service: str | None,
@@ -48,7 +50,7 @@ def explain(
     It asks the running daemon, or reads the journal's file where none runs.
     """
     question = {"at": at, "id": name, "service": service, "region": region}
-    found = ask_past("/explain", asked_of(question), config_path=config_path, url=url)
+    found = ask_past("/explain", asked_of(question), config_path=config_path, url=url, ca=ca)
     if as_json:
         print_json(found)
         return Exit.OK

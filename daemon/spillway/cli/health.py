@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import urllib.error
 import urllib.request
-from http.client import HTTPException
+from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 import click
@@ -41,24 +42,26 @@ def health(config_path: Path, ready: bool) -> int:
     the configuration do not matter.
     """
     path = "/readyz" if ready else "/healthz"
-    listen, state_dir = _daemon_of(config_path)
+    listen, state_dir, tls = _daemon_of(config_path)
     url = _url(listen)
     try:
-        well, sentence = _ask(url + path)
+        well, sentence = _ask_over_tls(config_path, path) if tls else _ask(url + path)
     except TemporaryError:
         # After a change of daemon.listen the daemon serves at the old address until it is started again.
         from spillway.cli.status import told_page
 
         serving = told_page(state_dir)
-        if serving in {"", f"http://{listen}", url}:
+        if not tls and serving in {"", f"http://{listen}", url}:
             raise
-        well, sentence = _ask(_url(serving.removeprefix("http://")) + path)
+        # Where its certificate cannot be loaded, `run --stay` answers the probes over plain HTTP.
+        here = url if tls else _url(serving.removeprefix("http://"))
+        well, sentence = _ask(here + path)
     click.echo(sentence, err=not well)
     return Exit.OK if well else Exit.FAILED
 
 
-def _daemon_of(config_path: Path) -> tuple[str, Path]:
-    """`daemon.listen` and `daemon.state_dir` as they are written; the defaults where they are not, or are no text."""
+def _daemon_of(config_path: Path) -> tuple[str, Path, bool]:
+    """`daemon.listen` and `daemon.state_dir` as they are written, else the defaults; and whether `daemon.tls` is written."""
     data = read(config_path).data
     daemon = data.get("daemon") if isinstance(data, dict) else None
     written = daemon if isinstance(daemon, dict) else {}
@@ -66,6 +69,7 @@ def _daemon_of(config_path: Path) -> tuple[str, Path]:
     return (
         listen if isinstance(listen, str) else _LISTEN,
         Path(state_dir if isinstance(state_dir, str) else _STATE_DIR),
+        written.get("tls") is not None,
     )
 
 
@@ -75,7 +79,26 @@ def _url(listen: str) -> str:
     return f"http://{_EVERY_INTERFACE.get(host, host)}:{port}"
 
 
-def _ask(url: str) -> tuple[bool, str]:
+def _ask_over_tls(config_path: Path, path: str) -> tuple[bool, str]:
+    """The same over TLS, with the configuration's own certificate.
+
+    Raises:
+        SpillwayError: nobody answers there in time, or somebody else does.
+    """
+    from spillway.cli.connection import open_url, trust_of, url_of
+    from spillway.config import load
+
+    daemon = load.daemon_section(config_path)
+    trust = trust_of(daemon, None)
+    return _ask(url_of(daemon) + path, lambda url, timeout: open_url(url, trust, timeout))
+
+
+def _direct(url: str, timeout: float) -> HTTPResponse:
+    answer: HTTPResponse = _DIRECT.open(url, timeout=timeout)
+    return answer
+
+
+def _ask(url: str, ask: Callable[[str, float], HTTPResponse] = _direct) -> tuple[bool, str]:
     """Whether the answer is yes, and its sentence.
 
     Raises:
@@ -83,7 +106,7 @@ def _ask(url: str) -> tuple[bool, str]:
     """
     try:
         try:
-            with _DIRECT.open(url, timeout=_DEADLINE) as answer:
+            with ask(url, _DEADLINE) as answer:
                 return True, _sentence(answer.read(_MOST))
         except urllib.error.HTTPError as error:
             with error:

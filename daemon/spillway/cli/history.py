@@ -13,7 +13,7 @@ from spillway.adapters.journal.decided import MOST
 from spillway.adapters.journal.explain import said
 from spillway.adapters.journal.moments import FORMS, clock, stamp
 from spillway.cli.console import out, print_json
-from spillway.cli.options import config_option, json_option, url_option
+from spillway.cli.options import ca_option, config_option, json_option, url_option
 from spillway.cli.past import Moment, ask_past
 from spillway.exits import Exit
 
@@ -36,6 +36,7 @@ def where_options(function: F) -> F:
 @click.command(short_help="Show what was decided and done, and why.")
 @config_option
 @url_option
+@ca_option
 @click.option(
     "--since",
     type=Moment(),
@@ -54,14 +55,20 @@ def where_options(function: F) -> F:
 )
 @json_option
 def history(
-    config_path: Path, url: str | None, since: str, until: str | None, as_json: bool, **asked: Any
+    config_path: Path,
+    url: str | None,
+    ca: Path | None,
+    since: str,
+    until: str | None,
+    as_json: bool,
+    **asked: Any,
 ) -> int:
     """Show the decisions of a time: moves, advice, what was refused, alarms, orders, and what came of moves.
 
     It asks the running daemon, or reads the journal's file where none runs. All times are UTC.
     """
     question = {"since": since, "until": until, **asked}
-    found = ask_past("/decisions", asked_of(question), config_path=config_path, url=url)
+    found = ask_past("/decisions", asked_of(question), config_path=config_path, url=url, ca=ca)
     if as_json:
         print_json(found)
         return Exit.OK

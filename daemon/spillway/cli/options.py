@@ -62,3 +62,13 @@ def url_option(function: F) -> F:
         default=None,
         help="Address of the daemon instead of the config's, such as http://127.0.0.1:9464.",
     )(function)
+
+
+def ca_option(function: F) -> F:
+    """`--ca FILE`."""
+    return click.option(
+        "--ca",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        default=None,
+        help="PEM file of authorities that the daemon's certificate is checked by, with its name, instead of comparing it with the config's.",
+    )(function)

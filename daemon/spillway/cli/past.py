@@ -14,8 +14,9 @@ from typing import Any
 import click
 
 from spillway.adapters.journal.moments import WrongQuestion, parse_moment
+from spillway.cli.connection import Trust, open_url, trust_at
 from spillway.cli.console import err
-from spillway.cli.status import DIRECT, LARGEST_ANSWER, address_of, serving_at
+from spillway.cli.status import LARGEST_ANSWER, address_of, serving_at
 from spillway.errors import SpillwayError, TemporaryError, root_cause
 
 
@@ -37,7 +38,9 @@ _DEADLINE = 15.0
 """Wall seconds that an answer may take; the daemon ends its own reading after three."""
 
 
-def ask_past(path: str, asked: Mapping[str, str], *, config_path: Path, url: str | None) -> dict[str, Any]:
+def ask_past(
+    path: str, asked: Mapping[str, str], *, config_path: Path, url: str | None, ca: Path | None
+) -> dict[str, Any]:
     """The document of a path: of the daemon at `url`, of that of the configuration, or from the file where none answers.
 
     Raises:
@@ -45,11 +48,11 @@ def ask_past(path: str, asked: Mapping[str, str], *, config_path: Path, url: str
         TemporaryError: neither a daemon answers nor is there a journal that can be read.
     """
     if url is not None:
-        return _fetch(address_of(url), path, asked)
+        return _fetch(address_of(url), trust_at(config_path, ca), path, asked)
     from spillway.config import load
 
     try:
-        return _fetch(serving_at(config_path), path, asked)
+        return _fetch(*serving_at(config_path, ca), path, asked)
     except TemporaryError as silent:
         from spillway.adapters.journal.answers import Answers
         from spillway.adapters.journal.schema import NAME
@@ -62,7 +65,7 @@ def ask_past(path: str, asked: Mapping[str, str], *, config_path: Path, url: str
         return document
 
 
-def _fetch(url: str, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
+def _fetch(url: str, trust: Trust, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
     """The daemon's answer.
 
     Raises:
@@ -71,7 +74,7 @@ def _fetch(url: str, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
     """
     query = urllib.parse.urlencode(asked)
     try:
-        with DIRECT.open(f"{url}{path}?{query}", timeout=_DEADLINE) as answer:
+        with open_url(f"{url}{path}?{query}", trust, _DEADLINE) as answer:
             content = answer.read(LARGEST_ANSWER)
         document = json.loads(content)
     except urllib.error.HTTPError as refused:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
@@ -13,8 +11,9 @@ from typing import Any
 import click
 from rich.table import Table
 
+from spillway.cli.connection import Trust, open_url, trust_at, trust_of, url_of
 from spillway.cli.console import err, hanging, out, print_json
-from spillway.cli.options import config_option, json_option, url_option
+from spillway.cli.options import ca_option, config_option, json_option, url_option
 from spillway.control.told import STATE_WORDS, elapsed
 from spillway.core.values.decision import span
 from spillway.errors import PermanentError, TemporaryError, root_cause
@@ -32,8 +31,6 @@ _SAME_AGE = 60.0
 _DEADLINE = 5.0
 LARGEST_ANSWER = 64 << 20
 """Bytes of an answer of the daemon that are read; what is longer is cut, and then no JSON."""
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""The daemon's page is near by as a rule: a proxy of the environment could not reach it."""
 _HEALTH_STYLES = {"ok": "green", "slow": "yellow", "saturated": "yellow", "failing": "red", "dead": "red"}
 """By health, not by what Spillway does; `idle` and `unknown` are dim."""
 _SEVERITY_STYLES = {"page": "bold red", "ticket": "yellow", "note": "dim"}
@@ -41,14 +38,15 @@ _WITH_SCALER = frozenset({"degraded", "recovering", "pinned", "joining"})
 """States to which the scaler belongs."""
 
 
-def fetch_status(url: str) -> dict[str, Any]:
+def fetch_status(url: str, trust: Trust = Trust()) -> dict[str, Any]:  # noqa: B008 a frozen value
     """The daemon's /status as plain data.
 
     Raises:
         TemporaryError: nobody answers there within five seconds, or with more than `LARGEST_ANSWER`.
+        PermanentError: the daemon wants another token.
     """
     try:
-        with DIRECT.open(f"{url}/status", timeout=_DEADLINE) as answer:
+        with open_url(f"{url}/status", trust, _DEADLINE) as answer:
             status = json.loads(answer.read(LARGEST_ANSWER))
     except (OSError, ValueError, HTTPException, RecursionError) as error:
         raise TemporaryError(
@@ -65,10 +63,14 @@ def fetch_status(url: str) -> dict[str, Any]:
 @click.command(short_help="Show what the running daemon sees and did.")
 @config_option
 @url_option
+@ca_option
 @json_option
-def status(config_path: Path, url: str | None, as_json: bool) -> int:
+def status(config_path: Path, url: str | None, ca: Path | None, as_json: bool) -> int:
     """Show what is wrong now and since when, the orders in force, and every region: its health, and what Spillway does with it."""
-    found = fetch_configured(config_path) if url is None else fetch_status(address_of(url))
+    if url is None:
+        found = fetch_configured(config_path, ca)
+    else:
+        found = fetch_status(address_of(url), trust_at(config_path, ca))
     if as_json:
         print_json(found)
         return Exit.OK
@@ -89,42 +91,44 @@ def address_of(url: str) -> str:
     return url.rstrip("/")
 
 
-def serving_at(config_path: Path) -> str:
-    """Where the daemon of a configuration serves, also where it was started with another `daemon.listen`.
+def serving_at(config_path: Path, ca: Path | None = None) -> tuple[str, Trust]:
+    """Where the daemon of a configuration serves and how it is trusted, also where it was started with another `daemon.listen`.
 
     Raises:
         TemporaryError: no daemon answers, neither there nor at its control socket.
     """
-    return _answering(config_path)[0]
+    url, trust, _ = _answering(config_path, ca)
+    return url, trust
 
 
-def fetch_configured(config_path: Path) -> dict[str, Any]:
+def fetch_configured(config_path: Path, ca: Path | None = None) -> dict[str, Any]:
     """The /status of the daemon of a configuration, also where it was started with another `daemon.listen`.
 
     Raises:
         TemporaryError: no daemon answers, neither there nor at its control socket.
     """
-    return _answering(config_path)[1]
+    return _answering(config_path, ca)[2]
 
 
-def _answering(config_path: Path) -> tuple[str, dict[str, Any]]:
-    """Address and /status of the daemon of a configuration."""
+def _answering(config_path: Path, ca: Path | None) -> tuple[str, Trust, dict[str, Any]]:
+    """Address, trust and /status of the daemon of a configuration."""
     from spillway.config import load
 
-    url = f"http://{load.listen(config_path)}"
+    daemon = load.daemon_section(config_path)
+    url, trust = url_of(daemon), trust_of(daemon, ca)
     try:
-        return url, fetch_status(url)
+        return url, trust, fetch_status(url, trust)
     except TemporaryError:
         serving = told_page(load.state_dir(config_path))
         if serving in {"", url}:
             raise
-    found = fetch_status(serving)
+    found = fetch_status(serving, trust)
     err.print(
         f"The daemon still serves at {serving}, not at {url}: a restart brings a change of daemon.listen into force.",
         markup=False,
         style="yellow",
     )
-    return serving, found
+    return serving, trust, found
 
 
 def told_page(state_dir: Path) -> str:

@@ -13,7 +13,7 @@ from spillway.config.model import Config
 
 _RESTART = (
     "cloud", "project", "name", "sandbox",
-    "daemon.state_dir", "daemon.listen", "daemon.hosts", "daemon.operators_group", "daemon.log", "daemon.journal",
+    "daemon.state_dir", "daemon.listen", "daemon.hosts", "daemon.tls", "daemon.token_file", "daemon.operators_group", "daemon.log", "daemon.journal",
     "daemon.webhooks", "daemon.runbook_url",
     "daemon.engine.kind", "daemon.engine.backend", "daemon.engine.stack",
 )  # fmt: skip

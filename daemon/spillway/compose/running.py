@@ -11,6 +11,7 @@ from spillway.compose.changes import Watch, differences, digest_of, restart_need
 from spillway.compose.clouds import clock_of, closer, deployer_of, look_of, observer_of
 from spillway.compose.tools import keeper_of
 from spillway.config import load
+from spillway.config.access import access_of
 from spillway.config.load import Loaded
 from spillway.config.model import Config
 from spillway.control.alarms import RUNBOOK, AlarmBook, LossWatch
@@ -167,6 +168,7 @@ def exporter_of(
         alarms=loop.active_alarms,
         silences=loop.silences,
         hosts=config.daemon.hosts,
+        access=access_of(config.daemon.tls, config.daemon.token_file),
         journal=journal,
         journal_problem=lambda: loop.journal_problem,
     )

@@ -7,10 +7,14 @@ the configuration's files, is a reason to try again.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from spillway.compose.changes import Watch
+from spillway.config import load
+from spillway.config.access import Access, access_of
 from spillway.config.check import look_up
+from spillway.config.rules.daemon import is_loopback
 from spillway.config.source import read
 from spillway.errors import SpillwayError
 from spillway.service.signals import RELOADING, STOPPING, SignalListener
@@ -30,7 +34,8 @@ def stay(why: str, config_path: Path) -> bool:
     from spillway.adapters.stopped import Stopped
     from spillway.adapters.web import Web
 
-    web = Web(_listen(config_path), Stopped(why, _journal(config_path)))
+    listen = _listen(config_path)
+    web = Web(listen, Stopped(why, _journal(config_path)), access=_access(config_path, listen))
     signals = SignalListener()
     watch = Watch(config_path, (config_path,))
     try:
@@ -65,3 +70,24 @@ def _listen(config_path: Path) -> str:
     except SpillwayError:
         return _LISTEN
     return found if isinstance(found, str) and found.rpartition(":")[2].isdigit() else _LISTEN
+
+
+def _access(config_path: Path, listen: str) -> Access:
+    """TLS and token of the configuration. Where mistakes leave open what was meant, nobody gets in but the probes."""
+    from spillway.adapters.web_tls import Certificate
+
+    try:
+        daemon, broken = load.daemon_section(config_path), load.daemon_problems(config_path)
+        given = [look_up(read(config_path).data, ("daemon", key)) for key in ("tls", "token_file")]
+    except SpillwayError:
+        return Access(closed=not is_loopback(listen))
+    access = access_of(daemon.tls, daemon.token_file)
+    guarded = any(value is not None for value in given) or not is_loopback(listen)
+    access = replace(access, closed=broken and guarded)
+    if access.certificate_file is None or access.private_key_file is None:
+        return access
+    try:
+        Certificate(access.certificate_file, access.private_key_file)
+    except SpillwayError:
+        return Access(closed=True)
+    return access

@@ -116,11 +116,25 @@ def state_dir(path: Path) -> Path:
     return Path((daemon or DaemonConfig()).state_dir)
 
 
-def listen(path: Path) -> str:
-    """`daemon.listen` of a configuration, whatever mistakes the rest of it has; the default where it cannot be read."""
-    source = read(path)
+def daemon_section(path: Path) -> DaemonConfig:
+    """`daemon` of a configuration with absolute names of files; what has mistakes has its default.
+
+    Raises:
+        ConfigError: the configuration cannot be read.
+    """
+    source = _resolved(read(path))
     daemon = draft(source).daemon if isinstance(source.data, dict) else None
-    return (daemon or DaemonConfig()).listen
+    return daemon or DaemonConfig()
+
+
+def daemon_problems(path: Path) -> bool:
+    """Whether the section `daemon` has mistakes.
+
+    Raises:
+        ConfigError: the configuration cannot be read.
+    """
+    _, problems, _ = judge(_resolved(read(path)))
+    return any(problem.path.split(".")[0] in {"", "daemon"} for problem in problems)
 
 
 def judge(source: Source) -> tuple[Config | None, tuple[Problem, ...], tuple[Problem, ...]]:
@@ -141,6 +155,9 @@ def _resolved(source: Source) -> Source:
     for location in (
         ("sandbox", "scenario"),
         ("daemon", "engine", "passphrase_file"),
+        ("daemon", "token_file"),
+        ("daemon", "tls", "certificate_file"),
+        ("daemon", "tls", "private_key_file"),
         *_webhooks(data),
         *_certificates(data),
         *_secrets(data),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from spillway.config.access import WebTlsConfig
 from spillway.config.derived import Plain
 from spillway.config.existing import NamesConfig
 from spillway.config.fields import KINDS, Address, Between, Duration, Model, Shape
@@ -100,7 +101,11 @@ class DaemonConfig(Model):
     state_dir: str = "/var/lib/spillway"
     """Folder for overlay, memory, journal and, without `engine.backend`, Pulumi's state. What the daemon keeps here can be lost: the overlay is read back from the cloud, the rest is learned anew. Pulumi's state cannot: without it Spillway can neither change nor delete the load balancer that stands, and leaves it alone; keep a copy of `engine`, or set `engine.backend`."""
     listen: Address = "127.0.0.1:9464"
-    """Address of /metrics, /healthz, /readyz, /status and the page. Read-only, without a password: keep it on loopback or behind a firewall."""
+    """Address of /metrics, /healthz, /readyz, /status and the page. Read-only. Beyond loopback set `tls` and `token_file`, or let a firewall guard it."""
+    tls: WebTlsConfig | None = None
+    """Serve HTTPS (TLS 1.2 or newer) instead of HTTP; nobody beyond loopback should send a token without it."""
+    token_file: str | None = None
+    """File with a bearer token of 32 to 512 characters, which all of these addresses but /healthz and /readyz then ask for. It is read again when it changes."""
     operators_group: (
         Annotated[
             str,

@@ -7,6 +7,7 @@ import re
 import ssl
 from pathlib import Path
 
+from spillway.config.access import WebTlsConfig
 from spillway.config.draft import Draft
 from spillway.config.fields import HOST_LABEL, RESOURCE, each_of
 from spillway.config.frontends import CertificatesConfig, GivenCertificateConfig
@@ -153,10 +154,11 @@ def _given(draft: Draft, certificates: CertificatesConfig, at: Location) -> None
         draft.check_length(
             (*where, "name"), certificate_name(draft.naming, certificate.name), more=HASH_LENGTH
         )
-        _files(draft, certificate, where)
+        check_files(draft, certificate, where)
 
 
-def _files(draft: Draft, certificate: GivenCertificateConfig, at: Location) -> None:
+def check_files(draft: Draft, certificate: GivenCertificateConfig | WebTlsConfig, at: Location) -> bool:
+    """Judge the files of a certificate and of its key, and whether they are a pair; True where nothing was found."""
     sound: list[Path] = []
     wanted = (
         ("certificate_file", certificate.certificate_file, r"-----BEGIN CERTIFICATE-----", "a certificate"),
@@ -190,12 +192,16 @@ def _files(draft: Draft, certificate: GivenCertificateConfig, at: Location) -> N
             )
             continue
         sound.append(path)
-    if len(sound) == len(wanted) and not _belong_together(*sound):
+    if len(sound) < len(wanted):
+        return False
+    if not _belong_together(*sound):
         draft.error(
             (*at, "private_key_file"),
             f"the private key in {sound[1]} does not belong to the certificate in {sound[0]}.",
             "Give the key for which this certificate was issued; the file must begin with that certificate, its chain after it.",
         )
+        return False
+    return True
 
 
 def _belong_together(certificate: Path, key: Path) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import ssl
 from ipaddress import ip_address
 from pathlib import Path
 
+from spillway.config.access import WebTlsConfig, token_flaw
 from spillway.config.draft import Draft
 from spillway.config.fields import format_duration, split_address
 from spillway.config.model import DaemonConfig, SandboxConfig
+from spillway.config.rules.certificates import check_files
 from spillway.config.rules.protection import check_secret
 from spillway.config.tree import Location
 from spillway.config.webhooks import url_flaw
@@ -24,6 +27,7 @@ def check(draft: Draft) -> None:
     if draft.daemon is not None:
         _rhythm(draft, draft.daemon)
         _places(draft, draft.daemon)
+        _access(draft, draft.daemon)
         _webhooks(draft, draft.daemon)
     if draft.cloud == "gcp":
         _production(draft)
@@ -77,12 +81,6 @@ def _places(draft: Draft, daemon: DaemonConfig) -> None:
             f"{daemon.state_dir!r} depends on where the daemon is started.",
             "Write the whole path, such as /var/lib/spillway.",
         )
-    if not is_loopback(daemon.listen):
-        draft.warn(
-            (*_AT, "listen"),
-            f"{daemon.listen} can be reached from outside this machine, and the pages ask for no password.",
-            "Keep it on 127.0.0.1, or let a firewall guard it.",
-        )
     engine = daemon.engine
     if engine.backend is not None and not _BACKEND.fullmatch(engine.backend):
         draft.error(
@@ -99,6 +97,53 @@ def _places(draft: Draft, daemon: DaemonConfig) -> None:
             where,
             f"there is no file {engine.passphrase_file} on this machine.",
             "Make sure that it is there where the daemon runs.",
+        )
+
+
+def _access(draft: Draft, daemon: DaemonConfig) -> None:
+    """The web server's TLS and token, each by itself, and whether both are there where others reach it."""
+    tls, token = (*_AT, "tls"), (*_AT, "token_file")
+    if daemon.tls is not None:
+        _loadable(draft, daemon.tls, tls)
+    if daemon.token_file is not None:
+        text = check_secret(draft, token, daemon.token_file)
+        flaw = token_flaw(text) if text is not None else ""
+        if flaw:
+            draft.error(
+                token,
+                f"of what {daemon.token_file} holds, {flaw}.",
+                f"Make one with `openssl rand -hex 32 > {daemon.token_file}`.",
+            )
+    if is_loopback(daemon.listen) or (daemon.tls is not None and daemon.token_file is not None):
+        return
+    if daemon.token_file is None:
+        flaw, missing = "the pages ask for no password", "daemon.token_file"
+        if daemon.tls is None:
+            missing = "daemon.tls and daemon.token_file"
+    else:
+        flaw, missing = "the token crosses the network unencrypted", "daemon.tls"
+    draft.warn(
+        (*_AT, "listen"),
+        f"{daemon.listen} can be reached from outside this machine, and {flaw}.",
+        f"Keep it on 127.0.0.1, let a firewall guard it, or set {missing}.",
+        uses=(tls, token),
+    )
+
+
+def _loadable(draft: Draft, tls: WebTlsConfig, at: Location) -> None:
+    """The web server itself loads these files, so whatever it could not load is a mistake."""
+    if not check_files(draft, tls, at):
+        return
+    folder = draft.source.folder(at)
+    certificate, key = folder / tls.certificate_file, folder / tls.private_key_file
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        draft.error(
+            at,
+            f"{certificate} and {key} cannot be loaded: {reason}.",
+            "Write both files anew, in PEM form and without a passphrase.",
         )
 
 
