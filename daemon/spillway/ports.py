@@ -84,6 +84,11 @@ class Applied:
         """True where the engine can do nothing until somebody acts."""
         return self.lasting and not self.begun
 
+    @property
+    def met_edit(self) -> bool:
+        """True where an edit by somebody else stood in its way, whatever became of it."""
+        return self.foreign_edit or self.outcome is Outcome.CONFLICT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewedChange:

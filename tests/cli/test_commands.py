@@ -309,7 +309,7 @@ def test_status_of_something_else_is_no_defect(body: bytes) -> None:
 
 
 def test_of_a_status_without_end_only_so_much_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spillway.cli.status.LARGEST_ANSWER", 1000)
+    monkeypatch.setattr("spillway.cli.connection.LARGEST_ANSWER", 1000)
     body = b'{"schema": 1, "services": [], "sentence": "' + b"x" * 2000 + b'"}'
     with answering(body) as url, pytest.raises(TemporaryError, match="no daemon answers"):
         fetch_status(url)

@@ -116,7 +116,7 @@ class Counters:
 
     def met_edit(self, applied: Applied) -> None:
         """Count an engine call that met an edit by somebody else."""
-        if applied.foreign_edit or applied.outcome is Outcome.CONFLICT:
+        if applied.met_edit:
             self.foreign_edits.inc()
 
     def _follow(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import http.client
+import json
 import ssl
 import urllib.error
 import urllib.request
@@ -14,11 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from spillway.cli.options import address_on_this_machine
 from spillway.config.access import read_token
 from spillway.config.model import DaemonConfig
 from spillway.config.reading import read_bounded
-from spillway.errors import PermanentError, SpillwayError
+from spillway.errors import PermanentError, SpillwayError, TemporaryError, root_cause
 
+LARGEST_ANSWER = 64 << 20
+"""Bytes of an answer of the daemon that are read; what is longer is cut, and then no JSON."""
 _MOST_PEM = 1 << 20
 """Bytes of a certificate file."""
 _END = "-----END CERTIFICATE-----"
@@ -46,9 +50,7 @@ def trust_of(daemon: DaemonConfig, ca: Path | None) -> Trust:
 
 def url_of(daemon: DaemonConfig) -> str:
     """Where the daemon of a configuration serves; a daemon on all interfaces is asked on this machine's own."""
-    host, _, port = daemon.listen.rpartition(":")
-    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
-    return f"{'https' if daemon.tls is not None else 'http'}://{host}:{port}"
+    return f"{'https' if daemon.tls is not None else 'http'}://{address_on_this_machine(daemon.listen)}"
 
 
 def trust_at(config_path: Path, ca: Path | None) -> Trust:
@@ -91,6 +93,41 @@ def open_url(url: str, trust: Trust, deadline: float) -> http.client.HTTPRespons
             remedy="-c names the daemon's configuration; its daemon.token_file must be readable for you.",
         ) from None
     return answer
+
+
+def fetch_json(url: str, path: str, trust: Trust, deadline: float) -> dict[str, Any]:
+    """The document that the daemon at `url` gives under `path`.
+
+    Raises:
+        urllib.error.HTTPError: it refuses the question.
+        TemporaryError: nobody answers there in time or with at most `LARGEST_ANSWER`, or it is no Spillway.
+        PermanentError: the daemon wants another token.
+    """
+    try:
+        with open_url(f"{url}{path}", trust, deadline) as answer:
+            document = json.loads(answer.read(LARGEST_ANSWER))
+    except urllib.error.HTTPError:
+        raise
+    except (OSError, ValueError, http.client.HTTPException, RecursionError) as error:
+        raise silent(url, error) from error
+    if not isinstance(document, dict) or "schema" not in document:
+        raise no_spillway(url)
+    return document
+
+
+def silent(url: str, error: Exception) -> TemporaryError:
+    """What a command ends with where nobody answers, or not as a daemon does."""
+    return TemporaryError(
+        f"no daemon answers at {url}: {root_cause(error)}",
+        remedy="Is it running (systemctl status spillway)? Is daemon.listen the same? --url names another address.",
+    )
+
+
+def no_spillway(url: str) -> TemporaryError:
+    """What a command ends with where something else answers."""
+    return TemporaryError(
+        f"what answers at {url} is no Spillway", remedy="Is it the address of daemon.listen?"
+    )
 
 
 def _token(url: str, trust: Trust) -> tuple[str, str]:

@@ -11,12 +11,11 @@ import click
 
 from spillway.adapters.journal.explain import said
 from spillway.adapters.journal.moments import clock
-from spillway.cli.console import out, print_json
-from spillway.cli.history import alarm_line, asked_of, width
+from spillway.cli.console import out
+from spillway.cli.history import alarm_line, width
 from spillway.cli.options import ca_option, config_option, json_option, url_option
-from spillway.cli.past import Moment, ask_past
+from spillway.cli.past import Moment, tell_past
 from spillway.cli.status import percent
-from spillway.exits import Exit
 
 
 @click.command(short_help="Tell why something was done, or why nothing was.")
@@ -50,12 +49,9 @@ def explain(
     It asks the running daemon, or reads the journal's file where none runs.
     """
     question = {"at": at, "id": name, "service": service, "region": region}
-    found = ask_past("/explain", asked_of(question), config_path=config_path, url=url, ca=ca)
-    if as_json:
-        print_json(found)
-        return Exit.OK
-    render_explain(found)
-    return Exit.OK
+    return tell_past(
+        "/explain", question, render_explain, as_json=as_json, config_path=config_path, url=url, ca=ca
+    )
 
 
 def render_explain(found: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from spillway.cli.options import config_option
+from spillway.cli.options import address_on_this_machine, config_option
 from spillway.config.source import read
 from spillway.errors import SpillwayError, TemporaryError
 from spillway.exits import Exit, exit_code
@@ -28,8 +28,6 @@ _MOST = 65536
 """Most bytes of an answer that are read; /healthz says one sentence."""
 _LISTEN, _STATE_DIR = "127.0.0.1:9464", "/var/lib/spillway"
 """The defaults of `daemon.listen` and `daemon.state_dir`, also where the configuration cannot be read."""
-_EVERY_INTERFACE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
-"""Addresses to listen on that are none to ask at, and where the daemon answers on this machine then."""
 
 
 @click.command(short_help="Ask whether the daemon makes progress.")
@@ -43,7 +41,7 @@ def health(config_path: Path, ready: bool) -> int:
     """
     path = "/readyz" if ready else "/healthz"
     listen, state_dir, tls = _daemon_of(config_path)
-    url = _url(listen)
+    url = f"http://{address_on_this_machine(listen)}"
     try:
         well, sentence = _ask_over_tls(config_path, path) if tls else _ask(url + path)
     except TemporaryError:
@@ -54,7 +52,7 @@ def health(config_path: Path, ready: bool) -> int:
         if not tls and serving in {"", f"http://{listen}", url}:
             raise
         # Where its certificate cannot be loaded, `run --stay` answers the probes over plain HTTP.
-        here = url if tls else _url(serving.removeprefix("http://"))
+        here = url if tls else f"http://{address_on_this_machine(serving.removeprefix('http://'))}"
         well, sentence = _ask(here + path)
     click.echo(sentence, err=not well)
     return Exit.OK if well else Exit.FAILED
@@ -71,12 +69,6 @@ def _daemon_of(config_path: Path) -> tuple[str, Path, bool]:
         Path(state_dir if isinstance(state_dir, str) else _STATE_DIR),
         written.get("tls") is not None,
     )
-
-
-def _url(listen: str) -> str:
-    """Where a daemon that listens at `listen` answers on this machine."""
-    host, _, port = listen.rpartition(":")
-    return f"http://{_EVERY_INTERFACE.get(host, host)}:{port}"
 
 
 def _ask_over_tls(config_path: Path, path: str) -> tuple[bool, str]:

@@ -12,10 +12,9 @@ import click
 from spillway.adapters.journal.decided import MOST
 from spillway.adapters.journal.explain import said
 from spillway.adapters.journal.moments import FORMS, clock, stamp
-from spillway.cli.console import out, print_json
+from spillway.cli.console import out
 from spillway.cli.options import ca_option, config_option, json_option, url_option
-from spillway.cli.past import Moment, ask_past
-from spillway.exits import Exit
+from spillway.cli.past import Moment, tell_past
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,17 +67,9 @@ def history(
     It asks the running daemon, or reads the journal's file where none runs. All times are UTC.
     """
     question = {"since": since, "until": until, **asked}
-    found = ask_past("/decisions", asked_of(question), config_path=config_path, url=url, ca=ca)
-    if as_json:
-        print_json(found)
-        return Exit.OK
-    render_history(found)
-    return Exit.OK
-
-
-def asked_of(question: Mapping[str, object]) -> dict[str, str]:
-    """The options that were given."""
-    return {name: str(value) for name, value in question.items() if value is not None}
+    return tell_past(
+        "/decisions", question, render_history, as_json=as_json, config_path=config_path, url=url, ca=ca
+    )
 
 
 def width() -> int:

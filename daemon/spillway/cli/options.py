@@ -37,6 +37,16 @@ def default_config() -> Path:
     return next((path for path in DEFAULT_CONFIGS if path.exists()), DEFAULT_CONFIGS[0])
 
 
+_EVERY_INTERFACE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
+"""Addresses to listen on that are none to ask at, and where the daemon answers on this machine then."""
+
+
+def address_on_this_machine(listen: str) -> str:
+    """Host and port at which a daemon that listens at `listen` answers on this machine."""
+    host, _, port = listen.rpartition(":")
+    return f"{_EVERY_INTERFACE.get(host, host)}:{port}"
+
+
 def config_option(function: F) -> F:
     """`--config PATH`: a YAML file, or a directory of them."""
     return click.option(

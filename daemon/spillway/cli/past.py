@@ -6,18 +6,18 @@ import json
 import time
 import urllib.error
 import urllib.parse
-from collections.abc import Mapping
-from http.client import HTTPException
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from spillway.adapters.journal.moments import WrongQuestion, parse_moment
-from spillway.cli.connection import Trust, open_url, trust_at
-from spillway.cli.console import err
-from spillway.cli.status import LARGEST_ANSWER, address_of, serving_at
-from spillway.errors import SpillwayError, TemporaryError, root_cause
+from spillway.cli.connection import LARGEST_ANSWER, Trust, fetch_json, trust_at
+from spillway.cli.console import err, print_json
+from spillway.cli.status import address_of, ask_configured
+from spillway.errors import SpillwayError, TemporaryError
+from spillway.exits import Exit
 
 
 class Moment(click.ParamType[str, Any]):
@@ -52,7 +52,7 @@ def ask_past(
     from spillway.config import load
 
     try:
-        return _fetch(*serving_at(config_path, ca), path, asked)
+        return ask_configured(config_path, ca, lambda url, trust: _fetch(url, trust, path, asked))
     except TemporaryError as silent:
         from spillway.adapters.journal.answers import Answers
         from spillway.adapters.journal.schema import NAME
@@ -65,6 +65,24 @@ def ask_past(
         return document
 
 
+def tell_past(
+    path: str,
+    question: Mapping[str, object],
+    render: Callable[[Mapping[str, Any]], None],
+    *,
+    as_json: bool,
+    **where: Any,
+) -> int:
+    """Ask for a path with the options that were given, and print the document, or what `render` makes of it."""
+    asked = {name: str(value) for name, value in question.items() if value is not None}
+    found = ask_past(path, asked, **where)
+    if as_json:
+        print_json(found)
+    else:
+        render(found)
+    return Exit.OK
+
+
 def _fetch(url: str, trust: Trust, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
     """The daemon's answer.
 
@@ -72,24 +90,11 @@ def _fetch(url: str, trust: Trust, path: str, asked: Mapping[str, str]) -> dict[
         SpillwayError: it says that the question has no answer.
         TemporaryError: nobody answers, or not in time.
     """
-    query = urllib.parse.urlencode(asked)
     try:
-        with open_url(f"{url}{path}?{query}", trust, _DEADLINE) as answer:
-            content = answer.read(LARGEST_ANSWER)
-        document = json.loads(content)
+        return fetch_json(url, f"{path}?{urllib.parse.urlencode(asked)}", trust, _DEADLINE)
     except urllib.error.HTTPError as refused:
         with refused:
             raise _said(url, refused) from refused
-    except (OSError, ValueError, HTTPException, RecursionError) as error:
-        raise TemporaryError(
-            f"no daemon answers at {url}: {root_cause(error)}",
-            remedy="Is it running (systemctl status spillway)? Is daemon.listen the same? --url names another address.",
-        ) from error
-    if not isinstance(document, dict) or "schema" not in document:
-        raise TemporaryError(
-            f"what answers at {url} is no Spillway", remedy="Is it the address of daemon.listen?"
-        )
-    return document
 
 
 def _said(url: str, refused: urllib.error.HTTPError) -> SpillwayError:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from datetime import UTC, datetime
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import click
 from rich.table import Table
 
-from spillway.cli.connection import Trust, open_url, trust_at, trust_of, url_of
+from spillway.cli.connection import Trust, fetch_json, no_spillway, silent, trust_at, trust_of, url_of
 from spillway.cli.console import err, hanging, out, print_json
 from spillway.cli.options import ca_option, config_option, json_option, url_option
 from spillway.control.told import STATE_WORDS, elapsed
 from spillway.core.values.decision import span
-from spillway.errors import PermanentError, TemporaryError, root_cause
+from spillway.errors import PermanentError, TemporaryError
 from spillway.exits import Exit
 
 PLAIN: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False, "header_style": "dim"}
@@ -29,8 +29,6 @@ _MOST_NOTES = 20
 _SAME_AGE = 60.0
 """Seconds by which the ages of two regions' figures may differ and still be told as one: a sample."""
 _DEADLINE = 5.0
-LARGEST_ANSWER = 64 << 20
-"""Bytes of an answer of the daemon that are read; what is longer is cut, and then no JSON."""
 _HEALTH_STYLES = {"ok": "green", "slow": "yellow", "saturated": "yellow", "failing": "red", "dead": "red"}
 """By health, not by what Spillway does; `idle` and `unknown` are dim."""
 _SEVERITY_STYLES = {"page": "bold red", "ticket": "yellow", "note": "dim"}
@@ -46,17 +44,12 @@ def fetch_status(url: str, trust: Trust = Trust()) -> dict[str, Any]:  # noqa: B
         PermanentError: the daemon wants another token.
     """
     try:
-        with open_url(f"{url}/status", trust, _DEADLINE) as answer:
-            status = json.loads(answer.read(LARGEST_ANSWER))
-    except (OSError, ValueError, HTTPException, RecursionError) as error:
-        raise TemporaryError(
-            f"no daemon answers at {url}: {root_cause(error)}",
-            remedy="Is it running (systemctl status spillway)? Is daemon.listen the same? --url names another address.",
-        ) from error
-    if not isinstance(status, dict) or not {"schema", "services", "sentence"} <= status.keys():
-        raise TemporaryError(
-            f"what answers at {url} is no Spillway", remedy="Is it the address of daemon.listen?"
-        )
+        status = fetch_json(url, "/status", trust, _DEADLINE)
+    except HTTPError as refused:
+        refused.close()
+        raise silent(url, refused) from refused
+    if not {"services", "sentence"} <= status.keys():
+        raise no_spillway(url)
     return status
 
 
@@ -91,44 +84,40 @@ def address_of(url: str) -> str:
     return url.rstrip("/")
 
 
-def serving_at(config_path: Path, ca: Path | None = None) -> tuple[str, Trust]:
-    """Where the daemon of a configuration serves and how it is trusted, also where it was started with another `daemon.listen`.
-
-    Raises:
-        TemporaryError: no daemon answers, neither there nor at its control socket.
-    """
-    url, trust, _ = _answering(config_path, ca)
-    return url, trust
-
-
 def fetch_configured(config_path: Path, ca: Path | None = None) -> dict[str, Any]:
     """The /status of the daemon of a configuration, also where it was started with another `daemon.listen`.
 
     Raises:
         TemporaryError: no daemon answers, neither there nor at its control socket.
     """
-    return _answering(config_path, ca)[2]
+    return ask_configured(config_path, ca, fetch_status)
 
 
-def _answering(config_path: Path, ca: Path | None) -> tuple[str, Trust, dict[str, Any]]:
-    """Address, trust and /status of the daemon of a configuration."""
+def ask_configured(
+    config_path: Path, ca: Path | None, fetch: Callable[[str, Trust], dict[str, Any]]
+) -> dict[str, Any]:
+    """What `fetch` gets from the daemon of a configuration, also where it was started with another `daemon.listen`.
+
+    Raises:
+        TemporaryError: no daemon answers, neither there nor at its control socket.
+    """
     from spillway.config import load
 
     daemon = load.daemon_section(config_path)
     url, trust = url_of(daemon), trust_of(daemon, ca)
     try:
-        return url, trust, fetch_status(url, trust)
+        return fetch(url, trust)
     except TemporaryError:
         serving = told_page(load.state_dir(config_path))
         if serving in {"", url}:
             raise
-    found = fetch_status(serving, trust)
+    found = fetch(serving, trust)
     err.print(
         f"The daemon still serves at {serving}, not at {url}: a restart brings a change of daemon.listen into force.",
         markup=False,
         style="yellow",
     )
-    return serving, trust, found
+    return found
 
 
 def told_page(state_dir: Path) -> str:

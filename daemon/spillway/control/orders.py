@@ -22,6 +22,8 @@ from spillway.control.requests import (
     Verdict,
     check_names,
     done,
+    journal_entry,
+    judged,
     mistake,
     reason_of,
 )
@@ -30,7 +32,6 @@ from spillway.core import between
 from spillway.core.values.orders import MOST_ORDERS, Order, OrderKind, Orders
 from spillway.core.values.policy import Mode
 from spillway.core.values.topology import is_in_hundredths
-from spillway.errors import SpillwayError
 
 _KINDS = {
     Command.HOLD: OrderKind.HOLD,
@@ -56,30 +57,10 @@ class OrderDesk:
 
     def handle(self, request: Request) -> Answer:
         """Carry out one command; accepted or refused, the journal has it."""
-        try:
-            answer = self._decide(request)
-        except RefusedRequest as refused:
-            answer = refused.answer
-        except SpillwayError as error:
-            answer = Answer(
-                verdict=Verdict.UNAVAILABLE,
-                sentence=f"the order could not be kept: {error}",
-                remedy=error.remedy,
-            )
+        answer = judged(request, "order", self._decide)
         if request.command is not Command.ORDERS:
-            self._loop.note(
-                "order",
-                f"{request.by or 'somebody'}: {request.command}: {answer.sentence}",
-                by=request.by,
-                command=request.command,
-                region=request.region,
-                service=request.service,
-                reason=request.reason,
-                seconds=request.seconds,
-                verdict=answer.verdict,
-                guard=answer.guard,
-                force=request.force,
-            )
+            sentence, fields = journal_entry(request, answer)
+            self._loop.note("order", sentence, **fields, guard=answer.guard, force=request.force)
         return replace(answer, orders=self.in_force().items)
 
     def expire(self) -> tuple[str, ...]:

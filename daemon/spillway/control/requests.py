@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from spillway.core.values.alarms import ActiveAlarm, Silence
 from spillway.core.values.orders import Order
 from spillway.core.values.topology import Fleet
+from spillway.errors import SpillwayError
 
 LEAST_SECONDS = 60.0
 """Shortest time that an order may last: one tick."""
@@ -125,6 +126,29 @@ def mistake(sentence: str, remedy: str = "") -> RefusedRequest:
 def done(sentence: str, notes: tuple[str, ...] = ()) -> Answer:
     """The answer to what was carried out."""
     return Answer(verdict=Verdict.DONE, sentence=sentence, notes=notes)
+
+
+def judged(request: Request, what: str, decide: Callable[[Request], Answer]) -> Answer:
+    """The answer of `decide`, also where it refuses the request or the disk does not keep `what` was asked for."""
+    try:
+        return decide(request)
+    except RefusedRequest as refused:
+        return refused.answer
+    except SpillwayError as error:
+        return Answer(
+            verdict=Verdict.UNAVAILABLE,
+            sentence=f"the {what} could not be kept: {error}",
+            remedy=error.remedy,
+        )
+
+
+def journal_entry(request: Request, answer: Answer) -> tuple[str, dict[str, object]]:
+    """Sentence and fields by which the journal tells of a request and of its answer."""
+    fields: dict[str, object] = {
+        name: getattr(request, name) for name in ("by", "command", "region", "service", "reason", "seconds")
+    }
+    who = request.by or "somebody"
+    return f"{who}: {request.command}: {answer.sentence}", {**fields, "verdict": answer.verdict}
 
 
 def reason_of(request: Request, what: str) -> str:

@@ -19,13 +19,14 @@ from spillway.control.requests import (
     Verdict,
     check_names,
     done,
+    journal_entry,
+    judged,
     mistake,
     reason_of,
 )
 from spillway.control.tick import Loop
 from spillway.core.explain.reasons import ALARMS
 from spillway.core.values.alarms import MOST_SILENCES, Severity, Silence
-from spillway.errors import SpillwayError
 
 MOST_SHOWN = 200
 """Alarms in one answer at most: some 700 bytes each, and a client reads 256 KiB."""
@@ -43,29 +44,10 @@ class SilenceDesk:
 
     def handle(self, request: Request) -> Answer:
         """Carry out one command; what changes something is in the journal, accepted or refused."""
-        try:
-            answer = self._decide(request)
-        except RefusedRequest as refused:
-            answer = refused.answer
-        except SpillwayError as error:
-            answer = Answer(
-                verdict=Verdict.UNAVAILABLE,
-                sentence=f"the silence could not be kept: {error}",
-                remedy=error.remedy,
-            )
+        answer = judged(request, "silence", self._decide)
         if request.command is not Command.ALARMS:
-            self._loop.note(
-                "silence",
-                f"{request.by or 'somebody'}: {request.command}: {answer.sentence}",
-                by=request.by,
-                command=request.command,
-                code=request.code,
-                region=request.region,
-                service=request.service,
-                reason=request.reason,
-                seconds=request.seconds,
-                verdict=answer.verdict,
-            )
+            sentence, fields = journal_entry(request, answer)
+            self._loop.note("silence", sentence, **fields, code=request.code)
         alarms = self._loop.active_alarms()
         return replace(
             answer,

@@ -28,8 +28,9 @@ from spillway.core.loop import StepResult
 from spillway.core.values.alarms import ActiveAlarm, Silence
 from spillway.core.values.decision import Plan, ServiceAssessment
 from spillway.core.values.drift import DriftReport
+from spillway.core.values.orders import Orders
 from spillway.core.values.overlay import Overlay
-from spillway.core.values.policy import Mode, Policy
+from spillway.core.values.policy import Policy
 from spillway.core.values.snapshot import Snapshot
 from spillway.core.values.topology import Fleet, ServiceName
 from spillway.errors import TemporaryError
@@ -43,11 +44,6 @@ _TRIES = 3
 
 _HALF_DONE = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
 """Outcomes after which a start builds again: each call repairs first what the one before left."""
-
-
-def _met_edit(applied: Applied) -> bool:
-    """Whether an engine call met an edit by somebody else."""
-    return applied.foreign_edit or applied.outcome is Outcome.CONFLICT
 
 
 def _nothing() -> None:
@@ -242,7 +238,7 @@ class Loop:
             if back.outcome in GOOD
             else f"going back to what stood before did not work either ({back.sentence}); the next reload or start tries it again"
         )
-        foreign = applied.foreign_edit or _met_edit(back)
+        foreign = applied.foreign_edit or back.met_edit
         return replace(applied, sentence=f"{applied.sentence}; {told}", foreign_edit=foreign)
 
     def mend(self) -> Applied | None:
@@ -356,16 +352,11 @@ class Loop:
         if not result.plan.empty:
             with self._phase("write"):
                 applied = writer.write(self.parts.deployer, result.plan, snapshot.at)
-            if applied is None:
-                sentence = f"{sentence} {writer.waiting(snapshot.at)}"
-            elif applied.outcome not in GOOD:
-                sentence = f"{sentence} The write ended {applied.outcome.value}: {applied.sentence}."
-                self._edit_told = applied.outcome is Outcome.CONFLICT
-            elif applied.refused:
-                sentence = f"{sentence} Left out: {' '.join(told for _, told in applied.refused)}"
+            sentence = f"{sentence} {writer.told(applied, snapshot.at)}".rstrip()
+            self._edit_told = applied is not None and applied.outcome is Outcome.CONFLICT
         if writer.journal_problem:
             snapshot = replace(snapshot, problems=(*snapshot.problems, writer.journal_problem))
-        report = self._report(kind, snapshot, result, sentence, applied)
+        report = self._report(kind, snapshot, result, sentence, applied, orders=given.orders)
         with self._phase("record"):
             if kind is Pass.TICK:
                 writer.kept = self._figures.tick(
@@ -389,12 +380,16 @@ class Loop:
         return given if decided else replace(given, memory=None)
 
     def _report(
-        self, kind: Pass, snapshot: Snapshot, result: StepResult, sentence: str, applied: Applied | None
+        self,
+        kind: Pass,
+        snapshot: Snapshot,
+        result: StepResult,
+        sentence: str,
+        applied: Applied | None,
+        *,
+        orders: Orders,
     ) -> TickReport:
-        modes: tuple[tuple[ServiceName, Mode], ...] = tuple(
-            (name, self._writer.kept.holds.active(snapshot.at).mode_of(name, policy.mode))
-            for name, policy in self.parts.policies_by_service().items()
-        )
+        modes = tuple((name, orders.mode_of(name, policy.mode)) for name, policy in self.policies().items())
         silences = self._writer.kept.silences
         seen = (
             *(alarm for service in self._assessments for alarm in service.alarms),
@@ -447,14 +442,14 @@ class Loop:
         """
         overlay = standing.overlay if standing is not None else self._overlay()
         applied = self._build(parts, fit(parts.starting, overlay))
-        foreign = _met_edit(applied)
+        foreign = applied.met_edit
         for _ in range(_TRIES - 1):
             if applied.outcome not in again:
                 break
             if applied.outcome is Outcome.CONFLICT:
                 overlay = self._stand(edit_told=True).overlay
             applied = self._build(parts, fit(parts.starting, overlay))
-            foreign = foreign or _met_edit(applied)
+            foreign = foreign or applied.met_edit
         if applied.blocked and self._writer.kept.overlay is None:
             # The passes that follow observe, and compare with what the cloud had.
             self._writer.kept = replace(self._writer.kept, overlay=overlay)

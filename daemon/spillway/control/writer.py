@@ -134,7 +134,15 @@ class Writer:
         if self.journal_problem:
             yield alarm("journal-not-written", why=self.journal_problem)
 
-    def waiting(self, at: float) -> str:
+    def told(self, applied: Applied | None, at: float) -> str:
+        """What a pass says of its write: why there was none, how it ended badly, or what was left out; empty where all is well."""
+        if applied is None:
+            return self._waiting(at)
+        if applied.outcome not in GOOD:
+            return f"The write ended {applied.outcome.value}: {applied.sentence}."
+        return f"Left out: {' '.join(told for _, told in applied.refused)}" if applied.refused else ""
+
+    def _waiting(self, at: float) -> str:
         """A sentence about why nothing is written at the moment; empty where there is no reason."""
         wait = self._backoff.waiting(at)
         return (
