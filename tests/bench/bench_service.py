@@ -21,7 +21,7 @@ from spillway.adapters.files import FileStore
 from spillway.adapters.process import release_memory
 from spillway.adapters.reads import ReadTotals
 from spillway.adapters.status_document import About
-from spillway.control.memory import Keeper
+from spillway.control.memory import Keeper, Store
 from spillway.control.tick import Loop, Parts
 from spillway.control.timing import Progress
 from spillway.core.observe.rows import (
@@ -45,7 +45,7 @@ from spillway.core.values.overlay import Overlay, initial_overlay
 from spillway.core.values.policy import Mode, Policy
 from spillway.core.values.snapshot import Snapshot
 from spillway.core.values.topology import Backend, BalancingMode, Fleet, GroupKey, Service, Target
-from spillway.ports import Applied, Outcome, Preview
+from spillway.ports import Applied, Journal, Outcome, Preview
 
 _PLACES = (
     "asia-east1", "asia-northeast1", "asia-south1", "australia-southeast1", "europe-north1",
@@ -229,25 +229,24 @@ def _spread(end: float, number: int) -> Distribution:
     return spread
 
 
-def daemon_of(fleet: Fleet, folder: Path) -> tuple[Loop, Synthetic, Exporter]:
-    """The daemon's loop, journal, store and exporter over a synthetic cloud; nothing listens."""
-    cloud = Synthetic(fleet)
+def loop_over(cloud: Synthetic, journal: Journal, store: Store) -> tuple[Loop, Progress]:
+    """The daemon's loop over a synthetic cloud, and its progress."""
     parts = Parts(
-        fleet=fleet,
+        fleet=cloud.fleet,
         policies={"default": Policy(mode=Mode.ACT)},
-        starting=initial_overlay(fleet),
+        starting=initial_overlay(cloud.fleet),
         observer=cloud,
         deployer=cloud,
         digest="bench",
     )
     progress = Progress(time.monotonic, tick=60.0, write_limit=900.0)
-    loop = Loop(
-        parts,
-        journal=journal_at(folder / "journal"),
-        keeper=Keeper(FileStore(folder / "state.json")),
-        clock=cloud,
-        progress=progress,
-    )
+    return Loop(parts, journal=journal, keeper=Keeper(store), clock=cloud, progress=progress), progress
+
+
+def daemon_of(fleet: Fleet, folder: Path) -> tuple[Loop, Synthetic, Exporter]:
+    """The daemon's loop, journal, store and exporter over a synthetic cloud; nothing listens."""
+    cloud = Synthetic(fleet)
+    loop, progress = loop_over(cloud, journal_at(folder / "journal"), FileStore(folder / "state.json"))
     exporter = Exporter(
         "127.0.0.1:0",
         About(

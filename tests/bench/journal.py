@@ -26,14 +26,10 @@ from tests.control.journal_files import journal_at
 from spillway.adapters.journal.answers import Answers
 from spillway.adapters.journal.schema import PAGE
 from spillway.adapters.journal.store import Bounds, SqliteJournal
-from spillway.control.memory import Keeper
 from spillway.control.records import assessments_record, told_record
-from spillway.control.tick import Loop, Parts
-from spillway.control.timing import Progress
+from spillway.control.tick import Loop
 from spillway.core.observe.rows import histogram
 from spillway.core.values.histogram import Distribution
-from spillway.core.values.overlay import initial_overlay
-from spillway.core.values.policy import Mode, Policy
 from spillway.ports import Journal
 
 UNBOUNDED = Bounds(age=1e9, size=1 << 40)
@@ -104,18 +100,8 @@ def noisy(end: float, number: int) -> Distribution:
 
 def loop_of(services: int, regions: int, journal: Journal) -> tuple[Loop, bench_service.Synthetic]:
     """A loop over a synthetic cloud, built."""
-    fleet = bench_service.fleet_of(services, regions)
-    cloud = bench_service.Synthetic(fleet)
-    parts = Parts(
-        fleet=fleet,
-        policies={"default": Policy(mode=Mode.ACT)},
-        starting=initial_overlay(fleet),
-        observer=cloud,
-        deployer=cloud,
-        digest="bench",
-    )
-    progress = Progress(time.monotonic, tick=60.0, write_limit=900.0)
-    loop = Loop(parts, journal=journal, keeper=Keeper(_Nowhere()), clock=cloud, progress=progress)
+    cloud = bench_service.Synthetic(bench_service.fleet_of(services, regions))
+    loop, _ = bench_service.loop_over(cloud, journal, _Nowhere())
     cloud.advance()
     loop.restore()
     loop.provision()

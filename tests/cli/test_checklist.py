@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-import yaml
-from tests.engine.bench_config import document
+from tests.engine.bench_config import without_a_sandbox
 
 from spillway.adapters.doctor import Finding
 from spillway.cli.checklist import Cloud, checklist, count
@@ -83,12 +82,7 @@ def test_no_finding_is_lost_and_a_good_one_needs_no_remedy() -> None:
 def test_the_printed_list_and_the_document_tell_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "none.yaml").write_text("")
-    raw = document()
-    raw["sandbox"].update(http="127.0.0.1:1", grpc="127.0.0.1:3")
-    raw["daemon"] = {"state_dir": str(tmp_path / "state"), "listen": "127.0.0.1:2"}
-    file = tmp_path / "spillway.yaml"
-    file.write_text(yaml.safe_dump(raw))
+    file = without_a_sandbox(tmp_path)
     assert main(["doctor", "--config", str(file), "--json"]) == Exit.UNAVAILABLE
     told = json.loads(capsys.readouterr().out)
     assert set(told) == {"ok", "findings"}

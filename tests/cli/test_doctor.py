@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.engine.bench_config import document
+from tests.engine.bench_config import document, without_a_sandbox
 from tests.sandbox.conftest import ToyPlant
 
 from spillway.adapters.doctor import judge
@@ -105,12 +105,7 @@ def test_doctor_asks_the_sandbox(
 def test_a_sandbox_that_does_not_run_is_one_finding_with_the_command_that_starts_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "none.yaml").write_text("")
-    raw = document()
-    raw["sandbox"].update(http="127.0.0.1:1", grpc="127.0.0.1:3")
-    raw["daemon"] = {"state_dir": str(tmp_path / "state"), "listen": "127.0.0.1:2"}
-    file = tmp_path / "spillway.yaml"
-    file.write_text(yaml.safe_dump(raw))
+    file = without_a_sandbox(tmp_path)
     assert main(["doctor", "--config", str(file), "--json"]) == Exit.UNAVAILABLE
     findings = json.loads(capsys.readouterr().out)["findings"]
     (failed,) = [each for each in findings if each["verdict"] == "fail"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from spillway.config.model import Config
 from spillway.core.values.overlay import BackendSetting, Overlay, Posture, ServiceSetting
@@ -59,3 +62,14 @@ def overlay(
         for region, scaler in sorted(wanted.items())
     )
     return Overlay(services=(ServiceSetting(service=service, posture=posture, backends=settings),))
+
+
+def without_a_sandbox(folder: Path) -> Path:
+    """A configuration file for a sandbox that does not run, and a daemon that does not either."""
+    (folder / "none.yaml").write_text("")
+    raw = document()
+    raw["sandbox"].update(http="127.0.0.1:1", grpc="127.0.0.1:3")
+    raw["daemon"] = {"state_dir": str(folder / "state"), "listen": "127.0.0.1:2"}
+    file = folder / "spillway.yaml"
+    file.write_text(yaml.safe_dump(raw))
+    return file

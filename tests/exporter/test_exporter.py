@@ -7,7 +7,6 @@ import math
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,6 @@ from spillway.adapters.web import Web, split_address
 from spillway.control.alarms import AlarmNews
 from spillway.core.values.alarms import Silence
 from spillway.errors import TemporaryError
-
-
-@pytest.fixture
-def scene() -> Iterator[Scene]:
-    made = Scene()
-    made.exporter.bind()
-    made.exporter.start()
-    yield made
-    made.exporter.stop()
-
 
 # reads
 

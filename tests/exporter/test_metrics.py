@@ -28,15 +28,6 @@ from spillway.ports import Applied, Outcome
 SLOW = {"service": "pool", "region": "europe-west4"}
 
 
-@pytest.fixture
-def scene() -> Iterator[Scene]:
-    made = Scene()
-    made.exporter.bind()
-    made.exporter.start()
-    yield made
-    made.exporter.stop()
-
-
 def verdict(*, better: bool) -> Verdict:
     return Verdict(
         move=example.SHED, made_at=0.0, predicted=0.1, observed=0.2, better=better, sentence="worse"

@@ -7,7 +7,6 @@ import re
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -32,15 +31,6 @@ OWN = (
     plotting.STYLE,
     FOLDER / "index.html",
 )
-
-
-@pytest.fixture
-def scene() -> Iterator[Scene]:
-    made = Scene()
-    made.exporter.bind()
-    made.exporter.start()
-    yield made
-    made.exporter.stop()
 
 
 def fetch(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:

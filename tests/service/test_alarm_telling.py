@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 from tests.control.fakes import Rig
+from tests.service.bare import bare_service
 
 from spillway.control.alarms import AlarmBook, AlarmNews, LossWatch
 from spillway.control.requests import Command, Request
 from spillway.core.values.alarms import Severity
 from spillway.core.values.policy import Mode
 from spillway.service.life import Service
-from spillway.service.roles import Control, Rhythm
 
 
 class Nobody:
@@ -58,20 +58,10 @@ def living(tmp_path: Path) -> Iterator[Living]:
 
 
 def _service(rig: Rig, sender: Sender, folder: Path, counted: list[int]) -> Service:
-    whatever = cast("Any", Nobody())
-    return Service(
-        loop=rig.loop,
-        ticker=whatever,
-        server=whatever,
-        notifier=whatever,
-        lease=whatever,
-        rhythm=Rhythm(tick=60.0, health=15.0, stop=30.0, write=300.0),
-        progress=rig.progress,
-        control=Control(path=folder / "control.sock"),
-        candidate=cast("Any", None),
-        signature=lambda: None,
-        settled=lambda: None,
-        closing=lambda: None,
+    return bare_service(
+        rig,
+        Nobody(),
+        folder,
         sender=cast("Any", sender),
         losses=(LossWatch("log-lines-lost", lambda: counted[0]),),
     )

@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import pytest
 from tests.control.fakes import Rig, drain
+from tests.service.bare import bare_service
 
 from spillway.control.report import TickReport
 from spillway.ports import Applied, Outcome
 from spillway.service.life import Service
 from spillway.service.reload import Reloader
-from spillway.service.roles import Candidate, Control, Rhythm
+from spillway.service.roles import Candidate, Rhythm
 
 EUROPE = "europe-west4"
 
@@ -42,21 +43,7 @@ class Told:
 
 @contextmanager
 def serving(rig: Rig, told: Told, folder: Path) -> Iterator[Service]:
-    whatever = cast("Any", told)
-    service = Service(
-        loop=rig.loop,
-        ticker=whatever,
-        server=whatever,
-        notifier=whatever,
-        lease=whatever,
-        rhythm=Rhythm(tick=60.0, health=15.0, stop=30.0, write=300.0),
-        progress=rig.progress,
-        control=Control(path=folder / "control.sock"),
-        candidate=cast("Any", None),
-        signature=lambda: None,
-        settled=lambda: None,
-        closing=lambda: None,
-    )
+    service = bare_service(rig, told, folder)
     try:
         yield service
     finally:
