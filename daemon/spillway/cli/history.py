@@ -41,7 +41,7 @@ def where_options(function: F) -> F:
     type=Moment(),
     default="6h",
     show_default=True,
-    help=f"Begin here: 6h (ago), 03:12 or 2026-11-30T03:12Z. {FORMS}",
+    help=f"Begin here. {FORMS}",
 )
 @click.option("--until", type=Moment(), default=None, help="End here; now by default.")
 @where_options

@@ -55,11 +55,6 @@ def field_of(schema: str, argument: str) -> Field | None:
     return None
 
 
-def is_published(schema: str) -> bool:
-    """Whether the file has a schema."""
-    return schema in _document()
-
-
 @cache
 def _document() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))["schemas"]
